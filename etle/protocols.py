@@ -1,0 +1,123 @@
+"""The seams. Each has one implementation for the road and one for tests (`etle.testing`).
+
+Engines take batches (`Sequence`) and answer in the same order and length. They raise `InferenceError` when they cannot look.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from etle.types import (
+    Box,
+    Decision,
+    Detection,
+    Digest,
+    Frame,
+    Lamp,
+    PlateBox,
+    PlateRead,
+    Violation,
+    ViolationId,
+)
+
+if TYPE_CHECKING:
+    from etle.types import Image
+
+
+class Clock(Protocol):
+    """Where a stage gets its time from; tests bring their own."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class FrameSource(Protocol):
+    """A camera, a video or a folder."""
+
+    live: bool
+    """True if it goes on whether or not it is read: such a source drops the oldest and counts it. False: it waits."""
+
+    def frames(self, after: int | None = None) -> Iterator[Frame]:
+        """Frames in order. `after` leaves out those up to and including that sequence, where the source can be read again.
+
+        Raises SourceUnavailable or SourceBroken, after every frame that could be read was given.
+        """
+        ...
+
+
+class VehicleDetector(Protocol):
+    name: str
+    digest: Digest
+
+    def detect(self, images: Sequence["Image"]) -> Sequence[tuple[Detection, ...]]:
+        """Vehicles in each image, boxes in that image's own pixels."""
+        ...
+
+
+class PlateFinder(Protocol):
+    name: str
+    digest: Digest
+
+    def find(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
+        """Plates in each image (a vehicle's crop at full resolution, or a whole frame), best first, in its own pixels."""
+        ...
+
+
+class PlateReader(Protocol):
+    name: str
+    digest: Digest
+
+    def read(self, crops: Sequence["Image"]) -> Sequence[PlateRead]:
+        """The main line of each plate crop, and colour and expiry where the reader can."""
+        ...
+
+
+class LampReader(Protocol):
+    def read(self, image: "Image", head: Box, order: Sequence[Lamp]) -> tuple[Lamp, float]:
+        """What the signal in box `head` (pixels of `image`) shows and how sure, 0 to 1. UNKNOWN if it cannot be told."""
+        ...
+
+
+class EvidenceStore(Protocol):
+    """Files named by their digest, never overwritten."""
+
+    def put(self, data: bytes, suffix: str) -> Digest:
+        """Durable when it returns. The same bytes twice are one file. Raises EvidenceFull, StoreUnavailable."""
+        ...
+
+    def get(self, digest: Digest) -> bytes:
+        """Raises KeyError if there is none, EvidenceCorrupt if the bytes have another digest."""
+        ...
+
+    def digests(self) -> Iterator[Digest]:
+        """Every file that is there."""
+        ...
+
+
+class ViolationSink(Protocol):
+    """Where finished violations go."""
+
+    def put(self, violation: Violation) -> bool:
+        """Safe when it returns: False if it was there already."""
+        ...
+
+
+class CheckpointStore(Protocol):
+    """How far each camera's frames are done with, together with what the stage must remember to go on from there."""
+
+    def save(self, stream: str, position: int, state: bytes) -> None:
+        """`position` is the last sequence that is no longer needed; `state` the stage's memory just after it."""
+        ...
+
+    def load(self, stream: str) -> tuple[int, bytes] | None: ...
+
+
+class DecisionStore(Protocol):
+    """Verdicts are only ever added."""
+
+    def decide(self, decision: Decision) -> None: ...
+
+    def decisions(self, violation: ViolationId) -> Sequence[Decision]: ...
