@@ -14,9 +14,9 @@ from etle.types import (
     Digest,
     Frame,
     Lamp,
+    Parcel,
     PlateBox,
     PlateRead,
-    Violation,
     ViolationId,
 )
 
@@ -100,7 +100,7 @@ class EvidenceStore(Protocol):
 class ViolationSink(Protocol):
     """Where finished violations go."""
 
-    def put(self, violation: Violation) -> bool:
+    def put(self, parcel: Parcel) -> bool:
         """Safe when it returns: False if it was there already."""
         ...
 

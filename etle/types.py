@@ -266,7 +266,7 @@ class Plate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidencePicture:
-    """An original frame, whole, with what is to be seen on it as boxes."""
+    """An original frame, whole, with what is to be seen on it as boxes. Its bytes are the evidence file of that digest."""
 
     role: EvidenceRole
     sequence: int
@@ -274,21 +274,19 @@ class EvidencePicture:
     width: int
     height: int
     sha256: Digest
-    jpeg: bytes
     vehicle_box: Box | None
     plate_box: Box | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A film of the moment for the reviewer's eye, made of the same frames at reduced size. H.264 in MP4."""
+    """A film of the moment for the reviewer's eye, made of the same frames at reduced size: H.264 in MP4, the evidence file of that digest."""
 
     starts_at: datetime
     ends_at: datetime
     width: int
     height: int
     sha256: Digest
-    mp4: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +322,7 @@ class Article:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A finding with everything a reviewer needs. Self-contained: the pictures ride inside."""
+    """A finding with everything a reviewer needs; its pictures and its clip are named by digest."""
 
     id: ViolationId
     site: str
@@ -346,6 +344,23 @@ class Violation:
     clip: Clip | None
     drawing: Drawing
     provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceFile:
+    """The bytes behind a digest; `suffix` is their kind: `.jpg`, `.mp4`."""
+
+    sha256: Digest
+    suffix: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A violation as it travels: with every file it names, so that it never points at a frame that retention has eaten."""
+
+    violation: Violation
+    files: tuple[EvidenceFile, ...]
 
 
 class Verdict(StrEnum):
@@ -370,3 +385,18 @@ class Decision:
     reviewer: str
     decided_at: datetime
     seconds_taken: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A violation and what was decided about it, oldest decision first. Its state is the last decision's verdict; without one it is open."""
+
+    violation: Violation
+    recorded_at: datetime
+    decisions: tuple[Decision, ...]
+    assigned_to: str | None
+    """The reviewer who has it on the screen now."""
+
+    @property
+    def state(self) -> Verdict | None:
+        return self.decisions[-1].verdict if self.decisions else None
