@@ -1,0 +1,306 @@
+"""The site file: which cameras there are, what is drawn on their pictures, and which rules watch.
+
+One YAML file describes one site. A key that is not known is an error that names the file, the place and the nearest key that is,
+because a misspelt `grace_s` that is silently ignored sends letters to people who did nothing. Secrets never stand in a site file:
+an address may hold `${NAME}`, which is taken from the environment.
+
+The settings of a rule belong to the rule (`pipeline/rules/`), which checks them when the stage is built.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from etle.errors import ConfigError
+from etle.types import Box, CameraId, Digest, Lamp, LaneId, LineId, Point, SignalId, View, digest_of
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Pixel = tuple[float, float]
+PartT = TypeVar("PartT", bound=BaseModel)
+
+
+class Part(BaseModel):
+    """A part of a site file: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Source(Part):
+    """Where the pictures come from: exactly one of file, folder, rtsp, mjpeg, snapshot."""
+
+    file: Path | None = Field(None, description="A video file (MP4, AVI, MKV ...), relative to the site file.")
+    folder: Path | None = Field(None, description="A folder of JPEG or PNG pictures, taken in the order of their names.")
+    rtsp: str | None = Field(None, description="Address of an RTSP camera, or of a video over HTTP.")
+    mjpeg: str | None = Field(None, description="HTTP address of a camera that pushes JPEGs (multipart/x-mixed-replace).")
+    snapshot: str | None = Field(None, description="HTTP address that answers with one JPEG.")
+    starts_at: datetime | None = Field(None, description="When the first picture of a file or folder was taken, with its UTC offset.")
+    fps: float | None = Field(
+        None, gt=0, le=60, description="Thin a file or stream out to this rate; for a folder, the rate it was taken at."
+    )
+    interval_s: float = Field(1.0, gt=0, description="Seconds between two snapshots.")
+    timeout_s: float = Field(10.0, gt=0, description="A camera that says nothing for so long is connected anew.")
+
+    @model_validator(mode="after")
+    def one_origin(self) -> Self:
+        given = [key for key in ("file", "folder", "rtsp", "mjpeg", "snapshot") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a source is exactly one of file, folder, rtsp, mjpeg, snapshot; here: {', '.join(given) or 'none'}")
+        return self
+
+    @field_validator("starts_at")
+    @classmethod
+    def with_offset(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError('a moment needs its UTC offset, such as "2026-11-23T10:00:00+07:00"')
+        return value
+
+    @property
+    def live(self) -> bool:
+        return self.file is None and self.folder is None
+
+
+class GroundPoint(Part):
+    """One point of the road, in the picture and in metres. Four or more of them give the camera's homography."""
+
+    px: Pixel = Field(description="Pixels of the full frame.")
+    m: tuple[float, float] = Field(description="Metres on the road, any origin, right-handed axes.")
+
+
+class SignalHead(Part):
+    """A traffic signal that stands in the picture."""
+
+    id: Name
+    head: tuple[float, float, float, float] = Field(description="Box of the housing: x1, y1, x2, y2 in pixels of the full frame.")
+    order: tuple[Lamp, ...] = Field((Lamp.RED, Lamp.YELLOW, Lamp.GREEN), description="The lamps from top to bottom (or left to right).")
+
+    @property
+    def box(self) -> Box:
+        return Box(*self.head)
+
+
+class Line(Part):
+    """A line on the road, and a point on its far side."""
+
+    id: Name
+    points: tuple[Pixel, Pixel]
+    beyond: Pixel = Field(description="Any point on the side to which vehicles cross.")
+
+
+class Lane(Part):
+    """A part of the road with its direction of travel."""
+
+    id: Name
+    polygon: tuple[Pixel, ...] = Field(min_length=3)
+    along: tuple[Pixel, Pixel] = Field(description="An arrow from its first point to its second: the way that is legal.")
+
+    @property
+    def corners(self) -> tuple[Point, ...]:
+        return tuple(Point(*corner) for corner in self.polygon)
+
+
+class RuleEntry(BaseModel):
+    """A rule that watches this camera. `rule` names it; the other keys are the rule's own settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    rule: str
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self.model_extra or {}
+
+
+class Camera(Part):
+    """One camera: where its pictures come from, what is drawn on them, and which rules watch."""
+
+    id: Name
+    name: str = ""
+    view: View = Field(description="The side of the vehicles that the camera sees: rear or front.")
+    source: Source
+    frame_size: tuple[int, int] = Field(description="Width and height of the frame that everything here is drawn on.")
+    ground_points: tuple[GroundPoint, ...] = Field((), description="At least four, well spread; without them distances are in pixels.")
+    signals: tuple[SignalHead, ...] = ()
+    lines: tuple[Line, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    rules: tuple[RuleEntry, ...] = ()
+
+    @field_validator("ground_points")
+    @classmethod
+    def enough_points(cls, value: tuple[GroundPoint, ...]) -> tuple[GroundPoint, ...]:
+        if 0 < len(value) < 4:
+            raise ValueError(f"a homography takes at least 4 points, no three on one line; here are {len(value)}")
+        return value
+
+    @model_validator(mode="after")
+    def names_once(self) -> Self:
+        for kind in ("signals", "lines", "lanes"):
+            names = [part.id for part in getattr(self, kind)]
+            doubled = sorted({name for name in names if names.count(name) > 1})
+            if doubled:
+                raise ValueError(f"{kind}: the id {doubled[0]!r} is there twice")
+        return self
+
+    @property
+    def camera_id(self) -> CameraId:
+        return CameraId(self.id)
+
+    def line(self, name: str) -> Line:
+        return self._named("lines", LineId(name))
+
+    def lane(self, name: str) -> Lane:
+        return self._named("lanes", LaneId(name))
+
+    def signal(self, name: str) -> SignalHead:
+        return self._named("signals", SignalId(name))
+
+    def _named(self, kind: str, name: str) -> Any:
+        parts = {part.id: part for part in getattr(self, kind)}
+        if name not in parts:
+            raise ConfigError(f"camera {self.id!r} has no {kind[:-1]} {name!r}; it has: {', '.join(parts) or 'none'}")
+        return parts[name]
+
+
+class Detection(Part):
+    """How vehicles and plates are found and read. The defaults need no torch and one core."""
+
+    engine: Literal["onnx", "ultralytics"] = "onnx"
+    weights: Path | None = Field(None, description="Weights of the ultralytics engine (.pt or an export); the onnx engine has its own.")
+    reader: Literal["ppocr", "easyocr"] = "ppocr"
+    threads: int = Field(1, ge=1, description="Threads of each model. One a stream is best on few cores.")
+    score: float = Field(0.25, gt=0, lt=1, description="Detections below this score are not vehicles.")
+    plate_reads: int = Field(8, ge=1, le=40, description="How many frames of a violating vehicle are searched for its plate and read.")
+    gate: bool = Field(True, description="Spend no inference on frames in which nothing moves.")
+
+
+class Evidence(Part):
+    """What is kept of a violation, in seconds from its moment."""
+
+    before_s: float = Field(3.0, gt=0, le=30)
+    after_s: float = Field(3.0, gt=0, le=30)
+    clip_width: int = Field(960, ge=320, le=1920, description="Width of the clip in pixels; the pictures keep their full size.")
+    keep_s: float = Field(15.0, ge=5, le=120, description="How long frames stay in memory, for a plate that was legible earlier.")
+
+
+class Site(Part):
+    """A site file."""
+
+    site: Name
+    name: str = ""
+    timezone: str = "Asia/Jakarta"
+    cameras: tuple[Camera, ...] = Field(min_length=1)
+    detect: Detection = Detection()
+    evidence: Evidence = Evidence()
+
+    @field_validator("timezone")
+    @classmethod
+    def known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"no such time zone: {value!r}; Indonesia has Asia/Jakarta, Asia/Makassar, Asia/Jayapura") from error
+        return value
+
+    @model_validator(mode="after")
+    def cameras_once(self) -> Self:
+        names = [camera.id for camera in self.cameras]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"cameras: the id {doubled[0]!r} is there twice")
+        return self
+
+    @property
+    def digest(self) -> Digest:
+        """Of everything that can change a finding: two sites with one digest find the same."""
+        return digest_of(self.model_dump_json(exclude={"cameras": {"__all__": {"source"}}}).encode())
+
+
+def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
+    """Read and check a site file. Raises ConfigError that names every wrong key at once."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    try:
+        document = yaml.safe_load(_filled_in(text, path, environment))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {error}") from error
+    site = check(document, Site, str(path))
+    return _rebased(site, path.parent)
+
+
+def check(document: object, part: type[PartT], where: str) -> PartT:
+    """`document` as a `part`. Raises ConfigError with one line for each thing that is wrong."""
+    if not isinstance(document, dict):
+        raise ConfigError(f"{where}: expected keys and values, found {type(document).__name__}")
+    try:
+        return part.model_validate(document)
+    except ValidationError as error:
+        lines = [_said(problem, part, document) for problem in error.errors(include_url=False)]
+        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a site file, for editors. The rules' own settings are added by `pipeline.rules.schema`."""
+    return Site.model_json_schema()
+
+
+def _filled_in(text: str, path: Path, environment: Mapping[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in environment:
+            raise ConfigError(f"{path}: ${{{name}}} stands for an environment variable that is not set")
+        return environment[name]
+
+    return re.sub(r"\$\{([A-Z_][A-Z0-9_]*)\}", value, text)
+
+
+def _rebased(site: Site, folder: Path) -> Site:
+    """The same site with the paths of its sources taken from the site file's folder."""
+
+    def rebased(source: Source) -> Source:
+        moved = {key: folder / path for key in ("file", "folder") if (path := getattr(source, key)) is not None}
+        return source.model_copy(update=moved)
+
+    cameras = tuple(camera.model_copy(update={"source": rebased(camera.source)}) for camera in site.cameras)
+    weights = site.detect.weights and folder / site.detect.weights
+    return site.model_copy(update={"cameras": cameras, "detect": site.detect.model_copy(update={"weights": weights})})
+
+
+def _said(problem: Any, part: type[BaseModel], document: object) -> str:
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem["loc"]).lstrip(".")
+    if problem["type"] == "extra_forbidden":
+        key = str(problem["loc"][-1])
+        known = _keys_at(part, problem["loc"][:-1])
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return f"{place}: unknown key; {hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _keys_at(part: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that the schema knows at a place."""
+    whole = part.model_json_schema()
+    node: dict[str, Any] = whole
+    for step in place:
+        node = _resolved(node, whole)
+        node = node.get("items", node) if isinstance(step, int) else node.get("properties", {}).get(step, {})
+    return list(_resolved(node, whole).get("properties", {}))
+
+
+def _resolved(node: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+    for choice in (node, *node.get("anyOf", ())):
+        if "$ref" in choice:
+            found: dict[str, Any] = whole["$defs"][choice["$ref"].rsplit("/", 1)[-1]]
+            return found
+    return node
