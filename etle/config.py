@@ -20,7 +20,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from etle.errors import ConfigError
-from etle.types import Box, CameraId, Digest, Lamp, LaneId, LineId, Point, SignalId, View, digest_of
+from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Pixel = tuple[float, float]
@@ -106,6 +106,9 @@ class Lane(Part):
         return tuple(Point(*corner) for corner in self.polygon)
 
 
+NamedT = TypeVar("NamedT", SignalHead, Line, Lane)
+
+
 class RuleEntry(BaseModel):
     """A rule that watches this camera. `rule` names it; the other keys are the rule's own settings."""
 
@@ -153,19 +156,19 @@ class Camera(Part):
         return CameraId(self.id)
 
     def line(self, name: str) -> Line:
-        return self._named("lines", LineId(name))
+        return self._named(self.lines, "line", name)
 
     def lane(self, name: str) -> Lane:
-        return self._named("lanes", LaneId(name))
+        return self._named(self.lanes, "lane", name)
 
     def signal(self, name: str) -> SignalHead:
-        return self._named("signals", SignalId(name))
+        return self._named(self.signals, "signal", name)
 
-    def _named(self, kind: str, name: str) -> Any:
-        parts = {part.id: part for part in getattr(self, kind)}
-        if name not in parts:
-            raise ConfigError(f"camera {self.id!r} has no {kind[:-1]} {name!r}; it has: {', '.join(parts) or 'none'}")
-        return parts[name]
+    def _named(self, parts: "tuple[NamedT, ...]", kind: str, name: str) -> "NamedT":
+        found = next((part for part in parts if part.id == name), None)
+        if found is None:
+            raise ConfigError(f"camera {self.id!r} has no {kind} {name!r}; it has: {', '.join(part.id for part in parts) or 'none'}")
+        return found
 
 
 class Detection(Part):
