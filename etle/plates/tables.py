@@ -1,0 +1,128 @@
+"""Area codes, number ranges and special plates, read from `configs/plates/`.
+
+They change by decree and not with the code: new provinces got codes in 2024, officials' plates were renamed in 2023. An entry that
+has a day from which it counts carries it, and every question is asked for a day.
+"""
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import yaml
+
+from etle.errors import ConfigError
+from etle.resources import configs_folder
+from etle.types import VehicleClass
+
+T = TypeVar("T")
+
+
+class Area(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where vehicles with this prefix are registered; that says nothing about where the violation is tried."""
+
+    prefix: str
+    area: str
+    polda: str
+    valid_from: date | None = None
+
+
+class NumberRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    first: int
+    last: int
+    vehicles: tuple[VehicleClass, ...]
+
+
+class NumberScheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Ranges for some prefixes; for all others if it names none."""
+
+    prefixes: tuple[str, ...]
+    ranges: tuple[NumberRange, ...]
+
+
+class Corps(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    prefix: str
+    kind: str
+
+
+class Officials(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    first_number: int
+    last_number: int
+    suffix: str
+    valid_from: date
+
+
+class EndedSuffix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    suffix: str
+    prefixes: tuple[str, ...]
+    ended: date
+
+
+class _Areas(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    source: str
+    areas: tuple[Area, ...]
+
+
+class _Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    source: str
+    schemes: tuple[NumberScheme, ...]
+
+
+class Special(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    source: str
+    state_prefix: str
+    corps: tuple[Corps, ...]
+    countries: dict[str, str]
+    officials: Officials
+    ended: tuple[EndedSuffix, ...]
+
+
+class PlateTables(msgspec.Struct, frozen=True, kw_only=True):
+    areas: dict[str, Area]
+    schemes: tuple[NumberScheme, ...]
+    special: Special
+
+    def area(self, prefix: str, on: date | None = None) -> Area | None:
+        """None if the prefix was not in use on that day; `on` None asks for any day."""
+        area = self.areas.get(prefix)
+        if area is None or (on is not None and area.valid_from is not None and on < area.valid_from):
+            return None
+        return area
+
+    def vehicles(self, prefix: str, number: int) -> tuple[VehicleClass, ...]:
+        """What a vehicle of this number may be; empty if the number is in no range."""
+        named = [scheme for scheme in self.schemes if prefix in scheme.prefixes]
+        general = [scheme for scheme in self.schemes if not scheme.prefixes]
+        return next(
+            (r.vehicles for scheme in (*named, *general)[:1] for r in scheme.ranges if r.first <= number <= r.last),
+            (),
+        )
+
+
+def load_tables(folder: Path) -> PlateTables:
+    """The tables in a folder with areas.yaml, numbers.yaml and special.yaml. Raises ConfigError."""
+    areas = _read(folder / "areas.yaml", _Areas).areas
+    by_prefix = {area.prefix: area for area in areas}
+    if len(by_prefix) < len(areas):
+        raise ConfigError(f"{folder / 'areas.yaml'}: a prefix is there twice")
+    return PlateTables(
+        areas=by_prefix,
+        schemes=_read(folder / "numbers.yaml", _Numbers).schemes,
+        special=_read(folder / "special.yaml", Special),
+    )
+
+
+@cache
+def shipped_tables() -> PlateTables:
+    """The tables that ship with etle."""
+    return load_tables(configs_folder() / "plates")
+
+
+def _read(path: Path, shape: type[T]) -> T:
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), shape)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} is missing") from error
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from error
