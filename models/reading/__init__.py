@@ -1,0 +1,39 @@
+"""Plate readers: a crop of a plate in, its text with a probability for every character out.
+
+crop -> lines (find, straighten) -> recogniser -> ctc (search with the plate grammar) -> PlateRead
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from etle.errors import ConfigError
+from etle.protocols import PlateReader
+
+
+def _ppocr(weights: Path, threads: int) -> PlateReader:
+    from models.reading.ppocr import PpOcrPlateReader
+
+    return PpOcrPlateReader(weights, threads=threads)
+
+
+def _easyocr(weights: Path, threads: int) -> PlateReader:
+    from models.reading.easyocr_engine import EasyOcrPlateReader
+
+    return EasyOcrPlateReader(weights)
+
+
+PLATE_READERS: dict[str, Callable[[Path, int], PlateReader]] = {
+    "ppocr": _ppocr,
+    "easyocr": _easyocr,
+}
+"""Each engine by the name that a site file calls it."""
+
+
+def open_plate_reader(engine: str, weights: Path, *, threads: int = 1) -> PlateReader:
+    """`weights` is the ONNX file for `ppocr`, the folder with english_g2.pth for `easyocr`.
+
+    Raises ConfigError for an unknown engine, WeightsMissing, WeightsError, MissingExtra.
+    """
+    if engine not in PLATE_READERS:
+        raise ConfigError(f"There is no plate reader {engine!r}. There are: {', '.join(PLATE_READERS)}")
+    return PLATE_READERS[engine](weights, threads)

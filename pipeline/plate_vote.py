@@ -1,0 +1,205 @@
+"""One plate out of the reads of a track: every read votes with all it thought possible, none wins by being first.
+
+A read is a distribution over texts: at each place its character and the runners-up. The candidates are the texts that any read
+thought of, and the one that the reads' characters spell together. Each candidate is scored by the reads' log probabilities, aligned
+so that a read that missed a letter still speaks for the others; large and sharp crops speak louder.
+
+A reader repeats itself: what it misreads in one frame (a typeface's odd letter) it misreads in the next. So the weights of one
+reader's reads add up to a limit, and its agreement with itself is worth less than the agreement of two readers.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from etle.plates import is_plate, notes_on, parse
+from etle.types import Certainty, CharacterRead, Plate, PlateColour, PlateRead, PlateSighting, VehicleClass
+
+CERTAIN_FROM = 0.9
+"""Probability from which a reviewer need not type. See docs/plates.md for what it promises on real plates."""
+READABLE_FROM = 0.3
+"""Below it the best text is wrong more often than right: showing it would lead the reviewer astray."""
+LEAST_READS = 2
+"""A single read is never certain, whatever it says of itself: one view shares one glare, one screw, one shadow."""
+DISSENT = 0.1
+"""Share of the weight that may read something else: a far, blurred frame may, a sharp one makes it a case for a look."""
+
+_REPEATS = 2.0
+"""What any number of reads by one reader weigh at most, in sharp reads."""
+_ONE_READER_ERR, _TWO_READERS_ERR = 0.05, 0.005
+"""Share of plates that readers get wrong although all their reads agree: one reader, two different ones."""
+_UNTHOUGHT = 0.002
+"""Probability of a character that a read did not think of."""
+_SKIP = 0.02
+"""Probability that a read missed a character, or saw one that is not there."""
+_FULL_WIDTH_PX = 90.0
+"""Plates from this width read as well as wider ones; narrower ones lose with the square."""
+_TEXTS_PER_READ = 8
+_ALTERNATIVES = 5
+_EXPIRY_YEARS = (-10, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    read: PlateRead
+    weight: float
+
+
+def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> Plate:
+    """The plate that the reads of one track add up to. `at` is the moment of the violation: area codes and series are of their time."""
+    votes = _votes([s for s in sightings if s.read.text])
+    ranked = _ranked(votes)
+    colour, expiry = _colour(votes), _expiry(votes, at)
+    if not ranked or ranked[0][1] < READABLE_FROM:
+        return _unreadable(sightings, ranked, colour, expiry)
+    text, probability = ranked[0]
+    notes = tuple(str(note) for note in notes_on(parse(text), vehicle, at))
+    return Plate(
+        text=text,
+        characters=_characters(votes, text),
+        probability=probability,
+        certainty=_certainty(votes, text, probability, notes),
+        colour=colour,
+        expiry=expiry,
+        alternatives=tuple(ranked[1 : 1 + _ALTERNATIVES]),
+        notes=notes,
+        sightings=tuple(sightings),
+    )
+
+
+def _unreadable(sightings: Sequence[PlateSighting], ranked: list[tuple[str, float]], colour: PlateColour, expiry: str | None) -> Plate:
+    """No text, but what was thought of is kept."""
+    return Plate(
+        text=None,
+        characters=(),
+        probability=0.0,
+        certainty=Certainty.UNREADABLE,
+        colour=colour,
+        expiry=expiry,
+        alternatives=tuple(ranked[:_ALTERNATIVES]),
+        notes=(),
+        sightings=tuple(sightings),
+    )
+
+
+def _certainty(votes: Sequence[_Vote], text: str, probability: float, notes: tuple[str, ...]) -> Certainty:
+    against = sum(v.weight for v in votes if v.read.text != text)
+    agreed = against <= DISSENT * sum(v.weight for v in votes)
+    frames_enough = sum(v.read.text == text for v in votes) >= LEAST_READS
+    return Certainty.CERTAIN if agreed and frames_enough and not notes and probability >= CERTAIN_FROM else Certainty.CHECK
+
+
+def _votes(legible: Sequence[PlateSighting]) -> tuple[_Vote, ...]:
+    """Reads with their weights; those of one reader are scaled down to its limit."""
+    sharpest = max((s.sharpness for s in legible), default=0.0)
+    raw = [(s.read, _weight(s, sharpest)) for s in legible]
+    of_reader: dict[str, float] = defaultdict(float)
+    for read, weight in raw:
+        of_reader[read.reader] += weight
+    return tuple(_Vote(read, weight * min(1.0, _REPEATS / of_reader[read.reader])) for read, weight in raw)
+
+
+def _weight(sighting: PlateSighting, sharpest: float) -> float:
+    """Between 0.05 and 1: pixels first, sharpness against the track's best."""
+    size = min(1.0, sighting.plate.box.width / _FULL_WIDTH_PX) ** 2
+    sharp = sighting.sharpness / sharpest if sharpest > 0 else 1.0
+    return max(0.05, size * (0.25 + 0.75 * sharp))
+
+
+def _ranked(votes: Sequence[_Vote]) -> list[tuple[str, float]]:
+    """Candidates with their probabilities, best first."""
+    scores = {text: sum(v.weight * _log_likelihood(v.read.characters, text) for v in votes) for text in _candidates(votes)}
+    shares = _softmax(scores)
+    readers = {text: len({v.read.reader for v in votes if v.read.text == text}) for text in shares}
+    sure = {text: share * (1 - (_TWO_READERS_ERR if readers[text] > 1 else _ONE_READER_ERR)) for text, share in shares.items()}
+    return sorted(sure.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
+    best = max(scores.values(), default=0.0)
+    parts = {key: math.exp(score - best) for key, score in scores.items()}
+    total = sum(parts.values())
+    return {key: part / total for key, part in parts.items()}
+
+
+def _candidates(votes: Sequence[_Vote]) -> set[str]:
+    texts = {text for v in votes for text in _likely_texts(v.read.characters)}
+    texts |= {v.read.text for v in votes}
+    texts |= {_spelled(votes, length) for length in {len(v.read.text) for v in votes}}
+    return {text for text in texts if is_plate(text)}
+
+
+def _likely_texts(characters: Sequence[CharacterRead]) -> list[str]:
+    """The most probable texts of one read."""
+    texts: list[tuple[float, str]] = [(0.0, "")]
+    for read in characters:
+        grown = [(score + math.log(max(p, 1e-9)), text + c) for score, text in texts for c, p in _distribution(read).items()]
+        texts = sorted(grown, reverse=True)[:_TEXTS_PER_READ]
+    return [text for _, text in texts]
+
+
+def _spelled(votes: Sequence[_Vote], length: int) -> str:
+    """The text of that length that all reads of that length spell together, place by place."""
+    same = [v for v in votes if len(v.read.text) == length]
+    places = [_fused((v.read.characters[i], v.weight) for v in same) for i in range(length)]
+    return "".join(max(sorted(place), key=place.__getitem__) for place in places)
+
+
+def _distribution(read: CharacterRead) -> dict[str, float]:
+    return {read.character: read.probability, **dict(read.alternatives)}
+
+
+def _log_likelihood(read: Sequence[CharacterRead], text: str) -> float:
+    """Of the read, if the plate says `text`: best alignment, with characters missed or added at a price."""
+    skip = math.log(_SKIP)
+    row = [j * skip for j in range(len(text) + 1)]
+    for i, character in enumerate(read, 1):
+        likely = _distribution(character)
+        diagonal, row[0] = row[0], i * skip
+        for j, wanted in enumerate(text, 1):
+            same = diagonal + math.log(max(likely.get(wanted, 0.0), _UNTHOUGHT))
+            diagonal, row[j] = row[j], max(same, row[j] + skip, row[j - 1] + skip)
+    return row[-1]
+
+
+def _fused(reads: Iterable[tuple[CharacterRead, float]]) -> dict[str, float]:
+    """One character's distribution over several reads: weighted sum of logarithms, normalised."""
+    pairs = [(_distribution(read), weight) for read, weight in reads]
+    thought_of = sorted({c for likely, _ in pairs for c in likely})
+    return _softmax({c: sum(w * math.log(max(likely.get(c, 0.0), _UNTHOUGHT)) for likely, w in pairs) for c in thought_of})
+
+
+def _characters(votes: Sequence[_Vote], text: str) -> tuple[CharacterRead, ...]:
+    """Each character as the reads of this length see it; the text itself may be spelled by no single one of them."""
+    same = [v for v in votes if len(v.read.text) == len(text)]
+    return tuple(_character(text[i], _fused([(v.read.characters[i], v.weight) for v in same])) for i in range(len(text)))
+
+
+def _character(character: str, shares: Mapping[str, float]) -> CharacterRead:
+    others = sorted(((c, p) for c, p in shares.items() if c != character), key=lambda item: (-item[1], item[0]))
+    return CharacterRead(character=character, probability=shares.get(character, 0.0), alternatives=tuple(others[:3]))
+
+
+def _colour(votes: Sequence[_Vote]) -> PlateColour:
+    """What most of the weight saw; doubtful reads keep out of it."""
+    seen = ((str(v.read.colour), v.weight) for v in votes if v.read.colour is not PlateColour.UNKNOWN)
+    return PlateColour(_majority(seen, PlateColour.UNKNOWN))
+
+
+def _expiry(votes: Sequence[_Vote], at: datetime) -> str | None:
+    """None unless most of the weight agrees on a month that a plate on the road can show."""
+    first, last = (at.year + years for years in _EXPIRY_YEARS)
+    read = ((v.read.expiry, v.weight) for v in votes if v.read.expiry is not None)
+    return _majority(((e, weight) for e, weight in read if first <= 2000 + int(e[-2:]) <= last), "") or None
+
+
+def _majority(weighted: Iterable[tuple[str, float]], otherwise: str) -> str:
+    totals: dict[str, float] = defaultdict(float)
+    for value, weight in weighted:
+        totals[value] += weight
+    if not totals:
+        return otherwise
+    value, weight = max(totals.items(), key=lambda item: (item[1], item[0]))
+    return value if weight > 0.6 * sum(totals.values()) else otherwise
