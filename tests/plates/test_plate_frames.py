@@ -1,0 +1,51 @@
+"""Which frames of a track are worth looking for a plate in."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from etle.types import Box, Sighting, Track, TrackId, VehicleClass
+from pipeline.plate_frames import frames_worth_reading
+
+AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
+W, H = 1920, 1080
+
+
+def track(*rows: tuple[float, float, float, float]) -> Track:
+    """Rows are (second, left edge, upper edge, size in px)."""
+    return Track(
+        id=TrackId("t"),
+        sightings=tuple(
+            Sighting(
+                sequence=i,
+                captured_at=AT + timedelta(seconds=second),
+                box=Box(x, y, x + size, y + size),
+                vehicle=VehicleClass.CAR,
+                score=0.9,
+            )
+            for i, (second, x, y, size) in enumerate(rows)
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "limit", "expected"),
+    [
+        pytest.param([(0, 100, 100, 100)], 3, [0], id="one sighting is read"),
+        pytest.param([(0, 100, 100, 60), (1, 100, 100, 200), (2, 100, 100, 190)], 2, [1, 2], id="the large ones"),
+        pytest.param([(0, 100, 100, 60), (1, 100, 100, 200)], 2, [1], id="a far one is not worth it, even with room left"),
+        pytest.param([(0, 0, 100, 210), (1, 100, 100, 200), (2, 200, 100, 190)], 2, [1, 2], id="not the one that the left edge cuts"),
+        pytest.param([(0, 100, 500, 200), (1, 100, 600, 210), (2, 100, 860, 220)], 2, [0, 1], id="not the one that the lower edge cuts"),
+        pytest.param([(0, 0, 100, 300), (1, 0, 100, 290)], 2, [0, 1], id="cut ones where there is nothing else"),
+        pytest.param(
+            [(0, 100, 100, 200), (0.1, 100, 100, 201), (0.2, 100, 100, 202), (2, 100, 100, 198), (4, 100, 100, 196)],
+            3,
+            [2, 3, 4],
+            id="apart in time rather than the three nearest to the best",
+        ),
+        pytest.param([(0, 100, 100, 200), (0.1, 100, 100, 201)], 5, [0, 1], id="fewer than the limit: all"),
+    ],
+)
+def test_frames_worth_reading(rows: list[tuple[float, float, float, float]], limit: int, expected: list[int]) -> None:
+    chosen = frames_worth_reading(track(*rows), limit, picture_width=W, picture_height=H)
+    assert [s.sequence for s in chosen] == expected

@@ -1,0 +1,189 @@
+"""Many reads of a track, one plate."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etle.plates import is_plate
+from etle.types import (
+    Box,
+    Certainty,
+    CharacterRead,
+    Plate,
+    PlateBox,
+    PlateColour,
+    PlateRead,
+    PlateSighting,
+    VehicleClass,
+)
+from pipeline.plate_vote import vote
+
+AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
+CERTAIN, CHECK, UNREADABLE = Certainty.CERTAIN, Certainty.CHECK, Certainty.UNREADABLE
+Doubts = dict[int, tuple[float, str, float]]
+
+
+def seen(
+    text: str,
+    *,
+    width: float = 120,
+    sharp: float = 900,
+    doubts: Doubts | None = None,
+    reader: str = "one",
+    colour: PlateColour = PlateColour.WHITE,
+    expiry: str | None = None,
+) -> PlateSighting:
+    """A read whose characters are 0.995 sure, but for `doubts`: place -> (probability, runner-up, its probability)."""
+    characters = []
+    for i, character in enumerate(text):
+        probability, other, others = (doubts or {}).get(i, (0.995, "", 0.0))
+        characters.append(CharacterRead(character=character, probability=probability, alternatives=((other, others),) if other else ()))
+    return PlateSighting(
+        sequence=0,
+        captured_at=AT,
+        plate=PlateBox(box=Box(0, 0, width, width / 3), score=0.9),
+        sharpness=sharp,
+        read=PlateRead(reader=reader, text=text, characters=tuple(characters), colour=colour, expiry=expiry),
+    )
+
+
+def voted(*sightings: PlateSighting, vehicle: VehicleClass = VehicleClass.CAR) -> Plate:
+    numbered: Sequence[PlateSighting] = [
+        PlateSighting(sequence=i, captured_at=AT + timedelta(seconds=i / 5), plate=s.plate, sharpness=s.sharpness, read=s.read)
+        for i, s in enumerate(sightings)
+    ]
+    return vote(numbered, vehicle, AT)
+
+
+FAR = {"width": 40.0, "sharp": 200.0}
+BY_8_OR_9: Doubts = {2: (0.55, "9", 0.44)}
+BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
+
+
+@pytest.mark.parametrize(
+    ("reads", "text", "certainty"),
+    [
+        pytest.param([seen("B1234XYZ")] * 4, "B1234XYZ", CERTAIN, id="four frames agree"),
+        pytest.param([seen("B1234XYZ")], "B1234XYZ", CHECK, id="a single read is never certain"),
+        pytest.param([seen("B1234XYZ"), seen("B1234XYZ", reader="two")], "B1234XYZ", CERTAIN, id="two readers agree on one frame"),
+        pytest.param([seen("B7234XYZ", **FAR)] + [seen("B1234XYZ")] * 3, "B1234XYZ", CERTAIN, id="the first, far read was wrong"),
+        pytest.param([seen("B7234XYZ", **FAR)] * 3 + [seen("B1234XYZ")], "B1234XYZ", CHECK, id="three far reads against one near"),
+        pytest.param(
+            [seen("B1234XYZ")] * 3 + [seen("B1284XYZ", sharp=950)], "B1234XYZ", CHECK, id="one sharp read dissents: a reviewer looks"
+        ),
+        pytest.param(
+            [seen("B2811SCX", doubts=BY_8_OR_9), seen("B2911SCX", doubts=BY_9_OR_8), seen("B2911SCX")],
+            "B2911SCX",
+            CHECK,
+            id="2811 or 2911: two of three see a nine, and it stays a case for a look",
+        ),
+        pytest.param([seen("B2811SCX", doubts=BY_8_OR_9)] * 4, "B2811SCX", CHECK, id="2811 in every frame, but each time nearly a nine"),
+        pytest.param(
+            [seen("B2811SCX", doubts=BY_8_OR_9)] * 4 + [seen("B2911SCX", reader="two")] * 4,
+            "B2911SCX",
+            CHECK,
+            id="the second reader is sure of the nine that the first nearly saw",
+        ),
+        pytest.param(
+            [seen("B1234XY", doubts={}), seen("B1234XYZ"), seen("B1234XYZ")], "B1234XYZ", CHECK, id="one read lost the last letter"
+        ),
+        pytest.param(
+            [
+                seen("B1234XYZ", doubts={1: (0.6, "7", 0.3)}),
+                seen("B7234XVZ", doubts={1: (0.4, "1", 0.35), 6: (0.5, "Y", 0.4)}),
+                seen("B1234KYZ", doubts={5: (0.4, "X", 0.3)}),
+            ],
+            "B1234XYZ",
+            CHECK,
+            id="each read errs elsewhere",
+        ),
+        pytest.param([seen("QX1234AB")] * 4, "QX1234AB", CHECK, id="an unknown area code is kept and looked at"),
+        pytest.param([seen("B3234XYZ")] * 4, "B3234XYZ", CHECK, id="a motorcycle's number on a car is kept and looked at"),
+        pytest.param([seen("B1234RFS")] * 4, "B1234RFS", CHECK, id="letters that are no longer issued"),
+        pytest.param([seen("")] * 3, None, UNREADABLE, id="looked, and there was nothing to read"),
+        pytest.param([seen("")] * 3 + [seen("B1234XYZ")] * 2, "B1234XYZ", CERTAIN, id="frames with nothing to read do not dissent"),
+        pytest.param([], None, UNREADABLE, id="never seen"),
+        pytest.param([seen("W13"), seen("B8211SCX"), seen("D77AB")], None, UNREADABLE, id="every frame says something else"),
+    ],
+)
+def test_vote(reads: list[PlateSighting], text: str | None, certainty: Certainty) -> None:
+    plate = voted(*reads)
+    assert (plate.text, plate.certainty) == (text, certainty)
+    assert len(plate.sightings) == len(reads)
+
+
+def test_the_order_of_the_reads_does_not_matter() -> None:
+    reads = [seen("B2811SCX", doubts=BY_8_OR_9), seen("B2911SCX"), seen("B2911SC", **FAR), seen("B2911SCX", doubts=BY_9_OR_8)]
+    forward, backward = voted(*reads), voted(*reversed(reads))
+    assert forward.text == backward.text
+    assert forward.probability == pytest.approx(backward.probability)
+    assert [text for text, _ in forward.alternatives] == [text for text, _ in backward.alternatives]
+
+
+def test_what_else_it_could_be_is_kept_with_its_probability() -> None:
+    plate = voted(*[seen("B2811SCX", doubts=BY_8_OR_9)] * 3)
+    assert plate.alternatives[0][0] == "B2911SCX"
+    assert plate.alternatives[0][1] > 0.25
+    assert plate.probability + sum(p for _, p in plate.alternatives) <= 1
+    doubtful = plate.characters[2]
+    assert (doubtful.character, doubtful.alternatives[0][0]) == ("8", "9")
+    assert doubtful.probability < plate.characters[1].probability
+
+
+def test_a_second_reader_makes_it_surer_than_more_frames_of_the_first() -> None:
+    one_reader = voted(*[seen("B1234XYZ")] * 12)
+    two_readers = voted(seen("B1234XYZ"), seen("B1234XYZ"), seen("B1234XYZ", reader="two"))
+    assert two_readers.probability > one_reader.probability
+
+
+def test_notes_say_what_does_not_fit() -> None:
+    assert voted(*[seen("QX3234AB")] * 2).notes == ("unknown_prefix", "number_of_other_vehicle")
+    assert voted(*[seen("B3234AB")] * 2, vehicle=VehicleClass.MOTORCYCLE).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("reads", "colour", "expiry"),
+    [
+        pytest.param([seen("B1A", expiry="05·27")] * 2, PlateColour.WHITE, "05·27", id="all agree"),
+        pytest.param(
+            [seen("B1A", expiry="05·27"), seen("B1A", expiry="06·27", colour=PlateColour.BLACK)],
+            PlateColour.UNKNOWN,
+            None,
+            id="half and half",
+        ),
+        pytest.param(
+            [seen("B1A", colour=PlateColour.UNKNOWN), seen("B1A", expiry="05·27")],
+            PlateColour.WHITE,
+            "05·27",
+            id="who did not see has no say",
+        ),
+        pytest.param([seen("B1A", expiry="05·97")] * 2, PlateColour.WHITE, None, id="no plate on the road expires in 2097"),
+    ],
+)
+def test_colour_and_expiry(reads: list[PlateSighting], colour: PlateColour, expiry: str | None) -> None:
+    plate = voted(*reads)
+    assert (plate.colour, plate.expiry) == (colour, expiry)
+
+
+reads_of_anything = st.builds(
+    lambda text, width, sharp, reader: seen(text, width=width, sharp=sharp, reader=reader),
+    st.from_regex(r"[A-Z]{1,2}[1-9][0-9]{0,3}[A-Z]{0,3}", fullmatch=True),
+    st.floats(8, 400),
+    st.floats(0, 5000),
+    st.sampled_from(["one", "two"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(reads_of_anything, max_size=6))
+def test_whatever_the_reads_the_plate_is_one_of_the_grammar_and_probabilities_are_probabilities(reads: list[PlateSighting]) -> None:
+    plate = voted(*reads)
+    assert plate.text is None or is_plate(plate.text)
+    assert 0 <= plate.probability <= 1
+    assert plate.probability + sum(p for _, p in plate.alternatives) <= 1 + 1e-9
+    assert all(plate.probability >= p for _, p in plate.alternatives) or plate.text is None
+    if plate.text is not None:
+        assert "".join(c.character for c in plate.characters) == plate.text
