@@ -19,8 +19,8 @@ from etle.plates.automaton import plate_automaton
 from etle.types import Certainty, CharacterRead, Plate, PlateColour, PlateRead, PlateSighting, VehicleClass
 
 CERTAIN_FROM = 0.9
-"""Probability from which a reviewer need not type. On 262 real plates, four views each by PP-OCRv6 alone: 123 certain, 2 of them wrong (both
-had lost a slashed O at their end). Less than one in a hundred takes a second reader."""
+"""Probability from which a reviewer need not type. On 262 real plates, four views each by PP-OCRv6 alone: 123 certain, 2 of them wrong
+(both had lost a slashed O at their end). Less than one in a hundred takes a second reader."""
 READABLE_FROM = 0.35
 """Below it the best text is wrong more often than right: showing it would lead the reviewer astray."""
 LEAST_READS = 2

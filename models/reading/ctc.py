@@ -46,28 +46,26 @@ class _Prefix:
         return (self.blank + self.character) * self.weight
 
 
-def decode(steps: "NDArray[np.float32]", grammar: Automaton) -> tuple[Hypothesis, ...]:
+def decode(steps: "NDArray[np.float32]", grammar: Automaton, beam: int = _BEAM) -> tuple[Hypothesis, ...]:
     """Texts of the grammar, most probable first; empty if there is none.
 
     `steps` is time x (blank, then SYMBOLS): probabilities, not necessarily summing to one.
     """
-    beam = {"": _Prefix(grammar.start, 1.0, blank=1.0)}
+    kept = {"": _Prefix(grammar.start, 1.0, blank=1.0)}
     for row in steps:
-        beam = _step(beam, row, grammar)
-    texts = [
-        Hypothesis(text, float(np.log(p.score) + grammar.final[p.state]))
-        for text, p in beam.items()
-        if p.state in grammar.final and p.score > 0
-    ]
+        grown = _step(kept, row, grammar)
+        kept = dict(sorted(grown.items(), key=lambda item: -item[1].score)[:beam])
+    ended = [(text, p) for text, p in kept.items() if p.state in grammar.final and p.score > 0]
+    texts = [Hypothesis(text, float(np.log(p.score)) + grammar.final[p.state]) for text, p in ended]
     return tuple(sorted(texts, key=lambda hypothesis: -hypothesis.log_probability))
 
 
-def _step(beam: dict[str, _Prefix], row: "NDArray[np.float32]", grammar: Automaton) -> dict[str, _Prefix]:
+def _step(kept: dict[str, _Prefix], row: "NDArray[np.float32]", grammar: Automaton) -> dict[str, _Prefix]:
     blank = float(row[0])
     shown = [(SYMBOLS[i - 1], float(row[i])) for i in np.flatnonzero(row > _SMALL) if i > 0]
     of = dict(shown)
     new: dict[str, _Prefix] = {}
-    for text, prefix in beam.items():
+    for text, prefix in kept.items():
         last = text[-1:]
         same = _reach(new, text, prefix.state, prefix.weight)
         same.blank += (prefix.blank + prefix.character) * blank
@@ -78,13 +76,13 @@ def _step(beam: dict[str, _Prefix], row: "NDArray[np.float32]", grammar: Automat
             if way is not None:
                 grown = _reach(new, text + character, way[0], prefix.weight * float(np.exp(way[1])))
                 grown.character += probability * (prefix.blank if character == last else prefix.blank + prefix.character)
-    return dict(sorted(new.items(), key=lambda item: -item[1].score)[:_BEAM])
+    return new
 
 
-def _reach(beam: dict[str, _Prefix], text: str, state: str, weight: float) -> _Prefix:
-    prefix = beam.get(text)
+def _reach(new: dict[str, _Prefix], text: str, state: str, weight: float) -> _Prefix:
+    prefix = new.get(text)
     if prefix is None:
-        prefix = beam[text] = _Prefix(state, weight)
+        prefix = new[text] = _Prefix(state, weight)
     return prefix
 
 

@@ -106,7 +106,7 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
         pytest.param([seen("")] * 3, None, UNREADABLE, id="looked, and there was nothing to read"),
         pytest.param([seen("")] * 3 + [seen("B1234XYZ")] * 2, "B1234XYZ", CERTAIN, id="frames with nothing to read do not dissent"),
         pytest.param([], None, UNREADABLE, id="never seen"),
-        pytest.param([seen("W13"), seen("B8211SCX"), seen("D77AB")], None, UNREADABLE, id="every frame says something else"),
+        pytest.param([seen("W1355AB"), seen("B8211SCX"), seen("D77AB")], None, UNREADABLE, id="every frame says something else"),
     ],
 )
 def test_vote(reads: list[PlateSighting], text: str | None, certainty: Certainty) -> None:
