@@ -90,6 +90,7 @@ def _open(folder: Path) -> tuple[Any, Any, list[str]]:
             ["en"],
             gpu=False,
             model_storage_directory=str(folder),
+            user_network_directory=str(folder),
             download_enabled=False,
             detector=False,
             quantize=False,

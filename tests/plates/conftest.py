@@ -1,7 +1,6 @@
 """Real pictures and real weights, where this machine has them; a test that needs one says what is missing."""
 
 import os
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +37,14 @@ def weights(name: str, variable: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ppocr() -> "Iterator[PpOcrPlateReader]":
+def ppocr() -> "PpOcrPlateReader":
     from models.reading.ppocr import PpOcrPlateReader
 
-    yield PpOcrPlateReader(weights("ppocrv6-rec", "ETLE_PPOCR_WEIGHTS"))
+    return PpOcrPlateReader(weights("ppocrv6-rec", "ETLE_PPOCR_WEIGHTS"))
+
+
+@pytest.fixture(scope="session")
+def easyocr_folder() -> Path:
+    """Where english_g2.pth lies."""
+    pytest.importorskip("easyocr", reason="EasyOCR comes with the torch extra")
+    return weights("easyocr-recognition", "ETLE_EASYOCR_WEIGHTS").parent

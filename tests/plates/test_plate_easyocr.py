@@ -1,0 +1,45 @@
+"""EasyOCR as a further reader: weak on Indonesian plates, but real and independent of the other."""
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from etle.errors import EtleError, WeightsError
+from etle.plates import is_plate
+from models.reading import open_plate_reader
+
+if TYPE_CHECKING:
+    from etle.protocols import PlateReader
+
+
+@pytest.fixture(scope="module")
+def reader(easyocr_folder: Path) -> "PlateReader":
+    try:
+        return open_plate_reader("easyocr", easyocr_folder)
+    except EtleError as error:
+        pytest.fail(f"weights are there, but EasyOCR does not open them: {error}")
+
+
+def test_one_in_six_real_crops_is_read_exactly_and_every_read_is_a_plate(reader: "PlateReader", shared: Path) -> None:
+    with (shared / "data" / "plate_crops.csv").open(encoding="utf-8", newline="") as file:
+        crops = list(csv.DictReader(file))[::9]
+    reads = reader.read([cv2.imread(str(shared / "data" / row["file"])) for row in crops])
+    exact = sum(read.text == row["plate_text"] for read, row in zip(reads, crops, strict=True))
+    assert exact >= len(crops) / 6, f"{exact} of {len(crops)}"
+    assert all(is_plate(read.text) and len(read.characters) == len(read.text) for read in reads if read.text)
+
+
+def test_a_black_crop_holds_nothing(reader: "PlateReader") -> None:
+    reads = reader.read([np.zeros((60, 180, 3), np.uint8), np.zeros((1, 1, 3), np.uint8)])
+    assert [read.text for read in reads] == ["", ""]
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("easyocr", reason="EasyOCR comes with the torch extra")
+    (tmp_path / "english_g2.pth").write_bytes(b"not a model")
+    with pytest.raises(WeightsError, match="EasyOCR"):
+        open_plate_reader("easyocr", tmp_path)
