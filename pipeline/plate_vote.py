@@ -30,6 +30,8 @@ DISSENT = 0.1
 
 _REPEATS = 1.5
 """What any number of reads by one reader weigh at most, in sharp reads."""
+_TRUST = {"easyocr": 0.15}
+"""A reader that reads one plate in five right is welcome to agree (it seldom does by chance), but weighs little where it does not."""
 _ONE_READER_ERR, _TWO_READERS_ERR = 0.05, 0.005
 """Share of plates that readers get wrong although all their reads agree: one reader, two different ones."""
 _UNTHOUGHT = 0.002
@@ -106,10 +108,10 @@ def _votes(legible: Sequence[PlateSighting]) -> tuple[_Vote, ...]:
 
 
 def _weight(sighting: PlateSighting, sharpest: float) -> float:
-    """Between 0.05 and 1: pixels first, sharpness against the track's best."""
+    """Of a trusted reader between 0.05 and 1: pixels first, sharpness against the track's best."""
     size = min(1.0, sighting.plate.box.width / _FULL_WIDTH_PX) ** 2
     sharp = sighting.sharpness / sharpest if sharpest > 0 else 1.0
-    return max(0.05, size * (0.25 + 0.75 * sharp))
+    return max(0.05, size * (0.25 + 0.75 * sharp)) * _TRUST.get(sighting.read.reader, 1.0)
 
 
 def _ranked(votes: Sequence[_Vote]) -> list[tuple[str, float]]:

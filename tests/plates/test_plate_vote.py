@@ -100,6 +100,13 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
             CHECK,
             id="each read errs elsewhere",
         ),
+        pytest.param([seen("B1234XYZ"), seen("B7284KYZ", reader="easyocr")], "B1234XYZ", CHECK, id="EasyOCR against a better reader loses"),
+        pytest.param(
+            [seen("B1234XYZ")] * 4 + [seen("B7284KYZ", reader="easyocr")],
+            "B1234XYZ",
+            CERTAIN,
+            id="EasyOCR's dissent alone does not make doubt",
+        ),
         pytest.param([seen("QX1234AB")] * 4, "QX1234AB", CHECK, id="an unknown area code is kept and looked at"),
         pytest.param([seen("B3234XYZ")] * 4, "B3234XYZ", CHECK, id="a motorcycle's number on a car is kept and looked at"),
         pytest.param([seen("B1234RFS")] * 4, "B1234RFS", CHECK, id="letters that are no longer issued"),
