@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SIZE = (128, 40)
 _LEAST_CONTRAST = 25.0
 """Grey levels between letters and base; below it neither is one."""
+_GLARE = 12.0
+"""Pixels at `_SIZE`: light that changes more slowly than this is glare on the plate and not its letters."""
 _BURNT_OUT = 245.0
 """A base this bright in all three channels has lost its colour: it is white, or what a headlamp made of it."""
 _YELLOW_HUE, _GREEN_HUE = (14, 36), (40, 90)
@@ -31,8 +33,10 @@ def plate_colour(crop: "Image") -> PlateColour:
         return PlateColour.UNKNOWN
     inner = _inner(crop)
     grey = cv2.cvtColor(inner, cv2.COLOR_BGR2GRAY)
-    threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    light = grey > threshold
+    level = cv2.GaussianBlur(grey, (0, 0), _GLARE).astype(np.int16)
+    flat = np.clip(grey.astype(np.int16) - level + 128, 0, 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    light = flat > threshold
     share = float(light.mean())
     if not light.any() or light.all() or 0.45 < share < 0.55:
         return PlateColour.UNKNOWN
