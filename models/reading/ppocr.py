@@ -43,9 +43,10 @@ whose letters and digits have another order, cost 18 to 70. European ones have o
 _EXPIRY_STRANGE = 8.0
 
 TYPEFACE_MISREADS: Mapping[str, tuple[str, float]] = {"O": ("Q", 0.3), "C": ("G", 0.15), "H": ("W", 0.15)}
-"""Of what the recogniser calls O, three in ten are Q: the tail of an Indonesian Q is a tick inside the bowl, the bar of its G has no
-spur, its W stands upright. It is as sure of these as of the others and repeats them in every frame, so its probabilities
-are corrected by how often it is wrong (532 crops of data/plates_train, 447 of data/plate_crops, 113 of data/plates_full)."""
+"""What the recogniser calls by the first letter and how often it is the second: the tail of an Indonesian Q is a tick inside the bowl, the
+bar of its G has no spur, its W stands upright. It is as sure of these as of all others and repeats them in every frame.
+Counted: O 22 of 96, C 13 of 154, H 7 of 123 on 1,205 real plates; on the 226 in street pictures 4 of 19, 5 of 26, 3 of 17. The shares
+here are set by hand between these, on the cautious side: a doubt too many costs a look, one too few a wrong owner."""
 
 
 class PpOcrPlateReader:
