@@ -1,0 +1,57 @@
+"""What a camera lost, counted by reason. A road that looks empty because the pictures broke is worse than no camera."""
+
+import logging
+from collections import Counter
+from enum import StrEnum
+from threading import Lock
+
+from etle.types import CameraId
+
+log = logging.getLogger(__name__)
+
+
+class Loss(StrEnum):
+    UNDECODABLE = "undecodable"
+    """A picture arrived broken and was set aside."""
+    DROPPED = "dropped"
+    """The reader was too slow for a live camera: the oldest waiting picture made room."""
+    GAP = "gap"
+    """The camera went silent, or its connection was lost: some pictures never came, nobody knows how many."""
+    DUPLICATE = "duplicate"
+    """The camera gave the same picture again. Nothing was lost."""
+    RECONNECT = "reconnect"
+    """The camera was connected anew. What that cost is in `gap`."""
+    CLOCK_JUMP = "clock_jump"
+    """A clock (of the camera, the file or this box) went back, or leapt ahead."""
+
+
+class Losses:
+    """Counters of every camera, safe to use from several threads. The last detail of each reason is kept for whoever asks why."""
+
+    def __init__(self) -> None:
+        self._counts: dict[CameraId, Counter[Loss]] = {}
+        self._details: dict[CameraId, dict[Loss, str]] = {}
+        self._lock = Lock()
+
+    def count(self, camera: CameraId, reason: Loss, detail: str = "", times: int = 1) -> None:
+        if times < 1:
+            return
+        with self._lock:
+            self._counts.setdefault(camera, Counter())[reason] += times
+            if detail:
+                self._details.setdefault(camera, {})[reason] = detail
+        if detail:
+            log.warning("%s: %s: %s", camera, reason, detail)
+
+    def snapshot(self) -> dict[CameraId, dict[Loss, int]]:
+        """A copy: by camera, every reason that occurred with its count."""
+        with self._lock:
+            return {camera: dict(counts) for camera, counts in self._counts.items()}
+
+    def of(self, camera: CameraId) -> dict[Loss, int]:
+        return self.snapshot().get(camera, {})
+
+    def last_detail(self, camera: CameraId, reason: Loss) -> str | None:
+        """What was said when this was last counted, such as the name of a broken file; None if nothing was."""
+        with self._lock:
+            return self._details.get(camera, {}).get(reason)
