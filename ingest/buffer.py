@@ -44,10 +44,11 @@ class LiveBuffer:
         try:
             while (frame := self._take()) is not None:
                 yield frame
+            stopped = self._closed
         finally:
             self.close()
             thread.join()
-        if self._error is not None:
+        if self._error is not None and not stopped:
             raise self._error
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ def main() -> None:
     try:
         capture(order, send)
     except (BrokenPipeError, KeyboardInterrupt):
-        sys.stdout = None  # type: ignore[assignment]  # whoever listened has gone: nothing is left to flush
+        sys.stdout = None  # whoever listened has gone: nothing is left to flush
 
 
 if __name__ == "__main__":
