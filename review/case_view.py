@@ -431,7 +431,7 @@ def _span(violation: Violation) -> tuple[datetime, datetime]:
 
 def _crop(picture: EvidencePicture, box: Box, words: Wording) -> Crop:
     """The plate with a margin, in the shape of the window it is shown in (3 to 1), never leaving the plate out."""
-    width = max(box.width * 1.3, box.height * 1.5 * 3)
+    width = max(box.width * 1.15, box.height * 1.25 * 3)
     height = width / 3
     centre = box.centre
     window = Box(centre.x - width / 2, centre.y - height / 2, centre.x + width / 2, centre.y + height / 2)

@@ -31,7 +31,14 @@ export class PlateField {
     this.change.hidden = same;
     if (!same) this.drawChange(before, after);
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.check(), 120);
+    if (same) this.forget();
+    else this.waiting = setTimeout(() => this.check(), 120);
+  }
+  forget() {
+    this.hint.textContent = "";
+    this.odd.hidden = true;
+    this.row.classList.remove("bad");
+    if (document.activeElement !== this.input) this.input.value = this.original;
   }
   drawChange(before, after) {
     const kept = common(before, after);

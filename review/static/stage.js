@@ -85,6 +85,7 @@ export class Stage {
     this.y = scale === 1 ? 0 : Math.min(0, Math.max(view.clientHeight * (1 - scale), y));
     const pane = this.active.querySelector(".pane");
     pane.style.transform = scale === 1 ? "" : `translate(${this.x}px, ${this.y}px) scale(${scale})`;
+    pane.style.setProperty("--zoom", String(scale));
     this.active.classList.toggle("zoomed", scale !== 1);
     this.level.textContent = scale === 1 ? "" : `${Math.round(100 * scale * ratio * devicePixelRatio)} %`;
   }

@@ -1,0 +1,118 @@
+"""What the page of a case says of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from review_cases import STARTS_AT, Story, moment, parcel
+
+from etle.types import Case, EvidenceRole, Lamp, Measurement, Violation
+from review.case_view import Trust, check_plate, lamp_at, measured_view, plate_cells, plate_view, signal_view, trust, view_of
+from review.wording import Language, wording
+
+INDONESIAN = wording(Language.INDONESIAN)
+
+
+@pytest.fixture(scope="module")
+def violation(tmp_path_factory: pytest.TempPathFactory) -> Violation:
+    return parcel(Story(name="view", doubtful=5, alternatives=(("B1432CMC", 0.3), ("B1432GMC", 0.6))), tmp_path_factory.mktemp("view")).violation
+
+
+@pytest.mark.parametrize(
+    "probability, expected",
+    [(1.0, Trust.SURE), (0.98, Trust.SURE), (0.97, Trust.FAIR), (0.90, Trust.FAIR), (0.89, Trust.DOUBT), (0.0, Trust.DOUBT)],
+)
+def test_a_character_is_trusted_by_its_probability(probability: float, expected: Trust) -> None:
+    assert trust(probability) is expected
+
+
+def test_the_plate_is_shown_character_by_character_with_its_gaps(violation: Violation) -> None:
+    cells = plate_cells(violation.plate, INDONESIAN)
+    assert "".join(cell.character or " " for cell in cells) == "B 1432 GMC"
+    assert [cell.character for cell in cells if cell.trust is Trust.DOUBT] == ["G"]
+    assert next(cell for cell in cells if cell.trust is Trust.DOUBT).others == (("8", "30 %"),)
+
+
+def test_a_plate_without_text_has_no_cells(tmp_path: Path) -> None:
+    view = plate_view(parcel(Story(name="blank", plate=None), tmp_path).violation, INDONESIAN)
+    assert (view.cells, view.text, view.crop, view.alternatives) == ((), "", None, ())
+
+
+def test_the_alternatives_leave_out_what_was_read(violation: Violation) -> None:
+    assert plate_view(violation, INDONESIAN).alternatives == (("B 1432 CMC", "30 %"),)
+
+
+def test_the_large_crop_is_that_of_the_picture_kept_for_its_plate(violation: Violation) -> None:
+    kept = next(picture for picture in violation.pictures if picture.role is EvidenceRole.PLATE)
+    crop = plate_view(violation, INDONESIAN).crop
+    assert crop is not None and kept.plate_box is not None
+    assert crop.digest == kept.sha256
+    assert crop.window.x1 < kept.plate_box.x1 and kept.plate_box.x2 < crop.window.x2
+    assert crop.window.width == pytest.approx(3 * crop.window.height)
+
+
+@pytest.mark.parametrize(
+    "step, expected",
+    [
+        pytest.param(-1, None, id="before the first reading nothing is known"),
+        pytest.param(0, Lamp.YELLOW, id="from its own moment on"),
+        pytest.param(4.9, Lamp.YELLOW, id="until the next"),
+        pytest.param(5, Lamp.RED, id="the next"),
+        pytest.param(29, Lamp.RED, id="to the end"),
+    ],
+)
+def test_the_lamp_at_a_moment(violation: Violation, step: float, expected: Lamp | None) -> None:
+    assert lamp_at(violation, STARTS_AT + timedelta(seconds=step / 10)) is expected
+
+
+def test_the_signal_is_told_with_its_time(violation: Violation) -> None:
+    view = signal_view(violation, INDONESIAN)
+    assert view is not None
+    assert (view.lamp, view.for_s, view.at_least) == (Lamp.RED, "1,43", False)
+    assert sum(segment.width for segment in view.segments) == pytest.approx(1000)
+    assert [segment.lamp for segment in view.segments] == [Lamp.YELLOW, Lamp.RED]
+
+
+def test_a_lamp_that_was_red_all_along_was_so_for_at_least_that_long(violation: Violation) -> None:
+    view = signal_view(replace(violation, signal=(replace(violation.signal[1], captured_at=moment(0)),)), INDONESIAN)
+    assert view is not None and view.at_least
+
+
+def test_a_rule_without_a_signal_shows_none(violation: Violation) -> None:
+    assert signal_view(replace(violation, signal=()), INDONESIAN) is None
+
+
+@pytest.mark.parametrize("value, touches", [(0.09, True), (0.11, False), (-0.1, True)])
+def test_an_interval_that_includes_zero_is_pointed_at(value: float, touches: bool) -> None:
+    assert measured_view(Measurement(name="x", value=value, unit="s", uncertainty=0.05), INDONESIAN).touches_zero is touches
+
+
+@pytest.mark.parametrize(
+    "typed, text, shown, is_plate",
+    [
+        pytest.param("b 1432 gmc", "B1432GMC", "B 1432 GMC", True, id="small letters and spaces"),
+        pytest.param(" b-1432-gmc ", "B-1432-GMC", "B-1432-GMC", False, id="hyphens are not ours"),
+        pytest.param("B 1432 CMCX9", "B1432CMCX9", "B1432CMCX9", False, id="too long"),
+        pytest.param("", "", "", False, id="nothing"),
+    ],
+)
+def test_a_typed_plate_is_read_by_the_grammar(violation: Violation, typed: str, text: str, shown: str, is_plate: bool) -> None:
+    checked = check_plate(typed, violation, INDONESIAN)
+    assert (checked.text, checked.formatted, checked.is_plate) == (text, shown, is_plate)
+
+
+def test_a_number_of_another_vehicle_class_is_noted(violation: Violation) -> None:
+    assert check_plate("B 6174 WWZ", violation, INDONESIAN).notes == (
+        "Nomor termasuk golongan kendaraan lain: salah baca atau pelat tiruan?",
+    )
+
+
+def test_pictures_come_in_the_order_of_the_story_with_their_distance_to_the_moment(violation: Violation) -> None:
+    view = view_of(Case(violation=violation, recorded_at=STARTS_AT, decisions=(), assigned_to=None), INDONESIAN)
+    assert [(picture.role.value, picture.relative) for picture in view.pictures] == [
+        ("before", "−0,93 dtk"),
+        ("at", "+0,07 dtk"),
+        ("after", "+0,87 dtk"),
+    ]
+    assert [picture.lamp for picture in view.pictures] == [Lamp.RED] * 3

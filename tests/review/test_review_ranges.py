@@ -1,0 +1,31 @@
+"""Which bytes a range asks for."""
+
+import pytest
+
+from review.files import RangeOutside, byte_range
+
+
+@pytest.mark.parametrize(
+    "header, expected",
+    [
+        pytest.param(None, None, id="no range is the whole file"),
+        pytest.param("bytes=0-", (0, 100), id="from the start, as a film begins"),
+        pytest.param("bytes=10-19", (10, 20), id="both ends are included"),
+        pytest.param("bytes=90-200", (90, 100), id="an end behind the file is the file's end"),
+        pytest.param("bytes=-10", (90, 100), id="the last ten"),
+        pytest.param("bytes=-500", (0, 100), id="more of the last than there are"),
+        pytest.param("bytes=20-10", None, id="an end before its start is no range, so the whole file"),
+        pytest.param("bytes=-", None, id="a range of nothing is no range"),
+        pytest.param("bytes=0-1,5-6", None, id="several ranges are answered with the whole file"),
+        pytest.param("lines=1-2", None, id="other units are not known"),
+        pytest.param("bytes=١-٢", None, id="digits of other scripts are no digits here"),
+    ],
+)
+def test_range(header: str | None, expected: tuple[int, int] | None) -> None:
+    assert byte_range(header, 100) == expected
+
+
+@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0"])
+def test_a_range_outside_the_file_is_refused(header: str) -> None:
+    with pytest.raises(RangeOutside):
+        byte_range(header, 100)
