@@ -13,7 +13,8 @@
     ├── StoreError             database or evidence store
     │   ├── StoreUnavailable   ... away: pause and try again
     │   ├── EvidenceFull       ... no space left: free some, nothing was lost
-    │   └── EvidenceCorrupt    ... bytes do not have the digest they are filed under
+    │   ├── EvidenceCorrupt    ... bytes do not have the digest they are filed under
+    │   └── CaseTaken          ... another reviewer has the case on the screen
     └── MissingExtra           a package that the role needs is not installed: names the pip command
 
 A message names the thing and the way out. `None` or an empty tuple means "looked, there was none"; "could not look" is raised.
@@ -73,6 +74,10 @@ class EvidenceFull(StoreError):
 
 
 class EvidenceCorrupt(StoreError):
+    pass
+
+
+class CaseTaken(StoreError):
     pass
 
 

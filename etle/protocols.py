@@ -5,18 +5,23 @@ Engines take batches (`Sequence`) and answer in the same order and length. They 
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from etle.tally import CaseCounts, Tally
 from etle.types import (
     Box,
+    Case,
     Decision,
     Detection,
     Digest,
+    EvidenceFile,
     Frame,
     Lamp,
     Parcel,
     PlateBox,
     PlateRead,
+    Verdict,
+    Violation,
     ViolationId,
 )
 
@@ -115,9 +120,63 @@ class CheckpointStore(Protocol):
     def load(self, stream: str) -> tuple[int, bytes] | None: ...
 
 
-class DecisionStore(Protocol):
-    """Verdicts are only ever added."""
+class CaseStore(Protocol):
+    """Violations, what was decided about them, and the queue that deals the open ones out. Raises StoreUnavailable."""
 
-    def decide(self, decision: Decision) -> None: ...
+    def add(self, violation: Violation, files: Sequence[EvidenceFile]) -> bool:
+        """The violation and the names of its files, both or neither. False, and nothing done, if it was there already."""
+        ...
 
-    def decisions(self, violation: ViolationId) -> Sequence[Decision]: ...
+    def case(self, violation: ViolationId) -> Case | None: ...
+
+    def cases(
+        self,
+        *,
+        state: Verdict | Literal["open"] | None = None,
+        rule: str | None = None,
+        camera: str | None = None,
+        plate: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        after: ViolationId | None = None,
+    ) -> Sequence[Case]:
+        """Those that fit, latest first by the moment of the violation; `after` goes on behind that case.
+
+        `plate` finds the text as read, or as the last decision left it. `since` is inside the range, `until` is not.
+        """
+        ...
+
+    def counts(self) -> CaseCounts: ...
+
+    def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+        """The case that this reviewer has, else the oldest open one that nobody has; None if there is none.
+
+        It is theirs for `lease_s`; after that it stays theirs only until somebody else is given it.
+        """
+        ...
+
+    def assigned(self, reviewer: str) -> Case | None:
+        """The open case that this reviewer has."""
+        ...
+
+    def release(self, reviewer: str) -> None:
+        """Gives back to the queue what this reviewer has."""
+        ...
+
+    def decide(self, decision: Decision) -> None:
+        """Adds a decision; a later one on the same case supersedes it. Verdicts are only ever added.
+
+        Raises KeyError if there is no such case, CaseTaken if another reviewer has it.
+        """
+        ...
+
+    def decisions(self, violation: ViolationId) -> Sequence[Decision]:
+        """Oldest first."""
+        ...
+
+    def decided_by(self, reviewer: str, *, since: datetime, limit: int) -> Sequence[Case]:
+        """The cases that this reviewer has decided since then, the last decided first."""
+        ...
+
+    def tally(self, reviewer: str, *, since: datetime) -> Tally: ...
