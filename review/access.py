@@ -148,5 +148,3 @@ def record(desk: Desk, who: Visitor, action: str, violation: UUID | None = None,
     """Into the access log, before the answer: what cannot be recorded is not shown."""
     at: datetime = desk.clock.now()
     desk.users.record(Access(at=at, who=who.user.name, address=who.address, action=action, violation=violation, detail=detail))
-
-

@@ -22,9 +22,7 @@ PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
 """Where nobody has to be signed in, or where it is no matter of rights. A test holds every other route to a right."""
 
 
-def create_app(
-    *, cases: CaseStore, evidence: EvidenceStore, users: Users, clock: Clock, passwords: Passwords | None = None
-) -> FastAPI:
+def create_app(*, cases: CaseStore, evidence: EvidenceStore, users: Users, clock: Clock, passwords: Passwords | None = None) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_form)])
     app.state.desk = Desk(cases=cases, evidence=evidence, users=users, clock=clock, passwords=passwords or Passwords())
     app.mount(f"/static/{static_version()}", StaticFiles(directory=STATIC_FOLDER), name="static")

@@ -20,7 +20,7 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
         self._nobody = self._hasher.hash("nobody has this password")
-        self._turn = threading.Lock()
+        self.turn = threading.RLock()
 
     def hash(self, password: str) -> str:
         """Raises ConfigError if it is too short to be one."""
@@ -30,7 +30,7 @@ class Passwords:
 
     def fits(self, password: str, password_hash: str | None) -> bool:
         """`password_hash` None: there is no such user; the answer is no, and takes as long."""
-        with self._turn:
+        with self.turn:
             try:
                 self._hasher.verify(password_hash or self._nobody, password)
             except (VerifyMismatchError, InvalidHashError):

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from etle.types import Case, Decision, EvidenceRole, Verdict, ViolationId
+from etle.types import Case, Decision, EvidenceRole, Lamp, Verdict, ViolationId
 from review.access import Right, Visitor, allow, record, seal, unseal, wording_of
-from review.case_view import REASONS, PlateCheck, check_plate, decision_view, view_of
+from review.case_view import REASONS, ClipView, PlateCheck, check_plate, decision_view, view_of
 from review.desk import Desk, desk_of
 from review.pages import LOCAL_ZONE, Page
 from review.sight import case_in_sight, may_decide
@@ -49,15 +49,15 @@ def home(request: Request, who: Annotated[Visitor, Depends(allow(*Right))]) -> R
     desk, words = desk_of(request), wording_of(request)
     counts = desk.cases.counts()
     mine = desk.cases.assigned(who.user.name)
-    recent = desk.cases.decided_by(who.user.name, since=_midnight(desk), limit=RECENT)
+    recent = [desk.cases.case(violation) for violation in desk.users.decided(who.user.name, since=_midnight(desk), limit=RECENT)]
     return HOME.answer(
         request,
         who,
         counts=counts,
         mine=mine is not None,
         empty=mine is None and counts.open == counts.in_review,
-        today=desk.cases.tally(who.user.name, since=_midnight(desk)),
-        recent=[row_of(case, who.user.name, words) for case in recent],
+        today=desk.users.tally(who.user.name, since=_midnight(desk)),
+        recent=[row_of(case, who.user.name, words) for case in recent if case],
     )
 
 
@@ -78,7 +78,12 @@ def show(request: Request, case_id: UUID, who: Looker, after: UUID | None = None
 def plate(request: Request, case_id: UUID, who: Looker, text: Annotated[str, Query(max_length=40)] = "") -> Response:
     checked = check_plate(text, case_in_sight(desk_of(request), who, case_id).violation, wording_of(request))
     return JSONResponse(
-        {"formatted": checked.formatted, "is_plate": checked.is_plate, "region": checked.region, "notes": list(checked.notes) if text else []}
+        {
+            "formatted": checked.formatted,
+            "is_plate": checked.is_plate,
+            "region": checked.region,
+            "notes": list(checked.notes) if text else [],
+        }
     )
 
 
@@ -190,17 +195,13 @@ def _page(request: Request, who: Visitor, case: Case, status: int = 200, previou
     desk, words = desk_of(request), wording_of(request)
     view = view_of(case, words)
     roles = [picture.role for picture in view.pictures]
-    clip = None
-    if view.clip:
-        keys = {"length": view.clip.duration_s, "occurred": view.clip.occurred_s, "step": view.clip.step_s, "path": view.clip.path}
-        clip = json.dumps(keys | {"lamps": view.clip.lamps, "unit": words("home.seconds", seconds="").strip()})
     values: dict[str, object] = {
         "case": case,
         "view": view,
         "counts": desk.cases.counts(),
         "can_decide": may_decide(who, case),
         "active": EvidenceRole.AT if EvidenceRole.AT in roles else next(iter(roles), "clip"),
-        "clip_json": clip,
+        "clip_json": _film(view.clip, words) if view.clip else None,
         "reasons": REASONS,
         "opened": seal(who.token, f"{case.violation.id} {desk.clock.now().isoformat()}"),
         "previous": previous,
@@ -215,6 +216,21 @@ def _page(request: Request, who: Visitor, case: Case, status: int = 200, previou
     return CASE.answer(request, who, status=status, **(values | typed))
 
 
+def _film(clip: ClipView, words: Wording) -> str:
+    """What the page draws over the clip while it plays, for its script."""
+    return json.dumps(
+        {
+            "length": clip.duration_s,
+            "occurred": clip.occurred_s,
+            "step": clip.step_s,
+            "path": clip.path,
+            "lamps": clip.lamps,
+            "words": {str(lamp): words(f"lamp.{lamp}") for lamp in Lamp},
+            "unit": words("home.seconds", seconds="").strip(),
+        }
+    )
+
+
 def _seconds_since(desk: Desk, who: Visitor, case_id: UUID, opened: str) -> float | None:
     """From the page's answer to the verdict; None where the form does not prove when that was."""
     text = unseal(who.token, opened)
@@ -225,5 +241,3 @@ def _seconds_since(desk: Desk, who: Visitor, case_id: UUID, opened: str) -> floa
 
 def _midnight(desk: Desk) -> datetime:
     return desk.clock.now().astimezone(ZoneInfo(LOCAL_ZONE)).replace(hour=0, minute=0, second=0, microsecond=0)
-
-

@@ -55,14 +55,12 @@ def sign_in(
     request: Request, name: Annotated[str, Form()], password: Annotated[str, Form(max_length=256)], next: Annotated[str, Form()] = "/"
 ) -> Response:
     desk, words, address, typed = desk_of(request), wording_of(request), address_of(request), name.strip().lower()[:SHORTENED]
-    if held_back(desk, typed, address):
-        note(desk, typed, address, "sign_in_throttled")
-        text = words("sign_in.throttled", minutes=int(WINDOW.total_seconds() // 60))
-        return ask(request, safe_path(next), message=text, name=typed, status=429)
-    if not desk.passwords.fits(password, desk.users.password_hash(typed)):
-        note(desk, typed, address, "sign_in_failed")
-        return ask(request, safe_path(next), message=words("sign_in.wrong"), name=typed, status=401)
-    note(desk, typed, address, "signed_in")
+    match examine(desk, typed, password, address):
+        case "sign_in_throttled":
+            text = words("sign_in.throttled", minutes=int(WINDOW.total_seconds() // 60))
+            return ask(request, safe_path(next), message=text, name=typed, status=429)
+        case "sign_in_failed":
+            return ask(request, safe_path(next), message=words("sign_in.wrong"), name=typed, status=401)
     token = new_token()
     now = desk.clock.now()
     desk.users.open_session(token_hash(token), typed, address, at=now, expires_at=now + SESSION_LASTS)
@@ -96,10 +94,25 @@ def change_language(request: Request, language: Annotated[Language, Form()], bac
 def ask(request: Request, next: str, message: str = "", name: str = "", status: int = 200) -> Response:
     """The form, with a cookie to which its token belongs: nobody can be signed in by a foreign page."""
     cookie = request.cookies.get(SESSION_COOKIE) or request.cookies.get(FORM_COOKIE) or new_token()
-    answer = SIGN_IN.answer(request, None, status=status, form_token=form_token(cookie), next=next, message=message, name=name, back="/sign-in")
+    answer = SIGN_IN.answer(
+        request, None, status=status, form_token=form_token(cookie), next=next, message=message, name=name, back="/sign-in"
+    )
     if not request.cookies.get(SESSION_COOKIE) and not request.cookies.get(FORM_COOKIE):
         _set_cookie(request, answer, FORM_COOKIE, cookie, 3600)
     return answer
+
+
+def examine(desk: Desk, name: str, password: str, address: str) -> str:
+    """What came of the attempt, as it is recorded. One at a time, so that guesses sent together are still counted one by one."""
+    with desk.passwords.turn:
+        if held_back(desk, name, address):
+            outcome = "sign_in_throttled"
+        elif desk.passwords.fits(password, desk.users.password_hash(name)):
+            outcome = "signed_in"
+        else:
+            outcome = "sign_in_failed"
+        note(desk, name, address, outcome)
+    return outcome
 
 
 def held_back(desk: Desk, name: str, address: str) -> bool:

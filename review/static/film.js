@@ -10,6 +10,7 @@ export class Film {
     this.playhead = document.getElementById("playhead");
     this.clock = document.getElementById("clip-time");
     this.pace = document.getElementById("clip-speed");
+    this.word = document.getElementById("clip-lamp");
     this.decimal = document.documentElement.lang === "id" ? "," : ".";
     const press = (id, deed) => document.getElementById(id).addEventListener("click", (event) => { event.stopPropagation(); event.currentTarget.blur(); deed(); });
     press("clip-play", () => this.toggle());
@@ -48,7 +49,14 @@ export class Film {
     this.clock.textContent = `${since < 0 ? "−" : "+"}${Math.abs(since).toFixed(1).replace(".", this.decimal)} ${this.data.unit}`;
     const lamp = this.data.lamps.filter(([second]) => second <= at + 0.001).pop();
     for (const head of this.heads) head.setAttribute("class", `head ${lamp ? lamp[1] : "unknown"}`);
+    this.drawLamp(lamp ? lamp[1] : "unknown");
     this.drawBox(at);
+  }
+  drawLamp(lamp) {
+    if (!this.word || this.word.dataset.lamp === lamp) return;
+    this.word.dataset.lamp = lamp;
+    this.word.className = `lamp ${lamp}`;
+    this.word.textContent = this.data.words[lamp];
   }
   drawBox(at) {
     const path = this.data.path;

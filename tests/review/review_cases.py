@@ -177,9 +177,7 @@ def parcel(story: Story, folder: Path) -> Parcel:
         drawing=Drawing(
             lines=(("stop_line", (Point(250, LINE_Y), Point(1030, LINE_Y))),), areas=(), signals=(("north", Box(120, 70, 170, 200)),)
         ),
-        provenance=Provenance(
-            code_version="0.1.0", models=(("plates", Digest("ab" * 32)),), config_digest=Digest("cd" * 32), run="test"
-        ),
+        provenance=Provenance(code_version="0.1.0", models=(("plates", Digest("ab" * 32)),), config_digest=Digest("cd" * 32), run="test"),
     )
     return Parcel(violation=violation, files=tuple(files))
 

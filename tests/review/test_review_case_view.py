@@ -16,7 +16,9 @@ INDONESIAN = wording(Language.INDONESIAN)
 
 @pytest.fixture(scope="module")
 def violation(tmp_path_factory: pytest.TempPathFactory) -> Violation:
-    return parcel(Story(name="view", doubtful=5, alternatives=(("B1432CMC", 0.3), ("B1432GMC", 0.6))), tmp_path_factory.mktemp("view")).violation
+    return parcel(
+        Story(name="view", doubtful=5, alternatives=(("B1432CMC", 0.3), ("B1432GMC", 0.6))), tmp_path_factory.mktemp("view")
+    ).violation
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,4 @@ CREATE INDEX access_log_at ON access_log (at);
 CREATE INDEX access_log_violation ON access_log (violation) WHERE violation IS NOT NULL;
 CREATE INDEX access_log_failures ON access_log (at, who, address) WHERE action = 'sign_in_failed';
 
-CREATE FUNCTION access_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'the access log is only ever added to';
-END
-$$;
-CREATE TRIGGER access_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON access_log
-    FOR EACH STATEMENT EXECUTE FUNCTION access_log_is_append_only();
+CREATE TRIGGER access_log_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON access_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -1,0 +1,111 @@
+"""Users, sessions and the access log in a real PostgreSQL."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from etle.errors import ConfigError
+from etle.store.database import Database
+from etle.store.migrate import migrate
+from etle.store.users import Access, Role, Users
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+IDLE = timedelta(hours=1)
+
+
+@pytest.fixture
+def users(server_url: str) -> Iterator[Users]:
+    database = Database(server_url)
+    with database.transaction() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
+    migrate(database)
+    users = Users(database)
+    users.add("rina", Role.REVIEWER, "hash of rina", NOW)
+    yield users
+    database.close()
+
+
+@pytest.mark.parametrize("name", ["", "Rina", "rina sari", "-rina", "rina\n", "r" * 64, "<b>", "ñ"])
+def test_what_is_no_name_is_refused(users: Users, name: str) -> None:
+    with pytest.raises(ConfigError, match="no user name"):
+        users.add(name, Role.REVIEWER, "x", NOW)
+
+
+def test_a_name_is_taken_once(users: Users) -> None:
+    with pytest.raises(ConfigError, match="already"):
+        users.add("rina", Role.ADMIN, "other", NOW)
+    assert [(user.name, user.role) for user in users.users()] == [("rina", Role.REVIEWER)]
+    assert users.password_hash("rina") == "hash of rina"
+
+
+def test_nobody_has_no_password(users: Users) -> None:
+    assert users.password_hash("nobody") is None
+    assert users.password_hash("rina\0") is None
+
+
+@pytest.mark.parametrize(
+    "opened, looked, expected",
+    [
+        pytest.param("a" * 64, timedelta(minutes=59), "rina", id="in use"),
+        pytest.param("a" * 64, timedelta(minutes=61), None, id="left alone"),
+        pytest.param("b" * 64, timedelta(minutes=1), None, id="another token"),
+    ],
+)
+def test_a_session_is_found_by_its_digest_while_it_lasts(users: Users, opened: str, looked: timedelta, expected: str | None) -> None:
+    users.open_session("a" * 64, "rina", "10.0.0.1", NOW, NOW + timedelta(hours=10))
+    user = users.signed_in(opened, NOW + looked, IDLE)
+    assert (user.name if user else None) == expected
+
+
+def test_use_keeps_a_session_until_the_shift_ends(users: Users) -> None:
+    users.open_session("a" * 64, "rina", "10.0.0.1", NOW, NOW + timedelta(hours=2))
+    seen = [users.signed_in("a" * 64, NOW + timedelta(minutes=50 * step), IDLE) is not None for step in (1, 2, 3)]
+    assert seen == [True, True, False]
+
+
+@pytest.mark.parametrize("deed", ["end", "password", "disable"])
+def test_a_session_can_be_ended(users: Users, deed: str) -> None:
+    users.open_session("a" * 64, "rina", "10.0.0.1", NOW, NOW + timedelta(hours=10))
+    {
+        "end": lambda: users.end_session("a" * 64, NOW),
+        "password": lambda: users.set_password("rina", "new hash", NOW),
+        "disable": lambda: users.disable("rina", NOW),
+    }[deed]()
+    assert users.signed_in("a" * 64, NOW, IDLE) is None
+
+
+def test_the_disabled_stay_on_the_list(users: Users) -> None:
+    users.disable("rina", NOW)
+    users.disable("rina", NOW + IDLE)
+    assert [(user.name, user.disabled_at) for user in users.users()] == [("rina", NOW)]
+    assert users.password_hash("rina") is None
+
+
+@pytest.mark.parametrize("deed", ["password", "disable"])
+def test_who_does_not_exist_cannot_be_changed(users: Users, deed: str) -> None:
+    with pytest.raises(ConfigError, match="no user 'nobody'"):
+        {"password": lambda: users.set_password("nobody", "x", NOW), "disable": lambda: users.disable("nobody", NOW)}[deed]()
+
+
+def test_failures_are_counted_by_name_by_address_and_by_both(users: Users) -> None:
+    for minutes, who, address in ((0, "rina", "a"), (1, "rina", "b"), (2, "dewi", "a"), (-20, "rina", "a")):
+        users.record(Access(at=NOW + timedelta(minutes=minutes), who=who, address=address, action="sign_in_failed"))
+    users.record(Access(at=NOW, who="rina", address="a", action="signed_in"))
+    since = NOW - timedelta(minutes=15)
+    counted = (users.failures(since, who="rina"), users.failures(since, address="a"), users.failures(since, who="rina", address="a"))
+    assert counted == (2, 2, 1)
+
+
+def test_the_log_is_read_backwards_in_pages(users: Users) -> None:
+    for number in range(5):
+        users.record(Access(at=NOW, who="rina", address="a", action="list_viewed", detail=str(number)))
+    first = users.entries(who="rina", limit=2)
+    second = users.entries(who="rina", before=first[-1].id, limit=2)
+    assert [entry.detail for entry in (*first, *second)] == ["4", "3", "2", "1"]
+    assert users.entries(who="dewi") == ()
+
+
+def test_a_name_with_a_nul_is_recorded_all_the_same(users: Users) -> None:
+    users.record(Access(at=NOW, who="rina\0", address="a", action="sign_in_failed"))
+    assert users.entries()[0].who == "rina\N{REPLACEMENT CHARACTER}"
