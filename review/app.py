@@ -18,6 +18,7 @@ from review.desk import Desk
 from review.pages import STATIC_FOLDER, Guard, error_page, static_version
 from review.passwords import Passwords
 
+ROUTERS: Final = (sign_in.router, queue.router, files.router, browse.router)
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
 """Where nobody has to be signed in, or where it is no matter of rights. A test holds every other route to a right."""
 
@@ -26,7 +27,7 @@ def create_app(*, cases: CaseStore, evidence: EvidenceStore, users: Users, clock
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_form)])
     app.state.desk = Desk(cases=cases, evidence=evidence, users=users, clock=clock, passwords=passwords or Passwords())
     app.mount(f"/static/{static_version()}", StaticFiles(directory=STATIC_FOLDER), name="static")
-    for routes in (sign_in.router, queue.router, files.router, browse.router):
+    for routes in ROUTERS:
         app.include_router(routes)
     app.add_exception_handler(SignInNeeded, _to_sign_in)
     app.add_exception_handler(HTTPException, _http_error)

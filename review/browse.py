@@ -1,20 +1,19 @@
 """What supervisors, auditors and administrators read: the list of cases, the access log, the accounts."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import Annotated, Final
 from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from etle.plates import formatted, normalise
 from etle.types import Case, VehicleClass, Verdict
 from review.access import Right, Visitor, allow, record, wording_of
 from review.desk import desk_of
-from review.pages import LOCAL_ZONE, VERDICT_LABELS, Page
+from review.pages import VERDICT_LABELS, Page
 from review.wording import Language, Wording
 
 router = APIRouter()
@@ -93,3 +92,52 @@ def chosen_filters(
         since=_day(since),
         until=_day(until),
     )
+
+
+def _day(text: str) -> date | None:
+    """A form's date; one that no calendar has is answered with 400."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise HTTPException(400) from None
+
+
+@router.get("/cases")
+def cases(
+    request: Request, who: Looker, chosen: Annotated[Chosen, Depends(chosen_filters)], start: Annotated[int, Query(ge=0)] = 0
+) -> Response:
+    desk, words = desk_of(request), wording_of(request)
+    record(desk, who, "list_viewed", detail=request.url.query[:500])
+    found = desk.cases.cases(limit=PAGE + 1)
+    return CASES.answer(
+        request,
+        who,
+        chosen=chosen,
+        rules=(),
+        rows=[row_of(case, words) for case in found[:PAGE]],
+        newer=chosen.query(max(0, start - PAGE)) if start else None,
+        older=chosen.query(start + PAGE) if len(found) > PAGE else None,
+    )
+
+
+@router.get("/log")
+def log(
+    request: Request,
+    who: Annotated[Visitor, Depends(allow(Right.READ_LOG))],
+    name: Annotated[str, Query(alias="who")] = "",
+    before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+) -> Response:
+    desk = desk_of(request)
+    record(desk, who, "log_viewed", detail=name)
+    entries = desk.users.entries(who=name.strip() or None, before=before, limit=LOG_PAGE)
+    older = entries[-1].id if len(entries) == LOG_PAGE else None
+    return LOG.answer(request, who, entries=entries, asked=name.strip(), older=older)
+
+
+@router.get("/users")
+def users(request: Request, who: Annotated[Visitor, Depends(allow(Right.SEE_USERS))]) -> Response:
+    desk = desk_of(request)
+    record(desk, who, "users_viewed")
+    return USERS.answer(request, who, users=desk.users.users())

@@ -45,8 +45,8 @@ const deeds = {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || help.open) return;
   if (event.key === "Escape" && verdict && verdict.cancel()) return;
-  if (event.target.closest("input, select, textarea")) return;
-  if (event.target.closest("button, a, summary") && (event.key === "Enter" || event.key === " ")) return;
+  if (event.target.closest("input:not([type=checkbox])")) return;
+  if (event.target.closest("button, a, summary, input") && (event.key === "Enter" || event.key === " ")) return;
   const steps = event.key.startsWith("Arrow");
   if (event.repeat && !steps) { event.preventDefault(); return; }
   if (/^[1-9]$/.test(event.key)) {

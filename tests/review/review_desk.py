@@ -13,12 +13,12 @@ from uuid import uuid4
 import httpx
 import uvicorn
 from argon2 import PasswordHasher
+from etle.store.cases import PostgresCases
+from etle.store.evidence import FolderEvidence
 from fastapi import FastAPI
 from review_cases import Story, parcel
 
-from etle.store.cases import PostgresCases
 from etle.store.database import Database
-from etle.store.evidence import FolderEvidence
 from etle.store.users import Role, Users
 from etle.types import Case, ViolationId
 from review.passwords import Passwords
@@ -63,8 +63,8 @@ class Person:
     token: str
     """What the forms of this session carry."""
 
-    def get(self, path: str, **options: Any) -> httpx.Response:
-        return self.browser.get(path, **({"headers": {"Accept": "text/html"}} | options))
+    def get(self, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
+        return self.browser.get(path, headers={"Accept": "text/html"} | (headers or {}), **options)
 
     def post(self, path: str, **fields: str) -> httpx.Response:
         return self.browser.post(path, data={"csrf": self.token} | fields)

@@ -1,0 +1,240 @@
+"""The officer's way in a real browser, over a real web server and a real PostgreSQL."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from review_cases import Story
+from review_desk import PASSWORDS, Pages
+
+from etle.types import Certainty, VehicleClass, Verdict
+
+SCREENSHOTS = os.environ.get("ETLE_SCREENSHOTS")
+LATER = timedelta(minutes=1)
+READY = "#verdict[data-ready=yes]"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs a Chromium on the path (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, pages: Pages) -> Iterator[Page]:
+    """A window whose console has nothing to complain of, such as something that the content policy forbade."""
+    pages.empty_queue()
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=pages.url)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert [each for each in complaints if "422" not in each] == []
+
+
+def sign_in(page: Page, name: str) -> None:
+    page.goto("/")
+    page.get_by_label("Nama pengguna").fill(name)
+    page.get_by_label("Kata sandi").fill(PASSWORDS[name])
+    page.keyboard.press("Enter")
+    expect(page.locator("#take")).to_be_focused()
+
+
+def take(page: Page) -> None:
+    page.keyboard.press("Enter")
+    page.wait_for_selector(READY)
+
+
+def keep_picture(page: Page, name: str) -> None:
+    if SCREENSHOTS:
+        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
+
+
+def test_the_officers_way(page: Page, pages: Pages) -> None:
+    """Sign in, take, watch, mend a plate and confirm; reject the next by keyboard only; the queue is empty; the rows are there."""
+    first = pages.add(Story(name="way 1", plate="B1432CMC", certainty=Certainty.CHECK, doubtful=5, alternatives=(("B1432GMC", 0.3),)))
+    second = pages.add(
+        Story(name="way 2", plate="B6174WWZ", vehicle=VehicleClass.CAR, notes=("number_of_other_vehicle",), occurred_after=LATER)
+    )
+    sign_in(page, "rina")
+    keep_picture(page, "home")
+    take(page)
+
+    page.wait_for_function("document.getElementById('clip').currentTime > 0.3")
+    keep_picture(page, "case")
+    expect(page.locator(".certainty")).to_have_text("periksa huruf ini")
+    expect(page.locator(".cell.doubt b")).to_have_text("C")
+    expect(page.locator(".facts")).to_contain_text("14:03:21,93 WIB")
+
+    page.keyboard.press("e")
+    page.keyboard.type("b1432gmc")
+    page.keyboard.press("Enter")
+    expect(page.locator("#plate-change")).to_contain_text("B1432CMC → B1432GMC")
+    expect(page.locator("#plate")).to_have_value("B 1432 GMC")
+    keep_picture(page, "case-edited")
+    page.keyboard.press("k")
+
+    page.wait_for_url("**/cases/*?after=*")
+    page.wait_for_selector(READY)
+    expect(page.locator("#previous")).to_contain_text("Dikonfirmasi · B 1432 GMC")
+    page.keyboard.press("t")
+    expect(page.locator("#reasons")).to_be_visible()
+    keep_picture(page, "case-reject")
+    page.keyboard.press("2")
+    expect(page.locator("main")).to_contain_text("Antrean kosong")
+    expect(page.locator("#decided-today")).to_have_text("2")
+    keep_picture(page, "queue-empty")
+
+    decided = pages.rows("SELECT violation::text, verdict, reason, plate_text, reviewer, seconds_taken FROM decisions ORDER BY id")
+    assert [row[:5] for row in decided] == [
+        (str(first.violation.id), "confirm", None, "B1432GMC", "rina"),
+        (str(second.violation.id), "reject", "no_violation", "B6174WWZ", "rina"),
+    ]
+    assert all(row[5] is not None for row in decided)
+
+
+def test_every_deed_has_its_key(page: Page, pages: Pages) -> None:
+    case = pages.add(Story(name="keys"))
+    sign_in(page, "rina")
+    take(page)
+    clip = page.locator("#clip")
+
+    page.keyboard.press("3")
+    expect(page.locator(".shot.active")).to_have_attribute("data-role", "after")
+    page.keyboard.press("l")
+    expect(page.locator(".shot.active .overlay")).to_be_hidden()
+    page.keyboard.press("l")
+    expect(page.locator(".shot.active .overlay .plate")).to_be_visible()
+
+    page.keyboard.press("z")
+    expect(page.locator("#zoom-level")).not_to_be_empty()
+    before = page.locator(".shot.active .pane").get_attribute("style")
+    page.mouse.move(500, 350)
+    page.mouse.down()
+    page.mouse.move(560, 390)
+    page.mouse.up()
+    assert page.locator(".shot.active .pane").get_attribute("style") != before
+    keep_picture(page, "case-zoomed")
+    page.keyboard.press("z")
+    expect(page.locator("#zoom-level")).to_be_empty()
+
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".shot.active")).to_have_attribute("data-role", "clip")
+    expect(clip).to_have_js_property("paused", True)
+    here = clip.evaluate("video => video.currentTime")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("([before]) => Math.abs(document.getElementById('clip').currentTime - before - 0.1) < 0.06", arg=[here])
+    page.keyboard.press(",")
+    expect(clip).to_have_js_property("playbackRate", 0.5)
+    page.keyboard.press(" ")
+    expect(clip).to_have_js_property("paused", False)
+
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    keep_picture(page, "help")
+    page.keyboard.press("k")
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+    assert pages.case(case).decisions == ()
+
+
+def test_a_key_pressed_before_the_picture_was_seen_decides_nothing(page: Page, pages: Pages) -> None:
+    case = pages.add(Story(name="early"))
+    sign_in(page, "rina")
+    page.route("**/*.jpg", lambda route: None)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cases/*", wait_until="commit")
+    expect(page.locator("#confirm")).to_be_disabled()
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    page.keyboard.press("t")
+    expect(page.locator("#reasons")).to_be_hidden()
+    assert pages.case(case).decisions == ()
+
+
+def test_a_slip_is_one_key_from_its_correction(page: Page, pages: Pages) -> None:
+    case = pages.add(Story(name="slip 1"))
+    pages.add(Story(name="slip 2", occurred_after=LATER))
+    sign_in(page, "rina")
+    take(page)
+    page.keyboard.press("p")
+    page.wait_for_url("**?after=*")
+    page.wait_for_selector(READY)
+    page.keyboard.press("u")
+    page.wait_for_url(f"**/cases/{case.violation.id}")
+    page.wait_for_selector(READY)
+    page.keyboard.press("t")
+    page.keyboard.press("6")
+    expect(page.locator("#note")).to_be_focused()
+    page.keyboard.type("mobil jenazah")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**?after=*")
+    assert [(each.verdict, each.reason, each.note) for each in pages.case(case).decisions] == [
+        (Verdict.WARN, None, ""),
+        (Verdict.REJECT, "other", "mobil jenazah"),
+    ]
+
+
+def test_a_plate_that_is_none_is_kept_only_on_purpose(page: Page, pages: Pages) -> None:
+    case = pages.add(Story(name="odd"))
+    sign_in(page, "rina")
+    take(page)
+    page.keyboard.press("e")
+    page.keyboard.type("B 1432 GMCX9")
+    expect(page.locator("#plate-hint")).to_contain_text("tidak berbentuk nomor Indonesia")
+    page.keyboard.press("Enter")
+    page.keyboard.press("k")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("#plate")).to_have_value("B 1432 GMCX9")
+    page.wait_for_selector(READY)
+    page.get_by_label("Simpan apa adanya").check()
+    page.keyboard.press("k")
+    expect(page.locator("main")).to_contain_text("Antrean kosong")
+    assert pages.case(case).decisions[0].plate_text == "B1432GMCX9"
+
+
+@pytest.mark.parametrize("width, height", [(1440, 900), (1920, 1080)])
+def test_everything_is_on_one_screen(page: Page, pages: Pages, width: int, height: int) -> None:
+    pages.add(Story(name=f"screen {width}", certainty=Certainty.CHECK, doubtful=5))
+    page.set_viewport_size({"width": width, "height": height})
+    sign_in(page, "rina")
+    take(page)
+    keep_picture(page, f"case-{width}x{height}")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth")
+    for part in (".facts h1", ".crop.large", "#plate", ".signal-now", ".measures dd", "#confirm", "#warn", "#reject", "#clip"):
+        expect(page.locator(part).first).to_be_in_viewport(ratio=1)
+
+
+def test_it_can_be_used_on_a_narrow_screen(page: Page, pages: Pages) -> None:
+    pages.add(Story(name="narrow"))
+    page.set_viewport_size({"width": 414, "height": 860})
+    sign_in(page, "rina")
+    take(page)
+    keep_picture(page, "case-narrow")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(page.locator("#confirm")).to_be_in_viewport(ratio=1)
+
+
+def test_it_works_without_scripts(chromium: Browser, pages: Pages) -> None:
+    pages.empty_queue()
+    case = pages.add(Story(name="no scripts"))
+    context = chromium.new_context(java_script_enabled=False, base_url=pages.url)
+    page = context.new_page()
+    sign_in(page, "rina")
+    page.locator("#take").click()
+    page.get_by_role("button", name="Kendaraan darurat").click()
+    expect(page.locator("main")).to_contain_text("Antrean kosong")
+    context.close()
+    assert pages.case(case).decisions[0].reason == "emergency_vehicle"
