@@ -72,7 +72,7 @@ class Users:
         """Raises ConfigError if the name is taken or is no name."""
         if not NAME.fullmatch(name):
             raise ConfigError(
-                f"{name!r} is no user name: small letters, digits, dot, hyphen and underscore, a letter or digit first, at most 63"
+                f"{name!r} is no user name: at most 63 small letters, digits, dots, hyphens and underscores, no mark first"
             )
         sql = (
             "INSERT INTO users (name, role, password_hash, created_at) VALUES (%s, %s, %s, %s) ON CONFLICT (name) DO NOTHING RETURNING name"
@@ -110,7 +110,8 @@ class Users:
     def open_session(self, token_hash: str, name: str, address: str, at: datetime, expires_at: datetime) -> None:
         with self._database.transaction() as cursor:
             cursor.execute(
-                "INSERT INTO sessions (token_hash, user_name, address, created_at, last_seen_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s)",
+                "INSERT INTO sessions (token_hash, user_name, address, created_at, last_seen_at, expires_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
                 (token_hash, name, address, at, at, expires_at),
             )
 
@@ -188,7 +189,8 @@ class Users:
         """Cases that this reviewer decided since then, the last first, each once."""
         with self._database.transaction() as cursor:
             cursor.execute(
-                "SELECT violation FROM decisions WHERE reviewer = %s AND decided_at >= %s GROUP BY violation ORDER BY max(id) DESC LIMIT %s",
+                "SELECT violation FROM decisions WHERE reviewer = %s AND decided_at >= %s"
+                " GROUP BY violation ORDER BY max(id) DESC LIMIT %s",
                 (reviewer, since, limit),
             )
             return tuple(ViolationId(UUID(str(row[0]))) for row in cursor.fetchall())

@@ -60,7 +60,7 @@ export class PlateField {
     this.row.classList.toggle("bad", bad);
     this.odd.hidden = !bad;
     this.hint.classList.toggle("fine", plate.notes.length === 0 && plate.is_plate);
-    this.hint.textContent = [plate.region, ...plate.notes].filter(Boolean).join(" · ");
+    this.hint.textContent = [plate.region === this.panel.dataset.region ? null : plate.region, ...plate.notes].filter(Boolean).join(" · ");
     if (plate.is_plate && document.activeElement !== this.input) this.input.value = plate.formatted;
   }
 }
