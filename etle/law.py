@@ -4,6 +4,7 @@ The law changes (detention left it on 2 January 2026), and a violation is judged
 versions; this module finds the one in force.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -43,7 +44,7 @@ class Offence(BaseModel):
     @model_validator(mode="after")
     def no_overlap(self) -> "Offence":
         ordered = sorted(self.versions, key=lambda version: version.valid_from)
-        for earlier, later in zip(ordered, ordered[1:], strict=False):
+        for earlier, later in itertools.pairwise(ordered):
             if earlier.valid_to is None or earlier.valid_to >= later.valid_from:
                 raise ValueError(f"{self.rule}: the versions from {earlier.valid_from} and from {later.valid_from} overlap")
         return self

@@ -280,7 +280,7 @@ class EvidencePicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A film of the moment for the reviewer's eye, made of the same frames at reduced size: H.264 in MP4, the evidence file of that digest."""
+    """A film of the moment for the reviewer's eye, of the same frames at reduced size: H.264 in MP4, the evidence file of that digest."""
 
     starts_at: datetime
     ends_at: datetime
@@ -389,7 +389,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A violation and what was decided about it, oldest decision first. Its state is the last decision's verdict; without one it is open."""
+    """A violation and what was decided about it, oldest first. Its state is the last decision's verdict; without one it is open."""
 
     violation: Violation
     recorded_at: datetime

@@ -246,11 +246,10 @@ def draw_grid(picture: bytes) -> bytes:
         cv2.line(lines, (0, y), (width, y), (255, 255, 255), 1)
     image = cv2.addWeighted(lines, 0.6, image, 0.4, 0)
     _draw_guess(image, guess(width, height))
-    scale = 0.45 if width >= 640 else 0.3
     for x in range(step, width, step):
-        _label(image, str(x), (x + 2, 12), scale)
+        _label(image, str(x), (x + 3, 0))
     for y in range(step, height, step):
-        _label(image, str(y), (2, y - 3), scale)
+        _label(image, str(y), (3, y - 5))
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])
     assert done
     return bytes(data)
@@ -260,24 +259,27 @@ def _draw_guess(image: "Image", drawn: Guess) -> None:
     import cv2
     import numpy as np
 
-    scale = 0.5 if image.shape[1] >= 640 else 0.3
     red, yellow, green, blue = (60, 60, 255), (0, 220, 255), (80, 220, 80), (255, 160, 60)
     cv2.polylines(image, [np.array(drawn.lane, np.int32)], True, green, 2)
     cv2.arrowedLine(image, *drawn.along, green, 2, tipLength=0.08)
-    _label(image, "lane kiri (guess)", (drawn.lane[0][0] + 60, drawn.lane[0][1] - 12), scale, green)
+    _label(image, "lane kiri (guess)", (drawn.lane[0][0] + 60, drawn.lane[0][1] - 12), green)
     for name, line, colour in (("henti", drawn.stop_line, yellow), ("simpang", drawn.junction, blue)):
         cv2.line(image, *line, colour, 2)
-        _label(image, f"line {name} (guess)", (line[0][0] + 6, line[0][1] - 6), scale, colour)
+        _label(image, f"line {name} (guess)", (line[0][0] + 6, line[0][1] - 8), colour)
     x1, y1, x2, y2 = drawn.head
     cv2.rectangle(image, (x1, y1), (x2, y2), red, 2)
-    _label(image, "signal barat (guess)", (x1, y2 + 16), scale, red)
+    _label(image, "signal barat (guess)", (x1, y2 + 22), red)
 
 
-def _label(image: "Image", text: str, at: tuple[int, int], scale: float, colour: tuple[int, int, int] = (255, 255, 255)) -> None:
+def _label(image: "Image", text: str, at: tuple[int, int], colour: tuple[int, int, int] = (255, 255, 255)) -> None:
+    """On a dark plate, so that it can be read over any road. `at` is its lower left corner."""
     import cv2
 
-    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
+    scale = max(0.4, image.shape[1] / 2600)
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    x, y = at[0], max(at[1], height + 2)
+    cv2.rectangle(image, (x - 2, y - height - 2), (x + width + 2, y + below), (40, 40, 40), -1)
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
 
 
 _TEMPLATE = """\
