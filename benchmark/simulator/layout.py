@@ -1,0 +1,92 @@
+"""The crossing in metres, and where the cameras hang: the one place that traffic, picture and site file take their numbers from.
+
+x points east, y north, the origin is the middle of the junction, the road is z = 0. Traffic keeps left. Everything is written for the
+western arm; the other arms are that one turned about the origin.
+"""
+
+from dataclasses import dataclass
+
+ARM_M = 150.0
+LANES = 2
+LANE_M = 3.0
+HALF_M = LANES * LANE_M
+SHOULDER_M = 1.3  # paved shoulder beside the exit lanes; riders who go against the traffic use it
+BOX_M = 10.0  # half the junction box; traffic.py checks it against the network that SUMO built
+PAINT_M = 4.0  # from the painted stop line to the box: room to stand past the line without entering the box
+LINE_X = -(BOX_M + PAINT_M)
+BOX_X = -BOX_M
+LIMIT_KMH = 50.0
+
+FPS = 10
+STARTS_AT = "2026-11-23T10:00:00+07:00"
+
+CYCLE_S = 44.0
+GREEN_S, YELLOW_S = 15.0, 3.0  # of the western arm; red until the cycle ends
+CROSS_GREEN = (20.0, 39.0)  # of the northern and southern arms, then yellow until 42
+
+# Heads on the western approach: the low repeater is the one that the camera reads.
+POLE_XY = (LINE_X + 0.25, HALF_M + 0.75)
+REPEATER_Z = 1.95
+REPEATER_LAMP_M = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraPlan:
+    """Where a camera hangs and looks; `view` is the side of the legal traffic that it sees."""
+
+    id: str
+    name: str
+    view: str
+    eye: tuple[float, float, float]
+    at: tuple[float, float, float]
+    hfov_deg: float
+    sun: tuple[float, float, float]
+    seconds: float
+
+
+MASUK = CameraPlan(
+    id="masuk",
+    name="Simpang Demo, lengan barat (masuk)",
+    view="rear",
+    eye=(-33.6, 6.9, 4.5),
+    at=(-16.0, 3.85, 0.72),
+    hfov_deg=25.0,
+    sun=(-0.52, 0.10, 0.85),
+    seconds=28.0,
+)
+KELUAR = CameraPlan(
+    id="keluar",
+    name="Simpang Demo, lengan barat (keluar)",
+    view="front",
+    eye=(-92.0, -8.0, 4.8),
+    at=(-73.0, -3.9, 0.55),
+    hfov_deg=25.0,
+    sun=(-0.52, 0.10, 0.85),
+    seconds=24.0,
+)
+CAMERAS = (MASUK, KELUAR)
+
+
+def signal_at(sim_s: float) -> str:
+    """The lamp of the western arm."""
+    phase = sim_s % CYCLE_S
+    return "green" if phase < GREEN_S else "yellow" if phase < GREEN_S + YELLOW_S else "red"
+
+
+def signal_age_s(sim_s: float) -> float:
+    """How long the lamp of the western arm has shown what it shows."""
+    phase = sim_s % CYCLE_S
+    return phase if phase < GREEN_S else phase - GREEN_S if phase < GREEN_S + YELLOW_S else phase - GREEN_S - YELLOW_S
+
+
+def changes_between(start_s: float, end_s: float) -> list[tuple[float, str]]:
+    """The lamp at `start_s`, then every change up to `end_s`."""
+    changes = [(start_s, signal_at(start_s))]
+    cycle = int(start_s // CYCLE_S)
+    while cycle * CYCLE_S <= end_s:
+        for offset in (0.0, GREEN_S, GREEN_S + YELLOW_S):
+            moment = cycle * CYCLE_S + offset
+            if start_s < moment <= end_s:
+                changes.append((moment, signal_at(moment + 1e-6)))
+        cycle += 1
+    return changes
