@@ -1,0 +1,89 @@
+"""Where the data is: the options that every command with a store has, and the stores that they open."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from etle.protocols import Clock
+
+if TYPE_CHECKING:
+    from etle.store.cases import PostgresCases
+    from etle.store.checkpoints import PostgresCheckpoints, PostgresLosses
+    from etle.store.database import Database
+    from etle.store.evidence import FolderEvidence
+    from etle.store.manifest import Signer
+
+DATA_FOLDER: Final = "etle-data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """All that is kept, opened and of the shape that this version works with."""
+
+    data: Path
+    database: "Database"
+    cases: "PostgresCases"
+    evidence: "FolderEvidence"
+    checkpoints: "PostgresCheckpoints"
+    losses: "PostgresLosses"
+    signer: "Signer"
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help=f"folder of the evidence, the signing key and, without --database, the database (default: ETLE_DATA, otherwise ./{DATA_FOLDER})",
+    )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="PostgreSQL to use, such as postgresql://user:password@host/etle (default: ETLE_DATABASE, otherwise one of our own in the folder)",
+    )
+
+
+def data_folder(args: argparse.Namespace) -> Path:
+    return Path(args.data or os.environ.get("ETLE_DATA") or DATA_FOLDER).absolute()
+
+
+@contextmanager
+def open_stores(args: argparse.Namespace, clock: Clock | None = None) -> Iterator[Stores]:
+    """Opens what the options name, makes it where there is none, and brings the database up to date. Closes it all at the end.
+
+    Raises StoreUnavailable, ConfigError, MissingExtra.
+    """
+    from etle.store.cases import PostgresCases
+    from etle.store.checkpoints import PostgresCheckpoints, PostgresLosses
+    from etle.store.database import Database
+    from etle.store.evidence import FolderEvidence
+    from etle.store.manifest import Signer
+    from etle.store.migrate import migrate
+
+    data = data_folder(args)
+    with ExitStack() as opened:
+        url = args.database or os.environ.get("ETLE_DATABASE") or opened.enter_context(_embedded(data / "postgres"))
+        database = Database(url)
+        opened.callback(database.close)
+        migrate(database)
+        yield Stores(
+            data=data,
+            database=database,
+            cases=PostgresCases(database, clock),
+            evidence=FolderEvidence(data / "evidence"),
+            checkpoints=PostgresCheckpoints(database),
+            losses=PostgresLosses(database),
+            signer=Signer.from_file(data / "keys" / "manifest.pem"),
+        )
+
+
+@contextmanager
+def _embedded(folder: Path) -> Iterator[str]:
+    from etle.store.embedded import EmbeddedPostgres
+
+    with EmbeddedPostgres(folder) as server:
+        yield server.url
