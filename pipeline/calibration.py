@@ -5,7 +5,6 @@ With four or more ground points the picture's plane maps to the road's by a homo
 the front of a vehicle seen from behind) is not measured rather than guessed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,8 @@ LENGTH_M = {
     VehicleClass.BUS: (11.0, 1.5),
     VehicleClass.TRUCK: (6.5, 1.2),
 }
+MOST_OFF_M = 1.0
+"""By which a ground point may disagree with the others."""
 FOOT_U_M = 0.3
 """Standard uncertainty of where a vehicle stands, from the lower edge of its box: the detector's edge is good to a few pixels."""
 
@@ -70,9 +71,9 @@ def calibrate(camera: config.Camera) -> Calibration:
     pixels = np.array([point.px for point in camera.ground_points], float)
     metres = np.array([point.m for point in camera.ground_points], float)
     matrix = _homography(pixels, metres, camera.id)
-    calibration = Calibration(camera.view, tuple((float(row[0]), float(row[1]), float(row[2])) for row in matrix))
-    _check(calibration, camera, metres)
-    return calibration
+    _check(matrix, pixels, metres, camera.id)
+    a, b, c = matrix.tolist()
+    return Calibration(camera.view, (tuple(a), tuple(b), tuple(c)))
 
 
 def _homography(pixels: "NDArray[np.float64]", metres: "NDArray[np.float64]", camera: str) -> "NDArray[np.float64]":
@@ -84,7 +85,8 @@ def _homography(pixels: "NDArray[np.float64]", metres: "NDArray[np.float64]", ca
     if singular[7] < 1e-6 * singular[0]:
         raise ConfigError(f"camera {camera!r}: its ground_points lie on one line; spread four over the road")
     matrix: NDArray[np.float64] = np.linalg.inv(from_m) @ right[-1].reshape(3, 3) @ from_px
-    return matrix / matrix[2, 2]
+    matrix /= matrix[2, 2]
+    return matrix
 
 
 def _normaliser(points: "NDArray[np.float64]") -> "NDArray[np.float64]":
@@ -96,14 +98,30 @@ def _normaliser(points: "NDArray[np.float64]") -> "NDArray[np.float64]":
 
 def _moved(points: "NDArray[np.float64]", matrix: "NDArray[np.float64]") -> "NDArray[np.float64]":
     moved = np.c_[points, np.ones(len(points))] @ matrix.T
-    result: NDArray[np.float64] = moved[:, :2] / moved[:, 2:]
-    return result
+    plane: NDArray[np.float64] = moved[:, :2] / moved[:, 2:]
+    return plane
 
 
-def _check(calibration: Calibration, camera: config.Camera, metres: Sequence[Sequence[float]]) -> None:
+def _check(matrix: "NDArray[np.float64]", pixels: "NDArray[np.float64]", metres: "NDArray[np.float64]", camera: str) -> None:
     """A ground point that the others contradict by a metre was measured or typed wrong."""
-    for number, (given, want) in enumerate(zip(camera.ground_points, metres, strict=True)):
-        found = calibration.ground(Point(*given.px))
-        off = ((found.x - want[0]) ** 2 + (found.y - want[1]) ** 2) ** 0.5
-        if off > 1.0:
-            raise ConfigError(f"camera {camera.id!r}: ground_points[{number}] lies {off:.1f} m from where the others put it; measure it again")
+    off = np.linalg.norm(_moved(pixels, matrix) - metres, axis=1)
+    if off.max() <= MOST_OFF_M:
+        return
+    worst = _odd_one_out(pixels, metres, camera) if len(pixels) > 5 else int(off.argmax())
+    raise ConfigError(
+        f"camera {camera!r}: the ground_points disagree by {off.max():.1f} m; ground_points[{worst}] fits least: measure it again"
+    )
+
+
+def _odd_one_out(pixels: "NDArray[np.float64]", metres: "NDArray[np.float64]", camera: str) -> int:
+    """The point without which the others agree best."""
+
+    def rest_off(left_out: int) -> float:
+        others = np.arange(len(pixels)) != left_out
+        try:
+            matrix = _homography(pixels[others], metres[others], camera)
+        except ConfigError:
+            return np.inf  # without this one the others lie on one line
+        return float(np.linalg.norm(_moved(pixels[others], matrix) - metres[others], axis=1).max())
+
+    return min(range(len(pixels)), key=rest_off)

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from math import hypot
 from typing import Protocol
 
 from etle import config
-from etle.geometry import distance, side_distance
+from etle.errors import ConfigError
+from etle.geometry import along_share, distance, side_distance
 from etle.types import Drawing, Finding, Point, RuleName, Sighting, SignalId, Track, VehicleClass
-from models.tracker import vehicle_of
 from pipeline.calibration import Calibration
 from pipeline.signals import SignalHistory
 
@@ -40,7 +40,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The moment something passed a line, linear between two sightings, and how wrong that moment may be (standard uncertainty)."""
+    """The moment something passed a line, linear between two sightings."""
 
     at: datetime
     speed: float
@@ -60,7 +60,7 @@ class LineOnRoad:
     def of(cls, line: config.Line, calibration: Calibration) -> "LineOnRoad":
         start, end, beyond = (calibration.ground(Point(*point)) for point in (*line.points, line.beyond))
         if distance(start, end) < 1e-9:
-            raise ValueError(f"line {line.id!r} has no length")
+            raise ConfigError(f"line {line.id!r} has no length: its two points are the same")
         return cls(calibration, start, end, beyond)
 
     def past(self, sighting: Sighting, ahead: float = 0.0) -> float:
@@ -70,27 +70,30 @@ class LineOnRoad:
     def spans(self, sighting: Sighting, slack: float = 0.05) -> bool:
         """Whether the vehicle passes over the drawn part of the line rather than beside it."""
         foot = self.calibration.ground(sighting.box.foot)
-        along = ((foot.x - self.start.x) * (self.end.x - self.start.x) + (foot.y - self.start.y) * (self.end.y - self.start.y)) / (
-            (self.end.x - self.start.x) ** 2 + (self.end.y - self.start.y) ** 2
-        )
-        return -slack <= along <= 1 + slack
+        return -slack <= along_share(foot, self.start, self.end) <= 1 + slack
+
+    def uncertainty(self, vehicle: VehicleClass, sighting: Sighting) -> float:
+        """Standard uncertainty of `past`, in the calibration's unit: of the foot, and of the front that is not seen."""
+        return hypot(self.calibration.foot_uncertainty(sighting), self.calibration.front_ahead(vehicle)[1])
 
 
 def crossing(track: Track, past: Callable[[Sighting], float], margin: float) -> Crossing | None:
     """When the track passed from below `-margin` to above `margin` for the last time; None if it did not.
 
     A vehicle that stands on the line and whose box trembles does not cross it: both margins must have been left behind.
+    Read from the end: most tracks have not come to the line, and that is seen by their last sighting.
     """
-    distances = [past(sighting) for sighting in track.sightings]
-    if distances[-1] <= margin:
+    after = len(track.sightings) - 1
+    beyond = past(track.sightings[after])
+    if beyond <= margin:
         return None
-    last = max((index for index, value in enumerate(distances) if value <= 0), default=None)
-    if last is None or min(distances[: last + 1]) > -margin:
+    while after > 0 and (short := past(track.sightings[after - 1])) > 0:
+        after, beyond = after - 1, short
+    if after == 0 or not any(past(sighting) <= -margin for sighting in reversed(track.sightings[:after])):
         return None
-    before, after = track.sightings[last], track.sightings[last + 1]
-    share = -distances[last] / (distances[last + 1] - distances[last])
-    gap = after.captured_at - before.captured_at
-    return Crossing(at=before.captured_at + gap * share, speed=_speed(track, distances, before.captured_at + gap * share))
+    before = track.sightings[after - 1]
+    at = before.captured_at + (track.sightings[after].captured_at - before.captured_at) * (-short / (beyond - short))
+    return Crossing(at=at, speed=speed_at(track, past, at))
 
 
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
@@ -111,22 +114,16 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     return seconds(since, last.captured_at)
 
 
-def class_of(track: Track) -> VehicleClass:
-    return vehicle_of(track)
-
-
 def seconds(start: datetime, end: datetime) -> float:
     return (end - start) / timedelta(seconds=1)
 
 
-def _speed(track: Track, distances: list[float], at: datetime, *, half_s: float = 0.6) -> float:
-    """Slope of the least-squares line through the distances around `at`."""
-    near = [(seconds(at, s.captured_at), d) for s, d in zip(track.sightings, distances, strict=True) if abs(seconds(at, s.captured_at)) <= half_s]
+def speed_at(track: Track, past: Callable[[Sighting], float], at: datetime, *, half_s: float = 0.6) -> float:
+    """Slope of the least-squares line through the distances around `at`; of the two sightings next to it where more are not there."""
+    near = [s for s in track.sightings if abs(seconds(at, s.captured_at)) <= half_s]
     if len(near) < 2:
-        nearest = min(pairwise(zip(track.sightings, distances, strict=True)), key=lambda pair: abs(seconds(at, pair[0][0].captured_at)))
-        (first, d1), (second, d2) = nearest
-        return (d2 - d1) / max(1e-3, seconds(first.captured_at, second.captured_at))
-    mean_t = sum(t for t, _ in near) / len(near)
-    mean_d = sum(d for _, d in near) / len(near)
-    spread = sum((t - mean_t) ** 2 for t, _ in near)
-    return sum((t - mean_t) * (d - mean_d) for t, d in near) / spread if spread else 0.0
+        near = sorted(sorted(track.sightings, key=lambda s: abs(seconds(at, s.captured_at)))[:2], key=lambda s: s.captured_at)
+    points = [(seconds(at, s.captured_at), past(s)) for s in near]
+    mean_t, mean_d = (sum(values) / len(points) for values in zip(*points, strict=True))
+    spread = sum((t - mean_t) ** 2 for t, _ in points)
+    return sum((t - mean_t) * (d - mean_d) for t, d in points) / spread if spread else 0.0

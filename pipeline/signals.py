@@ -60,11 +60,16 @@ class SignalHistory:
                 break
         return since
 
+    def red_until(self, since: datetime) -> datetime | None:
+        """When the red that began at `since` was seen to end; None if it was not yet."""
+        ended = (change.captured_at for change in self.changes if change.captured_at > since and change.lamp in (Lamp.GREEN, Lamp.YELLOW))
+        return next(ended, None)
+
     def during(self, start: datetime, end: datetime) -> tuple[SignalReading, ...]:
-        """The state at `start` and the changes up to `end`."""
+        """The change that brought the state at `start`, and the changes up to `end`."""
         before = [change for change in self.changes if change.captured_at <= start]
         inside = [change for change in self.changes if start < change.captured_at <= end]
-        return (*(replace(change, captured_at=start) for change in before[-1:]), *inside)
+        return (*before[-1:], *inside)
 
 
 def _seconds(start: datetime, end: datetime) -> float:

@@ -1,0 +1,138 @@
+"""Footage whose truth is known (`python -m benchmark.simulator` renders some): what was found held against what happened."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from etle.errors import ConfigError
+from etle.types import CameraId, RuleName, Violation
+
+TOLERANCE: Final = timedelta(seconds=1)
+"""Between the moment that is true and the one that was measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrueViolation:
+    camera: CameraId
+    rule: RuleName
+    occurred_at: datetime
+    plate: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    truth: TrueViolation
+    found: Violation
+
+    @property
+    def plate_right(self) -> bool:
+        return self.found.plate.text == self.truth.plate
+
+    @property
+    def off_s(self) -> float:
+        return (self.found.occurred_at - self.truth.occurred_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """`found` are those that happened, whether or not their plate was read right; precision and recall ask for the plate too."""
+
+    found: tuple[Match, ...]
+    missed: tuple[TrueViolation, ...]
+    false: tuple[Violation, ...]
+
+    @property
+    def right(self) -> int:
+        return sum(match.plate_right for match in self.found)
+
+    @property
+    def precision(self) -> float:
+        reported = len(self.found) + len(self.false)
+        return self.right / reported if reported else 1.0
+
+    @property
+    def recall(self) -> float:
+        happened = len(self.found) + len(self.missed)
+        return self.right / happened if happened else 1.0
+
+    @property
+    def perfect(self) -> bool:
+        return self.precision == self.recall == 1.0
+
+
+def load_truth(file: Path) -> tuple[TrueViolation, ...]:
+    """Raises ConfigError if the file is not one of truth."""
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))["violations"]
+        return tuple(
+            TrueViolation(
+                camera=CameraId(row["camera"]),
+                rule=RuleName(row["rule"]),
+                occurred_at=datetime.fromisoformat(row["occurred_at"]),
+                plate=row["plate"],
+                kind=row["kind"],
+            )
+            for row in rows
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{file}: is not the truth about footage: {error!r}") from error
+
+
+def score(violations: Sequence[Violation], truth: Sequence[TrueViolation]) -> Score:
+    """Each true violation is matched with the nearest in time of the same camera and rule; each of those counts once."""
+    pairs = sorted(
+        ((abs(v.occurred_at - t.occurred_at), n, m) for n, t in enumerate(truth) for m, v in enumerate(violations) if _alike(t, v)),
+    )
+    of_truth: dict[int, int] = {}
+    for _, n, m in pairs:
+        if n not in of_truth and m not in of_truth.values():
+            of_truth[n] = m
+    return Score(
+        found=tuple(Match(truth=truth[n], found=violations[m]) for n, m in sorted(of_truth.items())),
+        missed=tuple(t for n, t in enumerate(truth) if n not in of_truth),
+        false=tuple(v for m, v in enumerate(violations) if m not in of_truth.values()),
+    )
+
+
+def as_json(score: Score) -> dict[str, Any]:
+    return {
+        "precision": score.precision,
+        "recall": score.recall,
+        "plates_right": score.right,
+        "found": [
+            {**_told(match.truth), **_reported(match.found), "off_s": match.off_s, "plate_right": match.plate_right}
+            for match in score.found
+        ],
+        "missed": [_told(true) for true in score.missed],
+        "false": [_reported(violation) for violation in score.false],
+    }
+
+
+def _alike(true: TrueViolation, violation: Violation) -> bool:
+    near = abs(violation.occurred_at - true.occurred_at) <= TOLERANCE
+    return near and violation.camera == true.camera and violation.rule == true.rule
+
+
+def _matched(match: Match) -> dict[str, Any]:
+    return {**_told(match.truth), **_reported(match.found), "off_s": match.off_s, "plate_right": match.plate_right}
+
+
+def _told(true: TrueViolation) -> dict[str, Any]:
+    told = asdict(true)
+    return {**told, "occurred_at": true.occurred_at.isoformat(), "plate_true": told.pop("plate")}
+
+
+def _reported(violation: Violation) -> dict[str, Any]:
+    return {
+        "id": str(violation.id),
+        "camera": violation.camera,
+        "rule": violation.rule,
+        "measured_at": violation.occurred_at.isoformat(),
+        "plate": violation.plate.text,
+        "plate_probability": violation.plate.probability,
+        "vehicle": violation.vehicle.value,
+    }

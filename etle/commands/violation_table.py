@@ -1,0 +1,60 @@
+"""Violations as a table on the terminal."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from etle.types import Case, Measurement, Violation
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def table_of(cases: Iterable[Case]) -> "Table":
+    """One row each: when, where, what, whose plate and how sure, what was measured, how many evidence files."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("time", "camera", "rule", "article", "plate", "sure", "measured", "evidence", "state", "id"):
+        table.add_column(heading, no_wrap=heading in ("time", "camera", "rule", "plate", "id"), overflow="fold")
+    for case in cases:
+        table.add_row(*_row(case))
+    return table
+
+
+def evidence_of(violation: Violation) -> list[str]:
+    """The digests of the files that a reviewer is shown, each once."""
+    clip = [violation.clip.sha256] if violation.clip else []
+    return [*dict.fromkeys([picture.sha256 for picture in violation.pictures] + clip)]
+
+
+def state_of(case: Case) -> str:
+    return case.state.value if case.state else "open"
+
+
+def _row(case: Case) -> tuple[str, ...]:
+    violation = case.violation
+    local = violation.occurred_at.astimezone(ZoneInfo(violation.timezone))
+    return (
+        f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 100_000}",
+        violation.camera,
+        violation.rule,
+        short_article(violation.article.article),
+        violation.plate.text or "-",
+        f"{violation.plate.probability:.0%}" if violation.plate.text else "",
+        ", ".join(_measured(each) for each in violation.measured[:2]),
+        str(len(evidence_of(violation))),
+        state_of(case),
+        str(violation.id)[:8],
+    )
+
+
+def short_article(article: str) -> str:
+    """`Pasal 287 ayat (2) jo. Pasal 106 ...` as `287(2)`: the offence; the page of the case has the whole."""
+    first = article.split(" jo.")[0]
+    return first.replace("Pasal ", "").replace(" ayat ", "").strip()
+
+
+def _measured(measurement: Measurement) -> str:
+    return f"{measurement.name.replace('_', ' ')} {measurement.value:.1f} {measurement.unit}"

@@ -1,0 +1,88 @@
+"""Puts a camera's stage together from the site file: the one place that chooses models, rules and law."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etle import __version__
+from etle.config import Camera, Detection, Site
+from etle.resources import configs_folder
+from etle.types import Digest, Provenance, digest_of
+
+if TYPE_CHECKING:
+    from etle.law import Law
+    from etle.protocols import LampReader, PlateFinder, PlateReader, VehicleDetector
+    from pipeline.detect import CameraStage
+    from pipeline.memory import Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """The models of one thread: none is shared, so no picture's result can reach another's case."""
+
+    detector: "VehicleDetector"
+    finder: "PlateFinder"
+    readers: tuple["PlateReader", ...]
+    lamps: "LampReader"
+
+    @property
+    def digests(self) -> tuple[tuple[str, Digest], ...]:
+        return tuple((model.name, model.digest) for model in (self.detector, self.finder, *self.readers))
+
+
+def open_engines(settings: Detection) -> Engines:
+    """Raises WeightsMissing, WeightsError, MissingExtra."""
+    from models.detecting import open_vehicle_detector
+    from models.finding import open_plate_finder
+    from models.lamps import ColourLampReader
+    from models.weights import weight
+
+    from models.reading import open_plate_reader
+
+    weights = weight("ppocrv6-rec") if settings.reader == "ppocr" else weight("easyocr-recognition").parent
+    return Engines(
+        detector=open_vehicle_detector(settings.engine, settings.weights, threads=settings.threads),
+        finder=open_plate_finder(threads=settings.threads),
+        readers=(open_plate_reader(settings.reader, weights, threads=settings.threads),),
+        lamps=ColourLampReader(),
+    )
+
+
+def made_by(site: Site, camera: Camera, engines: Engines) -> Digest:
+    """What a checkpoint of this camera depends on: another rule, line or model makes it worthless."""
+    parts = [
+        __version__,
+        site.site,
+        site.timezone,
+        camera.model_dump_json(exclude={"source", "name"}),
+        site.detect.model_dump_json(exclude={"threads"}),
+        site.evidence.model_dump_json(),
+        *(digest for _, digest in engines.digests),
+    ]
+    return digest_of("\n".join(parts).encode())
+
+
+def build_stage(site: Site, camera: Camera, engines: Engines, law: "Law", memory: "Memory") -> "CameraStage":
+    """Raises ConfigError where the drawings or the rules of the camera are wrong."""
+    from pipeline.calibration import calibrate
+    from pipeline.detect import CameraStage
+    from pipeline.gather import Gathering
+    from pipeline.plates import PlateSearch
+    from pipeline.rules import build_rules
+
+    provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=memory.run)
+    plates = PlateSearch(engines.finder, engines.readers, site.detect.plate_reads)
+    gathering = Gathering(site, camera, law, plates, provenance)
+    rules = build_rules(camera, calibrate(camera))
+    return CameraStage(camera, site.detect, engines.detector, engines.lamps, rules, gathering, memory)
+
+
+def shipped_law() -> "Law":
+    from etle.law import load_law
+
+    return load_law(configs_folder() / "law")
+
+
+def needed_weights(settings: Detection) -> tuple[str, ...]:
+    """Names in the catalogue of what these settings need."""
+    vehicles = ("vehicles",) if settings.engine == "onnx" else ()
+    return (*vehicles, "plates", "ppocrv6-rec" if settings.reader == "ppocr" else "easyocr-recognition")

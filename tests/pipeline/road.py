@@ -1,0 +1,101 @@
+"""A road for the rules' tables: ten pixels are a metre, traffic comes towards the camera down the picture.
+
+The stop line lies at 50 m, the junction begins at 54 m; positions in the tables are those of the vehicle's front, in metres.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from etle import config
+from etle.types import Box, Finding, Lamp, Sighting, SignalId, SignalReading, Track, TrackId, VehicleClass
+from pipeline.calibration import calibrate
+from pipeline.rules import build_rules
+from pipeline.scene import Rule, Scene
+from pipeline.signals import SignalHistory
+
+BEGIN = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+R, Y, G, U = Lamp.RED, Lamp.YELLOW, Lamp.GREEN, Lamp.UNKNOWN
+GROUND = [((0, 0), (0, 0)), ((1000, 0), (100, 0)), ((0, 1000), (0, 100)), ((1000, 1000), (100, 100))]
+
+
+def camera(*rules: dict[str, object], metres: bool = True, view: str = "front") -> config.Camera:
+    return config.Camera.model_validate(
+        {
+            "id": "cam-1",
+            "view": view,
+            "source": {"file": "clip.mp4"},
+            "frame_size": [1000, 1000],
+            "ground_points": [{"px": px, "m": m} for px, m in GROUND] if metres else [],
+            "signals": [{"id": "barat", "head": [900, 10, 920, 60]}],
+            "lines": [
+                {"id": "henti", "points": [[100, 500], [400, 500]], "beyond": [250, 600]},
+                {"id": "simpang", "points": [[100, 540], [400, 540]], "beyond": [250, 600]},
+            ],
+            "lanes": [{"id": "kiri", "polygon": [[100, 0], [400, 0], [400, 1000], [100, 1000]], "along": [[250, 0], [250, 900]]}],
+            "rules": list(rules),
+        }
+    )
+
+
+def rule(entry: dict[str, object], *, metres: bool = True, view: str = "front") -> Rule:
+    made = camera(entry, metres=metres, view=view)
+    (built,) = build_rules(made, calibrate(made))
+    return built
+
+
+def second(seconds: float) -> datetime:
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def sighting(seconds: float, metre: float, *, x: float = 250, vehicle: VehicleClass = VehicleClass.CAR) -> Sighting:
+    y = metre * 10
+    return Sighting(sequence=round(seconds * 10), captured_at=second(seconds), box=Box(x - 9, y - 15, x + 9, y), vehicle=vehicle, score=0.8)
+
+
+def track(rows: Sequence[tuple[float, float]], *, x: float = 250, vehicle: VehicleClass = VehicleClass.CAR, name: str = "t") -> Track:
+    return Track(id=TrackId(name), sightings=tuple(sighting(s, metre, x=x, vehicle=vehicle) for s, metre in rows))
+
+
+def history(rows: Sequence[tuple[float, Lamp]]) -> SignalHistory:
+    made = SignalHistory()
+    for seconds, lamp in rows:
+        made = made.with_reading(SignalReading(captured_at=second(seconds), lamp=lamp, score=0.9))
+    return made
+
+
+def drive(*legs: tuple[float, float, float], step_s: float = 0.1) -> list[tuple[float, float]]:
+    """Positions at every step along legs of (seconds, metre at its start, metre at its end)."""
+    rows, now = [], 0.0
+    for length, start, end in legs:
+        steps = round(length / step_s)
+        rows += [(round(now + n * step_s, 3), start + (end - start) * n / steps) for n in range(steps)]
+        now += length
+    return [*rows, (round(now, 3), legs[-1][2])]
+
+
+def lamps(*phases: tuple[float, Lamp], until: float = 60.0) -> list[tuple[float, Lamp]]:
+    """A reading every tenth of a second, from (second it begins, lamp)."""
+    readings = []
+    for n in range(round(until * 10)):
+        now = n / 10
+        readings.append((now, [lamp for begin, lamp in phases if begin <= now + 1e-9][-1]))
+    return readings
+
+
+def findings(
+    watching: Rule, rows: Sequence[tuple[float, float]], signal: Sequence[tuple[float, Lamp]] = (), **kind: object
+) -> list[Finding]:
+    """What the rule finds while the vehicle drives: judged after every sighting as the stage does, each rule once a track."""
+    found: dict[str, Finding] = {}
+    for n in range(1, len(rows) + 1):
+        now = rows[n - 1][0]
+        past = history([(s, lamp) for s, lamp in signal if s <= now + 1e-9])
+        seen = track(rows[:n], **kind)  # type: ignore[arg-type]  # x, vehicle, name
+        scene = Scene(now=second(now), tracks=(seen,), ended=(), signals={SignalId("barat"): past})
+        for finding in watching.findings(scene):
+            found.setdefault(finding.rule, finding)
+    return list(found.values())
+
+
+def seconds_of(found: Sequence[Finding]) -> list[float]:
+    return [round((finding.occurred_at - BEGIN).total_seconds(), 2) for finding in found]

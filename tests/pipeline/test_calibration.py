@@ -1,0 +1,57 @@
+"""From pixels to metres on the road."""
+
+import numpy as np
+import pytest
+from road import camera, sighting
+
+from etle.errors import ConfigError
+from etle.types import Point, VehicleClass, View
+from pipeline.calibration import calibrate
+
+
+def perspective(points, depth=0.002):
+    """A road seen at a slant: what is further up the picture is farther away."""
+    return [{"px": [500 + (x - 500) / (1 + depth * y), 1000 / (1 + depth * y)], "m": [x / 10, y / 10]} for x, y in points]
+
+
+def with_points(points):
+    return camera().model_validate({**camera().model_dump(), "ground_points": points})
+
+
+def test_four_points_give_every_other_one():
+    made = calibrate(with_points(perspective([(0, 0), (1000, 0), (0, 800), (1000, 800)])))
+    for given in perspective([(500, 400), (250, 700), (900, 100)]):
+        found = made.ground(Point(*given["px"]))
+        assert (found.x, found.y) == pytest.approx(given["m"], abs=1e-6)
+    assert made.unit == "m"
+
+
+def test_without_points_a_pixel_is_a_pixel():
+    made = calibrate(camera(metres=False))
+    assert made.ground(Point(3, 4)) == Point(3, 4)
+    assert made.unit == "px"
+    assert made.front_ahead(VehicleClass.CAR) == (0.0, 0.0)
+
+
+def test_points_on_one_line_are_refused():
+    with pytest.raises(ConfigError, match="lie on one line"):
+        calibrate(with_points([{"px": [n * 100, n * 100], "m": [n, n]} for n in range(5)]))
+
+
+def test_a_point_that_the_others_contradict_is_named():
+    points = perspective([(0, 0), (1000, 0), (0, 800), (1000, 800), (500, 400), (200, 300), (800, 600)])
+    points[4]["m"][0] += 9
+    with pytest.raises(ConfigError, match=r"ground_points\[4\]"):
+        calibrate(with_points(points))
+
+
+@pytest.mark.parametrize(("view", "ahead"), [(View.FRONT, 0.0), (View.REAR, 4.4)])
+def test_behind_a_vehicle_its_front_is_a_length_away(view, ahead):
+    made = calibrate(camera(view=view))
+    assert made.front_ahead(VehicleClass.CAR)[0] == ahead
+
+
+def test_the_uncertainty_of_a_foot_is_in_the_calibrations_unit():
+    assert calibrate(camera()).foot_uncertainty(sighting(0, 50)) == 0.3
+    assert calibrate(camera(metres=False)).foot_uncertainty(sighting(0, 50)) >= 2.0
+    assert np.isfinite(calibrate(camera()).ground(Point(500, 500)).x)

@@ -1,0 +1,74 @@
+"""Red light: UU 22/2009 article 287(2)."""
+
+import pytest
+from road import G, R, U, Y, drive, findings, lamps, rule, seconds_of
+
+RED_LIGHT = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat"}
+THROUGH = drive((4.0, 40, 60))  # 5 m/s: at the line after 2.0 s, at the junction after 2.8 s
+
+PAUSING = drive((2.0, 40, 52), (3.0, 52, 52), (2.0, 52, 60))
+
+
+@pytest.mark.parametrize(
+    ("rows", "signal", "expected"),
+    [
+        pytest.param(THROUGH, lamps((0, R)), [2.0], id="drives through on red"),
+        pytest.param(THROUGH, lamps((0, G)), [], id="drives through on green"),
+        pytest.param(THROUGH, lamps((0, Y)), [], id="drives through on yellow"),
+        pytest.param(THROUGH, lamps((0, G), (2.3, R)), [], id="had crossed the line on green when it turned red"),
+        pytest.param(THROUGH, lamps((0, Y), (1.9, R)), [], id="the red was a tenth of a second old: the doubt is the driver's"),
+        pytest.param(THROUGH, lamps((0, Y), (1.4, R)), [2.0], id="the red was six tenths old"),
+        pytest.param(THROUGH, lamps((0, R), (2.4, G)), [], id="entered on green after creeping over the line on red"),
+        pytest.param(THROUGH, lamps((0, U)), [], id="a lamp that cannot be told is no red"),
+        pytest.param(THROUGH, lamps((0, R), (1.6, U), (2.4, R)), [], id="the lamp was hidden just when it mattered"),
+        pytest.param(THROUGH, lamps((0, R), (2.2, G), (2.25, R)), [2.0], id="a single misreading is no change"),
+        pytest.param(drive((2.0, 40, 49), (5.0, 49, 49)), lamps((0, R)), [], id="stops before the line"),
+        pytest.param(drive((2.0, 40, 52), (5.0, 52, 52)), lamps((0, R)), [], id="stops between line and junction"),
+        pytest.param(
+            drive((2.0, 40, 52), (3.0, 52, 52), (2.0, 52, 60)), lamps((0, R)), [1.67], id="stands past the line, then runs the same red"
+        ),
+        pytest.param(
+            drive((2.0, 40, 52), (3.0, 52, 52), (2.0, 52, 60)), lamps((0, R), (4.5, G)), [], id="stands past the line, then goes on green"
+        ),
+        pytest.param(drive((2.0, 40, 52), (3.0, 52, 48), (2.0, 48, 48)), lamps((0, R)), [], id="rolls back behind the line"),
+        pytest.param(drive((4.0, 60, 40)), lamps((0, R)), [], id="comes the other way"),
+        pytest.param(drive((2.0, 55, 65)), lamps((0, R)), [], id="is first seen beyond the line"),
+        pytest.param([(0.0, 40.0), (0.5, 42.5), (3.5, 57.5)], lamps((0, R)), [2.0], id="is hidden while it crosses, seen on both sides"),
+    ],
+)
+def test_red_light(rows, signal, expected):
+    assert seconds_of(findings(rule(RED_LIGHT), rows, signal)) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_vehicle_that_passes_beside_the_drawn_line_has_not_crossed_it():
+    assert findings(rule(RED_LIGHT), THROUGH, lamps((0, R)), x=700) == []
+
+
+def test_standing_on_the_line_with_a_trembling_box_is_no_crossing():
+    trembling = [(n / 10, 50 + (0.25 if n % 2 else -0.25)) for n in range(100)]
+    assert findings(rule(RED_LIGHT), trembling, lamps((0, R))) == []
+
+
+def test_it_measures_how_long_it_was_red_and_how_fast_the_vehicle_was():
+    (found,) = findings(rule(RED_LIGHT), THROUGH, lamps((0, G), (0.5, R)))
+    measured = {each.name: each for each in found.measured}
+    assert measured["time_into_red"].value == pytest.approx(1.5, abs=0.05)
+    assert measured["time_into_red_at_entry"].value == pytest.approx(2.3, abs=0.05)
+    assert measured["speed"].value == pytest.approx(18.0, abs=0.1)
+    assert all(each.uncertainty and each.uncertainty > 0 for each in found.measured)
+
+
+def test_slow_vehicles_have_a_less_certain_moment_and_need_an_older_red():
+    creeping = drive((12.0, 46, 58))  # 1 m/s: at the line after 4.0 s; 0.3 m are 0.3 s
+    assert findings(rule(RED_LIGHT), creeping, lamps((0, Y), (3.5, R), until=20)) == []
+    assert seconds_of(findings(rule(RED_LIGHT), creeping, lamps((0, Y), (3.2, R), until=20))) == pytest.approx([4.0], abs=0.02)
+
+
+def test_from_behind_the_front_is_a_vehicles_length_ahead_of_the_foot():
+    feet = [(s, metre - 4.4) for s, metre in THROUGH]
+    assert seconds_of(findings(rule(RED_LIGHT, view="rear"), feet, lamps((0, R)))) == pytest.approx([2.0], abs=0.02)
+
+
+def test_without_metres_it_judges_the_foot_in_pixels_and_claims_no_speed():
+    (found,) = findings(rule(RED_LIGHT, metres=False), THROUGH, lamps((0, R)))
+    assert [each.name for each in found.measured] == ["time_into_red", "time_into_red_at_entry"]
