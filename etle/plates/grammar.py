@@ -161,7 +161,7 @@ def _parse_line(text: str) -> ParsedPlate:
         return ParsedPlate(text=text, kind=PlateKind.SERVICE, number=int(service[1]), suffix=service[2])
     tables = shipped_tables()
     corps = next((corps for corps in tables.special.corps if text.startswith(corps.prefix)), None)
-    if corps and _CORPS_DIGITS.fullmatch(text[len(corps.prefix) :]):
+    if corps:  # no area has these letters: what is not a corps' plate is none
         return _parse_corps(text, corps.prefix, PlateKind(corps.kind))
     civil = _CIVIL.fullmatch(text)
     if civil is None:
@@ -171,6 +171,8 @@ def _parse_line(text: str) -> ParsedPlate:
 
 def _parse_corps(text: str, prefix: str, kind: PlateKind) -> ParsedPlate:
     """Countries have two digits in the list that we know; the rest is the number."""
+    if not _CORPS_DIGITS.fullmatch(text[len(prefix) :]):
+        return ParsedPlate(text=text, kind=PlateKind.UNKNOWN)
     country, number = text[len(prefix) : len(prefix) + 2], text[len(prefix) + 2 :]
     return ParsedPlate(text=text, kind=kind, prefix=prefix, country=country, number=int(number))
 

@@ -33,6 +33,7 @@ N = PlateNote
         pytest.param("CD 12 345", K.DIPLOMATIC, "CD", 345, "", "CD 12 345", id="an embassy"),
         pytest.param("CC 17 03", K.CONSULAR, "CC", 3, "", "CC 17 03", id="a consulate whose number begins with a zero"),
         pytest.param("CH 15 3", K.HONORARY_CONSULAR, "CH", 3, "", "CH 15 3", id="an honorary consul"),
+        pytest.param("CC 1", K.UNKNOWN, "", None, "", "CC1", id="an embassy's letters with too few digits are no area code"),
         pytest.param("1234-VII", K.SERVICE, "", 1234, "VII", "1234-VII", id="police of Metro Jaya"),
         pytest.param("1205-07", K.SERVICE, "", 1205, "07", "1205-07", id="a service plate is no number with an expiry"),
         pytest.param("B 0123 AB", K.UNKNOWN, "", None, "", "B0123AB", id="a number does not begin with a zero"),
@@ -178,6 +179,13 @@ def test_what_is_written_out_is_read_back(plate: str) -> None:
 
 
 @settings(max_examples=3000, deadline=None)
-@given(st.one_of(civil_plates, st.from_regex(r"[A-Z0-9\-]{1,9}", fullmatch=True)))
+@given(
+    st.one_of(
+        civil_plates,
+        st.from_regex(r"[A-Z0-9\-]{1,9}", fullmatch=True),
+        st.from_regex(r"(RI|CD|CC|CH)[0-9]{0,8}[A-Z]{0,2}", fullmatch=True),
+        st.from_regex(r"[0-9]{1,6}-[0-9IVXL]{0,8}", fullmatch=True),
+    )
+)
 def test_decoders_may_think_of_exactly_the_texts_that_parse(text: str) -> None:
     assert (plate_automaton().weight(text) is not None) == is_plate(text)
