@@ -1,0 +1,46 @@
+"""The best pairs, against trying them all."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from models.assignment import best_pairs
+
+
+@pytest.mark.parametrize(
+    "gains, pairs",
+    [
+        pytest.param([[5, 1], [4, 3]], [(0, 0), (1, 1)], id="each its best"),
+        pytest.param([[5, 4], [5, 0.5]], [(0, 1), (1, 0)], id="the greedy choice is not the best"),
+        pytest.param([[5, -1], [-1, -1]], [(0, 0)], id="what gains nothing stays alone"),
+        pytest.param([[1, 2, 9]], [(0, 2)], id="more columns than rows"),
+        pytest.param([[1], [2], [9]], [(2, 0)], id="more rows than columns"),
+        pytest.param([[-1, 0]], [], id="nothing fits"),
+    ],
+)
+def test_pairs(gains: list[list[float]], pairs: list[tuple[int, int]]) -> None:
+    assert best_pairs(np.array(gains, dtype=np.float64)) == pairs
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
+def test_nobody_to_pair(shape: tuple[int, int]) -> None:
+    assert best_pairs(np.zeros(shape)) == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    arrays.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(-6, 12).map(float)),
+)
+def test_no_other_pairs_gain_more(gains: np.ndarray) -> None:
+    pairs = best_pairs(gains)
+    assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
+    assert all(gains[pair] > 0 for pair in pairs)
+    tall = gains if gains.shape[0] <= gains.shape[1] else gains.T
+    most = max(
+        sum(max(0.0, tall[row, column]) for row, column in enumerate(order)) for order in permutations(range(tall.shape[1]), tall.shape[0])
+    )
+    assert sum(gains[pair] for pair in pairs) == pytest.approx(most)

@@ -1,0 +1,295 @@
+"""Tables of drives: which vehicles there are, what the detector saw of them, and which tracks must come out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etle.types import Box, Detection, Sighting, Track, TrackId, VehicleClass
+from models.tracker import PATIENCE_S, Tracker, TrackerState, TrackerStep, vehicle_of
+
+START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
+CAR, MOTORCYCLE, BUS, TRUCK = VehicleClass.CAR, VehicleClass.MOTORCYCLE, VehicleClass.BUS, VehicleClass.TRUCK
+Path = Callable[[float], tuple[float, float] | None]
+
+
+@dataclass(frozen=True)
+class Drive:
+    """`at` gives the middle of the box at a second, None while it is not detected."""
+
+    at: Path
+    size: tuple[float, float] = (90, 70)
+    vehicle: VehicleClass = CAR
+    score: float = 0.8
+
+    def seen(self, second: float) -> Detection | None:
+        place = self.at(second)
+        if place is None:
+            return None
+        (x, y), (w, h) = place, self.size
+        return Detection(box=Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2), vehicle=self.vehicle, score=self.score)
+
+
+def line(x: float, y: float, vx: float, vy: float, *, begin: float = -1e9, end: float = 1e9, hidden: tuple[float, float] = (0, 0)) -> Path:
+    """Constant speed in pixels a second, seen from `begin` to `end` but for the time it is hidden."""
+    return lambda s: None if not begin <= s <= end or hidden[0] <= s < hidden[1] else (x + vx * s, y + vy * s)
+
+
+def stop_and_go(s: float) -> tuple[float, float]:
+    """Drives to the line for 2 s, stands for 5 s, goes on."""
+    return 300.0, 600 - 150 * min(s, 2) - 60 * max(0.0, s - 7) ** 2
+
+
+def moments(fps: float, seconds: float) -> list[float]:
+    return [round(i / fps, 3) for i in range(round(fps * seconds) + 1)]
+
+
+def run(drives: Sequence[Drive], times: Sequence[float], tracker: Tracker | None = None) -> list[TrackerStep]:
+    tracker = tracker or Tracker()
+    return [tracker.update(i, START + timedelta(seconds=t), [d for drive in drives if (d := drive.seen(t))]) for i, t in enumerate(times)]
+
+
+def tracks_of(steps: Sequence[TrackerStep]) -> list[Track]:
+    """Each confirmed track in its longest form, in the order of beginning."""
+    last: dict[TrackId, Track] = {}
+    for step in steps:
+        last.update({track.id: track for track in (*step.tracks, *step.ended)})
+    return list(last.values())
+
+
+def followed(drives: Sequence[Drive], tracks: Sequence[Track]) -> list[list[int]]:
+    """The drives that each track's sightings belong to, changes only: [[0], [1]] means two tracks that stayed with theirs."""
+
+    def owner(sighting: Sighting) -> int:
+        second = (sighting.captured_at - START).total_seconds()
+        return next(i for i, drive in enumerate(drives) if (d := drive.seen(second)) and d.box == sighting.box)
+
+    owners = [[owner(sighting) for sighting in track.sightings] for track in tracks]
+    return [[each for i, each in enumerate(row) if i == 0 or row[i - 1] != each] for row in owners]
+
+
+FAR_AND_NEAR = [Drive(line(100, 200, 0, 120)), Drive(line(300, 180, 10, 150), (60, 80), MOTORCYCLE)]
+CROSSING = [Drive(line(0, 300, 160, 0)), Drive(line(640, 320, -150, 0))]
+AT_AN_ANGLE = [Drive(line(0, 100, 130, 70)), Drive(line(640, 100, -130, 75), (60, 80), MOTORCYCLE)]
+SIDE_BY_SIDE = [Drive(line(300 + 45 * i, 700, 3 * i, -170), (40, 66), MOTORCYCLE) for i in range(5)]
+IN_FILE = [Drive(line(320, 900 + 110 * i, 0, -200), (40, 66), MOTORCYCLE) for i in range(4)]
+STOPPED_QUEUE = [Drive(stop_and_go), Drive(lambda s: (300.0, stop_and_go(s)[1] + 90)), Drive(line(420, 700, 0, -160))]
+# a motorcycle of 40 x 66 pixels that comes at 250 pixels a second: at 2 frames a second its boxes lie two lengths apart
+FAST = [
+    Drive(line(300, 50, 20, 250, end=3), (40, 66), MOTORCYCLE),
+    Drive(line(420, -40, 10, 240, begin=0.4, end=3.5), (40, 66), MOTORCYCLE),
+]
+
+
+@pytest.mark.parametrize("fps", [2, 4, 6, 12.5, 25])
+@pytest.mark.parametrize(
+    "drives",
+    [
+        pytest.param(FAR_AND_NEAR, id="two that keep apart"),
+        pytest.param(CROSSING, id="two that meet head-on and overlap"),
+        pytest.param(AT_AN_ANGLE, id="two whose ways cross"),
+        pytest.param(SIDE_BY_SIDE, id="five motorcycles side by side"),
+        pytest.param(IN_FILE, id="four motorcycles one behind the other"),
+        pytest.param(STOPPED_QUEUE, id="two that stop at the line and go on, one that passes them"),
+        pytest.param(FAST, id="two fast motorcycles, the second entering later"),
+    ],
+)
+def test_every_vehicle_keeps_its_track(drives: list[Drive], fps: float) -> None:
+    tracks = tracks_of(run(drives, moments(fps, 4)))
+    assert sorted(followed(drives, tracks)) == [[i] for i in range(len(drives))]
+
+
+@pytest.mark.parametrize(
+    "drive, seconds, tracks",
+    [
+        pytest.param(Drive(line(0, 300, 150, 0, hidden=(1.5, 2.3))), 4, 1, id="hidden for 0.8 s while driving: the same"),
+        pytest.param(Drive(line(300, 300, 0, 0, hidden=(1.5, 3.4))), 5, 1, id="hidden for 1.9 s while standing: the same"),
+        pytest.param(Drive(line(300, 300, 0, 0, hidden=(1.5, 3.8))), 6, 2, id="hidden for 2.3 s: another"),
+        pytest.param(Drive(line(300, 300, 0, 0, begin=1, end=1.1)), 4, 0, id="seen in two frames: a flicker"),
+    ],
+)
+def test_a_vehicle_that_is_not_seen_for_a_while(drive: Drive, seconds: float, tracks: int) -> None:
+    assert len(tracks_of(run([drive], moments(10, seconds)))) == tracks
+
+
+@pytest.mark.parametrize(
+    "score, tracks, sightings",
+    [
+        pytest.param(0.8, 1, 41, id="high all the time"),
+        pytest.param(0.15, 0, 0, id="low all the time begins no track"),
+    ],
+)
+def test_what_a_score_is_good_for(score: float, tracks: int, sightings: int) -> None:
+    found = tracks_of(run([Drive(line(0, 300, 100, 0), score=score)], moments(10, 4)))
+    assert [len(track.sightings) for track in found] == [sightings] * tracks
+
+
+def test_low_scores_keep_a_half_hidden_vehicle() -> None:
+    way = line(0, 300, 100, 0)
+    tracker = Tracker(score=0.3)
+    for i, second in enumerate(moments(10, 6)):
+        drive = Drive(way, score=0.12 if 1 <= second <= 5 else 0.7)
+        step = tracker.update(i, START + timedelta(seconds=second), [d for d in [drive.seen(second)] if d])
+    assert [len(track.sightings) for track in step.tracks] == [61]
+
+
+def test_sightings_are_detections_and_the_first_is_the_first() -> None:
+    drive = Drive(line(0, 300, 150, 0, begin=0.3, hidden=(1.5, 2.3)))
+    (track,) = tracks_of(run([drive], moments(10, 4)))
+    seconds = [(s.captured_at - START).total_seconds() for s in track.sightings]
+    assert [s.box for s in track.sightings] == [d.box for t in seconds if (d := drive.seen(t))]
+    assert (track.id, track.first.sequence, seconds[0]) == ("3-0", 3, 0.3)
+    assert not [t for t in seconds if 1.5 <= t < 2.3]
+
+
+def test_flicker_of_class_changes_neither_track_nor_vehicle() -> None:
+    tracker = Tracker()
+    for i, second in enumerate(moments(10, 4)):
+        vehicle = [CAR, TRUCK, CAR, BUS, CAR][i % 5]
+        seen = Drive(line(0, 300, 120, 0), vehicle=vehicle).seen(second)
+        assert seen
+        step = tracker.update(i, START + timedelta(seconds=second), [seen])
+    assert [(len(track.sightings), vehicle_of(track)) for track in step.tracks] == [(41, CAR)]
+
+
+@pytest.mark.parametrize(
+    "sightings, vehicle",
+    [
+        pytest.param([(CAR, 0.4, 20)] * 30 + [(MOTORCYCLE, 0.6, 80)] * 5, MOTORCYCLE, id="a motorcycle that was far for long"),
+        pytest.param([(TRUCK, 0.5, 100), (CAR, 0.6, 100), (TRUCK, 0.5, 100)], TRUCK, id="the scores of equal boxes add up"),
+        pytest.param([(BUS, 0.3, 50)], BUS, id="one sighting"),
+    ],
+)
+def test_the_class_is_voted_for(sightings: list[tuple[VehicleClass, float, float]], vehicle: VehicleClass) -> None:
+    seen = tuple(
+        Sighting(sequence=i, captured_at=START + timedelta(seconds=i), box=Box(0, 0, side, side), vehicle=kind, score=score)
+        for i, (kind, score, side) in enumerate(sightings)
+    )
+    assert vehicle_of(Track(id=TrackId("0-0"), sightings=seen)) is vehicle
+
+
+def test_two_boxes_of_one_vehicle_make_one_track() -> None:
+    way = line(0, 300, 120, 0)
+    both = [Drive(way), Drive(lambda s: (120 * s + 3, 302.0), (96, 76), TRUCK, 0.6)]
+    assert len(tracks_of(run(both, moments(10, 4)))) == 1
+
+
+def test_a_person_beside_a_waiting_car_takes_nothing() -> None:
+    """A walker taken for a motorcycle passes in front of a car just while the car is not detected."""
+    car = Drive(line(300, 300, 0, 0, hidden=(1.0, 2.0)), (120, 90))
+    walker = Drive(line(150, 310, 100, 0), (22, 60), MOTORCYCLE)
+    drives = [car, walker]
+    assert sorted(followed(drives, tracks_of(run(drives, moments(10, 4))))) == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param([0, 0.1, 0.2, 0.9, 1.0, 1.1, 1.8, 1.9], id="frames lost in bursts"),
+        pytest.param([0, 0.02, 0.21, 0.23, 0.4, 0.66, 0.67, 0.9, 1.2], id="jitter"),
+        pytest.param([0, 0.5, 1.0, 1.04, 1.08, 1.12, 1.6, 2.1], id="a rate that changes"),
+        pytest.param([0, 0.5, 0.5, 1.0, 1.0, 1.5], id="two frames of one moment"),
+    ],
+)
+def test_uneven_frames_keep_the_tracks(times: list[float]) -> None:
+    assert sorted(followed(SIDE_BY_SIDE, tracks_of(run(SIDE_BY_SIDE, times)))) == [[i] for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    "jump_s, ended",
+    [
+        pytest.param(PATIENCE_S - 0.1, 0, id="a short gap ends nothing"),
+        pytest.param(PATIENCE_S + 0.1, 2, id="a gap longer than the patience ends all"),
+        pytest.param(-0.1, 2, id="time going back ends all"),
+        pytest.param(-86400, 2, id="a clock set to another day ends all"),
+    ],
+)
+def test_a_jump_in_time(jump_s: float, ended: int) -> None:
+    drives = [Drive(line(100, 100, 0, 0)), Drive(line(400, 100, 0, 0))]
+    tracker = Tracker()
+    run(drives, moments(10, 1), tracker)
+    seen = [d for drive in drives if (d := drive.seen(0))]
+    step = tracker.update(11, START + timedelta(seconds=1 + jump_s), seen)
+    assert len(step.ended) == ended
+    assert len(step.tracks) == 2 - ended
+    assert len(tracker.state.tracks) == 2, "what is in that frame begins anew"
+
+
+def test_a_vehicle_ends_once_and_after_the_patience() -> None:
+    steps = run([Drive(line(100, 100, 50, 0, end=1))], moments(10, 5))
+    ends = [i / 10 for i, step in enumerate(steps) if step.ended]
+    assert ends == [pytest.approx(1 + PATIENCE_S + 0.1)]
+    assert not steps[-1].tracks
+
+
+@pytest.mark.parametrize("fps", [0.6, 1, 5, 25])
+def test_a_vehicle_that_stands_for_minutes_does_not_fill_the_memory(fps: float) -> None:
+    tracker = Tracker()
+    seen = Drive(line(300, 300, 0, 0)).seen(0)
+    assert seen
+    for i, second in enumerate(moments(fps, 240)):
+        step = tracker.update(i, START + timedelta(seconds=second), [seen])
+    (track,) = step.tracks
+    seconds = [(s.captured_at - START).total_seconds() for s in track.sightings]
+    young = [t for t in seconds if t >= 210]
+    old = [t for t in seconds if t < 210]
+    assert seconds[0] == 0
+    assert len(young) == len([t for t in moments(fps, 240) if t >= 210])
+    assert len(old) <= 211
+    assert max(b - a for a, b in pairwise(seconds)) <= max(1.2, 1 / fps)
+
+
+def trembling(seed: int, fps: float) -> list[tuple[datetime, list[Detection]]]:
+    """Vehicles whose boxes tremble, whose scores change, that are missed now and then, among false detections."""
+    random = np.random.default_rng(seed)
+    drives = [*SIDE_BY_SIDE, *STOPPED_QUEUE, Drive(line(0, 150, 140, 10))]
+    frames = []
+    at = 0.0
+    while at < 6:
+        at += float(random.uniform(0.5, 1.5)) / fps
+        seen = []
+        for drive in drives:
+            detection = drive.seen(at)
+            if detection is not None and random.random() < 0.9:
+                box = Box(*(edge + float(random.normal(0, 2)) for edge in detection.box))
+                seen.append(replace(detection, box=box, score=float(random.uniform(0.1, 0.9))))
+        if random.random() < 0.2:
+            x, y = (float(v) for v in random.uniform(0, 600, 2))
+            seen.append(Detection(box=Box(x, y, x + 40, y + 60), vehicle=MOTORCYCLE, score=0.3))
+        frames.append((START + timedelta(seconds=at), seen))
+    return frames
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10_000), fps=st.sampled_from([2, 6, 12]))
+def test_going_on_from_any_state_gives_what_an_undisturbed_run_gives(seed: int, fps: float) -> None:
+    frames = trembling(seed, fps)
+    tracker, steps, states = Tracker(), [], []
+    for i, (at, seen) in enumerate(frames):
+        states.append(msgspec.msgpack.encode(tracker.state))
+        steps.append(tracker.update(i, at, seen))
+    for split, state in enumerate(states):
+        resumed = Tracker(msgspec.msgpack.decode(state, type=TrackerState))
+        rest = [resumed.update(i, at, seen) for i, (at, seen) in list(enumerate(frames))[split : split + 4]]
+        assert rest == steps[split : split + 4]
+        assert resumed.state == tracker.state if split + 4 >= len(frames) else True
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10_000))
+def test_tracks_are_in_order_and_share_no_sighting(seed: int) -> None:
+    tracker = Tracker()
+    for i, (at, seen) in enumerate(trembling(seed, 10)):
+        step = tracker.update(i, at, seen)
+        for track in (*step.tracks, *step.ended):
+            times = [s.captured_at for s in track.sightings]
+            assert times == sorted(set(times))
+        used = [(s.sequence, s.box) for track in tracker.state.tracks for s in track.sightings]
+        assert len(used) == len(set(used))
+        assert not {t.id for t in step.tracks} & {t.id for t in step.ended}
