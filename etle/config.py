@@ -2,29 +2,38 @@
 
 One YAML file describes one site. A key that is not known is an error that names the file, the place and the nearest key that is,
 because a misspelt `grace_s` that is silently ignored sends letters to people who did nothing. Secrets never stand in a site file:
-an address may hold `${NAME}`, which is taken from the environment.
+a text may hold `${NAME}`, which is taken from the environment.
 
 The settings of a rule belong to the rule (`pipeline/rules/`), which checks them when the stage is built.
 """
 
-import difflib
 import os
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from etle.documents import check as check  # those who read their own settings find it here
+from etle.documents import filled_in, read_yaml
 from etle.errors import ConfigError
+from etle.geometry import side_distance
 from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Pixel = tuple[float, float]
-PartT = TypeVar("PartT", bound=BaseModel)
+_ORIGINS: Final = ("file", "folder", "rtsp", "mjpeg", "snapshot")
+_SCHEMES: Final = {"rtsp": ("rtsp", "rtsps", "http", "https"), "mjpeg": ("http", "https"), "snapshot": ("http", "https")}
+_MEANT_FOR: Final = {
+    "starts_at": ("file", "folder"),
+    "fps": ("file", "folder", "rtsp", "mjpeg"),
+    "interval_s": ("snapshot",),
+    "timeout_s": ("rtsp", "mjpeg", "snapshot"),
+}
+"""Options of some origins only. Elsewhere they would be read and do nothing."""
 
 
 class Part(BaseModel):
@@ -50,9 +59,15 @@ class Source(Part):
 
     @model_validator(mode="after")
     def one_origin(self) -> Self:
-        given = [key for key in ("file", "folder", "rtsp", "mjpeg", "snapshot") if getattr(self, key) is not None]
+        given = [key for key in _ORIGINS if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"a source is exactly one of file, folder, rtsp, mjpeg, snapshot; here: {', '.join(given) or 'none'}")
+            raise ValueError(f"a source is exactly one of {', '.join(_ORIGINS)}; here: {', '.join(given) or 'none'}")
+        idle = [key for key in _MEANT_FOR if key in self.model_fields_set and given[0] not in _MEANT_FOR[key]]
+        if idle and getattr(self, idle[0]) is not None:
+            raise ValueError(f"`{idle[0]}` is for {', '.join(_MEANT_FOR[idle[0]])} and does nothing for {given[0]}: take it out")
+        schemes = _SCHEMES.get(given[0])
+        if schemes and urlsplit(getattr(self, given[0])).scheme not in schemes:
+            raise ValueError(f"`{given[0]}` is an address that begins with {', '.join(f'{scheme}://' for scheme in schemes)}")
         return self
 
     @field_validator("starts_at")
@@ -81,6 +96,14 @@ class SignalHead(Part):
     head: tuple[float, float, float, float] = Field(description="Box of the housing: x1, y1, x2, y2 in pixels of the full frame.")
     order: tuple[Lamp, ...] = Field((Lamp.RED, Lamp.YELLOW, Lamp.GREEN), description="The lamps from top to bottom (or left to right).")
 
+    @model_validator(mode="after")
+    def has_size(self) -> Self:
+        if self.box.width <= 0 or self.box.height <= 0:
+            raise ValueError(f"the head of signal {self.id!r} has no size: it is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+        if Lamp.UNKNOWN in self.order or len(set(self.order)) != len(self.order) or not self.order:
+            raise ValueError(f"the order of signal {self.id!r} names each of its lamps once: red, yellow, green")
+        return self
+
     @property
     def box(self) -> Box:
         return Box(*self.head)
@@ -93,6 +116,15 @@ class Line(Part):
     points: tuple[Pixel, Pixel]
     beyond: Pixel = Field(description="Any point on the side to which vehicles cross.")
 
+    @model_validator(mode="after")
+    def has_sides(self) -> Self:
+        start, end = (Point(*point) for point in self.points)
+        if start == end:
+            raise ValueError(f"line {self.id!r} has no length: its two points are the same")
+        if abs(side_distance(Point(*self.beyond), start, end, start)) < 1:
+            raise ValueError(f"`beyond` of line {self.id!r} lies on the line: it does not tell to which side vehicles cross")
+        return self
+
 
 class Lane(Part):
     """A part of the road with its direction of travel."""
@@ -100,6 +132,12 @@ class Lane(Part):
     id: Name
     polygon: tuple[Pixel, ...] = Field(min_length=3)
     along: tuple[Pixel, Pixel] = Field(description="An arrow from its first point to its second: the way that is legal.")
+
+    @model_validator(mode="after")
+    def has_direction(self) -> Self:
+        if self.along[0] == self.along[1]:
+            raise ValueError(f"`along` of lane {self.id!r} has no direction: its two points are the same")
+        return self
 
     @property
     def corners(self) -> tuple[Point, ...]:
@@ -149,6 +187,16 @@ class Camera(Part):
             doubled = sorted({name for name in names if names.count(name) > 1})
             if doubled:
                 raise ValueError(f"{kind}: the id {doubled[0]!r} is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def signals_inside(self) -> Self:
+        width, height = self.frame_size
+        if width < 1 or height < 1:
+            raise ValueError(f"frame_size is width and height in pixels; here: {width}, {height}")
+        for box, name in ((signal.box, signal.id) for signal in self.signals):
+            if box.x1 < 0 or box.y1 < 0 or box.x2 > width or box.y2 > height:
+                raise ValueError(f"the head of signal {name!r} reaches out of the frame of {width}x{height}")
         return self
 
     @property
@@ -221,50 +269,23 @@ class Site(Part):
 
     @property
     def digest(self) -> Digest:
-        """Of everything that can change a finding: two sites with one digest find the same."""
-        return digest_of(self.model_dump_json(exclude={"cameras": {"__all__": {"source"}}}).encode())
+        """Of everything that can change what is found in given frames. Where they come from is no part of it, and neither is the path
+        of the weights: a violation names the models by their own digests."""
+        without: dict[str, Any] = {"cameras": {"__all__": {"source"}}, "detect": {"weights"}}
+        return digest_of(self.model_dump_json(exclude=without).encode())
 
 
 def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
     """Read and check a site file. Raises ConfigError that names every wrong key at once."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    try:
-        document = yaml.safe_load(_filled_in(text, path, environment))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {error}") from error
-    site = check(document, Site, str(path))
-    return _rebased(site, path.parent)
-
-
-def check(document: object, part: type[PartT], where: str) -> PartT:
-    """`document` as a `part`. Raises ConfigError with one line for each thing that is wrong."""
-    if not isinstance(document, dict):
-        raise ConfigError(f"{where}: expected keys and values, found {type(document).__name__}")
-    try:
-        return part.model_validate(document)
-    except ValidationError as error:
-        lines = [_said(problem, part, document) for problem in error.errors(include_url=False)]
-        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
+    if not path.exists():
+        raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one")
+    document = filled_in(read_yaml(path), environment, str(path))
+    return _rebased(check(document, Site, str(path)), path.parent)
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema of a site file, for editors. The rules' own settings are added by `pipeline.rules.schema`."""
+    """JSON Schema of a site file, for editors; without the rules' own settings, which `etle schema` adds."""
     return Site.model_json_schema()
-
-
-def _filled_in(text: str, path: Path, environment: Mapping[str, str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in environment:
-            raise ConfigError(f"{path}: ${{{name}}} stands for an environment variable that is not set")
-        return environment[name]
-
-    return re.sub(r"\$\{([A-Z_][A-Z0-9_]*)\}", value, text)
 
 
 def _rebased(site: Site, folder: Path) -> Site:
@@ -277,33 +298,3 @@ def _rebased(site: Site, folder: Path) -> Site:
     cameras = tuple(camera.model_copy(update={"source": rebased(camera.source)}) for camera in site.cameras)
     weights = site.detect.weights and folder / site.detect.weights
     return site.model_copy(update={"cameras": cameras, "detect": site.detect.model_copy(update={"weights": weights})})
-
-
-def _said(problem: Any, part: type[BaseModel], document: object) -> str:
-    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem["loc"]).lstrip(".")
-    if problem["type"] == "extra_forbidden":
-        key = str(problem["loc"][-1])
-        known = _keys_at(part, problem["loc"][:-1])
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f"{place}: unknown key; {hint}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
-
-
-def _keys_at(part: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    """The keys that the schema knows at a place."""
-    whole = part.model_json_schema()
-    node: dict[str, Any] = whole
-    for step in place:
-        node = _resolved(node, whole)
-        node = node.get("items", node) if isinstance(step, int) else node.get("properties", {}).get(step, {})
-    return list(_resolved(node, whole).get("properties", {}))
-
-
-def _resolved(node: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
-    for choice in (node, *node.get("anyOf", ())):
-        if "$ref" in choice:
-            found: dict[str, Any] = whole["$defs"][choice["$ref"].rsplit("/", 1)[-1]]
-            return found
-    return node

@@ -11,10 +11,9 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from etle.config import check
+from etle.documents import check, read_yaml
 from etle.errors import ConfigError
 from etle.types import Article, RuleName
 
@@ -30,6 +29,12 @@ class ArticleVersion(BaseModel):
     article: str
     max_fine_idr: int = Field(gt=0)
     detention_months: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def ends_after_its_beginning(self) -> "ArticleVersion":
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError(f"valid_to {self.valid_to} is before valid_from {self.valid_from}")
+        return self
 
 
 class Offence(BaseModel):
@@ -85,7 +90,7 @@ def load_law(folder: Path) -> Law:
     """All law files of a folder. Raises ConfigError where one is wrong or two name one rule."""
     offences: dict[RuleName, Offence] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for offence in check(yaml.safe_load(path.read_text(encoding="utf-8")), LawFile, str(path)).offences:
+        for offence in check(read_yaml(path), LawFile, str(path)).offences:
             if offence.rule in offences:
                 raise ConfigError(f"{path}: rule {offence.rule!r} has an offence already")
             offences[RuleName(offence.rule)] = offence

@@ -1,0 +1,122 @@
+"""YAML files, read strictly: a wrong one is refused with its file, the place in it, and the nearest thing that would be right.
+
+YAML itself takes a key that stands twice and silently forgets the first; here that is an error too.
+"""
+
+import difflib
+import re
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from etle.errors import ConfigError
+
+PartT = TypeVar("PartT", bound=BaseModel)
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_SHOWN = 40
+"""Longer values than that are not repeated in a message, and addresses never: they may hold a password."""
+
+
+def read_yaml(path: Path) -> Any:
+    """What stands in the file. Raises ConfigError if it cannot be read, is not YAML, or has a key twice."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {_where_and_why(error)}") from error
+
+
+def filled_in(document: Any, environment: Mapping[str, str], where: str, place: str = "") -> Any:
+    """The document with each `${NAME}` in its texts taken from the environment. Raises ConfigError for a name that is not set."""
+    if isinstance(document, dict):
+        return {key: filled_in(value, environment, where, f"{place}.{key}".lstrip(".")) for key, value in document.items()}
+    if isinstance(document, list):
+        return [filled_in(value, environment, where, f"{place}[{number}]") for number, value in enumerate(document)]
+    if not isinstance(document, str):
+        return document
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise ConfigError(f"{where}: {place}: {match[0]} stands for an environment variable that is not set; export {match[1]}=...")
+        return environment[match[1]]
+
+    return _VARIABLE.sub(value_of, document)
+
+
+def check(document: object, part: type[PartT], where: str) -> PartT:
+    """`document` as a `part`. Raises ConfigError with one line for each thing that is wrong."""
+    if not isinstance(document, dict):
+        raise ConfigError(f"{where}: expected keys and values, found {'nothing' if document is None else type(document).__name__}")
+    try:
+        return part.model_validate(document)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        lines = [_said(problem, part) for problem in problems if not _follows(problem, problems)]
+        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
+
+
+class _StrictLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in lines:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {name!r} stands in line {lines[name]} already", key.start_mark
+                )
+            lines[name] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def _where_and_why(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', error)}" if mark else f"is not YAML: {error}"
+
+
+def _said(problem: Any, part: type[BaseModel]) -> str:
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem["loc"]).lstrip(".")
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: unknown key; {_nearest(str(problem['loc'][-1]), _keys_at(part, problem['loc'][:-1]))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        message = "this key is missing"
+    elif problem["type"] != "value_error" and _may_be_shown(problem["input"]):
+        message += f"; here: {problem['input']!r}"
+    return f"{place}: {message}" if place else message
+
+
+def _follows(problem: Any, problems: list[Any]) -> bool:
+    """A list that is too short because its items are wrong: the items are named already."""
+    place = problem["loc"]
+    return problem["type"] == "too_short" and any(other["loc"][: len(place)] == place for other in problems if other is not problem)
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+
+
+def _may_be_shown(value: object) -> bool:
+    return isinstance(value, str | int | float) and len(str(value)) <= _SHOWN and "://" not in str(value)
+
+
+def _keys_at(part: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that the schema knows at a place."""
+    whole = part.model_json_schema()
+    node: dict[str, Any] = whole
+    for step in place:
+        node = _resolved(node, whole)
+        node = node.get("items", node) if isinstance(step, int) else node.get("properties", {}).get(step, {})
+    return list(_resolved(node, whole).get("properties", {}))
+
+
+def _resolved(node: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+    for choice in (node, *node.get("anyOf", ())):
+        if "$ref" in choice:
+            found: dict[str, Any] = whole["$defs"][choice["$ref"].rsplit("/", 1)[-1]]
+            return found
+    return node
