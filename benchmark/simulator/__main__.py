@@ -1,11 +1,13 @@
 """Renders the demo crossing: `python -m benchmark.simulator --seed N --out DIR`.
 
-Writes masuk.mp4 and keluar.mp4, truth.json and a site.yaml that watches them. The same seed gives the same traffic and truth.
+Writes masuk.mp4 and keluar.mp4, a site.yaml that watches them, truth.json, frames.json.gz with every box of every frame, and
+ATTRIBUTION for the models in the pictures. The same seed gives the same traffic and truth.
 """
 
 import argparse
 import gzip
 import json
+import re
 import time
 from pathlib import Path
 
@@ -17,9 +19,7 @@ from benchmark.simulator.sensor import Clip, Sensor, clock
 from benchmark.simulator.site_file import site_file
 from benchmark.simulator.traffic import Traffic, simulate
 from benchmark.simulator.views import View, view_of
-from benchmark.simulator.windows import Window, choose
-
-LARGEST_PLAIN = 1_000_000
+from benchmark.simulator.windows import choose
 
 
 def main() -> None:
@@ -35,20 +35,22 @@ def main() -> None:
         print(f"{name}: from {window.start / FPS:.1f} s of the run, {window.notes}")
     folder = meshes.meshes_in(arguments.meshes) if arguments.meshes else meshes.cached_meshes()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    clips = {}
+    clips = []
     for name in cameras:
-        job = truth.ClipTruth(cameras[name].plan, traffic, windows[name], (width, height), starts_at[name])
+        clip = truth.ClipTruth(cameras[name].plan, traffic, windows[name], (width, height), starts_at[name])
         path = None if arguments.truth_only else arguments.out / f"{name}.mp4"
-        _render(views[name], traffic, windows[name], job, folder, path, arguments.crf)
-        clips[name] = job.finished()
-        for violation in clips[name]["violations"]:
-            print(f"{name}: {violation}")
-    _save(arguments.out, {"seed": arguments.seed, "cameras": clips})
+        _render(views[name], traffic, clip, folder, path, arguments.crf)
+        clips.append(clip)
+    document = truth.document(arguments.seed, clips)
+    for violation in document["violations"]:
+        print(violation)
+    _save(arguments.out, document, {clip.plan.camera_id: clip.frames for clip in clips})
     (arguments.out / "site.yaml").write_text(site_file(cameras, starts_at), encoding="utf-8")
+    (arguments.out / "ATTRIBUTION").write_text(meshes.ATTRIBUTION, encoding="utf-8")
 
 
-def _render(view: View, traffic: Traffic, window: Window, job: truth.ClipTruth, folder: Path, path: Path | None, crf: int) -> None:
-    camera, began = view.camera, time.monotonic()
+def _render(view: View, traffic: Traffic, job: truth.ClipTruth, folder: Path, path: Path | None, crf: int) -> None:
+    camera, window, began = view.camera, job.window, time.monotonic()
     renderer = Renderer(camera, folder)
     sensor = Sensor(camera.width, camera.height, traffic.seed, f"ETLE SIMULASI {camera.plan.id.upper()}")
     clip = Clip(path, camera.width, camera.height, crf) if path else None
@@ -65,26 +67,28 @@ def _render(view: View, traffic: Traffic, window: Window, job: truth.ClipTruth, 
     print(f"{camera.plan.id}: {window.steps} frames in {time.monotonic() - began:.0f} s")
 
 
-def _save(folder: Path, document: dict[str, object]) -> None:
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    for name in ("truth.json", "truth.json.gz"):
-        (folder / name).unlink(missing_ok=True)
-    if len(text) > LARGEST_PLAIN:
-        (folder / "truth.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
-    else:
-        (folder / "truth.json").write_text(text, encoding="utf-8")
+def _save(folder: Path, document: truth.Plain, frames: truth.Plain) -> None:
+    (folder / "truth.json").write_text(_readable(document) + "\n", encoding="utf-8")
+    packed = json.dumps(frames, separators=(",", ":")).encode()
+    (folder / "frames.json.gz").write_bytes(gzip.compress(packed, mtime=0))
+
+
+def _readable(document: truth.Plain) -> str:
+    """Indented, but with a violation or a vehicle on one line."""
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    return re.sub(r"\{[^{}\[\]]+\}|\[[^{}\[\]]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found.group()), text)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.simulator", description=__doc__)
     parser.add_argument("--seed", type=int, required=True, help="of the traffic; the clip windows are chosen in its run")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the clips, truth.json and site.yaml")
-    parser.add_argument("--seconds", type=float, help="length of each clip (default: 28 for masuk, 24 for keluar)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the clips, their truth and site.yaml")
+    parser.add_argument("--seconds", type=float, help="length of each clip (default: 26 for masuk, 20 for keluar)")
     parser.add_argument("--size", default="1920x1080", help="frame size (default: %(default)s)")
     parser.add_argument("--run", type=float, default=600.0, help="seconds of traffic to choose the windows from (default: %(default)s)")
     parser.add_argument("--crf", type=int, default=27, help="H.264 quality; smaller is better and larger (default: %(default)s)")
     parser.add_argument("--meshes", type=Path, help="folder with the models (default: downloaded once into the cache)")
-    parser.add_argument("--truth-only", action="store_true", help="no video: truth.json and site.yaml alone, in a tenth of the time")
+    parser.add_argument("--truth-only", action="store_true", help="no video: the truth and site.yaml alone, in a tenth of the time")
     return parser.parse_args()
 
 

@@ -34,8 +34,6 @@ MODELS = {
         path="scopia/renault-scenic/renault-scenic.obj", length_m=4.26, plate="car", rear_z=0.60, front_z=0.525, without="plate"
     ),
     "suv": Model(path="scopia/suv/suv.obj", length_m=4.5, plate="car", rear_z=0.80, front_z=0.50),
-    "compact": Model(path="blendswap-cc-by/fordFocus/fordFocus.obj", length_m=4.36, plate="car", rear_z=0.80, front_z=0.42),
-    "van": Model(path="scopia/van/van.obj", length_m=5.2, plate="car", rear_z=0.50, front_z=0.38),
     "city_bus": Model(path="scopia/cityBus/cityBus.obj", length_m=12.0, plate="car", rear_z=0.82, front_z=0.46),
     "coach": Model(path="scopia/bus/bus.obj", length_m=12.0, plate="car", rear_z=0.48, front_z=0.55),
     "box_truck": Model(path="scopia/truck/truck.obj", length_m=6.3, plate="car", rear_z=0.88, front_z=0.62),
@@ -45,8 +43,9 @@ MODELS = {
     "youth": Model(path="reallusion/boySitting/boySitting.obj", height_m=1.30),
     "palm": Model(path="scopia/palm/palm.obj", height_m=9.0),
 }
+# The package has a van and a Ford Focus too: COCO detectors call the one a bus and overlook the other, so neither may be a car here.
 BODIES = {
-    "car": ("hatchback", "minivan", "minivan", "suv", "suv", "compact", "van"),
+    "car": ("hatchback", "minivan", "suv"),
     "bus": ("city_bus", "coach"),
     "truck": ("box_truck",),
     "motorcycle": ("scooter",),
@@ -56,7 +55,6 @@ RIDERS = ("man", "woman", "youth")
 # Plates and line numbers in the makers' textures, as parts of width and height from the top left: (left, top, right, bottom).
 # A plate that the truth does not know would be read and held against the reader.
 PAINTED_OVER = {
-    "texture-van.png": ((0.63, 0.55, 1.0, 0.665),),
     "suv-map.png": ((0.0, 0.875, 0.43, 1.0),),
     "renault-scenic.jpg": ((0.71, 0.435, 0.87, 0.50), (0.88, 0.90, 1.0, 0.965)),
     "matricula_sencilla.jpg": ((0.0, 0.0, 1.0, 1.0),),

@@ -54,7 +54,8 @@ class Camera:
         """World points (n, 3) to pixels (n, 2); NaN where a point lies behind the camera."""
         clip = np.c_[points, np.ones(len(points))] @ self.matrix.T
         w = np.where(clip[:, 3:4] > 0.1, clip[:, 3:4], np.nan)
-        return np.c_[(clip[:, :1] / w * 0.5 + 0.5) * self.width, (0.5 - clip[:, 1:2] / w * 0.5) * self.height]
+        pixels: Array = np.c_[(clip[:, :1] / w * 0.5 + 0.5) * self.width, (0.5 - clip[:, 1:2] / w * 0.5) * self.height]
+        return pixels
 
     def ground(self, x: float, y: float) -> tuple[float, float]:
         """The pixel of a point on the road."""

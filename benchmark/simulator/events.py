@@ -12,6 +12,7 @@ from benchmark.simulator.layout import BOX_X, CYCLE_S, LINE_X, signal_age_s, sig
 from benchmark.simulator.traffic import Sighting, Track, Traffic
 
 STANDS_MPS = 0.3
+STOOD_S = 2.0  # who has stood past the line for so long has stopped there, for anyone who watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,12 @@ class Crossing:
     line_s: float
     box_s: float | None
     speed_kmh: float
-    stood_past_line: bool
+    stood_s: float | None
+    """Since when it stood between line and box for the first time; None if it never did."""
+
+    @property
+    def stood_past_line(self) -> bool:
+        return self.stood_s is not None
 
     @property
     def lamp(self) -> str:
@@ -38,6 +44,14 @@ class Crossing:
             return None
         entered = self.box_s is not None and signal_at(self.box_s) == "red" and self.box_s // CYCLE_S == self.line_s // CYCLE_S
         return "red_light" if entered else "stop_line"
+
+    @property
+    def decided_s(self) -> float:
+        """From when on it cannot turn out otherwise: in the box on red; stood past the line for a while, or until the red ended."""
+        if self.rule == "red_light" and self.box_s is not None:
+            return self.box_s
+        red_ends_s = (self.line_s // CYCLE_S + 1) * CYCLE_S
+        return red_ends_s if self.stood_s is None else min(red_ends_s, self.stood_s + STOOD_S)
 
     @property
     def behaviour(self) -> str:
@@ -59,9 +73,9 @@ def crossings(traffic: Traffic) -> list[Crossing]:
         if line_s is None:
             continue
         box_s, _ = _passes(track, BOX_X)
-        after = [s for s in track if s.sim_s > line_s and (box_s is None or s.sim_s < box_s)]
-        stood = any(s.speed_mps < STANDS_MPS for s in after)
-        found.append(Crossing(vehicle, line_s, box_s, speed * 3.6, stood))
+        between = (s for s in track if s.sim_s > line_s and (box_s is None or s.sim_s < box_s))
+        stood_s = next((s.sim_s for s in between if s.speed_mps < STANDS_MPS), None)
+        found.append(Crossing(vehicle, line_s, box_s, speed * 3.6, stood_s))
     return found
 
 

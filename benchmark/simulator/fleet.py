@@ -40,6 +40,8 @@ class Look:
 
     body: Body
     parts: list[tuple[Mesh, Array, Tint]] = field(default_factory=list)
+    body_parts: int = 0
+    """How many of the parts, from the first, belong to the vehicle; the others are riders."""
     plates: dict[str, tuple[Mesh, Array]] = field(default_factory=dict)
 
 
@@ -66,6 +68,7 @@ class Fleet:
         tint = rng.choice(tints)
         look.parts.extend((mesh, np.eye(4), tint) for mesh in meshes)
         self._add_plates(look, vehicle)
+        look.body_parts = len(look.parts)
         for seat, helmet in enumerate(vehicle.riders):
             self._add_rider(look, rng, seat, helmet)
         return look
@@ -133,10 +136,10 @@ class Fleet:
             for i in range(around):
                 for j in range(down):
                     q = [point(i, j), point(i, j + 1), point(i + 1, j + 1), point(i + 1, j)]
-                    middle = sum(q) / 4
+                    middle = np.mean(q, axis=0)
                     shells[bool(middle[0] > 0.5 and -0.45 < middle[2] < 0.35)].extend((q[0], q[1], q[2], q[0], q[2], q[3]))
             self._helmets[colour] = [
-                self._gpu.mesh(np.array(s) * (0.165, 0.135, 0.155), np.array(s), np.zeros((len(s), 2)), colour=(*c, 1.0), rough=0.2)
+                self._gpu.mesh(np.array(s) * (0.178, 0.148, 0.168), np.array(s), np.zeros((len(s), 2)), colour=(*c, 1.0), rough=0.2)
                 for s, c in zip(shells, (colour, (0.02, 0.02, 0.03)), strict=True)
             ]
         return self._helmets[colour]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -32,7 +33,8 @@ class Gpu:
     """Compiled programs, and the way to bring meshes and pictures in."""
 
     def __init__(self) -> None:
-        self.ctx = moderngl.create_context(standalone=True, backend="egl", libgl="libGL.so.1", libegl="libEGL.so.1")
+        egl: dict[str, Any] = {"backend": "egl", "libgl": "libGL.so.1", "libegl": "libEGL.so.1"}
+        self.ctx = moderngl.create_context(standalone=True, **egl)
         self.ctx.enable(moderngl.DEPTH_TEST)
         self.lit = self.ctx.program(shaders.LIT_VERTEX, shaders.LIT_FRAGMENT)
         self.depth = self.ctx.program(shaders.PLAIN_VERTEX, shaders.DEPTH_FRAGMENT)

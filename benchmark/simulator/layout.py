@@ -17,6 +17,7 @@ LINE_X = -(BOX_M + PAINT_M)
 BOX_X = -BOX_M
 LIMIT_KMH = 50.0
 
+SITE = "demo"
 FPS = 10
 STARTS_AT = "2026-11-23T10:00:00+07:00"
 
@@ -43,16 +44,21 @@ class CameraPlan:
     sun: tuple[float, float, float]
     seconds: float
 
+    @property
+    def camera_id(self) -> str:
+        """As the site file calls it."""
+        return f"{SITE}-{self.id}"
+
 
 MASUK = CameraPlan(
     id="masuk",
     name="Simpang Demo, lengan barat (masuk)",
     view="rear",
-    eye=(-33.6, 6.9, 4.5),
-    at=(-16.0, 3.85, 0.72),
+    eye=(-38.6, 6.9, 4.5),
+    at=(-21.0, 3.85, 0.72),
     hfov_deg=25.0,
     sun=(-0.52, 0.10, 0.85),
-    seconds=28.0,
+    seconds=26.0,
 )
 KELUAR = CameraPlan(
     id="keluar",
@@ -62,7 +68,7 @@ KELUAR = CameraPlan(
     at=(-73.0, -3.9, 0.55),
     hfov_deg=25.0,
     sun=(-0.52, 0.10, 0.85),
-    seconds=24.0,
+    seconds=20.0,
 )
 CAMERAS = (MASUK, KELUAR)
 

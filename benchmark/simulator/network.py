@@ -4,7 +4,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import sumo
+import sumo  # type: ignore[import-untyped]  # comes without types
 
 from benchmark.simulator.layout import ARM_M, BOX_M, CROSS_GREEN, CYCLE_S, GREEN_S, HALF_M, LANE_M, LANES, LIMIT_KMH, YELLOW_S
 
@@ -31,8 +31,8 @@ def build(folder: Path) -> None:
                 'disallow="custom1 rail tram pedestrian"/>'
             )
     # The rest of the traffic never sees a ghost edge: the window search throws away what would pass through another vehicle.
-    for ghost, y in WRONG_WAY_Y.items():
-        nodes.append(f'<node id="{ghost}0" x="{-ARM_M}" y="{y}"/><node id="{ghost}1" x="{WRONG_WAY_END_X}" y="{y}"/>')
+    for ghost, ghost_y in WRONG_WAY_Y.items():
+        nodes.append(f'<node id="{ghost}0" x="{-ARM_M}" y="{ghost_y}"/><node id="{ghost}1" x="{WRONG_WAY_END_X}" y="{ghost_y}"/>')
         edges.append(
             f'<edge id="{ghost}" from="{ghost}0" to="{ghost}1" numLanes="1" speed="{speed}" width="1" allow="custom1" spreadType="center"/>'
         )

@@ -26,6 +26,10 @@ from benchmark.simulator.views import heading_rad
 SHADOW_PX = 2048
 SHADOW_REACH_M = 30.0
 SAMPLES = 4
+FEWEST_PX = 30
+RIDER = 3  # among the ten numbers that a vehicle has in the identity picture: body 0, plates 1 and 2
+
+Pixels = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,9 @@ class Seen:
     """A vehicle as the picture shows it: box of its visible pixels; the plate that faces the camera, in full even where hidden."""
 
     id: str
-    box: tuple[int, int, int, int]
+    box: Pixels
+    body_box: Pixels | None
+    """Without the riders, as detectors box a motorcycle; None if only riders are in sight."""
     plate_quad: tuple[tuple[float, float], ...] | None
     plate_visible: float
     plate_width_px: float
@@ -176,9 +182,9 @@ class Renderer:
         self.gpu.ctx.copy_framebuffer(self._id, self._still_id)
         self._id.use()
         for item in placed:
-            for mesh, place, _ in item.look.parts:
+            for i, (mesh, place, _) in enumerate(item.look.parts):
                 if self._in_frame(mesh, item.matrix @ place):
-                    self._stamp(mesh, item.matrix @ place, 10 * item.number + 10)
+                    self._stamp(mesh, item.matrix @ place, 10 * item.number + (10 if i < item.look.body_parts else 10 + RIDER))
             for side, (mesh, _) in enumerate(item.look.plates.values()):
                 self._stamp(mesh, item.matrix, 10 * item.number + 11 + side)
         raw = np.frombuffer(self._id.read(components=1, dtype="i4"), np.int32)
@@ -200,10 +206,10 @@ class Renderer:
         x0, y0 = np.maximum(np.floor(uv.min(axis=0)).astype(int) - 2, 0)
         x1, y1 = np.ceil(uv.max(axis=0)).astype(int) + 3
         part = ids[y0:y1, x0:x1]
-        rows, columns = np.nonzero(part // 10 == item.number + 1)
-        if len(rows) < 30:
+        mine = part // 10 == item.number + 1
+        box = _box(mine, int(x0), int(y0))
+        if box is None:
             return None
-        box = (int(columns.min() + x0), int(rows.min() + y0), int(columns.max() + x0 + 1), int(rows.max() + y0 + 1))
         quad, visible, width = None, 0.0, 0.0
         for side, (_, corners3) in enumerate(item.look.plates.values()):
             count = int((part == 10 * item.number + 11 + side).sum())
@@ -214,7 +220,16 @@ class Renderer:
                 if min(1.0, count / max(area, 1.0)) > visible:
                     visible, width = min(1.0, count / max(area, 1.0)), float(np.linalg.norm(q[1] - q[0]))
                     quad = tuple((round(float(x), 1), round(float(y), 1)) for x, y in q)
-        return Seen(item.vehicle.id, box, quad, round(visible, 2), round(width, 1))
+        body_box = _box(mine & (part % 10 != RIDER), int(x0), int(y0))
+        return Seen(item.vehicle.id, box, body_box, quad, round(visible, 2), round(width, 1))
 
     def _pixels(self, points: Array, matrix: Array) -> Array:
         return self.camera.project((np.c_[points, np.ones(len(points))] @ matrix.T)[:, :3])
+
+
+def _box(mask: NDArray[np.bool_], left: int, top: int) -> Pixels | None:
+    """Of the pixels that are set; None if they are too few to tell anything."""
+    rows, columns = np.nonzero(mask)
+    if len(rows) < FEWEST_PX:
+        return None
+    return int(columns.min()) + left, int(rows.min()) + top, int(columns.max()) + left + 1, int(rows.max()) + top + 1

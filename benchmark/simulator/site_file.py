@@ -3,15 +3,15 @@
 import numpy as np
 
 from benchmark.simulator.camera import Array, Camera
-from benchmark.simulator.layout import BOX_X, HALF_M, KELUAR, LANE_M, LINE_X, MASUK, POLE_XY, REPEATER_LAMP_M, REPEATER_Z, SHOULDER_M
+from benchmark.simulator.layout import BOX_X, HALF_M, KELUAR, LANE_M, LINE_X, MASUK, POLE_XY, REPEATER_LAMP_M, REPEATER_Z, SHOULDER_M, SITE
 from benchmark.simulator.scene import housing
 
 Ground = tuple[float, float]
 
-HEAD = """\
+HEAD = f"""\
 # Made by `python -m benchmark.simulator`: simulated footage, so every coordinate here is exact. README.md in benchmark/simulator/ says
 # what the footage is good for. Pixels are those of the full frame; metres are on the road, x to the east and y to the north.
-site: demo
+site: {SITE}
 name: Simpang Demo
 timezone: Asia/Jakarta
 cameras:
@@ -26,7 +26,7 @@ def site_file(cameras: dict[str, Camera], starts_at: dict[str, str]) -> str:
 def _masuk(camera: Camera, starts_at: str) -> str:
     return (
         _camera(camera, starts_at, "the side of the vehicles that the camera sees: rear | front")
-        + _ground_points(camera, [(x, y) for x in (-20, -17, LINE_X, BOX_X, -4) for y in (0, LANE_M, HALF_M)])
+        + _ground_points(camera, [(x, y) for x in (-24, -20, -17, LINE_X, BOX_X, -4) for y in (0, LANE_M, HALF_M)])
         + "    signals:\n"
         + f"      - {{id: barat, head: {_numbers(_head(camera))}, order: [red, yellow, green]}}  # the housing; lamps from top to bottom\n"
         + "    lines:\n"
@@ -58,7 +58,7 @@ def _keluar(camera: Camera, starts_at: str) -> str:
 def _camera(camera: Camera, starts_at: str, note: str) -> str:
     plan = camera.plan
     return (
-        f"  - id: demo-{plan.id}\n"
+        f"  - id: {plan.camera_id}\n"
         f"    name: {plan.name}\n"
         f"    view: {plan.view}  # {note}\n"
         f'    source: {{file: {plan.id}.mp4, starts_at: "{starts_at}"}}\n'

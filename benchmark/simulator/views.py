@@ -15,6 +15,7 @@ from benchmark.simulator.traffic import Sighting, Traffic
 
 HEIGHTS_M = {"car": 1.5, "motorcycle": 1.6, "bus": 3.2, "truck": 3.0}
 REACH_M = 60.0
+MOVES_MPS = 0.05
 
 
 @dataclass(slots=True)
@@ -25,8 +26,13 @@ class View:
     visible: dict[int, list[tuple[Vehicle, Sighting]]] = field(default_factory=dict)
     clashes: set[int] = field(default_factory=set)
 
-    def ids(self, step: int) -> set[str]:
-        return {vehicle.id for vehicle, _ in self.visible.get(step, [])}
+    def shows(self, vehicle_id: str, step: int) -> bool:
+        """Its whole length, down to the road."""
+        return any(v.id == vehicle_id and rear_in_view(self.camera, v, s) for v, s in self.visible.get(step, []))
+
+    def still(self, step: int) -> bool:
+        """Nothing in the picture moves."""
+        return all(s.speed_mps < MOVES_MPS for _, s in self.visible.get(step, []))
 
 
 def heading_rad(sighting: Sighting) -> float:
@@ -68,6 +74,12 @@ def view_of(camera: Camera, traffic: Traffic) -> View:
         if any(overlap(a, b) for i, a in enumerate(outlines) for b in outlines[:i]):
             view.clashes.add(step)
     return view
+
+
+def rear_in_view(camera: Camera, vehicle: Vehicle, sighting: Sighting) -> bool:
+    """The rear's foot on the road is in the picture: the vehicle is neither half out of it nor still below it."""
+    rear = outline(vehicle, sighting)[2:].mean(axis=0)
+    return camera.sees(float(rear[0]), float(rear[1]))
 
 
 def _in_view(camera: Camera, vehicle: Vehicle, sighting: Sighting) -> bool:

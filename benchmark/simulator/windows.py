@@ -7,6 +7,7 @@ within 0.3 s of a lamp change, or with someone standing on the line are left out
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 from benchmark.simulator.demand import Vehicle
 from benchmark.simulator.events import Crossing, crossings, stops_before_line
@@ -26,8 +27,21 @@ class Violation:
     rule: str
     vehicle: Vehicle
     sim_s: float
+    decided_s: float
     red_age_s: float | None
     speed_kmh: float
+
+    @property
+    def watched(self) -> range:
+        """The steps in which the vehicle must be in the picture."""
+        return range(round(self.sim_s * FPS) - MARGIN_STEPS, round(self.decided_s * FPS) + MARGIN_STEPS + 1)
+
+    def within(self, view: View, start: int, steps: int) -> bool:
+        """Whether a clip of these steps shows all of it, with some seconds around the moment."""
+        moment, end = round(self.sim_s * FPS), start + steps
+        if not start + EDGE_STEPS <= moment < end - EDGE_STEPS or self.watched[-1] >= end:
+            return False
+        return all(view.shows(self.vehicle.id, step) for step in self.watched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +55,23 @@ class Window:
     notes: dict[str, int]
 
 
-def in_full_view(view: View, vehicle_id: str, sim_s: float, start: int, steps: int) -> bool:
-    middle = round(sim_s * FPS)
-    around = range(middle - MARGIN_STEPS, middle + MARGIN_STEPS + 1)
-    if not start + EDGE_STEPS <= middle < start + steps - EDGE_STEPS:
-        return False
-    return all(vehicle_id in view.ids(step) for step in around)
-
-
 def line_violations(view: View, found: list[Crossing], start: int, steps: int) -> tuple[Violation, ...]:
-    return tuple(
-        Violation(c.rule, c.vehicle, c.line_s, c.red_age_s, c.speed_kmh)
-        for c in found
-        if c.rule and in_full_view(view, c.vehicle.id, c.line_s, start, steps)
-    )
+    all_ = (Violation(c.rule, c.vehicle, c.line_s, c.decided_s, c.red_age_s, c.speed_kmh) for c in found if c.rule)
+    return tuple(violation for violation in all_ if violation.within(view, start, steps))
 
 
 def wrong_way_violations(view: View, start: int, steps: int) -> tuple[Violation, ...]:
-    """The moment is when a wrong-way vehicle has come 5 m while in view and within the window."""
+    """The moment is when a wrong-way vehicle has come 5 m since it was in the picture to its rear, within the window."""
     first: dict[str, float] = {}
     found: dict[str, Violation] = {}
     for step in range(start, start + steps):
         for vehicle, s in view.visible.get(step, []):
-            if vehicle.wrong_way and vehicle.id not in found:
+            if vehicle.wrong_way and vehicle.id not in found and view.shows(vehicle.id, step):
                 gone = s.x - first.setdefault(vehicle.id, s.x)
                 if gone >= WRONG_WAY_M:
                     moment = s.sim_s - (gone - WRONG_WAY_M) / max(s.speed_mps, 0.1)
-                    found[vehicle.id] = Violation("wrong_way", vehicle, moment, None, s.speed_mps * 3.6)
-    return tuple(v for v in found.values() if in_full_view(view, v.vehicle.id, v.sim_s, start, steps))
+                    found[vehicle.id] = Violation("wrong_way", vehicle, moment, moment, None, s.speed_mps * 3.6)
+    return tuple(violation for violation in found.values() if violation.within(view, start, steps))
 
 
 def best_masuk(traffic: Traffic, view: View, steps: int) -> Window | None:
@@ -81,9 +84,9 @@ def best_masuk(traffic: Traffic, view: View, steps: int) -> Window | None:
             return None
         violations = line_violations(view, found, start, steps)
         listed = {v.vehicle.id for v in violations}
-        inside = [c for c in found if start < c.line_s * FPS < end]
-        if any(c.rule and c.vehicle.id not in listed for c in inside):
+        if any(c.rule and c.vehicle.id not in listed and start - MARGIN_STEPS < c.line_s * FPS < end for c in found):
             return None  # a violation at the clip's edge: neither listed nor innocent
+        inside = [c for c in found if start < c.line_s * FPS < end]
         kinds = Counter(f"{v.rule} {v.vehicle.kind}" for v in violations)
         behaviours = Counter(c.behaviour for c in inside)
         stopped = sum(any(start < s.step < end for s in stops_before_line(t)) for t in traffic.tracks.values())
@@ -97,8 +100,10 @@ def best_masuk(traffic: Traffic, view: View, steps: int) -> Window | None:
             + min(3, behaviours["crosses_green"])
             + min(3, stopped)
             + min(2, sum(name != "red" for _, name in changes_between(start / FPS, end / FPS)))
+            + _calm(view, start, steps)
+            - _crowding(view, start, steps)
         )
-        return Window(start, steps, violations, score - _crowding(view, start, steps), {**kinds, **behaviours, "stopped": stopped})
+        return Window(start, steps, violations, score, {**kinds, **behaviours, "stopped": stopped})
 
     return _best(view, steps, judge)
 
@@ -111,7 +116,8 @@ def best_keluar(view: View, steps: int) -> Window | None:
             return None  # someone at the clip's edge
         kinds = Counter(v.vehicle.kind for v in violations)
         legal = sum(not v.wrong_way for v in seen.values())
-        score = 8 * min(2, kinds["motorcycle"]) + 5 * min(1, kinds["car"]) + min(10, legal) - _crowding(view, start, steps)
+        score = 8.0 * min(2, kinds["motorcycle"]) + 5 * min(1, kinds["car"]) + min(8, legal)
+        score += _calm(view, start, steps) - _crowding(view, start, steps)
         return Window(start, steps, violations, score, {**kinds, "legal": legal})
 
     return _best(view, steps, judge)
@@ -131,6 +137,12 @@ def _best(view: View, steps: int, judge: Callable[[int], Window | None]) -> Wind
 
 def _crowding(view: View, start: int, steps: int) -> float:
     return 0.05 * sum(max(0, len(view.visible.get(step, [])) - CROWD) for step in range(start, start + steps))
+
+
+def _calm(view: View, start: int, steps: int) -> float:
+    """Worth of the seconds in which nothing moves: a little, and no more than two of them."""
+    longest = max((len(list(run)) for still, run in groupby(range(start, start + steps), view.still) if still), default=0)
+    return 2.0 * min(2.0, longest / FPS)
 
 
 def _arguable_steps(traffic: Traffic, found: list[Crossing]) -> set[int]:
