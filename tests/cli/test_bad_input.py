@@ -1,0 +1,125 @@
+"""What goes wrong ends in a message that names the thing and the way out, and what was good is kept."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+import yaml
+from demo_footage import FOOTAGE, DemoRun, etle, violations
+
+
+def site_file(folder: Path, source: dict[str, object], **changes: object) -> Path:
+    """The demo's approach with another source."""
+    document = yaml.safe_load((FOOTAGE / "site.yaml").read_text())
+    camera = {**document["cameras"][0], "source": source, **changes}
+    path = folder / "site.yaml"
+    path.write_text(yaml.safe_dump({**document, "cameras": [camera]}))
+    return path
+
+
+def run(site: Path, data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "etle.cli", "run", str(site), "--data", str(data)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+
+def flat(done: subprocess.CompletedProcess[str]) -> str:
+    """What was said, without the terminal's line breaks."""
+    return " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.fixture
+def clip(demo_run: DemoRun) -> Path:
+    """The bundled clip, where the weights to look at it are there too."""
+    return FOOTAGE / "masuk.mp4"
+
+
+def test_a_misspelt_key_is_named_with_its_nearest_neighbour(tmp_path: Path):
+    site = site_file(tmp_path, {"file": "clip.mp4"}, signalz=[])
+    done = run(site, tmp_path / "data")
+    assert done.returncode == 1
+    assert str(site) in flat(done)
+    assert "cameras[0].signalz: unknown key; did you mean 'signals'?" in flat(done)
+
+
+def test_a_misspelt_setting_of_a_rule_is_named(tmp_path: Path, clip: Path):
+    rule = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat", "grace": 1}
+    done = run(site_file(tmp_path, {"file": str(clip)}, rules=[rule]), tmp_path / "data")
+    assert done.returncode == 1
+    assert "rule 'red_light'" in flat(done)
+    assert "grace_s" in flat(done)
+
+
+def test_a_rule_that_names_no_drawn_line_says_which_there_are(tmp_path: Path, clip: Path):
+    rule = {"rule": "red_light", "line": "hent", "entry": "simpang", "signal": "barat"}
+    done = run(site_file(tmp_path, {"file": str(clip)}, rules=[rule]), tmp_path / "data")
+    assert done.returncode == 1
+    assert "has no line 'hent'; it has: henti, simpang" in flat(done)
+
+
+def test_absent_weights_name_the_command_that_brings_them(tmp_path: Path, clip: Path):
+    done = run(site_file(tmp_path, {"file": str(clip)}), tmp_path / "data", ETLE_MODELS=str(tmp_path / "nowhere"))
+    assert done.returncode == 1
+    assert "etle models pull" in flat(done)
+    assert "nowhere" in flat(done)
+
+
+def test_an_absent_video_is_named(tmp_path: Path, clip: Path):
+    done = run(site_file(tmp_path, {"file": "gone.mp4"}), tmp_path / "data")
+    assert done.returncode == 1
+    assert "gone.mp4: no such video file" in flat(done)
+
+
+def test_a_truncated_video_keeps_what_was_found_before_its_end(tmp_path: Path, demo_run: DemoRun, clip: Path):
+    cut = tmp_path / "masuk.mp4"
+    data = clip.read_bytes()
+    cut.write_bytes(data[: len(data) * 7 // 10])
+    camera = yaml.safe_load((FOOTAGE / "site.yaml").read_text())["cameras"][0]
+    done = run(site_file(tmp_path, {**camera["source"], "file": str(cut)}), tmp_path / "data")
+    assert done.returncode == 1
+    assert f"{cut}: breaks off" in flat(done)
+    assert "Copy the file again" in flat(done)
+    whole = {row["id"]: row for row in violations(demo_run.data)}
+    kept = violations(tmp_path / "data")
+    assert kept
+    assert all(row["id"] in whole for row in kept)
+
+
+def test_a_broken_picture_is_named_and_the_others_are_looked_at(tmp_path: Path, clip: Path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    video = cv2.VideoCapture(str(clip))
+    for number in range(12):
+        cv2.imwrite(str(folder / f"{number:04d}.jpg"), video.read()[1])
+    broken = folder / "0005.jpg"
+    broken.write_bytes(broken.read_bytes()[:5000])
+    done = run(site_file(tmp_path, {"folder": str(folder), "fps": 10, "starts_at": "2026-11-23T10:00:00+07:00"}), tmp_path / "data")
+    assert done.returncode == 0, flat(done)
+    assert str(broken) in flat(done)
+    assert "11 frames" in flat(done)
+
+
+def test_pictures_of_another_size_than_the_lines_were_drawn_on_are_refused(tmp_path: Path, clip: Path):
+    done = run(site_file(tmp_path, {"file": str(clip)}, frame_size=[1280, 720]), tmp_path / "data")
+    assert done.returncode == 1
+    assert "is 1920x1080, and the site file's lines are drawn on 1280x720" in flat(done)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="making a small disk takes root and mount")
+def test_a_full_evidence_disk_says_so_and_loses_nothing(tmp_path: Path, demo_run: DemoRun, clip: Path):
+    evidence = tmp_path / "data" / "evidence"
+    evidence.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(evidence)], check=True)
+    try:
+        done = run(FOOTAGE / "site.yaml", tmp_path / "data")
+    finally:
+        subprocess.run(["umount", str(evidence)], check=True)
+    assert done.returncode == 1
+    assert str(evidence) in flat(done)
+    assert "Make room" in flat(done)
+    assert "nothing was lost" in flat(done)
+    etle("run", FOOTAGE / "site.yaml", "--data", tmp_path / "data")
+    assert violations(tmp_path / "data") == violations(demo_run.data)

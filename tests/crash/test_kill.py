@@ -1,0 +1,40 @@
+"""`kill -9` at random moments: the cases are those of an undisturbed run, none twice, and every digest verifies."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from demo_footage import FOOTAGE, DemoRun, etle, violations
+
+KILLS = 20
+SEED = 20261125
+
+
+def killed_after(seconds: float, data: Path, *options: str) -> bool:
+    """False if the run came to its end before."""
+    command = [sys.executable, "-m", "etle.cli", "run", str(FOOTAGE / "site.yaml"), "--data", str(data), *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        try:
+            run.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            return True
+        assert run.returncode == 0
+        return False
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_the_cases_are_those_of_an_undisturbed_run(demo_run: DemoRun, tmp_path: Path):
+    chance = random.Random(SEED)
+    kills, options = 0, []
+    while kills < KILLS:
+        if killed_after(chance.uniform(1.0, 9.0), tmp_path, *options):
+            kills += 1
+            options = []
+        else:
+            options = ["--from-start"]  # through before the last kill: over the whole footage once more
+    etle("run", FOOTAGE / "site.yaml", "--data", tmp_path)
+    assert violations(tmp_path) == violations(demo_run.data)
+    assert etle("evidence", "verify", "--data", tmp_path).returncode == 0
