@@ -55,11 +55,12 @@ class JpegEncoder:
 
     def __init__(self) -> None:
         self._context: Any = None
+        self._reformatter = av.video.reformatter.VideoReformatter()
         self._ticks = 0
 
     def encode(self, picture: Any) -> bytes:
         """A PyAV frame as JPEG: 4:2:0, full range, BT.601, as every reader of JPEGs takes it."""
-        converted = picture.reformat(format="yuv420p", dst_color_range=_FULL, **_colours_of(picture))
+        converted = self._reformatter.reformat(picture, format="yuv420p", dst_color_range=_FULL, threads=1, **_colours_of(picture))
         converted.color_range = _FULL
         converted.time_base = _TICKS
         converted.pts = self._ticks
@@ -106,7 +107,8 @@ class Video:
     ) -> None:
         self.shown = shown or where
         self.undecodable = 0
-        """Pictures that could not be decoded so far."""
+        """Pictures so far that could not be decoded, or were built on one that could not."""
+        self._smeared = False
         self._complete = True
         self._container = self._open(where, dict(options or {}), timeout_s)
         videos = self._container.streams.video
@@ -143,7 +145,8 @@ class Video:
         return self._complete
 
     def pictures(self) -> Iterator[Picture]:
-        """The pictures in the order in which they are shown. What cannot be decoded is left out and counted.
+        """The pictures in the order in which they are shown. What cannot be decoded is left out and counted, and so is what comes
+        after it up to the next whole picture: FFmpeg builds that on what is not there, and nobody ever saw such a road.
 
         It ends with the video, or where reading failed; then `complete` is False.
         """
@@ -168,10 +171,11 @@ class Video:
         try:
             decoded = packet.decode()
         except av.FFmpegError:
-            self.undecodable += 1
+            self.undecodable, self._smeared = self.undecodable + 1, True
             return
         for picture in decoded:
-            if picture.is_corrupt:
+            self._smeared = picture.is_corrupt or (self._smeared and not picture.key_frame)
+            if self._smeared:
                 self.undecodable += 1
                 continue
             width, height = (picture.height, picture.width) if picture.rotation % 180 else (picture.width, picture.height)

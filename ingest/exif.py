@@ -16,7 +16,7 @@ _ENTRIES_AT_MOST = 512
 
 
 def taken_at(data: bytes, local: tzinfo) -> datetime | None:
-    """DateTimeOriginal with its sub-seconds and offset; `local` where it tells no offset. None if the JPEG does not say."""
+    """DateTimeOriginal with its sub-seconds and offset; `local` where it tells no offset. None if the JPEG does not say. Never raises."""
     try:
         exif = next((data[s.start : s.end] for s in segments(data) if s.marker == _APP1 and data.startswith(_HEADER, s.start)), None)
     except FrameBroken:
@@ -56,13 +56,13 @@ def _text(tiff: bytes, order: str, count: int, place: bytes) -> str:
 
 
 def _moment(tags: dict[int, str], local: tzinfo) -> datetime | None:
+    digits = re.match(r"\d{1,6}", tags.get(_SUBSECONDS, ""))
     try:
         moment = datetime.strptime(tags.get(_ORIGINAL, ""), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007 - the zone is added below
-    except ValueError:
+        moment = moment.replace(microsecond=int(digits[0].ljust(6, "0")) if digits else 0)
+        return moment.replace(tzinfo=_offset(tags.get(_OFFSET, "")) or local).astimezone(UTC)
+    except (ValueError, OverflowError):  # no moment, an offset of 99 hours, or the year 1
         return None
-    digits = re.match(r"\d+", tags.get(_SUBSECONDS, ""))
-    part = timedelta(microseconds=round(float(f"0.{digits[0]}") * 1e6)) if digits else timedelta()
-    return (moment + part).replace(tzinfo=_offset(tags.get(_OFFSET, "")) or local).astimezone(UTC)
 
 
 def _offset(text: str) -> tzinfo | None:

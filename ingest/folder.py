@@ -16,8 +16,9 @@ from ingest.losses import Loss, Losses
 _JPEG = frozenset((".jpg", ".jpeg"))
 _PICTURES = _JPEG | {".png"}
 _IN_NAME = re.compile(
-    r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_. T]?([0-2]\d)[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.,](\d{1,6}))?(?!\d)"
+    r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_. T]?([0-2]\d)[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.,](\d{1,6})|(\d{3}))?(?!\d)"
 )
+"""The last three digits may be glued on: milliseconds, as some recorders write them."""
 _EPOCH_IN_NAME = re.compile(r"(?<!\d)(1\d{9})(\d{3})?(?!\d)")
 _STEP_S = 0.001
 
@@ -110,12 +111,12 @@ class FolderSource:
 def time_in_name(name: str, local: tzinfo) -> datetime | None:
     """The moment that a recorder wrote into a file's name; None if there is none."""
     if match := _IN_NAME.search(name):
-        *parts, fraction = match.groups()
+        *parts, fraction, glued = match.groups()
         try:
             moment = datetime.strptime("".join(parts), "%Y%m%d%H%M%S").replace(tzinfo=local)
         except ValueError:
             return None
-        return (moment + timedelta(seconds=float(f"0.{fraction or 0}"))).astimezone(UTC)
+        return (moment + timedelta(seconds=float(f"0.{fraction or glued or 0}"))).astimezone(UTC)
     if match := _EPOCH_IN_NAME.search(name):
         return datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(match[2] or 0))
     return None

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 class Loss(StrEnum):
     UNDECODABLE = "undecodable"
-    """A picture arrived broken and was set aside."""
+    """A picture arrived broken, or its video builds it on a broken one, and was set aside."""
     DROPPED = "dropped"
     """The reader was too slow for a live camera: the oldest waiting picture made room."""
     GAP = "gap"

@@ -1,7 +1,7 @@
 """Cuts the pictures out of a `multipart/x-mixed-replace` stream. No sockets here: bytes in, parts out.
 
-Cameras write this format freely: boundaries with dashes too many, no Content-Length, bare line feeds. So the boundary is looked for
-with its dashes off, and a length is used where it is told.
+Cameras write this format freely: dashes too many or none, bare line feeds, no Content-Length. So a boundary is the announced name with
+dashes or a new line before it and the end of a line (or the closing dashes) behind it, and a length is used where it is told.
 """
 
 import re
@@ -12,6 +12,7 @@ from etle.errors import SourceBroken
 
 _LONGEST = 32 * 1024 * 1024
 """Bytes; no camera's JPEG is as long, so a part that is is no part."""
+_LONGEST_BOUNDARY = 256
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -23,48 +24,59 @@ class Part:
 
 
 def boundary_of(content_type: str) -> bytes:
-    """What separates the parts. Raises SourceBroken if the answer is no such stream."""
+    """The name that separates the parts, without its dashes. Raises SourceBroken if the answer is no such stream."""
     kind, _, rest = content_type.partition(";")
     match = re.search(r'boundary="?([^";\s]+)', rest, re.IGNORECASE)
     if not kind.strip().lower().startswith("multipart/") or not match:
         raise SourceBroken(f"answers with {content_type or 'no content type'}, which is no MJPEG stream (multipart/x-mixed-replace)")
-    return b"--" + match[1].encode("latin-1").lstrip(b"-")
+    return match[1].encode("latin-1").lstrip(b"-")
 
 
 class PartCutter:
     """Feed it what arrives; it gives the parts that are whole."""
 
     def __init__(self, boundary: bytes) -> None:
-        self._boundary = boundary
-        self._waiting = bytearray()
+        self._boundary = re.compile(rb"(?:--|\n)-*" + re.escape(boundary) + rb"(?:--|(?=[ \t]*\r?\n))")
+        self._name = boundary.decode("latin-1")
+        self._waiting = bytearray(b"\n")  # the first boundary may stand without dashes too
+        self._idle = 0
 
     def feed(self, data: bytes) -> Iterator[Part]:
-        """Raises SourceBroken if a part does not end."""
+        """Raises SourceBroken if a part does not end, or none begins."""
         self._waiting += data
+        self._idle += len(data)
         while (part := self._next()) is not None:
+            self._idle = 0
             yield part
-        if len(self._waiting) > _LONGEST:
-            raise SourceBroken(f"sends {len(self._waiting)} bytes without the end of a picture")
+        if self._idle > _LONGEST:
+            raise SourceBroken(f"sends {self._idle} bytes without a whole picture between two of its boundaries ({self._name!r})")
 
     def _next(self) -> Part | None:
-        start = self._waiting.find(self._boundary)
-        head_end = _HEAD_END.search(self._waiting, start) if start >= 0 else None
+        start = self._boundary.search(self._waiting)
+        if start is None:  # nothing before a boundary is a part
+            del self._waiting[:-_LONGEST_BOUNDARY]
+            return None
+        head_end = _HEAD_END.search(self._waiting, start.end())
         if head_end is None:
-            if start < 0:  # nothing before a boundary is a part
-                del self._waiting[: max(0, len(self._waiting) - len(self._boundary))]
             return None
-        headers = _headers(bytes(self._waiting[start + len(self._boundary) : head_end.start()]))
-        length = headers.get("content-length", "")
-        if length.isdecimal() and 0 < int(length) <= _LONGEST:
-            end = head_end.end() + int(length)
-            body = bytes(self._waiting[head_end.end() : end]) if len(self._waiting) >= end else None
-        else:
-            end = self._waiting.find(self._boundary, head_end.end())
-            body = bytes(self._waiting[head_end.end() : end]).rstrip(b"\r\n-") if end >= 0 else None
-        if body is None:
+        headers = _headers(bytes(self._waiting[start.end() : head_end.start()]))
+        begin, length = head_end.end(), _told_length(headers)
+        end = begin + length if length else self._following(begin)
+        if end is None or end > len(self._waiting):
             return None
+        body = bytes(self._waiting[begin:end])
         del self._waiting[:end]
-        return Part(headers, body)
+        return Part(headers, body if length else body.rstrip(b"\r\n"))
+
+    def _following(self, begin: int) -> int | None:
+        """Where the boundary behind a body of unknown length begins; None if it is not there yet."""
+        following = self._boundary.search(self._waiting, begin)
+        return following.start() if following else None
+
+
+def _told_length(headers: Mapping[str, str]) -> int | None:
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and 0 < int(length) <= _LONGEST else None
 
 
 def _headers(block: bytes) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import math
 import os
 import selectors
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,8 +94,19 @@ class RtspSource:
                         self._losses.count(self._camera, Loss.UNDECODABLE, f"{self._shown}: a picture could not be decoded")
                     elif kind == Record.FAILED:
                         raise SourceUnavailable(body.decode())
+                self._check_end(process)
             finally:
                 process.kill()
+
+    def _check_end(self, process: subprocess.Popen[bytes]) -> None:
+        """The process goes when the stream ends. Raises SourceUnavailable if it went for another reason."""
+        try:
+            code = 0 if self._connection.stopped else process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGKILL  # which it is about to get
+        if code:
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            raise SourceUnavailable(f"{self._shown}: the process that reads it ended with {how}")
 
     def _read(self, pipe: IO[bytes], size: int, wait_s: float) -> bytes:
         """`size` bytes, or fewer if the process ended. Raises SourceUnavailable if it is silent for `wait_s`."""

@@ -55,7 +55,8 @@ class VideoFileSource:
                     captured_at = begin + timedelta(microseconds=round(seconds * 1e6))
                     yield frame_of(self._camera, number, picture.jpeg(), captured_at=captured_at, received_at=self._clock.now())
                 number += 1
-            self._losses.count(self._camera, Loss.UNDECODABLE, f"{self._path}", video.undecodable)
+            lost = f"{self._path}: {video.undecodable} of its pictures could not be decoded"
+            self._losses.count(self._camera, Loss.UNDECODABLE, lost, video.undecodable)
             if not video.complete or not number:
                 raise SourceBroken(self._broken(number, video.facts))
 

@@ -1,0 +1,67 @@
+"""Pictures and films with a bar that tells their number: what is read can be held against what was drawn."""
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def picture(number: int, width: int = 320, height: int = 240) -> NDArray[np.uint8]:
+    """A bright bar that stands at another place in every picture, over a road of noise."""
+    road = np.random.default_rng(7).integers(60, 90, (height, width, 3), dtype=np.uint8)
+    road[:, (number * 9) % (width - 12) : (number * 9) % (width - 12) + 12] = (30, 200, 240)
+    return road
+
+
+def bar_of(jpeg: bytes) -> float:
+    """Where the bar stands: middle column of the bright pixels."""
+    image = image_of(jpeg)
+    return float(np.nonzero(image[:, :, 1].mean(axis=0) > 140)[0].mean())
+
+
+def bar_at(number: int, width: int = 320) -> float:
+    return (number * 9) % (width - 12) + 5.5
+
+
+def image_of(jpeg: bytes) -> NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(image, np.uint8)
+
+
+def jpeg(number: int = 0, width: int = 320, height: int = 240) -> bytes:
+    done, data = cv2.imencode(".jpg", picture(number, width, height))
+    assert done
+    return bytes(data)
+
+
+def film(
+    path: Path,
+    count: int = 30,
+    *,
+    fps: int = 10,
+    size: tuple[int, int] = (320, 240),
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    created_at: str | None = None,
+    ticks: list[int] | None = None,
+) -> Path:
+    """A real video, every tenth picture of it whole; `ticks`: the pictures' times in frames of `fps`."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        if created_at:
+            container.metadata["creation_time"] = created_at
+        stream = container.add_stream(codec, rate=fps, options={"g": "10", "bf": "0"} if codec in ("libx264", "mpeg4") else {})
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        stream.codec_context.thread_count = 1
+        if codec == "mpeg4":  # else its rate control gives all bits to the first picture
+            stream.codec_context.qmin = stream.codec_context.qmax = 3
+        for number in range(count):
+            frame = av.VideoFrame.from_ndarray(picture(number, *size), format="bgr24")
+            if ticks:
+                frame.pts = ticks[number]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

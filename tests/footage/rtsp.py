@@ -1,0 +1,68 @@
+"""A real RTSP server, GStreamer's, with a film that the test drew; run by the system's Python, for which Debian packages it."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_SERVER = """
+import sys, gi
+gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer
+Gst.init(None)
+server = GstRtspServer.RTSPServer(); server.set_address("127.0.0.1"); server.set_service(sys.argv[2])
+factory = GstRtspServer.RTSPMediaFactory()
+factory.set_launch("( filesrc location=%s ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )" % sys.argv[1])
+server.get_mount_points().add_factory("/cam", factory); server.attach(None)
+print("ready", flush=True)
+GLib.MainLoop().run()
+"""
+_PARTS = """
+import gi
+gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+raise SystemExit(not all(Gst.ElementFactory.find(name) for name in ("qtdemux", "h264parse", "rtph264pay")))
+"""
+_PYTHON = Path("/usr/bin/python3")
+_PACKAGES = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
+
+
+class RtspCamera:
+    """It can vanish and come back at the same address, with another film."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"rtsp://127.0.0.1:{self.port}/cam"
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, film: Path) -> None:
+        self.stop()
+        self._process = subprocess.Popen(
+            [_PYTHON, "-c", _SERVER, film, str(self.port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def stop(self) -> None:
+        """At once, as when the power fails."""
+        if self._process is not None:
+            with self._process as process:
+                process.kill()
+            self._process = None
+
+
+@contextmanager
+def rtsp_server() -> Iterator[RtspCamera]:
+    if not _PYTHON.exists() or subprocess.run([_PYTHON, "-c", _PARTS], capture_output=True).returncode:
+        pytest.skip(f"needs an RTSP server: apt-get install {_PACKAGES}")
+    camera = RtspCamera()
+    try:
+        yield camera
+    finally:
+        camera.stop()
