@@ -29,6 +29,8 @@ _UNLIKELY = 7.5
 """Surprise from which a detection is not the vehicle: three to four standard errors of a vehicle whose motion is known."""
 _UNLIKELY_LOW = 4.0
 """The same for detections with a low score, many of which are shadows and parts of vehicles."""
+_FRESH_S = 0.6
+"""A detection with a low score keeps only those alive that were seen just before: for one that was lost it is no sign of life."""
 _SAME = 0.7
 _PART = 0.9
 """A detection begins no track if it overlaps so much with a vehicle that was seen, or lies so far inside one of its kind of size."""
@@ -77,7 +79,8 @@ class Tracker:
         low = [i for i, detection in enumerate(detections) if detection.score < self._score]
         places = [expected(track, captured_at) for track in open_]
         taken = _matched(places, range(len(open_)), detections, high, _UNLIKELY)
-        missing = [i for i in range(len(open_)) if i not in taken]
+        fresh = _fresh(before.updated_at, captured_at)
+        missing = [i for i, track in enumerate(open_) if i not in taken and track.last.captured_at >= fresh]
         taken |= _matched(places, missing, detections, low, _UNLIKELY_LOW)
         grown = [_with(track, seen[taken[i]]) if i in taken else track for i, track in enumerate(open_)]
         new = [_begun(i, seen[i]) for i in _newcomers(detections, high, set(taken.values()))]
@@ -125,6 +128,12 @@ def _matched(
         return {}
     gains = limit - surprise([places[i] for i in rows], [detections[j] for j in columns])
     return {rows[row]: columns[column] for row, column in best_pairs(gains)}
+
+
+def _fresh(before: datetime | None, now: datetime) -> datetime:
+    """Since when a vehicle must have been seen for a weak detection to be it; at least since the frame before."""
+    fresh = now - timedelta(seconds=_FRESH_S)
+    return fresh if before is None else min(fresh, before)
 
 
 def _newcomers(detections: Sequence[Detection], high: Sequence[int], taken: set[int]) -> list[int]:

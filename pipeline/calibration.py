@@ -6,13 +6,16 @@ the front of a vehicle seen from behind) is not measured rather than guessed.
 """
 
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from etle import config
 from etle.errors import ConfigError
-from etle.types import Point, Sighting, VehicleClass, View
+from etle.geometry import distance
+from etle.types import Box, Point, Sighting, Track, VehicleClass, View
+from models.tracker import vehicle_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +30,10 @@ LENGTH_M = {
 }
 MOST_OFF_M = 1.0
 """By which a ground point may disagree with the others."""
+VAN_M = (5.0, 0.6)
+"""Length of what is called a bus or a truck and is no wider than a car: angkot, vans and pick-ups. Detectors take these for either."""
+WIDE_FROM_M = 2.2
+"""Width of the box on the road from which a bus or truck is one: they are 2.1 to 2.5 m wide, a van up to 2.0 m."""
 FOOT_U_M = 0.3
 """Standard uncertainty of where a vehicle stands, from the lower edge of its box: the detector's edge is good to a few pixels."""
 
@@ -50,14 +57,24 @@ class Calibration:
         scale = c[0] * point.x + c[1] * point.y + c[2]
         return Point((a[0] * point.x + a[1] * point.y + a[2]) / scale, (b[0] * point.x + b[1] * point.y + b[2]) / scale)
 
-    def front_ahead(self, vehicle: VehicleClass) -> tuple[float, float]:
+    def front_ahead(self, track: Track) -> tuple[float, float]:
         """How far the vehicle's front lies ahead of its foot in the picture, and the standard uncertainty of that, in metres.
 
         A camera that sees the front sees the front's foot; behind a vehicle it is a length ahead. Without metres: (0, 0).
         """
         if self.matrix is None or self.view is View.FRONT:
             return 0.0, 0.0
+        vehicle = vehicle_of(track)
+        if vehicle in (VehicleClass.BUS, VehicleClass.TRUCK) and self.width_of(track) < WIDE_FROM_M:
+            return VAN_M
         return LENGTH_M[vehicle]
+
+    def width_of(self, track: Track) -> float:
+        """Width of the box where it stands, in `unit`: the median of the last sightings."""
+        return median(self._width(sighting.box) for sighting in track.sightings[-9:])
+
+    def _width(self, box: Box) -> float:
+        return distance(self.ground(Point(box.x1, box.y2)), self.ground(Point(box.x2, box.y2)))
 
     def foot_uncertainty(self, sighting: Sighting) -> float:
         """Standard uncertainty of a foot's place in `unit`; in pixels a fiftieth of the box, at least two."""

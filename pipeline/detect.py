@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from etle import config
 from etle.errors import FrameBroken
+from etle.geometry import shared_area
 from etle.protocols import LampReader, VehicleDetector
 from etle.types import Box, Detection, Finding, Frame, Parcel, RuleName, SignalId, SignalReading, Track, TrackId
 from models.tracker import Tracker
@@ -32,6 +33,8 @@ _CLOCK_BACK_S = 1.0
 """A clock that goes back by more than this begins a new story: nothing before it can be compared with what comes."""
 _LEAST_HEAD_PX = 24.0
 """Signal heads narrower than this are read at full size: at half of it their lamps are a few pixels."""
+_SAME_MOMENT_S, _NESTED, _SEEN_TWICE = 0.5, 0.5, 3
+"""Two vehicles that cross a line within half a second, one hidden behind the other for all of their way, are not told apart."""
 
 
 @dataclass(slots=True)
@@ -167,6 +170,9 @@ class CameraStage:
         if known in self._memory.reported:
             return
         track = next(track for track in (*scene.tracks, *scene.ended) if track.id == finding.track)
+        if any(same_event(finding, track, each.finding, each.track) for each in self._memory.pending):
+            self._memory = replace(self._memory, reported=(*self._memory.reported, known))
+            return
         due_at = max(finding.occurred_at + timedelta(seconds=self._evidence.after_s), scene.now)
         pending = Pending(finding=finding, found_at=scene.now, due_at=due_at, track=track)
         self._memory = replace(self._memory, reported=(*self._memory.reported, known), pending=(*self._memory.pending, pending))
@@ -201,6 +207,16 @@ class CameraStage:
         """Frames from then on stay, whatever their age: evidence is being made of them."""
         before = timedelta(seconds=self._evidence.before_s)
         return min((each.finding.occurred_at - before for each in self._memory.pending), default=None)
+
+
+def same_event(finding: Finding, track: Track, other: Finding, other_track: Track) -> bool:
+    """Whether two tracks are one vehicle that the detector saw twice: the same rule at the same moment, in boxes one within the other."""
+    if finding.rule != other.rule or abs(seconds(finding.occurred_at, other.occurred_at)) > _SAME_MOMENT_S:
+        return False
+    boxes = {sighting.sequence: sighting.box for sighting in other_track.sightings}
+    shared = [(sighting.box, boxes[sighting.sequence]) for sighting in track.sightings if sighting.sequence in boxes]
+    nested = [shared_area(one, two) > _NESTED * min(one.area, two.area) for one, two in shared]
+    return len(nested) >= _SEEN_TWICE and sum(nested) > 0.8 * len(nested)
 
 
 def _width(box: Box) -> float:

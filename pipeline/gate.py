@@ -58,7 +58,7 @@ class Gate:
 
     def _small(self, image: "Image") -> "NDArray[np.uint8]":
         height = max(1, round(_WIDTH * image.shape[0] / image.shape[1]))
-        grey = cv2.cvtColor(cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+        grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (_WIDTH, height), interpolation=cv2.INTER_AREA)
         if self._mask is not None and self._mask.shape == grey.shape:
             grey[self._mask == 0] = 0
         small: NDArray[np.uint8] = grey

@@ -9,7 +9,7 @@ from typing import Protocol
 from etle import config
 from etle.errors import ConfigError
 from etle.geometry import along_share, distance, side_distance
-from etle.types import Drawing, Finding, Point, RuleName, Sighting, SignalId, Track, VehicleClass
+from etle.types import Drawing, Finding, Point, RuleName, Sighting, SignalId, Track
 from pipeline.calibration import Calibration
 from pipeline.signals import SignalHistory
 
@@ -72,9 +72,9 @@ class LineOnRoad:
         foot = self.calibration.ground(sighting.box.foot)
         return -slack <= along_share(foot, self.start, self.end) <= 1 + slack
 
-    def uncertainty(self, vehicle: VehicleClass, sighting: Sighting) -> float:
+    def uncertainty(self, track: Track, sighting: Sighting) -> float:
         """Standard uncertainty of `past`, in the calibration's unit: of the foot, and of the front that is not seen."""
-        return hypot(self.calibration.foot_uncertainty(sighting), self.calibration.front_ahead(vehicle)[1])
+        return hypot(self.calibration.foot_uncertainty(sighting), self.calibration.front_ahead(track)[1])
 
 
 def crossing(track: Track, past: Callable[[Sighting], float], margin: float) -> Crossing | None:

@@ -93,12 +93,12 @@ class Approach:
 
     def past_line(self, track: Track, sighting: Sighting) -> tuple[float, float]:
         """How far the front is beyond the stop line at that sighting, with the standard uncertainty, in the calibration's unit."""
-        return self.line.past(sighting, self._ahead(track)), self.line.uncertainty(vehicle_of(track), sighting)
+        return self.line.past(sighting, self._ahead(track)), self.line.uncertainty(track, sighting)
 
     def moment_uncertainty_s(self, track: Track, met: Crossing) -> float:
         """Standard uncertainty of the moment: of place over speed, and of the step between two frames (even over a step, GUM 4.3.7)."""
         near = min(track.sightings, key=lambda sighting: abs(seconds(sighting.captured_at, met.at)))
-        place_s = self.line.uncertainty(vehicle_of(track), near) / max(met.speed, 1e-3)
+        place_s = self.line.uncertainty(track, near) / max(met.speed, 1e-3)
         step_s = self._step_s(track, met)
         return float((place_s**2 + (step_s / 12**0.5) ** 2 / 4) ** 0.5)
 
@@ -121,7 +121,7 @@ class Approach:
         return met if line.spans(near) else None
 
     def _ahead(self, track: Track) -> float:
-        return self._calibration.front_ahead(vehicle_of(track))[0]
+        return self._calibration.front_ahead(track)[0]
 
     def _step_s(self, track: Track, met: Crossing) -> float:
         before = max((s.captured_at for s in track.sightings if s.captured_at <= met.at), default=met.at)

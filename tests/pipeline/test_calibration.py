@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from road import camera, sighting
+from road import camera, second, sighting, track
 
 from etle.errors import ConfigError
-from etle.types import Point, VehicleClass, View
+from etle.types import Box, Point, Sighting, Track, TrackId, VehicleClass, View
 from pipeline.calibration import calibrate
 
 
@@ -15,7 +15,7 @@ def perspective(points, depth=0.002):
 
 
 def with_points(points):
-    return camera().model_validate({**camera().model_dump(), "ground_points": points})
+    return camera().model_validate({**camera().model_dump(exclude_unset=True), "ground_points": points})
 
 
 def test_four_points_give_every_other_one():
@@ -30,7 +30,7 @@ def test_without_points_a_pixel_is_a_pixel():
     made = calibrate(camera(metres=False))
     assert made.ground(Point(3, 4)) == Point(3, 4)
     assert made.unit == "px"
-    assert made.front_ahead(VehicleClass.CAR) == (0.0, 0.0)
+    assert made.front_ahead(track([(0, 40)])) == (0.0, 0.0)
 
 
 def test_points_on_one_line_are_refused():
@@ -48,7 +48,26 @@ def test_a_point_that_the_others_contradict_is_named():
 @pytest.mark.parametrize(("view", "ahead"), [(View.FRONT, 0.0), (View.REAR, 4.4)])
 def test_behind_a_vehicle_its_front_is_a_length_away(view, ahead):
     made = calibrate(camera(view=view))
-    assert made.front_ahead(VehicleClass.CAR)[0] == ahead
+    assert made.front_ahead(track([(0, 40)]))[0] == ahead
+
+
+def wide(metres: float, vehicle: VehicleClass) -> Track:
+    box = Box(250 - 5 * metres, 370, 250 + 5 * metres, 400)
+    return Track(id=TrackId("t"), sightings=(Sighting(sequence=0, captured_at=second(0), box=box, vehicle=vehicle, score=0.8),))
+
+
+@pytest.mark.parametrize(
+    ("metres", "vehicle", "ahead"),
+    [
+        pytest.param(2.5, VehicleClass.BUS, 11.0, id="a bus"),
+        pytest.param(1.8, VehicleClass.BUS, 5.0, id="an angkot that the detector takes for a bus"),
+        pytest.param(1.9, VehicleClass.TRUCK, 5.0, id="a pick-up that it takes for a truck"),
+        pytest.param(1.8, VehicleClass.CAR, 4.4, id="a car"),
+        pytest.param(0.8, VehicleClass.MOTORCYCLE, 1.95, id="a motorcycle"),
+    ],
+)
+def test_a_bus_no_wider_than_a_car_has_not_a_buss_length(metres, vehicle, ahead):
+    assert calibrate(camera(view="rear")).front_ahead(wide(metres, vehicle))[0] == ahead
 
 
 def test_the_uncertainty_of_a_foot_is_in_the_calibrations_unit():
