@@ -6,34 +6,29 @@ the front of a vehicle seen from behind) is not measured rather than guessed.
 """
 
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from etle import config
 from etle.errors import ConfigError
-from etle.geometry import distance
-from etle.types import Box, Point, Sighting, Track, VehicleClass, View
+from etle.types import Point, Sighting, Track, VehicleClass, View
 from models.tracker import vehicle_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Length of the vehicles on Indonesian roads in metres, and the standard uncertainty of taking it for one of that class.
-# Cars from 3.6 (Ayla, Agya) to 4.9 (Fortuner), motorcycles 1.85 to 2.05 (maker's data sheets); buses and trucks vary most.
+# Cars from 3.6 (Ayla, Agya) to 4.9 (Fortuner), motorcycles 1.85 to 2.05 (makers' data sheets). What a detector calls a bus or a truck is
+# anything from an angkot or a pick-up (4 m) to 12 m: the uncertainty says so, and their moments need an older red.
 LENGTH_M = {
     VehicleClass.CAR: (4.4, 0.4),
     VehicleClass.MOTORCYCLE: (1.95, 0.1),
-    VehicleClass.BUS: (11.0, 1.5),
-    VehicleClass.TRUCK: (6.5, 1.2),
+    VehicleClass.BUS: (8.5, 2.2),
+    VehicleClass.TRUCK: (7.0, 1.8),
 }
 MOST_OFF_M = 1.0
 """By which a ground point may disagree with the others."""
-VAN_M = (5.0, 0.6)
-"""Length of what is called a bus or a truck and is no wider than a car: angkot, vans and pick-ups. Detectors take these for either."""
-WIDE_FROM_M = 2.2
-"""Width of the box on the road from which a bus or truck is one: they are 2.1 to 2.5 m wide, a van up to 2.0 m."""
 FOOT_U_M = 0.3
 """Standard uncertainty of where a vehicle stands, from the lower edge of its box: the detector's edge is good to a few pixels."""
 
@@ -64,17 +59,7 @@ class Calibration:
         """
         if self.matrix is None or self.view is View.FRONT:
             return 0.0, 0.0
-        vehicle = vehicle_of(track)
-        if vehicle in (VehicleClass.BUS, VehicleClass.TRUCK) and self.width_of(track) < WIDE_FROM_M:
-            return VAN_M
-        return LENGTH_M[vehicle]
-
-    def width_of(self, track: Track) -> float:
-        """Width of the box where it stands, in `unit`: the median of the last sightings."""
-        return median(self._width(sighting.box) for sighting in track.sightings[-9:])
-
-    def _width(self, box: Box) -> float:
-        return distance(self.ground(Point(box.x1, box.y2)), self.ground(Point(box.x2, box.y2)))
+        return LENGTH_M[vehicle_of(track)]
 
     def foot_uncertainty(self, sighting: Sighting) -> float:
         """Standard uncertainty of a foot's place in `unit`; in pixels a fiftieth of the box, at least two."""

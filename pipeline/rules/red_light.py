@@ -113,7 +113,7 @@ class Approach:
 
     def _met(self, track: Track, line: LineOnRoad, *, anywhere: bool = False) -> Crossing | None:
         ahead = self._ahead(track)
-        margin = self._calibration.foot_uncertainty(track.last)
+        margin = line.uncertainty(track, track.last)
         met = crossing(track, lambda sighting: line.past(sighting, ahead), margin)
         if met is None or anywhere:
             return met

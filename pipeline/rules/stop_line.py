@@ -63,7 +63,7 @@ class StopLine:
         past, past_u = self._approach.past_line(track, on_red[-1])
         stood_s = min(stood_for_s(track, self._calibration), seconds(crossed.at, track.last.captured_at))
         stopped = stood_s >= self._settings.stand_s
-        if not stopped and (until is None or past < COVERAGE * past_u):
+        if past < past_u or not (stopped or (until is not None and past >= COVERAGE * past_u)):
             return None
         return Finding(
             rule=self.name,
