@@ -1,0 +1,132 @@
+"""CPU time per frame of our detect stage against the scripts that people write today, on the same clips in the same run.
+
+The scripts are those of most "YOLO + EasyOCR" tutorials: ultralytics finds and tracks vehicles, a plate model looks at every vehicle's
+crop (or, cheaper, at the whole frame), EasyOCR reads every plate, in every frame. They have no rules, no evidence and no memory; our
+stage does all of that within its time. Same weights on both sides; vehicles and plates in torch on theirs. One thread each.
+
+The stage runs over every frame, as it must; a script, whose frames do not depend on each other, over every `--every`-th of them. Needs
+the `torch` extra. The ratio is that of the cheaper script.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark import report
+from benchmark.detect_overhead import Spent, frames_of, warm
+from benchmark.torch_yolo import torch_yolo
+from etle.commands.wiring import build_stage, open_engines, shipped_law
+from etle.config import Camera, Site, load_site
+from etle.resources import configs_folder
+from etle.types import Digest, Frame
+from models.weights import weight
+from pipeline.decoding import decode
+from pipeline.memory import Memory
+
+VEHICLES = [2, 3, 5, 7]
+LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+Script = Callable[[Any], int]
+
+
+def main() -> None:
+    args = _arguments()
+    scripts = _scripts()
+    site = load_site(args.footage / "site.yaml")
+    rows = [row for camera in site.cameras for row in _measured(site, camera, scripts, args.every)]
+    report.show("CPU time per frame, one thread", rows)
+    mean = {name: _mean(rows, name) for name in ("etle", *scripts)}
+    cheapest = min(scripts, key=mean.__getitem__)
+    ratio = mean[cheapest] / mean["etle"]
+    print(f"the cheaper script ({cheapest}) takes {ratio:.1f} times the CPU time of etle's detect stage")
+    report.save(args.json, {"ratio": ratio, "cheapest": cheapest, "cpu_ms_per_frame": mean, "cameras": rows})
+
+
+def _mean(rows: Sequence[dict[str, Any]], name: str) -> float:
+    """Over all cameras, each frame counting once."""
+    own = [row for row in rows if row["what"] == name]
+    return float(sum(row["cpu_ms"] * row["of"] for row in own) / sum(row["of"] for row in own))
+
+
+def _measured(site: Site, camera: Camera, scripts: dict[str, Script], every: int) -> list[dict[str, Any]]:
+    frames = frames_of(camera)
+    rows = [_row(camera, "etle", len(frames), len(frames), _of_stage(site, camera, frames))]
+    sample = [decode(frame) for frame in frames[::every]]
+    for name, script in scripts.items():
+        script(sample[0])  # the first call opens things
+        spent, read = Spent(), 0
+        for image in sample:
+            with spent.counting():
+                read += script(image)
+        rows.append(_row(camera, name, len(frames), len(sample), (spent, read)))
+    return rows
+
+
+def _row(camera: Camera, what: str, of: int, frames: int, spent_and_read: tuple[Spent, int]) -> dict[str, Any]:
+    spent, read = spent_and_read
+    return {"camera": camera.id, "what": what, "of": of, "frames": frames, "cpu_ms": 1e3 * spent.cpu_s / frames, "plates read": read}
+
+
+def _of_stage(site: Site, camera: Camera, frames: Sequence[Frame]) -> tuple[Spent, int]:
+    engines = open_engines(site.detect)
+    warm(engines, frames[0])
+    stage = build_stage(site, camera, engines, shipped_law(), Memory(made_by=Digest("0" * 64), run="benchmark"))
+    spent, read = Spent(), 0
+    with spent.counting():
+        for frame in frames:
+            read += sum(len(parcel.violation.plate.sightings) for parcel in stage.process(frame))
+        read += sum(len(parcel.violation.plate.sightings) for parcel in stage.finish())
+    return spent, read
+
+
+def _scripts() -> dict[str, Script]:
+    """Each takes a picture and returns how many plates it read."""
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    import easyocr
+    import torch
+
+    torch.set_num_threads(1)
+    vehicles, plates = torch_yolo(weight("vehicles")), torch_yolo(weight("plates"))
+    reader = easyocr.Reader(
+        ["en"], gpu=False, model_storage_directory=str(weight("easyocr-detection").parent), download_enabled=False, verbose=False
+    )
+
+    def read(image: Any, box: Sequence[int]) -> None:
+        x1, y1, x2, y2 = box
+        reader.readtext(image[y1:y2, x1:x2], allowlist=LETTERS)
+
+    def on_crops(image: Any) -> int:
+        count = 0
+        for x1, y1, x2, y2 in _boxes(vehicles.track(image, classes=VEHICLES, persist=True, verbose=False)):
+            crop = image[y1:y2, x1:x2]
+            for box in _boxes(plates.predict(crop, verbose=False)) if crop.size else ():
+                read(crop, box)
+                count += 1
+        return count
+
+    def on_frames(image: Any) -> int:
+        vehicles.track(image, classes=VEHICLES, persist=True, verbose=False)
+        boxes = _boxes(plates.predict(image, verbose=False))
+        for box in boxes:
+            read(image, box)
+        return len(boxes)
+
+    return {"script, plates on crops": on_crops, "script, plates on frames": on_frames}
+
+
+def _boxes(results: Any) -> list[list[int]]:
+    boxes: list[list[int]] = results[0].boxes.xyxy.int().clamp(min=0).tolist()
+    return boxes
+
+
+def _arguments() -> argparse.Namespace:
+    parser = report.parser("peers", __doc__)
+    default = configs_folder() / "demo"
+    parser.add_argument("--footage", type=Path, metavar="DIR", default=default, help="a site.yaml with clips (default: the bundled)")
+    parser.add_argument("--every", type=int, default=15, metavar="N", help="the scripts see each N-th frame (default: %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
