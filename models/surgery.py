@@ -4,6 +4,7 @@ Ultralytics exports for one input shape. What depends on it are four kinds of co
 and the reshapes that name how many cells there are. All are found by their shapes, so that any YOLOv8 export of a fixed shape will do.
 """
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,9 +39,19 @@ def input_shape(model: onnx.ModelProto) -> tuple[int, int] | None:
     return (height.dim_value, width.dim_value) if height.dim_value and width.dim_value else None
 
 
+def class_names(model: onnx.ModelProto) -> dict[int, str]:
+    """What the graph finds, as its metadata say. Raises WeightsError if they do not."""
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    try:
+        names = ast.literal_eval(metadata["names"])
+        return {int(number): str(name) for number, name in names.items()}
+    except (KeyError, ValueError, SyntaxError, AttributeError) as error:
+        raise WeightsError("The graph's metadata do not name its classes (key `names`): it is no YOLO export") from error
+
+
 def reshaped(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
-    """A copy of the graph for pictures of this shape. Raises WeightsError if it is no YOLOv8 export."""
-    if input_shape(model) == (height, width):
+    """The graph for pictures of this shape. Raises WeightsError if it is no YOLOv8 export."""
+    if input_shape(model) in (None, (height, width)):
         return model
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -53,6 +64,9 @@ def reshaped(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto
     shape = copy.graph.input[0].type.tensor_type.shape.dim
     shape[2].dim_value, shape[3].dim_value, output[2].dim_value = height, width, strides.size
     del copy.graph.value_info[:]
+    for entry in copy.metadata_props:
+        if entry.key == "imgsz":
+            entry.value = str([height, width])
     return copy
 
 
@@ -79,6 +93,7 @@ def grafted(model: onnx.ModelProto, weights: "Mapping[str, NDArray[Any]]", names
     del copy.metadata_props[:]
     copy.metadata_props.add(key="task", value="detect")
     copy.metadata_props.add(key="stride", value=str(STRIDE))
+    copy.metadata_props.add(key="imgsz", value=str([*(input_shape(model) or ())]))
     copy.metadata_props.add(key="names", value=str(dict(enumerate(names))))
     return copy
 

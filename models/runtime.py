@@ -1,0 +1,42 @@
+"""The inference runtime, onnxruntime on a CPU, behind one function."""
+
+from typing import TYPE_CHECKING, Any
+
+from etle.errors import InferenceError, MissingExtra, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ERRORS_ONLY = 3
+
+
+class Network:
+    """An opened graph with one input and one output that matters."""
+
+    def __init__(self, graph: bytes, name: str, *, threads: int = 1) -> None:
+        """`name` is what errors call it. Raises WeightsError, MissingExtra."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtra("onnxruntime", "detect") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        # waiting threads that spin would take the processor from the other cameras
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions have no base of their own
+            raise WeightsError(f"{name} is not a model that onnxruntime opens: {error}") from error
+        self._name = name
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Raises InferenceError."""
+        try:
+            result: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
+        except Exception as error:  # onnxruntime's exceptions have no base of their own
+            raise InferenceError(f"{self._name} failed on a picture: {error}") from error
+        return result
