@@ -11,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from etle.errors import InferenceError, MissingExtra, WeightsError, WeightsMissing
 from etle.types import Box, Detection, Digest
 from models.detecting.classes import LEAST_SCORE, as_detections, vehicle_kinds
@@ -35,8 +37,8 @@ class UltralyticsVehicleDetector:
         """`path`: a file that ultralytics runs. `threads` is for work on the CPU. Raises WeightsMissing, WeightsError, MissingExtra."""
         if not path.exists():
             raise WeightsMissing(f"Weights {path} of the ultralytics engine are missing: `weights` in the site file names them")
-        self._model, self._device = _loaded(path, threads)
-        self._kinds = vehicle_kinds(self._model.names)
+        self._model, names = _loaded(path, threads, longest_px)
+        self._kinds = vehicle_kinds(names)
         self._longest_px = longest_px
         self.name = name
         self.digest = _digest(path)
@@ -49,7 +51,7 @@ class UltralyticsVehicleDetector:
             raise InferenceError(f"{self.name} needs pictures of height x width x 3, not {image.shape}")
         try:
             (result,) = self._model.predict(
-                image, imgsz=self._longest_px, conf=LEAST_SCORE, classes=list(self._kinds), device=self._device, verbose=False, save=False
+                image, imgsz=self._longest_px, conf=LEAST_SCORE, classes=list(self._kinds), verbose=False, save=False
             )
             boxes = result.boxes.cpu().numpy()
         except Exception as error:  # whatever torch, or the runtime of the export, raises
@@ -58,8 +60,8 @@ class UltralyticsVehicleDetector:
         return as_detections([Candidate(box=Box(*box), score=score, kind=int(kind)) for box, score, kind in rows], self._kinds)
 
 
-def _loaded(path: Path, threads: int) -> tuple[Any, Any]:
-    """The model, and the device for it: given as a name, ultralytics would set the number of threads back at every picture."""
+def _loaded(path: Path, threads: int, longest_px: int) -> tuple[Any, dict[int, str]]:
+    """The model, and what its classes are called."""
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     try:
@@ -67,15 +69,13 @@ def _loaded(path: Path, threads: int) -> tuple[Any, Any]:
         import ultralytics
     except ImportError as error:
         raise MissingExtra("ultralytics", "torch") from error
-    torch.set_num_threads(threads)
     try:
         model = ultralytics.YOLO(path, task="detect")
-        kinds = model.names
+        (result,) = model.predict(np.zeros((64, 64, 3), np.uint8), imgsz=longest_px, verbose=False, save=False)
     except Exception as error:  # whatever a foreign file makes of it
         raise WeightsError(f"{path} is nothing that ultralytics runs: {error}") from error
-    if not isinstance(kinds, dict):
-        raise WeightsError(f"{path} does not name its classes")
-    return model, torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(threads)  # after the first picture: ultralytics sets it while it gets ready
+    return model, result.names
 
 
 def _digest(path: Path) -> Digest:
