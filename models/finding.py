@@ -12,8 +12,9 @@ from models.yolov8 import Yolo, shape_for, without_doubles
 if TYPE_CHECKING:
     from etle.types import Image
 
-_CROP_PX = 320
-"""Side of the input for a vehicle's crop. A larger one finds hardly more there and costs up to four times as much."""
+_CROP_PX = 416
+"""Side of the input for a vehicle's crop. Of 246 plates of real pictures, mostly at night, it finds 62 in 100; 320 finds 57 for 0.6 of
+the time. Only violators' plates are looked for, so the time is no matter."""
 _FRAME_PX = 1280
 """Longer side of the input for a whole frame, in which plates are small."""
 _CROP_UP_TO_PX = 960
