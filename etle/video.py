@@ -194,6 +194,8 @@ class Video:
         except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
             raise SourceUnavailable(f"{self.shown}: {error.strerror}") from error
         except av.InvalidDataError as error:
+            if "://" in where:  # FFmpeg says the same of a server that says nothing
+                raise SourceUnavailable(f"{self.shown}: gives nothing that FFmpeg can read; is it the address of a video?") from error
             raise SourceBroken(f"{self.shown}: is no video that FFmpeg can read, or lacks its end, where an MP4 keeps its index") from error
         except av.FFmpegError as error:
             raise SourceUnavailable(f"{self.shown}: {_reason(error)}") from error

@@ -13,6 +13,7 @@ from etle.errors import SourceBroken
 _LONGEST = 32 * 1024 * 1024
 """Bytes; no camera's JPEG is as long, so a part that is is no part."""
 _LONGEST_BOUNDARY = 256
+_LONGEST_HEAD = 64 * 1024
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -40,6 +41,8 @@ class PartCutter:
         self._name = boundary.decode("latin-1")
         self._waiting = bytearray(b"\n")  # the first boundary may stand without dashes too
         self._idle = 0
+        self._searched = 0
+        """So far in what waits there is no end of the part that has begun: it is not looked through again."""
 
     def feed(self, data: bytes) -> Iterator[Part]:
         """Raises SourceBroken if a part does not end, or none begins."""
@@ -54,10 +57,12 @@ class PartCutter:
     def _next(self) -> Part | None:
         start = self._boundary.search(self._waiting)
         if start is None:  # nothing before a boundary is a part
-            del self._waiting[:-_LONGEST_BOUNDARY]
+            self._drop(max(0, len(self._waiting) - _LONGEST_BOUNDARY))
             return None
-        head_end = _HEAD_END.search(self._waiting, start.end())
+        head_end = _HEAD_END.search(self._waiting, start.end(), start.end() + _LONGEST_HEAD)
         if head_end is None:
+            if len(self._waiting) - start.end() > _LONGEST_HEAD:  # that was no boundary
+                self._drop(start.end())
             return None
         headers = _headers(bytes(self._waiting[start.end() : head_end.start()]))
         begin, length = head_end.end(), _told_length(headers)
@@ -65,12 +70,17 @@ class PartCutter:
         if end is None or end > len(self._waiting):
             return None
         body = bytes(self._waiting[begin:end])
-        del self._waiting[:end]
+        self._drop(end)
         return Part(headers, body if length else body.rstrip(b"\r\n"))
+
+    def _drop(self, count: int) -> None:
+        del self._waiting[:count]
+        self._searched = 0
 
     def _following(self, begin: int) -> int | None:
         """Where the boundary behind a body of unknown length begins; None if it is not there yet."""
-        following = self._boundary.search(self._waiting, begin)
+        following = self._boundary.search(self._waiting, max(begin, self._searched))
+        self._searched = max(0, len(self._waiting) - _LONGEST_BOUNDARY)
         return following.start() if following else None
 
 

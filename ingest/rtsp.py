@@ -90,6 +90,8 @@ class RtspSource:
                     wait_s = self._order.timeout_s + _GRACE_S
                     if kind == Record.PICTURE:
                         yield self._clock.now(), None if math.isnan(pace) else pace, body
+                    elif kind == Record.ALIVE and not math.isnan(pace):
+                        self._times.seen(self._clock.now(), pace)
                     elif kind == Record.UNDECODABLE:
                         self._losses.count(self._camera, Loss.UNDECODABLE, f"{self._shown}: a picture could not be decoded")
                     elif kind == Record.FAILED:

@@ -40,6 +40,14 @@ class CaptureTimes:
         self._last, self._last_received_at = moment, received_at
         return moment
 
+    def seen(self, received_at: datetime, pace_s: float) -> None:
+        """A picture arrived that needs no moment, or gets it later: what it tells about delays is kept."""
+        arrived_s = received_at.timestamp() - pace_s
+        if self._pin_s is None:
+            self._pin_s = arrived_s
+        elif arrived_s - self._pin_s > -_EARLY_S:
+            self._pin_s = min(self._pin_s, arrived_s)
+
     def unpin(self) -> None:
         """The camera was connected anew: its times may start anywhere."""
         self._pin_s = self._last_pace_s = None
@@ -54,18 +62,20 @@ class CaptureTimes:
             self.unpin()
 
     def _pinned(self, received_at: datetime, pace_s: float) -> datetime:
-        now_s = received_at.timestamp()
-        arrived_s = now_s - pace_s
-        if self._pin_s is None or self._last_pace_s is None:
+        arrived_s = received_at.timestamp() - pace_s
+        if self._pin_s is None:
             self._pin_s = arrived_s
-        elif self._jumped(arrived_s, pace_s):
+        elif self._jumped(self._pin_s, arrived_s, pace_s):
             self._losses.count(self._camera, Loss.CLOCK_JUMP, f"the camera's time went from {self._last_pace_s:.3f} to {pace_s:.3f} s")
             self._pin_s = arrived_s
         else:
-            self._pin_s = min(self._pin_s + _DRIFT * (pace_s - self._last_pace_s), arrived_s)
+            drift_s = 0.0 if self._last_pace_s is None else _DRIFT * (pace_s - self._last_pace_s)
+            self._pin_s = min(self._pin_s + drift_s, arrived_s)
         self._last_pace_s = pace_s
         return datetime.fromtimestamp(self._pin_s + pace_s, UTC)
 
-    def _jumped(self, arrived_s: float, pace_s: float) -> bool:
-        assert self._pin_s is not None and self._last_pace_s is not None
-        return pace_s <= self._last_pace_s or not -_EARLY_S < arrived_s - self._pin_s < _LATE_S
+    def _jumped(self, pin_s: float, arrived_s: float, pace_s: float) -> bool:
+        """The first pace of a connection is no jump, however late it comes."""
+        if self._last_pace_s is None:
+            return False
+        return pace_s <= self._last_pace_s or not -_EARLY_S < arrived_s - pin_s < _LATE_S

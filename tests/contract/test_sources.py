@@ -1,7 +1,7 @@
 """What every source of frames promises, whether it reads a disk or a camera, directly or through a buffer."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -22,8 +22,6 @@ from ingest.open import open_source
 
 COUNT = 8
 BEGIN = "2026-11-23T10:00:00+07:00"
-Described = Callable[[Path], "AbstractContext"]
-AbstractContext = nullcontext[Source]
 
 
 @contextmanager

@@ -48,12 +48,16 @@ def film(
     options: dict[str, str] | None = None,
     created_at: str | None = None,
     ticks: list[int] | None = None,
+    b_pictures: int = 0,
 ) -> Path:
     """A real video, every tenth picture of it whole; `ticks`: the pictures' times in frames of `fps`."""
+    encoding = {"g": "10", "bf": str(b_pictures)} if codec in ("libx264", "mpeg4") else {}
+    encoding |= {"x265-params": "keyint=10:log-level=none"} if codec == "libx265" else {}
+    encoding |= {"huffman": "default"} if codec == "mjpeg" else {}  # RTP carries no other tables (RFC 2435)
     with av.open(str(path), "w", options=options or {}) as container:
         if created_at:
             container.metadata["creation_time"] = created_at
-        stream = container.add_stream(codec, rate=fps, options={"g": "10", "bf": "0"} if codec in ("libx264", "mpeg4") else {})
+        stream = container.add_stream(codec, rate=fps, options=encoding)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.thread_count = 1
         if codec == "mpeg4":  # else its rate control gives all bits to the first picture

@@ -15,18 +15,23 @@ from gi.repository import GLib, Gst, GstRtspServer
 Gst.init(None)
 server = GstRtspServer.RTSPServer(); server.set_address("127.0.0.1"); server.set_service(sys.argv[2])
 factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch("( filesrc location=%s ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )" % sys.argv[1])
+factory.set_launch("( filesrc location=%s ! %s name=pay0 )" % (sys.argv[1], sys.argv[3]))
 server.get_mount_points().add_factory("/cam", factory); server.attach(None)
 print("ready", flush=True)
 GLib.MainLoop().run()
 """
 _PARTS = """
-import gi
+import sys, gi
 gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gst, GstRtspServer
 Gst.init(None)
-raise SystemExit(not all(Gst.ElementFactory.find(name) for name in ("qtdemux", "h264parse", "rtph264pay")))
+raise SystemExit(not all(Gst.ElementFactory.find(name) for name in sys.argv[1:]))
 """
+_CHAINS = {
+    "h264": "qtdemux ! h264parse ! rtph264pay config-interval=1",
+    "h265": "matroskademux ! h265parse ! rtph265pay config-interval=1",
+    "jpeg": "avidemux ! jpegparse ! rtpjpegpay",
+}
 _PYTHON = Path("/usr/bin/python3")
 _PACKAGES = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 
@@ -41,11 +46,11 @@ class RtspCamera:
         self.url = f"rtsp://127.0.0.1:{self.port}/cam"
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, film: Path) -> None:
+    def start(self, film: Path, codec: str = "h264") -> None:
+        """`codec` says how the film is packed: h264 in an MP4, h265 in a Matroska, jpeg in an AVI."""
         self.stop()
-        self._process = subprocess.Popen(
-            [_PYTHON, "-c", _SERVER, film, str(self.port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        command = [_PYTHON, "-c", _SERVER, film, str(self.port), _CHAINS[codec]]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
 
@@ -59,7 +64,8 @@ class RtspCamera:
 
 @contextmanager
 def rtsp_server() -> Iterator[RtspCamera]:
-    if not _PYTHON.exists() or subprocess.run([_PYTHON, "-c", _PARTS], capture_output=True).returncode:
+    elements = {word for chain in _CHAINS.values() for word in chain.split() if word.isalnum()}
+    if not _PYTHON.exists() or subprocess.run([_PYTHON, "-c", _PARTS, *elements], capture_output=True).returncode:
         pytest.skip(f"needs an RTSP server: apt-get install {_PACKAGES}")
     camera = RtspCamera()
     try:

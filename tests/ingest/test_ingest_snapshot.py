@@ -1,0 +1,129 @@
+"""A camera that is asked for one JPEG after the other."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
+from itertools import islice
+
+import pytest
+from footage.cameras import plain
+from footage.clocks import BEGIN, HandClock
+from footage.films import jpeg
+
+from etle.errors import SourceUnavailable
+from etle.types import CameraId, Frame
+from ingest.losses import Loss, Losses
+from ingest.reconnect import Pauses
+from ingest.snapshot import SnapshotSource
+
+CAMERA = CameraId("cam-1")
+Serve = Callable[..., str]
+
+
+def source(
+    url: str, clock: HandClock, losses: Losses, *, interval_s: float = 1.0, timeout_s: float = 5, attempts: int | None = 2
+) -> SnapshotSource:
+    pauses = Pauses(lambda: 1.0)
+    return SnapshotSource(CAMERA, url, clock, losses, pauses, interval_s=interval_s, timeout_s=timeout_s, attempts=attempts)
+
+
+def first(count: int, camera: SnapshotSource) -> list[Frame]:
+    return list(islice(camera.frames(), count))
+
+
+def test_bytes_pass_through_untouched_one_every_interval(serve: Serve, clock: HandClock, losses: Losses) -> None:
+    frames = first(3, source(serve(*(plain(jpeg(number)) for number in range(9))), clock, losses, interval_s=2.0))
+    assert [frame.jpeg for frame in frames] == [jpeg(0), jpeg(1), jpeg(2)]
+    assert [(frame.captured_at - BEGIN).total_seconds() for frame in frames] == pytest.approx([0.0, 2.0, 4.0], abs=0.01)
+    assert losses.of(CAMERA) == {}
+
+
+def test_the_same_picture_again_is_a_duplicate_and_no_frame(serve: Serve, clock: HandClock, losses: Losses) -> None:
+    frames = first(2, source(serve(plain(jpeg(1)), plain(jpeg(1)), plain(jpeg(1)), plain(jpeg(2))), clock, losses))
+    assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
+    assert frames[1].sequence - frames[0].sequence == 1
+    assert losses.of(CAMERA) == {Loss.DUPLICATE: 2}
+
+
+def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve, clock: HandClock, losses: Losses) -> None:
+    asked_for: list[str | None] = []
+
+    def tagged(request: BaseHTTPRequestHandler) -> None:
+        asked_for.append(request.headers.get("If-None-Match"))
+        if len(asked_for) == 2:
+            plain(b"", status=304)(request)
+        else:
+            plain(jpeg(len(asked_for)), ETag=f'"{len(asked_for)}"')(request)
+
+    frames = first(2, source(serve(tagged), clock, losses))
+    assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(3)]
+    assert asked_for == [None, '"1"', '"1"']
+    assert losses.of(CAMERA) == {Loss.DUPLICATE: 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param(jpeg(2)[:700], "breaks off after 700 bytes", id="cut off"),
+        pytest.param(b"<html>busy</html>", "not a JPEG", id="a web page"),
+        pytest.param(b"", "empty: 0 bytes", id="nothing"),
+    ],
+)
+def test_a_broken_picture_is_counted_and_its_number_stays_a_gap(
+    serve: Serve, clock: HandClock, losses: Losses, body: bytes, said: str
+) -> None:
+    frames = first(2, source(serve(plain(jpeg(1)), plain(body), plain(jpeg(3))), clock, losses))
+    assert frames[1].sequence - frames[0].sequence == 2
+    assert losses.of(CAMERA) == {Loss.UNDECODABLE: 1}
+    assert said in (losses.last_detail(CAMERA, Loss.UNDECODABLE) or "")
+
+
+def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: HandClock, losses: Losses) -> None:
+    def short(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(jpeg(2))))
+        request.end_headers()
+        request.wfile.write(jpeg(2)[:500])
+
+    frames = first(2, source(serve(plain(jpeg(1)), short, plain(jpeg(3))), clock, losses))
+    assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(3)]
+    assert losses.of(CAMERA) == {Loss.UNDECODABLE: 1}
+
+
+def test_a_camera_that_is_away_is_tried_again_after_growing_pauses(serve: Serve, clock: HandClock, losses: Losses) -> None:
+    url = serve(plain(jpeg(1)), *[plain(b"", status=503)] * 3, plain(jpeg(2)))
+    frames = first(2, source(url, clock, losses, attempts=9))
+    assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
+    assert losses.of(CAMERA) == {Loss.GAP: 1, Loss.RECONNECT: 3}
+    assert sum(clock.slept) == pytest.approx(1 + 0.5 + 1 + 2)  # the interval, then the pauses
+
+
+def test_it_gives_up_where_it_shall(serve: Serve, clock: HandClock, losses: Losses) -> None:
+    with pytest.raises(SourceUnavailable, match=r"given up after 3 attempts: .*HTTP 404"):
+        first(1, source(serve(plain(b"", status=404)), clock, losses, attempts=3))
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "expected_s"),
+    [pytest.param(0, 0.0, id="right to the second"), pytest.param(90, 90.0, id="ahead"), pytest.param(-3600, -3600.0, id="behind")],
+)
+def test_the_date_header_tells_the_camera_s_clock(
+    serve: Serve, clock: HandClock, losses: Losses, ahead_s: float, expected_s: float
+) -> None:
+    told = format_datetime(BEGIN + timedelta(seconds=ahead_s), usegmt=True)
+
+    def dated(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(f"HTTP/1.0 200 OK\r\nDate: {told}\r\nContent-Type: image/jpeg\r\n\r\n".encode() + jpeg(1))
+
+    (frame,) = first(1, source(serve(dated), clock, losses))
+    assert frame.clock_error_s == pytest.approx(expected_s, abs=0.51)
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 10:00:00 GMT"])
+def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: HandClock, losses: Losses, date: str) -> None:
+    def dated(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(f"HTTP/1.0 200 OK\r\nDate: {date}\r\n\r\n".encode() + jpeg(1))
+
+    (frame,) = first(1, source(serve(dated), clock, losses))
+    assert frame.clock_error_s is None
