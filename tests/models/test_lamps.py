@@ -1,0 +1,155 @@
+"""Signal heads drawn by the test: what is lit must be told, and what cannot be told must be said to be so."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+
+from etle.types import Box, Lamp
+from models.lamps import ColourLampReader
+
+RED, YELLOW, GREEN, UNKNOWN = Lamp.RED, Lamp.YELLOW, Lamp.GREEN, Lamp.UNKNOWN
+ORDER = (RED, YELLOW, GREEN)
+Colour = tuple[int, int, int]  # blue, green, red
+LIT: dict[Lamp, Colour] = {RED: (60, 60, 250), YELLOW: (40, 190, 250), GREEN: (150, 240, 70)}
+OFF: dict[Lamp, Colour] = {RED: (22, 22, 60), YELLOW: (25, 55, 65), GREEN: (40, 55, 22)}
+
+
+def picture(
+    lit: Sequence[Lamp],
+    *,
+    lamp_px: int = 12,
+    order: Sequence[Lamp] = ORDER,
+    horizontal: bool = False,
+    bright: float = 1.0,
+    lens: float = 1.0,
+    sky: Colour = (190, 170, 150),
+    glare: bool = False,
+    noise: float = 0.0,
+) -> tuple[np.ndarray, Box]:
+    """A head in a picture, and its box. `bright` scales all light, `lens` the light that unlit lenses throw back."""
+    scale, side = 4, 4 * lamp_px
+    head = np.full((side * len(order), side, 3), 28, np.uint8)
+    for i, lamp in enumerate(order):
+        colour = LIT[lamp] if lamp in lit else tuple(min(255, round(part * lens)) for part in OFF[lamp])
+        cv2.circle(head, (side // 2, side * i + side // 2), round(0.38 * side), colour, -1, cv2.LINE_AA)
+        if glare and lamp in lit:
+            cv2.circle(head, (side // 2, side * i + side // 2), round(0.3 * side), (255, 255, 255), -1, cv2.LINE_AA)
+    if horizontal:
+        head = head.transpose(1, 0, 2)
+    whole = np.full((head.shape[0] + 80 * scale, head.shape[1] + 80 * scale, 3), sky, np.uint8)
+    top = left = 40 * scale
+    whole[top : top + head.shape[0], left : left + head.shape[1]] = head
+    small = cv2.resize(whole, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA).astype(np.float32) * bright
+    if glare:
+        small = cv2.GaussianBlur(small, (0, 0), lamp_px / 10)
+    small += np.random.default_rng(1).normal(0, noise, small.shape)
+    height, width = head.shape[0] / scale, head.shape[1] / scale
+    return np.clip(small, 0, 255).astype(np.uint8), Box(40, 40, 40 + width, 40 + height)
+
+
+def read(image: np.ndarray, head: Box, order: Sequence[Lamp] = ORDER) -> Lamp:
+    return ColourLampReader().read(image, head, order)[0]
+
+
+@pytest.mark.parametrize("lamp", ORDER)
+@pytest.mark.parametrize(
+    "light",
+    [
+        pytest.param({}, id="by day"),
+        pytest.param({"lamp_px": 6}, id="far away, lamps of 6 pixels"),
+        pytest.param({"lamp_px": 60}, id="near, lamps of 60 pixels"),
+        pytest.param({"horizontal": True}, id="lying head"),
+        pytest.param({"bright": 0.45, "noise": 3}, id="at dusk, underexposed and noisy"),
+        pytest.param({"sky": (5, 5, 8), "noise": 6}, id="at night"),
+        pytest.param({"sky": (5, 5, 8), "glare": True}, id="at night, overexposed: white with a coloured ring"),
+        pytest.param({"lens": 1.6}, id="sun on the unlit lenses"),
+        pytest.param({"sky": (255, 200, 140)}, id="before a blue sky"),
+        pytest.param({"sky": (250, 250, 250)}, id="before white clouds"),
+        pytest.param({"sky": (40, 130, 60)}, id="before trees"),
+    ],
+)
+def test_the_lit_lamp_is_told(lamp: Lamp, light: dict[str, object]) -> None:
+    image, head = picture([lamp], **light)
+    found, score = ColourLampReader().read(image, head, ORDER)
+    assert found is lamp
+    assert 0.2 < score <= 1
+
+
+@pytest.mark.parametrize("lamp", ORDER)
+@pytest.mark.parametrize(
+    "shift",
+    [
+        pytest.param((0, 0, 0, 0), id="tight"),
+        pytest.param((-3, -4, 3, 4), id="a quarter too wide"),
+        pytest.param((2, 2, 2, 2), id="shaken by a sixth of a lamp"),
+        pytest.param((-2, 1, -2, 1), id="shaken the other way"),
+    ],
+)
+def test_a_box_need_not_fit_exactly(lamp: Lamp, shift: tuple[float, float, float, float]) -> None:
+    image, head = picture([lamp])
+    assert read(image, Box(*(edge + by for edge, by in zip(head, shift, strict=True)))) is lamp
+
+
+@pytest.mark.parametrize("lit", [[], [RED, YELLOW], [YELLOW, GREEN], [RED, GREEN], list(ORDER)], ids=lambda lit: "+".join(lit) or "none")
+@pytest.mark.parametrize("sky", [(190, 170, 150), (5, 5, 8), (255, 200, 140), (40, 130, 60)])
+def test_none_or_several_lit_cannot_be_told(lit: list[Lamp], sky: Colour) -> None:
+    image, head = picture(lit, sky=sky)
+    assert ColourLampReader().read(image, head, ORDER) == (UNKNOWN, 0.0)
+
+
+@pytest.mark.parametrize("lens", [1.5, 2.5, 3.5])
+def test_sun_on_all_lenses_is_no_signal(lens: float) -> None:
+    assert read(*picture([], lens=lens)) is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [
+        pytest.param((30, 30, 200), id="a red bus"),
+        pytest.param((40, 200, 230), id="a yellow angkot"),
+        pytest.param((60, 160, 40), id="a green lorry"),
+        pytest.param((255, 255, 255), id="a white box van"),
+        pytest.param((0, 0, 0), id="darkness"),
+    ],
+)
+def test_what_hides_the_head_is_no_signal(colour: Colour) -> None:
+    image, head = picture([RED])
+    image[:] = colour
+    image = np.clip(image + np.random.default_rng(2).normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+    assert read(image, head) is UNKNOWN
+
+
+def test_the_wrong_colour_at_a_place_is_no_signal() -> None:
+    """A tail light behind the head's lowest section."""
+    image, head = picture([])
+    cv2.circle(image, (round(head.centre.x), round(head.y2) - 6), 4, LIT[RED], -1)
+    assert read(image, head) is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(Box(-200, 40, -188, 76), id="left of the picture"),
+        pytest.param(Box(40, -20, 52, 16), id="half above the picture"),
+        pytest.param(Box(40, 40, 42, 46), id="two pixels wide"),
+        pytest.param(Box(40, 40, 52, 46), id="sections of two pixels"),
+        pytest.param(Box(40, 40, 40, 40), id="empty"),
+    ],
+)
+def test_a_head_that_cannot_be_seen(head: Box) -> None:
+    image, _ = picture([RED])
+    assert ColourLampReader().read(image, head, ORDER) == (UNKNOWN, 0.0)
+
+
+@pytest.mark.parametrize("lit", [RED, GREEN])
+@pytest.mark.parametrize("horizontal", [False, True])
+def test_two_lamps_in_any_order(lit: Lamp, horizontal: bool) -> None:
+    image, head = picture([lit], order=(GREEN, RED), horizontal=horizontal)
+    assert read(image, head, (GREEN, RED)) is lit
+
+
+def test_a_faint_lamp_is_less_sure_than_a_bright_one() -> None:
+    sure = [ColourLampReader().read(*picture([RED], bright=bright), ORDER)[1] for bright in (0.05, 0.16, 0.2, 1.0)]
+    assert sure[0] == 0 < sure[1] < sure[2] < sure[3]
