@@ -1,0 +1,104 @@
+"""Between a source and a stage that is slower."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from threading import Event
+
+import pytest
+from footage.clocks import BEGIN
+from footage.films import jpeg
+
+from etle.errors import SourceBroken
+from etle.types import CameraId, Frame
+from ingest.buffer import LiveBuffer
+from ingest.framing import frame_of
+from ingest.losses import Loss, Losses
+
+CAMERA = CameraId("cam-1")
+PICTURE = jpeg(1, 64, 48)
+
+
+def frame(number: int) -> Frame:
+    at = BEGIN + timedelta(seconds=number)
+    return frame_of(CAMERA, number, PICTURE, captured_at=at, received_at=at)
+
+
+class Scripted:
+    """Gives the first frame, the others once `go` is set, and sets `given`; then it ends, or fails."""
+
+    def __init__(self, count: int, *, live: bool, fails: bool = False, waits: bool = False) -> None:
+        self.live = live
+        self.go, self.given = Event(), Event()
+        self.taken = 0
+        self._count = count
+        self._fails = fails
+        if not waits:
+            self.go.set()
+
+    def frames(self, after: int | None = None) -> Iterator[Frame]:
+        for number in range(0 if after is None else after + 1, self._count):
+            self.taken = number + 1
+            yield frame(number)
+            self.go.wait(30)
+        self.given.set()
+        if self._fails:
+            raise SourceBroken("the film breaks off")
+
+
+def reading() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "etle-ingest"]
+
+
+def test_a_live_source_that_is_not_read_drops_the_oldest_and_counts_it(losses: Losses) -> None:
+    source = Scripted(20, live=True, waits=True)
+    frames = LiveBuffer(source, 5, losses).frames()
+    assert next(frames).sequence == 0
+    source.go.set()
+    assert source.given.wait(30)
+    assert [frame.sequence for frame in frames] == [15, 16, 17, 18, 19]
+    assert losses.of(CAMERA) == {Loss.DROPPED: 14}
+
+
+def test_a_file_waits_and_loses_nothing(losses: Losses) -> None:
+    source = Scripted(50, live=False)
+    frames = LiveBuffer(source, 3, losses).frames()
+    read = []
+    for frame in frames:
+        read.append(frame.sequence)
+        assert source.taken <= len(read) + 3 + 1  # those in the buffer, and the one that waits to get in
+    assert read == list(range(50))
+    assert losses.of(CAMERA) == {}
+
+
+def test_it_goes_on_after_a_number(losses: Losses) -> None:
+    assert [frame.sequence for frame in LiveBuffer(Scripted(6, live=False), 3, losses).frames(after=3)] == [4, 5]
+
+
+def test_an_error_comes_after_every_frame_that_was_given_before(losses: Losses) -> None:
+    read = []
+    with pytest.raises(SourceBroken, match="breaks off"):
+        read.extend(frame.sequence for frame in LiveBuffer(Scripted(4, live=False, fails=True), 2, losses).frames())
+    assert read == [0, 1, 2, 3]
+
+
+def test_closing_ends_the_frames_and_the_thread(losses: Losses) -> None:
+    buffer = LiveBuffer(Scripted(10**6, live=False), 2, losses)
+    frames = buffer.frames()
+    next(frames)
+    buffer.close()
+    buffer.close()
+    assert list(frames) == []
+    assert not reading()
+
+
+def test_a_reader_that_stops_early_ends_the_thread(losses: Losses) -> None:
+    frames = LiveBuffer(Scripted(10**6, live=True), 2, losses).frames()
+    next(frames)
+    frames.close()
+    assert not reading()
+
+
+def test_it_holds_at_least_one_frame(losses: Losses) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        LiveBuffer(Scripted(1, live=True), 0, losses)
