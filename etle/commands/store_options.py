@@ -38,12 +38,12 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         "--data",
         metavar="DIR",
         type=Path,
-        help=f"folder of the evidence, the signing key and, without --database, the database (default: ETLE_DATA, otherwise ./{DATA_FOLDER})",
+        help=f"folder of evidence, signing key and, without --database, the database (default: ETLE_DATA, otherwise ./{DATA_FOLDER})",
     )
     parser.add_argument(
         "--database",
         metavar="URL",
-        help="PostgreSQL to use, such as postgresql://user:password@host/etle (default: ETLE_DATABASE, otherwise one of our own in the folder)",
+        help="PostgreSQL, such as postgresql://user:password@host/etle (default: ETLE_DATABASE, otherwise one of our own in the folder)",
     )
 
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
-from etle.commands.store_options import add_store_options, open_stores
+from etle.commands.store_options import Stores, add_store_options, open_stores
 from etle.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -103,3 +103,13 @@ def password_from(args: argparse.Namespace) -> str:
     if getpass.getpass("Once more: ") != password:
         raise ConfigError("the two passwords differ; nothing was changed")
     return password
+
+
+def _users(stores: Stores) -> "Users":
+    from etle.store.users import Users
+
+    return Users(stores.database)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

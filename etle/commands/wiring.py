@@ -26,7 +26,8 @@ class Engines:
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
-        return tuple((model.name, model.digest) for model in (self.detector, self.finder, *self.readers))
+        readers = tuple((reader.name, reader.digest) for reader in self.readers)
+        return ((self.detector.name, self.detector.digest), (self.finder.name, self.finder.digest), *readers)
 
 
 def open_engines(settings: Detection) -> Engines:
