@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import yaml
 
+from etle.documents import read_yaml
 from etle.errors import ConfigError
 from etle.resources import configs_folder
 from etle.types import VehicleClass
@@ -120,9 +120,9 @@ def shipped_tables() -> PlateTables:
 
 
 def _read(path: Path, shape: type[T]) -> T:
+    if not path.exists():
+        raise ConfigError(f"{path} is missing")
     try:
-        return msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), shape)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} is missing") from error
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        return msgspec.convert(read_yaml(path), shape)
+    except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error
