@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import hypot
+from statistics import median
 from typing import Protocol
 
 from etle import config
@@ -12,6 +14,9 @@ from etle.geometry import along_share, distance, side_distance
 from etle.types import Drawing, Finding, Point, RuleName, Sighting, SignalId, Track
 from pipeline.calibration import Calibration
 from pipeline.signals import SignalHistory
+
+LONGEST_GAP_S = 0.7
+"""Without a sighting, where it matters; at low frame rates two and a half steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,17 @@ def crossing(track: Track, past: Callable[[Sighting], float], margin: float) -> 
     before = track.sightings[after - 1]
     at = before.captured_at + (track.sightings[after].captured_at - before.captured_at) * (-short / (beyond - short))
     return Crossing(at=at, speed=speed_at(track, past, at))
+
+
+def seen_throughout(track: Track, start: datetime, end: datetime) -> bool:
+    """Whether the vehicle was never out of sight for long between two moments: what comes out from behind another may be a third.
+
+    The tracker bridges longer gaps, and is right nearly always; nearly is not enough to accuse somebody.
+    """
+    times = [sighting.captured_at for sighting in track.sightings]
+    gaps = [(seconds(one, two), one, two) for one, two in pairwise(times)]
+    allowed = max(LONGEST_GAP_S, 2.5 * median(gap for gap, _, _ in gaps)) if gaps else LONGEST_GAP_S
+    return all(gap <= allowed for gap, one, two in gaps if two > start and one < end)
 
 
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:

@@ -74,12 +74,18 @@ def run(args: argparse.Namespace) -> int:
         cases = [case for case in map(stores.cases.case, (violation.id for violation in outcome.new)) if case]
     if cases:
         console.print(table_of(sorted(cases, key=lambda case: case.violation.occurred_at)))
-    console.print(f"{outcome.frames} frames; {len(outcome.new)} new violations, {outcome.known} known already.", highlight=False)
+    console.print(_summary(outcome), highlight=False)
     if cases:
         console.print(f"Decide them:  etle review --data {data_folder(args)}", highlight=False, soft_wrap=True)
     for problem in outcome.problems:
         console.print(f"[red]{problem}", highlight=False, soft_wrap=True)
     return 1 if outcome.problems else 0
+
+
+def _summary(outcome: Outcome) -> str:
+    if not outcome.frames and not outcome.problems:
+        return "Nothing new: every frame was looked at in an earlier run (--from-start looks again)."
+    return f"{outcome.frames} frames; {len(outcome.new)} new violations, {outcome.known} known already."
 
 
 def only(site: Site, cameras: Sequence[str] | None) -> Site:

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def table_of(cases: Iterable[Case]) -> "Table":
-    """One row each: when, where, what, whose plate and how sure, what was measured, how many evidence files."""
+    """One row each: when, where, what, whose plate and how sure, what was measured, how many files of evidence."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("time", "camera", "rule", "article", "plate", "sure", "measured", "evidence", "state", "id"):
-        table.add_column(heading, no_wrap=heading in ("time", "camera", "rule", "plate", "id"), overflow="fold")
+    for heading in ("time", "camera", "rule", "article", "plate", "sure", "measured", "files"):
+        table.add_column(heading, no_wrap=heading in ("time", "rule", "plate"), overflow="fold")
     for case in cases:
         table.add_row(*_row(case))
     return table
@@ -29,24 +29,18 @@ def evidence_of(violation: Violation) -> list[str]:
     return [*dict.fromkeys([picture.sha256 for picture in violation.pictures] + clip)]
 
 
-def state_of(case: Case) -> str:
-    return case.state.value if case.state else "open"
-
-
 def _row(case: Case) -> tuple[str, ...]:
     violation = case.violation
     local = violation.occurred_at.astimezone(ZoneInfo(violation.timezone))
     return (
-        f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 100_000}",
+        f"{local:%d %b %H:%M:%S}.{local.microsecond // 100_000}",
         violation.camera,
         violation.rule,
         short_article(violation.article.article),
         violation.plate.text or "-",
         f"{violation.plate.probability:.0%}" if violation.plate.text else "",
-        ", ".join(_measured(each) for each in violation.measured[:2]),
+        _measured(violation.measured[0]) if violation.measured else "",
         str(len(evidence_of(violation))),
-        state_of(case),
-        str(violation.id)[:8],
     )
 
 

@@ -35,9 +35,8 @@ def open_engines(settings: Detection) -> Engines:
     from models.detecting import open_vehicle_detector
     from models.finding import open_plate_finder
     from models.lamps import ColourLampReader
-    from models.weights import weight
-
     from models.reading import open_plate_reader
+    from models.weights import weight
 
     weights = weight("ppocrv6-rec") if settings.reader == "ppocr" else weight("easyocr-recognition").parent
     return Engines(

@@ -9,7 +9,7 @@ from etle.config import Name, Part
 from etle.types import Drawing, Finding, Lamp, Measurement, Point, RuleName, Sighting, SignalId, Track
 from models.tracker import vehicle_of
 from pipeline.calibration import Calibration
-from pipeline.scene import Crossing, LineOnRoad, Scene, crossing, seconds
+from pipeline.scene import Crossing, LineOnRoad, Scene, crossing, seconds, seen_throughout
 from pipeline.signals import SignalHistory
 
 COVERAGE: Final = 2.0
@@ -51,7 +51,7 @@ class RedLight:
         if entered is None:
             return None
         crossed = self._approach.crossing_of(track)
-        if crossed is None or crossed.at > entered.at:
+        if crossed is None or crossed.at > entered.at or not seen_throughout(track, crossed.at, entered.at):
             return None
         since = signal.red_since(entered.at)
         if since is None or since > crossed.at or signal.lamp_at(crossed.at) is not Lamp.RED:

@@ -11,7 +11,7 @@ from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track
 from models.tracker import vehicle_of
 from pipeline.calibration import Calibration
 from pipeline.rules.red_light import COVERAGE, Approach, drawn
-from pipeline.scene import LineOnRoad, Scene, seconds, stood_for_s
+from pipeline.scene import LineOnRoad, Scene, seconds, seen_throughout, stood_for_s
 from pipeline.signals import SignalHistory
 
 
@@ -55,6 +55,8 @@ class StopLine:
             return None
         age_s, u_s = seconds(since, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
         if age_s < max(self._settings.grace_s, COVERAGE * u_s) or self._entered_on(signal, track, since):
+            return None
+        if not seen_throughout(track, crossed.at, track.last.captured_at):
             return None
         until = signal.red_until(since)
         on_red = [sighting for sighting in track.sightings if until is None or sighting.captured_at <= until]

@@ -14,7 +14,7 @@ from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting,
 from models.tracker import vehicle_of
 from pipeline.calibration import Calibration
 from pipeline.rules.red_light import drawn
-from pipeline.scene import Scene, seconds
+from pipeline.scene import Scene, seconds, seen_throughout
 
 
 class WrongWay:
@@ -63,7 +63,9 @@ class WrongWay:
         if gone < self._settings.distance_m * scale or gone < length * cos(radians(self._settings.angle_deg)):
             return None
         took_s = seconds(way[0].captured_at, way[-1].captured_at)
-        if took_s <= 0 or gone / scale / took_s * 3.6 < self._settings.speed_kmh:
+        if took_s <= 0 or not seen_throughout(track, way[0].captured_at, way[-1].captured_at):
+            return None
+        if gone / scale / took_s * 3.6 < self._settings.speed_kmh:
             return None
         speed = Measurement(name="speed", value=gone / took_s * 3.6, unit="km/h", uncertainty=u / took_s * 3.6)
         return Finding(

@@ -119,7 +119,9 @@ def driving(begin: int, end: int, start: float, stop: float) -> Way:
 
 
 def site(*rules: dict[str, object]) -> config.Site:
-    return config.Site(site="tes", cameras=(camera(*rules),), evidence=config.Evidence(keep_s=6.0, before_s=2.0, after_s=1.5, clip_width=320))
+    return config.Site(
+        site="tes", cameras=(camera(*rules),), evidence=config.Evidence(keep_s=5.0, before_s=2.0, after_s=1.5, clip_width=320)
+    )
 
 
 def stage(watched: config.Site, memory: Memory | None = None, detector: ColourDetector | None = None) -> CameraStage:

@@ -86,7 +86,7 @@ def test_what_is_needed_is_bounded_by_what_is_kept():
     made = stage(site(RED_LIGHT))
     for each in frames([{}], 100):
         made.process(each)
-    assert made.needed_from == 99 - 60
+    assert made.needed_from == 99 - 50
 
 
 def test_a_broken_picture_is_refused_and_the_stage_goes_on():

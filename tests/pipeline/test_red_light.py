@@ -33,7 +33,9 @@ PAUSING = drive((2.0, 40, 52), (3.0, 52, 52), (2.0, 52, 60))
         pytest.param(drive((2.0, 40, 52), (3.0, 52, 48), (2.0, 48, 48)), lamps((0, R)), [], id="rolls back behind the line"),
         pytest.param(drive((4.0, 60, 40)), lamps((0, R)), [], id="comes the other way"),
         pytest.param(drive((2.0, 55, 65)), lamps((0, R)), [], id="is first seen beyond the line"),
-        pytest.param([(0.0, 40.0), (0.5, 42.5), (3.5, 57.5)], lamps((0, R)), [2.0], id="is hidden while it crosses, seen on both sides"),
+        pytest.param(THROUGH[:18] + THROUGH[23:], lamps((0, R)), [2.0], id="is hidden for half a second while it crosses"),
+        pytest.param(THROUGH[:18] + THROUGH[29:], lamps((0, R)), [], id="is hidden for a second: what comes out may be another"),
+        pytest.param(THROUGH[::5], lamps((0, R)), [2.0], id="two frames a second"),
     ],
 )
 def test_red_light(rows, signal, expected):
