@@ -1,0 +1,112 @@
+"""Plates found in crops and in whole frames."""
+
+import csv
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from miniature_yolo import RED, black, blob_finder, square
+
+from etle.errors import EtleError, InferenceError, WeightsMissing
+from etle.geometry import overlap
+from etle.types import Box, digest_of
+from models.detecting.onnx_vehicles import OnnxVehicleDetector
+from models.finding import OnnxPlateFinder, open_plate_finder
+from models.weights import weight
+
+SHARED = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared")) / "data"
+
+
+@pytest.fixture(scope="module")
+def finder(tmp_path_factory: pytest.TempPathFactory) -> OnnxPlateFinder:
+    path = tmp_path_factory.mktemp("weights") / "plates.onnx"
+    onnx.save(blob_finder(names={0: "plate"}, colours=(RED,)), path)
+    return OnnxPlateFinder(path)
+
+
+@pytest.mark.parametrize(
+    "size, at, side",
+    [
+        pytest.param((416, 416), (104, 208), 52, id="a crop as large as the input"),
+        pytest.param((120, 80), (30, 60), 14, id="a small crop"),
+        pytest.param((700, 900), (405, 300), 110, id="a crop of a lorry"),
+        pytest.param((1080, 1920), (960, 540), 48, id="a whole frame"),
+        pytest.param((720, 1280), (640, 352), 32, id="a whole frame, smaller"),
+    ],
+)
+def test_a_plate_is_found_in_the_pictures_own_pixels(
+    finder: OnnxPlateFinder, size: tuple[int, int], at: tuple[int, int], side: int
+) -> None:
+    (found,) = finder.find([square(black(*size), RED, *at, side)])
+    assert [plate.score for plate in found] == sorted((plate.score for plate in found), reverse=True)
+    centre = found[0].box.centre
+    assert abs(centre.x - (at[0] + side / 2)) < side
+    assert abs(centre.y - (at[1] + side / 2)) < side
+    assert all(0 <= p.box.x1 < p.box.x2 <= size[1] and 0 <= p.box.y1 < p.box.y2 <= size[0] for p in found)
+
+
+def test_as_many_answers_as_pictures(finder: OnnxPlateFinder) -> None:
+    plate = square(black(416, 416), RED, 104, 208, 52)
+    answers = finder.find([black(416, 416), plate, black(1080, 1920)])
+    assert [bool(answer) for answer in answers] == [False, True, False]
+    assert answers[1] == finder.find([plate])[0]
+    assert list(finder.find([])) == []
+
+
+def test_plates_do_not_overlap(finder: OnnxPlateFinder) -> None:
+    (found,) = finder.find([square(black(416, 416), RED, 64, 64, 128)])
+    assert all(overlap(a.box, b.box) <= 0.5 for i, a in enumerate(found) for b in found[:i])
+
+
+def test_what_it_says_of_itself(finder: OnnxPlateFinder, tmp_path: Path) -> None:
+    path = tmp_path / "plates.onnx"
+    onnx.save(blob_finder(names={0: "plate"}, colours=(RED,)), path)
+    assert open_plate_finder(path).digest == finder.digest == digest_of(path.read_bytes())
+    with pytest.raises(WeightsMissing):
+        open_plate_finder(tmp_path / "none.onnx")
+    with pytest.raises(InferenceError):
+        finder.find([np.zeros((0, 5, 3), np.uint8)])
+
+
+def truth() -> dict[str, list[Box]]:
+    """Boxes of the plates on each development photo."""
+    if not (SHARED / "plates_full.csv").is_file():
+        pytest.skip(f"no development pictures: {SHARED} is not there (set ETLE_SHARED)")
+    boxes: dict[str, list[Box]] = defaultdict(list)
+    with (SHARED / "plates_full.csv").open() as file:
+        for row in csv.DictReader(file):
+            if row["x1"]:
+                boxes[row["file"]].append(Box(*(float(row[key]) for key in ("x1", "y1", "x2", "y2"))))
+    return boxes
+
+
+def crop_of(vehicle: Box, image: np.ndarray) -> tuple[int, int, int, int]:
+    """With the surroundings that the pipeline takes in, too."""
+    x, y = 0.08 * vehicle.width, 0.08 * vehicle.height
+    height, width = image.shape[:2]
+    return max(0, int(vehicle.x1 - x)), max(0, int(vehicle.y1 - y)), min(width, int(vehicle.x2 + x)), min(height, int(vehicle.y2 + y))
+
+
+@pytest.mark.slow
+def test_real_plates_are_found_as_often_as_measured() -> None:
+    """184 Indonesian photos, mostly at night: 246 plates, of which 210 lie in a vehicle that the detector sees."""
+    photos = truth()
+    try:
+        finder, detector = OnnxPlateFinder(weight("plates")), OnnxVehicleDetector(weight("vehicles"))
+    except EtleError as error:
+        pytest.skip(str(error))
+    hits = 0
+    for name, boxes in photos.items():
+        image = cv2.imread(str(SHARED / name))
+        found = []
+        for vehicle in detector.detect([image])[0]:
+            if vehicle.score >= 0.25:
+                x1, y1, x2, y2 = crop_of(vehicle.box, image)
+                (plates,) = finder.find([image[y1:y2, x1:x2]])
+                found += [Box(plate.x1 + x1, plate.y1 + y1, plate.x2 + x1, plate.y2 + y1) for plate in (each.box for each in plates)]
+        hits += sum(any(overlap(box, plate) >= 0.5 for plate in found) for box in boxes)
+    assert hits / sum(map(len, photos.values())) >= 0.58
