@@ -1,0 +1,98 @@
+"""Real red-light clips from three cities: `python -m benchmark.real_clips --clips DIR` runs the site files beside this over clips that are
+not part of this project, and holds what is found against the crossings that people saw in them (clips_truth.json, frame by frame).
+
+A violation is right if it lies within the truth's tolerance of a crossing that was marked as one. `--sheets DIR` writes a picture of the
+evidence of each, to be looked at.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmark import report
+from benchmark.real_clips.sheet import sheet
+from etle.commands.run import run_site
+from etle.commands.store_options import Stores, open_stores
+from etle.config import Site, load_site
+from etle.types import Violation
+from etle.video import Video
+
+SITES = sorted(Path(__file__).parent.glob("*.yaml"))
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    site: Site
+    expected: tuple[tuple[datetime, datetime], ...]
+    """From when to when each crossing on red may be reported."""
+
+
+def main() -> None:
+    args = _arguments()
+    truth = json.loads((args.truth or args.clips.parent / "clips_truth.json").read_text())
+    clips = [_clip(load_site(file, {**os.environ, "ETLE_CLIPS": str(args.clips)}), truth) for file in SITES]
+    with tempfile.TemporaryDirectory() as folder, open_stores(argparse.Namespace(data=Path(folder), database=None)) as stores:
+        rows = [_row(clip, stores, args.sheets) for clip in clips]
+    report.show("Crossings on red in real clips", rows)
+    happened, right, false = (sum(row[key] for row in rows) for key in ("happened", "right", "false"))
+    figures = {"recall": right / happened, "precision": right / max(1, right + false), "happened": happened, "right": right, "false": false}
+    report.save(args.json, {**figures, "ratio": figures["recall"], "clips": rows})
+
+
+def _row(clip: Clip, stores: Stores, sheets: Path | None) -> dict[str, Any]:
+    outcome = run_site(clip.site, stores, Console(stderr=True))
+    found = [violation for violation in outcome.new if violation.rule == "red_light"]
+    hit = {index for index, span in enumerate(clip.expected) for violation in found if span[0] <= violation.occurred_at <= span[1]}
+    right = sum(_expected(violation, clip.expected) for violation in found)
+    if sheets:
+        for violation in outcome.new:
+            sheet(violation, stores.evidence, sheets / f"{clip.site.site}-{violation.rule}-{violation.id}.png")
+    return {
+        "clip": clip.site.site,
+        "frames": outcome.frames,
+        "happened": len(clip.expected),
+        "right": len(hit),
+        "false": len(found) - right,
+        "stop line": sum(violation.rule == "stop_line" for violation in outcome.new),
+    }
+
+
+def _expected(violation: Violation, spans: Sequence[tuple[datetime, datetime]]) -> bool:
+    return any(start <= violation.occurred_at <= end for start, end in spans)
+
+
+def _clip(site: Site, truth: dict[str, Any]) -> Clip:
+    source = site.cameras[0].source
+    assert source.file is not None and source.starts_at is not None
+    with Video(str(source.file)) as video:
+        fps = video.facts.fps or 25.0
+    told = truth[source.file.name]
+    slack = told["tolerance_frames"] + 1
+
+    def moment(frame: float) -> datetime:
+        assert source.starts_at is not None
+        return source.starts_at + timedelta(seconds=frame / fps)
+
+    crossings = [crossing for line in told["lines"] for crossing in line["crossings"] if crossing.get("red_light_violation")]
+    spans = ((c.get("first", c["contact"]) - slack, c.get("last", c["contact"]) + slack) for c in crossings)
+    return Clip(site, tuple((moment(first), moment(last)) for first, last in spans))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = report.parser("real_clips", __doc__)
+    parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="the folder with the clips")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="crossings by frame (default: clips_truth.json beside that folder)")
+    parser.add_argument("--sheets", type=Path, metavar="DIR", help="write a picture of each violation's evidence there")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
