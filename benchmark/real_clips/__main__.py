@@ -38,7 +38,7 @@ class Clip:
 def main() -> None:
     args = _arguments()
     truth = json.loads((args.truth or args.clips.parent / "clips_truth.json").read_text())
-    clips = [_clip(load_site(file, {**os.environ, "ETLE_CLIPS": str(args.clips)}), truth) for file in SITES]
+    clips = [_clip(load_site(file, {**os.environ, "ETLE_CLIPS": str(args.clips.absolute())}), truth) for file in SITES]
     with tempfile.TemporaryDirectory() as folder, open_stores(argparse.Namespace(data=Path(folder), database=None)) as stores:
         rows = [_row(clip, stores, args.sheets) for clip in clips]
     report.show("Crossings on red in real clips", rows)
