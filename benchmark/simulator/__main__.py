@@ -83,7 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.simulator", description=__doc__)
     parser.add_argument("--seed", type=int, required=True, help="of the traffic; the clip windows are chosen in its run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the clips, their truth and site.yaml")
-    parser.add_argument("--seconds", type=float, help="length of each clip (default: 26 for masuk, 20 for keluar)")
+    parser.add_argument("--seconds", type=float, help="length of each clip (default: 30 for masuk, 20 for keluar)")
     parser.add_argument("--size", default="1920x1080", help="frame size (default: %(default)s)")
     parser.add_argument("--run", type=float, default=600.0, help="seconds of traffic to choose the windows from (default: %(default)s)")
     parser.add_argument("--crf", type=int, default=27, help="H.264 quality; smaller is better and larger (default: %(default)s)")

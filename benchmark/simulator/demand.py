@@ -29,7 +29,7 @@ HABITS = {
     "calm": f'{CALM} speedFactor="normc(0.9,0.05,0.75,1.0)"',
     "runner": f'{CALM} jmDriveAfterRedTime="25" jmDriveAfterYellowTime="3" jmDriveRedSpeed="6.5" jmIgnoreFoeProb="1" '
     'jmIgnoreJunctionFoeProb="1" speedFactor="0.8"',
-    "late": 'jmStoplineGap="1.2" speedFactor="0.75"',  # stops, but beyond the painted line
+    "late": 'jmStoplineGap="1.2" speedFactor="0.75" decel="4"',  # stops, but beyond the painted line
     "hurried": f'{CALM} jmDriveAfterYellowTime="2.2" speedFactor="0.95"',  # goes on late yellow, stops on red
 }
 
@@ -51,19 +51,20 @@ class Vehicle:
 
 
 class Demand:
-    """Collects departures, then writes them in order."""
+    """Collects departures, then writes them in order.
 
-    def __init__(self, rng: random.Random) -> None:
-        self.rng, self.vehicles = rng, {}  # type: random.Random, dict[str, Vehicle]
+    Numbers and riders are drawn apart from the traffic: a change of plates changes no traffic.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.vehicles: dict[str, Vehicle] = {}
+        self._looks = random.Random(f"{seed} looks")
         self._rows: list[tuple[float, str]] = []
 
     def add(self, depart_s: float, kind: str, habit: str, arm: str, leave: str, *, lane: str = "best", pause_s: float = 0.0) -> None:
         """Send one off; `pause_s` makes it wait between the line and the box, as one does for people on the crossing."""
-        riders = tuple(self.rng.random() > 0.2 for _ in range(self.rng.choices([1, 2, 3], [66, 30, 4])[0])) if kind == "motorcycle" else ()
-        vehicle = Vehicle(
-            id=f"{kind}-{len(self.vehicles)}", kind=kind, arm=arm, registration=draw_registration(self.rng, kind), riders=riders
-        )
-        self.vehicles[vehicle.id] = vehicle
+        vehicle = self._vehicle(kind, arm)
         stop = f'<stop lane="{arm}i_{lane}" endPos="{ARM_M - 10.0 - 1.3}" duration="{pause_s:.1f}"/>' if pause_s else ""
         self._rows.append(
             (
@@ -75,18 +76,23 @@ class Demand:
 
     def add_wrong_way(self, depart_s: float, kind: str) -> None:
         ghost = "Wm" if kind == "motorcycle" else "Wc"
-        riders = (self.rng.random() > 0.4,) if kind == "motorcycle" else ()
+        vehicle = self._vehicle(kind, ghost, wrong_way=True)
+        row = f'<vehicle id="{vehicle.id}" type="{kind}-wrong" depart="{depart_s:.2f}" departSpeed="max"><route edges="{ghost}"/></vehicle>'
+        self._rows.append((depart_s, row))
+
+    def _vehicle(self, kind: str, arm: str, *, wrong_way: bool = False) -> Vehicle:
+        looks = self._looks
+        riders = looks.choices([1, 2, 3], [66, 30, 4])[0] if kind == "motorcycle" else 0
         vehicle = Vehicle(
             id=f"{kind}-{len(self.vehicles)}",
             kind=kind,
-            arm=ghost,
-            registration=draw_registration(self.rng, kind),
-            riders=riders,
-            wrong_way=True,
+            arm=arm,
+            registration=draw_registration(looks, kind),
+            riders=tuple(looks.random() > 0.2 for _ in range(riders)),
+            wrong_way=wrong_way,
         )
         self.vehicles[vehicle.id] = vehicle
-        row = f'<vehicle id="{vehicle.id}" type="{kind}-wrong" depart="{depart_s:.2f}" departSpeed="max"><route edges="{ghost}"/></vehicle>'
-        self._rows.append((depart_s, row))
+        return vehicle
 
     def write(self, folder: Path) -> None:
         types = []
@@ -101,7 +107,7 @@ class Demand:
 
 def draw_demand(seed: int, seconds: float) -> Demand:
     """The whole demand of a run, from its seed alone."""
-    demand = Demand(random.Random(seed))
+    demand = Demand(seed)
     _background(demand, seconds)
     cycle_s = CYCLE_S
     while cycle_s + CYCLE_S < seconds:

@@ -18,8 +18,9 @@ COLOURS = {
     "red": ((176, 18, 22), (242, 240, 238)),
 }
 REGIONS = {"B": 42, "D": 9, "F": 8, "A": 5, "T": 4, "Z": 3, "E": 3, "AB": 4, "AD": 3, "BE": 3, "BG": 3, "L": 5, "N": 3, "H": 3, "DK": 2}
-NUMBERS = {"car": (1000, 1999), "motorcycle": (2000, 6999), "bus": (7000, 7999), "truck": (8000, 9999)}
+NUMBERS = {"car": (1000, 1999), "motorcycle": (3000, 6999), "bus": (7000, 7999), "truck": (9000, 9999)}  # these ranges fit every area
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"  # I, O and Q are hardly given out: too like 1 and 0
+NOT_ISSUED = ("RF", "ZZ", "QH", "IR")  # beginnings of suffixes that are officials' or have ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Registration:
 
 def draw_registration(rng: random.Random, kind: str) -> Registration:
     region = rng.choices(list(REGIONS), list(REGIONS.values()))[0]
-    suffix = "".join(rng.choice(LETTERS) for _ in range(rng.choice((2, 3, 3))))
+    suffix = _suffix(rng)
     number = f"{region} {rng.randint(*NUMBERS[kind])} {suffix}"
     # A registration runs five years: no earlier end than this month, none later than five years on.
     month = rng.randint(0, 59) + 11
@@ -44,6 +45,13 @@ def draw_registration(rng: random.Random, kind: str) -> Registration:
     if kind in ("bus", "truck"):
         return Registration(number, expiry, "yellow")
     return Registration(number, expiry, rng.choices(("white", "black", "red"), (76, 20, 4))[0])
+
+
+def _suffix(rng: random.Random) -> str:
+    while True:
+        suffix = "".join(rng.choice(LETTERS) for _ in range(rng.choice((2, 3, 3))))
+        if not suffix.startswith(NOT_ISSUED):
+            return suffix
 
 
 def plate_picture(registration: Registration, kind: str) -> Image.Image:

@@ -95,6 +95,7 @@ def best_masuk(traffic: Traffic, view: View, steps: int) -> Window | None:
             + 6 * min(1, kinds["red_light motorcycle"])
             + 6 * min(1, kinds["stop_line motorcycle"] + kinds["stop_line car"])
             + 2 * min(3, sum(kinds.values()))
+            - 3 * _crowded_saddles(violations)
             + 4 * min(1, behaviours["crosses_green_stands_past_line"])
             + 3 * min(1, behaviours["crosses_yellow"])
             + min(3, behaviours["crosses_green"])
@@ -117,7 +118,7 @@ def best_keluar(view: View, steps: int) -> Window | None:
         kinds = Counter(v.vehicle.kind for v in violations)
         legal = sum(not v.wrong_way for v in seen.values())
         score = 8.0 * min(2, kinds["motorcycle"]) + 5 * min(1, kinds["car"]) + min(8, legal)
-        score += _calm(view, start, steps) - _crowding(view, start, steps)
+        score += _calm(view, start, steps) - _crowding(view, start, steps) - 3 * _crowded_saddles(violations)
         return Window(start, steps, violations, score, {**kinds, "legal": legal})
 
     return _best(view, steps, judge)
@@ -137,6 +138,11 @@ def _best(view: View, steps: int, judge: Callable[[int], Window | None]) -> Wind
 
 def _crowding(view: View, start: int, steps: int) -> float:
     return 0.05 * sum(max(0, len(view.visible.get(step, [])) - CROWD) for step in range(start, start + steps))
+
+
+def _crowded_saddles(violations: tuple[Violation, ...]) -> int:
+    """Two or three on a scooter hide it from behind: half of the time a COCO detector sees people alone."""
+    return sum(len(violation.vehicle.riders) > 1 for violation in violations)
 
 
 def _calm(view: View, start: int, steps: int) -> float:
