@@ -15,6 +15,7 @@ from footage.rtsp import rtsp_server
 from etle.clock import SystemClock
 from etle.config import Source
 from etle.protocols import FrameSource
+from etle.testing import ListSource
 from etle.types import CameraId, Frame, digest_of
 from ingest.buffer import LiveBuffer
 from ingest.losses import Losses
@@ -69,20 +70,27 @@ def an_rtsp_camera(folder: Path) -> Iterator[Source]:
         yield Source(rtsp=camera.url)
 
 
-SOURCES = (a_video_file, a_folder_of_jpegs, a_folder_of_pngs, an_mjpeg_camera, a_snapshot_camera, a_video_over_http, an_rtsp_camera)
+@contextmanager
+def a_list(folder: Path) -> Iterator[FrameSource]:
+    """The fake, with true frames in it."""
+    source = open_source(CameraId("cam-1"), Source(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN), SystemClock(), Losses())
+    yield ListSource(list(source.frames()))
+
+
+SOURCES = (a_list, a_video_file, a_folder_of_jpegs, a_folder_of_pngs, an_mjpeg_camera, a_snapshot_camera, a_video_over_http, an_rtsp_camera)
 
 
 @pytest.fixture(scope="module", params=SOURCES, ids=lambda made: made.__name__.replace("_", " "))
-def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source | FrameSource]:
     with request.param(tmp_path_factory.mktemp("source")) as source:
         yield source
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["read directly", "read through a buffer"])
-def opened(request: pytest.FixtureRequest, described: Source) -> Callable[[], FrameSource]:
+def opened(request: pytest.FixtureRequest, described: Source | FrameSource) -> Callable[[], FrameSource]:
     def open_one() -> FrameSource:
         losses = Losses()
-        source = open_source(CameraId("cam-1"), described, SystemClock(), losses)
+        source = open_source(CameraId("cam-1"), described, SystemClock(), losses) if isinstance(described, Source) else described
         return LiveBuffer(source, COUNT * 100, losses) if request.param else source
 
     return open_one
@@ -128,11 +136,11 @@ def test_every_frame_is_a_whole_jpeg_of_its_size(frames: list[Frame]) -> None:
         assert frame.jpeg.startswith(b"\xff\xd8") and frame.jpeg.endswith(b"\xff\xd9")
 
 
-def test_live_says_whether_the_world_goes_on(described: Source, opened: Callable[[], FrameSource]) -> None:
+def test_live_says_whether_the_world_goes_on(described: Source | FrameSource, opened: Callable[[], FrameSource]) -> None:
     assert opened().live is described.live
 
 
-def test_goes_on_after_a_number(described: Source, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
+def test_goes_on_after_a_number(described: Source | FrameSource, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
     after = frames[2].sequence
     rest = read(opened(), 3, after)
     assert len(rest) == 3 and rest[0].sequence > after
@@ -141,7 +149,7 @@ def test_goes_on_after_a_number(described: Source, opened: Callable[[], FrameSou
         assert again == [(frame.sequence, frame.captured_at, frame.sha256) for frame in frames[3:6]]
 
 
-def test_can_be_read_again(described: Source, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
+def test_can_be_read_again(described: Source | FrameSource, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
     again = read(opened(), COUNT)
     assert len(again) == COUNT
     if not described.live:

@@ -37,6 +37,14 @@ def jpeg(number: int = 0, width: int = 320, height: int = 240) -> bytes:
     return bytes(data)
 
 
+def without_tables(data: bytes) -> bytes:
+    """The JPEG without its Huffman tables, as some recorders write it."""
+    at = 0
+    while (at := data.find(b"\xff\xc4", at)) >= 0:
+        data = data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :]
+    return data
+
+
 def film(
     path: Path,
     count: int = 30,

@@ -10,9 +10,10 @@ from random import Random
 import av
 import pytest
 from footage.clocks import BEGIN, HandClock
-from footage.films import bar_at, bar_of, film, image_of, picture
+from footage.films import bar_at, bar_of, film, image_of, picture, without_tables
 
 from etle.errors import SourceBroken, SourceUnavailable
+from etle.jpeg import has_huffman_tables
 from etle.types import CameraId, Frame, digest_of
 from ingest.losses import Loss, Losses
 from ingest.video import VideoFileSource
@@ -277,6 +278,23 @@ def test_a_video_of_jpegs_is_passed_on_untouched(tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     assert [frame.sha256 for frame in source(path).frames()] == [digest_of(packet) for packet in packets]
+
+
+def test_a_video_of_jpegs_without_tables_becomes_jpegs_that_any_reader_takes(tmp_path: Path) -> None:
+    with av.open(str(film(tmp_path / "whole.avi", 5, codec="mjpeg", pix_fmt="yuvj420p"))) as whole:
+        stripped = [without_tables(bytes(packet)) for packet in whole.demux(video=0) if packet.size]
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        for number, data in enumerate(stripped):
+            packet = av.Packet(data)
+            packet.stream, packet.pts, packet.dts, packet.is_keyframe = stream, number, number, True
+            container.mux(packet)
+    losses = Losses()
+    frames = list(source(tmp_path / "a.avi", losses).frames())
+    assert all(has_huffman_tables(frame.jpeg) for frame in frames) and not any(map(has_huffman_tables, stripped))
+    assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(n) for n in range(5)], abs=1.0)
+    assert losses.of(CAMERA) == {}
 
 
 def test_received_is_when_it_was_read(tmp_path: Path) -> None:

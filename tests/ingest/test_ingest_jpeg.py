@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import cv2
 import pytest
-from footage.films import jpeg, picture
+from footage.films import jpeg, picture, without_tables
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -76,10 +76,7 @@ def test_the_size_is_the_picture_s(options: list[int]) -> None:
 
 
 def test_tables_that_a_recorder_left_out_are_missed() -> None:
-    at = GOOD.index(b"\xff\xc4")
-    without = GOOD
-    while (at := without.find(b"\xff\xc4")) >= 0:
-        without = without[:at] + without[at + 2 + int.from_bytes(without[at + 2 : at + 4]) :]
+    without = without_tables(GOOD)
     assert size_of(without) == (64, 48)
     assert not has_huffman_tables(without)
 
