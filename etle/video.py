@@ -1,9 +1,9 @@
 """Video in and out: the one file that imports PyAV.
 
 A picture goes from the decoder's YUV straight into the JPEG encoder, without a detour over RGB and without numpy, which a camera box
-does not have. At the quantiser used here it keeps what OpenCV keeps at quality 80; as many plates are read as at 90, from fewer bytes
-(docs/ingest.md has the measurement). Everything runs on one thread with fixed settings, so that the same file gives the same
-bytes, and so the same digests, every time.
+does not have. At the quantiser used here it keeps about what OpenCV keeps at quality 80, and as many plates are read as at 90
+(docs/ingest.md has the measurement). Everything runs on one thread with fixed settings, so that on one machine the same file gives the
+same bytes, and so the same digests, every time.
 """
 
 import math
