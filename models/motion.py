@@ -4,10 +4,10 @@ Everything is measured in the vehicle's own size (the root of its box's area) an
 far vehicles at any frame rate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import exp, log, sqrt
+from math import exp, hypot, log, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,14 +24,21 @@ _NEAREST_S = 2.5
 """Two sightings farther apart than this tell no motion."""
 _TREMBLE = 0.12
 """Standard error of a box's centre, and of the logarithm of its sides."""
-_ANY_SPEED = 3.0
-"""Sizes a second, one sigma, of a vehicle that was seen once: 2.5 of these are a motorcycle crossing at 50 km/h, seen at an angle."""
-_ACCELERATION = 1.5
+_ANY_SPEED = 4.0
+"""Sizes a second, one sigma, of a vehicle that was seen once: twice that is a motorcycle crossing at 50 km/h, seen at an angle."""
+_ACCELERATION = 2.0
 """Sizes per second squared, one sigma: a car that brakes at 4 m/s2 sideways, a motorcycle along the view."""
-_LOST_AT = 2.0
-"""No vehicle may be looked for farther away than with this error, however long it is hidden."""
+_STARTING = 0.7
+"""The same of a vehicle that stands; one that rolls at so many sizes a second has so much more, up to that."""
+_LOST = 2.5
+_LOST_SIDE = 0.6
+"""No more error than that is granted to a vehicle that was seen once, at however slow a rate."""
 _GROWTH = 0.25
 """Error of the logarithm of its sides after a second; twice that where the growth is not known."""
+_EDGE = 0.004
+"""Of the picture's longer side: boxes that come so near to the edge are cut off by it."""
+_SLIVER = 0.1
+"""A vehicle of which so little would be left in the picture has gone."""
 _FARTHEST_GROWTH = 0.7
 """No box is expected to shrink to less than half, or grow to more than twice: it would be a misread growth."""
 
@@ -63,18 +70,18 @@ def expected(track: Track, at: datetime) -> Expected:
     span_s = (last.captured_at - seen[0].captured_at).total_seconds()
     size = sqrt(max(last.box.area, 1.0))
     if span_s <= 0:
-        place, side = _TREMBLE + _ANY_SPEED * ahead_s, _TREMBLE + 2 * _GROWTH * ahead_s
-        return Expected(x, y, log_width, log_height, size, min(place, _LOST_AT), side)
-    dx, dy, grow_w, grow_h = (slope * ahead_s for slope in _slopes(seen))
-    limit = _FARTHEST_GROWTH
-    place = _TREMBLE * (1 + ahead_s / span_s) + _ACCELERATION * ahead_s**2 / 2
+        place, side = min(_TREMBLE + _ANY_SPEED * ahead_s, _LOST), min(_TREMBLE + 2 * _GROWTH * ahead_s, _LOST_SIDE)
+        return Expected(x, y, log_width, log_height, size, place, side)
+    speed_x, speed_y, *growth = _slopes(seen, _shape)
+    acceleration = min(_ACCELERATION, _STARTING + hypot(speed_x, speed_y) / size)
+    grown = [max(-_FARTHEST_GROWTH, min(_FARTHEST_GROWTH, rate * ahead_s)) for rate in growth]
     return Expected(
-        x + dx,
-        y + dy,
-        log_width + max(-limit, min(limit, grow_w)),
-        log_height + max(-limit, min(limit, grow_h)),
+        x + speed_x * ahead_s,
+        y + speed_y * ahead_s,
+        log_width + grown[0],
+        log_height + grown[1],
         size,
-        min(place, _LOST_AT),
+        _TREMBLE * (1 + ahead_s / span_s) + acceleration * ahead_s**2 / 2,
         _TREMBLE + _GROWTH * ahead_s,
     )
 
@@ -88,8 +95,31 @@ def surprise(vehicles: Sequence[Expected], detections: Sequence[Detection]) -> "
     off = (seen - there) ** 2
     misplaced = (off[..., 0] + off[..., 1]) / (place * size) ** 2
     misshapen = (off[..., 2] + off[..., 3]) / side**2
-    result: NDArray[np.float64] = (misplaced + misshapen) / 2 + np.log(place / _TREMBLE) + np.log(side / _TREMBLE)
+    result: NDArray[np.float64] = (misplaced + misshapen) / 2 + 2 * np.log(place / _TREMBLE) + 2 * np.log(side / _TREMBLE)
     return result
+
+
+def has_left(track: Track, at: datetime, picture: tuple[int, int]) -> bool:
+    """Whether the vehicle, last seen cut off by the picture's edge and on its way out, is past that edge by now.
+
+    What enters there is another vehicle, however much its first box looks like the last one of this.
+    """
+    last = track.last.box
+    reach = _EDGE * max(picture)
+    cut = (last.x1 <= reach, last.y1 <= reach, last.x2 >= picture[0] - reach, last.y2 >= picture[1] - reach)
+    seen = _recent(track.sightings)
+    if not any(cut) or seen[0] is track.last:
+        return False
+    ahead_s = (at - track.last.captured_at).total_seconds()
+    x1, y1, x2, y2 = (slope * ahead_s for slope in _slopes(seen, tuple))
+    width, height = (_SLIVER * max(getattr(sighting.box, side) for sighting in seen) for side in ("width", "height"))
+    gone = (
+        x2 < 0 and last.x2 + x2 < width,
+        y2 < 0 and last.y2 + y2 < height,
+        x1 > 0 and last.x1 + x1 > picture[0] - width,
+        y1 > 0 and last.y1 + y1 > picture[1] - height,
+    )
+    return any(at_edge and past for at_edge, past in zip(cut, gone, strict=True))
 
 
 def _recent(sightings: Sequence[Sighting]) -> list[Sighting]:
@@ -107,13 +137,13 @@ def _recent(sightings: Sequence[Sighting]) -> list[Sighting]:
     return [sightings[first + round(i * step)] for i in range(_FIT_POINTS)]
 
 
-def _slopes(seen: Sequence[Sighting]) -> list[float]:
-    """Change a second of centre and log sides, by least squares."""
+def _slopes(seen: Sequence[Sighting], shape: Callable[[Box], tuple[float, ...]]) -> list[float]:
+    """Change a second of a box's numbers, by least squares."""
     start = seen[0].captured_at
     times = [(sighting.captured_at - start).total_seconds() for sighting in seen]
     mean = sum(times) / len(times)
     spread = sum((time - mean) ** 2 for time in times)
-    shapes = zip(*(_shape(sighting.box) for sighting in seen), strict=True)
+    shapes = zip(*(shape(sighting.box) for sighting in seen), strict=True)
     return [sum((time - mean) * value for time, value in zip(times, values, strict=True)) / spread for values in shapes]
 
 

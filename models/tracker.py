@@ -15,19 +15,20 @@ from datetime import datetime, timedelta
 from etle.geometry import overlap, shared_area
 from etle.types import Detection, Sighting, Track, TrackId, VehicleClass
 from models.assignment import best_pairs
-from models.motion import Expected, expected, surprise
+from models.motion import Expected, expected, has_left, surprise
 
 PATIENCE_S = 2.0
 """A vehicle that was not seen for longer is given up: what comes out from behind a bus after that may be another one."""
-_TRIAL_S = 1.0
+_TRIAL_S = 0.5
 """The same for a track that is not yet confirmed, as it may be a flicker of the detector; the next frame it always gets."""
 _CONFIRMING = 3
 _CONFIRMING_SLOW = 2
 _SLOW_S = 0.25
 """A track is a vehicle after three sightings; at two where frames are so far apart."""
-_UNLIKELY = 7.5
-"""Surprise from which a detection is not the vehicle: three to four standard errors of a vehicle whose motion is known."""
-_UNLIKELY_LOW = 4.0
+_UNLIKELY = 10.0
+"""Surprise from which a detection is not the vehicle: four standard errors if its motion is known. It also makes that one which was
+hidden while it drove is looked for near its way only, and not at all after the patience."""
+_UNLIKELY_LOW = 6.0
 """The same for detections with a low score, many of which are shadows and parts of vehicles."""
 _FRESH_S = 0.6
 """A detection with a low score keeps only those alive that were seen just before: for one that was lost it is no sign of life."""
@@ -61,8 +62,12 @@ class TrackerStep:
 class Tracker:
     """One camera's vehicles. The same frames give the same tracks, also when it goes on from a state that was put away."""
 
-    def __init__(self, state: TrackerState | None = None, *, score: float = 0.25) -> None:
-        """`score`: what a detection needs to begin a track; those below only keep one alive."""
+    def __init__(self, state: TrackerState | None = None, *, score: float = 0.25, picture: tuple[int, int] | None = None) -> None:
+        """`score`: what a detection needs to begin a track; those below only keep one alive.
+
+        `picture`: width and height; where they are known, a vehicle that drives out of the picture ends there.
+        """
+        self._picture = picture
         self._score = score
         self._state = state or TrackerState()
 
@@ -73,7 +78,7 @@ class Tracker:
     def update(self, sequence: int, captured_at: datetime, detections: Sequence[Detection]) -> TrackerStep:
         """A frame's detections, all of them, in the order of frames. A gap longer than the patience, or time going back, ends all."""
         before = self._state
-        open_, given_up = _still_open(before, captured_at)
+        open_, given_up = _still_open(before, captured_at, self._picture)
         seen = [_sighting(sequence, captured_at, detection) for detection in detections]
         high = [i for i, detection in enumerate(detections) if detection.score >= self._score]
         low = [i for i, detection in enumerate(detections) if detection.score < self._score]
@@ -103,7 +108,7 @@ def vehicle_of(track: Track) -> VehicleClass:
     return max(votes, key=lambda vehicle: (votes[vehicle], vehicle))
 
 
-def _still_open(state: TrackerState, now: datetime) -> tuple[list[Track], list[Track]]:
+def _still_open(state: TrackerState, now: datetime, picture: tuple[int, int] | None) -> tuple[list[Track], list[Track]]:
     """Tracks that may be seen again, and those that are given up."""
     if state.updated_at is None:
         return [], []
@@ -116,7 +121,8 @@ def _still_open(state: TrackerState, now: datetime) -> tuple[list[Track], list[T
     for track in state.tracks:
         patience = PATIENCE_S if track.id in confirmed else trial
         missed_s = (now - track.last.captured_at).total_seconds()
-        (kept if missed_s <= patience else given_up).append(track)
+        left = picture is not None and has_left(track, now, picture)
+        (given_up if left or missed_s > patience else kept).append(track)
     return kept, given_up
 
 

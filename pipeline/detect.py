@@ -65,7 +65,7 @@ class CameraStage:
         self._halved = max(camera.frame_size) >= HALF_FROM_PX and all(_width(head.box) >= _LEAST_HEAD_PX for head in self._heads)
         self._ring = FrameRing(self._evidence.keep_s)
         self._memory = memory
-        self._tracker = Tracker(memory.tracker, score=detect.score)
+        self._tracker = Tracker(memory.tracker, score=detect.score, picture=camera.frame_size)
         self._gate = Gate(camera, memory.gate)
         self.counts = Counts()
 
@@ -127,7 +127,7 @@ class CameraStage:
         """Complete what is pending, and begin anew."""
         parcels = self._complete(None)
         self._ring.clear()
-        self._tracker, self._gate = Tracker(score=self._settings.score), Gate(self._camera)
+        self._tracker, self._gate = Tracker(score=self._settings.score, picture=self._camera.frame_size), Gate(self._camera)
         self._memory = replace(self._memory, tracker=None, gate=None, signals=(), recent=(), reported=())
         return parcels
 

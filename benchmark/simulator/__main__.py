@@ -9,6 +9,8 @@ import gzip
 import json
 import re
 import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from benchmark.simulator import meshes, truth
@@ -17,7 +19,7 @@ from benchmark.simulator.layout import CAMERAS, FPS, STARTS_AT, signal_at
 from benchmark.simulator.renderer import Renderer
 from benchmark.simulator.sensor import Clip, Sensor, clock
 from benchmark.simulator.site_file import site_file
-from benchmark.simulator.traffic import Traffic, simulate
+from benchmark.simulator.traffic import simulate
 from benchmark.simulator.views import View, view_of
 from benchmark.simulator.windows import choose
 
@@ -35,12 +37,10 @@ def main() -> None:
         print(f"{name}: from {window.start / FPS:.1f} s of the run, {window.notes}")
     folder = meshes.meshes_in(arguments.meshes) if arguments.meshes else meshes.cached_meshes()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    clips = []
-    for name in cameras:
-        clip = truth.ClipTruth(cameras[name].plan, traffic, windows[name], (width, height), starts_at[name])
-        path = None if arguments.truth_only else arguments.out / f"{name}.mp4"
-        _render(views[name], traffic, clip, folder, path, arguments.crf)
-        clips.append(clip)
+    jobs = [truth.ClipTruth(cameras[name].plan, traffic, windows[name], (width, height), starts_at[name]) for name in cameras]
+    paths = [None if arguments.truth_only else arguments.out / f"{name}.mp4" for name in cameras]
+    with ProcessPoolExecutor(len(cameras)) as pool:  # a camera is a core's work
+        clips = list(pool.map(_render, (views[name] for name in cameras), jobs, repeat(folder), paths, repeat(arguments.crf)))
     document = truth.document(arguments.seed, clips)
     for violation in document["violations"]:
         print(violation)
@@ -49,8 +49,9 @@ def main() -> None:
     (arguments.out / "ATTRIBUTION").write_text(meshes.ATTRIBUTION, encoding="utf-8")
 
 
-def _render(view: View, traffic: Traffic, job: truth.ClipTruth, folder: Path, path: Path | None, crf: int) -> None:
-    camera, window, began = view.camera, job.window, time.monotonic()
+def _render(view: View, job: truth.ClipTruth, folder: Path, path: Path | None, crf: int) -> truth.ClipTruth:
+    """The clip's truth with all its frames; the picture goes to `path`."""
+    camera, traffic, window, began = view.camera, job.traffic, job.window, time.monotonic()
     renderer = Renderer(camera, folder)
     sensor = Sensor(camera.width, camera.height, traffic.seed, f"ETLE SIMULASI {camera.plan.id.upper()}")
     clip = Clip(path, camera.width, camera.height, crf) if path else None
@@ -65,6 +66,7 @@ def _render(view: View, traffic: Traffic, job: truth.ClipTruth, folder: Path, pa
     if clip:
         clip.close()
     print(f"{camera.plan.id}: {window.steps} frames in {time.monotonic() - began:.0f} s")
+    return job
 
 
 def _save(folder: Path, document: truth.Plain, frames: truth.Plain) -> None:

@@ -174,6 +174,45 @@ def test_the_class_is_voted_for(sightings: list[tuple[VehicleClass, float, float
     assert vehicle_of(Track(id=TrackId("0-0"), sightings=seen)) is vehicle
 
 
+def cut_off(drive: Drive, picture: tuple[int, int]) -> Callable[[float], Detection | None]:
+    """The same drive as a camera sees it: the box ends where the picture does, and below 12 pixels nothing is detected."""
+
+    def seen(s: float) -> Detection | None:
+        whole = drive.seen(s)
+        if whole is None:
+            return None
+        box = Box(max(0.0, whole.box.x1), max(0.0, whole.box.y1), min(picture[0], whole.box.x2), min(picture[1], whole.box.y2))
+        return replace(whole, box=box) if min(box.width, box.height) > 12 else None
+
+    return seen
+
+
+@pytest.mark.parametrize("fps", [5, 10, 25])
+@pytest.mark.parametrize(
+    "leaves, enters",
+    [
+        pytest.param(line(500, 300, 120, 0), line(940, 300, -120, 0), id="to the right, and another from there"),
+        pytest.param(line(140, 300, -120, 0), line(-300, 300, 120, 0), id="to the left"),
+        pytest.param(line(320, 350, 0, 110), line(320, 720, 0, -110), id="towards the camera"),
+        pytest.param(line(320, 120, 0, -100), line(320, -230, 0, 100), id="away from it"),
+    ],
+)
+def test_what_enters_where_another_left_is_another(leaves: Path, enters: Path, fps: float) -> None:
+    picture = (640, 480)
+    tracker, tracks = Tracker(picture=picture), {}
+    for i, second in enumerate(moments(fps, 5)):
+        both = [cut_off(Drive(way), picture)(second) for way in (leaves, enters)]
+        step = tracker.update(i, START + timedelta(seconds=second), [d for d in both if d])
+        tracks |= {track.id: track for track in (*step.tracks, *step.ended)}
+    assert len(tracks) == 2
+
+
+def test_what_appears_far_away_is_another() -> None:
+    """A car is hidden while it drives; a second later a motorcycle is seen for the first time, half the picture away."""
+    drives = [Drive(line(100, 300, 100, 0, end=2)), Drive(line(700, 120, -10, 60, begin=2.9), (60, 90), MOTORCYCLE)]
+    assert sorted(followed(drives, tracks_of(run(drives, moments(10, 4))))) == [[0], [1]]
+
+
 def test_two_boxes_of_one_vehicle_make_one_track() -> None:
     way = line(0, 300, 120, 0)
     both = [Drive(way), Drive(lambda s: (120 * s + 3, 302.0), (96, 76), TRUCK, 0.6)]

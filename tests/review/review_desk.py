@@ -13,12 +13,12 @@ from uuid import uuid4
 import httpx
 import uvicorn
 from argon2 import PasswordHasher
-from etle.store.cases import PostgresCases
-from etle.store.evidence import FolderEvidence
 from fastapi import FastAPI
 from review_cases import Story, parcel
 
+from etle.store.cases import PostgresCases
 from etle.store.database import Database
+from etle.store.evidence import FolderEvidence
 from etle.store.users import Role, Users
 from etle.types import Case, ViolationId
 from review.passwords import Passwords

@@ -1,0 +1,33 @@
+"""An implementation of every protocol for tests: in memory, told beforehand what to say, with a clock that somebody holds.
+
+They are shipped, so that whoever writes a rule, a reader or a store of their own tests it against the same ones as we do;
+`tests/contract/` holds each of them to what the one for the road does. Nothing here needs a package beyond etle's own.
+"""
+
+from etle.testing.cases import MemoryCases
+from etle.testing.engines import Script, ScriptedDetector, ScriptedFinder, ScriptedLamps, ScriptedReader
+from etle.testing.seams import HandClock, ListSink, ListSource, MemoryCheckpoints, MemoryEvidence
+from etle.testing.values import BEGIN, a_decision, a_file, a_frame, a_jpeg, a_parcel, a_plate, a_read, a_violation
+
+__all__ = [
+    "BEGIN",
+    "HandClock",
+    "ListSink",
+    "ListSource",
+    "MemoryCases",
+    "MemoryCheckpoints",
+    "MemoryEvidence",
+    "Script",
+    "ScriptedDetector",
+    "ScriptedFinder",
+    "ScriptedLamps",
+    "ScriptedReader",
+    "a_decision",
+    "a_file",
+    "a_frame",
+    "a_jpeg",
+    "a_parcel",
+    "a_plate",
+    "a_read",
+    "a_violation",
+]

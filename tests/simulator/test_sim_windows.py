@@ -1,0 +1,94 @@
+"""Which part of a run a clip may show, and what counts as shown."""
+
+import pytest
+from runs import run, track, vehicle
+
+from benchmark.simulator.camera import Camera
+from benchmark.simulator.events import crossings
+from benchmark.simulator.layout import FPS, KELUAR, MASUK, CameraPlan
+from benchmark.simulator.traffic import Traffic
+from benchmark.simulator.views import View, outline, overlap, view_of
+from benchmark.simulator.windows import Window, best_keluar, best_masuk, line_violations, wrong_way_violations
+
+
+def seen_by(plan: CameraPlan, traffic: Traffic) -> View:
+    return view_of(Camera(plan, 1920, 1080), traffic)
+
+
+def runner(at_s: float) -> Traffic:
+    """A motorcycle that meets the line at `at_s` with 5 m/s, having come into view three seconds before."""
+    return run((vehicle("motorcycle-0", "motorcycle"), track([(at_s - 4, -34), (at_s + 6, 16)])))
+
+
+@pytest.mark.parametrize(
+    ("first_s", "last_s", "shown"),
+    [
+        pytest.param(10, 40, True, id="in the middle of the clip"),
+        pytest.param(22.1, 40, False, id="less than three seconds after the clip's start"),
+        pytest.param(10, 27.9, False, id="less than three seconds before its end"),
+        pytest.param(22, 28.1, True, id="three seconds before and after"),
+    ],
+)
+def test_a_crossing_is_told_only_with_seconds_around_it(first_s: float, last_s: float, shown: bool):
+    traffic = runner(25.0)
+    start, steps = round(first_s * FPS), round((last_s - first_s) * FPS)
+    violations = line_violations(seen_by(MASUK, traffic), crossings(traffic), start, steps)
+    assert [v.rule for v in violations] == (["red_light"] if shown else [])
+
+
+def test_a_stop_beyond_the_line_is_told_only_if_it_is_seen_to_stand():
+    traffic = run((vehicle("motorcycle-0", "motorcycle"), track([(20, -24), (22, -12), (30, -12)])))
+    view, found = seen_by(MASUK, traffic), crossings(traffic)
+    assert [v.rule for v in line_violations(view, found, 150, 110)] == ["stop_line"]
+    assert line_violations(view, found, 150, 98) == ()
+
+
+def test_one_who_came_into_view_too_late_is_not_told():
+    traffic = run((vehicle(), track([(24, -34), (26, 16)])))  # 90 km/h: its rear shows half a second before the line
+    assert line_violations(seen_by(MASUK, traffic), crossings(traffic), 200, 100) == ()
+
+
+def test_a_window_with_a_crossing_right_at_a_lamp_change_is_not_taken():
+    clear, arguable = runner(69.0), runner(62.1)  # the lamp turns red at 62 s
+    assert [v.rule for v in _best(clear).violations] == ["red_light"]
+    window = _best(arguable)
+    assert not window.start <= 621 < window.start + window.steps
+
+
+def _best(traffic: Traffic) -> Window:
+    """Of eight seconds, in a run in which somebody is always about."""
+    idle = (vehicle("car-9", arm="E"), track([(30, 20), (100, 20.5)], y=-4.5))
+    window = best_masuk(whole := run(idle, *((traffic.vehicles[i], t) for i, t in traffic.tracks.items())), seen_by(MASUK, whole), 80)
+    assert window is not None
+    return window
+
+
+def test_wrong_way_is_full_five_metres_after_the_rear_came_into_the_picture():
+    rider = vehicle("motorcycle-0", "motorcycle", "Wm", wrong_way=True)
+    traffic = run((rider, track([(30, -90), (50, -30)], y=-6.55)))
+    view = seen_by(KELUAR, traffic)
+    (violation,) = wrong_way_violations(view, 250, 200)
+    first = next(step for step in range(250, 450) if view.shows(rider.id, step))
+    assert violation.sim_s == pytest.approx(first / FPS + 5 / 3.0, abs=0.02)
+
+
+def test_a_window_with_a_wrong_way_rider_at_its_edge_is_not_taken():
+    rider = vehicle("motorcycle-0", "motorcycle", "Wm", wrong_way=True)
+    traffic = run((rider, track([(32, -90), (52, -30)], y=-6.55)), (vehicle("car-1"), track([(0, -140), (120, -139)])))
+    view = seen_by(KELUAR, traffic)
+    window = best_keluar(view, 150)
+    assert window is not None
+    assert [v.vehicle.id for v in window.violations] == [rider.id]
+
+
+def test_bodies_overlap_when_they_share_ground_and_not_when_they_touch_nothing():
+    (here,), (beside,), (same_lane,) = (track([(0, x), (0.1, x)], y)[:1] for x, y in ((0, 0), (0, 2.5), (-3, 0.5)))
+    car = vehicle()
+    assert overlap(outline(car, here), outline(car, same_lane))
+    assert not overlap(outline(car, here), outline(car, beside))
+
+
+def test_two_in_one_place_make_the_step_unfit():
+    through = track([(20, -34), (24, 6)])
+    assert seen_by(MASUK, run((vehicle("car-1"), through), (vehicle("car-2"), through))).clashes
+    assert not seen_by(MASUK, run((vehicle("car-1"), through))).clashes
