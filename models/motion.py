@@ -35,6 +35,10 @@ _LOST_SIDE = 0.6
 """No more error than that is granted to a vehicle that was seen once, at however slow a rate."""
 _GROWTH = 0.25
 """Error of the logarithm of its sides after a second; twice that where the growth is not known."""
+_STILL_IT, _SAME_PLACE = 0.35, 10.0
+"""A box that overlaps so much with where a vehicle surely should be is as surprising as it is apart from there, whatever its shape:
+detectors draw a motorcycle now with its rider and now without."""
+_FOOT, _WITHIN = 0.12, 0.6
 _EDGE = 0.004
 """Of the picture's longer side: boxes that come so near to the edge are cut off by it."""
 _SLIVER = 0.1
@@ -96,7 +100,26 @@ def surprise(vehicles: Sequence[Expected], detections: Sequence[Detection]) -> "
     misplaced = (off[..., 0] + off[..., 1]) / (place * size) ** 2
     misshapen = (off[..., 2] + off[..., 3]) / side**2
     result: NDArray[np.float64] = (misplaced + misshapen) / 2 + 2 * np.log(place / _TREMBLE) + 2 * np.log(side / _TREMBLE)
-    return result
+    shared = _overlaps(seen, there)
+    known = (shared > _STILL_IT) & (place < 2.5 * _TREMBLE)
+    return np.where(known, np.minimum(result, _SAME_PLACE * (1 - shared)), result)
+
+
+def _overlaps(seen: "NDArray[np.float64]", there: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """How much each expected box (row) and each seen one (column) are one; both as centre and logarithms of the sides.
+
+    Intersection over union; of two that stand on the same foot, a part of how far the smaller lies in the larger.
+    """
+    sides, seen_sides = np.exp(there[..., 2:]), np.exp(seen[..., 2:])
+    low = np.maximum(there[..., :2] - sides / 2, seen[..., :2] - seen_sides / 2)
+    high = np.minimum(there[..., :2] + sides / 2, seen[..., :2] + seen_sides / 2)
+    shared = np.clip(high - low, 0, None).prod(axis=-1)
+    areas, seen_areas = sides.prod(axis=-1), seen_sides.prod(axis=-1)
+    foot_apart = np.abs(there[..., 1] + sides[..., 1] / 2 - seen[..., 1] - seen_sides[..., 1] / 2)
+    on_one_foot = foot_apart < _FOOT * np.maximum(sides[..., 1], seen_sides[..., 1])
+    within = np.where(on_one_foot, _WITHIN * shared / np.minimum(areas, seen_areas), 0.0)
+    overlaps: NDArray[np.float64] = np.maximum(shared / (areas + seen_areas - shared), within)
+    return overlaps
 
 
 def has_left(track: Track, at: datetime, picture: tuple[int, int]) -> bool:

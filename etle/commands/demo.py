@@ -39,13 +39,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from etle.commands.run import run_site
     from etle.commands.truth import as_json, load_truth, score
-    from etle.commands.violation_table import table_of
+    from etle.commands.violation_table import table_of, wide_console
 
-    console = Console()
+    console = wide_console()
     args.data = args.data or DATA_FOLDER
     footage = args.footage or configs_folder() / "demo"
     site, truth = load_site(_existing(footage, "site.yaml")), load_truth(_existing(footage, "truth.json"))

@@ -63,11 +63,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
+    from etle.commands.violation_table import table_of, wide_console
 
-    from etle.commands.violation_table import table_of
-
-    console = Console()
+    console = wide_console()
     site = only(load_site(args.site), args.camera)
     with open_stores(args) as stores:
         outcome = run_site(site, stores, console, from_start=args.from_start)

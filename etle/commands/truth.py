@@ -83,12 +83,17 @@ def load_truth(file: Path) -> tuple[TrueViolation, ...]:
 
 
 def score(violations: Sequence[Violation], truth: Sequence[TrueViolation]) -> Score:
-    """Each true violation is matched with the nearest in time of the same camera and rule; each of those counts once."""
+    """Each true violation is matched with one of the same camera, rule and time; of several with that of its plate, then the nearest."""
     pairs = sorted(
-        ((abs(v.occurred_at - t.occurred_at), n, m) for n, t in enumerate(truth) for m, v in enumerate(violations) if _alike(t, v)),
+        (
+            (v.plate.text != t.plate, abs(v.occurred_at - t.occurred_at), n, m)
+            for n, t in enumerate(truth)
+            for m, v in enumerate(violations)
+            if _alike(t, v)
+        ),
     )
     of_truth: dict[int, int] = {}
-    for _, n, m in pairs:
+    for _, _, n, m in pairs:
         if n not in of_truth and m not in of_truth.values():
             of_truth[n] = m
     return Score(

@@ -7,7 +7,16 @@ from zoneinfo import ZoneInfo
 from etle.types import Case, Measurement, Violation
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
+
+
+def wide_console() -> "Console":
+    """The terminal as wide as it is; where there is none, such as in a log, wide enough for the table."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 120))
 
 
 def table_of(cases: Iterable[Case]) -> "Table":

@@ -71,9 +71,7 @@ class Users:
     def add(self, name: str, role: Role, password_hash: str, at: datetime) -> None:
         """Raises ConfigError if the name is taken or is no name."""
         if not NAME.fullmatch(name):
-            raise ConfigError(
-                f"{name!r} is no user name: at most 63 small letters, digits, dots, hyphens and underscores, no mark first"
-            )
+            raise ConfigError(f"{name!r} is no user name: at most 63 small letters, digits, dots, hyphens and underscores, no mark first")
         sql = (
             "INSERT INTO users (name, role, password_hash, created_at) VALUES (%s, %s, %s, %s) ON CONFLICT (name) DO NOTHING RETURNING name"
         )

@@ -21,7 +21,7 @@ def test_every_help_can_be_shown(words, capsys):
 
 
 def test_the_help_of_run_leads_a_newcomer_to_a_first_run():
-    told = etle("run", "--help").stdout
+    told = " ".join(etle("run", "--help").stdout.split())
     for word in ("etle init", "etle violations list", "etle review", "RTSP", "folder", "nothing twice"):
         assert word in told
 

@@ -119,7 +119,7 @@ class Pages:
         made = parcel(story, self.folder)
         for file in made.files:
             self.evidence.put(file.data, file.suffix)
-        self.cases.put(made)
+        self.cases.add(made.violation, made.files)
         return self.case_of(made.violation.id)
 
     def give(self, person: Person, story: Story) -> Case:

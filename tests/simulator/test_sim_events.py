@@ -17,12 +17,16 @@ def test_the_table_below_knows_the_signal_and_the_lines():
     ("points", "behaviour", "line_s"),
     [
         pytest.param([(20, -34), (24, 6)], "red_light", 22.0, id="crosses on red and drives on"),
-        pytest.param([(20, -24), (22, -14.5), (23, -11), (30, -11), (31, 0)], "red_light", 22.14, id="stands past the line, then enters on red"),
+        pytest.param(
+            [(20, -24), (22, -14.5), (23, -11), (30, -11), (31, 0)], "red_light", 22.14, id="stands past the line, then enters on red"
+        ),
         pytest.param([(20, -24), (22, -12), (50, -12), (52, 0)], "stop_line", 21.67, id="stands past the line until green"),
         pytest.param([(20, -24), (22, -12), (40, -12)], "stop_line", 21.67, id="stands past the line for as long as it is known"),
         pytest.param([(40, -24), (43, -13), (45, -8)], "stop_line", 42.73, id="rolls over the line on late red and enters on green"),
         pytest.param([(2, -24), (6, 16)], "crosses_green", 3.0, id="crosses on green"),
-        pytest.param([(10, -24), (12, -12), (50, -12), (52, 0)], "crosses_green_stands_past_line", 11.67, id="caught past the line by the red"),
+        pytest.param(
+            [(10, -24), (12, -12), (50, -12), (52, 0)], "crosses_green_stands_past_line", 11.67, id="caught past the line by the red"
+        ),
         pytest.param([(15, -24), (19, 16)], "crosses_yellow", 16.0, id="crosses on yellow, enters on red"),
         pytest.param([(40, -24), (64, -14.1), (66, 0)], "red_light", 64.01, id="crosses on the next red after a green that it let pass"),
         pytest.param([(62, -24), (64, -12), (110, -12), (111, 0)], "stop_line", 63.67, id="crosses on one red and enters on the next"),
