@@ -1,5 +1,7 @@
 """Hand-made runs for the tests of the truth: a few vehicles, whose fronts are where the tables say."""
 
+import itertools
+
 from benchmark.simulator.demand import Vehicle
 from benchmark.simulator.layout import FPS
 from benchmark.simulator.plates import Registration
@@ -14,7 +16,7 @@ def vehicle(id_: str = "car-0", kind: str = "car", arm: str = "W", *, wrong_way:
 def track(points: list[tuple[float, float]], y: float = 4.5) -> Track:
     """From (second, x of the front) to (second, x), at an even pace between them."""
     steps: list[Sighting] = []
-    for (t0, x0), (t1, x1) in zip(points, points[1:], strict=False):
+    for (t0, x0), (t1, x1) in itertools.pairwise(points):
         speed = (x1 - x0) / (t1 - t0)
         for step in range(round(t0 * FPS), round(t1 * FPS)):
             steps.append(Sighting(step, x0 + speed * (step / FPS - t0), y, 90.0, abs(speed)))
