@@ -30,7 +30,7 @@ def main() -> None:
     cameras = {plan.id: Camera(plan, width, height) for plan in CAMERAS}
     traffic = simulate(arguments.seed, arguments.run)
     views = {name: view_of(camera, traffic) for name, camera in cameras.items()}
-    seconds = {plan.id: arguments.seconds or plan.seconds for plan in CAMERAS}
+    seconds = {plan.id: getattr(arguments, f"{plan.id}_seconds") or plan.seconds for plan in CAMERAS}
     windows = choose(traffic, views, seconds)
     starts_at = truth.starts(windows, STARTS_AT)
     for name, window in windows.items():
@@ -85,7 +85,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmark.simulator", description=__doc__)
     parser.add_argument("--seed", type=int, required=True, help="of the traffic; the clip windows are chosen in its run")
     parser.add_argument("--out", type=Path, required=True, help="folder for the clips, their truth and site.yaml")
-    parser.add_argument("--seconds", type=float, help="length of each clip (default: 30 for masuk, 20 for keluar)")
+    for plan in CAMERAS:
+        parser.add_argument(f"--{plan.id}-seconds", type=float, metavar="S", help=f"length of {plan.id}.mp4 (default: {plan.seconds:g})")
     parser.add_argument("--size", default="1920x1080", help="frame size (default: %(default)s)")
     parser.add_argument("--run", type=float, default=600.0, help="seconds of traffic to choose the windows from (default: %(default)s)")
     parser.add_argument("--crf", type=int, default=27, help="H.264 quality; smaller is better and larger (default: %(default)s)")

@@ -30,7 +30,7 @@ def commands(of: argparse.ArgumentParser, name: str = "etle"):
                 yield from commands(sub, f"{name} {word}")
 
 
-@pytest.mark.parametrize("command", commands(parser()))
+@pytest.mark.parametrize("command", list(commands(parser())))
 def test_every_command_is_told(command):
     assert command in TOLD or command.rsplit(" ", 1)[0] == "etle users"
 
@@ -43,7 +43,7 @@ def test_every_key_is_told(key):
     assert re.search(rf"\b{key}\b", (ROOT / "docs/configuration.md").read_text())
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", list(RULES))
 def test_every_rule_has_a_section_with_its_settings_and_an_offence(name):
     section = (ROOT / "docs/rules.md").read_text().split(f"## {name}")[1].split("\n## ")[0]
     for key in RULES[name].Settings.model_fields:
