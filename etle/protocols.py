@@ -143,7 +143,7 @@ class CaseStore(Protocol):
     ) -> Sequence[Case]:
         """Those that fit, latest first by the moment of the violation; `after` goes on behind that case.
 
-        `plate` finds the text as read, or as the last decision left it. `since` is inside the range, `until` is not.
+        `plate` finds a part of the text as read, or as the last decision left it. `since` is inside the range, `until` is not.
         """
         ...
 

@@ -33,6 +33,8 @@ QUANTISER = 3
 _FULL, _LIMITED = 2, 1  # FFmpeg's AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
 _BT709, _BT601 = 1, 5  # FFmpeg's AVCOL_SPC_BT709, and swscale's number for the matrix that a JPEG means
 _TICKS = Fraction(1, 1_000_000)
+_H264 = {"preset": "veryfast", "crf": "23", "threads": "1", "x264-params": "mbtree=0:weightp=0:bframes=0"}
+"""Macroblock trees and weighted prediction are left out: with x264's assembler they do not give the same bytes each time."""
 _CAMERAS_SINCE = 2000
 """Containers whose maker did not fill in the date say 1904 or 1970."""
 
@@ -234,7 +236,7 @@ def encode_clip(images: "Sequence[Image]", fps: float, width: int, height: int) 
 
 def _write_clip(path: Path, images: "Sequence[Image]", rate: Fraction, width: int, height: int) -> None:
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart", "fflags": "+bitexact"}) as container:
-        stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "23", "threads": "1"})
+        stream = container.add_stream("libx264", rate=rate, options=_H264)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= av.codec.context.Flags.bitexact

@@ -1,25 +1,28 @@
 """What supervisors, auditors and administrators read: the list of cases, the access log, the accounts."""
 
 from dataclasses import dataclass
-from datetime import date
-from typing import Annotated, Final
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from etle.plates import formatted, normalise
-from etle.types import Case, VehicleClass, Verdict
+from etle.types import Case, VehicleClass, Verdict, ViolationId
 from review.access import Right, Visitor, allow, record, wording_of
 from review.desk import desk_of
-from review.pages import VERDICT_LABELS, Page
+from review.pages import LOCAL_ZONE, VERDICT_LABELS, Page
 from review.wording import Language, Wording
 
 router = APIRouter()
 CASES: Final = Page(template="cases.html", here="cases")
 LOG: Final = Page(template="log.html", here="log")
 USERS: Final = Page(template="users.html", here="users")
+RULES: Final = ("red_light", "stop_line", "wrong_way")
+"""Those that can be chosen from; a test holds them to the pipeline's."""
 PAGE: Final = 50
 LOG_PAGE: Final = 200
 
@@ -59,16 +62,24 @@ def row_of(case: Case, words: Wording) -> CaseRow:
 class Chosen:
     """The filters as they stand in the address; None: not filtered by that."""
 
-    state: str | None
+    state: Verdict | Literal["open"] | None
     rule: str | None
     camera: str | None
     plate: str | None
     since: date | None
     until: date | None
 
-    def query(self, start: int) -> str:
+    @property
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        """From the first moment of the first day to that after the last, local time."""
+        zone = ZoneInfo(LOCAL_ZONE)
+        start = datetime.combine(self.since, time(), zone) if self.since else None
+        end = datetime.combine(self.until + timedelta(days=1), time(), zone) if self.until else None
+        return start, end
+
+    def query(self, after: UUID | None) -> str:
         named = {"state": self.state, "rule": self.rule, "camera": self.camera, "plate": self.plate, "from": self.since, "to": self.until}
-        return "/cases?" + urlencode({key: str(value) for key, value in named.items() if value} | {"start": str(start)})
+        return "/cases?" + urlencode({key: str(value) for key, value in (named | {"after": after}).items() if value})
 
 
 Looker = Annotated[Visitor, Depends(allow(Right.BROWSE))]
@@ -85,7 +96,7 @@ def chosen_filters(
 ) -> Chosen:
     """A form sends empty fields for what is not filtered."""
     return Chosen(
-        state=state if state in ("open", *Verdict) else None,
+        state="open" if state == "open" else Verdict(state) if state in tuple(Verdict) else None,
         rule=rule or None,
         camera=camera.strip() or None,
         plate=normalise(plate) or None,
@@ -105,20 +116,28 @@ def _day(text: str) -> date | None:
 
 
 @router.get("/cases")
-def cases(
-    request: Request, who: Looker, chosen: Annotated[Chosen, Depends(chosen_filters)], start: Annotated[int, Query(ge=0)] = 0
-) -> Response:
+def cases(request: Request, who: Looker, chosen: Annotated[Chosen, Depends(chosen_filters)], after: UUID | None = None) -> Response:
     desk, words = desk_of(request), wording_of(request)
     record(desk, who, "list_viewed", detail=request.url.query[:500])
-    found = desk.cases.cases(limit=PAGE + 1)
+    since, until = chosen.span
+    found = desk.cases.cases(
+        state=chosen.state,
+        rule=chosen.rule,
+        camera=chosen.camera,
+        plate=chosen.plate,
+        since=since,
+        until=until,
+        limit=PAGE + 1,
+        after=ViolationId(after) if after else None,
+    )
     return CASES.answer(
         request,
         who,
         chosen=chosen,
-        rules=(),
+        rules=RULES,
         rows=[row_of(case, words) for case in found[:PAGE]],
-        newer=chosen.query(max(0, start - PAGE)) if start else None,
-        older=chosen.query(start + PAGE) if len(found) > PAGE else None,
+        newer=chosen.query(None) if after else None,
+        older=chosen.query(found[PAGE - 1].violation.id) if len(found) > PAGE else None,
     )
 
 

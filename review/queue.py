@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from etle.errors import CaseTaken
 from etle.types import Case, Decision, EvidenceRole, Lamp, Verdict, ViolationId
 from review.access import Right, Visitor, allow, record, seal, unseal, wording_of
 from review.case_view import REASONS, ClipView, PlateCheck, check_plate, decision_view, view_of
@@ -133,7 +134,12 @@ def decide(
     )
     if decision.plate_text != case.violation.plate.text:
         record(desk, who, "plate_edited", case_id, detail=f"{case.violation.plate.text or '-'} > {decision.plate_text or '-'}")
-    desk.cases.decide(decision)
+    if case.assigned_to and case.assigned_to != who.user.name:
+        desk.cases.release(case.assigned_to)  # a supervisor's verdict takes it off the reviewer's screen
+    try:
+        desk.cases.decide(decision)
+    except CaseTaken:
+        return _page(request, who, case, message=words("verdict.taken"), status=409)
     record(desk, who, "decided", case_id, detail=" ".join(filter(None, (verdict, reason))))
     return _next(desk, who, after=case_id)
 

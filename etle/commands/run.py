@@ -154,6 +154,9 @@ class _Job:
         self._run: CameraRun | None = None
         self._source: FrameSource | None = None
         self._stopped = False
+        self._accepted = 0
+        self._refused = ""
+        """Why the last frame was set aside."""
 
     def __call__(self) -> None:
         if self._stopped:
@@ -163,6 +166,8 @@ class _Job:
             self._run.run()
         except SourceBroken as error:
             self._note_problem(str(error))
+        if self._refused and not self._accepted:
+            self._note_problem(f"{self._camera.id}: not one frame could be used. {self._refused}")
 
     def stop(self) -> None:
         from ingest.buffer import LiveBuffer
@@ -198,12 +203,14 @@ class _Job:
 
     def _done(self, frame: Frame) -> None:
         self._progress.advance(self._task)
+        self._accepted += 1
         with self._outcome.lock:
             self._outcome.frames += 1
 
     def _broken(self, frame: Frame, reason: str) -> None:
         from ingest.losses import Loss
 
+        self._refused = reason
         self._losses.count(frame.camera, Loss.UNDECODABLE, reason)
 
     def _found(self, violation: Violation, new: bool) -> None:

@@ -24,7 +24,7 @@ _LAST: Final = "LEFT JOIN LATERAL (SELECT verdict, plate_text FROM decisions WHE
 _FILTERS: Final = {
     "rule": "v.rule = %(rule)s",
     "camera": "v.camera = %(camera)s",
-    "plate": "(v.plate = %(plate)s OR d.plate_text = %(plate)s)",
+    "plate": "(strpos(v.plate, %(plate)s) > 0 OR strpos(d.plate_text, %(plate)s) > 0)",
     "since": "v.occurred_at >= %(since)s",
     "until": "v.occurred_at < %(until)s",
     "after": "(v.occurred_at, v.id) < (SELECT occurred_at, id FROM violations WHERE id = %(after)s::uuid)",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import cv2
 import pytest
 import yaml
@@ -73,10 +74,22 @@ def test_an_absent_video_is_named(tmp_path: Path, clip: Path):
     assert "gone.mp4: no such video file" in flat(done)
 
 
+def index_in_front(clip: Path, folder: Path) -> bytes:
+    """The same film as a recorder writes it that can be read while it grows."""
+    path = folder / "front.mp4"
+    with av.open(str(clip)) as given, av.open(str(path), "w", options={"movflags": "faststart"}) as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(given.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    return path.read_bytes()
+
+
 def test_a_truncated_video_keeps_what_was_found_before_its_end(tmp_path: Path, demo_run: DemoRun, clip: Path):
     cut = tmp_path / "masuk.mp4"
-    data = clip.read_bytes()
-    cut.write_bytes(data[: len(data) * 7 // 10])
+    data = index_in_front(clip, tmp_path)
+    cut.write_bytes(data[: len(data) * 8 // 10])
     camera = yaml.safe_load((FOOTAGE / "site.yaml").read_text())["cameras"][0]
     done = run(site_file(tmp_path, {**camera["source"], "file": str(cut)}), tmp_path / "data")
     assert done.returncode == 1

@@ -412,6 +412,12 @@ class TestBrowsing:
         assert "AE 7777 QQ" not in sari.get("/cases", params={"plate": "7777", "to": "2026-11-23"}).text
         assert "AE 7777 QQ" in sari.get("/cases", params={"plate": "7777", "from": "2026-11-24", "to": "2026-11-24"}).text
 
+    def test_the_rules_to_choose_from_are_those_that_there_are(self) -> None:
+        from pipeline.rules import RULES
+        from review import browse
+
+        assert set(browse.RULES) == set(RULES)
+
     def test_a_date_that_is_none_is_told(self, visit: Visit) -> None:
         assert visit("sari").get("/cases", params={"from": "2026-13-77"}).status_code == 400
 
