@@ -35,6 +35,8 @@ _FRESH_S = 0.6
 _SAME = 0.7
 _PART = 0.9
 """A detection begins no track if it overlaps so much with a vehicle that was seen, or lies so far inside one of its kind of size."""
+_VOTERS = 40
+"""Sightings, spread over the track, that are asked for its class: more say the same and take their time."""
 _DENSE_S = 30.0
 _SPARSE_S = 1.0
 """Sightings older than 30 s are thinned to one a second: a vehicle that stands for minutes would fill the memory."""
@@ -103,7 +105,7 @@ class Tracker:
 def vehicle_of(track: Track) -> VehicleClass:
     """The class that its sightings vote for. A vote weighs its score and the box's area: far motorcycles come out as cars."""
     votes: dict[VehicleClass, float] = defaultdict(float)
-    for sighting in track.sightings:
+    for sighting in track.sightings[:: 1 + len(track.sightings) // _VOTERS]:
         votes[sighting.vehicle] += sighting.score * sighting.box.area
     return max(votes, key=lambda vehicle: (votes[vehicle], vehicle))
 

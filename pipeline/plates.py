@@ -29,6 +29,8 @@ _RIM = 0.04
 """A plate's crop for the reader, likewise."""
 _FIRST_LOOK = 3
 """Frames that are read before the vote is asked for the first time."""
+_ENOUGH = 4
+"""Reads that all agree."""
 _WHOLE_FRAMES = 2
 """Frames that are searched whole if no crop of the vehicle showed a plate."""
 _FITS: Mapping[VehicleClass, float] = {
@@ -56,7 +58,7 @@ class PlateSearch:
         found: list[PlateSighting] = []
         for number, (sighting, frame) in enumerate(self._best_first(track, frames), 1):
             found += self._reads(sighting, frame, _boxes_at(sighting.sequence, others), whole=False)
-            if number >= _FIRST_LOOK and vote(found, vehicle, at).certainty is Certainty.CERTAIN:
+            if number >= _FIRST_LOOK and (_unanimous(found) or vote(found, vehicle, at).certainty is Certainty.CERTAIN):
                 break
         if not found:
             for sighting, frame in list(self._best_first(track, frames))[:_WHOLE_FRAMES]:
@@ -90,6 +92,12 @@ class PlateSearch:
             PlateSighting(sequence=frame.sequence, captured_at=frame.captured_at, plate=mine, sharpness=sharp, read=reader.read([crop])[0])
             for reader in self.readers
         ]
+
+
+def _unanimous(found: Sequence[PlateSighting]) -> bool:
+    """Whether enough reads say the same that more of them by the same readers would add nothing: they repeat their errors too."""
+    texts = [sighting.read.text for sighting in found]
+    return len(texts) >= _ENOUGH and len(set(texts)) == 1 and texts[0] != ""
 
 
 def belongs(plate: Box, vehicle: Box, kind: VehicleClass, others: Sequence[tuple[Box, VehicleClass]]) -> bool:
