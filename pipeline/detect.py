@@ -89,6 +89,7 @@ class CameraStage:
         image = decode(frame, halved=self._halved)
         parcels = self._break_off() if self._clock_went_back(frame) else ()
         self._ring.add(frame, self._needed_moment())
+        self._gathering.film.keep(frame, image)
         self.counts.frames += 1
         self._memory = replace(self._memory, processed=frame.sequence, last_at=frame.captured_at, finished=False)
         self._read_signals(image, frame)

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID, uuid5
-
-import cv2
 
 from etle import config
 from etle.law import Law
 from etle.types import (
     Box,
-    Clip,
     EvidenceFile,
     EvidencePicture,
     EvidenceRole,
@@ -26,24 +23,18 @@ from etle.types import (
     Track,
     Violation,
     ViolationId,
-    digest_of,
 )
-from etle.video import encode_clip
-from pipeline.decoding import HALF_FROM_PX, decode
+from pipeline.film import Film
 from pipeline.memory import Pending
 from pipeline.plates import PlateSearch
 from pipeline.ring import FrameRing
 from pipeline.scene import Rule
 from pipeline.signals import SignalHistory
 
-if TYPE_CHECKING:
-    from etle.types import Image
-
 NAMESPACE: Final = UUID("6f0a3d7e-3b0c-5f43-9c0e-0d6a4f1c2b11")
 """Of the ids of violations. Never to be changed: a replay would find everything anew."""
 _APART: Final = timedelta(seconds=1)
 """Between the pictures and the moment: enough to see that the vehicle moves (or does not)."""
-_CLIP_FPS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +45,7 @@ class Gathering:
     camera: config.Camera
     law: Law
     plates: PlateSearch
+    film: Film
     provenance: Provenance
 
     def parcel(
@@ -67,7 +59,7 @@ class Gathering:
         plate = self.plates.plate_of(track, others, frames, finding.occurred_at)
         starts_at = finding.occurred_at - timedelta(seconds=self.site.evidence.before_s)
         pictures, originals = self._pictures(shown, plate, track, frames)
-        clip, film = self._clip(frames, starts_at, pending.due_at)
+        clip, film = self.film.of([*frames.between(starts_at, pending.due_at)])
         first, last = shown[0][1], max(sighting.captured_at for _, sighting in shown)
         violation = Violation(
             id=violation_id(self.site.site, self.camera.id, finding),
@@ -104,19 +96,6 @@ class Gathering:
             pictures.append(_picture(role, frame, sighting.box, plates.get(sighting.sequence)))
             files[frame.sha256] = EvidenceFile(sha256=frame.sha256, suffix=".jpg", data=frame.jpeg)
         return tuple(pictures), tuple(files.values())
-
-    def _clip(self, frames: FrameRing, start: datetime, end: datetime) -> tuple[Clip, EvidenceFile]:
-        kept = _thinned([*frames.between(start, end)])
-        seconds = (kept[-1].captured_at - kept[0].captured_at).total_seconds()
-        rate = (len(kept) - 1) / seconds if seconds > 0 else 1.0
-        width = min(self.site.evidence.clip_width, kept[0].width) // 2 * 2
-        height = round(kept[0].height * width / kept[0].width) // 2 * 2
-        images = [_small(frame, width, height) for frame in kept]
-        data = encode_clip(images, rate, width, height)
-        ends_at = kept[-1].captured_at + timedelta(seconds=1 / rate)
-        digest = digest_of(data)
-        clip = Clip(starts_at=kept[0].captured_at, ends_at=ends_at, width=width, height=height, sha256=digest)
-        return clip, EvidenceFile(sha256=digest, suffix=".mp4", data=data)
 
 
 def violation_id(site: str, camera: str, finding: Finding) -> ViolationId:
@@ -173,20 +152,3 @@ def _picture(role: EvidenceRole, frame: Frame, vehicle: Box, plate: Box | None) 
         vehicle_box=vehicle,
         plate_box=plate,
     )
-
-
-def _thinned(frames: list[Frame]) -> list[Frame]:
-    """At most so many a second: a film for the eye, not the evidence itself."""
-    kept = frames[:1]
-    for frame in frames[1:]:
-        if (frame.captured_at - kept[-1].captured_at).total_seconds() > 1 / _CLIP_FPS - 0.01:
-            kept.append(frame)
-    return kept
-
-
-def _small(frame: Frame, width: int, height: int) -> "Image":
-    image = decode(frame, halved=max(frame.width, frame.height) >= max(HALF_FROM_PX, 2 * width))
-    if image.shape[:2] == (height, width):
-        return image
-    small: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return small

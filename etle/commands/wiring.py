@@ -65,13 +65,15 @@ def build_stage(site: Site, camera: Camera, engines: Engines, law: "Law", memory
     """Raises ConfigError where the drawings or the rules of the camera are wrong."""
     from pipeline.calibration import calibrate
     from pipeline.detect import CameraStage
+    from pipeline.film import Film
     from pipeline.gather import Gathering
     from pipeline.plates import PlateSearch
     from pipeline.rules import build_rules
 
     provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=memory.run)
     plates = PlateSearch(engines.finder, engines.readers, site.detect.plate_reads)
-    gathering = Gathering(site, camera, law, plates, provenance)
+    film = Film(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
+    gathering = Gathering(site, camera, law, plates, film, provenance)
     rules = build_rules(camera, calibrate(camera))
     return CameraStage(camera, site.detect, engines.detector, engines.lamps, rules, gathering, memory)
 

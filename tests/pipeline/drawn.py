@@ -26,6 +26,7 @@ from etle.types import (
 )
 from pipeline.calibration import calibrate
 from pipeline.detect import CameraStage
+from pipeline.film import Film
 from pipeline.gather import Gathering
 from pipeline.memory import Memory
 from pipeline.plates import PlateSearch
@@ -128,7 +129,7 @@ def stage(watched: config.Site, memory: Memory | None = None, detector: ColourDe
     watching = watched.cameras[0]
     provenance = Provenance(code_version="1", models=(), config_digest=watched.digest, run="r")
     search = PlateSearch(LowerMiddleFinder(), (SilentReader(),), 3)
-    gathering = Gathering(watched, watching, shipped_law(), search, provenance)
+    gathering = Gathering(watched, watching, shipped_law(), search, Film(3.5, watched.evidence.clip_width), provenance)
     rules = build_rules(watching, calibrate(watching))
     eyes = detector or ColourDetector()
     return CameraStage(watching, watched.detect, eyes, AlwaysRed(), rules, gathering, memory or Memory(made_by=MARK, run="r"))
