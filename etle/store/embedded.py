@@ -65,7 +65,7 @@ class EmbeddedPostgres:
         if self._in_use is None:
             return
         with self._starting():
-            if _last(self._in_use):
+            if _last(self._in_use) and self._answers():  # one that was killed needs no stopping
                 self._run("pg_ctl", "stop", "-w", "-D", str(self._data), "-m", "fast", "-t", str(START_S))
             os.close(self._in_use)
             self._in_use = None

