@@ -1,0 +1,71 @@
+"""The demo's pages in a real browser: the cases that the pipeline made of the bundled footage, decided by keyboard."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from demo_footage import DemoRun, etle, violations
+from playwright.sync_api import sync_playwright
+
+READY = "#verdict[data-ready=yes]"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_a_port_that_is_taken_is_told(demo_run: DemoRun):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = etle("review", "--data", demo_run.data, "--port", str(port), check=False)
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_an_officer_decides_what_the_pipeline_found(demo_run: DemoRun, tmp_path: Path):
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("needs a Chromium on the path (Debian: apt-get install chromium)")
+    data = tmp_path / "data"
+    shutil.copytree(demo_run.data / "evidence", data / "evidence")
+    shutil.copytree(demo_run.data / "keys", data / "keys")
+    port = free_port()
+    command = [sys.executable, "-u", "-m", "etle.cli", "demo", "--data", str(data), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        try:
+            told = next(line for line in served.stdout if "sign in as" in line)
+            found = re.search(r"(http://\S+)\s+sign in as (\S+) with (\S+)", told)
+            assert found is not None
+            _decide_two(chromium, *found.groups())
+        finally:
+            served.terminate()
+            served.stdout.read()
+    assert sorted(row["state"] for row in violations(data)) == sorted(["confirm", "reject"] + ["open"] * (len(violations(data)) - 2))
+
+
+def _decide_two(chromium: str, url: str, name: str, password: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(base_url=url, viewport={"width": 1440, "height": 900})
+        page.goto("/")
+        page.get_by_label("Nama pengguna").fill(name)
+        page.get_by_label("Kata sandi").fill(password)
+        page.keyboard.press("Enter")
+        page.locator("#take").click()
+        page.wait_for_selector(READY)
+        page.wait_for_function("document.getElementById('clip').currentTime > 0.3")
+        page.wait_for_function("[...document.querySelectorAll('img')].some(each => each.naturalWidth === 1920)")
+        page.keyboard.press("k")
+        page.wait_for_url("**/cases/*?after=*")
+        page.wait_for_selector(READY)
+        page.keyboard.press("t")
+        with page.expect_navigation():
+            page.keyboard.press("2")
+        browser.close()
