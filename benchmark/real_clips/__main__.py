@@ -37,14 +37,19 @@ class Clip:
 
 def main() -> None:
     args = _arguments()
-    truth = json.loads((args.truth or args.clips.parent / "clips_truth.json").read_text())
-    clips = [_clip(load_site(file, {**os.environ, "ETLE_CLIPS": str(args.clips.absolute())}), truth) for file in SITES]
-    with tempfile.TemporaryDirectory() as folder, open_stores(argparse.Namespace(data=Path(folder), database=None)) as stores:
-        rows = [_row(clip, stores, args.sheets) for clip in clips]
+    rows = measured(args.clips, args.truth, args.sheets)
     report.show("Violations in real clips", rows)
     happened, right, false = (sum(row[key] for row in rows) for key in ("happened", "right", "false"))
     figures = {"recall": right / happened, "precision": right / max(1, right + false), "happened": happened, "right": right, "false": false}
     report.save(args.json, {**figures, "ratio": figures["recall"], "clips": rows})
+
+
+def measured(folder: Path, truth_file: Path | None = None, sheets: Path | None = None) -> list[dict[str, Any]]:
+    """A row for each clip: how many violations happened, were found, and were found although there was none."""
+    truth = json.loads((truth_file or folder.parent / "clips_truth.json").read_text())
+    clips = [_clip(load_site(file, {**os.environ, "ETLE_CLIPS": str(folder.absolute())}), truth) for file in SITES]
+    with tempfile.TemporaryDirectory() as data, open_stores(argparse.Namespace(data=Path(data), database=None)) as stores:
+        return [_row(clip, stores, sheets) for clip in clips]
 
 
 def _row(clip: Clip, stores: Stores, sheets: Path | None) -> dict[str, Any]:

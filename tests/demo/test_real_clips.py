@@ -1,0 +1,24 @@
+"""Real footage of five cities: what people saw in it is found, and nothing else."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmark.real_clips.__main__ import measured
+from etle.errors import WeightsMissing
+from models.weights import weight
+
+
+@pytest.mark.slow
+def test_crossings_on_red_in_real_clips_are_found_and_no_others():
+    shared = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared"))
+    if not (shared / "data" / "clips").is_dir():
+        pytest.skip(f"no real clips: {shared / 'data' / 'clips'} is not there (set ETLE_SHARED)")
+    try:
+        weight("vehicles"), weight("plates"), weight("ppocrv6-rec")
+    except WeightsMissing as error:
+        pytest.skip(str(error))
+    rows = measured(shared / "data" / "clips")
+    assert [(row["clip"], row["right"], row["false"]) for row in rows] == [(row["clip"], row["happened"], 0) for row in rows]
+    assert sum(row["happened"] for row in rows) == 7
