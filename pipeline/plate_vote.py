@@ -133,11 +133,12 @@ def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
     return {key: part / total for key, part in parts.items()}
 
 
-def _candidates(votes: Sequence[_Vote]) -> set[str]:
+def _candidates(votes: Sequence[_Vote]) -> list[str]:
+    """In one order: sums of their shares must not differ in the last digit from one process to the next."""
     texts = {text for v in votes for text in _likely_texts(v.read.characters)}
     texts |= {v.read.text for v in votes}
     texts |= {_spelled(votes, length) for length in {len(v.read.text) for v in votes}}
-    return {text for text in texts if is_plate(text)}
+    return sorted(text for text in texts if is_plate(text))
 
 
 def _likely_texts(characters: Sequence[CharacterRead]) -> list[str]:

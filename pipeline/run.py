@@ -83,7 +83,8 @@ class CameraRun:
         """Raises SourceError after everything before it was done, ConfigError, InferenceError, StoreError."""
         if self._source.live and (lost := self._stage.drop_pending()):
             log.warning("%s: %d findings were cut off by the last stop, and a live camera does not show its past again", self._stream, lost)
-        self._save()
+        if self._stage.memory.processed < 0:
+            self._save()  # the run's name; later on only what the ring holds again may be saved
         broken: SourceError | None = None
         try:
             self._frames()

@@ -131,6 +131,18 @@ def test_killed_at_any_frame_the_violations_are_those_of_an_undisturbed_run(dies
     assert without_run(shelf.kept) == without_run(undisturbed)
 
 
+@pytest.mark.parametrize("dies_at", [36, 41, 62])
+def test_killed_again_while_it_reads_again_what_it_needs_it_still_has_all_its_pictures(dies_at, undisturbed):
+    shelf, notes = Shelf(), Notes()
+    with pytest.raises(Killed):
+        run(Footage(dies_at=dies_at), shelf, notes)
+    for again in (3, 8, 15):
+        with pytest.raises(Killed):
+            run(Footage(dies_at=(notes.saved["tes/cam-1"][0] + again)), shelf, notes)
+    run(Footage(), shelf, notes)
+    assert without_run(shelf.kept) == without_run(undisturbed)
+
+
 @pytest.mark.parametrize("moment", ["dies_before", "dies_after"])
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_killed_around_any_write_nothing_is_lost_and_nothing_doubled(moment, count, undisturbed):
