@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from etle.commands.truth import Score
 
 DATA_FOLDER: Final = Path("etle-demo")
+HIDDEN_S: Final = 0.7
+"""Out of sight for longer than this on the way that matters, a vehicle is not reported (docs/rules.md)."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -99,7 +101,8 @@ def _tell(console: "Console", judged: "Score", known: int) -> None:
         if not match.plate_right:
             console.print(f"  misread: {match.truth.plate} as {match.found.plate.text or 'nothing'} ({match.found.plate.certainty})")
     for true in judged.missed:
-        console.print(f"  missed: {true.rule} of {true.plate} at {true.occurred_at:%H:%M:%S}, camera {true.camera}")
+        why = f"; out of sight for {true.hidden_s:.1f} s then, and such are not accused" if (true.hidden_s or 0) > HIDDEN_S else ""
+        console.print(f"  missed: {true.rule} of {true.plate} at {true.occurred_at:%H:%M:%S}, camera {true.camera}{why}")
     for violation in judged.false:
         console.print(f"  false: {violation.rule} at {violation.occurred_at:%H:%M:%S} UTC, camera {violation.camera}, id {violation.id}")
 

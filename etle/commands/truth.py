@@ -1,5 +1,6 @@
 """Footage whose truth is known (`python -m benchmark.simulator` renders some): what was found held against what happened."""
 
+import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,8 @@ from etle.types import CameraId, RuleName, Violation
 
 TOLERANCE: Final = timedelta(seconds=1)
 """Between the moment that is true and the one that was measured."""
+_AROUND_S: Final = 1.5
+_HALF: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,8 @@ class TrueViolation:
     occurred_at: datetime
     plate: str
     kind: str
+    hidden_s: float | None
+    """For how long at a stretch, around the moment, other things stood before its plate; None if the footage does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,7 @@ def load_truth(file: Path) -> tuple[TrueViolation, ...]:
     """Raises ConfigError if the file is not one of truth."""
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))["violations"]
+        frames = _frames(file.with_name("frames.json.gz"))
         return tuple(
             TrueViolation(
                 camera=CameraId(row["camera"]),
@@ -75,11 +81,32 @@ def load_truth(file: Path) -> tuple[TrueViolation, ...]:
                 occurred_at=datetime.fromisoformat(row["occurred_at"]),
                 plate=row["plate"],
                 kind=row["kind"],
+                hidden_s=_hidden_s(frames.get(row["camera"], ()), row["vehicle"], row["at_s"]),
             )
             for row in rows
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file}: is not the truth about footage: {error!r}") from error
+
+
+def _frames(file: Path) -> dict[str, list[dict[str, Any]]]:
+    """Where everyone was in each frame, by camera; empty if that was not written."""
+    if not file.exists():
+        return {}
+    found: dict[str, list[dict[str, Any]]] = json.loads(gzip.decompress(file.read_bytes()))
+    return found
+
+
+def _hidden_s(frames: Sequence[dict[str, Any]], vehicle: str, at_s: float) -> float | None:
+    if len(frames) < 2:
+        return None
+    longest = run = 0
+    for frame in frames:
+        if abs(frame["t_s"] - at_s) <= _AROUND_S:
+            seen = any(row["id"] == vehicle and row["plate_visible"] >= _HALF for row in frame["vehicles"])
+            run = 0 if seen else run + 1
+            longest = max(longest, run)
+    return float(longest * (frames[1]["t_s"] - frames[0]["t_s"]))
 
 
 def score(violations: Sequence[Violation], truth: Sequence[TrueViolation]) -> Score:
