@@ -14,7 +14,7 @@ from uuid import UUID
 
 from etle.errors import ConfigError
 from etle.store.database import Database
-from etle.types import Verdict, ViolationId
+from etle.types import Verdict
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 
@@ -168,30 +168,6 @@ class Users:
                 {"violation": str(violation) if violation else None, "who": who, "before": before, "limit": limit},
             )
             return tuple(_access(row) for row in cursor.fetchall())
-
-    def tally(self, reviewer: str, since: datetime) -> Tally:
-        """What this reviewer decided since then; a case decided twice counts twice."""
-        with self._database.transaction() as cursor:
-            cursor.execute(
-                "SELECT verdict, count(*) FROM decisions WHERE reviewer = %s AND decided_at >= %s GROUP BY verdict", (reviewer, since)
-            )
-            verdicts = {Verdict(verdict): int(count) for verdict, count in cursor.fetchall()}
-            cursor.execute(
-                "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds_taken) FROM decisions WHERE reviewer = %s AND decided_at >= %s",
-                (reviewer, since),
-            )
-            row = cursor.fetchone()
-        return Tally(verdicts=verdicts, median_s=row[0] if row else None)
-
-    def decided(self, reviewer: str, since: datetime, limit: int) -> tuple[ViolationId, ...]:
-        """Cases that this reviewer decided since then, the last first, each once."""
-        with self._database.transaction() as cursor:
-            cursor.execute(
-                "SELECT violation FROM decisions WHERE reviewer = %s AND decided_at >= %s"
-                " GROUP BY violation ORDER BY max(id) DESC LIMIT %s",
-                (reviewer, since, limit),
-            )
-            return tuple(ViolationId(UUID(str(row[0]))) for row in cursor.fetchall())
 
     def _change(self, name: str, sql: str, value: object) -> None:
         with self._database.transaction() as cursor:
