@@ -50,15 +50,15 @@ def home(request: Request, who: Annotated[Visitor, Depends(allow(*Right))]) -> R
     desk, words = desk_of(request), wording_of(request)
     counts = desk.cases.counts()
     mine = desk.cases.assigned(who.user.name)
-    recent = [desk.cases.case(violation) for violation in desk.users.decided(who.user.name, since=_midnight(desk), limit=RECENT)]
+    recent = desk.cases.decided_by(who.user.name, since=_midnight(desk), limit=RECENT)
     return HOME.answer(
         request,
         who,
         counts=counts,
         mine=mine is not None,
         empty=mine is None and counts.open == counts.in_review,
-        today=desk.users.tally(who.user.name, since=_midnight(desk)),
-        recent=[row_of(case, who.user.name, words) for case in recent if case],
+        today=desk.cases.tally(who.user.name, since=_midnight(desk)),
+        recent=[row_of(case, who.user.name, words) for case in recent],
     )
 
 
