@@ -17,8 +17,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from etle.documents import check as check  # those who read their own settings find it here
-from etle.documents import filled_in, read_yaml
+from etle.deployment import Broker, IngestSettings, Store, refuse_secrets
+from etle.documents import Part as Part  # those who have settings of their own find both here
+from etle.documents import check as check
+from etle.documents import filled_in, read_yaml, rebased
 from etle.errors import ConfigError
 from etle.geometry import side_distance
 from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
@@ -34,12 +36,6 @@ _MEANT_FOR: Final = {
     "timeout_s": ("rtsp", "mjpeg", "snapshot"),
 }
 """Options of some origins only. Elsewhere they would be read and do nothing."""
-
-
-class Part(BaseModel):
-    """A part of a site file: frozen, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Source(Part):
@@ -249,6 +245,9 @@ class Site(Part):
     cameras: tuple[Camera, ...] = Field(min_length=1)
     detect: Detection = Detection()
     evidence: Evidence = Evidence()
+    broker: Broker = Broker()
+    store: Store = Store()
+    ingest: IngestSettings = IngestSettings()
 
     @field_validator("timezone")
     @classmethod
@@ -269,9 +268,9 @@ class Site(Part):
 
     @property
     def digest(self) -> Digest:
-        """Of everything that can change what is found in given frames. Where they come from is no part of it, and neither is the path
-        of the weights: a violation names the models by their own digests."""
-        without: dict[str, Any] = {"cameras": {"__all__": {"source"}}, "detect": {"weights"}}
+        """Of everything that can change what is found in given frames. Where they come from and how they travel is no part of it, and
+        neither is the path of the weights: a violation names the models by their own digests."""
+        without: dict[str, Any] = {"cameras": {"__all__": {"source"}}, "detect": {"weights"}, "broker": True, "store": True, "ingest": True}
         return digest_of(self.model_dump_json(exclude=without).encode())
 
 
@@ -279,7 +278,9 @@ def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
     """Read and check a site file. Raises ConfigError that names every wrong key at once."""
     if not path.exists():
         raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one")
-    document = filled_in(read_yaml(path), environment, str(path))
+    raw = read_yaml(path)
+    refuse_secrets(raw, str(path))
+    document = filled_in(raw, environment, str(path))
     return _rebased(check(document, Site, str(path)), path.parent)
 
 
@@ -289,12 +290,9 @@ def schema() -> dict[str, Any]:
 
 
 def _rebased(site: Site, folder: Path) -> Site:
-    """The same site with the paths of its sources taken from the site file's folder."""
-
-    def rebased(source: Source) -> Source:
-        moved = {key: folder / path for key in ("file", "folder") if (path := getattr(source, key)) is not None}
-        return source.model_copy(update=moved)
-
-    cameras = tuple(camera.model_copy(update={"source": rebased(camera.source)}) for camera in site.cameras)
-    weights = site.detect.weights and folder / site.detect.weights
-    return site.model_copy(update={"cameras": cameras, "detect": site.detect.model_copy(update={"weights": weights})})
+    """Paths are those of the site file's folder; so is a folder of evidence, which might also be the address of a bucket."""
+    moved = rebased(site, folder)
+    place = site.store.evidence
+    if place is None or "://" in place:
+        return moved
+    return moved.model_copy(update={"store": moved.store.model_copy(update={"evidence": str(folder / place)})})

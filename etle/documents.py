@@ -10,14 +10,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from etle.errors import ConfigError
 
 PartT = TypeVar("PartT", bound=BaseModel)
+ValueT = TypeVar("ValueT")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _SHOWN = 40
 """Longer values than that are not repeated in a message, and addresses never: they may hold a password."""
+
+
+class Part(BaseModel):
+    """A part of a document: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 def read_yaml(path: Path) -> Any:
@@ -57,6 +64,19 @@ def check(document: object, part: type[PartT], where: str) -> PartT:
         problems = error.errors(include_url=False)
         lines = [_said(problem, part) for problem in problems if not _follows(problem, problems)]
         raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
+
+
+def rebased(value: ValueT, folder: Path) -> ValueT:
+    """The same value with every path in it, and in the parts inside it, taken from `folder`."""
+    moved: Any = value
+    if isinstance(value, Path):
+        moved = folder / value
+    elif isinstance(value, tuple):
+        moved = tuple(rebased(item, folder) for item in value)
+    elif isinstance(value, Part):
+        moved = value.model_copy(update={key: rebased(getattr(value, key), folder) for key in value.model_fields_set})
+    result: ValueT = moved
+    return result
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from etle import config, errors
+from etle import config, deployment, errors
 from etle.cli import parser
 from etle.law import load_law
 from pipeline.rules import RULES
@@ -35,7 +35,9 @@ def test_every_command_is_told(command):
     assert command in TOLD or command.rsplit(" ", 1)[0] == "etle users"
 
 
-PARTS = (config.Site, config.Camera, config.Source, config.SignalHead, config.Line, config.Lane, config.Detection, config.Evidence)
+SITE_PARTS = (config.Site, config.Camera, config.Source, config.SignalHead, config.Line, config.Lane, config.Detection, config.Evidence)
+BROKER_PARTS = (deployment.Broker, deployment.Topic, deployment.Security)
+PARTS = (*SITE_PARTS, *BROKER_PARTS, deployment.Store, deployment.IngestSettings, deployment.Box)
 
 
 @pytest.mark.parametrize("key", sorted({key for part in PARTS for key in part.model_fields}))
