@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from etle import __version__
-from etle.commands import demo, evidence, init, models, review, run, schema, users, violations
+from etle.commands import demo, evaluate, evidence, init, models, review, run, schema, users, violations
 from etle.errors import EtleError
+from etle.observe.logs import LogForm, set_up_logs
 
-COMMANDS = (run, init, violations, review, users, evidence, models, demo, schema)
+COMMANDS = (run, init, violations, review, users, evidence, models, evaluate, demo, schema)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 something was wrong and the message says what, 2 the command line was, 130 interrupted."""
     args = parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    role = getattr(args, "log", None)
+    set_up_logs(LogForm(role or LogForm.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
     try:
         code: int = args.run(args)
     except EtleError as error:

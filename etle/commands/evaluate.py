@@ -1,0 +1,70 @@
+"""`etle evaluate plates`: find and read plates on photos whose plates are known, and say how well that went."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+if TYPE_CHECKING:
+    from etle.config import Detection
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("evaluate", help="measure how well plates are found and read")
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    plates = deeds.add_parser(
+        "plates",
+        help="on photos whose plates are known",
+        description="Finds and reads the plates of photos as the pipeline does, and holds them against what is true. DIR holds any of "
+        "plates_full.csv (photos with boxes and texts), plate_crops.csv (crops with texts) and plates_foreign.csv (plates of other "
+        "countries) with their pictures; docs/evaluating.md describes the layout and every figure.",
+    )
+    plates.add_argument("folder", type=Path, metavar="DIR")
+    plates.add_argument(
+        "--reader", metavar="ENGINE", help="read with this engine (`detect: reader:` of a site file) instead of the default"
+    )
+    plates.add_argument("--limit", type=positive, metavar="N", help="only N pictures of each table, spread evenly")
+    plates.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    plates.set_defaults(run=run_plates)
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def run_plates(args: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from etle.commands.evaluation_table import progress, show
+    from etle.commands.wiring import open_engines
+    from pipeline.evaluating.costs import MeteredFinder, MeteredReader, costs_of
+    from pipeline.evaluating.looking import look
+    from pipeline.evaluating.report import as_json, report
+    from pipeline.evaluating.truth import load_truth
+
+    settings = detection(args.reader)
+    truth = load_truth(args.folder, args.limit)
+    engines = open_engines(settings)
+    finder, readers = MeteredFinder(engines.finder), [MeteredReader(reader) for reader in engines.readers]
+    outcomes = look(truth, finder, readers, datetime.now(UTC), progress)
+    found = report(outcomes, costs_of(finder, readers), engines.digests[1:], truth.remarks)
+    if args.json:
+        args.json.write_text(json.dumps(as_json(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    show(found)
+    return 0
+
+
+def detection(reader: str | None) -> "Detection":
+    """The defaults of a site file, with another reader. Raises ConfigError."""
+    from etle.config import Detection
+    from etle.errors import ConfigError
+
+    if reader is None:
+        return Detection()
+    known = get_args(Detection.model_fields["reader"].annotation)
+    if reader not in known:
+        raise ConfigError(f"--reader {reader}: there is no such engine. There are: {', '.join(known)}")
+    return Detection.model_validate({"reader": reader})

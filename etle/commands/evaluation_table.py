@@ -1,0 +1,112 @@
+"""An evaluation on the terminal: how far it is, and what came out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.evaluating.figures import Share
+    from pipeline.evaluating.report import Report
+    from pipeline.evaluating.score import Score
+
+T = TypeVar("T")
+
+
+def progress(things: Sequence[T], what: str) -> Iterator[T]:
+    """The same things, with a bar on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, refresh_per_second=2, transient=True, disable=not console.is_terminal) as bar:
+        yield from bar.track(things, description=what)
+
+
+def show(report: "Report") -> None:
+    from rich.markup import escape
+
+    from etle.commands.violation_table import wide_console
+
+    console = wide_console()
+    console.print(_headline(report))
+    for splits, title in ((report.splits, "photos"), (report.crop_splits, "crops")):
+        if any(len(groups) > 1 for groups in splits.values()):
+            console.print(_split_table(splits, title))
+    for line in (*_sentences(report), *report.remarks):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _headline(report: "Report") -> "Table":
+    table = _table("", "", "95 %", "of")
+    plates, crops = report.plates, report.crops
+    if plates:
+        _add(table, "found (finder recall)", plates.found)
+        _add(table, "of what was found, a plate (precision)", report.precision)
+        _add(table, "read right in the given box", plates.exact)
+        table.add_row("characters right there", percent(plates.characters), "", "")
+        _add(table, "found and read right (end to end)", plates.end_to_end)
+        table.add_row("coverage at 1 % error", percent(plates.coverage), "", str(plates.exact.of))
+    if crops:
+        _add(table, "crops read right", crops.exact)
+        table.add_row("coverage at 1 % error, crops", percent(crops.coverage), "", str(crops.exact.of))
+    for score in filter(None, (plates, crops)):
+        _add(table, "expiry right", score.expiry)
+        _add(table, "colour right", score.colour)
+        _add(table, "wrong though certain", score.certain_wrong)
+    return table
+
+
+def _split_table(splits: "Mapping[str, Mapping[str, Score]]", title: str) -> "Table":
+    table = _table(title, "plates", "found", "read", "end to end", "at 1 % error")
+    for name, groups in splits.items():
+        if len(groups) < 2:
+            continue
+        table.add_section()
+        for value, score in groups.items():
+            shares = (score.found.value, score.exact.value, score.end_to_end.value, score.coverage)
+            table.add_row(f"{name}: {_short(value)}", str(max(score.found.of, score.exact.of)), *(percent(share) for share in shares))
+    return table
+
+
+def _sentences(report: "Report") -> Iterator[str]:
+    if foreign := report.foreign:
+        yield (
+            f"Foreign plates read as Indonesian and certain: {foreign.certain} of {foreign.photos} photos. With any text: "
+            f"{foreign.photos_with_text} photos, {foreign.boxes_with_text} of {foreign.boxes} given boxes."
+        )
+    for what, score in (("photos", report.plates), ("crops", report.crops)):
+        if score and score.calibration_error is not None:
+            yield f"Probabilities are off by {100 * score.calibration_error:.1f} points on average ({what})."
+    costs = report.costs
+    if costs.finder_per_photo is not None:
+        yield f"CPU-ms: finder {costs.finder_per_photo:.0f} a photo"
+    read = [f"{name} {ms:.0f}" for name, ms in costs.readers_per_plate.items() if ms is not None]
+    if read:
+        yield f"CPU-ms a plate: {', '.join(read)}"
+
+
+def _table(*headings: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if i else "left", no_wrap=True)
+    return table
+
+
+def _add(table: "Table", what: str, share: "Share | None") -> None:
+    """Nothing for what nobody could count."""
+    if share is not None and share.of:
+        low, high = share.interval or (0.0, 1.0)
+        table.add_row(what, percent(share.value), f"{100 * low:.1f} to {100 * high:.1f}", f"{share.right}/{share.of}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 48 else f"{name[:47]}…"
