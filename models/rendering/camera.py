@@ -1,0 +1,195 @@
+"""What light, lens, sensor and compression do to a picture of a plate; all of it on the small picture, where it is cheap.
+
+One thing is bad at a time. Night, blur, noise and compression drawn independently add up to pictures that nobody can read, and from
+them a reader learns nothing but to guess.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from etle.types import Image
+
+    Light = NDArray[np.float32]
+
+
+class Trouble(StrEnum):
+    """What is bad about a picture."""
+
+    NONE = "none"
+    FAR = "far"
+    DARK = "dark"
+    GLOW = "glow"  # tail lamps or sodium light over the plate
+    GLARE = "glare"  # a lamp in the picture or on the plate
+    MOVED = "moved"
+    TILTED = "tilted"
+    DULL = "dull"  # haze, a dirty lens, a bleached plate
+
+
+_SHARES = {
+    Trouble.NONE: 0.2,
+    Trouble.FAR: 0.2,
+    Trouble.DARK: 0.16,
+    Trouble.GLOW: 0.12,
+    Trouble.GLARE: 0.1,
+    Trouble.MOVED: 0.06,
+    Trouble.TILTED: 0.11,
+    Trouble.DULL: 0.05,
+}
+_HEIGHTS_PX = {Trouble.FAR: (11, 26), Trouble.DARK: (13, 64), Trouble.GLOW: (14, 60)}
+"""Of the plate in the picture; other troubles come at _HEIGHT_PX."""
+_HEIGHT_PX = (16, 96)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    trouble: Trouble
+    plate_height_px: float
+    noise: float
+    """Grey levels, one sigma."""
+    blur_px: float
+    jpeg_quality: int | None
+
+
+def draw_conditions(rng: np.random.Generator) -> Conditions:
+    trouble = list(_SHARES)[int(rng.choice(len(_SHARES), p=list(_SHARES.values())))]
+    return conditions_for(trouble, rng)
+
+
+def conditions_for(trouble: Trouble, rng: np.random.Generator) -> Conditions:
+    low, high = _HEIGHTS_PX.get(trouble, _HEIGHT_PX)
+    height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    sharp = rng.random() < 0.45
+    return Conditions(
+        trouble=trouble,
+        plate_height_px=height,
+        noise=float(np.exp(rng.uniform(np.log(0.5), np.log(9.0 if trouble is Trouble.DARK else 5.0)))),
+        blur_px=0.0 if sharp else float(height * rng.uniform(0.008, 0.04)),
+        jpeg_quality=int(rng.uniform(25 if height > 24 else 45, 93)) if rng.random() < 0.65 else None,
+    )
+
+
+def lit(picture: "Image", conditions: Conditions, rng: np.random.Generator) -> "Light":
+    """The picture under its light, from 0 to 255 and not yet rounded."""
+    light = picture.astype(np.float32)
+    if rng.random() < 0.5:
+        light *= _slope(picture.shape, rng)
+    if rng.random() < 0.12:
+        light *= _shadow(picture.shape, rng)
+    if rng.random() < 0.35:
+        light *= _lamp_colour(rng)
+    match conditions.trouble:
+        case Trouble.DARK:
+            light = light * rng.uniform(0.07, 0.4) + rng.uniform(0, 22)
+            light *= _lamp_colour(rng) if rng.random() < 0.5 else np.float32(1)
+        case Trouble.GLOW:
+            light = _glowing(light, rng)
+        case Trouble.GLARE:
+            light = _glaring(light, rng)
+        case Trouble.DULL:
+            light = (light - 128) * rng.uniform(0.2, 0.5) + rng.uniform(80, 205)
+        case _:
+            light *= rng.uniform(0.7, 1.25)
+    if rng.random() < 0.15:
+        light = 255 * np.clip(light / 255, 0, 1) ** np.float32(rng.uniform(0.5, 1.9))
+    clipped: Light = np.clip(light, 0, 255).astype(np.float32)
+    return clipped
+
+
+def _slope(shape: "tuple[int, ...]", rng: np.random.Generator) -> "Light":
+    height, width = shape[:2]
+    across = np.linspace(rng.uniform(0.55, 1.2), rng.uniform(0.55, 1.2), width, dtype=np.float32)
+    down = np.linspace(rng.uniform(0.7, 1.1), rng.uniform(0.7, 1.1), height, dtype=np.float32)
+    slope: Light = (across[None] * down[:, None])[..., None]
+    return slope
+
+
+def _shadow(shape: "tuple[int, ...]", rng: np.random.Generator) -> "Light":
+    height, width = shape[:2]
+    mask = np.zeros((height, width), dtype=np.float32)
+    edge = [[rng.uniform(0, width), 0], [rng.uniform(0, width), height], [width * 2, height], [width * 2, 0]]
+    cv2.fillPoly(mask, [np.array(edge, dtype=np.int32)], 1.0)
+    soft: Light = 1 - cv2.GaussianBlur(mask, (0, 0), height * rng.uniform(0.01, 0.12) + 0.3) * np.float32(rng.uniform(0.3, 0.65))
+    return soft[..., None] if rng.random() < 0.5 else soft[:, ::-1, None]
+
+
+def _lamp_colour(rng: np.random.Generator) -> "Light":
+    """Sodium, incandescent, dusk, LED: gains for blue, green and red."""
+    strength = rng.random()
+    target = [(0.3, 0.72, 1.1), (0.6, 0.85, 1.1), (1.15, 0.9, 0.6), (0.75, 1.05, 0.8)][int(rng.choice(4, p=[0.35, 0.3, 0.25, 0.1]))]
+    gains: Light = (1 + strength * (np.array(target) - 1)).astype(np.float32)
+    return gains
+
+
+def _glowing(light: "Light", rng: np.random.Generator) -> "Light":
+    """Tail lamps: red or amber light over everything, strongest at one side, and black that is no longer black."""
+    height, width = light.shape[:2]
+    red = np.array((0.08, 0.12, 1.0) if rng.random() < 0.7 else (0.1, 0.5, 1.0), dtype=np.float32)
+    gains = 1 - rng.uniform(0.3, 0.85) * (1 - red)
+    across = np.linspace(rng.uniform(0.3, 1), rng.uniform(0.3, 1), width, dtype=np.float32)[None, :, None]
+    down = np.linspace(rng.uniform(0.5, 1), rng.uniform(0.2, 1), height, dtype=np.float32)[:, None, None]
+    glow: Light = light * gains * np.float32(rng.uniform(0.35, 1.0)) + across * down * red * np.float32(rng.uniform(15, 150))
+    return glow
+
+
+def _glaring(light: "Light", rng: np.random.Generator) -> "Light":
+    """Overexposed until it blooms, or a lamp's disc somewhere on the plate."""
+    height, width = light.shape[:2]
+    if rng.random() < 0.45:
+        burnt = light * np.float32(rng.uniform(1.4, 2.6)) + np.float32(rng.uniform(0, 50))
+        burnt = np.minimum(burnt, 320)
+        bloom: Light = cv2.GaussianBlur(burnt, (0, 0), height * rng.uniform(0.03, 0.12)) * np.float32(rng.uniform(0.05, 0.35))
+        return burnt * np.float32(rng.uniform(0.75, 1)) + bloom
+    disc = np.zeros((height, width), dtype=np.float32)
+    centre = (int(rng.uniform(0, width)), int(rng.uniform(-0.2, 1.2) * height))
+    cv2.circle(disc, centre, int(height * rng.uniform(0.05, 0.35)) + 1, 1.0, -1)
+    disc = cv2.GaussianBlur(disc, (0, 0), height * rng.uniform(0.06, 0.35) + 0.5)
+    colour = np.array([rng.uniform(0.55, 1), rng.uniform(0.75, 1), 1.0], dtype=np.float32)
+    glare: Light = light * np.float32(rng.uniform(0.5, 1)) + disc[..., None] * colour * np.float32(rng.uniform(70, 260))
+    return glare
+
+
+def blurred(light: "Light", conditions: Conditions, rng: np.random.Generator) -> "Light":
+    if conditions.trouble is Trouble.MOVED:
+        light = _smeared(light, conditions.plate_height_px, rng)
+    if conditions.blur_px > 0.3:
+        light = cv2.GaussianBlur(light, (0, 0), conditions.blur_px)
+    return light
+
+
+def _smeared(light: "Light", plate_height_px: float, rng: np.random.Generator) -> "Light":
+    """Along the road mostly, by up to a stroke's width and a half."""
+    length = int(plate_height_px * rng.uniform(0.04, 0.14)) | 1
+    if length < 3:
+        return light
+    angle = rng.normal(0, 0.4) if rng.random() < 0.6 else rng.uniform(0, np.pi)
+    middle = length // 2
+    dx, dy = middle * np.cos(angle), middle * np.sin(angle)
+    kernel = np.zeros((length, length), dtype=np.float32)
+    cv2.line(kernel, (round(middle - dx), round(middle - dy)), (round(middle + dx), round(middle + dy)), 1.0)
+    smeared: Light = cv2.filter2D(light, -1, kernel / kernel.sum())
+    return smeared
+
+
+def recorded(light: "Light", conditions: Conditions, rng: np.random.Generator) -> "Image":
+    """Noise, sharpening, compression, and sometimes the enlarging that a telephone or an archive adds."""
+    height, width = light.shape[:2]
+    grain = rng.standard_normal((height, width, 1), dtype=np.float32) * np.float32(conditions.noise)
+    if conditions.noise > 2 and rng.random() < 0.6:
+        grain = grain + rng.standard_normal((height, width, 3), dtype=np.float32) * np.float32(conditions.noise * 0.5)
+    image: Image = np.clip(light + grain, 0, 255).astype(np.uint8)
+    if rng.random() < 0.18:
+        image = cv2.addWeighted(image, 2.0, cv2.GaussianBlur(image, (0, 0), rng.uniform(0.7, 1.6)), -1.0, 0)
+    if conditions.jpeg_quality is not None:
+        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality])[1], cv2.IMREAD_COLOR)
+    if conditions.plate_height_px < 50 and rng.random() < 0.3:
+        larger = rng.uniform(1.3, 4.0)
+        way = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
+        image = cv2.resize(image, None, fx=larger, fy=larger, interpolation=way)
+    return image

@@ -1,0 +1,150 @@
+"""The colours of a plate, and what wear, bolts and rims leave on it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from etle.types import PlateColour
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from etle.types import Image
+
+    Mask = NDArray[np.uint8]
+
+_BASES: dict[PlateColour, tuple[tuple[int, int, int], tuple[int, int, int], bool]] = {
+    PlateColour.WHITE: ((205, 205, 200), (250, 250, 250), False),
+    PlateColour.BLACK: ((12, 10, 8), (74, 68, 64), True),
+    PlateColour.YELLOW: ((10, 140, 190), (70, 195, 245), False),
+    PlateColour.RED: ((22, 18, 135), (66, 54, 215), True),
+    PlateColour.GREEN: ((60, 120, 25), (125, 185, 100), False),
+}
+"""Darkest and lightest base, blue-green-red, and whether the letters are white."""
+_SHARES = {
+    PlateColour.WHITE: 0.34,
+    PlateColour.BLACK: 0.42,
+    PlateColour.YELLOW: 0.12,
+    PlateColour.RED: 0.08,
+    PlateColour.GREEN: 0.04,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paint:
+    colour: PlateColour
+    base: "NDArray[np.float32]"
+    letters: "NDArray[np.float32]"
+    light_letters: bool
+
+
+def draw_paint(rng: np.random.Generator) -> Paint:
+    colour = list(_SHARES)[int(rng.choice(len(_SHARES), p=list(_SHARES.values())))]
+    darkest, lightest, light_letters = _BASES[colour]
+    base = np.array(darkest) + rng.random() * (np.array(lightest) - np.array(darkest)) + rng.normal(0, 5, 3)
+    letters = rng.uniform(170, 255) + rng.normal(0, 4, 3) if light_letters else rng.uniform(8, 70) + rng.normal(0, 4, 3)
+    if colour is PlateColour.WHITE and rng.random() < 0.05:  # a dealer's trial plate
+        letters = np.array([50, 40, 190]) + rng.normal(0, 15, 3)
+    fade = rng.uniform(0.3, 0.65) if rng.random() < 0.08 else 0.0  # paint that the sun has bleached
+    letters = letters + fade * (base - letters)
+    return Paint(colour=colour, base=base.astype(np.float32), letters=letters.astype(np.float32), light_letters=light_letters)
+
+
+def painted(ink: "Mask", rim: "Mask", paint: Paint, rng: np.random.Generator) -> "Image":
+    """Letters and rim in the letters' colour, the letters pressed into the metal, on a base that is not quite even."""
+    level = np.maximum(ink, rim)
+    steps = np.arange(256, dtype=np.float32)[:, None] / 255
+    table = np.clip(paint.base + (paint.letters - paint.base) * steps, 0, 255).astype(np.uint8)
+    image: Image = cv2.LUT(cv2.merge([level, level, level]), table[None])
+    if rng.random() < 0.5:
+        image = _embossed(image, ink, rng)
+    if rng.random() < 0.5:
+        small = rng.normal(0, rng.uniform(2, 7), (5, 14)).astype(np.float32)
+        uneven = cv2.resize(small, (ink.shape[1], ink.shape[0]), interpolation=cv2.INTER_LINEAR)
+        image = cv2.add(image, cv2.merge([uneven, uneven, uneven]), dtype=cv2.CV_8U)
+    return image
+
+
+def _embossed(image: "Image", ink: "Mask", rng: np.random.Generator) -> "Image":
+    """A light edge on one side of each letter and a dark one on the other."""
+    dx, dy = int(rng.integers(-2, 3)), int(rng.choice([-2, -1, 1, 2]))
+    moved = np.roll(ink, (dy, dx), (0, 1))
+    strength = rng.uniform(0.05, 0.2)
+    light, dark = cv2.subtract(ink, moved), cv2.subtract(moved, ink)
+    image = cv2.addWeighted(image, 1.0, cv2.merge([light, light, light]), strength, 0)
+    edged: Image = cv2.addWeighted(image, 1.0, cv2.merge([dark, dark, dark]), -strength, 0)
+    return edged
+
+
+def draw_rim(ink: "Mask", rng: np.random.Generator) -> "Mask":
+    """The pressed rim near the edge, its corners square or round, all of it or what is left of it."""
+    rim = np.zeros_like(ink)
+    if rng.random() < 0.22:
+        return rim
+    height, width = ink.shape
+    inset, thick = int(rng.integers(1, 7)), int(rng.integers(1, 5))
+    level = int(rng.uniform(110, 255))
+    radius = int(rng.uniform(0, 18)) if rng.random() < 0.7 else 0
+    rounded_rectangle(rim, (inset, inset, width - 1 - inset, height - 1 - inset), radius, level, thick)
+    if rng.random() < 0.12:  # worn off along one side
+        part = int(rng.uniform(0.2, 0.8) * width)
+        rim[:, :part] //= 3
+    return rim
+
+
+def rounded_rectangle(mask: "Mask", box: tuple[int, int, int, int], radius: int, level: int, thick: int) -> None:
+    """`thick` -1 fills it."""
+    x1, y1, x2, y2 = box
+    corners = (
+        (x1 + radius, y1 + radius, 180),
+        (x2 - radius, y1 + radius, 270),
+        (x2 - radius, y2 - radius, 0),
+        (x1 + radius, y2 - radius, 90),
+    )
+    outline = [cv2.ellipse2Poly((x, y), (radius, radius), 0, start, start + 90, 15) for x, y, start in corners]
+    points = np.concatenate(outline).reshape(-1, 1, 2)
+    if thick < 0:
+        cv2.fillPoly(mask, [points], level, cv2.LINE_AA)
+    else:
+        cv2.polylines(mask, [points], True, level, thick, cv2.LINE_AA)
+
+
+def add_bolts_and_dirt(image: "Image", rng: np.random.Generator) -> None:
+    height, width = image.shape[:2]
+    for _ in range(int(rng.integers(0, 5))):
+        if rng.random() < 0.65:
+            _bolt(image, height, width, rng)
+    if rng.random() < 0.25:  # the police's emblem, lower left
+        grey = float(rng.uniform(60, 230))
+        centre = (int(width * rng.uniform(0.04, 0.09)), int(height * rng.uniform(0.72, 0.86)))
+        cv2.ellipse(
+            image, centre, (int(rng.uniform(4, 9)), int(rng.uniform(6, 11))), 0, 0, 360, (grey, grey, grey), int(rng.choice([-1, 1, 2]))
+        )
+    for _ in range(int(rng.integers(0, 4))):
+        if rng.random() < 0.35:
+            _dirt(image, height, width, rng)
+
+
+def _bolt(image: "Image", height: int, width: int, rng: np.random.Generator) -> None:
+    """In the holes beside the number, where it is taken for a stroke, or anywhere."""
+    if rng.random() < 0.5:
+        centre = (int(rng.uniform(0.02, 0.98) * width), int(rng.uniform(0.1, 0.75) * height))
+    else:
+        centre = (int(rng.choice([0.2, 0.24, 0.7, 0.76]) * width + rng.normal(0, 8)), int(rng.uniform(0.12, 0.5) * height))
+    grey = float(rng.uniform(0, 255))
+    cv2.circle(image, centre, int(rng.uniform(2, 6)), (grey, grey, grey), -1, cv2.LINE_AA)
+
+
+def _dirt(image: "Image", height: int, width: int, rng: np.random.Generator) -> None:
+    """One colour over a patch or along a scratch, half transparent."""
+    over = image.copy()
+    colour = tuple(float(v) for v in rng.uniform(20, 200) + rng.normal(0, 12, 3))
+    first = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
+    if rng.random() < 0.5:
+        cv2.ellipse(over, first, (int(rng.uniform(3, 28)), int(rng.uniform(3, 18))), float(rng.uniform(0, 180)), 0, 360, colour, -1)
+    else:
+        cv2.line(over, first, (int(rng.uniform(0, width)), int(rng.uniform(0, height))), colour, int(rng.integers(1, 3)))
+    share = float(rng.uniform(0.2, 0.75))
+    cv2.addWeighted(over, share, image, 1 - share, 0, dst=image)
