@@ -1,0 +1,104 @@
+"""The arithmetic of an evaluation, against values worked out by hand or taken from tables."""
+
+import pytest
+
+from etle.types import Box
+from pipeline.evaluating.figures import Share, calibration_error, character_accuracy, coverage_at, edits, matched, reliability
+
+A, B = Box(0, 0, 10, 10), Box(20, 0, 30, 10)
+
+
+@pytest.mark.parametrize(
+    "true, found, least, pairs",
+    [
+        pytest.param([A], [A], 0.5, {0: 0}, id="the same box"),
+        pytest.param([A], [Box(0, 0, 10, 5)], 0.5, {0: 0}, id="exactly at the threshold"),
+        pytest.param([A], [Box(0, 0, 10, 4.9)], 0.5, {}, id="just below it"),
+        pytest.param([A], [Box(0, 0, 10, 8), Box(0, 0, 10, 9)], 0.5, {0: 1}, id="the better of two; the other one stays over"),
+        pytest.param([A, Box(0, 0, 10, 8)], [Box(0, 0, 10, 9)], 0.5, {0: 0}, id="one found box explains one true box, the better one"),
+        pytest.param([A, B], [B, A], 0.5, {0: 1, 1: 0}, id="the order does not matter"),
+        pytest.param([Box(0, 0, 10, 8), A], [A, Box(0, 0, 10, 6)], 0.5, {0: 1, 1: 0}, id="the largest overlap is served first"),
+        pytest.param([A], [], 0.5, {}, id="nothing found"),
+        pytest.param([], [A], 0.5, {}, id="nothing there"),
+    ],
+)
+def test_boxes_are_matched_once_each(true, found, least, pairs):
+    assert matched(true, found, least) == pairs
+
+
+@pytest.mark.parametrize(
+    "right, of, low, high",
+    [
+        pytest.param(0, 10, 0.0, 0.3085, id="none of ten"),
+        pytest.param(10, 10, 0.6915, 1.0, id="ten of ten"),
+        pytest.param(5, 10, 0.1871, 0.8129, id="half of ten"),
+        pytest.param(1, 100, 0.0003, 0.0545, id="one of a hundred"),
+        pytest.param(95, 100, 0.8872, 0.9836, id="95 of a hundred"),
+        pytest.param(0, 300, 0.0, 0.0122, id="none of 300"),
+    ],
+)
+def test_intervals_are_those_of_clopper_and_pearson(right, of, low, high):
+    assert Share(right, of).interval == pytest.approx((low, high), abs=6e-5)
+
+
+def test_nothing_of_nothing_has_no_value():
+    assert Share(0, 0).value is None
+    assert Share(0, 0).interval is None
+
+
+def reads(*rights: bool):
+    """The first the most probable."""
+    return [(1 - i / 1000, right) for i, right in enumerate(rights)]
+
+
+@pytest.mark.parametrize(
+    "told, error, coverage",
+    [
+        pytest.param(reads(True, True, True, True), 0.01, 1.0, id="all right"),
+        pytest.param(reads(True, True, False, True), 0.01, 0.5, id="one of four wrong: up to it"),
+        pytest.param(reads(False, True, True, True), 0.01, 0.0, id="the most probable one wrong"),
+        pytest.param(reads(False, *[True] * 99), 0.01, 1.0, id="one of a hundred is within the promise, wherever it stands"),
+        pytest.param(reads(False, *[True] * 98), 0.01, 0.0, id="one of 99 is not"),
+        pytest.param(reads(*[True] * 60, False, *[True] * 39), 0.01, 1.0, id="a gap in between is bridged"),
+        pytest.param(reads(True, False, True, True), 0.25, 1.0, id="a looser promise"),
+        pytest.param([(0.9, True), (0.8, True), (0.8, False), (0.7, True)], 0.01, 0.25, id="equally probable ones stay together"),
+        pytest.param(list(reversed(reads(True, True, False, True))), 0.01, 0.5, id="the order of the file does not matter"),
+        pytest.param([], 0.01, None, id="nothing read"),
+    ],
+)
+def test_coverage_is_the_largest_share_that_keeps_the_promise(told, error, coverage):
+    assert coverage_at(error, told) == coverage
+
+
+def test_calibration_is_read_off_ten_bins():
+    bins = reliability([(0.95, True), (0.95, False), (1.0, True), (0.05, False), (0.0, False)])
+    assert [bin.n for bin in bins] == [2, 0, 0, 0, 0, 0, 0, 0, 0, 3]
+    assert bins[9].right == pytest.approx(2 / 3)
+    assert bins[9].probability == pytest.approx(2.9 / 3)
+    assert calibration_error(bins) == pytest.approx((3 * (2.9 - 2) / 3 + 2 * 0.025) / 5)
+
+
+def test_probabilities_that_hold_what_they_say_are_calibrated():
+    assert calibration_error(reliability([(0.75, True), (0.75, True), (0.75, True), (0.75, False)])) == 0
+    assert calibration_error(reliability([])) is None
+
+
+@pytest.mark.parametrize(
+    "first, second, distance",
+    [
+        ("B1234XYZ", "B1234XYZ", 0),
+        ("B1234XYZ", "B1234XY", 1),
+        ("B1234XYZ", "B234XYZ", 1),
+        ("B1234XYZ", "D1234XYQ", 2),
+        ("", "B1A", 3),
+        ("B1A", "", 3),
+    ],
+)
+def test_edits_are_counted(first, second, distance):
+    assert edits(first, second) == distance
+
+
+def test_characters_count_over_all_plates_alike():
+    assert character_accuracy([("B1234XYZ", "B1234XYZ"), ("B1", "")]) == pytest.approx(0.8)
+    assert character_accuracy([("B1", "B1234XYZ")]) == 0
+    assert character_accuracy([]) is None
