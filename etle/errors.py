@@ -8,6 +8,7 @@
     │   ├── SourceUnavailable  ... now, but perhaps later: the reader waits and tries again
     │   └── SourceBroken       ... what it holds is damaged; what could be read was read
     ├── FrameBroken            one picture cannot be decoded: counted and set aside, the camera goes on
+    ├── SpoolFull              no room, or no writing, on the box's disk: live cameras give up their oldest frames, others wait
     ├── WireError              a message does not say what the contract says: set aside with its reason
     ├── InferenceError         a model failed on a picture: the stage stops loudly
     ├── StoreError             database or evidence store
@@ -50,6 +51,10 @@ class SourceBroken(SourceError):
 
 
 class FrameBroken(EtleError):
+    pass
+
+
+class SpoolFull(EtleError):
     pass
 
 
