@@ -1,0 +1,219 @@
+"""Numbers, liveness and logs as an operator's tools see them."""
+
+import argparse
+import io
+import json
+import logging
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+pytest.importorskip("prometheus_client", reason="needs the `ingest` extra")
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from etle.commands.observe_options import add_observe_options, open_observation
+from etle.errors import ConfigError
+from etle.observe.health import Health
+from etle.observe.logs import LogForm, set_up_logs
+from etle.observe.metrics import Away, EvidenceTrouble, FrameOutcome, Metrics, ViolationOutcome
+from etle.observe.server import serve
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def health(seconds: Seconds) -> Health:
+    return Health(seconds)
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+@pytest.fixture
+def port(metrics: Metrics, health: Health) -> Iterator[int]:
+    with serve(0, metrics, health, host="127.0.0.1") as chosen:
+        yield chosen
+
+
+def test_every_number_is_under_its_agreed_name(metrics: Metrics) -> None:
+    metrics.frame("cam-1", FrameOutcome.SENT, 3)
+    metrics.frame("cam-1", FrameOutcome.LOST)
+    metrics.last_frame("cam-1", datetime(2026, 11, 25, tzinfo=UTC))
+    metrics.clock_skew("cam-1", -1.5)
+    metrics.lag("etle.frames.v1", seconds=2.5, messages=40)
+    metrics.inference("yolo", 0.03)
+    metrics.violation("red_light", ViolationOutcome.WRITTEN)
+    metrics.spool(frames=7, bytes_=700, limit_bytes=1000)
+    metrics.dead_letter("detect")
+    metrics.evidence_error(EvidenceTrouble.FULL)
+    metrics.evidence_stored(250)
+    metrics.vendor_message("acme", "refused")
+    expected = [
+        ("etle_frames_total", {"camera": "cam-1", "outcome": "sent"}, 3),
+        ("etle_frames_total", {"camera": "cam-1", "outcome": "lost"}, 1),
+        ("etle_last_frame_timestamp_seconds", {"camera": "cam-1"}, 1795564800),
+        ("etle_clock_skew_seconds", {"camera": "cam-1"}, -1.5),
+        ("etle_lag_seconds", {"topic": "etle.frames.v1"}, 2.5),
+        ("etle_lag_messages", {"topic": "etle.frames.v1"}, 40),
+        ("etle_inference_seconds_count", {"model": "yolo"}, 1),
+        ("etle_violations_total", {"rule": "red_light", "outcome": "written"}, 1),
+        ("etle_spool_frames", {}, 7),
+        ("etle_spool_bytes", {}, 700),
+        ("etle_spool_limit_bytes", {}, 1000),
+        ("etle_dead_letters_total", {"stage": "detect"}, 1),
+        ("etle_evidence_errors_total", {"kind": "full"}, 1),
+        ("etle_evidence_bytes_total", {}, 250),
+        ("etle_vendor_messages_total", {"vendor": "acme", "outcome": "refused"}, 1),
+    ]
+    for name, labels, value in expected:
+        assert metrics.value(name, **labels) == value, name
+        assert name in metrics.names()
+
+
+def test_what_has_not_happened_yet_is_shown_as_zero(metrics: Metrics) -> None:
+    metrics.expect("cam-1", FrameOutcome.LOST)
+    metrics.expect_dead_letters("detect")
+    assert metrics.value("etle_frames_total", camera="cam-1", outcome="lost") == 0
+    assert metrics.value("etle_dead_letters_total", stage="detect") == 0
+    assert metrics.value("etle_evidence_errors_total", kind="corrupt") == 0
+    assert metrics.value("etle_paused", target="broker") == 0
+
+
+def test_a_pause_shows_while_it_lasts_and_is_counted_once(metrics: Metrics) -> None:
+    with metrics.waiting_for(Away.DATABASE):
+        assert metrics.value("etle_paused", target="database") == 1
+    assert metrics.value("etle_paused", target="database") == 0
+    assert metrics.value("etle_pauses_total", target="database") == 1
+
+
+def test_two_roles_in_one_process_do_not_mix() -> None:
+    one, other = Metrics(), Metrics()
+    one.dead_letter("write")
+    assert other.value("etle_dead_letters_total", stage="write") is None
+
+
+def test_prometheus_can_read_what_is_served(port: int, metrics: Metrics) -> None:
+    metrics.frame("cam-1", FrameOutcome.PROCESSED)
+    status, text = get(port, "/metrics")
+    families = {family.name for family in text_string_to_metric_families(text)}
+    assert status == 200
+    assert {"etle_frames", "etle_build_info", "process_resident_memory_bytes", "process_open_fds"} <= families
+
+
+def test_a_role_whose_loop_turns_is_alive(port: int, health: Health, seconds: Seconds) -> None:
+    health.watch("capture", 30)
+    seconds.now += 29
+    health.turned("capture")
+    seconds.now += 29
+    status, text = get(port, "/healthz")
+    assert status == 200
+    assert json.loads(text) == {"ok": True, "problems": [], "seconds_since_turn": {"capture": 29.0}}
+
+
+def test_a_loop_that_is_stuck_is_named_with_how_long(port: int, health: Health, seconds: Seconds) -> None:
+    health.watch("capture", 30)
+    health.watch("send", 60)
+    seconds.now += 31
+    status, text = get(port, "/healthz")
+    assert status == 503
+    assert json.loads(text)["problems"] == ["capture has not turned for 31 s; 30 s are allowed"]
+
+
+def test_a_loop_that_failed_is_named_with_its_reason_until_it_is_forgotten(health: Health, seconds: Seconds) -> None:
+    health.watch("detect", 10)
+    health.failed("detect", "the model gave up")
+    seconds.now += 11
+    health.turned("detect")
+    assert health.problems() == ("detect failed: the model gave up",)
+    health.forget("detect")
+    assert health.problems() == ()
+
+
+def test_a_loop_that_nobody_watches_may_stand_still(health: Health, seconds: Seconds) -> None:
+    health.turned("idle")
+    seconds.now += 1e6
+    assert health.problems() == ()
+
+
+def test_there_is_nothing_else_to_get(port: int) -> None:
+    assert get(port, "/")[0] == 404
+
+
+def test_a_port_that_is_taken_is_named(metrics: Metrics, health: Health) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{taken}.*--metrics"), serve(taken, metrics, health, host="127.0.0.1"):
+            pass
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers = []
+    yield io.StringIO()
+    root.handlers = before
+    root.setLevel(level)
+
+
+def test_a_json_log_has_one_object_a_line_with_what_was_passed(written: io.StringIO) -> None:
+    set_up_logs(LogForm.JSON, logging.INFO, written)
+    logging.getLogger("etle.x").info("camera %s is\nsilent", "cam-1", extra={"camera": "cam-1", "silent_s": 12.5})
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("etle.x").exception("it failed", extra={"message_key": b"k"})
+    logging.getLogger("etle.x").debug("not at this level")
+    first, second = (json.loads(line) for line in written.getvalue().splitlines())
+    assert (first["level"], first["logger"], first["message"]) == ("info", "etle.x", "camera cam-1 is\nsilent")
+    assert (first["camera"], first["silent_s"]) == ("cam-1", 12.5)
+    assert datetime.fromisoformat(first["at"]).tzinfo is not None
+    assert "ValueError: broken" in second["exception"]
+
+
+def test_a_text_log_tells_the_same_to_a_person(written: io.StringIO) -> None:
+    set_up_logs(LogForm.TEXT, logging.WARNING, written)
+    logging.getLogger("etle.x").warning("silent", extra={"camera": "cam-1"})
+    logging.getLogger("etle.x").info("not at this level")
+    assert written.getvalue() == "WARNING silent camera=cam-1\n"
+
+
+def test_a_role_opens_what_its_options_say() -> None:
+    own = argparse.ArgumentParser()
+    add_observe_options(own)
+    with open_observation(own.parse_args([])) as seen:
+        seen.metrics.dead_letter("detect")
+        assert seen.metrics.value("etle_dead_letters_total", stage="detect") == 1
+    with open_observation(own.parse_args(["--metrics", "0", "--log", "json"])) as seen:
+        assert seen.health.problems() == ()
+    with pytest.raises(SystemExit):
+        own.parse_args(["--metrics", "70000"])
