@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from etle.config import Detection
+    from models.reading.as_they_come import PlainReader
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,6 +28,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     plates.add_argument("--limit", type=positive, metavar="N", help="only N pictures of each table, spread evenly")
     plates.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    plates.add_argument("--peers", action="store_true", help="show the same crops to EasyOCR and PP-OCR as they come (EasyOCR is slow)")
+    plates.add_argument(
+        "--peer-crops", type=positive, default=40, metavar="N", help="with --peers: N plates of photos and N crops (default: %(default)s)"
+    )
     plates.set_defaults(run=run_plates)
 
 
@@ -42,6 +49,7 @@ def run_plates(args: argparse.Namespace) -> int:
     from etle.commands.wiring import open_engines
     from pipeline.evaluating.costs import MeteredFinder, MeteredReader, costs_of
     from pipeline.evaluating.looking import look
+    from pipeline.evaluating.peers import compare
     from pipeline.evaluating.report import as_json, report
     from pipeline.evaluating.truth import load_truth
 
@@ -50,7 +58,10 @@ def run_plates(args: argparse.Namespace) -> int:
     engines = open_engines(settings)
     finder, readers = MeteredFinder(engines.finder), [MeteredReader(reader) for reader in engines.readers]
     outcomes = look(truth, finder, readers, datetime.now(UTC), progress)
-    found = report(outcomes, costs_of(finder, readers), engines.digests[1:], truth.remarks)
+    costs = costs_of(finder, readers)
+    peers, absent = open_peers() if args.peers else ([], [])
+    compared = compare(outcomes, peers, args.peer_crops, costs.readers, progress) if args.peers else None
+    found = report(outcomes, costs, compared, engines.digests[1:], (*truth.remarks, *absent))
     if args.json:
         args.json.write_text(json.dumps(as_json(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     show(found)
@@ -68,3 +79,31 @@ def detection(reader: str | None) -> "Detection":
     if reader not in known:
         raise ConfigError(f"--reader {reader}: there is no such engine. There are: {', '.join(known)}")
     return Detection.model_validate({"reader": reader})
+
+
+def open_peers() -> "tuple[list[PlainReader], list[str]]":
+    """Those that run here, and why the others do not."""
+    from etle.errors import MissingExtra, WeightsError
+    from models.reading.as_they_come import EasyOcrAsItComes, PpOcrAsItComes
+    from models.weights import weight
+
+    ways: dict[str, Callable[[], PlainReader]] = {
+        "PP-OCRv6, whole crop": lambda: PpOcrAsItComes(weight("ppocrv6-rec")),
+        "PP-OCRv6, upper part": lambda: PpOcrAsItComes(weight("ppocrv6-rec"), upper=0.7),
+        "EasyOCR": lambda: EasyOcrAsItComes(_easyocr_folder()),
+    }
+    peers, absent = [], []
+    for name, opened in ways.items():
+        try:
+            peers.append(opened())
+        except (MissingExtra, WeightsError) as error:
+            absent.append(f"{name} was not asked: {error}")
+    return peers, absent
+
+
+def _easyocr_folder() -> Path:
+    """Where both of its weights lie. Raises WeightsError."""
+    from models.weights import weight
+
+    folders = {weight(name).parent for name in ("easyocr-detection", "easyocr-recognition")}
+    return folders.pop()

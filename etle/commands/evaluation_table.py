@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from pipeline.evaluating.figures import Share
+    from pipeline.evaluating.peers import Comparison
     from pipeline.evaluating.report import Report
     from pipeline.evaluating.score import Score
 
@@ -34,6 +35,8 @@ def show(report: "Report") -> None:
     for splits, title in ((report.splits, "photos"), (report.crop_splits, "crops")):
         if any(len(groups) > 1 for groups in splits.values()):
             console.print(_split_table(splits, title))
+    if report.peers:
+        console.print(_peer_table(report.peers))
     for line in (*_sentences(report), *report.remarks):
         console.print(escape(line), highlight=False, soft_wrap=True)
 
@@ -74,7 +77,17 @@ def _split_table(splits: "Mapping[str, Mapping[str, Score]]", title: str) -> "Ta
     return table
 
 
+def _peer_table(peers: "Comparison") -> "Table":
+    table = _table("the same plates in the same run", "given boxes", "", "crops", "", "CPU-ms a plate")
+    for peer in (peers.ours, *peers.others):
+        shares = [text for share in (peer.given, peer.crops) for text in (percent(share.value), f"{share.right}/{share.of}")]
+        table.add_row(peer.name, *shares, "-" if peer.cpu_ms is None else f"{peer.cpu_ms:.0f}")
+    return table
+
+
 def _sentences(report: "Report") -> Iterator[str]:
+    from pipeline.evaluating.report import cost_ratio
+
     if foreign := report.foreign:
         yield (
             f"Foreign plates read as Indonesian and certain: {foreign.certain} of {foreign.photos} photos. With any text: "
@@ -89,6 +102,9 @@ def _sentences(report: "Report") -> Iterator[str]:
     read = [f"{name} {ms:.0f}" for name, ms in costs.readers_per_plate.items() if ms is not None]
     if read:
         yield f"CPU-ms a plate: {', '.join(read)}"
+    ratio = cost_ratio(report)
+    if ratio is not None:
+        yield f"Finder on a photo and readers on a plate cost {ratio:.2f} of one EasyOCR read of a crop."
 
 
 def _table(*headings: str) -> "Table":

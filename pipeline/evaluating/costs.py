@@ -18,6 +18,8 @@ class Costs:
 
     finder_per_photo: float | None
     readers_per_plate: Mapping[str, float | None]
+    readers: float | None
+    """All of them on one plate."""
     per_look: float | None
     """One look at one vehicle: the finder on one picture, and every reader on one plate."""
 
@@ -69,8 +71,6 @@ class MeteredReader:
 def costs_of(finder: MeteredFinder, readers: Sequence[MeteredReader]) -> Costs:
     found, read = finder.meter.ms, {reader.name: reader.meter.ms for reader in readers}
     known = [ms for ms in read.values() if ms is not None]
-    return Costs(
-        finder_per_photo=found,
-        readers_per_plate=read,
-        per_look=found + sum(known) if found is not None and len(known) == len(read) else None,
-    )
+    readers_ms = sum(known) if known and len(known) == len(read) else None
+    per_look = None if found is None or readers_ms is None else found + readers_ms
+    return Costs(finder_per_photo=found, readers_per_plate=read, readers=readers_ms, per_look=per_look)

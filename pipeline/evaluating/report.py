@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from etle.types import Digest
+from models.reading.as_they_come import EasyOcrAsItComes
 from pipeline.evaluating.costs import Costs
 from pipeline.evaluating.figures import Share
 from pipeline.evaluating.looking import Outcomes
+from pipeline.evaluating.peers import Comparison, Peer
 from pipeline.evaluating.score import Foreign, Score, foreign, precision, score, split
 
 
@@ -24,11 +26,14 @@ class Report:
     crop_splits: Mapping[str, Mapping[str, Score]]
     foreign: Foreign | None
     costs: Costs
+    peers: Comparison | None
     engines: tuple[tuple[str, Digest], ...]
     remarks: tuple[str, ...]
 
 
-def report(outcomes: Outcomes, costs: Costs, engines: Sequence[tuple[str, Digest]], remarks: Sequence[str]) -> Report:
+def report(
+    outcomes: Outcomes, costs: Costs, peers: Comparison | None, engines: Sequence[tuple[str, Digest]], remarks: Sequence[str]
+) -> Report:
     cases = [case for photo in outcomes.photos or () for case in photo.cases]
     return Report(
         photos=None if outcomes.photos is None else len(outcomes.photos),
@@ -40,6 +45,7 @@ def report(outcomes: Outcomes, costs: Costs, engines: Sequence[tuple[str, Digest
         crop_splits=split(outcomes.crops or ()),
         foreign=None if outcomes.foreign is None else foreign(outcomes.foreign),
         costs=costs,
+        peers=peers,
         engines=tuple(engines),
         remarks=tuple(remarks),
     )
@@ -67,6 +73,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "crops": _score(crops) if crops else None,
         "splits": _splits(report.splits),
         "crop_splits": _splits(report.crop_splits),
+        "peers": _peers(report.peers) if report.peers else None,
+        "cost_ratio_to_easyocr": cost_ratio(report),
         "cpu_ms": asdict(report.costs),
         "engines": dict(report.engines),
         "remarks": list(report.remarks),
@@ -135,3 +143,23 @@ def _intervals(report: Report) -> dict[str, Any]:
 
 def _splits(splits: Mapping[str, Mapping[str, Score]]) -> dict[str, Any]:
     return {name: {value: _score(score) for value, score in groups.items()} for name, groups in splits.items()}
+
+
+def cost_ratio(report: Report) -> float | None:
+    """One look of ours at one vehicle, finder and readers, over one EasyOCR read of one crop, in the same run."""
+    easyocr = next((peer.cpu_ms for peer in (report.peers.others if report.peers else ()) if peer.name == EasyOcrAsItComes.name), None)
+    return report.costs.per_look / easyocr if report.costs.per_look is not None and easyocr else None
+
+
+def _peers(peers: Comparison) -> dict[str, Any]:
+    return {peer.name: _peer(peer) for peer in (peers.ours, *peers.others)}
+
+
+def _peer(peer: Peer) -> dict[str, Any]:
+    return {
+        "n": peer.given.of,
+        "reader_exact": peer.given.value,
+        "crops": peer.crops.of,
+        "crops_exact": peer.crops.value,
+        "cpu_ms_per_plate": peer.cpu_ms,
+    }

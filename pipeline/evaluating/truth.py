@@ -7,11 +7,14 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from etle.errors import ConfigError
 from etle.plates import is_plate, normalise, parse_expiry
 from etle.types import Box, PlateColour
 from pipeline.evaluating.pictures import broken_or_box_outside
+
+T = TypeVar("T")
 
 PHOTOS, CROPS, FOREIGN = "plates_full.csv", "plate_crops.csv", "plates_foreign.csv"
 _SIDES = ("x1", "y1", "x2", "y2")
@@ -66,7 +69,7 @@ def load_truth(folder: Path, limit: int | None = None) -> Truth:
     return Truth(photos=photos, crops=crops, foreign=foreign, remarks=tuple(remarks))
 
 
-def spread(things: Sequence[TruePicture], limit: int | None) -> tuple[TruePicture, ...]:
+def spread(things: Sequence[T], limit: int | None) -> tuple[T, ...]:
     """At most `limit` of them, evenly from the first to the last."""
     if limit is None or limit >= len(things):
         return tuple(things)

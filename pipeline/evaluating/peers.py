@@ -1,0 +1,73 @@
+"""Other readers on the same crops in the same run: how often right, and what they cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models.reading.as_they_come import PlainReader
+from pipeline.evaluating.costs import Meter
+from pipeline.evaluating.figures import Share
+from pipeline.evaluating.looking import Outcomes, PlateCase, Progress
+from pipeline.evaluating.photo_reading import plate_crop
+from pipeline.evaluating.pictures import load
+from pipeline.evaluating.truth import spread
+
+if TYPE_CHECKING:
+    from etle.types import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """`given` and `crops` are what it read right, in boxes of photos and of `plate_crops.csv`."""
+
+    name: str
+    given: Share
+    crops: Share
+    cpu_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Ours and theirs, on the same plates."""
+
+    ours: Peer
+    others: tuple[Peer, ...]
+
+
+def compare(outcomes: Outcomes, peers: Sequence[PlainReader], most: int, ours_ms: float | None, progress: Progress) -> Comparison:
+    """`most`: so many plates of photos, and so many crops, spread evenly. `ours_ms`: CPU-ms of all our readers on one plate."""
+    given = spread([case for photo in outcomes.photos or () for case in photo.cases if case.given], most)
+    crops = spread([case for case in outcomes.crops or () if case.given], most)
+    ours = Peer(name="etle", given=_right(given), crops=_right(crops), cpu_ms=ours_ms)
+    return Comparison(ours=ours, others=tuple(_of(peer, given, crops, progress) for peer in peers))
+
+
+def _of(peer: PlainReader, given: Sequence[PlateCase], crops: Sequence[PlateCase], progress: Progress) -> Peer:
+    meter = Meter()
+    if first := next(iter((*given, *crops)), None):
+        peer.text_of(crop_of(first))  # the first call opens things
+    rights = [_reads_right(peer, case, meter) for case in progress((*given, *crops), peer.name)]
+    return Peer(
+        name=peer.name,
+        given=Share(sum(rights[: len(given)]), len(given)),
+        crops=Share(sum(rights[len(given) :]), len(crops)),
+        cpu_ms=meter.ms,
+    )
+
+
+def _reads_right(peer: PlainReader, case: PlateCase, meter: Meter) -> bool:
+    crop = crop_of(case)
+    meter.pictures += 1
+    with meter:
+        text = peer.text_of(crop)
+    return text == case.truth.text
+
+
+def crop_of(case: PlateCase) -> "Image":
+    """What our readers were shown of the plate in its true place."""
+    image = load(case.picture.path)
+    return plate_crop(image, case.truth.box) if case.truth.box else image
+
+
+def _right(cases: Sequence[PlateCase]) -> Share:
+    return Share(sum(case.right_given for case in cases), len(cases))
