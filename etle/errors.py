@@ -16,6 +16,9 @@
     │   ├── EvidenceFull       ... no space left: free some, nothing was lost
     │   ├── EvidenceCorrupt    ... bytes do not have the digest they are filed under
     │   └── CaseTaken          ... another reviewer has the case on the screen
+    ├── BrokerError            Kafka
+    │   ├── BrokerUnavailable  ... away: spool or pause, and try again
+    │   └── BrokerRefused      ... says no: a topic is missing, a message too large, we may not
     └── MissingExtra           a package that the role needs is not installed: names the pip command
 
 A message names the thing and the way out. `None` or an empty tuple means "looked, there was none"; "could not look" is raised.
@@ -83,6 +86,18 @@ class EvidenceCorrupt(StoreError):
 
 
 class CaseTaken(StoreError):
+    pass
+
+
+class BrokerError(EtleError):
+    pass
+
+
+class BrokerUnavailable(BrokerError):
+    pass
+
+
+class BrokerRefused(BrokerError):
     pass
 
 

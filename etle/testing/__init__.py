@@ -4,6 +4,7 @@ They are shipped, so that whoever writes a rule, a reader or a store of their ow
 `tests/contract/` holds each of them to what the one for the road does. Nothing here needs a package beyond etle's own.
 """
 
+from etle.testing.broker import MemoryBroker, MemorySubscriber
 from etle.testing.cases import MemoryCases
 from etle.testing.engines import Script, ScriptedDetector, ScriptedFinder, ScriptedLamps, ScriptedReader
 from etle.testing.seams import HandClock, ListSink, ListSource, MemoryCheckpoints, MemoryEvidence
@@ -14,9 +15,11 @@ __all__ = [
     "HandClock",
     "ListSink",
     "ListSource",
+    "MemoryBroker",
     "MemoryCases",
     "MemoryCheckpoints",
     "MemoryEvidence",
+    "MemorySubscriber",
     "Script",
     "ScriptedDetector",
     "ScriptedFinder",
