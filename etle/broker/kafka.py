@@ -1,4 +1,4 @@
-"""Kafka behind the seam; the one file that imports its client.
+"""Kafka behind the seam; the one file of the workers that imports its client.
 
 The producer is idempotent and waits for every replica in sync (`acks=all`): what is said to be safe is. The client keeps whatever it is
 given in memory until it is sent, so what is on its way is bounded here. Partitions move between workers cooperatively: only those that
@@ -18,7 +18,7 @@ from etle.broker.security import Connection
 from etle.errors import BrokerError, BrokerRefused, BrokerUnavailable, MissingExtra
 
 try:
-    from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
     from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
     from kafka.errors import (
         AuthorizationError,
@@ -53,7 +53,7 @@ _SESSION_MS: Final = 10_000
 _NOT_OURS: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _REFUSED: Final = (
     AuthorizationError, IllegalSaslStateError, InvalidTopicError, KafkaConfigurationError, MessageSizeTooLargeError,
-    RecordListTooLargeError,    SaslAuthenticationFailedError, UnsupportedSaslMechanismError,
+    RecordListTooLargeError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError,
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def broker_error(error: Exception, where: str) -> BrokerError:
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
+def told(where: str) -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
@@ -94,7 +94,7 @@ class KafkaPublisher:
         self._on_its_way = 0
         self._failures: deque[Exception] = deque(maxlen=10)
         settings = connection.settings() | {"request_timeout_ms": round(self._timeout_s * 500)}
-        with _told(self._where):
+        with told(self._where):
             self._producer = KafkaProducer(
                 **settings,
                 metrics_enabled=False,
@@ -115,7 +115,7 @@ class KafkaPublisher:
         size = len(value) + len(key) + sum(len(name) + len(content) for name, content in headers)
         self._wait_for_room(size)
         try:
-            with _told(self._where):
+            with told(self._where):
                 future = self._producer.send(topic, value=value, key=key, headers=list(headers), partition=partition)
         except BaseException:
             self._settled(size)
@@ -125,7 +125,7 @@ class KafkaPublisher:
         return KafkaReceipt(future)
 
     def flush(self) -> None:
-        with _told(self._where):
+        with told(self._where):
             self._producer.flush(timeout=self._timeout_s + 5)
         if self._failures:
             error = self._failures[0]
@@ -186,7 +186,7 @@ class KafkaSubscriber:
         self._moves = _Moves()
         self._unplaced: set[int] = set()
         self._paused = False
-        with _told(self._where):
+        with told(self._where):
             self._consumer = KafkaConsumer(
                 **connection.settings(),
                 metrics_enabled=False,
@@ -204,7 +204,7 @@ class KafkaSubscriber:
             self._consumer.subscribe([topic], listener=self._moves)
 
     def poll(self, timeout_s: float, most: int) -> Polled:
-        with _told(self._where):
+        with told(self._where):
             batches = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=most)
         lost, gained = self._moves.taken()
         self._unplaced = (self._unplaced - lost) | gained
@@ -216,29 +216,29 @@ class KafkaSubscriber:
         return Polled(lost=tuple(sorted(lost)), gained=tuple(sorted(gained)), messages=messages)
 
     def seek(self, partition: int, offset: int) -> None:
-        with _told(self._where):
+        with told(self._where):
             self._consumer.seek(self._place(partition), offset)
         self._unplaced.discard(partition)
 
     def committed(self, partition: int) -> Position | None:
-        with _told(self._where):
+        with told(self._where):
             found = self._consumer.committed(self._place(partition), metadata=True, timeout_ms=self._timeout_ms)
         return None if found is None else Position(offset=found.offset, note=found.metadata or "")
 
     def first(self, partition: int) -> int:
         place = self._place(partition)
-        with _told(self._where):
+        with told(self._where):
             return int(self._consumer.beginning_offsets([place], timeout_ms=self._timeout_ms)[place])
 
     def end(self, partition: int) -> int:
         place = self._place(partition)
-        with _told(self._where):
+        with told(self._where):
             return int(self._consumer.end_offsets([place], timeout_ms=self._timeout_ms)[place])
 
     def commit(self, positions: Mapping[int, Position]) -> bool:
         offsets = {self._place(number): OffsetAndMetadata(each.offset, each.note, -1) for number, each in positions.items()}
         try:
-            with _told(self._where):
+            with told(self._where):
                 self._consumer.commit(offsets, timeout_ms=self._timeout_ms)
         except BrokerError as error:
             if isinstance(error.__cause__, _NOT_OURS):
@@ -271,7 +271,7 @@ class KafkaReader:
     def __init__(self, connection: Connection, client: str) -> None:
         self._where = connection.where
         self._timeout_ms = round(connection.broker.timeout_s * 1000)
-        with _told(self._where):
+        with told(self._where):
             self._consumer = KafkaConsumer(
                 **connection.settings(),
                 metrics_enabled=False,
@@ -288,7 +288,7 @@ class KafkaReader:
     def messages(self, topic: str, partition: int, since: int | None = None) -> Iterator[Message]:
         """Oldest first, up to the partition's present end. Raises BrokerUnavailable."""
         place = TopicPartition(topic, partition)
-        with _told(self._where):
+        with told(self._where):
             self._consumer.assign([place])
             first = self._consumer.beginning_offsets([place], timeout_ms=self._timeout_ms)[place]
             end = self._consumer.end_offsets([place], timeout_ms=self._timeout_ms)[place]
@@ -297,7 +297,7 @@ class KafkaReader:
 
     def partitions(self, topic: str) -> int:
         """How many it has; 0 if there is no such topic."""
-        with _told(self._where):
+        with told(self._where):
             return len(self._consumer.partitions_for_topic(topic) or ())
 
     def close(self) -> None:
@@ -306,7 +306,7 @@ class KafkaReader:
     def _until(self, place: TopicPartition, end: int) -> Iterator[Message]:
         silent_ms = 0
         while (position := self._position(place)) < end:
-            with _told(self._where):
+            with told(self._where):
                 batches = self._consumer.poll(timeout_ms=500)
             silent_ms = 0 if batches or self._position(place) > position else silent_ms + 500
             if silent_ms > self._timeout_ms:
@@ -316,19 +316,8 @@ class KafkaReader:
                     yield _message(record)
 
     def _position(self, place: TopicPartition) -> int:
-        with _told(self._where):
+        with told(self._where):
             return int(self._consumer.position(place, timeout_ms=self._timeout_ms) or 0)
-
-
-@contextmanager
-def kafka_admin(connection: Connection) -> Iterator[Any]:
-    """The client's own admin; what it raises is ours. Raises BrokerUnavailable, BrokerRefused."""
-    with _told(connection.where):
-        admin = KafkaAdminClient(**connection.settings(), client_id="etle-admin")
-        try:
-            yield admin
-        finally:
-            admin.close()
 
 
 def _message(record: Any) -> Message:

@@ -1,4 +1,4 @@
-"""A broker in memory, with the same seams as Kafka's: topics of partitions, groups with positions, a worker of a group for each partition."""
+"""A broker in memory, with the seams of Kafka's: topics of partitions, groups with positions, each partition one worker's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

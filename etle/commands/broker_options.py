@@ -1,0 +1,35 @@
+"""Where the broker is: the site file's word, and before it the environment's."""
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etle.deployment import Broker, broker_servers
+
+if TYPE_CHECKING:
+    from etle.broker.security import Connection
+
+
+def broker_of(site: Path | None) -> Broker:
+    """The broker's settings in that site file; the defaults without one. Raises ConfigError."""
+    from etle.config import load_site
+
+    return load_site(site).broker if site is not None else Broker()
+
+
+def connection_to(broker: Broker) -> "Connection":
+    """Raises ConfigError if neither the settings nor ETLE_KAFKA name a server."""
+    from etle.broker.security import Connection
+
+    if not logging.getLogger().isEnabledFor(logging.INFO):
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it tells each attempt; what comes of them is raised, and told once
+    return Connection(servers=broker_servers(broker, os.environ), broker=broker)
+
+
+def check_topics_exist(connection: "Connection") -> None:
+    """Before a role starts: Kafka lets one subscribe to a topic that is not there, and says nothing. Raises ConfigError."""
+    from etle.broker.kafka_admin import KafkaTopicAdmin
+    from etle.broker.topics import need_topics
+
+    need_topics(connection.broker, KafkaTopicAdmin(connection))

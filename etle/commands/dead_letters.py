@@ -1,0 +1,119 @@
+"""`etle dead-letters`: what could not be processed, why, and once more."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etle.broker.names import Names
+from etle.commands.broker_options import broker_of, connection_to
+from etle.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etle.broker.letters import DeadLetter
+    from etle.broker.security import Connection
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("dead-letters", help="what could not be processed: list, show, replay")
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    listed = deeds.add_parser("list", help="one line for each: id, when, stage, where it lay, why")
+    listed.add_argument("--json", action="store_true", help="one JSON object a line")
+    shown = deeds.add_parser("show", help="one of them, with its headers")
+    shown.add_argument("id", metavar="ID", help="as `list` shows it, such as 0/17")
+    shown.add_argument("--value", metavar="FILE", type=Path, help="write the message itself there")
+    again = deeds.add_parser(
+        "replay",
+        help="put messages back into the topic that they came from",
+        description="Puts messages back, unchanged, into the topic that they came from, once what was in their way is mended. A violation "
+        "becomes a case then; a frame is of use only if those around it did not go through either (an unknown camera, a wrong key).",
+    )
+    again.add_argument("ids", metavar="ID", nargs="*", help="as `list` shows them")
+    again.add_argument("--all", action="store_true", help="all that were not replayed yet")
+    for deed, run in ((listed, run_list), (shown, run_show), (again, run_replay)):
+        deed.add_argument("--stage", metavar="STAGE", help="only those that this stage set aside: detect, write")
+        deed.add_argument("--site", metavar="SITE.yaml", type=Path, help="the site file (default: the default settings)")
+        deed.set_defaults(run=run)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    with _letters(args) as (letters, _):
+        for letter in letters:
+            sys.stdout.write((json.dumps(_as_json(letter), ensure_ascii=False) if args.json else _line(letter)) + "\n")
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    with _letters(args) as (letters, _):
+        letter = _chosen(letters, [args.id])[0]
+    shown = {**_as_json(letter), "headers": {name: value.decode(errors="replace") for name, value in letter.headers}}
+    sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+    if args.value:
+        args.value.write_bytes(letter.value)
+    return 0
+
+
+def run_replay(args: argparse.Namespace) -> int:
+    from etle.broker.kafka import KafkaPublisher
+    from etle.broker.letters import replay
+
+    if bool(args.ids) == args.all:
+        raise ConfigError("name the letters to replay (`etle dead-letters list` shows them), or give --all")
+    with _letters(args) as (letters, connection):
+        chosen = [letter for letter in letters if not letter.replayed] if args.all else _chosen(letters, args.ids)
+        publisher = KafkaPublisher(connection, "etle-dead-letters")
+        try:
+            replay(chosen, publisher, Names(connection.broker.prefix).dead_letters)
+        finally:
+            publisher.close()
+    sys.stdout.write(f"{len(chosen)} replayed\n")
+    return 0
+
+
+@contextmanager
+def _letters(args: argparse.Namespace) -> "Iterator[tuple[Sequence[DeadLetter], Connection]]":
+    from etle.broker.kafka import KafkaReader
+    from etle.broker.letters import letters
+
+    connection = connection_to(broker_of(args.site))
+    topic = Names(connection.broker.prefix).dead_letters
+    reader = KafkaReader(connection, "etle-dead-letters")
+    try:
+        partitions = reader.partitions(topic)
+        if not partitions:
+            raise ConfigError(f"Kafka has no topic {topic}: `etle topics create` makes it")
+        found = letters(message for number in range(partitions) for message in reader.messages(topic, number))
+    finally:
+        reader.close()
+    yield [letter for letter in found if args.stage in (None, letter.stage)], connection
+
+
+def _chosen(letters: "Sequence[DeadLetter]", ids: Sequence[str]) -> "list[DeadLetter]":
+    known = {letter.id: letter for letter in letters}
+    if absent := [name for name in ids if name not in known]:
+        raise ConfigError(f"there is no dead letter {absent[0]!r}; `etle dead-letters list` shows them")
+    return [known[name] for name in ids]
+
+
+def _line(letter: "DeadLetter") -> str:
+    state = " (replayed)" if letter.replayed else ""
+    where = f"{letter.topic} {letter.partition}/{letter.offset}"
+    return f"{letter.id}  {letter.at:%Y-%m-%d %H:%M:%S}Z  {letter.stage:8} {where}  {letter.reason}{state}"
+
+
+def _as_json(letter: "DeadLetter") -> dict[str, object]:
+    return {
+        "id": letter.id,
+        "at": letter.at.isoformat(),
+        "stage": letter.stage,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "key": None if letter.key is None else letter.key.decode(errors="replace"),
+        "reason": letter.reason,
+        "bytes": len(letter.value),
+        "replayed": letter.replayed,
+    }
