@@ -12,6 +12,7 @@ import struct
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -34,14 +35,11 @@ class Record(NamedTuple):
     body: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A record as it is read, and where: the spool finds it again by that."""
+class Waiting(NamedTuple):
+    """A record as it is read."""
 
     label: str
     body: bytes
-    segment: int
-    end: int
 
 
 @dataclass(slots=True)
@@ -106,32 +104,29 @@ class Spool:
         found: list[Waiting] = []
         size = 0
         for segment in list(self._segments):
+            read = 0
             for place, body in self._stored(segment):
-                if body is None and found:
-                    return found  # told the next time, when it is the oldest
+                size += place.size
+                if found and (body is None or size > limit_bytes):
+                    return found  # a damaged one is told when it is the oldest
                 if body is None:
                     self._pass(segment, place)
                     self._lost(place.label, 1)
-                    continue
-                size += len(body)
-                if found and size > limit_bytes:
-                    return found
-                found.append(Waiting(place.label, body, segment.number, place.offset + place.size))
-            if found and segment.labels.total() > sum(waiting.segment == segment.number for waiting in found):
-                return found
+                else:
+                    found.append(Waiting(place.label, body))
+                    read += 1
+            if found and segment.labels.total() > read:
+                return found  # what is behind it cannot be read: told when it is the oldest
             if not found:
                 self._give_up(segment)
         return found
 
-    def forget(self, taken: Sequence[Waiting]) -> None:
-        """These, which are the oldest, are safe elsewhere. Those that were dropped since they were read are passed over."""
-        for waiting in taken:
-            while self._segments and self._segments[0].number < waiting.segment:
-                self._remove_first()
-            if self._segments and self._segments[0].number == waiting.segment:
-                self._first, self._offset = waiting.segment, waiting.end
-                self._segments[0].labels[waiting.label] -= 1
-        if self._segments and not self._segments[0].labels.total():
+    def forget(self, count: int) -> None:
+        """So many of the oldest, which `peek` gave, are safe elsewhere."""
+        while count > 0 and self._segments:
+            count -= self._forget_in(self._segments[0], count)
+            if self._segments[0].labels.total():
+                break
             self._remove_first()
         self._write_mark()
 
@@ -175,6 +170,18 @@ class Spool:
                 yield place, body_of(file, place)
         finally:
             os.close(file)
+
+    def _forget_in(self, segment: _Segment, count: int) -> int:
+        """How many went: fewer than `count` at the end of the file."""
+        file = os.open(segment.path, os.O_RDONLY)
+        try:
+            start = self._offset if segment.number == self._first else 0
+            taken = list(islice(places(file, start), count))
+        finally:
+            os.close(file)
+        for place in taken:
+            self._pass(segment, place)
+        return len(taken)
 
     def _pass(self, segment: _Segment, place: Place) -> None:
         self._first, self._offset = segment.number, place.offset + place.size

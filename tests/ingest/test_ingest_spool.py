@@ -35,7 +35,7 @@ def all_of(spool: Spool, at_once: int = 1000) -> list[int]:
     found = []
     while taken := spool.peek(at_once):
         found += [number_of(each.body) for each in taken]
-        spool.forget(taken)
+        spool.forget(len(taken))
     return found
 
 
@@ -82,7 +82,7 @@ class SpoolAgainstAList(RuleBasedStateMachine):
         assert [number_of(each.body) for each in read] == [number for number, _ in self.model[: len(read)]]
         assert bool(read) == bool(self.model)
         taken = read[: round(len(read) * part)]
-        self.spool.forget(taken)
+        self.spool.forget(len(taken))
         self.model = self.model[len(taken) :]
 
     @precondition(lambda self: self.model)
@@ -229,7 +229,7 @@ for number in range(10**9):
     sys.stdout.flush()
     if number % 3 == 2:
         taken = spool.peek(1)
-        spool.forget(taken)
+        spool.forget(len(taken))
         sys.stdout.write(f"taken {taken[0].body.split(b':')[0].decode()}\\n")
         sys.stdout.flush()
 """
