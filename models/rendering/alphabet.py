@@ -142,15 +142,23 @@ def _first_letters(rng: np.random.Generator, p: Proportions) -> dict[str, Letter
         "F": [[(1, 0), (0, 0), (0, 1)], [(0, p.bar), (rng.uniform(0.7, 0.95), p.bar)]],
         "G": _g(rng, c),
         "H": [[(0, 0), (0, 1)], [(1, 0), (1, 1)], [(0, p.bar), (1, p.bar)]],
-        "I": [[(0.5, 0), (0.5, 1)], *([[(0, 0), (1, 0)], [(0, 1), (1, 1)]] if rng.random() < 0.85 else [])],
-        "J": [
-            [(1, 0), (1, 1 - u), *_arc(0.5, 1 - u, 0.5, u, 0, rng.uniform(120, 175))],
-            *([[(0.4, 0), (1, 0)]] if rng.random() < 0.3 else []),
-        ],
+        "I": _i(rng),
+        "J": _j(rng, u),
         "K": [[(0, 0), (0, 1)], [(1, 0), (0, rng.uniform(0.55, 0.65))], [(rng.uniform(0.25, 0.4), 0.45), (1, 1)]],
         "L": [[(0, 0), (0, 1), (1, 1)]],
         "M": [_m(rng, p)],
     }
+
+
+def _i(rng: np.random.Generator) -> Letter:
+    """With slabs, which no other country's plates have, or seldom without."""
+    stem: Stroke = [(0.5, 0), (0.5, 1)]
+    return [stem, [(0, 0), (1, 0)], [(0, 1), (1, 1)]] if rng.random() < 0.85 else [stem]
+
+
+def _j(rng: np.random.Generator, corner: float) -> Letter:
+    hook: Stroke = [(1, 0), (1, 1 - corner), *_arc(0.5, 1 - corner, 0.5, corner, 0, rng.uniform(120, 175))]
+    return [hook, [(0.4, 0), (1, 0)]] if rng.random() < 0.3 else [hook]
 
 
 def _g(rng: np.random.Generator, c: Stroke) -> Letter:

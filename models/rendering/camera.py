@@ -86,14 +86,14 @@ def lit(picture: "Image", conditions: Conditions, rng: np.random.Generator) -> "
         light *= _lamp_colour(rng)
     match conditions.trouble:
         case Trouble.DARK:
-            light = light * rng.uniform(0.07, 0.4) + rng.uniform(0, 22)
+            light = light * np.float32(rng.uniform(0.07, 0.4)) + np.float32(rng.uniform(0, 22))
             light *= _lamp_colour(rng) if rng.random() < 0.5 else np.float32(1)
         case Trouble.GLOW:
             light = _glowing(light, rng)
         case Trouble.GLARE:
             light = _glaring(light, rng)
         case Trouble.DULL:
-            light = (light - 128) * rng.uniform(0.2, 0.5) + rng.uniform(80, 205)
+            light = (light - 128) * np.float32(rng.uniform(0.2, 0.5)) + np.float32(rng.uniform(80, 205))
         case _:
             light *= rng.uniform(0.7, 1.25)
     if rng.random() < 0.15:
@@ -145,7 +145,8 @@ def _glaring(light: "Light", rng: np.random.Generator) -> "Light":
         burnt = light * np.float32(rng.uniform(1.4, 2.6)) + np.float32(rng.uniform(0, 50))
         burnt = np.minimum(burnt, 320)
         bloom: Light = cv2.GaussianBlur(burnt, (0, 0), height * rng.uniform(0.03, 0.12)) * np.float32(rng.uniform(0.05, 0.35))
-        return burnt * np.float32(rng.uniform(0.75, 1)) + bloom
+        blooming: Light = burnt * np.float32(rng.uniform(0.75, 1)) + bloom
+        return blooming
     disc = np.zeros((height, width), dtype=np.float32)
     centre = (int(rng.uniform(0, width)), int(rng.uniform(-0.2, 1.2) * height))
     cv2.circle(disc, centre, int(height * rng.uniform(0.05, 0.35)) + 1, 1.0, -1)
@@ -187,9 +188,17 @@ def recorded(light: "Light", conditions: Conditions, rng: np.random.Generator) -
     if rng.random() < 0.18:
         image = cv2.addWeighted(image, 2.0, cv2.GaussianBlur(image, (0, 0), rng.uniform(0.7, 1.6)), -1.0, 0)
     if conditions.jpeg_quality is not None:
-        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, conditions.jpeg_quality])[1], cv2.IMREAD_COLOR)
+        image = _compressed(image, conditions.jpeg_quality)
     if conditions.plate_height_px < 50 and rng.random() < 0.3:
         larger = rng.uniform(1.3, 4.0)
         way = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
         image = cv2.resize(image, None, fx=larger, fy=larger, interpolation=way)
     return image
+
+
+def _compressed(image: "Image", quality: int) -> "Image":
+    _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    compressed: Image = decoded.astype(np.uint8, copy=False)
+    return compressed

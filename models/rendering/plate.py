@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HEIGHT = 120
 _MOTORCYCLES = 0.38
-"""Of the plates drawn for no vehicle in particular. A motorcycle's is 2.5 times as wide as high, a car's 3.1, and its expiry stands right."""
+"""Of the plates drawn for no vehicle in particular. Theirs are 2.5 times as wide as high, with the expiry to the right; a car's 3.1."""
 
 
 def render_plate(rng: np.random.Generator, *, vehicle: VehicleClass | None = None) -> RenderedPlate:
@@ -72,7 +72,7 @@ def _expiry_line(ink: "Mask", text: PlateText, face: Typeface, above: float, mot
     middle = width * (rng.uniform(0.55, 0.84) if motorcycle and rng.random() < 0.8 else rng.uniform(0.42, 0.58))
     middle = min(max(middle, half + 4), width - half - 4)
     other = face if rng.random() < 0.6 else typeface(int(rng.integers(TYPEFACES)))
-    assert text.expiry is not None  # noqa: S101
+    assert text.expiry is not None
     row = Row(x1=middle - half, x2=middle + half, y=y, height=tall, spread=True)
     boxes = write(ink, text.expiry.split("·"), row, other, rng)
     between = (round((boxes[1].x2 + boxes[2].x1) / 2), round(y + tall / 2))

@@ -49,7 +49,7 @@ def draw_pose(size: tuple[int, int], text: "Box", conditions: Conditions, rng: n
 
 def _hung(flat: "Corners", conditions: Conditions, rng: np.random.Generator) -> "Corners":
     """Turned in space and seen from a few plate widths away."""
-    width, height = flat[2]
+    width = flat[2, 0]
     tilted = conditions.trouble is Trouble.TILTED
     roll = rng.uniform(-18, 18) if tilted else rng.normal(0, 3.2)
     yaw = rng.normal(0, 26 if tilted else 16)
@@ -69,7 +69,8 @@ def _rotation(angles: "NDArray[np.float64]") -> "NDArray[np.float64]":
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
+    turned: NDArray[np.float64] = about_z @ about_y @ about_x
+    return turned
 
 
 def _side(corners: "Corners") -> float:
