@@ -7,53 +7,23 @@ written down elsewhere when the key is made. With the files and their manifests 
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from etle.errors import ConfigError, EvidenceCorrupt, MissingExtra, WireError
+from etle.errors import EvidenceCorrupt, MissingExtra, WireError
+from etle.signing import Signer as Signer  # those who make manifests find it here
 from etle.types import Digest, EvidenceFile, Violation, digest_of
 from etle.wire import violation_from_json, violation_to_json
 
 try:
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_pem_private_key
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 except ModuleNotFoundError as absent:
     raise MissingExtra("cryptography", "store") from absent
 
 SUFFIX: Final = ".manifest"
 FORMAT: Final = "etle-manifest-1"
-
-
-class Signer:
-    """The Ed25519 key of this installation."""
-
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
-        self.public_key: Final = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-    @classmethod
-    def from_file(cls, file: Path) -> Self:
-        """Makes the key if there is none, readable by its owner only. Raises ConfigError if the file is something else."""
-        if not file.exists():
-            _make_key(file)
-        try:
-            key = load_pem_private_key(file.read_bytes(), password=None)
-        except (ValueError, TypeError, OSError) as error:
-            raise ConfigError(f"{file} is not a private key that can be read: {error}. Bring it back from a backup.") from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ConfigError(f"{file} is a private key, but not an Ed25519 one")
-        return cls(key)
-
-    @property
-    def fingerprint(self) -> Digest:
-        return digest_of(self.public_key)
-
-    def sign(self, data: bytes) -> bytes:
-        return self._key.sign(data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,21 +78,3 @@ def _told(violation: Violation, files: Sequence[EvidenceFile]) -> dict[str, Any]
 def _canonical(value: object) -> bytes:
     """One text for one value: keys in order, no spaces, ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _make_key(file: Path) -> None:
-    """Whole or not at all, and never over another: of two processes that start together one makes it."""
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.{os.urandom(8).hex()}")
-    try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(pem)
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(unfinished, file)
-        except FileExistsError:
-            return
-    finally:
-        unfinished.unlink(missing_ok=True)
