@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etle.commands import train
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -33,6 +35,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     listed.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
     listed.set_defaults(run=run_list)
 
+    train.add(deeds)
     for deed in (pull, listed):
         deed.add_argument("--folder", type=Path, metavar="DIR", help="where weights lie (default: ETLE_MODELS, else your data folder)")
 

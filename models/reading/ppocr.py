@@ -59,10 +59,15 @@ class PpOcrPlateReader:
         threads: int = 1,
         name: str = "ppocrv6",
         misreads: Mapping[str, tuple[str, float]] = TYPEFACE_MISREADS,
+        width: int = _MAIN_WIDTH,
     ) -> None:
-        """`misreads`: empty for a recogniser that was trained on Indonesian plates. Raises WeightsMissing, WeightsError, MissingExtra."""
+        """`misreads`: empty for a recogniser that was trained on Indonesian plates. `width`: what the number's line is padded to.
+
+        Raises WeightsMissing, WeightsError, MissingExtra.
+        """
         self.name = name
         self._misreads = misreads
+        self._width = width
         self._session, self.digest = _open(path, threads)
         self._input = self._session.get_inputs()[0].name
         self._columns, self._fold = _columns(self._session, path)
@@ -75,7 +80,7 @@ class PpOcrPlateReader:
         if crop.shape[1] < _LEAST_SIZE[0] or crop.shape[0] < _LEAST_SIZE[1]:
             return PlateRead(reader=self.name, text="", characters=())
         lines = find_lines(crop)
-        main = self._recognise(lines.main, _MAIN_WIDTH)
+        main = self._recognise(lines.main, self._width)
         text = _main_text(main)
         if not text:
             return PlateRead(reader=self.name, text="", characters=())

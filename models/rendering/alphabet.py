@@ -130,7 +130,7 @@ def _four(rng: np.random.Generator) -> Letter:
 
 def _first_letters(rng: np.random.Generator, p: Proportions) -> dict[str, Letter]:
     c = [*_arc(0.5, p.bend, 0.5, p.bend, -rng.uniform(5, 30), -180), *_arc(0.5, 1 - p.bend, 0.5, p.bend, 180, rng.uniform(5, 30))]
-    apex = [(0, 1), (0.44, 0), (0.56, 0), (1, 1)] if rng.random() < 0.4 else [(0, 1), (0.5, 0), (1, 1)]
+    apex: Stroke = [(0, 1), (0.44, 0), (0.56, 0), (1, 1)] if rng.random() < 0.4 else [(0, 1), (0.5, 0), (1, 1)]
     bowls = [*_arc(0.5, 0.75, 0.5, 0.25, 90, -90), *_arc(0.5, 0.25, rng.uniform(0.38, 0.48), 0.25, 90, -90)]
     u = p.corner
     return {

@@ -77,7 +77,7 @@ def conditions_for(trouble: Trouble, rng: np.random.Generator) -> Conditions:
 
 def lit(picture: "Image", conditions: Conditions, rng: np.random.Generator) -> "Light":
     """The picture under its light, from 0 to 255 and not yet rounded."""
-    light = picture.astype(np.float32)
+    light: Light = picture.astype(np.float32)
     if rng.random() < 0.5:
         light *= _slope(picture.shape, rng)
     if rng.random() < 0.12:
@@ -97,9 +97,14 @@ def lit(picture: "Image", conditions: Conditions, rng: np.random.Generator) -> "
         case _:
             light *= rng.uniform(0.7, 1.25)
     if rng.random() < 0.15:
-        light = 255 * np.clip(light / 255, 0, 1) ** np.float32(rng.uniform(0.5, 1.9))
+        light = _bent(light, rng.uniform(0.5, 1.9))
     clipped: Light = np.clip(light, 0, 255).astype(np.float32)
     return clipped
+
+
+def _bent(light: "Light", gamma: float) -> "Light":
+    bent: Light = (255 * np.clip(light / 255, 0, 1) ** np.float32(gamma)).astype(np.float32)
+    return bent
 
 
 def _slope(shape: "tuple[int, ...]", rng: np.random.Generator) -> "Light":

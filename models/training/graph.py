@@ -1,0 +1,180 @@
+"""An ONNX graph that learns: its nodes run in torch, its weights are parameters, and what was learned goes back into the same graph.
+
+So the recogniser needs no second description of its network and no exporter: what is trained is what onnxruntime runs later.
+Only the operators of PP-OCR's recogniser are here, as onnxruntime leaves them after its basic optimisation (`recogniser.py`).
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+from torch.nn import functional
+
+from etle.errors import WeightsError
+
+Values: TypeAlias = dict[str, torch.Tensor]
+Attributes: TypeAlias = dict[str, Any]
+Operator: TypeAlias = Callable[[list[torch.Tensor], Attributes], torch.Tensor]
+
+_SCALARS = 1
+"""A float constant of at most this many numbers (an epsilon, a square's 2) is no weight and stays as it is."""
+
+
+class TorchGraph(nn.Module):  # type: ignore[misc]  # torch is not there for the type check
+    """Forward gives the graph's first output. Normalisation must be fused into the convolutions: there are no running statistics."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        """Raises WeightsError, naming the operator, if the graph has one that is not here."""
+        super().__init__()
+        self._input = model.graph.input[0].name
+        self._output = model.graph.output[0].name
+        self._constants: Values = {}
+        self._place: dict[str, str] = {}
+        for tensor in model.graph.initializer:
+            self._keep(tensor.name, numpy_helper.to_array(tensor))
+        self._nodes = [_step(node) for node in _gelu_fused(list(model.graph.node))]
+        self._last_use = _last_use([(inputs, output) for inputs, output, _, _ in self._nodes], self._output)
+
+    def _keep(self, name: str, array: "np.ndarray[Any, Any]") -> None:
+        value = torch.from_numpy(array.copy())
+        if value.is_floating_point() and value.numel() > _SCALARS:
+            self._place[name] = f"weight{len(self._place)}"
+            self.register_parameter(self._place[name], nn.Parameter(value))
+        else:
+            self._constants[name] = value
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        values = {**self._constants, self._input: batch}
+        values.update((name, getattr(self, place)) for name, place in self._place.items())
+        for i, (inputs, output, operator, attributes) in enumerate(self._nodes):
+            values[output] = operator([values[name] for name in inputs], attributes)
+            for name in self._last_use.get(i, ()):
+                del values[name]
+        return values[self._output]
+
+    def take(self, vector: torch.Tensor) -> None:
+        """Copies all weights from one vector, in the order of `parameters()`."""
+        sizes = [parameter.numel() for parameter in self.parameters()]
+        with torch.no_grad():
+            for parameter, part in zip(self.parameters(), vector.split(sizes), strict=True):
+                parameter.copy_(part.view_as(parameter))
+
+    def weights(self) -> "dict[str, np.ndarray[Any, Any]]":
+        """What was learned, by the names that the graph uses."""
+        return {name: getattr(self, place).detach().numpy() for name, place in self._place.items()}
+
+
+def with_weights(model: onnx.ModelProto, weights: "dict[str, np.ndarray[Any, Any]]") -> onnx.ModelProto:
+    """A copy of the graph with these weights in it."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for tensor in copy.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(weights[tensor.name]), tensor.name))
+    return copy
+
+
+def _step(node: onnx.NodeProto) -> tuple[list[str], str, Operator, Attributes]:
+    if node.op_type not in _OPERATORS:
+        raise WeightsError(f"This network cannot be trained here: operator {node.op_type} is unknown. Known: {', '.join(_OPERATORS)}")
+    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    return list(node.input), node.output[0], _OPERATORS[node.op_type], attributes
+
+
+def _last_use(nodes: list[tuple[list[str], str]], output: str) -> dict[int, tuple[str, ...]]:
+    """After which node which value is needed no more."""
+    made = {name for _, name in nodes if name != output}
+    last = {name: i for i, (inputs, _) in enumerate(nodes) for name in inputs if name in made}
+    return {i: tuple(name for name, at in last.items() if at == i) for i in set(last.values())}
+
+
+def _gelu_fused(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """x * (1 + erf(x / sqrt 2)) * 0.5 as one node: the same numbers from a fifth of the memory traffic."""
+    after = {name: node for node in nodes for name in node.input}
+    fused: list[onnx.NodeProto] = []
+    dropped: set[str] = set()
+    for node in nodes:
+        erf = after.get(node.output[0]) if node.op_type == "Div" else None
+        if erf is not None and erf.op_type == "Erf":
+            one_more = after[erf.output[0]]
+            times_x = after[one_more.output[0]]
+            half = after[times_x.output[0]]
+            dropped |= {part.output[0] for part in (erf, one_more, times_x, half)}
+            fused.append(onnx.helper.make_node("Gelu", [node.input[0]], [half.output[0]]))
+        elif node.output[0] not in dropped:
+            fused.append(node)
+    return fused
+
+
+def _padded(x: torch.Tensor, attributes: Attributes, kernel: "tuple[int, ...]", fill: float) -> torch.Tensor:
+    """SAME_UPPER puts the odd pixel behind; strides are 1 where PP-OCR uses it."""
+    if attributes.get("auto_pad", b"NOTSET") == b"SAME_UPPER":
+        down, right = (side - 1 for side in kernel)
+        return functional.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2), value=fill)
+    top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
+    return functional.pad(x, (left, right, top, bottom), value=fill) if any((top, left, bottom, right)) else x
+
+
+def _conv(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
+    picture, weight, bias = x
+    top, left, bottom, right = a.get("pads", (0, 0, 0, 0))
+    if a.get("auto_pad", b"NOTSET") == b"NOTSET" and (top, left) == (bottom, right):
+        return functional.conv2d(picture, weight, bias, stride=a["strides"], padding=(top, left), groups=a["group"])
+    picture = _padded(picture, a, tuple(weight.shape[2:]), 0.0)
+    return functional.conv2d(picture, weight, bias, stride=a["strides"], groups=a["group"])
+
+
+def _max_pool(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
+    picture = _padded(x[0], a, tuple(a["kernel_shape"]), float("-inf"))
+    return functional.max_pool2d(picture, a["kernel_shape"], a["strides"])
+
+
+def _hard_sigmoid(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
+    return (x[0] * a["alpha"] + a["beta"]).clamp(0, 1)
+
+
+def _slice(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
+    starts, ends, axes = (part.tolist() for part in x[1:4])
+    value = x[0]
+    for start, end, axis in zip(starts, ends, axes, strict=True):
+        value = value.narrow(axis, start, min(end, value.shape[axis]) - start)
+    return value
+
+
+def _reshape(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
+    """0 keeps the input's side."""
+    return x[0].reshape([x[0].shape[i] if side == 0 else side for i, side in enumerate(x[1].tolist())])
+
+
+def _squeeze(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
+    return x[0].squeeze(tuple(a["axes"]))
+
+
+_OPERATORS: dict[str, Operator] = {
+    "Add": lambda x, a: x[0] + x[1],
+    "AveragePool": lambda x, a: functional.avg_pool2d(x[0], a["kernel_shape"], a["strides"]),
+    "Concat": lambda x, a: torch.cat(x, a["axis"]),
+    "Conv": _conv,
+    "Div": lambda x, a: x[0] / x[1],
+    "Gelu": lambda x, a: functional.gelu(x[0]),
+    "HardSigmoid": _hard_sigmoid,
+    "MatMul": lambda x, a: x[0] @ x[1],
+    "MaxPool": _max_pool,
+    "Mul": lambda x, a: x[0] * x[1],
+    "Pow": lambda x, a: x[0] ** x[1],
+    "ReduceMean": lambda x, a: x[0].mean(a["axes"], keepdim=bool(a["keepdims"])),
+    "Relu": lambda x, a: functional.relu(x[0]),
+    "Reshape": _reshape,
+    "Shape": lambda x, a: torch.tensor(x[0].shape),
+    "Sigmoid": lambda x, a: x[0].sigmoid(),
+    "Slice": _slice,
+    "Softmax": lambda x, a: x[0].softmax(a["axis"]),
+    "Sqrt": lambda x, a: x[0].sqrt(),
+    "Squeeze": _squeeze,
+    "Sub": lambda x, a: x[0] - x[1],
+    "Transpose": lambda x, a: x[0].permute(a["perm"]),
+}
