@@ -1,10 +1,16 @@
-"""What all tests share: the bundled footage's outcome, and that in CI nothing may skip."""
+"""What all tests share: the bundled footage's outcome, real servers, and that in CI nothing may skip."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import pytest
 from demo_footage import FOOTAGE, DemoRun, run_demo
+
+from etle.testing.services import S3Server, Server, ServiceMissing, running_kafka, running_postgres, running_s3
+
+ServerT = TypeVar("ServerT", bound=Server)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -34,3 +40,31 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     except WeightsMissing as error:
         pytest.skip(str(error))
     return run_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def live_kafka() -> Iterator[Server]:
+    """A real broker for all tests of the session: each takes topics of its own, and starts it again if it stops it."""
+    yield from _live(running_kafka)
+
+
+@pytest.fixture(scope="session")
+def live_postgres() -> Iterator[Server]:
+    yield from _live(running_postgres)
+
+
+@pytest.fixture(scope="session")
+def live_s3() -> Iterator[S3Server]:
+    yield from _live(running_s3)
+
+
+def _live(run: Callable[[], AbstractContextManager[ServerT]]) -> Iterator[ServerT]:
+    try:
+        service = run()
+        server = service.__enter__()
+    except ServiceMissing as error:
+        pytest.skip(str(error))
+    try:
+        yield server
+    finally:
+        service.__exit__(None, None, None)

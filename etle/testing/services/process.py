@@ -65,7 +65,7 @@ class Server:
         self._answers = answers
         self._environment = {**os.environ, **(environment or {})}
         self._account = account
-        self._stop_signal = stop_signal
+        self.stop_signal: Final = stop_signal
         self._wait_s = wait_s
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
@@ -107,7 +107,7 @@ class Server:
         if self._process is None:
             return
         if self.running:
-            self._process.send_signal(self._stop_signal)
+            self._process.send_signal(self.stop_signal)
             try:
                 self._process.wait(self._wait_s)
             except subprocess.TimeoutExpired:

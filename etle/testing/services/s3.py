@@ -67,8 +67,8 @@ def s3_server(folder: Path, *, port: int | None = None, kind: Kind = "versitygw"
         keys = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_BROWSER": "off"}
     else:
         # Digests and types beside the objects, in a folder of their own: not every file system keeps extended attributes.
-        (folder / "s3-attributes").mkdir(exist_ok=True)
-        command = [program, "--port", f"127.0.0.1:{port}", "--quiet", "posix", "--sidecar", folder / "s3-attributes", data]
+        (folder / "attributes").mkdir(exist_ok=True)
+        command = [program, "--port", f"127.0.0.1:{port}", "--quiet", "posix", "--sidecar", folder / "attributes", data]
         keys = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
     return S3Server(
         name="s3",
