@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from etle.config import Detection
     from models.reading.as_they_come import PlainReader
+    from pipeline.evaluating.looking import Outcomes
+    from pipeline.evaluating.report import Report
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,6 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     plates.add_argument("--limit", type=positive, metavar="N", help="only N pictures of each table, spread evenly")
     plates.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    plates.add_argument("--html", type=Path, metavar="FILE", help="write a page with every error and its picture; share it with care")
     plates.add_argument("--peers", action="store_true", help="show the same crops to EasyOCR and PP-OCR as they come (EasyOCR is slow)")
     plates.add_argument(
         "--peer-crops", type=positive, default=40, metavar="N", help="with --peers: N plates of photos and N crops (default: %(default)s)"
@@ -45,27 +49,42 @@ def positive(text: str) -> int:
 def run_plates(args: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
-    from etle.commands.evaluation_table import progress, show
+    from etle.commands.evaluation_table import show
+
+    at = datetime.now(UTC)
+    outcomes, found = evaluated(args, at)
+    if args.json:
+        from pipeline.evaluating.report import as_json
+
+        args.json.write_text(json.dumps(as_json(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if args.html:
+        from pipeline.evaluating.page import page
+        from pipeline.evaluating.sheets import sheets
+
+        args.html.write_text(page(found, sheets(outcomes), args.folder.resolve().name, at), encoding="utf-8")
+    show(found)
+    return 0
+
+
+def evaluated(args: argparse.Namespace, at: "datetime") -> "tuple[Outcomes, Report]":
+    """Raises ConfigError for what is wrong with the folder or the options, and what engines raise."""
+    from etle.commands.evaluation_table import progress
     from etle.commands.wiring import open_engines
     from pipeline.evaluating.costs import MeteredFinder, MeteredReader, costs_of
     from pipeline.evaluating.looking import look
     from pipeline.evaluating.peers import compare
-    from pipeline.evaluating.report import as_json, report
+    from pipeline.evaluating.report import report
     from pipeline.evaluating.truth import load_truth
 
     settings = detection(args.reader)
     truth = load_truth(args.folder, args.limit)
     engines = open_engines(settings)
     finder, readers = MeteredFinder(engines.finder), [MeteredReader(reader) for reader in engines.readers]
-    outcomes = look(truth, finder, readers, datetime.now(UTC), progress)
-    costs = costs_of(finder, readers)
     peers, absent = open_peers() if args.peers else ([], [])
+    outcomes = look(truth, finder, readers, at, progress)
+    costs = costs_of(finder, readers)
     compared = compare(outcomes, peers, args.peer_crops, costs.readers, progress) if args.peers else None
-    found = report(outcomes, costs, compared, engines.digests[1:], (*truth.remarks, *absent))
-    if args.json:
-        args.json.write_text(json.dumps(as_json(found), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    show(found)
-    return 0
+    return outcomes, report(outcomes, costs, compared, engines.digests[1:], (*truth.remarks, *absent))
 
 
 def detection(reader: str | None) -> "Detection":

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from etle.geometry import overlap
 from etle.types import Box
@@ -55,19 +56,21 @@ def matched(true: Sequence[Box], found: Sequence[Box], least: float) -> dict[int
     return chosen
 
 
-def coverage_at(error: float, reads: Iterable[tuple[float, bool]]) -> float | None:
-    """Largest share of the reads, most probable first, of which no more than `error` are wrong.
+def error_curve(reads: Iterable[tuple[float, bool]]) -> tuple[tuple[int, int], ...]:
+    """How many reads a threshold lets through, and how many of these are wrong: for every threshold, the highest first.
 
     `reads`: probability and whether it was right. Equally probable ones are taken together: no threshold parts them.
     """
     ranked = sorted(reads, key=lambda read: -read[0])
-    best = wrong = 0
-    for n, (probability, right) in enumerate(ranked, 1):
-        wrong += not right
-        last_of_its_rank = n == len(ranked) or ranked[n][0] < probability
-        if last_of_its_rank and wrong <= error * n + 1e-9:
-            best = n
-    return best / len(ranked) if ranked else None
+    wrong = list(accumulate(not right for _, right in ranked))
+    last = [n for n in range(1, len(ranked) + 1) if n == len(ranked) or ranked[n][0] < ranked[n - 1][0]]
+    return tuple((n, wrong[n - 1]) for n in last)
+
+
+def coverage_at(error: float, curve: Sequence[tuple[int, int]]) -> float | None:
+    """Largest share of the reads, most probable first, of which no more than `error` are wrong. `curve`: of `error_curve`."""
+    kept = [n for n, wrong in curve if wrong <= error * n + 1e-9]
+    return max(kept, default=0) / curve[-1][0] if curve else None
 
 
 def reliability(reads: Sequence[tuple[float, bool]]) -> tuple[Bin, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etle.types import Certainty, Plate, PlateColour
-from pipeline.evaluating.figures import Bin, Share, calibration_error, character_accuracy, coverage_at, reliability
+from pipeline.evaluating.figures import Bin, Share, calibration_error, character_accuracy, coverage_at, error_curve, reliability
 from pipeline.evaluating.looking import PhotoOutcome, PlateCase
 
 PROMISED_ERROR = 0.01
@@ -25,12 +25,17 @@ class Score:
     expiry: Share
     certain: Share
     """Right ones of those that a reviewer is told to be certain."""
-    coverage: float | None
+    curve: tuple[tuple[int, int], ...]
+    """How many plates a threshold lets through, and how many of these are wrong."""
     bins: tuple[Bin, ...]
 
     @property
     def certain_wrong(self) -> Share:
         return Share(self.certain.of - self.certain.right, self.certain.of)
+
+    @property
+    def coverage(self) -> float | None:
+        return coverage_at(PROMISED_ERROR, self.curve)
 
     @property
     def calibration_error(self) -> float | None:
@@ -66,7 +71,7 @@ def score(cases: Sequence[PlateCase]) -> Score:
         colour=_share(coloured),
         expiry=_share(expiring),
         certain=_share(certain),
-        coverage=coverage_at(PROMISED_ERROR, reads),
+        curve=error_curve(reads),
         bins=reliability(reads),
     )
 

@@ -40,7 +40,8 @@ def found(*boxes: tuple[float, float, float, float]) -> tuple[PlateBox, ...]:
 
 
 def read(text: str, sure: float = 0.999, **more: str) -> PlateRead:
-    """Of a reader that is that sure of each character."""
-    characters = tuple(CharacterRead(character=c, probability=sure) for c in text)
+    """Of a reader that is that sure of each character, and otherwise thinks of an 8 or an O."""
+    others = ((("8" if c.isdigit() else "O", 1 - sure),) for c in text)
+    characters = tuple(CharacterRead(character=c, probability=sure, alternatives=other) for c, other in zip(text, others, strict=True))
     colour = PlateColour(more.get("colour", "unknown"))
     return PlateRead(reader="scripted", text=text, characters=characters, colour=colour, expiry=more.get("expiry"))

@@ -3,7 +3,7 @@
 import pytest
 
 from etle.types import Box
-from pipeline.evaluating.figures import Share, calibration_error, character_accuracy, coverage_at, edits, matched, reliability
+from pipeline.evaluating.figures import Share, calibration_error, character_accuracy, coverage_at, edits, error_curve, matched, reliability
 
 A, B = Box(0, 0, 10, 10), Box(20, 0, 30, 10)
 
@@ -67,7 +67,7 @@ def reads(*rights: bool):
     ],
 )
 def test_coverage_is_the_largest_share_that_keeps_the_promise(told, error, coverage):
-    assert coverage_at(error, told) == coverage
+    assert coverage_at(error, error_curve(told)) == coverage
 
 
 def test_calibration_is_read_off_ten_bins():

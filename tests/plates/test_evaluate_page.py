@@ -1,0 +1,65 @@
+"""The page of an evaluation: every error with its picture, and nothing that a table's author wrote runs in it."""
+
+import re
+
+import pytest
+from evaluation import found, read, row, write_table
+from test_evaluate_score import LEFT, NOTHING, PHOTOS, RIGHT, outcomes
+
+from etle.testing.values import BEGIN
+from pipeline.evaluating.cards import marked
+from pipeline.evaluating.page import page
+from pipeline.evaluating.report import report
+from pipeline.evaluating.sheets import sheets
+
+
+def test_every_kind_of_error_has_its_card(tmp_path):
+    rows = [
+        row("a.png", "B1A", LEFT),
+        row("a.png", "B2A", RIGHT),
+        row("b.png", "B3A", LEFT, plate_colour="white", expiry="05.27"),
+    ]
+    write_table(tmp_path, PHOTOS, rows)
+    write_table(tmp_path, "plate_crops.csv", [row("c.png", "B5A")])
+    write_table(tmp_path, "plates_foreign.csv", [row("d.png", "RK959AF", LEFT)])
+    elsewhere = (0, 60, 40, 80)
+    reads = [read("B1A"), read(""), read("B1A"), read("B2A")]  # a: found twice, given twice
+    reads += [read("B8A"), read("B8A", colour="black")]  # b: found once, given once
+    reads += [read("B6A"), read("B959AF")]
+    looked = outcomes(tmp_path, [found(LEFT, elsewhere), found(LEFT), found()], reads)
+    counted = {sheet.key: len(sheet.cards) for sheet in sheets(looked)}
+    assert counted == {"missed": 1, "given": 1, "end": 1, "strangers": 1, "crops": 1, "foreign": 1, "second": 1}
+    told = page(report(looked, NOTHING, None, (), ()), sheets(looked), "photos", BEGIN)
+    assert told.count('src="data:image/jpeg;base64,') == 7
+    assert not re.search(r"(src|href)=\"(?!data:|#)", told)
+    assert "expiry 05·27, read none; white, taken for black" in told
+
+
+def test_without_an_error_it_says_so(tmp_path):
+    write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT)])
+    looked = outcomes(tmp_path, [found(LEFT)], [read("B1A"), read("B1A")])
+    told = page(report(looked, NOTHING, None, (), ()), sheets(looked), "photos", BEGIN)
+    assert told.count("None.") == len(sheets(looked)) == 5
+
+
+def test_what_a_table_says_is_text_and_never_markup(tmp_path):
+    write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT, source="<script>alert(1)</script>")])
+    looked = outcomes(tmp_path, [found()], [read("")])
+    told = page(report(looked, NOTHING, None, (), ("<b>remark</b>",)), sheets(looked), "<i>name</i>", BEGIN)
+    assert "<script" not in told
+    assert "<b>remark" not in told
+    assert "<i>" not in told
+
+
+@pytest.mark.parametrize(
+    "text, truth, wrong",
+    [
+        pytest.param("B 1234 XYZ", "B 1234 XYZ", [], id="all right"),
+        pytest.param("B 1284 XYZ", "B 1234 XYZ", ["8"], id="another digit"),
+        pytest.param("B 12834 XYZ", "B 1234 XYZ", ["8"], id="one too many"),
+        pytest.param("B 134 XYZ", "B 1234 XYZ", [], id="one lost leaves nothing to mark"),
+        pytest.param("B 1 A", "", [], id="no truth to hold it against"),
+    ],
+)
+def test_wrong_characters_are_marked(text, truth, wrong):
+    assert re.findall("<mark>(.)</mark>", marked(text, truth)) == wrong
