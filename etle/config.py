@@ -23,35 +23,68 @@ from etle.documents import check as check
 from etle.documents import filled_in, read_yaml, rebased
 from etle.errors import ConfigError
 from etle.geometry import side_distance
-from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
+from etle.types import Box, CameraId, Digest, Lamp, Point, Quality, View, digest_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Pixel = tuple[float, float]
-_ORIGINS: Final = ("file", "folder", "rtsp", "mjpeg", "snapshot")
+_ORIGINS: Final = ("file", "folder", "rtsp", "mjpeg", "snapshot", "vendor")
+_LIVE: Final = ("rtsp", "mjpeg", "snapshot")
+_OURS: Final = _ORIGINS[:-1]
 _SCHEMES: Final = {"rtsp": ("rtsp", "rtsps", "http", "https"), "mjpeg": ("http", "https"), "snapshot": ("http", "https")}
 _MEANT_FOR: Final = {
     "starts_at": ("file", "folder"),
     "fps": ("file", "folder", "rtsp", "mjpeg"),
     "interval_s": ("snapshot",),
-    "timeout_s": ("rtsp", "mjpeg", "snapshot"),
+    "timeout_s": _LIVE,
+    "max_width": _OURS,
+    "quality": _OURS,
+    "schedule": _LIVE,
 }
 """Options of some origins only. Elsewhere they would be read and do nothing."""
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Hours(Part):
+    """Hours of some days, in the site's time zone. They may run over midnight; they belong to the day on which they begin."""
+
+    days: tuple[Day, ...] = Field(DAYS, min_length=1)
+    begins: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="HH:MM")
+    ends: str = Field(
+        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", description="HH:MM, up to 24:00; before `begins`: of the next day."
+    )
+
+    @field_validator("begins", "ends", mode="before")
+    @classmethod
+    def as_written(cls, value: Any) -> Any:
+        """YAML takes 22:00 without quotation marks for a number to the base of sixty."""
+        return f"{value // 60:02}:{value % 60:02}" if isinstance(value, int) else value
+
+
 class Source(Part):
-    """Where the pictures come from: exactly one of file, folder, rtsp, mjpeg, snapshot."""
+    """Where the pictures come from: exactly one of file, folder, rtsp, mjpeg, snapshot, vendor."""
 
     file: Path | None = Field(None, description="A video file (MP4, AVI, MKV ...), relative to the site file.")
     folder: Path | None = Field(None, description="A folder of JPEG or PNG pictures, taken in the order of their names.")
     rtsp: str | None = Field(None, description="Address of an RTSP camera, or of a video over HTTP.")
     mjpeg: str | None = Field(None, description="HTTP address of a camera that pushes JPEGs (multipart/x-mixed-replace).")
     snapshot: str | None = Field(None, description="HTTP address that answers with one JPEG.")
+    vendor: Name | None = Field(None, description="A vendor's box that pushes frames over HTTP; one of `ingest.vendors`.")
     starts_at: datetime | None = Field(None, description="When the first picture of a file or folder was taken, with its UTC offset.")
     fps: float | None = Field(
         None, gt=0, le=60, description="Thin a file or stream out to this rate; for a folder, the rate it was taken at."
     )
     interval_s: float = Field(1.0, gt=0, description="Seconds between two snapshots.")
     timeout_s: float = Field(10.0, gt=0, description="A camera that says nothing for so long is connected anew.")
+    max_width: int | None = Field(
+        None, ge=320, le=16384, description="Wider pictures are made smaller, in proportion. `frame_size` is then the smaller size."
+    )
+    quality: Quality | None = Field(
+        None, description="Encode pictures in this quality; without it JPEGs stay as they came and the rest is `normal`."
+    )
+    schedule: tuple[Hours, ...] = Field((), description="Watch only at these hours; without it, always.")
 
     @model_validator(mode="after")
     def one_origin(self) -> Self:
@@ -264,6 +297,17 @@ class Site(Part):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"cameras: the id {doubled[0]!r} is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def vendors_known(self) -> Self:
+        known = {vendor.id for vendor in self.ingest.vendors}
+        for camera in self.cameras:
+            if camera.source.vendor is not None and camera.source.vendor not in known:
+                raise ValueError(
+                    f"camera {camera.id!r}: there is no vendor {camera.source.vendor!r} in `ingest.vendors`; "
+                    f"there is: {', '.join(sorted(known)) or 'none'}"
+                )
         return self
 
     @property

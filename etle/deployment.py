@@ -98,10 +98,33 @@ class Box(Part):
     cameras: tuple[str, ...] = Field((), description="The cameras for which it may speak; none named: all of the site.")
 
 
+class Vendor(Part):
+    """A vendor whose boxes push frames and events to the door (`etle vendor serve`)."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    secret: str | None = Field(None, description="What its boxes sign in with, as ${NAME} from the environment; or use secret_file.")
+    secret_file: Path | None = Field(None, description="A file that holds the secret and nothing else.")
+    requests_per_s: float = Field(100, gt=0, le=100_000, description="Quota: frames and events a second, over all its boxes.")
+    burst: int = Field(200, ge=1, le=1_000_000, description="So many at once, after a pause.")
+
+    @model_validator(mode="after")
+    def one_secret(self) -> Self:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError(f"vendor {self.id!r}: give one of `secret` (as ${{NAME}}) and `secret_file`")
+        return self
+
+
 class IngestSettings(Part):
     """The boxes beside the cameras."""
 
     boxes: tuple[Box, ...] = Field((), description="With a box here, frames without the right signature go to the dead letters.")
+    signing_key: Path | None = Field(
+        None, description="This box's private Ed25519 key (PEM); without it, keys/ingest.pem in the data folder."
+    )
+    spool_mb: int = Field(4096, ge=64, description="Room on the box's disk for frames that wait for the broker, in MB.")
+    keep_free_mb: int = Field(512, ge=0, description="So much of the disk is left free, whatever spool_mb says.")
+    vendors: tuple[Vendor, ...] = Field((), description="Who may push frames and events over HTTP.")
+    vendor_clock_s: float = Field(5.0, gt=0, le=3600, description="A vendor's box whose clock is further off is refused.")
 
     @model_validator(mode="after")
     def boxes_once(self) -> Self:
@@ -109,6 +132,14 @@ class IngestSettings(Part):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"boxes: the id {doubled[0]!r} is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def vendors_once(self) -> Self:
+        names = [vendor.id for vendor in self.vendors]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"vendors: the id {doubled[0]!r} is there twice")
         return self
 
 

@@ -57,6 +57,16 @@ class Lamp(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Quality(StrEnum):
+    """How finely a picture is encoded. docs/ingest.md has what each costs and keeps."""
+
+    FINE = "fine"
+    NORMAL = "normal"
+    SMALL = "small"
+    SMALLEST = "smallest"
+    """Some plates cannot be read any more: for a line that carries no more."""
+
+
 class PlateColour(StrEnum):
     """Base colour of a plate with its text colour, Perpol 7/2021 article 45."""
 

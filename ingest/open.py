@@ -54,4 +54,6 @@ def open_source(
             timeout_s=source.timeout_s,
             attempts=attempts,
         )
+    if source.vendor is not None:
+        raise ConfigError(f"camera {camera!r}: vendor {source.vendor!r} pushes its frames; `etle vendor serve` takes them")
     raise ConfigError(f"camera {camera!r}: its source is none of file, folder, rtsp, mjpeg, snapshot")

@@ -35,9 +35,19 @@ def test_every_command_is_told(command):
     assert command in TOLD or command.rsplit(" ", 1)[0] == "etle users"
 
 
-SITE_PARTS = (config.Site, config.Camera, config.Source, config.SignalHead, config.Line, config.Lane, config.Detection, config.Evidence)
+SITE_PARTS = (
+    config.Site,
+    config.Camera,
+    config.Source,
+    config.SignalHead,
+    config.Line,
+    config.Lane,
+    config.Detection,
+    config.Evidence,
+    config.Hours,
+)
 BROKER_PARTS = (deployment.Broker, deployment.Topic, deployment.Security)
-PARTS = (*SITE_PARTS, *BROKER_PARTS, deployment.Store, deployment.IngestSettings, deployment.Box)
+PARTS = (*SITE_PARTS, *BROKER_PARTS, deployment.Store, deployment.IngestSettings, deployment.Box, deployment.Vendor)
 
 
 @pytest.mark.parametrize("key", sorted({key for part in PARTS for key in part.model_fields}))
