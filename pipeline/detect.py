@@ -47,6 +47,17 @@ class Counts:
     """Findings whose frames were gone before their evidence could be gathered."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A frame half way through its stage: what is left is to find the vehicles in it, if `moving`."""
+
+    frame: Frame
+    image: "Image"
+    moving: bool
+    parcels: tuple[Parcel, ...]
+    """What was completed because the camera's clock went back."""
+
+
 class CameraStage:
     """Holds the models of one camera; not to be shared between threads."""
 
@@ -85,6 +96,11 @@ class CameraStage:
 
     def process(self, frame: Frame) -> tuple[Parcel, ...]:
         """The violations that became complete. Raises FrameBroken (the stage goes on with the next), InferenceError."""
+        seen = self.begin(frame)
+        return self.conclude(seen, self._detector.detect([seen.image])[0] if seen.moving else ())
+
+    def begin(self, frame: Frame) -> Seen:
+        """The first half, for whoever asks the detector about several cameras at once; `conclude` is the other. Raises FrameBroken."""
         self._check_size(frame)
         image = decode(frame, halved=self._halved)
         parcels = self._break_off() if self._clock_went_back(frame) else ()
@@ -93,11 +109,16 @@ class CameraStage:
         self.counts.frames += 1
         self._memory = replace(self._memory, processed=frame.sequence, last_at=frame.captured_at, finished=False)
         self._read_signals(image, frame)
-        if not self._settings.gate or self._gate.opens(image, frame.captured_at):
-            self._look(image, frame)
+        moving = not self._settings.gate or self._gate.opens(image, frame.captured_at)
+        return Seen(frame=frame, image=image, moving=moving, parcels=parcels)
+
+    def conclude(self, seen: Seen, found: Sequence[Detection]) -> tuple[Parcel, ...]:
+        """`found` is what the detector says of `seen.image`. Raises InferenceError."""
+        if seen.moving:
+            self._look(seen.image, seen.frame, found)
         else:
             self.counts.gated += 1
-        return parcels + self._complete(frame.captured_at)
+        return seen.parcels + self._complete(seen.frame.captured_at)
 
     def finish(self) -> tuple[Parcel, ...]:
         """The source has ended: what is pending is completed with the pictures that there are."""
@@ -142,10 +163,10 @@ class CameraStage:
             histories[name] = histories.get(name, SignalHistory()).with_reading(reading)
         self._memory = replace(self._memory, signals=tuple(histories.items()))
 
-    def _look(self, image: "Image", frame: Frame) -> None:
-        """Detect, track, and let the rules judge."""
+    def _look(self, image: "Image", frame: Frame, found: Sequence[Detection]) -> None:
+        """Track what was found, and let the rules judge."""
         scale = frame.width / image.shape[1], frame.height / image.shape[0]
-        detections = [_scaled(detection, scale) for detection in self._detector.detect([image])[0]]
+        detections = [_scaled(detection, scale) for detection in found]
         step = self._tracker.update(frame.sequence, frame.captured_at, detections)
         recent = self._recent(step.ended, frame.captured_at)
         self._memory = replace(self._memory, tracker=self._tracker.state, gate=self._gate.state, recent=recent)
