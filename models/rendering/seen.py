@@ -28,7 +28,8 @@ _ATTEMPTS = 3
 _LEAST_SPREAD = 5.0
 """Grey levels, one sigma over a character's box."""
 _SPREAD_OVER_NOISE = 0.9
-_LEAST_EXPIRY_PX = 5.5
+_LEAST_EXPIRY_SPREAD = 8.0
+_LEAST_EXPIRY_PX = 6.5
 """Digits lower than this are not read by anybody."""
 _FINE = 2.0
 """Plates are hung at twice the camera's pixels and then averaged, or the strokes of small ones would flicker."""
@@ -80,21 +81,21 @@ def _reduced(held: "Image", matrix: "NDArray[np.float64]") -> "tuple[Image, NDAr
     return small, matrix @ back
 
 
-def _stands_out(light: "Light", pose: Pose, box: "Box", conditions: Conditions) -> bool:
+def _stands_out(light: "Light", pose: Pose, box: "Box", conditions: Conditions, least: float = _LEAST_SPREAD) -> bool:
     corners = pose.moved(box)
     (x1, y1), (x2, y2) = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
     part = light[max(0, y1) : y2, max(0, x1) : x2]
     if part.size < 12:
         return False
     spread = float(part.mean(axis=2).std())
-    return spread > _LEAST_SPREAD and spread > _SPREAD_OVER_NOISE * conditions.noise
+    return spread > least and spread > _SPREAD_OVER_NOISE * conditions.noise
 
 
 def _expiry_readable(light: "Light", pose: Pose, box: "Box", conditions: Conditions) -> bool:
     corners = pose.moved(box)
     inside = bool((corners >= -1).all() and (corners <= (pose.width + 1, pose.height + 1)).all())
     tall = float(np.linalg.norm(corners[3] - corners[0])) >= _LEAST_EXPIRY_PX
-    return inside and tall and conditions.trouble is not Trouble.MOVED and _stands_out(light, pose, box, conditions)
+    return inside and tall and conditions.trouble is not Trouble.MOVED and _stands_out(light, pose, box, conditions, _LEAST_EXPIRY_SPREAD)
 
 
 def _points(corners: "Sequence[NDArray[np.float32]]") -> tuple[Point, Point, Point, Point]:
