@@ -51,6 +51,8 @@ def run_plates(args: argparse.Namespace) -> int:
 
     from etle.commands.evaluation_table import show
 
+    for option, file in (("--json", args.json), ("--html", args.html)):
+        writable(option, file)
     at = datetime.now(UTC)
     outcomes, found = evaluated(args, at)
     if args.json:
@@ -64,6 +66,14 @@ def run_plates(args: argparse.Namespace) -> int:
         args.html.write_text(page(found, sheets(outcomes), args.folder.resolve().name, at), encoding="utf-8")
     show(found)
     return 0
+
+
+def writable(option: str, file: Path | None) -> None:
+    """Looked at first: what took half an hour must not be lost for a wrong path. Raises ConfigError."""
+    from etle.errors import ConfigError
+
+    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        raise ConfigError(f"{option} {file}: {'is a folder' if file.is_dir() else f'there is no folder {file.parent}'}")
 
 
 def evaluated(args: argparse.Namespace, at: "datetime") -> "tuple[Outcomes, Report]":
