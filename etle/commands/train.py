@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etle.commands.train_finder import add_finder
+
 if TYPE_CHECKING:
     from models.training.progress import Point
 
@@ -17,6 +19,7 @@ def add(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     train = deeds.add_parser("train", help="train weights of your own")
     things = train.add_subparsers(dest="thing", required=True, metavar="THING")
     add_reader(things)
+    add_finder(things)
 
 
 def add_reader(things: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,0 +1,130 @@
+"""Training of the plate finder: that it runs, what it writes, and what it says where it cannot run."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from miniature_yolo import RED, blob_finder
+
+from etle.cli import main
+from etle.errors import EtleError, WeightsError
+from models import surgery
+from models.composing.compose import Composer
+from models.finding import OnnxPlateFinder
+from models.training.finder_packing import packed, unpacked
+from models.weights import weight
+from models.yolov8 import Yolo
+
+
+@pytest.fixture(scope="module")
+def start() -> Path:
+    try:
+        return weight("plates")
+    except EtleError as error:
+        pytest.skip(f"plates: {error}")
+
+
+@pytest.fixture(scope="module")
+def road() -> np.ndarray:
+    composer, rng = Composer(), np.random.default_rng(2)
+    return next(picture.image for picture in (composer.picture(rng) for _ in range(50)) if len(picture.plates) > 1)
+
+
+def test_two_batches_change_the_weights_and_the_file_is_a_plate_finder(start: Path, road: np.ndarray, tmp_path: Path, capsys) -> None:
+    pytest.importorskip("ultralytics", reason="training needs the torch extra")
+    out = tmp_path / "made" / "finder.onnx"
+    assert main(["models", "train", "plate-finder", "--out", str(out), "--pictures", "16", "--size", "192", "--share", "1"]) == 0
+    assert str(out) in capsys.readouterr().out
+    assert out.stat().st_size < 4_000_000
+    assert list(out.parent.iterdir()) == [out]
+    OnnxPlateFinder(out).find([road])
+    made, before = (unpacked(surgery.read_graph(path)) for path in (out, start))
+    a, b = tensors(made), tensors(before)
+    assert a.keys() == b.keys()
+    same = {name for name in a if np.allclose(a[name], b[name], atol=np.abs(b[name]).max() / 120)}
+    assert {name for name in a if int(name.split(".")[1]) < 10} <= same, "the backbone stays as it was"
+    assert any(not np.array_equal(a[name], b[name]) for name in a if ".bias" in name and name.startswith("model.22."))
+
+
+def test_share_0_is_the_start(start: Path, road: np.ndarray, tmp_path: Path) -> None:
+    pytest.importorskip("ultralytics", reason="training needs the torch extra")
+    out = tmp_path / "finder.onnx"
+    assert main(["models", "train", "plate-finder", "--out", str(out), "--pictures", "8", "--size", "192", "--share", "0"]) == 0
+    assert_alike(start, out, road)
+
+
+def test_packed_weights_give_the_same_boxes(start: Path, road: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "packed.onnx"
+    path.write_bytes(packed(surgery.read_graph(start)).SerializeToString())
+    assert path.stat().st_size < start.stat().st_size / 3
+    assert_alike(start, path, road)
+
+
+def test_unpacked_is_what_was_packed_but_for_the_rounding(start: Path) -> None:
+    graph = surgery.read_graph(start)
+    again = unpacked(packed(graph))
+    a, b = tensors(graph), tensors(again)
+    assert a.keys() == b.keys()
+    assert all(np.abs(a[name] - b[name]).max() <= np.abs(a[name]).max() / 250 for name in a)
+    assert len(again.graph.node) == len(graph.graph.node)
+    assert unpacked(graph) == graph
+
+
+def test_what_cannot_be_started_from_is_named(tmp_path: Path, capsys) -> None:
+    pytest.importorskip("ultralytics", reason="training needs the torch extra")
+    assert main(["models", "train", "plate-finder", "--start", str(tmp_path / "none.onnx")]) == 1
+    assert "etle models pull plates" in capsys.readouterr().err
+    other = tmp_path / "other.onnx"
+    other.write_bytes(blob_finder(names={0: "plate"}, colours=(RED,)).SerializeToString())
+    assert main(["models", "train", "plate-finder", "--start", str(other), "--pictures", "8"]) == 1
+    assert "YOLOv8n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option, value, said",
+    [
+        ("--size", "400", "multiple of 32"),
+        ("--share", "1.5", "0 to 1"),
+        ("--pictures", "0", "more than 0"),
+        ("--minutes", "-1", "more than 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(option: str, value: str, said: str, capsys) -> None:
+    assert main(["models", "train", "plate-finder", option, value]) == 1
+    message = capsys.readouterr().err
+    assert option in message
+    assert said in message
+
+
+def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
+    """In a process of its own, in which there is no torch."""
+    import subprocess
+
+    program = "import sys; sys.modules['torch'] = None; from etle.cli import main; sys.exit(main(['models', 'train', 'plate-finder']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert "etle[torch]" in done.stderr
+
+
+def test_an_unreadable_start_is_refused(tmp_path: Path) -> None:
+    from models.training.finder_network import read_start
+
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no graph")
+    with pytest.raises(WeightsError, match=r"broken\.onnx"):
+        read_start(broken)
+
+
+def assert_alike(before: Path, after: Path, image: np.ndarray) -> None:
+    """Each box of some score within a pixel."""
+    first, second = (Yolo(path, "finder").candidates(image, (416, 416), least=least) for path, least in ((before, 0.3), (after, 0.15)))
+    assert first
+    for one in first:
+        assert min(max(abs(a - b) for a, b in zip(one.box, other.box, strict=True)) for other in second) < 1
+
+
+def tensors(graph) -> "dict[str, np.ndarray]":
+    from onnx import numpy_helper
+
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer if tensor.name.startswith("model.")}
