@@ -54,22 +54,37 @@ class VideoFacts:
 
 
 class JpegEncoder:
-    """Makes JPEGs. Their bytes depend on the picture alone, not on those before it."""
+    """Makes JPEGs. Their bytes depend on the picture alone, not on those before it.
 
-    def __init__(self, quantiser: int = QUANTISER) -> None:
-        self._quantiser = quantiser
+    `max_width`: a wider picture is made smaller, in proportion. `quantiser`: None means ours, where a picture has to be encoded at all.
+    """
+
+    def __init__(self, quantiser: int | None = None, max_width: int | None = None) -> None:
+        self._asked = quantiser is not None
+        self._quantiser = QUANTISER if quantiser is None else quantiser
+        self._max_width = max_width
         self._context: Any = None
         self._reformatter = av.video.reformatter.VideoReformatter()
         self._ticks = 0
 
+    def keeps(self, width: int) -> bool:
+        """Whether a JPEG of that width stays as it is."""
+        return not self._asked and (self._max_width is None or width <= self._max_width)
+
     def encode(self, picture: Any) -> bytes:
         """A PyAV frame as JPEG: 4:2:0, full range, BT.601, as every reader of JPEGs takes it."""
-        converted = self._reformatter.reformat(picture, format="yuv420p", dst_color_range=_FULL, threads=1, **_colours_of(picture))
+        size = self._smaller(picture.width, picture.height)
+        converted = self._reformatter.reformat(picture, format="yuv420p", dst_color_range=_FULL, threads=1, **size, **_colours_of(picture))
         converted.color_range = _FULL
         converted.time_base = _TICKS
         converted.pts = self._ticks
         self._ticks += 1
         return b"".join(bytes(packet) for packet in self._of_size(converted.width, converted.height).encode(converted))
+
+    def _smaller(self, width: int, height: int) -> dict[str, Any]:
+        if self._max_width is None or width <= self._max_width:
+            return {}
+        return {"width": self._max_width, "height": max(1, round(height * self._max_width / width)), "interpolation": "AREA"}
 
     def _of_size(self, width: int, height: int) -> Any:
         if self._context is None or (self._context.width, self._context.height) != (width, height):
@@ -96,8 +111,10 @@ class Picture:
     _encoder: JpegEncoder
 
     def jpeg(self) -> bytes:
-        """The camera's own bytes if the video is made of JPEGs, else encoded now."""
-        return self._of if isinstance(self._of, bytes) else self._encoder.encode(_upright(self._of))
+        """The camera's own bytes if the video is made of JPEGs and the encoder keeps them, else encoded now."""
+        if not isinstance(self._of, bytes):
+            return self._encoder.encode(_upright(self._of))
+        return self._of if self._encoder.keeps(self.width) else jpeg_of(self._of, self._encoder)
 
 
 class Video:
@@ -148,13 +165,13 @@ class Video:
         """After the last picture: whether all that the container announced was there."""
         return self._complete
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self, encoder: JpegEncoder | None = None) -> Iterator[Picture]:
         """The pictures in the order in which they are shown. What cannot be decoded is left out and counted, and so is what comes
         after it up to the next whole picture: FFmpeg builds that on what is not there, and nobody ever saw such a road.
 
         It ends with the video, or where reading failed; then `complete` is False.
         """
-        encoder, announced = JpegEncoder(), self.facts
+        encoder, announced = encoder or JpegEncoder(), self.facts
         packets, ends = 0, -math.inf
         try:
             for packet in self._container.demux(self._stream):
@@ -211,14 +228,14 @@ class Video:
             raise SourceUnavailable(f"{self.shown}: {_reason(error)}") from error
 
 
-def jpeg_of(picture: bytes) -> bytes:
-    """A still picture (PNG and the like) as JPEG. Raises FrameBroken."""
+def jpeg_of(picture: bytes, encoder: JpegEncoder | None = None) -> bytes:
+    """A still picture (PNG, another JPEG and the like) as JPEG. Raises FrameBroken."""
     try:
         with av.open(BytesIO(picture)) as container:
             decoded = next(container.decode(video=0))
     except (av.FFmpegError, IndexError, StopIteration) as error:
         raise FrameBroken("not a picture that FFmpeg can read") from error
-    return JpegEncoder().encode(decoded)
+    return (encoder or JpegEncoder()).encode(decoded)
 
 
 def encode_clip(images: "Sequence[Image]", fps: float, width: int, height: int) -> bytes:

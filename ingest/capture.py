@@ -16,9 +16,11 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from etle.errors import SourceError
+from etle.types import Quality
 from etle.video import Video
 from ingest.address import Address
 from ingest.framing import Thinning
+from ingest.making import Making
 
 _HELD_AT_MOST = 64
 HEAD = struct.Struct(">BdI")
@@ -44,6 +46,8 @@ class Order:
     url: str
     timeout_s: float
     fps: float | None
+    quality: Quality | None = None
+    max_width: int | None = None
 
 
 def line_of(order: Order) -> bytes:
@@ -54,9 +58,10 @@ def capture(order: Order, send: Send) -> None:
     """Send every picture until the stream ends."""
     thinning, undecodable, failed = Thinning(order.fps), 0, ""
     opening = Opening(send, time.monotonic)
+    making = Making(order.quality, order.max_width)
     try:
         with Video(order.url, Address.of(order.url).bare, _options(order), order.timeout_s) as video:
-            for picture in video.pictures():
+            for picture in video.pictures(making.encoder()):
                 for _ in range(video.undecodable - undecodable):
                     send(Record.UNDECODABLE, math.nan, b"")
                 undecodable = video.undecodable

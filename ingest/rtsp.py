@@ -18,6 +18,7 @@ from ingest.address import Address
 from ingest.capture import HEAD, Order, Record, line_of
 from ingest.framing import first_live_sequence, frame_of
 from ingest.losses import Loss, Losses
+from ingest.making import Making
 from ingest.reconnect import Connection, Pauses
 from ingest.times import CaptureTimes
 
@@ -47,6 +48,7 @@ class RtspSource:
         fps: float | None = None,
         timeout_s: float = 10.0,
         attempts: int | None = None,
+        making: Making | None = None,
         command: Sequence[str] = CAPTURE,
     ) -> None:
         self._camera = camera
@@ -55,7 +57,7 @@ class RtspSource:
         self._shown = Address.of(url).bare
         self._connection = Connection(camera, self._shown, clock, losses, pauses, attempts)
         self._times = CaptureTimes(camera, losses)
-        self._order = Order(url, timeout_s, fps)
+        self._order = Order(url, timeout_s, fps, making.quality if making else None, making.max_width if making else None)
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None
 

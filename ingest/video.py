@@ -10,6 +10,7 @@ from etle.types import CameraId, Frame
 from etle.video import Picture, Video, VideoFacts
 from ingest.framing import Thinning, frame_of
 from ingest.losses import Loss, Losses
+from ingest.making import Making
 
 _DEFAULT_FPS = 25.0
 """For the step over a time that the file lost, if it does not tell its rate either."""
@@ -27,7 +28,15 @@ class VideoFileSource:
     live = False
 
     def __init__(
-        self, camera: CameraId, path: Path, clock: Clock, losses: Losses, *, starts_at: datetime | None = None, fps: float | None = None
+        self,
+        camera: CameraId,
+        path: Path,
+        clock: Clock,
+        losses: Losses,
+        *,
+        starts_at: datetime | None = None,
+        fps: float | None = None,
+        making: Making | None = None,
     ) -> None:
         self._camera = camera
         self._path = path
@@ -35,6 +44,7 @@ class VideoFileSource:
         self._losses = losses
         self._starts_at = starts_at.astimezone(UTC) if starts_at else None
         self._fps = fps
+        self._making = making or Making()
 
     def starts_at(self) -> datetime:
         """The moment of the first picture. Raises SourceUnavailable, SourceBroken."""
@@ -73,7 +83,7 @@ class VideoFileSource:
         step = 1 / (video.facts.fps or _DEFAULT_FPS)
         zero: float | None = None
         last: float | None = None
-        for picture in video.pictures():
+        for picture in video.pictures(self._making.encoder()):
             told = picture.seconds
             if last is None or zero is None:
                 zero, last = told or 0.0, 0.0
