@@ -6,11 +6,26 @@ import sys
 from collections.abc import Sequence
 
 from etle import __version__
-from etle.commands import dead_letters, demo, evaluate, evidence, init, models, review, run, schema, topics, users, violations
+from etle.commands import (
+    dead_letters,
+    demo,
+    detect,
+    evaluate,
+    evidence,
+    init,
+    models,
+    review,
+    run,
+    schema,
+    topics,
+    users,
+    violations,
+    write,
+)
 from etle.errors import EtleError
 from etle.observe.logs import LogForm, set_up_logs
 
-COMMANDS = (run, init, violations, review, users, evidence, models, evaluate, topics, dead_letters, demo, schema)
+COMMANDS = (run, init, violations, review, users, evidence, models, evaluate, detect, write, topics, dead_letters, demo, schema)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -138,5 +138,5 @@ def _check_size(frame: Frame) -> None:
     size = size_of(frame.jpeg)
     if size != (frame.width, frame.height):
         raise FrameBroken(
-            f"frame {frame.sequence} of {frame.camera} is said to be {frame.width}x{frame.height}, and its JPEG is {size.width}x{size.height}"
+            f"frame {frame.sequence} of {frame.camera} is said to be {frame.width}x{frame.height}, and is {size.width}x{size.height}"
         )
