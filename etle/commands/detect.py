@@ -33,7 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "detect",
         help="a worker between Kafka's frames and Kafka's violations",
-        description="Takes frames of the site's cameras from Kafka, finds violations, and puts them back into Kafka, from where `etle write` "
+        description="Takes frames of the site's cameras from Kafka, finds violations, and puts them back into Kafka, where `etle write` "
         "takes them. Workers share the cameras: start as many as there is work for, on as many hosts. One that dies is replaced by the "
         "others, which go on where it was. Ctrl-C and SIGTERM end it in good order.",
     )
