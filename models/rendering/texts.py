@@ -70,7 +70,15 @@ def _prefix(rng: np.random.Generator) -> str:
     if rng.random() < _OF_THE_TABLE:
         known, shares = _prefixes()
         return known[min(int(np.searchsorted(shares, rng.random())), len(known) - 1)]
-    return _letters(rng, 1 if rng.random() < 0.35 else 2)
+    prefix = _letters(rng, 1 if rng.random() < 0.35 else 2)
+    return "B" if prefix in _not_civil() else prefix
+
+
+@cache
+def _not_civil() -> frozenset[str]:
+    """Embassies and the state: the rest of their plates looks otherwise."""
+    special = shipped_tables().special
+    return frozenset({special.state_prefix, *(corps.prefix for corps in special.corps)})
 
 
 def _letters(rng: np.random.Generator, count: int) -> str:

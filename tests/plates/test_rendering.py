@@ -1,0 +1,158 @@
+"""Plates that are drawn: their text, their boxes, and that the same seed draws the same."""
+
+import hashlib
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from etle.plates import is_plate, parse, parse_expiry
+from etle.plates.automaton import DIGITS, LETTERS, plate_automaton
+from etle.plates.tables import shipped_tables
+from etle.types import PlateColour, VehicleClass
+from models.rendering import RenderedPlate, SeenPlate, no_plate, render_plate, seen
+from models.rendering.alphabet import draw_alphabet
+from models.rendering.typeface import GLYPH_HEIGHT, Typeface
+
+
+def drawn(count: int, seed: int = 5, vehicle: VehicleClass | None = None) -> list[RenderedPlate]:
+    rng = np.random.default_rng(seed)
+    return [render_plate(rng, vehicle=vehicle) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def plates() -> list[RenderedPlate]:
+    return drawn(400)
+
+
+@pytest.fixture(scope="module")
+def sightings(plates: list[RenderedPlate]) -> list[SeenPlate]:
+    rng = np.random.default_rng(6)
+    return [seen(plate, rng) for plate in plates]
+
+
+def test_every_text_has_the_shape_of_a_civil_plate(plates: list[RenderedPlate]) -> None:
+    assert [plate.text for plate in plates if not is_plate(plate.text)] == []
+    assert [plate.text for plate in plates if plate_automaton().weight(plate.text) is None] == []
+
+
+def test_every_letter_and_digit_occurs_and_every_length_of_suffix(plates: list[RenderedPlate]) -> None:
+    assert set("".join(plate.text for plate in plates)) == set(DIGITS + LETTERS)
+    assert {len(parse(plate.text).suffix) for plate in drawn(500, seed=9)} == {0, 1, 2, 3}
+
+
+def test_known_and_unknown_area_codes_occur(plates: list[RenderedPlate]) -> None:
+    known = sum(shipped_tables().area(parse(plate.text).prefix) is not None for plate in plates)
+    assert 0.7 * len(plates) < known < 0.98 * len(plates)
+
+
+def test_every_colour_occurs_white_and_black_most(plates: list[RenderedPlate]) -> None:
+    colours = Counter(plate.colour for plate in plates)
+    assert set(colours) == set(PlateColour) - {PlateColour.UNKNOWN}
+    assert {colour for colour, _ in colours.most_common(2)} == {PlateColour.WHITE, PlateColour.BLACK}
+
+
+def test_letters_are_light_on_black_and_red_and_dark_on_the_others(plates: list[RenderedPlate]) -> None:
+    assert {plate.colour for plate in plates if plate.light_letters} == {PlateColour.BLACK, PlateColour.RED}
+
+
+def test_expiries_are_month_and_year_and_some_plates_have_none(plates: list[RenderedPlate]) -> None:
+    expiries = [plate.expiry for plate in plates if plate.expiry is not None]
+    assert all(parse_expiry(expiry) == expiry for expiry in expiries)
+    assert 0 < len(plates) - len(expiries) < 0.15 * len(plates)
+    assert all((plate.expiry is None) == (plate.expiry_box is None) for plate in plates)
+
+
+def test_there_is_a_box_for_each_character_from_left_to_right_inside_the_main_box(plates: list[RenderedPlate]) -> None:
+    for plate in plates:
+        boxes = plate.character_boxes
+        assert len(boxes) == len(plate.text)
+        assert all(left.x1 < right.x1 for left, right in zip(boxes, boxes[1:], strict=False)), plate.text
+        assert min(box.x1 for box in boxes) == plate.main_box.x1
+        assert max(box.y2 for box in boxes) == plate.main_box.y2
+
+
+def test_boxes_lie_on_the_plate_and_the_expiry_below_the_number(plates: list[RenderedPlate]) -> None:
+    for plate in plates:
+        height, width = plate.image.shape[:2]
+        for box in (plate.main_box, plate.expiry_box or plate.main_box):
+            assert 0 <= box.x1 < box.x2 <= width
+            assert 0 <= box.y1 < box.y2 <= height
+        if plate.expiry_box is not None:
+            assert plate.expiry_box.centre.y > plate.main_box.y2
+
+
+def test_something_stands_out_around_every_character_box(plates: list[RenderedPlate]) -> None:
+    for plate in plates:
+        for box in plate.character_boxes:
+            part = plate.image[int(box.y1) : int(box.y2), max(0, int(box.x1) - 4) : int(box.x2) + 4]
+            assert part.std(axis=(0, 1)).max() > 10, plate.text
+
+
+def test_a_motorcycles_plate_is_less_wide_and_its_number_is_of_its_class() -> None:
+    motorcycles, cars = drawn(150, vehicle=VehicleClass.MOTORCYCLE), drawn(150, vehicle=VehicleClass.CAR)
+    assert max(p.image.shape[1] for p in motorcycles) < min(p.image.shape[1] for p in cars)
+    for vehicle, rendered in ((VehicleClass.MOTORCYCLE, motorcycles), (VehicleClass.CAR, cars)):
+        tables, plates = shipped_tables(), [parse(plate.text) for plate in rendered]
+        fitting = sum(vehicle in tables.vehicles(plate.prefix, plate.number or 0) for plate in plates)
+        assert fitting > 0.7 * len(plates)
+
+
+def digest(seed: int) -> str:
+    rng = np.random.default_rng(seed)
+    plate = render_plate(rng)
+    sighting = seen(plate, rng)
+    parts = (plate.image.tobytes(), sighting.image.tobytes(), no_plate(rng).tobytes(), repr((plate.text, sighting.main_corners)).encode())
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def test_the_same_seed_draws_the_same_and_another_another() -> None:
+    assert [digest(seed) for seed in range(12)] == [digest(seed) for seed in range(12)]
+    assert len({digest(seed) for seed in range(12)}) == 12
+
+
+def test_a_sighting_keeps_what_the_plate_says(plates: list[RenderedPlate], sightings: list[SeenPlate]) -> None:
+    for plate, sighting in zip(plates, sightings, strict=True):
+        assert (sighting.text, sighting.colour) == (plate.text, plate.colour)
+        assert sighting.expiry in (None, plate.expiry)
+        assert (sighting.expiry is None) == (sighting.expiry_corners is None)
+    assert 0.2 < sum(sighting.expiry is not None for sighting in sightings) / len(sightings) < 0.7
+
+
+def test_the_finders_box_never_cuts_more_than_a_sliver_off_the_number(sightings: list[SeenPlate]) -> None:
+    for sighting in sightings:
+        height, width = sighting.image.shape[:2]
+        assert all(-0.03 * width - 2 <= corner.x <= 1.03 * width + 2 for corner in sighting.main_corners)
+        assert all(-0.04 * width - 2 <= corner.y <= height + 0.04 * width + 2 for corner in sighting.main_corners)
+
+
+def test_sightings_are_small_and_large_dark_and_bright_level_and_tilted(sightings: list[SeenPlate]) -> None:
+    widths = [sighting.image.shape[1] for sighting in sightings]
+    greys = [float(sighting.image.mean()) for sighting in sightings]
+    slopes = [abs((s.main_corners[1].y - s.main_corners[0].y) / (s.main_corners[1].x - s.main_corners[0].x)) for s in sightings]
+    assert min(widths) < 45 < 250 < max(widths)
+    assert min(greys) < 20 < 200 < max(greys)
+    assert max(slopes) > np.tan(np.radians(12))
+    assert np.median(slopes) < np.tan(np.radians(5))
+
+
+def test_what_is_no_plate_has_a_crops_shape_and_comes_in_many_kinds() -> None:
+    rng = np.random.default_rng(3)
+    pictures = [no_plate(rng) for _ in range(80)]
+    assert all(p.dtype == np.uint8 and p.ndim == 3 and p.shape[0] >= 8 and p.shape[1] >= 24 for p in pictures)
+    spreads = [float(p.std()) for p in pictures]
+    assert min(spreads) < 8 < 40 < max(spreads)
+
+
+def test_letters_that_readers_confuse_are_drawn_differently_in_every_alphabet() -> None:
+    for number in range(40):
+        alphabet = draw_alphabet(np.random.default_rng(number))
+        for one, other in ("OQ", "CG", "DO", "HW", "MN", "UV", "1I", "0Q", "8B"):
+            assert alphabet[one] != alphabet[other], f"{one} and {other} in alphabet {number}"
+
+
+def test_all_letters_of_a_typeface_are_as_high_and_none_is_empty() -> None:
+    face = Typeface(11)
+    masks = {character: face.mask(character) for character in DIGITS + LETTERS}
+    assert {mask.shape[0] for mask in masks.values()} == {GLYPH_HEIGHT}
+    assert all(0.05 < float((mask > 127).mean()) < 0.98 for mask in masks.values())
