@@ -66,8 +66,8 @@ class PlateFinder(Protocol):
     name: str
     digest: Digest
 
-    def find(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
-        """Plates in each image (a vehicle's crop at full resolution, or a whole frame), best first, in its own pixels."""
+    def find(self, images: Sequence["Image"], *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
+        """Plates in each image, best first, in its own pixels: crops of vehicles at full resolution, or with `whole` whole frames."""
         ...
 
 

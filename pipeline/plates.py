@@ -8,29 +8,23 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from etle.geometry import within
 from etle.protocols import PlateFinder, PlateReader
-from etle.types import Box, Certainty, Frame, Plate, PlateBox, PlateSighting, Point, Sighting, Track, VehicleClass
-from models.reading.sharpness import sharpness
+from etle.types import Box, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
 from models.tracker import vehicle_of
 from pipeline.decoding import decode
 from pipeline.plate_frames import frames_worth_reading
+from pipeline.plate_views import OTHERS, Cut, Seen, agree, around, at_odds, find_in
 from pipeline.plate_vote import vote
 from pipeline.ring import FrameRing
 
-if TYPE_CHECKING:
-    from etle.types import Image
-
-_AROUND = 0.08
+_AROUND = Cut(0.08, 0.08)
 """A vehicle's crop takes in so much of its surroundings: detectors cut plates that hang low."""
-_RIM = 0.04
-"""A plate's crop for the reader, likewise."""
-_FIRST_LOOK = 3
-"""Frames that are read before the vote is asked for the first time."""
 _ENOUGH = 4
-"""Reads that all agree."""
+"""Reads that all agree: of two frames by two readers, or of four frames by one."""
+_READ_AGAIN = 2
+"""Plates of which other cuts are read if the readers are at odds after all frames."""
 _WHOLE_FRAMES = 2
 """Frames that are searched whole if no crop of the vehicle showed a plate."""
 _FITS: Mapping[VehicleClass, float] = {
@@ -51,19 +45,42 @@ class PlateSearch:
     finder: PlateFinder
     readers: tuple[PlateReader, ...]
     limit: int
+    arbiter: PlateReader | None = None
+    """Asked once, where the readers are at odds: slow, or too poor to be asked always."""
 
     def plate_of(self, track: Track, others: Sequence[Track], frames: FrameRing, at: datetime) -> Plate:
         """What the plate says, by all reads in the frames that are still there. `at`: the moment of the violation."""
         vehicle = vehicle_of(track)
-        found: list[PlateSighting] = []
-        for number, (sighting, frame) in enumerate(self._best_first(track, frames), 1):
-            found += self._reads(sighting, frame, _boxes_at(sighting.sequence, others), whole=False)
-            if number >= _FIRST_LOOK and (_unanimous(found) or vote(found, vehicle, at).certainty is Certainty.CERTAIN):
+        seen, reads = self._read_in_turn(self._plates(track, others, frames))
+        if not _enough(reads):
+            for plate in sorted(seen, key=lambda plate: -plate.plate.box.area)[:_READ_AGAIN]:
+                reads += plate.reads(self.readers, OTHERS)
+        if self.arbiter and at_odds(reads):
+            reads += max(seen, key=lambda plate: plate.plate.box.area).reads([self.arbiter])
+        return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
+
+    def _read_in_turn(self, plates: Iterator[Seen]) -> tuple[list[Seen], list[PlateSighting]]:
+        seen: list[Seen] = []
+        reads: list[PlateSighting] = []
+        for plate in plates:
+            seen.append(plate)
+            reads += plate.reads(self.readers)
+            if _enough(reads):
                 break
-        if not found:
-            for sighting, frame in list(self._best_first(track, frames))[:_WHOLE_FRAMES]:
-                found += self._reads(sighting, frame, _boxes_at(sighting.sequence, others), whole=True)
-        return vote(sorted(found, key=lambda sighting: sighting.sequence), vehicle, at)
+        return seen, reads
+
+    def _plates(self, track: Track, others: Sequence[Track], frames: FrameRing) -> Iterator[Seen]:
+        """The vehicle's plate in its best frames; if its crops show none, in the whole of some."""
+        best = list(self._best_first(track, frames))
+        found = 0
+        for whole, some in ((False, best), (True, best[:_WHOLE_FRAMES])):
+            for sighting, frame in some:
+                plate = self._plate(sighting, frame, _boxes_at(sighting.sequence, others), whole=whole)
+                if plate is not None:
+                    found += 1
+                    yield plate
+            if found:
+                return
 
     def _best_first(self, track: Track, frames: FrameRing) -> Iterator[tuple[Sighting, Frame]]:
         """The frames that are worth reading, those with the largest vehicle first."""
@@ -79,25 +96,16 @@ class PlateSearch:
             assert frame is not None
             yield sighting, frame
 
-    def _reads(self, sighting: Sighting, frame: Frame, others: Sequence[tuple[Box, VehicleClass]], *, whole: bool) -> list[PlateSighting]:
+    def _plate(self, sighting: Sighting, frame: Frame, others: Sequence[tuple[Box, VehicleClass]], *, whole: bool) -> Seen | None:
         image = decode(frame)
-        area = Box(0, 0, frame.width, frame.height) if whole else _grown(sighting.box, _AROUND, image)
-        plates = (moved(plate, area) for plate in self.finder.find([cut(image, area)])[0])
-        mine = next((plate for plate in plates if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
-        if mine is None:
-            return []
-        crop = cut(image, _grown(mine.box, _RIM, image))
-        sharp = sharpness(crop)
-        return [
-            PlateSighting(sequence=frame.sequence, captured_at=frame.captured_at, plate=mine, sharpness=sharp, read=reader.read([crop])[0])
-            for reader in self.readers
-        ]
+        found = self.finder.find([image], whole=True)[0] if whole else find_in(self.finder, image, around(image, sighting.box, _AROUND))
+        mine = next((plate for plate in found if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
+        return Seen(image, mine, frame.sequence, frame.captured_at) if mine else None
 
 
-def _unanimous(found: Sequence[PlateSighting]) -> bool:
-    """Whether enough reads say the same that more of them by the same readers would add nothing: they repeat their errors too."""
-    texts = [sighting.read.text for sighting in found]
-    return len(texts) >= _ENOUGH and len(set(texts)) == 1 and texts[0] != ""
+def _enough(reads: Sequence[PlateSighting]) -> bool:
+    """Whether so many reads say the same that more of them would add nothing: readers repeat their errors too."""
+    return len(reads) >= _ENOUGH and agree(reads)
 
 
 def belongs(plate: Box, vehicle: Box, kind: VehicleClass, others: Sequence[tuple[Box, VehicleClass]]) -> bool:
@@ -117,29 +125,3 @@ def _strangeness(plate: Box, vehicle: Box, kind: VehicleClass) -> float:
 
 def _boxes_at(sequence: int, tracks: Sequence[Track]) -> list[tuple[Box, VehicleClass]]:
     return [(sighting.box, vehicle_of(track)) for track in tracks for sighting in track.sightings if sighting.sequence == sequence]
-
-
-def _grown(box: Box, share: float, image: "Image") -> Box:
-    """Whole pixels inside the picture."""
-    x, y = share * box.width, share * box.height
-    return Box(
-        max(0, math.floor(box.x1 - x)),
-        max(0, math.floor(box.y1 - y)),
-        min(image.shape[1], math.ceil(box.x2 + x)),
-        min(image.shape[0], math.ceil(box.y2 + y)),
-    )
-
-
-def cut(image: "Image", box: Box) -> "Image":
-    part: Image = image[int(box.y1) : int(box.y2), int(box.x1) : int(box.x2)]
-    return part
-
-
-def moved(plate: PlateBox, area: Box) -> PlateBox:
-    """From the crop's pixels to the frame's."""
-    box = Box(plate.box.x1 + area.x1, plate.box.y1 + area.y1, plate.box.x2 + area.x1, plate.box.y2 + area.y1)
-    a, b, c, d = plate.corners or (None,) * 4
-    corners = None
-    if a and b and c and d:
-        corners = tuple(Point(corner.x + area.x1, corner.y + area.y1) for corner in (a, b, c, d))
-    return PlateBox(box=box, score=plate.score, corners=corners)  # type: ignore[arg-type]  # four corners stay four

@@ -47,7 +47,7 @@ class ScriptedFinder(Script[tuple[PlateBox, ...]]):
     def __init__(self, answers: Sequence[tuple[PlateBox, ...] | InferenceError], name: str = "scripted-finder") -> None:
         super().__init__(name, answers)
 
-    def find(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
+    def find(self, images: Sequence["Image"], *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
         return [self.next() for _ in images]
 
 

@@ -1,12 +1,12 @@
-"""What finding and reading costs: CPU time of the process, which other processes disturb little, per picture looked at."""
+"""What finding and reading costs: CPU time of the process, which other processes disturb little."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etle.protocols import PlateFinder, PlateReader
-from etle.types import PlateBox, PlateRead
+from etle.protocols import PlateFinder, PlateReader, VehicleDetector
+from etle.types import Detection, PlateBox, PlateRead
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 class Costs:
     """CPU-ms; None for what was never asked."""
 
+    detector_per_photo: float | None
     finder_per_photo: float | None
+    """In the whole photo and in the crops of its vehicles."""
+    finder_per_vehicle: float | None
+    """In one vehicle's crop."""
     readers_per_plate: Mapping[str, float | None]
+    """With the further cuts of a plate on which they do not agree."""
     readers: float | None
-    """All of them on one plate."""
     per_look: float | None
-    """One look at one vehicle: the finder on one picture, and every reader on one plate."""
+    """One look at one vehicle, as at each frame of a track: the finder in its crop, and every reader on its plate."""
 
 
 @dataclass(slots=True)
@@ -38,22 +42,33 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self.spent_s += time.process_time() - self._since
 
-    @property
-    def ms(self) -> float | None:
-        """CPU-ms a picture."""
-        return 1000 * self.spent_s / self.pictures if self.pictures else None
+    def ms_over(self, number: int) -> float | None:
+        return 1000 * self.spent_s / number if number and self.pictures else None
+
+
+class MeteredDetector:
+    def __init__(self, detector: VehicleDetector) -> None:
+        self.name, self.digest = detector.name, detector.digest
+        self._detector = detector
+        self.meter = Meter()
+
+    def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
+        self.meter.pictures += len(images)
+        with self.meter:
+            return self._detector.detect(images)
 
 
 class MeteredFinder:
     def __init__(self, finder: PlateFinder) -> None:
         self.name, self.digest = finder.name, finder.digest
         self._finder = finder
-        self.meter = Meter()
+        self.whole, self.vehicles = Meter(), Meter()
 
-    def find(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
-        self.meter.pictures += len(images)
-        with self.meter:
-            return self._finder.find(images)
+    def find(self, images: "Sequence[Image]", *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
+        meter = self.whole if whole else self.vehicles
+        meter.pictures += len(images)
+        with meter:
+            return self._finder.find(images, whole=whole)
 
 
 class MeteredReader:
@@ -68,9 +83,18 @@ class MeteredReader:
             return self._reader.read(crops)
 
 
-def costs_of(finder: MeteredFinder, readers: Sequence[MeteredReader]) -> Costs:
-    found, read = finder.meter.ms, {reader.name: reader.meter.ms for reader in readers}
+def costs_of(detector: MeteredDetector, finder: MeteredFinder, readers: Sequence[MeteredReader], *, photos: int, plates: int) -> Costs:
+    """`photos` that were searched, and `plates` that were read, found or given."""
+    found = Meter(finder.whole.spent_s + finder.vehicles.spent_s, finder.whole.pictures + finder.vehicles.pictures)
+    of_vehicle = finder.vehicles.ms_over(finder.vehicles.pictures)
+    read = {reader.name: reader.meter.ms_over(plates) for reader in readers}
     known = [ms for ms in read.values() if ms is not None]
-    readers_ms = sum(known) if known and len(known) == len(read) else None
-    per_look = None if found is None or readers_ms is None else found + readers_ms
-    return Costs(finder_per_photo=found, readers_per_plate=read, readers=readers_ms, per_look=per_look)
+    all_readers = sum(known) if known else None
+    return Costs(
+        detector_per_photo=detector.meter.ms_over(photos),
+        finder_per_photo=found.ms_over(photos),
+        finder_per_vehicle=of_vehicle,
+        readers_per_plate=read,
+        readers=all_readers,
+        per_look=None if of_vehicle is None or all_readers is None else of_vehicle + all_readers,
+    )

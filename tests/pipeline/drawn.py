@@ -65,7 +65,7 @@ class LowerMiddleFinder:
     name = "lower-middle"
     digest = Digest(sha256(b"lower-middle").hexdigest())
 
-    def find(self, images: Sequence[np.ndarray]) -> Sequence[tuple[PlateBox, ...]]:
+    def find(self, images: Sequence[np.ndarray], *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
         return [self._find(image.shape[1], image.shape[0]) for image in images]
 
     def _find(self, width: int, height: int) -> tuple[PlateBox, ...]:

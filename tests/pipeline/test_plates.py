@@ -3,7 +3,8 @@
 import pytest
 
 from etle.types import Box, PlateBox, Point, VehicleClass
-from pipeline.plates import belongs, moved
+from pipeline.plate_views import moved
+from pipeline.plates import belongs
 
 CAR, BIKE = VehicleClass.CAR, VehicleClass.MOTORCYCLE
 BIG = Box(100, 100, 500, 460)  # a car of 400 px: a plate of about 104 px in its middle
