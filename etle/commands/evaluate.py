@@ -80,8 +80,8 @@ def evaluated(args: argparse.Namespace, at: "datetime") -> "tuple[Outcomes, Repo
     """Raises ConfigError for what is wrong with the folder or the options, and what engines raise."""
     from etle.commands.evaluation_table import progress
     from etle.commands.wiring import open_engines
-    from pipeline.evaluating.costs import MeteredFinder, MeteredReader, costs_of
-    from pipeline.evaluating.looking import look
+    from pipeline.evaluating.costs import MeteredDetector, MeteredFinder, MeteredReader, costs_of
+    from pipeline.evaluating.looking import Watchers, look
     from pipeline.evaluating.peers import compare
     from pipeline.evaluating.report import report
     from pipeline.evaluating.truth import load_truth
@@ -89,12 +89,13 @@ def evaluated(args: argparse.Namespace, at: "datetime") -> "tuple[Outcomes, Repo
     settings = detection(args.reader)
     truth = load_truth(args.folder, args.limit)
     engines = open_engines(settings)
-    finder, readers = MeteredFinder(engines.finder), [MeteredReader(reader) for reader in engines.readers]
+    detector, finder = MeteredDetector(engines.detector), MeteredFinder(engines.finder)
+    readers = [MeteredReader(reader) for reader in engines.readers]
     peers, absent = open_peers() if args.peers else ([], [])
-    outcomes = look(truth, finder, readers, at, progress)
-    costs = costs_of(finder, readers)
+    outcomes = look(truth, Watchers(detector=detector, finder=finder, readers=readers, at=at), progress)
+    costs = costs_of(detector, finder, readers, photos=outcomes.searched, plates=outcomes.read)
     compared = compare(outcomes, peers, args.peer_crops, costs.readers, progress) if args.peers else None
-    return outcomes, report(outcomes, costs, compared, engines.digests[1:], (*truth.remarks, *absent))
+    return outcomes, report(outcomes, costs, compared, engines.digests, (*truth.remarks, *absent))
 
 
 def detection(reader: str | None) -> "Detection":

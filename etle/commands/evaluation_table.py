@@ -97,14 +97,16 @@ def _sentences(report: "Report") -> Iterator[str]:
         if score and score.calibration_error is not None:
             yield f"Probabilities are off by {100 * score.calibration_error:.1f} points on average ({what})."
     costs = report.costs
-    if costs.finder_per_photo is not None:
-        yield f"CPU-ms: finder {costs.finder_per_photo:.0f} a photo"
-    read = [f"{name} {ms:.0f}" for name, ms in costs.readers_per_plate.items() if ms is not None]
-    if read:
-        yield f"CPU-ms a plate: {', '.join(read)}"
+    told = {
+        "vehicle detector, a photo": costs.detector_per_photo,
+        "finder, a photo": costs.finder_per_photo,
+        "finder, a vehicle": costs.finder_per_vehicle,
+        **{f"{name}, a plate": ms for name, ms in costs.readers_per_plate.items()},
+    }
+    yield "CPU-ms: " + "; ".join(f"{what} {ms:.0f}" for what, ms in told.items() if ms is not None)
     ratio = cost_ratio(report)
     if ratio is not None:
-        yield f"Finder on a photo and readers on a plate cost {ratio:.2f} of one EasyOCR read of a crop."
+        yield f"Finder on a vehicle and readers on its plate cost {ratio:.2f} of one EasyOCR read of a crop."
 
 
 def _table(*headings: str) -> "Table":

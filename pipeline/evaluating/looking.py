@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from etle.geometry import overlap
-from etle.protocols import PlateFinder, PlateReader
+from etle.protocols import PlateFinder, PlateReader, VehicleDetector
 from etle.types import Plate
 from pipeline.evaluating.figures import matched
-from pipeline.evaluating.photo_reading import PhotoPlate, read_box, read_crop, read_photo
 from pipeline.evaluating.pictures import load
 from pipeline.evaluating.truth import TruePicture, TruePlate, Truth
+from pipeline.plate_photo import PhotoPlate, read_box, read_crop, read_photo
 
 FOUND_FROM = 0.5
 """Overlap (intersection over union) from which a plate counts as found."""
@@ -69,24 +69,46 @@ class Outcomes:
     crops: tuple[PlateCase, ...] | None
     foreign: tuple[PhotoOutcome, ...] | None
 
+    @property
+    def searched(self) -> int:
+        """Photos."""
+        return len(self.photos or ()) + len(self.foreign or ())
 
-def look(truth: Truth, finder: PlateFinder, readers: Sequence[PlateReader], at: datetime, progress: Progress) -> Outcomes:
-    """`at`: the day on which the plates count as seen. Raises InferenceError, and SourceError where a picture has gone."""
+    @property
+    def read(self) -> int:
+        """Plates, found or given."""
+        photos = (*(self.photos or ()), *(self.foreign or ()))
+        cases = (*(case for photo in photos for case in photo.cases), *(self.crops or ()))
+        return sum(case.given is not None for case in cases) + sum(len(photo.found) for photo in photos)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watchers:
+    """Who looks. `at`: the day on which the plates count as seen."""
+
+    detector: VehicleDetector
+    finder: PlateFinder
+    readers: Sequence[PlateReader]
+    at: datetime
+
+
+def look(truth: Truth, watchers: Watchers, progress: Progress) -> Outcomes:
+    """Raises InferenceError, and SourceError where a picture has gone."""
 
     def photos(pictures: Sequence[TruePicture], what: str, *, foreign: bool) -> tuple[PhotoOutcome, ...]:
-        return tuple(_photo(picture, finder, readers, at, foreign=foreign) for picture in progress(pictures, what))
+        return tuple(_photo(picture, watchers, foreign=foreign) for picture in progress(pictures, what))
 
     return Outcomes(
         photos=None if truth.photos is None else photos(truth.photos, "photos", foreign=False),
-        crops=None if truth.crops is None else tuple(_crop(picture, readers, at) for picture in progress(truth.crops, "crops")),
+        crops=None if truth.crops is None else tuple(_crop(picture, watchers) for picture in progress(truth.crops, "crops")),
         foreign=None if truth.foreign is None else photos(truth.foreign, "foreign photos", foreign=True),
     )
 
 
-def _photo(picture: TruePicture, finder: PlateFinder, readers: Sequence[PlateReader], at: datetime, *, foreign: bool) -> PhotoOutcome:
+def _photo(picture: TruePicture, by: Watchers, *, foreign: bool) -> PhotoOutcome:
     """A foreign plate's own text does not matter: whatever is read there is wrong."""
     image = load(picture.path)
-    found = read_photo(image, finder, readers, at)
+    found = read_photo(image, by.detector, by.finder, by.readers, by.at)
     boxed = [(i, plate.box) for i, plate in enumerate(picture.plates) if plate.box]
     pairs = matched([box for _, box in boxed], [plate.found.box for plate in found], READ_FROM)
     partner = {boxed[i][0]: found[j] for i, j in pairs.items()}
@@ -94,7 +116,7 @@ def _photo(picture: TruePicture, finder: PlateFinder, readers: Sequence[PlateRea
         PlateCase(
             picture=picture,
             truth=truth,
-            given=read_box(image, truth.box, readers, at) if truth.box and (truth.text or foreign) else None,
+            given=read_box(image, truth.box, by.readers, by.at) if truth.box and (truth.text or foreign) else None,
             found=partner.get(i),
             overlap=overlap(truth.box, partner[i].found.box) if truth.box and i in partner else 0.0,
         )
@@ -104,7 +126,7 @@ def _photo(picture: TruePicture, finder: PlateFinder, readers: Sequence[PlateRea
     return PhotoOutcome(picture=picture, cases=cases, found=found, strangers=tuple(plate for plate in found if plate not in known))
 
 
-def _crop(picture: TruePicture, readers: Sequence[PlateReader], at: datetime) -> PlateCase:
+def _crop(picture: TruePicture, by: Watchers) -> PlateCase:
     truth = picture.plates[0]
-    given = read_crop(load(picture.path), readers, at) if truth.text else None
+    given = read_crop(load(picture.path), by.readers, by.at) if truth.text else None
     return PlateCase(picture=picture, truth=truth, given=given, found=None)

@@ -105,8 +105,13 @@ def _groups(groups: Mapping[str, Score]) -> Iterator[str]:
 
 def _costs(report: Report) -> Iterator[str]:
     costs = report.costs
-    rows = [_row(f"reader {name}, a plate", _ms(ms)) for name, ms in costs.readers_per_plate.items()]
-    rows = [_row("finder, a photo", _ms(costs.finder_per_photo)), *rows, _row("one look: finder and all readers", _ms(costs.per_look))]
+    finding = [
+        _row("vehicle detector, a photo", _ms(costs.detector_per_photo)),
+        _row("finder, a photo", _ms(costs.finder_per_photo)),
+        _row("finder, a vehicle", _ms(costs.finder_per_vehicle)),
+    ]
+    reading = [_row(f"reader {name}, a plate", _ms(ms)) for name, ms in costs.readers_per_plate.items()]
+    rows = [*finding, *reading, _row("one look: finder on a vehicle and all readers", _ms(costs.per_look))]
     ratio = cost_ratio(report)
     if ratio is not None:
         rows.append(_row("one look over one EasyOCR read", f"{ratio:.2f}"))

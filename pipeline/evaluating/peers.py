@@ -8,9 +8,9 @@ from models.reading.as_they_come import PlainReader
 from pipeline.evaluating.costs import Meter
 from pipeline.evaluating.figures import Share
 from pipeline.evaluating.looking import Outcomes, PlateCase, Progress
-from pipeline.evaluating.photo_reading import plate_crop
 from pipeline.evaluating.pictures import load
 from pipeline.evaluating.truth import spread
+from pipeline.plate_views import FIRST, cut_out
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -51,7 +51,7 @@ def _of(peer: PlainReader, given: Sequence[PlateCase], crops: Sequence[PlateCase
         name=peer.name,
         given=Share(sum(rights[: len(given)]), len(given)),
         crops=Share(sum(rights[len(given) :]), len(crops)),
-        cpu_ms=meter.ms,
+        cpu_ms=meter.ms_over(meter.pictures),
     )
 
 
@@ -66,7 +66,7 @@ def _reads_right(peer: PlainReader, case: PlateCase, meter: Meter) -> bool:
 def crop_of(case: PlateCase) -> "Image":
     """What our readers were shown of the plate in its true place."""
     image = load(case.picture.path)
-    return plate_crop(image, case.truth.box) if case.truth.box else image
+    return cut_out(image, case.truth.box, FIRST) if case.truth.box else image
 
 
 def _right(cases: Sequence[PlateCase]) -> Share:

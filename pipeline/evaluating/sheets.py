@@ -9,10 +9,10 @@ import cv2
 from etle.plates import formatted
 from etle.types import Box, Plate
 from pipeline.evaluating.looking import Outcomes, PhotoOutcome, PlateCase
-from pipeline.evaluating.photo_reading import plate_crop
 from pipeline.evaluating.pictures import load
 from pipeline.evaluating.score import false_finds, is_certain
 from pipeline.evaluating.truth import TruePicture, TruePlate
+from pipeline.plate_views import FIRST, cut_out
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -138,7 +138,7 @@ def _card(picture: TruePicture, truth: TruePlate | None, image: "Image", plate: 
 
 def _crop(picture: TruePicture, box: Box | None) -> "Image":
     image = load(picture.path)
-    return plate_crop(image, box) if box else image
+    return cut_out(image, box, FIRST) if box else image
 
 
 def _around(picture: TruePicture, boxes: Iterable[tuple[Box, tuple[int, int, int]]]) -> "Image":

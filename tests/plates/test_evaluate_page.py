@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from evaluation import found, read, row, write_table
-from test_evaluate_score import LEFT, NOTHING, PHOTOS, RIGHT, outcomes
+from evaluation import CROPS, FOREIGN, PHOTOS, found, outcomes, read, row, write_table
+from test_evaluate_score import LEFT, NOTHING, RIGHT
 
 from etle.testing.values import BEGIN
 from pipeline.evaluating.cards import marked
@@ -20,13 +20,10 @@ def test_every_kind_of_error_has_its_card(tmp_path):
         row("b.png", "B3A", LEFT, plate_colour="white", expiry="05.27"),
     ]
     write_table(tmp_path, PHOTOS, rows)
-    write_table(tmp_path, "plate_crops.csv", [row("c.png", "B5A")])
-    write_table(tmp_path, "plates_foreign.csv", [row("d.png", "RK959AF", LEFT)])
-    elsewhere = (0, 60, 40, 80)
-    reads = [read("B1A"), read(""), read("B1A"), read("B2A")]  # a: found twice, given twice
-    reads += [read("B8A"), read("B8A", colour="black")]  # b: found once, given once
-    reads += [read("B6A"), read("B959AF")]
-    looked = outcomes(tmp_path, [found(LEFT, elsewhere), found(LEFT), found()], reads)
+    write_table(tmp_path, CROPS, [row("c.png", "B5A")])
+    write_table(tmp_path, FOREIGN, [row("d.png", "RK959AF", LEFT)])
+    finds = {"a.png": found(LEFT, (0, 60, 40, 80)), "b.png": found(LEFT)}
+    looked = outcomes(tmp_path, finds, [read("B1A"), read("B2A"), read("B8A", colour="black"), read("B6A"), read("B959AF")])
     counted = {sheet.key: len(sheet.cards) for sheet in sheets(looked)}
     assert counted == {"missed": 1, "given": 1, "end": 1, "strangers": 1, "crops": 1, "foreign": 1, "second": 1}
     told = page(report(looked, NOTHING, None, (), ()), sheets(looked), "photos", BEGIN)
@@ -37,14 +34,14 @@ def test_every_kind_of_error_has_its_card(tmp_path):
 
 def test_without_an_error_it_says_so(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT)])
-    looked = outcomes(tmp_path, [found(LEFT)], [read("B1A"), read("B1A")])
+    looked = outcomes(tmp_path, {"a.png": found(LEFT)}, [read("B1A")])
     told = page(report(looked, NOTHING, None, (), ()), sheets(looked), "photos", BEGIN)
     assert told.count("None.") == len(sheets(looked)) == 5
 
 
 def test_what_a_table_says_is_text_and_never_markup(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT, source="<script>alert(1)</script>")])
-    looked = outcomes(tmp_path, [found()], [read("")])
+    looked = outcomes(tmp_path, {}, [read("")])
     told = page(report(looked, NOTHING, None, (), ("<b>remark</b>",)), sheets(looked), "<i>name</i>", BEGIN)
     assert "<script" not in told
     assert "<b>remark" not in told

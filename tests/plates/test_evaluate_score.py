@@ -1,56 +1,36 @@
 """What an evaluation counts, with a finder and a reader that say what the test wrote down for them."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
-from evaluation import found, read, row, write_table
+from evaluation import CROPS, FOREIGN, PHOTOS, found, outcomes, read, row, silent, watchers, write_table
 
-from etle.testing import ScriptedFinder, ScriptedReader
-from etle.testing.values import BEGIN
 from etle.types import Certainty
-from pipeline.evaluating.costs import Costs, MeteredFinder, MeteredReader, costs_of
-from pipeline.evaluating.looking import Outcomes, PlateCase, T, look
+from pipeline.evaluating.costs import Costs, MeteredDetector, MeteredFinder, MeteredReader, costs_of
+from pipeline.evaluating.looking import PhotoOutcome, PlateCase, look
 from pipeline.evaluating.peers import compare
 from pipeline.evaluating.report import as_json, report
 from pipeline.evaluating.score import score, size_name
 from pipeline.evaluating.truth import load_truth
 
-PHOTOS, CROPS, FOREIGN = "plates_full.csv", "plate_crops.csv", "plates_foreign.csv"
 LEFT, RIGHT = (10, 20, 60, 40), (110, 20, 180, 40)
-NOTHING = Costs(finder_per_photo=None, readers_per_plate={}, readers=None, per_look=None)
+NOTHING = Costs(detector_per_photo=None, finder_per_photo=None, finder_per_vehicle=None, readers_per_plate={}, readers=None, per_look=None)
 
 
-def silent(things: Sequence[T], what: str) -> Iterable[T]:
-    return things
+def figures(folder, finds, reads):
+    return told(outcomes(folder, finds, reads))
 
 
-def outcomes(folder, finds=(), reads=()) -> Outcomes:
-    """The reader is asked for the found plates of a photo first, then for its given boxes."""
-    finder, reader = ScriptedFinder(finds), ScriptedReader(reads)
-    looked = look(load_truth(folder), finder, [reader], BEGIN, silent)
-    assert (finder.asked, reader.asked) == (len(finds), len(reads))
-    return looked
-
-
-def figures(folder, finds=(), reads=()):
-    return as_json(report(outcomes(folder, finds, reads), NOTHING, None, (), ()))
+def told(looked):
+    return as_json(report(looked, NOTHING, None, (), ()))
 
 
 def test_a_plate_found_and_read_right(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1234XYZ", LEFT, plate_colour="black", expiry="05·27")])
-    told = figures(tmp_path, [found(LEFT)], [read("B1234XYZ"), read("B1234XYZ", colour="black", expiry="05·27")])
+    told = figures(tmp_path, {"a.png": found(LEFT)}, [read("B1234XYZ", colour="black", expiry="05·27")])
     assert told["n"] == 1
-    for key in (
-        "reader_exact",
-        "finder_recall",
-        "finder_precision",
-        "end_to_end_exact",
-        "character_accuracy",
-        "expiry_exact",
-        "colour_right",
-    ):
-        assert told[key] == 1.0, key
+    shares = ("reader_exact", "finder_recall", "finder_precision", "end_to_end_exact", "character_accuracy", "expiry_exact", "colour_right")
+    assert {told[key] for key in shares} == {1.0}
     assert told["foreign_read_as_indonesian"] is None
     assert told["crops_exact"] is None
 
@@ -66,29 +46,29 @@ def test_a_plate_found_and_read_right(tmp_path):
 )
 def test_how_well_a_box_must_fit(tmp_path, box, recall, precision, end_to_end):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1234XYZ", LEFT)])
-    told = figures(tmp_path, [found(box)], [read("B1234XYZ"), read("B1234XYZ")])
+    told = figures(tmp_path, {"a.png": found(box)}, [read("B1234XYZ")])
     assert (told["finder_recall"], told["finder_precision"], told["end_to_end_exact"]) == (recall, precision, end_to_end)
 
 
 def test_a_plate_without_text_counts_for_finding_only(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "", LEFT), row("a.png", "B2A", RIGHT)])
-    told = figures(tmp_path, [found(LEFT)], [read("B7Z"), read("B2A")])
+    told = figures(tmp_path, {"a.png": found(LEFT)}, [read("B7Z"), read("B2A")])
     assert told["finder_recall"] == 0.5
     assert (told["n"], told["reader_exact"], told["end_to_end_exact"]) == (1, 1.0, 0.0)
 
 
 def test_a_plate_without_box_excuses_one_find(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT), row("a.png", "B2A")])
-    once = figures(tmp_path, [found(LEFT, RIGHT)], [read("B1A"), read("B2A"), read("B1A")])
+    once = figures(tmp_path, {"a.png": found(LEFT, RIGHT)}, [read("B1A"), read("")])
     assert (once["finder_recall"], once["finder_precision"], once["n"]) == (1.0, 1.0, 1)
     assert once["counts"]["plates_without_box"] == 1
-    twice = figures(tmp_path, [found(LEFT, RIGHT, (0, 50, 20, 60))], [read("B1A"), read("B2A"), read(""), read("B1A")])
+    twice = figures(tmp_path, {"a.png": found(LEFT, RIGHT, (0, 50, 40, 70))}, [read("B1A"), read("")])
     assert twice["finder_precision"] == 0.5
 
 
 def test_one_letter_wrong_costs_the_plate_and_a_character(tmp_path):
     write_table(tmp_path, CROPS, [row("a.png", "B1234XYZ"), row("b.png", "B1234XYQ")])
-    told = figures(tmp_path, reads=[read("B1234XYZ"), read("B1234XYO")])
+    told = figures(tmp_path, {}, [read("B1234XYZ"), read("B1234XYO")])
     assert told["crops_exact"] == 0.5
     assert told["crops"]["character_accuracy"] == pytest.approx(15 / 16)
     assert told["n"] is None
@@ -96,46 +76,54 @@ def test_one_letter_wrong_costs_the_plate_and_a_character(tmp_path):
 
 def test_what_is_not_read_is_wrong(tmp_path):
     write_table(tmp_path, CROPS, [row("a.png", "B1234XYZ", expiry="05·27", plate_colour="black")])
-    crops = figures(tmp_path, reads=[read("")])["crops"]
+    crops = figures(tmp_path, {}, [read("")])["crops"]
     assert (crops["reader_exact"], crops["character_accuracy"], crops["expiry_exact"], crops["colour_right"]) == (0, 0, 0, 0)
 
 
-def test_foreign_plates_are_counted_in_photos_and_in_given_boxes(tmp_path):
-    write_table(tmp_path, FOREIGN, [row("a.png", "RK959AF", LEFT), row("b.png", "", LEFT)])
-    told = figures(tmp_path, [found(RIGHT), found()], [read("B959AF"), read(""), read("B1234XYZ")])
-    assert told["foreign_read_as_indonesian"] == 0
-    counts = told["foreign"]
-    assert (counts["photos"], counts["boxes"], counts["photos_with_text"], counts["boxes_with_text"]) == (2, 2, 1, 1)
-
-
-def certain(case: PlateCase) -> PlateCase:
+def called(case: PlateCase, certainty: Certainty) -> PlateCase:
+    """Whatever the vote says of it."""
     assert case.given is not None
-    return replace(case, given=replace(case.given, certainty=Certainty.CERTAIN))
+    return replace(case, given=replace(case.given, certainty=certainty))
 
 
 def test_certain_and_wrong_is_counted_with_what_it_may_be_in_truth(tmp_path):
     write_table(tmp_path, CROPS, [row(f"{i}.png", f"B{i}A") for i in range(1, 6)])
-    looked = outcomes(tmp_path, reads=[read("B1A"), read("B2A"), read("B3A"), read("B9A"), read("B5A")])
-    cases = tuple(certain(case) if i != 4 else case for i, case in enumerate(looked.crops))
-    told = as_json(report(replace(looked, crops=cases), NOTHING, None, (), ()))["crops"]["certain"]
-    assert (told["n"], told["wrong"], told["error"], told["coverage"]) == (4, 1, 0.25, 0.8)
-    assert told["interval"] == pytest.approx((0.0063, 0.8059), abs=1e-4)
+    looked = outcomes(tmp_path, {}, [read("B1A"), read("B2A"), read("B3A"), read("B9A"), read("B5A")])
+    cases = tuple(called(case, Certainty.CHECK if case.truth.text == "B5A" else Certainty.CERTAIN) for case in looked.crops)
+    counted = told(replace(looked, crops=cases))["crops"]["certain"]
+    assert (counted["n"], counted["wrong"], counted["error"], counted["coverage"]) == (4, 1, 0.25, 0.8)
+    assert counted["interval"] == pytest.approx((0.0063, 0.8059), abs=1e-4)
 
 
-def test_a_certain_foreign_plate_counts_its_photo_once(tmp_path):
-    write_table(tmp_path, FOREIGN, [row("a.png", "RK959AF", LEFT)])
-    looked = outcomes(tmp_path, [found(RIGHT)], [read("B959AF"), read("B959AF")])
-    [photo] = looked.foreign
-    sure = replace(photo.found[0].plate, certainty=Certainty.CERTAIN)
-    photo = replace(photo, found=(replace(photo.found[0], plate=sure),), cases=tuple(certain(case) for case in photo.cases))
-    told = as_json(report(replace(looked, foreign=(photo,)), NOTHING, None, (), ()))
-    assert told["foreign_read_as_indonesian"] == 1
-    assert (told["foreign"]["photos_certain"], told["foreign"]["boxes_certain"]) == (1, 1)
+def foreign_photo(photo: PhotoOutcome, found: Certainty, given: Certainty) -> PhotoOutcome:
+    plates = tuple(replace(plate, plate=replace(plate.plate, certainty=found)) for plate in photo.found)
+    return replace(photo, found=plates, cases=tuple(called(case, given) for case in photo.cases))
+
+
+@pytest.mark.parametrize(
+    "found_as, given_as, photos, boxes, either",
+    [
+        pytest.param(Certainty.CHECK, Certainty.CHECK, 0, 0, 0, id="doubted in both"),
+        pytest.param(Certainty.CERTAIN, Certainty.CHECK, 1, 0, 1, id="certain where it was found"),
+        pytest.param(Certainty.CHECK, Certainty.CERTAIN, 0, 1, 1, id="certain in its given box"),
+        pytest.param(Certainty.CERTAIN, Certainty.CERTAIN, 1, 1, 1, id="certain in both, which is one photo"),
+    ],
+)
+def test_foreign_plates_are_counted_in_photos_and_in_given_boxes(tmp_path, found_as, given_as, photos, boxes, either):
+    write_table(tmp_path, FOREIGN, [row("a.png", "RK959AF", LEFT), row("b.png", "", LEFT), row("c.png", "", LEFT)])
+    looked = outcomes(tmp_path, {"a.png": found(LEFT), "c.png": found(LEFT)}, [read("B959AF"), read("B1234XYZ"), read("")])
+    [read_twice, read_once, unread] = looked.foreign
+    changed = (foreign_photo(read_twice, found_as, given_as), foreign_photo(read_once, found_as, Certainty.CHECK), unread)
+    figures = told(replace(looked, foreign=changed))
+    assert figures["foreign_read_as_indonesian"] == either
+    counts = figures["foreign"]
+    assert (counts["photos_certain"], counts["boxes_certain"]) == (photos, boxes)
+    assert (counts["photos"], counts["boxes"], counts["photos_with_text"], counts["boxes_with_text"]) == (3, 3, 1, 2)
 
 
 def test_coverage_goes_by_the_probability_of_the_vote(tmp_path):
     write_table(tmp_path, CROPS, [row(f"{i}.png", f"B{i}A") for i in range(1, 5)])
-    told = figures(tmp_path, reads=[read("B1A"), read("B2A"), read("B7A", 0.6), read("B4A")])
+    told = figures(tmp_path, {}, [read("B1A"), read("B2A"), read("B7A", 0.6), read("B4A")])
     assert told["crops"]["coverage_at_1_percent_error"] == 0.75
 
 
@@ -146,7 +134,7 @@ def test_splits_show_each_group_apart(tmp_path):
         row("c.png", "B3A", RIGHT, vehicle="motorcycle", source="west"),
     ]
     write_table(tmp_path, PHOTOS, rows)
-    told = figures(tmp_path, [found(), found(), found()], [read("B1A"), read("B2A"), read("B7A")])["splits"]
+    told = figures(tmp_path, {}, [read("B1A"), read("B2A"), read("B7A")])["splits"]
     assert {value: group["reader_exact"] for value, group in told["vehicle"].items()} == {"motorcycle": 0.5, "car": 1.0}
     assert {value: group["reader_exact"] for value, group in told["source"].items()} == {"east": 1.0, "west": 0.0}
     assert list(told["size"]) == ["40 to 59 px", "60 to 89 px"]
@@ -154,7 +142,8 @@ def test_splits_show_each_group_apart(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "width, name", [(0.5, "0 to 39 px"), (39.9, "0 to 39 px"), (40, "40 to 59 px"), (239, "140 to 239 px"), (240, "from 240 px")]
+    "width, name",
+    [(0.5, "0 to 39 px"), (39.9, "0 to 39 px"), (40, "40 to 59 px"), (239, "140 to 239 px"), (240, "from 240 px")],
 )
 def test_a_plate_has_one_size(width, name):
     assert size_name(width) == name
@@ -165,13 +154,17 @@ def test_nothing_to_count_is_null():
     assert (told.found.value, told.exact.value, told.coverage, told.calibration_error, told.characters) == (None, None, None, None, None)
 
 
-def test_costs_are_those_of_every_picture_shown(tmp_path):
+def test_costs_are_over_photos_and_plates_and_not_over_calls(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT), row("b.png", "B2A", LEFT)])
-    finder, reader = MeteredFinder(ScriptedFinder([found(LEFT), found()])), MeteredReader(ScriptedReader([read("B1A")] * 3))
-    look(load_truth(tmp_path), finder, [reader], BEGIN, silent)
-    assert (finder.meter.pictures, reader.meter.pictures) == (2, 3)
-    costs = costs_of(finder, [reader])
-    assert costs.per_look == costs.finder_per_photo + costs.readers_per_plate["scripted-reader"]
+    by = watchers(tmp_path, {"a.png": found(LEFT)}, [read("B1A"), read("B2A")])
+    detector, finder, reader = MeteredDetector(by.detector), MeteredFinder(by.finder), MeteredReader(by.readers[0])
+    looked = look(load_truth(tmp_path), replace(by, detector=detector, finder=finder, readers=(reader,)), silent)
+    assert (looked.searched, looked.read) == (2, 3)
+    assert (detector.meter.pictures, finder.whole.pictures, finder.vehicles.pictures) == (2, 2, 0)
+    costs = costs_of(detector, finder, [reader], photos=looked.searched, plates=looked.read)
+    assert costs.readers == costs.readers_per_plate["paint-reader"] == pytest.approx(1000 * reader.meter.spent_s / 3)
+    assert costs.finder_per_photo == pytest.approx(1000 * finder.whole.spent_s / 2)
+    assert (costs.finder_per_vehicle, costs.per_look) == (None, None)
 
 
 class Parrot:
@@ -187,10 +180,10 @@ class Parrot:
         return "B2A"
 
 
-def test_peers_see_the_crops_that_our_readers_saw(tmp_path):
+def test_peers_see_the_crops_that_our_readers_see_first(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT), row("b.png", "B2A", LEFT)])
     write_table(tmp_path, CROPS, [row("c.png", "B2A")])
-    looked, parrot = outcomes(tmp_path, [found(), found()], [read("B1A"), read("B9A"), read("B2A")]), Parrot()
+    looked, parrot = outcomes(tmp_path, {}, [read("B1A"), read("B9A"), read("B2A")]), Parrot()
     compared = compare(looked, [parrot], 2, 30.0, silent)
     [peer] = compared.others
     assert (peer.given.right, peer.given.of, peer.crops.right, peer.crops.of) == (1, 2, 1, 1)

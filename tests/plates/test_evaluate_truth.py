@@ -79,7 +79,7 @@ def test_a_limit_takes_pictures_from_everywhere(tmp_path):
     ],
 )
 def test_a_wrong_row_is_named(tmp_path, rows, told):
-    folder = write_table(tmp_path, PHOTOS, [fields for fields in rows if fields["file"]])
+    folder = write_table(tmp_path, PHOTOS, [row(fields["file"]) for fields in rows if fields["file"]])
     write_table(tmp_path, PHOTOS, rows, pictures=False)
     with pytest.raises(ConfigError, match=told):
         load_truth(folder)
