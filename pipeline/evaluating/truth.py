@@ -4,6 +4,7 @@ All of it is read and looked at before the first plate is searched: a wrong row 
 """
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,6 +142,11 @@ def _text(told: str) -> str | None:
         return None
     text = normalise(told)
     return (text if is_plate(text) else text.replace("-", "")) or None
+
+
+def _expiry(told: str) -> str | None:
+    """Spreadsheets take the zero off `05.27` and `0527`."""
+    return parse_expiry(re.sub(r"^(?=\d{3}$|\d\D)", "0", told.replace("/", ".")))
 
 
 def _colour(told: str) -> PlateColour | None:
