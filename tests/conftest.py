@@ -9,6 +9,7 @@ import pytest
 from demo_footage import FOOTAGE, DemoRun, run_demo
 
 from etle.testing.services import S3Server, Server, ServiceMissing, running_kafka, running_postgres, running_s3
+from etle.testing.services.s3 import Kind
 
 ServerT = TypeVar("ServerT", bound=Server)
 
@@ -55,7 +56,9 @@ def live_postgres() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def live_s3() -> Iterator[S3Server]:
-    yield from _live(running_s3)
+    """ETLE_TEST_S3=minio takes the other one, which takes two minutes to build."""
+    kind: Kind = "minio" if os.environ.get("ETLE_TEST_S3") == "minio" else "versitygw"
+    yield from _live(lambda: running_s3(kind=kind))
 
 
 def _live(run: Callable[[], AbstractContextManager[ServerT]]) -> Iterator[ServerT]:
