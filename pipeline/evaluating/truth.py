@@ -121,7 +121,7 @@ def _plate(row: int, fields: Mapping[str, str], table: str, remarks: list[str]) 
     text, colour, expiry = (
         _text(fields.get("plate_text", "")),
         _colour(fields.get("plate_colour", "")),
-        parse_expiry(fields.get("expiry", "")),
+        _expiry(fields.get("expiry", "")),
     )
     unless(text is not None, "plate_text", "not letters and digits alone")
     unless(colour is not None, "plate_colour", "none that a plate can have")
