@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.composing.textures import Rng, chance, grey, lettering, mixed, noise, surface, vivid
+from models.composing.distractors import cone, lamp, sign
+from models.composing.textures import Rng, chance, grey, mixed, noise, surface, vivid
 
 Canvas = NDArray[np.float32]
 
@@ -14,8 +15,11 @@ def backdrop(rng: Rng, height: int, width: int) -> Canvas:
     canvas = np.concatenate([_upper(rng, max(horizon, 0), width), _ground(rng, height - max(horizon, 0), width)])
     for _ in range(int(rng.integers(0, 10))):
         _clutter(rng, canvas, horizon)
-    for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.45, 0.3, 0.15, 0.1]))):
+    for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.35, 0.3, 0.2, 0.15]))):
         sign(rng, canvas)
+    for _ in range(int(rng.choice([0, 1, 3], p=[0.6, 0.25, 0.15]))):
+        at = (rng.uniform(0, width), rng.uniform(0.2, 1) * height)
+        (lamp if chance(rng, 0.6) else cone)(rng, canvas, at, rng.uniform(0.04, 0.25) * width)
     return canvas
 
 
@@ -97,22 +101,3 @@ def _clutter(rng: Rng, canvas: Canvas, horizon: int) -> None:
         case _:
             cv2.rectangle(canvas, (int(x), int(y)), (int(x + size * 1.5), int(y + size)), colour, -1)
             cv2.rectangle(canvas, (int(x), int(y)), (int(x + size * 1.5), int(y + size)), grey(rng, 100, 240), 2)
-
-
-def sign(rng: Rng, canvas: Canvas) -> None:
-    """A board with words, arrows or stripes: what a plate finder must pass over."""
-    height, width = canvas.shape[:2]
-    wide = rng.uniform(0.06, 0.4) * width
-    high = wide * rng.choice([rng.uniform(0.15, 0.4), rng.uniform(0.4, 1.3)])
-    x, y = rng.uniform(-wide / 2, width - wide / 2), rng.uniform(-high / 2, height * 0.8)
-    board = np.full((max(4, int(high)), max(4, int(wide)), 3), vivid(rng) if chance(rng, 0.7) else grey(rng, 5, 250), np.float32)
-    ink = (245.0, 245.0, 245.0) if board.mean() < 128 else grey(rng, 0, 60)
-    rows = int(rng.integers(1, 4)) if high < wide * 0.6 else int(rng.integers(2, 7))
-    for row in range(rows):
-        step = board.shape[0] / rows
-        lettering(rng, board, (board.shape[1] * rng.uniform(0.4, 0.6), step * (row + 0.5)), max(2.0, step * rng.uniform(0.3, 0.65)), ink)
-    lean = cv2.getRotationMatrix2D((0, 0), rng.normal(0, 4), 1.0)
-    lean[:, 2] += (x, y)
-    drawn = cv2.warpAffine(board, lean, (width, height), flags=cv2.INTER_LINEAR)
-    mask = cv2.warpAffine(np.ones(board.shape[:2], np.float32), lean, (width, height))[..., None]
-    canvas[:] = canvas * (1 - mask) + drawn

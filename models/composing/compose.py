@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etle.types import VehicleClass
-from models.composing.backdrop import backdrop, sign
+from models.composing.backdrop import backdrop
 from models.composing.camera import photographed
+from models.composing.distractors import lamp, sign
 from models.composing.drawn import box_body, car, motorcycle
 from models.composing.lighting import lit_by_day, lit_by_night, shine_by_day
 from models.composing.placing import Scene, seen
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 _SIDE_PX = 500
-_SHARES = (0.27, 0.42, 0.25, 0.06)
+_SHARES = (0.25, 0.42, 0.25, 0.08)
 """Of whole scenes, crops of vehicles, close-ups, and scenes without vehicles."""
-_BARE = 0.07
+_BARE = 0.1
 """Of the vehicles, those without a plate."""
 _SMALLEST = 0.024
 """Of the picture's width; smaller plates are left off, for nobody could tell them from anything else."""
@@ -36,9 +37,11 @@ def rendered(rng: Rng, motorcycle: bool) -> "Image":
 
 
 def _empty(rng: Rng, scene: Scene) -> None:
-    """No vehicle, more boards."""
+    """No vehicle, more boards and lamps."""
+    width, height = scene.size
     for _ in range(int(rng.integers(0, 4))):
         sign(rng, scene.canvas)
+        lamp(rng, scene.canvas, (rng.uniform(0, width), rng.uniform(0, height)), rng.uniform(0.05, 0.3) * width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.composing.distractors import lamp, sticker
 from models.composing.textures import Rng, chance, grey, lettering, vivid
 from models.composing.values import Light, Quad, Vehicle, box_of, moved
 
@@ -19,7 +20,9 @@ _GONE = 0.97
 """... but for one that hides all of it."""
 _INSIDE = 0.75
 """A plate of which less is in the picture is left off."""
-_ROLL_DEG = {"car": 4.0, "motorcycle": 8.0}
+_ROLL_DEG = {"car": 4.0, "motorcycle": 9.0}
+_LEAN = {"car": 0.05, "motorcycle": 0.12}
+"""How far what is upright or level leans, seen from beside."""
 
 
 @dataclass(slots=True)
@@ -79,10 +82,11 @@ class Scene:
 def seen(rng: Rng, vehicle: Vehicle, plate_px: float, middle: tuple[float, float], *, motorcycle: bool) -> NDArray[np.float64]:
     """A perspective under which the plate is so wide and its middle there: rolled, sheared, foreshortened at random."""
     own = vehicle.plate
-    roll = np.radians(rng.normal(0, _ROLL_DEG["motorcycle" if motorcycle else "car"]))
+    kind = "motorcycle" if motorcycle else "car"
+    roll = np.radians(rng.normal(0, _ROLL_DEG[kind]))
     scale = plate_px / max(float(np.linalg.norm(own[1] - own[0])), 1.0)
     turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
-    skew = np.array([[1.0, rng.normal(0, 0.04)], [rng.normal(0, 0.05), np.exp(rng.normal(0, 0.08))]])
+    skew = np.array([[1.0, rng.normal(0, _LEAN[kind])], [rng.normal(0, _LEAN[kind]), np.exp(rng.normal(0, 0.1))]])
     matrix = np.eye(3)
     matrix[:2, :2] = scale * turn @ skew
     matrix[2, :2] = rng.normal(0, 1.2e-4, 2) / max(scale, 0.3)
@@ -104,18 +108,21 @@ def _warped(image: "Image", matrix: NDArray[np.float64], size: tuple[int, int]) 
 
 
 def _worn(rng: Rng, vehicle: Vehicle) -> "Image":
-    """With stickers and names on it, as vehicles have."""
-    if chance(rng, 0.55):
+    """With stickers, names and lamps on it, as vehicles have."""
+    if chance(rng, 0.4):
         return vehicle.image
     image = vehicle.image.copy()
     height, width = image.shape[:2]
-    for _ in range(int(rng.integers(1, 4))):
-        x, y = rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height
+    for _ in range(int(rng.integers(1, 5))):
+        at = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height)
         size = rng.uniform(0.02, 0.07) * width
-        if chance(rng, 0.4):
-            wide = size * rng.uniform(1, 5)
-            cv2.rectangle(image, (int(x - wide), int(y - size)), (int(x + wide), int(y + size)), vivid(rng), -1)
-        lettering(rng, image, (x, y), size, grey(rng, 0, 255) if chance(rng, 0.6) else vivid(rng))
+        match int(rng.integers(4)):
+            case 0:
+                lamp(rng, image, at, size * rng.uniform(1, 3))
+            case 1:
+                sticker(rng, image, at, size)
+            case _:
+                lettering(rng, image, at, size, grey(rng, 0, 255) if chance(rng, 0.6) else vivid(rng))
     return image
 
 

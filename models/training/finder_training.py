@@ -29,7 +29,7 @@ class Recipe:
     seed: int = 1
     size: int = 416
     batch: int = 16
-    rate: float = 2e-4
+    rate: float = 2.5e-4
     frozen: int = 10
     """Blocks from the input on that stay as they are: the backbone has ten."""
     memory: float = 0.995

@@ -9,9 +9,10 @@ import pytest
 
 from etle.errors import WeightsError
 from models.composing import compose
-from models.composing.backdrop import backdrop, sign
+from models.composing.backdrop import backdrop
 from models.composing.camera import photographed
 from models.composing.compose import Composer
+from models.composing.distractors import cone, lamp, sign, sticker
 from models.composing.drawn import box_body, car, motorcycle
 from models.composing.placing import Scene, seen
 from models.composing.portraits import read_portraits, vehicle_of
@@ -117,12 +118,21 @@ def test_what_cannot_be_seen_is_no_plate():
     assert dark.plates == ()
 
 
-def test_boards_and_backdrops_hold_no_plates():
+@pytest.mark.parametrize("draw", [lamp, sticker, cone])
+def test_a_distractor_is_drawn_where_it_is_asked_for(draw):
+    canvas = np.full((200, 240, 3), 90, np.float32)
+    draw(np.random.default_rng(8), canvas, (120, 120), 50)
+    ys, xs = np.nonzero(abs(canvas - 90).max(axis=2) > 3)
+    assert len(ys) > 20
+    assert abs(np.median(xs) - 120) < 60
+    assert abs(np.median(ys) - 120) < 60
+
+
+def test_boards_hold_no_plates():
     rng = np.random.default_rng(8)
     scene = Scene(backdrop(rng, 200, 240))
     before = scene.canvas.copy()
-    for _ in range(4):
-        sign(rng, scene.canvas)
+    sign(rng, scene.canvas)
     assert not np.array_equal(before, scene.canvas)
     assert scene.plates == []
 
