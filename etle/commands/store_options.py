@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from etle.errors import ConfigError
 from etle.protocols import Clock, EvidenceStore
 
 if TYPE_CHECKING:
@@ -39,15 +40,20 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help=f"folder of evidence, signing key and, without --database, the database (default: ETLE_DATA, otherwise ./{DATA_FOLDER})",
     )
-    parser.add_argument(
-        "--database",
-        metavar="URL",
-        help="PostgreSQL, such as postgresql://user:password@host/etle (default: ETLE_DATABASE, otherwise one of our own in the folder)",
-    )
+    add_database_option(parser)
     parser.add_argument(
         "--evidence",
         metavar="PLACE",
         help="folder, or s3://bucket/prefix with keys from the AWS_* variables (default: ETLE_EVIDENCE, otherwise in the folder of --data)",
+    )
+
+
+def add_database_option(parser: argparse.ArgumentParser) -> None:
+    """Alone for what is done to a database server only."""
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="PostgreSQL, such as postgresql://user:password@host/etle (default: ETLE_DATABASE, otherwise one of our own in the folder)",
     )
 
 
@@ -83,6 +89,21 @@ def open_stores(args: argparse.Namespace, clock: Clock | None = None) -> Iterato
             losses=PostgresLosses(database),
             signer=Signer.from_file(getattr(args, "signing_key", None) or data / "keys" / "manifest.pem"),
         )
+
+
+@contextmanager
+def open_database(args: argparse.Namespace) -> Iterator["Database"]:
+    """The database server that the options name, as it is. Raises ConfigError if they name none."""
+    from etle.store.database import Database
+
+    url = args.database or os.environ.get("ETLE_DATABASE")
+    if not url:
+        raise ConfigError("no database server is named: set ETLE_DATABASE, or give --database postgresql://owner:password@host/etle")
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 @contextmanager

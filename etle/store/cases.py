@@ -143,8 +143,10 @@ class PostgresCases:
     def decide(self, decision: Decision) -> None:
         violation = str(decision.violation)
         with self._database.transaction() as cursor:
-            # Decisions on one case come one after the other; the row of the queue is gone after the first.
-            cursor.execute("SELECT id FROM violations WHERE id = %s FOR NO KEY UPDATE", (violation,))
+            # Decisions on one case come one after the other. No lock on a row: that of the queue is gone after the first, and to lock
+            # the violation's takes the right to change it, which no reviewer has.
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"case {violation}",))
+            cursor.execute("SELECT id FROM violations WHERE id = %s", (violation,))
             if cursor.fetchone() is None:
                 raise KeyError(decision.violation)
             cursor.execute("SELECT reviewer, expires_at FROM queue WHERE violation = %s FOR UPDATE", (violation,))

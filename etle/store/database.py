@@ -14,6 +14,7 @@ from etle.errors import ConfigError, MissingExtra, StoreError, StoreUnavailable
 
 try:
     import psycopg2
+    import psycopg2.errors
     from psycopg2.extensions import parse_dsn
 except ModuleNotFoundError as absent:
     raise MissingExtra("psycopg2", "store") from absent
@@ -38,6 +39,7 @@ class Database:
             ) from error
         self.name: Final = f"{parts.get('host', 'this machine')}, database {parts.get('dbname', parts.get('user', ''))}"
         """Where it is, without the password."""
+        self._user = parts.get("user", "this user")
         self._url = url
         self._wait_s = wait_s
         self._lent = BoundedSemaphore(most)
@@ -49,7 +51,7 @@ class Database:
     def transaction(self) -> Iterator["Cursor"]:
         """A cursor whose work is kept when the block ends and undone when it raises. Tables need no schema before their name.
 
-        Raises StoreUnavailable if the server is away or goes away, StoreError if it refuses a value as such.
+        Raises StoreUnavailable if the server is away or goes away, StoreError if it refuses a value as such, or us.
         """
         if not self._lent.acquire(timeout=self._wait_s):
             raise StoreUnavailable(f"all connections to PostgreSQL ({self.name}) have been busy for {self._wait_s:g} s")
@@ -107,6 +109,11 @@ class Database:
             if not connection.closed:
                 raise
             raise StoreUnavailable(f"PostgreSQL ({self.name}) closed the connection. {WAY_OUT}") from error
+        except psycopg2.errors.InsufficientPrivilege as error:
+            raise StoreError(
+                f"PostgreSQL ({self.name}) does not let {self._user} do that: {_first_line(error)}. The owner of the database migrates it,"
+                " administers users, and gives rights with `etle database roles`"
+            ) from error
         except psycopg2.DataError as error:
             raise StoreError(f"PostgreSQL ({self.name}) refuses a value: {_first_line(error)}") from error
 
