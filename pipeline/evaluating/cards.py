@@ -27,7 +27,12 @@ def _lines(shown: Card) -> Iterator[tuple[str, str]]:
     yield "read", _text(plate, shown.truth)
     sure = f"{100 * plate.probability:.1f} % " if plate.text else ""
     yield "sure", f'{sure}<span class="tag {plate.certainty}">{plate.certainty}</span>'
-    reads = {sighting.read.reader: sighting.read.text for sighting in plate.sightings}
+    if plate.text and plate.alternatives:
+        text, probability = plate.alternatives[0]
+        yield "or", f'<span class="none">{escape(formatted(text))} ({probability:.0%})</span>'
+    reads: dict[str, str] = {}
+    for sighting in plate.sightings:
+        reads.setdefault(sighting.read.reader, sighting.read.text)  # its first cut
     for reader, text in reads.items() if len(reads) > 1 else ():
         yield reader, f'<span class="none">{escape(formatted(text)) or "nothing"}</span>'
 
