@@ -135,7 +135,10 @@ class CameraWork:
 
 def _check_size(frame: Frame) -> None:
     """A picture of another size than its message says would move every line that is drawn on it."""
-    size = size_of(frame.jpeg)
+    try:
+        size = size_of(frame.jpeg)
+    except FrameBroken as error:
+        raise FrameBroken(f"frame {frame.sequence} of {frame.camera}: {error}") from error
     if size != (frame.width, frame.height):
         raise FrameBroken(
             f"frame {frame.sequence} of {frame.camera} is said to be {frame.width}x{frame.height}, and is {size.width}x{size.height}"

@@ -15,6 +15,7 @@ from etle.errors import EvidenceCorrupt, EvidenceFull, StoreError, StoreUnavaila
 from etle.observe.metrics import Away, EvidenceTrouble, Metrics, ViolationOutcome
 from etle.protocols import Clock, ViolationSink
 from etle.wire import parcel_from_wire
+from pipeline.rules import RULES
 from pipeline.scene import seconds
 from pipeline.work.patience import Pauses
 
@@ -91,7 +92,8 @@ class WriteWorker:
         parcel = parcel_from_wire(message.value)
         new = self._sink.put(parcel)
         violation = parcel.violation
-        self._metrics.violation(violation.rule, ViolationOutcome.WRITTEN if new else ViolationOutcome.REPEATED)
+        rule = violation.rule if violation.rule in RULES else "unknown"
+        self._metrics.violation(rule, ViolationOutcome.WRITTEN if new else ViolationOutcome.REPEATED)
         if new:
             self._metrics.evidence_stored(sum(len(file.data) for file in parcel.files))
         self._metrics.lag(self._names.violations, seconds=seconds(violation.occurred_at, self._clock.now()))

@@ -1,0 +1,112 @@
+"""Ten thousand damaged messages on each topic: none stops a worker, and each is set aside with a reason, unless it says the same."""
+
+import random
+
+import pytest
+from drawn import site
+from workers import NAMES, DrawnStages, Rig
+
+from etle.broker.letters import letters
+from etle.errors import WireError
+from etle.observe.metrics import Metrics
+from etle.testing import HandClock, ListSink, MemoryBroker, ScriptedDetector, a_frame, a_parcel
+from etle.wire import frame_from_wire, frame_to_wire, parcel_from_wire, parcel_to_wire
+from pipeline.work.writing import WriteWorker
+from pipeline.write import check_files
+
+MESSAGES = 10_000
+SEED = 20261125
+Headers = list[tuple[str, bytes]]
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """Bytes changed, cut off, added, doubled, or put somewhere else."""
+    if not data:
+        return bytes(chance.randrange(256) for _ in range(chance.randrange(8)))
+    at, upto = sorted(chance.randrange(len(data) + 1) for _ in range(2))
+    kind = chance.randrange(5)
+    if kind == 0:
+        changed = bytearray(data)
+        for _ in range(chance.choice((1, 1, 1, 3, 30))):
+            changed[chance.randrange(len(data))] = chance.randrange(256)
+        return bytes(changed)
+    noise = bytes(chance.randrange(256) for _ in range(chance.randrange(12)))
+    return (data[:at], data[:at] + noise + data[at:], data[:at] + data[upto:], data[at:] + data[:at])[kind - 1]
+
+
+def damaged_headers(headers: Headers, chance: random.Random) -> Headers:
+    changed = list(headers)
+    place = chance.randrange(len(changed))
+    name, value = changed[place]
+    kind = chance.randrange(5)
+    if kind == 0:
+        del changed[place]
+    elif kind == 1:
+        changed.append((name, value))
+    elif kind == 2:
+        changed[place] = (damaged(name.encode(), chance).decode(errors="replace"), value)
+    else:
+        changed[place] = (name, damaged(value, chance))
+    return changed
+
+
+def refused(read, *given) -> bool:
+    try:
+        read(*given)
+    except WireError:
+        return True
+    return False
+
+
+def test_damaged_frames():
+    chance, original = random.Random(SEED), a_frame(1)
+    headers, value = frame_to_wire(original)
+    rig = Rig(stages=DrawnStages(detector=ScriptedDetector([])))
+    refusals = 0
+    for _ in range(MESSAGES):
+        only_headers = chance.random() < 0.7
+        changed = damaged_headers(headers, chance) if only_headers else headers
+        data = value if only_headers else damaged(value, chance)
+        refusals += refused(frame_from_wire, changed, data)
+        rig.broker.publish(NAMES.frames, data, key=b"cam-1", headers=changed)
+    rig.worker().drain()
+    letters_of = letters(rig.broker.messages(NAMES.dead_letters))
+    assert refusals > MESSAGES / 2
+    assert len(letters_of) >= refusals
+    assert len(letters_of) + rig.metrics.value("etle_frames_total", camera="cam-1", outcome="repeated") == MESSAGES
+    assert all(letter.reason for letter in letters_of)
+
+
+@pytest.mark.parametrize("of", ["the whole", "the files"])
+def test_damaged_violations(of):
+    chance, original = random.Random(SEED), a_parcel("1")
+    value, sink = parcel_to_wire(original), ListSink()
+    broker = MemoryBroker({NAMES.violations: 1, NAMES.dead_letters: 1})
+
+    class Checking(ListSink):
+        def put(self, parcel) -> bool:
+            check_files(parcel)
+            return sink.put(parcel)
+
+    start = value.index(b"\xff\xd8") if of == "the files" else 0
+    for _ in range(MESSAGES // 2):
+        broker.publish(NAMES.violations, value[:start] + damaged(value[start:], chance), key=b"1")
+    subscriber = broker.subscribe(NAMES.violations, NAMES.write_group)
+    metrics = Metrics()
+    worker = WriteWorker(subscriber, broker, Checking(), NAMES, HandClock(), metrics)
+    worker.step(0)
+    while worker.step(0):
+        pass
+    rules = ("red_light", "unknown")
+    written = sum(metrics.value("etle_violations_total", rule=rule, outcome=out) or 0 for rule in rules for out in ("written", "repeated"))
+    set_aside = letters(broker.messages(NAMES.dead_letters))
+    assert len(set_aside) > MESSAGES / 4
+    assert len(set_aside) + written == MESSAGES // 2
+    assert all(letter.reason for letter in set_aside)
+
+
+def test_an_undamaged_parcel_and_frame_go_through():
+    headers, value = frame_to_wire(a_frame(1))
+    assert not refused(frame_from_wire, headers, value)
+    assert not refused(parcel_from_wire, parcel_to_wire(a_parcel("1")))
+    assert site().cameras

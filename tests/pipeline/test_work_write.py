@@ -1,0 +1,170 @@
+"""The write worker: what is away is waited for, what makes no sense is set aside, and each violation becomes one case."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from etle.broker.letters import letters, replay
+from etle.broker.names import Names
+from etle.errors import EvidenceFull, StoreError, StoreUnavailable
+from etle.observe.metrics import Metrics
+from etle.testing import HandClock, ListSink, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_parcel
+from etle.types import EvidenceFile, Parcel, Violation
+from etle.wire import parcel_to_wire
+from pipeline.work.writing import WriteWorker
+from pipeline.write import Writer
+
+NAMES = Names("t")
+TROUBLE = [StoreUnavailable("PostgreSQL cannot be reached."), EvidenceFull("the disk is full.")]
+
+
+class Moody(ListSink):
+    """Raises what is in `troubles` first, one at each try."""
+
+    def __init__(self, *troubles: StoreError) -> None:
+        super().__init__()
+        self.troubles = list(troubles)
+
+    def put(self, parcel: Parcel) -> bool:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        return super().put(parcel)
+
+
+def listed(violation: Violation, files: tuple[EvidenceFile, ...]) -> EvidenceFile:
+    return a_file(" ".join(file.sha256 for file in files).encode(), ".txt")
+
+
+class Desk:
+    """A broker with violations in it, and a writer."""
+
+    def __init__(self, sink: ListSink | Writer) -> None:
+        self.clock, self.metrics = HandClock(), Metrics()
+        self.broker = MemoryBroker({NAMES.violations: 2, NAMES.dead_letters: 1})
+        self.sink = sink
+        self.subscriber = self.broker.subscribe(NAMES.violations, NAMES.write_group)
+        self.worker = self.another()
+
+    def another(self) -> WriteWorker:
+        return WriteWorker(self.subscriber, self.broker, self.sink, NAMES, self.clock, self.metrics)
+
+    def send(self, *parcels: Parcel) -> None:
+        for parcel in parcels:
+            self.broker.publish(NAMES.violations, parcel_to_wire(parcel), key=str(parcel.violation.id).encode())
+
+    def steps(self, count: int, seconds: float = 1.0) -> int:
+        done = 0
+        for _ in range(count):
+            done += self.worker.step(0)
+            self.clock.wind(seconds)
+        return done
+
+    @property
+    def positions(self) -> int:
+        return sum(position.offset for position in self.broker.groups[NAMES.violations, NAMES.write_group].positions.values())
+
+    @property
+    def dead(self) -> Iterator[tuple[str, str]]:
+        return ((letter.stage, letter.reason) for letter in letters(self.broker.messages(NAMES.dead_letters)))
+
+
+def parcels(count: int) -> list[Parcel]:
+    return [a_parcel(str(number)) for number in range(count)]
+
+
+def test_each_violation_becomes_a_case_and_the_position_follows():
+    desk = Desk(Moody())
+    desk.send(*parcels(20), *parcels(20))
+    desk.steps(10)
+    assert len(desk.sink.parcels) == 20
+    assert desk.positions == 40
+    assert desk.metrics.value("etle_violations_total", rule="red_light", outcome="repeated") == 20
+
+
+@pytest.mark.parametrize("trouble", TROUBLE, ids=lambda trouble: type(trouble).__name__)
+def test_what_is_away_or_full_is_waited_for_at_the_same_parcel(trouble):
+    desk = Desk(Moody(trouble, trouble, trouble))
+    desk.send(*parcels(5))
+    desk.steps(2)
+    assert desk.worker.paused
+    assert desk.positions == 0
+    desk.steps(12)
+    assert not desk.worker.paused
+    assert len(desk.sink.parcels) == 5
+    assert not list(desk.dead)
+
+
+def test_the_pauses_grow_and_begin_anew_after_a_success():
+    desk = Desk(Moody(*TROUBLE * 3))
+    desk.send(*parcels(1))
+    tries = []
+    for second in range(120):
+        before = len(desk.sink.troubles)
+        desk.worker.step(0)
+        if len(desk.sink.troubles) < before:
+            tries.append(second)
+        desk.clock.wind(1)
+    assert [after - before for before, after in pairwise(tries)] == [1, 2, 5, 10, 30]
+    desk.sink.troubles = [TROUBLE[0]]
+    desk.send(a_parcel("another"))
+    desk.steps(4)
+    assert len(desk.sink.parcels) == 2
+
+
+def test_a_partition_that_comes_while_it_waits_is_written_afterwards():
+    desk = Desk(Moody(*TROUBLE))
+    other = desk.broker.subscribe(NAMES.violations, NAMES.write_group)
+    desk.send(*parcels(8))
+    desk.steps(2)
+    other.close()
+    desk.steps(20)
+    assert len(desk.sink.parcels) == 8
+
+
+POISON = [
+    pytest.param(b"hello", "parcel: ", id="no parcel"),
+    pytest.param(parcel_to_wire(replace(a_parcel("1"), files=())), "are not in its parcel", id="without its files"),
+    pytest.param(
+        parcel_to_wire(replace(a_parcel("1"), files=(replace(a_parcel("1").files[0], data=b"x"), *a_parcel("1").files[1:]))),
+        "has another digest",
+        id="with a changed file",
+    ),
+]
+
+
+@pytest.mark.parametrize("value, reason", POISON)
+def test_what_makes_no_sense_is_set_aside_and_the_rest_is_written(value, reason):
+    desk = Desk(Writer(MemoryCases(), MemoryEvidence(), listed))
+    desk.broker.publish(NAMES.violations, value, key=b"1")
+    desk.send(a_parcel("2"))
+    desk.steps(4)
+    ((stage, told),) = desk.dead
+    assert stage == "write"
+    assert reason in told
+    assert desk.metrics.value("etle_violations_total", rule="red_light", outcome="written") == 1
+
+
+def test_a_letter_that_is_replayed_becomes_a_case_and_is_marked():
+    desk = Desk(Moody(StoreError("PostgreSQL refuses a value")))
+    desk.send(a_parcel("1"))
+    desk.steps(4)
+    (letter,) = letters(desk.broker.messages(NAMES.dead_letters))
+    replay([letter], desk.broker, NAMES.dead_letters)
+    desk.steps(4)
+    assert [kept.violation.id for kept in desk.sink.parcels] == [a_parcel("1").violation.id]
+    (letter,) = letters(desk.broker.messages(NAMES.dead_letters))
+    assert letter.replayed
+
+
+def test_killed_between_the_row_and_the_position_the_case_is_there_once():
+    desk = Desk(Moody())
+    desk.send(*parcels(3))
+    desk.worker.step(0)
+    desk.broker.groups[NAMES.violations, NAMES.write_group].positions.clear()
+    desk.subscriber.close()
+    desk.subscriber = desk.broker.subscribe(NAMES.violations, NAMES.write_group)
+    desk.worker = desk.another()
+    desk.steps(4)
+    assert len(desk.sink.parcels) == 3

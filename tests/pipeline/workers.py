@@ -1,0 +1,160 @@
+"""Workers on a broker in memory, over drawn roads."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from drawn import MARK, RED_LIGHT, STOP_LINE, ColourDetector, driving, frames, site, stage
+
+from etle import config
+from etle.broker.names import Names
+from etle.broker.seams import Position
+from etle.observe.metrics import Metrics
+from etle.testing import HandClock, MemoryBroker, MemorySubscriber
+from etle.types import CameraId, Digest, Frame, Parcel, ViolationId
+from etle.wire import Verify, frame_to_wire, parcel_from_wire
+from pipeline.detect import CameraStage
+from pipeline.memory import Memory
+from pipeline.work.detecting import DetectSettings, DetectWorker
+
+NAMES = Names("t")
+CAMERA = CameraId("cam-1")
+STREET = frames([driving(3, 23, 40, 60), driving(16, 36, 40, 62)], 44, fps=5)
+WATCHED = site(RED_LIGHT, STOP_LINE)
+
+
+class Killed(Exception):
+    """The process is no more."""
+
+
+def of_camera(name: str, given: Sequence[Frame] = STREET) -> list[Frame]:
+    return [replace(frame, camera=CameraId(name)) for frame in given]
+
+
+class DrawnStages:
+    """Every camera sees the drawn road."""
+
+    def __init__(self, *cameras: str, made_by: Digest = MARK, detector: Any = None) -> None:
+        self.cameras = frozenset(CameraId(name) for name in cameras or (CAMERA,))
+        self.detector = detector or ColourDetector()
+        self._made_by = made_by
+
+    def made_by(self, camera: CameraId) -> Digest:
+        return self._made_by
+
+    def rules(self, camera: CameraId) -> frozenset[str]:
+        return frozenset(("red_light", "stop_line"))
+
+    def build(self, camera: CameraId, memory: Memory) -> CameraStage:
+        watching: config.Camera = WATCHED.cameras[0].model_copy(update={"id": camera})
+        return stage(WATCHED.model_copy(update={"cameras": (watching,)}), memory, self.detector)
+
+
+@dataclass(slots=True)
+class Countdown:
+    """Dies before the n-th thing that a worker does to the broker."""
+
+    dies_at: int | None = None
+    done: int = 0
+
+    def tick(self) -> None:
+        if self.done == self.dies_at:
+            raise Killed
+        self.done += 1
+
+
+class DyingPublisher:
+    def __init__(self, broker: MemoryBroker, countdown: Countdown) -> None:
+        self._broker = broker
+        self._countdown = countdown
+
+    def publish(self, *given: Any, **named: Any) -> Any:
+        self._countdown.tick()
+        return self._broker.publish(*given, **named)
+
+    def flush(self) -> None:
+        self._countdown.tick()
+        self._broker.flush()
+
+
+class DyingSubscriber(MemorySubscriber):
+    countdown = Countdown()
+
+    def commit(self, positions: Mapping[int, Position]) -> bool:
+        self.countdown.tick()
+        return super().commit(positions)
+
+
+@dataclass(slots=True)
+class Rig:
+    """A broker with its topics, and workers on it."""
+
+    partitions: int = 1
+    stages: Any = field(default_factory=DrawnStages)
+    verify: Verify | None = None
+    clock: HandClock = field(default_factory=HandClock)
+    metrics: Metrics = field(default_factory=Metrics)
+    broker: MemoryBroker = field(init=False)
+
+    def __post_init__(self) -> None:
+        topics = {NAMES.frames: self.partitions, NAMES.checkpoints: self.partitions, NAMES.violations: 2, NAMES.dead_letters: 1}
+        self.broker = MemoryBroker(topics)
+
+    def send(self, given: Sequence[Frame], sign: Callable[[bytes], bytes] | None = None) -> None:
+        for frame in given:
+            headers, value = frame_to_wire(frame, sign)
+            self.broker.publish(NAMES.frames, value, key=frame.camera.encode(), headers=headers)
+
+    def worker(self, countdown: Countdown | None = None) -> "Running":
+        subscriber = self.broker.subscribe(NAMES.frames, NAMES.detect_group)
+        publisher: Any = self.broker
+        if countdown is not None:
+            subscriber.__class__ = DyingSubscriber
+            subscriber.countdown = countdown  # type: ignore[attr-defined]
+            publisher = DyingPublisher(self.broker, countdown)
+        settings = DetectSettings(names=NAMES, verify=self.verify, silence_s=60)
+        return Running(DetectWorker(subscriber, publisher, self.broker, self.stages, settings, self.clock, self.metrics), subscriber, self)
+
+    @property
+    def violations(self) -> dict[ViolationId, Parcel]:
+        """As the writer keeps them: the first of each id."""
+        found: dict[ViolationId, Parcel] = {}
+        for message in self.broker.messages(NAMES.violations):
+            parcel = parcel_from_wire(message.value)
+            found.setdefault(parcel.violation.id, parcel)
+        return found
+
+    @property
+    def reasons(self) -> list[str]:
+        return [dict(message.headers)["dead-reason"].decode() for message in self.broker.messages(NAMES.dead_letters)]
+
+
+@dataclass(slots=True)
+class Running:
+    worker: DetectWorker
+    subscriber: MemorySubscriber
+    rig: Rig
+
+    def step(self) -> int:
+        self.rig.clock.wind(1.0)
+        return self.worker.step(0)
+
+    def drain(self) -> "Running":
+        """Until nothing more comes."""
+        idle = 0
+        while idle < 2:
+            idle = 0 if self.step() else idle + 1
+        return self
+
+    def fall_silent(self) -> None:
+        self.rig.clock.wind(100)
+        self.step()
+        self.worker.save()
+
+    def stop(self) -> None:
+        self.worker.save()
+        self.subscriber.close()
+
+    def die(self) -> None:
+        """As the others see it: it is gone, and nothing was saved."""
+        self.subscriber.close()
