@@ -13,6 +13,7 @@
     ├── InferenceError         a model failed on a picture: the stage stops loudly
     ├── StoreError             database or evidence store
     │   ├── StoreUnavailable   ... away: pause and try again
+    │   │   └── EvidenceUnavailable  ... and it is the evidence store
     │   ├── EvidenceFull       ... no space left: free some, nothing was lost
     │   ├── EvidenceCorrupt    ... bytes do not have the digest they are filed under
     │   └── CaseTaken          ... another reviewer has the case on the screen
@@ -74,6 +75,10 @@ class StoreError(EtleError):
 
 
 class StoreUnavailable(StoreError):
+    pass
+
+
+class EvidenceUnavailable(StoreUnavailable):
     pass
 
 

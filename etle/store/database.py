@@ -51,7 +51,8 @@ class Database:
     def transaction(self) -> Iterator["Cursor"]:
         """A cursor whose work is kept when the block ends and undone when it raises. Tables need no schema before their name.
 
-        Raises StoreUnavailable if the server is away or goes away, StoreError if it refuses a value as such, or us.
+        Raises StoreUnavailable if the server is away or goes away, StoreError if it refuses a value as such,
+        ConfigError if it does not let us.
         """
         if not self._lent.acquire(timeout=self._wait_s):
             raise StoreUnavailable(f"all connections to PostgreSQL ({self.name}) have been busy for {self._wait_s:g} s")
@@ -110,7 +111,7 @@ class Database:
                 raise
             raise StoreUnavailable(f"PostgreSQL ({self.name}) closed the connection. {WAY_OUT}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
-            raise StoreError(
+            raise ConfigError(
                 f"PostgreSQL ({self.name}) does not let {self._user} do that: {_first_line(error)}. The owner of the database migrates it,"
                 " administers users, and gives rights with `etle database roles`"
             ) from error

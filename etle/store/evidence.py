@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from etle.errors import EvidenceCorrupt, EvidenceFull, StoreError, StoreUnavailable
+from etle.errors import EvidenceCorrupt, EvidenceFull, EvidenceUnavailable, StoreError
 from etle.types import Digest, digest_of
 from etle.wire import DIGEST, SUFFIX
 
@@ -28,7 +28,7 @@ class FolderEvidence:
     """Safe to use from several threads and processes."""
 
     def __init__(self, folder: Path, reserve_bytes: int = RESERVE_BYTES) -> None:
-        """Sweeps out what processes that died left unfinished. Raises StoreUnavailable if the folder cannot be made."""
+        """Sweeps out what processes that died left unfinished. Raises EvidenceUnavailable if the folder cannot be made."""
         self._folder = folder.absolute()
         self._unfinished = self._folder / "unfinished"
         self._reserve_bytes = reserve_bytes
@@ -108,8 +108,8 @@ class FolderEvidence:
             f" {size / 1e6:.1f} MB. Make room or move the folder to a larger disk (--data), then start again; nothing was lost."
         )
 
-    def _unavailable(self, error: OSError) -> StoreUnavailable:
-        return StoreUnavailable(f"the evidence folder {self._folder} cannot be used: {error.strerror} ({error.filename})")
+    def _unavailable(self, error: OSError) -> EvidenceUnavailable:
+        return EvidenceUnavailable(f"the evidence folder {self._folder} cannot be used: {error.strerror} ({error.filename})")
 
     def _sweep(self) -> None:
         for file in self._unfinished.iterdir():

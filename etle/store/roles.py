@@ -13,6 +13,6 @@ def roles_sql() -> str:
 
 
 def grant_roles(database: Database) -> None:
-    """Makes the roles where there are none, and lets each do what it may. Raises StoreError if we may not do that ourselves."""
+    """Makes the roles where there are none, and lets each do what it may. Raises ConfigError if we may not do that ourselves."""
     with database.transaction() as cursor:
         cursor.execute(roles_sql())

@@ -16,7 +16,7 @@ from mimetypes import guess_type
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from etle.errors import ConfigError, EvidenceCorrupt, EvidenceFull, MissingExtra, StoreError, StoreUnavailable
+from etle.errors import ConfigError, EvidenceCorrupt, EvidenceFull, EvidenceUnavailable, MissingExtra, StoreError
 from etle.types import Digest, digest_of
 from etle.wire import DIGEST, SUFFIX
 
@@ -98,11 +98,11 @@ class S3Evidence:
                 yield from (digest for entry in page if (digest := _digest_in(entry["path"])) is not None)
 
     def check(self) -> None:
-        """Raises ConfigError if the bucket or the keys are wrong, StoreUnavailable if the server is away."""
+        """Raises ConfigError if the bucket or the keys are wrong, EvidenceUnavailable if the server is away."""
         try:
             with self._translated():
                 next(iter(self._store.list(chunk_size=1)), None)
-        except StoreUnavailable as error:
+        except EvidenceUnavailable as error:
             if _REFUSED.search(str(error.__cause__)):
                 raise ConfigError(f"{error}. Check ETLE_EVIDENCE and the AWS_* variables") from error.__cause__
             raise
@@ -153,7 +153,7 @@ class S3Evidence:
             told = f"the evidence store {self.name} cannot be used: {_reason(error)}"
             if _FULL.search(str(error)):
                 raise EvidenceFull(f"{told}. Make room there, then start again; nothing was lost.") from error
-            raise StoreUnavailable(told) from error
+            raise EvidenceUnavailable(told) from error
 
 
 def s3_evidence(address: str, environment: Mapping[str, str], *, retry_s: float = RETRY_S) -> S3Evidence:

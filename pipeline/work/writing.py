@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from etle.broker.letters import LetterBox
 from etle.broker.names import Names
 from etle.broker.seams import Message, Position, Publisher, Subscriber
-from etle.errors import EvidenceCorrupt, EvidenceFull, StoreError, StoreUnavailable, WireError
+from etle.errors import EvidenceCorrupt, EvidenceFull, EvidenceUnavailable, StoreError, StoreUnavailable, WireError
 from etle.observe.metrics import Away, EvidenceTrouble, Metrics, ViolationOutcome
 from etle.protocols import Clock, ViolationSink
 from etle.wire import parcel_from_wire
@@ -108,13 +108,13 @@ class WriteWorker:
     def _wait(self, error: StoreUnavailable | EvidenceFull) -> None:
         pause_s = self._pauses.next_s()
         log.warning("%s Trying again in %g s.", error, pause_s)
-        full = isinstance(error, EvidenceFull)
-        if full:
-            self._metrics.evidence_error(EvidenceTrouble.FULL)
+        trouble = _trouble(error)
+        if trouble is not None:
+            self._metrics.evidence_error(trouble)
         self._paused_until = self._clock.now() + timedelta(seconds=pause_s)
         self._subscriber.pause()
         self._pause.close()
-        self._pause.enter_context(self._metrics.waiting_for(Away.EVIDENCE if full else Away.DATABASE))
+        self._pause.enter_context(self._metrics.waiting_for(Away.DATABASE if trouble is None else Away.EVIDENCE))
 
     def _resume_in_time(self) -> None:
         if self._paused_until is not None and self._clock.now() >= self._paused_until:
@@ -132,3 +132,10 @@ class WriteWorker:
             return
         self._publisher.flush()
         self._subscriber.commit({number: Position(offset=offset) for number, offset in offsets.items()})
+
+
+def _trouble(error: StoreUnavailable | EvidenceFull) -> EvidenceTrouble | None:
+    """None if it is the database that is away."""
+    if isinstance(error, EvidenceFull):
+        return EvidenceTrouble.FULL
+    return EvidenceTrouble.UNAVAILABLE if isinstance(error, EvidenceUnavailable) else None

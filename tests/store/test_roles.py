@@ -12,7 +12,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from etle.cli import main
-from etle.errors import CaseTaken, StoreError
+from etle.errors import CaseTaken, ConfigError
 from etle.store.cases import PostgresCases
 from etle.store.checkpoints import PostgresLosses
 from etle.store.database import Database
@@ -87,7 +87,7 @@ FORBIDDEN = [
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("sql", FORBIDDEN)
 def test_no_role_may_change_what_happened(as_role: Callable[[str], Database], role: str, sql: str) -> None:
-    with pytest.raises(StoreError, match=rf"does not let {role} do that"), as_role(role).transaction() as cursor:
+    with pytest.raises(ConfigError, match=rf"does not let {role} do that"), as_role(role).transaction() as cursor:
         cursor.execute(sql)
 
 
@@ -115,7 +115,7 @@ def test_no_role_may_change_what_happened(as_role: Callable[[str], Database], ro
     ],
 )
 def test_each_role_is_kept_to_its_part(as_role: Callable[[str], Database], role: str, sql: str) -> None:
-    with pytest.raises(StoreError, match="does not let"), as_role(role).transaction() as cursor:
+    with pytest.raises(ConfigError, match="does not let"), as_role(role).transaction() as cursor:
         cursor.execute(sql)
 
 
@@ -161,7 +161,7 @@ def test_giving_rights_again_takes_back_what_was_given_besides(owner: Database, 
         cursor.execute("GRANT DELETE ON decisions TO etle_reviewer; GRANT ALL ON violations TO PUBLIC")
     grant_roles(owner)
     for sql in ("DELETE FROM decisions", "UPDATE violations SET plate = 'B 1 A'"):
-        with pytest.raises(StoreError, match="does not let etle_reviewer"), as_role("etle_reviewer").transaction() as cursor:
+        with pytest.raises(ConfigError, match="does not let etle_reviewer"), as_role("etle_reviewer").transaction() as cursor:
             cursor.execute(sql)
 
 

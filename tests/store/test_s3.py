@@ -15,7 +15,7 @@ pytest.importorskip("obstore", reason="needs the `s3` extra")
 
 import obstore
 
-from etle.errors import ConfigError, EvidenceCorrupt, EvidenceFull, StoreUnavailable
+from etle.errors import ConfigError, EvidenceCorrupt, EvidenceFull, EvidenceUnavailable
 from etle.store.places import open_evidence
 from etle.store.s3 import S3Evidence, s3_evidence
 from etle.testing.services import S3Server
@@ -84,11 +84,11 @@ def test_a_server_that_is_away_is_waited_for(live_s3: S3Server, request: pytest.
     digest = evidence.put(b"before", ".jpg")
     live_s3.kill()
     try:
-        with pytest.raises(StoreUnavailable, match=r"s3://etle-evidence/test_a_server.* cannot be used"):
+        with pytest.raises(EvidenceUnavailable, match=r"s3://etle-evidence/test_a_server.* cannot be used"):
             evidence.put(b"picture", ".jpg")
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(EvidenceUnavailable):
             evidence.get(digest)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(EvidenceUnavailable):
             list(evidence.digests())
     finally:
         live_s3.start()
@@ -112,7 +112,7 @@ def test_a_place_that_cannot_be_right_is_refused_at_the_start(live_s3: S3Server,
 
 
 def test_a_bucket_that_is_gone_is_not_taken_for_a_missing_picture(live_s3: S3Server) -> None:
-    with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
+    with pytest.raises(EvidenceUnavailable, match="NoSuchBucket"):
         s3_evidence("s3://gone", live_s3.environment).get(PICTURE)
 
 
