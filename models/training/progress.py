@@ -1,5 +1,6 @@
 """What a training knows about itself: enough to go on after a power cut with the same result."""
 
+import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Progress:
         try:
             saved = torch.load(path, weights_only=True)
             tensors, numbers = saved["tensors"], (saved["step"], saved["seconds"], saved["curve"])
-        except (OSError, RuntimeError, KeyError, TypeError) as error:
+        except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError) as error:
             raise WeightsError(f"{path} is no checkpoint of this training: {error}") from error
         for name in _TENSORS:
             if tensors[name].shape != self.weights.shape:

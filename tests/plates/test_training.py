@@ -1,0 +1,262 @@
+"""The reader's training: the graph in torch, the loop, going on after a stop, and the file that comes out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from etle.errors import ConfigError, WeightsError
+
+torch = pytest.importorskip("torch", reason="training comes with the torch extra")
+
+from models.reading.ppocr import PpOcrPlateReader  # noqa: E402
+from models.rendering import render_plate  # noqa: E402
+from models.training.export import LARGEST_FILE, reader_file  # noqa: E402
+from models.training.graph import TorchGraph, with_weights  # noqa: E402
+from models.training.measuring import MeasuringSet, exact, greedy, reads, rendered_set  # noqa: E402
+from models.training.part import Lesson, ctc_loss  # noqa: E402
+from models.training.pool import gradient_pool  # noqa: E402
+from models.training.progress import Point, Progress  # noqa: E402
+from models.training.reader import Keeping, best_weights, train_reader  # noqa: E402
+from models.training.recogniser import CHARACTERS, end_in_softmax, plate_recogniser, with_characters  # noqa: E402
+from models.training.samples import WIDTH, draw_sample, network_input  # noqa: E402
+from models.training.schedule import Schedule  # noqa: E402
+from tests.plates.conftest import weights  # noqa: E402
+from tests.plates.miniature_recogniser import write_recogniser  # noqa: E402
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@pytest.fixture(scope="module")
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
+    return plate_recogniser(write_recogniser(tmp_path_factory.mktemp("weights") / "recogniser.onnx"))
+
+
+@pytest.fixture(scope="module")
+def ppocr_model() -> onnx.ModelProto:
+    return plate_recogniser(weights("ppocrv6-rec", "ETLE_PPOCR_WEIGHTS"))
+
+
+def run(model: "onnx.ModelProto | bytes", batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    data = model if isinstance(model, bytes) else model.SerializeToString()
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    result: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: batch})[0]
+    return result
+
+
+def noise(count: int = 2, width: int = WIDTH) -> "NDArray[np.float32]":
+    return np.random.default_rng(1).uniform(-1, 1, (count, 3, 48, width)).astype(np.float32)
+
+
+@pytest.mark.parametrize("fixture", ["miniature", "ppocr_model"])
+def test_the_graph_in_torch_gives_what_onnxruntime_gives(fixture: str, request: pytest.FixtureRequest) -> None:
+    model = request.getfixturevalue(fixture)
+    with torch.no_grad():
+        in_torch = TorchGraph(model)(torch.from_numpy(noise())).numpy()
+    assert in_torch.shape[2] == len(CHARACTERS) + 1
+    assert np.abs(in_torch - run(model, noise())).max() < 1e-3
+
+
+def test_weights_that_were_changed_come_back_in_the_same_graph(miniature: onnx.ModelProto) -> None:
+    net = TorchGraph(miniature)
+    net.take(torch.cat([p.detach().reshape(-1) for p in net.parameters()]) * 1.5)
+    with torch.no_grad():
+        assert np.abs(run(with_weights(miniature, net.weights()), noise()) - net(torch.from_numpy(noise())).numpy()).max() < 1e-4
+
+
+def test_the_columns_of_the_plate_characters_are_kept_and_no_others(tmp_path: Path) -> None:
+    path = write_recogniser(tmp_path / "recogniser.onnx")
+    names = ["", *onnx.load(path).metadata_props[0].value.splitlines(), " "]
+    whole = run(path.read_bytes(), noise())
+    kept = run(end_in_softmax(plate_recogniser(path)), noise())
+    columns = [0] + [names.index(character) for character in CHARACTERS]
+    chosen = whole[..., columns] / whole[..., columns].sum(axis=-1, keepdims=True)
+    assert np.abs(chosen - kept).max() < 1e-5
+
+
+def add_unknown_operator(model: onnx.ModelProto) -> None:
+    model.graph.node.append(onnx.helper.make_node("Hardmax", [model.graph.output[0].name], ["z"]))
+
+
+def test_an_operator_that_cannot_be_trained_is_named(miniature: onnx.ModelProto) -> None:
+    strange = onnx.ModelProto()
+    strange.CopyFrom(miniature)
+    add_unknown_operator(strange)
+    with pytest.raises(WeightsError, match="Hardmax"):
+        TorchGraph(strange)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        pytest.param(lambda path: write_recogniser(path, characters=None), "`character`", id="no characters in the metadata"),
+        pytest.param(lambda path: write_recogniser(path, characters=tuple("0123456789ABC")), "does not read D E F", id="letters missing"),
+        pytest.param(lambda path: write_recogniser(path, last="Sigmoid"), "ends in Sigmoid", id="no probabilities at its end"),
+    ],
+)
+def test_weights_of_something_else_are_refused(write: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=message):
+        plate_recogniser(write(tmp_path / "other.onnx"))
+
+
+def keeping(*, say: Callable[[Point], None] = lambda point: None, checkpoint: Path | None = None, every: float = 1e9) -> Keeping:
+    return Keeping(every_minutes=every, checkpoint=checkpoint, sets=[rendered_set(6)], say=say, clock=lambda: 0.0)
+
+
+def trained(model: onnx.ModelProto, samples: int, kept: Keeping, *, rate: float = 3e-3, batch: int = 8, threads: int = 1) -> Progress:
+    schedule = Schedule(samples=samples, peak_rate=rate, warm_up_steps=2)
+    return train_reader(model, Lesson(seed=3, batch=batch), schedule, kept, threads=threads)
+
+
+def test_ten_steps_of_training_lower_the_loss(miniature: onnx.ModelProto) -> None:
+    points: list[Point] = []
+    trained(miniature, 80, keeping(say=points.append, every=0))
+    assert [point.samples for point in points] == list(range(8, 88, 8))
+    assert points[-1].loss < 0.7 * points[0].loss
+
+
+def test_the_same_seed_learns_the_same_and_two_processes_as_much_as_one(miniature: onnx.ModelProto) -> None:
+    first, again, shared = (trained(miniature, 16, keeping(), threads=threads) for threads in (1, 1, 2))
+    assert torch.equal(first.weights, again.weights)
+    assert float((first.weights - shared.weights).abs().max()) < 1e-4
+    assert first.curve[-1].samples == shared.curve[-1].samples == 16
+
+
+class PowerCut(Exception):
+    pass
+
+
+def test_a_training_that_was_cut_off_goes_on_to_the_same_end(miniature: onnx.ModelProto, tmp_path: Path) -> None:
+    def cut(point: Point) -> None:
+        if point.samples == 16:
+            raise PowerCut
+
+    checkpoint = tmp_path / "state.pt"
+    whole = trained(miniature, 32, keeping())
+    with pytest.raises(PowerCut):
+        trained(miniature, 32, keeping(say=cut, checkpoint=checkpoint, every=0))
+    resumed = trained(miniature, 32, keeping(checkpoint=checkpoint))
+    assert torch.equal(whole.weights, resumed.weights)
+    assert torch.equal(whole.average, resumed.average)
+    assert [point.samples for point in resumed.curve] == [8, 16, 32]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda path: path.write_bytes(b"no checkpoint"), id="not a checkpoint"),
+        pytest.param(lambda path: torch.save({"step": 3}, path), id="of another kind"),
+        pytest.param(lambda path: Progress.begin(torch.zeros(7)).save(path), id="of another network"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_of_this_network_is_refused(
+    write: Callable[[Path], object], miniature: onnx.ModelProto, tmp_path: Path
+) -> None:
+    write(tmp_path / "state.pt")
+    with pytest.raises(WeightsError, match=r"state\.pt"):
+        trained(miniature, 8, keeping(checkpoint=tmp_path / "state.pt"))
+
+
+def test_averaged_weights_are_kept_unless_the_last_ones_read_more() -> None:
+    progress = Progress.begin(torch.zeros(3))
+    progress.average += 1
+    point = {"minutes": 1.0, "samples": 1, "rate": 0.0, "loss": 0.1}
+    for averaged, last, expected in ((0.8, 0.7, 1.0), (0.7, 0.8, 0.0), (0.8, 0.8, 1.0)):
+        progress.curve = (Point(averaged={"rendered": averaged}, last={"rendered": last}, **point),)  # type: ignore[arg-type]
+        assert float(best_weights(progress, "rendered")[0]) == expected
+
+
+def test_the_rate_rises_then_falls_to_nothing_by_time_or_by_samples() -> None:
+    schedule = Schedule(minutes=10, peak_rate=1e-3, warm_up_steps=10)
+    assert [schedule.done(seconds=s, samples=0) for s in (0, 300, 600, 900)] == [0, 0.5, 1, 1]
+    assert Schedule(samples=100).done(seconds=9e9, samples=25) == 0.25
+    rates = [schedule.rate(step, done) for step, done in ((0, 0.0), (9, 0.0), (500, 0.5), (900, 1.0))]
+    assert rates == pytest.approx([1e-4, 1e-3, 5e-4, 0.0])
+
+
+@pytest.mark.parametrize("length", [{}, {"minutes": 3, "samples": 3}, {"minutes": -1}, {"samples": 0}])
+def test_a_training_without_a_clear_end_is_refused(length: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=r"A training"):
+        Schedule(**length)  # type: ignore[arg-type]
+
+
+def test_the_loss_of_texts_of_any_length_is_finite_and_falls_with_what_is_read() -> None:
+    scores = torch.zeros(3, 24, len(CHARACTERS) + 1)
+    losses = ctc_loss(scores, ["B1234XYZ", "0527", ""])
+    assert bool(torch.isfinite(losses).all())
+    scores[..., 0] = 9
+    assert float(ctc_loss(scores, ["B1234XYZ", "0527", ""])[2]) < 0.2 < float(losses[2])
+
+
+def test_samples_are_numbers_expiries_and_nothing_in_their_shares() -> None:
+    texts = [draw_sample(np.random.default_rng([1, number])).text for number in range(120)]
+    nothing, expiries = sum(not text for text in texts), sum(text.isdigit() for text in texts)
+    assert 0.02 < nothing / len(texts) < 0.15
+    assert 0.04 < expiries / len(texts) < 0.22
+
+
+def test_a_line_is_put_into_the_network_as_the_reader_does_it() -> None:
+    from models.reading.ppocr import _blob
+
+    for height, width in ((20, 60), (30, 200), (60, 190)):
+        line = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        assert np.array_equal(network_input(line, WIDTH), _blob(line, WIDTH))
+
+
+def test_the_file_is_half_as_large_and_reads_the_same(ppocr_model: onnx.ModelProto) -> None:
+    data = reader_file(ppocr_model)
+    assert len(data) < LARGEST_FILE < 0.5 * ppocr_model.ByteSize()
+    lines = rendered_set(24).lines
+    whole, small = ([greedy(steps) for steps in run(model, lines)] for model in (ppocr_model, data))
+    assert sum(a == b for a, b in zip(whole, small, strict=True)) >= 23
+
+
+@pytest.mark.parametrize("largest", [250_000, 110_000, 0])
+def test_matrices_are_rounded_to_eight_bits_until_the_file_is_small_enough(largest: int, miniature: onnx.ModelProto) -> None:
+    data = reader_file(miniature, largest)
+    eight = [t.name for t in onnx.load_from_string(data).graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    assert (not eight) == (largest == 250_000)
+    assert len(data) <= largest or largest == 0
+    assert np.abs(run(data, noise()) - run(end_in_softmax(miniature), noise())).max() < 0.05
+
+
+def test_the_file_opens_in_the_reader_and_trains_on(miniature: onnx.ModelProto, tmp_path: Path) -> None:
+    path = tmp_path / "trained.onnx"
+    path.write_bytes(reader_file(miniature))
+    reader = PpOcrPlateReader(path, name="tnkb", misreads={}, width=WIDTH)
+    assert len(reader.read([render_plate(np.random.default_rng(1)).image])) == 1
+    again = plate_recogniser(path)
+    assert np.abs(run(end_in_softmax(again), noise()) - run(path.read_bytes(), noise())).max() < 1e-5
+
+
+def test_a_loss_that_is_no_number_ends_the_training(miniature: onnx.ModelProto) -> None:
+    broken = with_weights(miniature, {"w1": np.full((12, 3, 5, 5), np.nan, dtype=np.float32)})
+    with pytest.raises(WeightsError, match="loss is nan"):
+        trained(with_characters(broken), 8, keeping())
+
+
+def test_processes_end_with_the_training(miniature: onnx.ModelProto) -> None:
+    with gradient_pool(miniature, Lesson(seed=1, batch=4), threads=2) as pool:
+        gradient, loss = pool.gradient(0)
+    assert float(gradient.abs().max()) > 0 and np.isfinite(loss)
+    import multiprocessing
+
+    assert multiprocessing.active_children() == []
+
+
+def test_measuring_counts_whole_texts_only(miniature: onnx.ModelProto) -> None:
+    net, lines = TorchGraph(miniature), noise(count=5)
+    right = MeasuringSet(name="noise", lines=lines, texts=tuple(reads(net, MeasuringSet(name="noise", lines=lines, texts=("",) * 5))))
+    assert exact(net, right) == 1.0
+    assert exact(net, replace(right, texts=(right.texts[0] + "A", *right.texts[1:]))) == 0.8
+
+
+def test_repetitions_and_blanks_are_no_characters() -> None:
+    steps = np.eye(len(CHARACTERS) + 1, dtype=np.float32)[[0, 12, 12, 0, 2, 2, 0, 2, 0, 36]]
+    assert greedy(steps) == "B11Z"
