@@ -8,7 +8,7 @@ import pytest
 
 from etle.broker.letters import letters, replay
 from etle.broker.names import Names
-from etle.errors import EvidenceFull, StoreError, StoreUnavailable
+from etle.errors import EvidenceFull, EvidenceUnavailable, StoreError, StoreUnavailable
 from etle.observe.metrics import Metrics
 from etle.testing import HandClock, ListSink, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_parcel
 from etle.types import EvidenceFile, Parcel, Violation
@@ -94,6 +94,25 @@ def test_what_is_away_or_full_is_waited_for_at_the_same_parcel(trouble):
     assert not desk.worker.paused
     assert len(desk.sink.parcels) == 5
     assert not list(desk.dead)
+
+
+@pytest.mark.parametrize(
+    "trouble, target, kind",
+    [
+        (StoreUnavailable("PostgreSQL cannot be reached."), "database", None),
+        (EvidenceUnavailable("the bucket cannot be reached."), "evidence", "unavailable"),
+        (EvidenceFull("the disk is full."), "evidence", "full"),
+    ],
+)
+def test_what_it_waits_for_is_shown(trouble, target, kind):
+    desk = Desk(Moody(trouble))
+    desk.send(*parcels(1))
+    desk.steps(1, seconds=0)
+    assert desk.metrics.value("etle_paused", target=target) == 1
+    counted = {kind: desk.metrics.value("etle_evidence_errors_total", kind=kind) for kind in ("full", "unavailable", "corrupt")}
+    assert counted == {one: float(one == kind) for one in counted}
+    desk.steps(4)
+    assert desk.metrics.value("etle_paused", target=target) == 0
 
 
 def test_the_pauses_grow_and_begin_anew_after_a_success():
