@@ -27,7 +27,7 @@ def add_reader(things: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "reader",
         help="train the plate reader on rendered plates",
         description="Trains PP-OCRv6's recogniser on number plates that are drawn as it goes, from a seed, and writes an ONNX file that "
-        "`reader: {engine: ppocr, weights: FILE}` opens. Needs the torch extra. docs/training.md has the recipe and what it brings.",
+        "`detect: reader_weights: FILE` of a site file opens. Needs the torch extra. docs/training.md has the recipe and what it brings.",
     )
     reader.add_argument("--out", type=Path, default=Path("plate-reader.onnx"), metavar="FILE", help="default: %(default)s")
     length = reader.add_mutually_exclusive_group(required=True)
@@ -35,6 +35,7 @@ def add_reader(things: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     length.add_argument("--samples", type=int, metavar="N", help="train on so many lines; the same again gives the same")
     reader.add_argument("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
     reader.add_argument("--threads", type=int, default=2, metavar="T", help="processes with one thread each (default: %(default)s)")
+    reader.add_argument("--batch", type=int, default=32, metavar="B", help="lines in a step (default: %(default)s)")
     reader.add_argument("--rate", type=float, default=3e-4, metavar="R", help="highest learning rate (default: %(default)s)")
     reader.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with (default: ppocrv6-rec)")
     reader.add_argument("--finetune", type=Path, metavar="DIR", help="mix in real crops: a folder with a CSV of file and plate_text")
@@ -63,13 +64,15 @@ def run_reader(args: argparse.Namespace) -> int:
     from models.training.schedule import Schedule
     from models.weights import weight
 
+    if args.batch < args.threads:
+        raise ConfigError(f"--batch is {args.batch}: give each of the {args.threads} threads a line at least")
     schedule = Schedule(minutes=args.minutes, samples=args.samples, peak_rate=args.rate)
     real = read_labelled(args.finetune) if args.finetune else ()
     rendered = rendered_set(_RENDERED)
     measured = [rendered, *(real_set(str(path), read_labelled(path)) for path in args.measure)]
     model = plate_recogniser(args.start or weight("ppocrv6-rec"))
     keeping = Keeping(every_minutes=args.every, checkpoint=args.checkpoint, sets=measured, say=_say)
-    progress = train_reader(model, Lesson(seed=args.seed, real=real), schedule, keeping, threads=args.threads)
+    progress = train_reader(model, Lesson(seed=args.seed, batch=args.batch, real=real), schedule, keeping, threads=args.threads)
     net = TorchGraph(model)
     net.take(best_weights(progress, rendered.name))
     args.out.write_bytes(reader_file(with_weights(model, net.weights())))
