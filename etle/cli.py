@@ -7,12 +7,15 @@ from collections.abc import Sequence
 
 from etle import __version__
 from etle.commands import (
+    database,
     dead_letters,
     demo,
     detect,
     evaluate,
     evidence,
+    ingest,
     init,
+    keys,
     models,
     review,
     run,
@@ -25,7 +28,25 @@ from etle.commands import (
 from etle.errors import EtleError
 from etle.observe.logs import LogForm, set_up_logs
 
-COMMANDS = (run, init, violations, review, users, evidence, models, evaluate, detect, write, topics, dead_letters, demo, schema)
+COMMANDS = (
+    run,
+    init,
+    violations,
+    review,
+    users,
+    evidence,
+    models,
+    evaluate,
+    ingest,
+    detect,
+    write,
+    topics,
+    database,
+    dead_letters,
+    keys,
+    demo,
+    schema,
+)
 
 
 def parser() -> argparse.ArgumentParser:

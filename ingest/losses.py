@@ -15,6 +15,10 @@ class Loss(StrEnum):
     """A picture arrived broken, or its video builds it on a broken one, and was set aside."""
     DROPPED = "dropped"
     """The reader was too slow for a live camera: the oldest waiting picture made room."""
+    UNSENT = "unsent"
+    """The broker was away and there was no room left on the box's disk, or it refused the picture."""
+    TOO_LARGE = "too_large"
+    """The picture is larger than a message may be."""
     GAP = "gap"
     """The camera went silent, or its connection was lost: some pictures never came, nobody knows how many."""
     DUPLICATE = "duplicate"
@@ -23,6 +27,10 @@ class Loss(StrEnum):
     """The camera was connected anew. What that cost is in `gap`."""
     CLOCK_JUMP = "clock_jump"
     """A clock (of the camera, the file or this box) went back, or leapt ahead."""
+
+
+FRAMES_LOST = frozenset((Loss.UNDECODABLE, Loss.DROPPED, Loss.UNSENT, Loss.TOO_LARGE))
+"""Those that count frames."""
 
 
 class Losses:

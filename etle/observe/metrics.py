@@ -75,6 +75,7 @@ class Metrics:
         Info("etle_build", "The version that runs.", registry=registry).info({"version": __version__})
         self._frames = Counter("etle_frames", "Frames, by what became of them.", ("camera", "outcome"), registry=registry)
         self._last_frame = Gauge("etle_last_frame_timestamp_seconds", "When the last frame was captured.", ("camera",), registry=registry)
+        self._troubles = Counter("etle_camera_troubles", "What went wrong at a camera, by kind.", ("camera", "kind"), registry=registry)
         self._skew = Gauge("etle_clock_skew_seconds", "The camera's clock less the box's.", ("camera",), registry=registry)
         self._lag_s = Gauge("etle_lag_seconds", "From capture to now, of the message last done with.", ("topic",), registry=registry)
         self._lag_messages = Gauge("etle_lag_messages", "Messages that wait in this process's partitions.", ("topic",), registry=registry)
@@ -112,6 +113,10 @@ class Metrics:
     def last_frame(self, camera: str, captured_at: datetime) -> None:
         """A camera that is silent is one whose last frame is old."""
         self._last_frame.labels(camera).set(captured_at.timestamp())
+
+    def camera_trouble(self, camera: str, kind: str, times: int = 1) -> None:
+        """`kind` is one of `ingest.losses.Loss`: a gap, a new connection, a clock that jumped, a picture that broke."""
+        self._troubles.labels(camera, kind).inc(times)
 
     def clock_skew(self, camera: str, seconds: float) -> None:
         self._skew.labels(camera).set(seconds)
