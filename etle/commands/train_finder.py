@@ -17,7 +17,7 @@ def add_finder(things: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "plate-finder",
         help="train the plate finder on drawn traffic",
         description="Lets the plate finder learn from pictures of traffic that are drawn as it goes, from a seed, and writes an ONNX file "
-        "that `plate_finder: {weights: FILE}` opens. Needs the torch extra. docs/training.md has the recipe and what it brings.",
+        "that `finder_weights: FILE` opens. Needs the torch extra. docs/training.md has the recipe and what it brings.",
     )
     finder.add_argument("--out", type=Path, default=Path("plate-finder.onnx"), metavar="FILE", help="default: %(default)s")
     finder.add_argument("--minutes", type=float, default=55.0, metavar="N", help="at most so long (default: %(default)s)")
