@@ -107,7 +107,7 @@ def test_what_is_away_or_full_is_waited_for_at_the_same_parcel(trouble):
 def test_what_it_waits_for_is_shown(trouble, target, kind):
     desk = Desk(Moody(trouble))
     desk.send(*parcels(1))
-    desk.steps(1, seconds=0)
+    desk.steps(2, seconds=0)
     assert desk.metrics.value("etle_paused", target=target) == 1
     counted = {kind: desk.metrics.value("etle_evidence_errors_total", kind=kind) for kind in ("full", "unavailable", "corrupt")}
     assert counted == {one: float(one == kind) for one in counted}
