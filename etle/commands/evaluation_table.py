@@ -1,5 +1,6 @@
 """An evaluation on the terminal: how far it is, and what came out."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,14 +16,24 @@ T = TypeVar("T")
 
 
 def progress(things: Sequence[T], what: str) -> Iterator[T]:
-    """The same things, with a bar on stderr."""
+    """The same things, with a bar on stderr; in a log, a line at each fifth of the way."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, refresh_per_second=2, transient=True, disable=not console.is_terminal) as bar:
+    if not console.is_terminal:
+        yield from _told_in_fifths(things, what)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, refresh_per_second=2, transient=True) as bar:
         yield from bar.track(things, description=what)
+
+
+def _told_in_fifths(things: Sequence[T], what: str) -> Iterator[T]:
+    for done, thing in enumerate(things, 1):
+        yield thing
+        if 5 * done // len(things) > 5 * (done - 1) // len(things):
+            sys.stderr.write(f"{what}: {done} of {len(things)}\n")
 
 
 def show(report: "Report") -> None:
