@@ -65,6 +65,7 @@ class Broker(Part):
     violations: Topic = Field(Topic(partitions=6, retention_hours=24 * 14, largest_mb=48))
     dead_letters: Topic = Field(Topic(partitions=1, retention_hours=24 * 30, largest_mb=48))
     timeout_s: float = Field(30, gt=0, le=600, description="A broker that says nothing for so long is away.")
+    session_s: float = Field(10, ge=1, le=300, description="A worker that is not heard of for so long is dead: the others take over.")
     security: Security = Security()
 
 

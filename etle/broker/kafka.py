@@ -48,8 +48,6 @@ ON_ITS_WAY_BYTES: Final = 64_000_000
 _BATCH_BYTES: Final = 1_048_576
 _LINGER_MS: Final = 5
 _FETCH_BYTES: Final = 16_777_216
-_SESSION_MS: Final = 10_000
-"""A worker that is not heard of for so long is dead, and its partitions go to the others."""
 _NOT_OURS: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _REFUSED: Final = (
     AuthorizationError, IllegalSaslStateError, InvalidTopicError, KafkaConfigurationError, MessageSizeTooLargeError,
@@ -183,6 +181,7 @@ class KafkaSubscriber:
         self._where = connection.where
         self._topic = topic
         self._timeout_ms = round(connection.broker.timeout_s * 1000)
+        session_ms = round(connection.broker.session_s * 1000)
         self._moves = _Moves()
         self._unplaced: set[int] = set()
         self._paused = False
@@ -195,8 +194,8 @@ class KafkaSubscriber:
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 partition_assignment_strategy=(CooperativeStickyAssignor,),
-                session_timeout_ms=_SESSION_MS,
-                heartbeat_interval_ms=_SESSION_MS // 5,
+                session_timeout_ms=session_ms,
+                heartbeat_interval_ms=session_ms // 5,
                 max_partition_fetch_bytes=_FETCH_BYTES,
                 fetch_max_bytes=_FETCH_BYTES * 2,
                 allow_auto_create_topics=False,
