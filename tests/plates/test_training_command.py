@@ -1,0 +1,126 @@
+"""`etle models train reader` from the command line, on a recogniser ten thousand times smaller than the real one."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from etle.cli import main
+from etle.errors import ConfigError
+from models.rendering import render_plate
+
+pytest.importorskip("torch", reason="training comes with the torch extra")
+
+from miniature_recogniser import write_recogniser
+
+from models.reading.ppocr import PpOcrPlateReader
+from models.training.real import jittered, read_labelled
+from models.training.samples import WIDTH
+
+
+def write_crops(folder: Path, rows: list[dict[str, str]], name: str = "plates_train.csv") -> Path:
+    """A picture for each row that names a file, drawn as wide as the row's text is long."""
+    folder.mkdir(exist_ok=True)
+    for number, row in enumerate(rows):
+        if row.get("file"):
+            cv2.imwrite(str(folder / row["file"]), render_plate(np.random.default_rng(number)).image)
+    with (folder / name).open("w", newline="") as file:
+        table = csv.DictWriter(file, sorted({key for row in rows for key in row}))
+        table.writeheader()
+        table.writerows(rows)
+    return folder
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    return write_recogniser(tmp_path / "start.onnx")
+
+
+def test_a_reader_is_trained_measured_and_written_with_its_curve(start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    crops = write_crops(tmp_path / "crops", [{"file": "a.png", "plate_text": "B1234XYZ"}, {"file": "b.png", "plate_text": "AB 12 C"}])
+    out, state = tmp_path / "reader.onnx", tmp_path / "state.pt"
+    words = ["models", "train", "reader", "--start", str(start), "--out", str(out), "--samples", "8", "--batch", "4", "--threads", "1"]
+    assert main([*words, "--finetune", str(crops), "--measure", str(crops), "--checkpoint", str(state)]) == 0
+    assert "8 lines" in capsys.readouterr().out
+    PpOcrPlateReader(out, name="own", misreads={}, width=WIDTH)
+    rows = list(csv.DictReader(out.with_suffix(".csv").read_text().splitlines()))
+    assert [row["samples"] for row in rows] == ["8"]
+    assert {"rendered, averaged", f"{crops}, last"} <= set(rows[0])
+    assert state.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(["--samples", "8", "--threads", "0"], "--threads is 0", id="no threads"),
+        pytest.param(["--samples", "8", "--batch", "1"], "--batch is 1", id="a batch smaller than its threads"),
+        pytest.param(["--samples", "0"], "more than no minutes", id="nothing to learn from"),
+        pytest.param(["--samples", "8", "--finetune", "EMPTY"], "has no CSV file", id="a folder without a table"),
+    ],
+)
+def test_settings_that_cannot_work_are_named(
+    words: list[str], message: str, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "EMPTY").mkdir()
+    given = [str(tmp_path / word) if word == "EMPTY" else word for word in words]
+    assert main(["models", "train", "reader", "--start", str(start), "--out", str(tmp_path / "x.onnx"), *given]) != 0
+    assert message in "".join(capsys.readouterr().err.split("\n"))
+
+
+CROP = {"file": "a.png", "plate_text": "B 1234 XYZ"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "texts"),
+    [
+        pytest.param([CROP], ["B1234XYZ"], id="spaces are no part of a text"),
+        pytest.param([CROP, {"file": "b.png", "plate_text": ""}], ["B1234XYZ"], id="a crop without text is left out"),
+        pytest.param([CROP, {"file": "b.png", "plate_text": "1234-VII"}], ["B1234XYZ"], id="a text with a hyphen is left out"),
+        pytest.param(
+            [CROP, {"file": "b.png", "plate_text": "B1XY", "plate_also_in_plate_crops": "yes"}], ["B1234XYZ"], id="kept for measuring"
+        ),
+    ],
+)
+def test_real_crops_are_those_with_a_readable_text(rows: list[dict[str, str]], texts: list[str], tmp_path: Path) -> None:
+    crops = read_labelled(write_crops(tmp_path / "crops", rows))
+    assert [crop.text for crop in crops] == texts
+
+
+def test_a_plate_in_a_photo_is_cut_out_by_its_box(tmp_path: Path) -> None:
+    row = CROP | {"x1": "100", "y1": "20", "x2": "200", "y2": "60"}
+    (crop,) = read_labelled(write_crops(tmp_path / "photos", [row], name="photos.csv"))
+    assert crop.image.shape[:2] == (40 + 2 * 1 + 1 + 1, 100 + 2 * 4 + 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "names", "message"),
+    [
+        pytest.param([{"file": "a.png"}], ["a.csv"], "names no crop", id="no texts"),
+        pytest.param([CROP], ["a.csv", "b.csv"], "more than one CSV file", id="two tables, none of them usual"),
+        pytest.param([], [], "has no CSV file", id="an empty folder"),
+    ],
+)
+def test_a_folder_without_crops_is_refused(rows: list[dict[str, str]], names: list[str], message: str, tmp_path: Path) -> None:
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    for name in names:
+        write_crops(folder, rows, name)
+    with pytest.raises(ConfigError, match=message):
+        read_labelled(folder)
+
+
+def test_a_row_whose_picture_is_missing_is_named(tmp_path: Path) -> None:
+    folder = write_crops(tmp_path / "crops", [CROP])
+    (folder / "a.png").unlink()
+    with pytest.raises(ConfigError, match=r"a\.png is no picture"):
+        read_labelled(folder)
+
+
+def test_a_real_crop_comes_a_little_different_each_time_with_the_same_text(tmp_path: Path) -> None:
+    (crop,) = read_labelled(write_crops(tmp_path / "crops", [CROP]))
+    samples = [jittered(crop, np.random.default_rng(number)) for number in range(6)]
+    assert {sample.text for sample in samples} == {"B1234XYZ"}
+    assert len({sample.line.tobytes() for sample in samples}) == 6
+    assert np.array_equal(samples[0].line, jittered(crop, np.random.default_rng(0)).line)
