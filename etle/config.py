@@ -41,6 +41,7 @@ _MEANT_FOR: Final = {
     "schedule": _LIVE,
 }
 """Options of some origins only. Elsewhere they would be read and do nothing."""
+_WEIGHTS: Final = ("weights", "finder_weights", "reader_weights")
 
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -248,16 +249,32 @@ class Camera(Part):
         return found
 
 
+ReaderName = Literal["tnkb", "ppocr", "easyocr"]
+
+
 class Detection(Part):
     """How vehicles and plates are found and read. The defaults need no torch and one core."""
 
     engine: Literal["onnx", "ultralytics"] = "onnx"
     weights: Path | None = Field(None, description="Weights of the ultralytics engine (.pt or an export); the onnx engine has its own.")
-    reader: Literal["ppocr", "easyocr"] = "ppocr"
+    finder_weights: Path | None = Field(None, description="A region's own plate finder, as `etle models train plate-finder` writes it.")
+    readers: tuple[ReaderName, ...] = Field(("tnkb", "ppocr"), min_length=1, description="Each reads every plate, and the vote hears them all.")
+    reader_weights: Path | None = Field(None, description="A region's own reader `tnkb`, as `etle models train reader` writes it.")
+    arbiter: ReaderName | None = Field(None, description="A further reader, asked once for a plate on which the others are at odds.")
     threads: int = Field(1, ge=1, description="Threads of each model. One a stream is best on few cores.")
     score: float = Field(0.25, gt=0, lt=1, description="Detections below this score are not vehicles.")
     plate_reads: int = Field(8, ge=1, le=40, description="How many frames of a violating vehicle are searched for its plate and read.")
     gate: bool = Field(True, description="Spend no inference on frames in which nothing moves.")
+
+    @model_validator(mode="after")
+    def readers_once(self) -> Self:
+        named = [*self.readers, self.arbiter]
+        doubled = sorted({name for name in named if name and named.count(name) > 1})
+        if doubled:
+            raise ValueError(f"readers and arbiter: {doubled[0]!r} is there twice; a reader is no witness for itself")
+        if self.reader_weights is not None and "tnkb" not in named:
+            raise ValueError("`reader_weights` are for the reader tnkb, which is not among `readers`: add it, or take them out")
+        return self
 
 
 class Evidence(Part):

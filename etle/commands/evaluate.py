@@ -27,7 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     plates.add_argument("folder", type=Path, metavar="DIR")
     plates.add_argument(
-        "--reader", metavar="ENGINE", help="read with this engine (`detect: reader:` of a site file) instead of the default"
+        "--reader", metavar="ENGINE", help="read with this engine (one of `detect: readers:` of a site file) instead of the default"
     )
     plates.add_argument("--limit", type=positive, metavar="N", help="only N pictures of each table, spread evenly")
     plates.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
@@ -100,15 +100,15 @@ def evaluated(args: argparse.Namespace, at: "datetime") -> "tuple[Outcomes, Repo
 
 def detection(reader: str | None) -> "Detection":
     """The defaults of a site file, with another reader. Raises ConfigError."""
-    from etle.config import Detection
+    from etle.config import Detection, ReaderName
     from etle.errors import ConfigError
 
     if reader is None:
         return Detection()
-    known = get_args(Detection.model_fields["reader"].annotation)
+    known = get_args(ReaderName)
     if reader not in known:
         raise ConfigError(f"--reader {reader}: there is no such engine. There are: {', '.join(known)}")
-    return Detection.model_validate({"reader": reader})
+    return Detection.model_validate({"readers": [reader]})
 
 
 def open_peers() -> "tuple[list[PlainReader], list[str]]":

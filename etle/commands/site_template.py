@@ -181,7 +181,10 @@ cameras:
 # detect:
 #   engine: onnx                  # or ultralytics, for .pt weights and GPUs (needs the torch extra)
 #   weights: weights.pt           # for the ultralytics engine; onnx brings its own
-#   reader: ppocr                 # or easyocr (needs the torch extra)
+#   finder_weights: finder.onnx   # your own plate finder (etle models train plate-finder); etle brings one
+#   readers: [tnkb, ppocr]        # also easyocr (needs the torch extra)
+#   reader_weights: reader.onnx   # your own reader tnkb (etle models train reader --finetune); etle brings one
+#   arbiter: easyocr              # asked once for a plate on which the readers are at odds; none by default
 #   threads: 1                    # of each model
 #   score: 0.25                   # a vehicle's least score
 #   plate_reads: 8                # frames of a violating vehicle that are searched for its plate

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pipeline.detect import CameraStage
     from pipeline.memory import Memory
 
+_READERS = {"tnkb": "plate-reader", "ppocr": "ppocrv6-rec", "easyocr": "easyocr-recognition"}
+"""The weights of each reader."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
@@ -22,11 +25,13 @@ class Engines:
     detector: "VehicleDetector"
     finder: "PlateFinder"
     readers: tuple["PlateReader", ...]
+    arbiter: "PlateReader | None"
     lamps: "LampReader"
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
-        readers = tuple((reader.name, reader.digest) for reader in self.readers)
+        asked = (*self.readers, self.arbiter) if self.arbiter else self.readers
+        readers = tuple((reader.name, reader.digest) for reader in asked)
         return ((self.detector.name, self.detector.digest), (self.finder.name, self.finder.digest), *readers)
 
 
@@ -35,16 +40,24 @@ def open_engines(settings: Detection) -> Engines:
     from models.detecting import open_vehicle_detector
     from models.finding import open_plate_finder
     from models.lamps import ColourLampReader
+
+    return Engines(
+        detector=open_vehicle_detector(settings.engine, settings.weights, threads=settings.threads),
+        finder=open_plate_finder(settings.finder_weights, threads=settings.threads),
+        readers=tuple(_open_reader(name, settings) for name in settings.readers),
+        arbiter=_open_reader(settings.arbiter, settings) if settings.arbiter else None,
+        lamps=ColourLampReader(),
+    )
+
+
+def _open_reader(name: str, settings: Detection) -> "PlateReader":
     from models.reading import open_plate_reader
     from models.weights import weight
 
-    weights = weight("ppocrv6-rec") if settings.reader == "ppocr" else weight("easyocr-recognition").parent
-    return Engines(
-        detector=open_vehicle_detector(settings.engine, settings.weights, threads=settings.threads),
-        finder=open_plate_finder(threads=settings.threads),
-        readers=(open_plate_reader(settings.reader, weights, threads=settings.threads),),
-        lamps=ColourLampReader(),
-    )
+    if name == "tnkb" and settings.reader_weights:
+        return open_plate_reader(name, settings.reader_weights, threads=settings.threads)
+    weights = weight(_READERS[name])
+    return open_plate_reader(name, weights.parent if name == "easyocr" else weights, threads=settings.threads)
 
 
 def made_by(site: Site, camera: Camera, engines: Engines) -> Digest:
@@ -71,7 +84,7 @@ def build_stage(site: Site, camera: Camera, engines: Engines, law: "Law", memory
     from pipeline.rules import build_rules
 
     provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=memory.run)
-    plates = PlateSearch(engines.finder, engines.readers, site.detect.plate_reads)
+    plates = PlateSearch(engines.finder, engines.readers, site.detect.plate_reads, engines.arbiter)
     film = Film(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
     gathering = Gathering(site, camera, law, plates, film, provenance)
     rules = build_rules(camera, calibrate(camera))
@@ -86,5 +99,7 @@ def shipped_law() -> "Law":
 
 def needed_weights(settings: Detection) -> tuple[str, ...]:
     """Names in the catalogue of what these settings need."""
-    vehicles = ("vehicles",) if settings.engine == "onnx" else ()
-    return (*vehicles, "plates", "ppocrv6-rec" if settings.reader == "ppocr" else "easyocr-recognition")
+    vehicles = ["vehicles"] if settings.engine == "onnx" else []
+    plates = [] if settings.finder_weights else ["plates"]
+    asked = [*settings.readers, *([settings.arbiter] if settings.arbiter else [])]
+    return (*vehicles, *plates, *(_READERS[name] for name in asked if not (name == "tnkb" and settings.reader_weights)))

@@ -16,6 +16,13 @@ def _ppocr(weights: Path, threads: int) -> PlateReader:
     return PpOcrPlateReader(weights, threads=threads)
 
 
+def _tnkb(weights: Path, threads: int) -> PlateReader:
+    """Our own: PP-OCR's recogniser, taught the typeface of Indonesian plates."""
+    from models.reading.ppocr import PpOcrPlateReader
+
+    return PpOcrPlateReader(weights, threads=threads, name="tnkb", misreads={})
+
+
 def _easyocr(weights: Path, threads: int) -> PlateReader:
     from models.reading.easyocr_engine import EasyOcrPlateReader
 
@@ -23,6 +30,7 @@ def _easyocr(weights: Path, threads: int) -> PlateReader:
 
 
 PLATE_READERS: dict[str, Callable[[Path, int], PlateReader]] = {
+    "tnkb": _tnkb,
     "ppocr": _ppocr,
     "easyocr": _easyocr,
 }
@@ -30,7 +38,7 @@ PLATE_READERS: dict[str, Callable[[Path, int], PlateReader]] = {
 
 
 def open_plate_reader(engine: str, weights: Path, *, threads: int = 1) -> PlateReader:
-    """`weights` is the ONNX file for `ppocr`, the folder with english_g2.pth for `easyocr`.
+    """`weights` is the ONNX file for `tnkb` and `ppocr`, the folder with english_g2.pth for `easyocr`.
 
     Raises ConfigError for an unknown engine, WeightsMissing, WeightsError, MissingExtra.
     """
