@@ -1,0 +1,220 @@
+"""A whole box: many cameras, each alone in its troubles; films that go on where they were; a process that is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from footage.cameras import paced, parts
+from footage.films import film, jpeg
+
+from etle.broker.kafka import KafkaReader
+from etle.broker.security import Connection
+from etle.clock import SystemClock
+from etle.config import Camera, Site, Source
+from etle.deployment import Broker, Topic
+from etle.observe.health import Health
+from etle.observe.metrics import Metrics
+from etle.signing import Signer
+from etle.testing import MemoryBroker
+from etle.wire import frame_from_wire
+from ingest.box import Box, Surroundings
+
+TOPIC = "etle.frames.v1"
+ROOT = Path(__file__).parents[2]
+LONGEST_S = 60
+
+
+def a_camera(name: str, source: Source) -> Camera:
+    return Camera(id=name, view="rear", source=source, frame_size=(320, 240))
+
+
+class Bench:
+    """A box on a broker in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.broker = MemoryBroker({TOPIC: 3})
+        self.signer = Signer.from_file(folder / "box.pem")
+        self.metrics = Metrics()
+
+    def box(self, *cameras: Camera) -> Box:
+        site = Site(site="simpang", cameras=cameras)
+        around = Surroundings(
+            folder=self.folder,
+            connect=lambda: self.broker,
+            sign=self.signer.sign,
+            clock=SystemClock(),
+            metrics=self.metrics,
+            health=Health(),
+            source_name=lambda camera: f"{camera.source.file or camera.id}",
+        )
+        return Box(site, cameras, around)
+
+    def sequences(self, camera: str) -> list[int]:
+        return [int(dict(message.headers)["sequence"]) for message in self.broker.messages(TOPIC) if message.key == camera.encode()]
+
+    def counted(self, camera: str, outcome: str) -> float | None:
+        return self.metrics.value("etle_frames_total", camera=camera, outcome=outcome)
+
+    def troubles(self, camera: str, kind: str) -> float:
+        return self.metrics.value("etle_camera_troubles_total", camera=camera, kind=kind) or 0
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "box")
+
+
+@contextmanager
+def running(box: Box):
+    stop = Event()
+    thread = Thread(target=box.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONGEST_S
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
+
+
+def test_films_arrive_whole_signed_and_in_order_and_are_not_sent_again(bench, tmp_path):
+    cameras = [a_camera(name, Source(file=film(tmp_path / f"{name}.mp4", 25))) for name in ("masuk", "keluar")]
+    assert bench.box(*cameras).run(Event()) == []
+    for name in ("masuk", "keluar"):
+        assert bench.sequences(name) == list(range(25))
+        assert bench.counted(name, "sent") == bench.counted(name, "captured") == 25
+    for message in bench.broker.messages(TOPIC):
+        frame_from_wire(message.headers, message.value, lambda camera, signed, signature: signature == bench.signer.sign(signed))
+    assert bench.box(*cameras).run(Event()) == []
+    assert len(bench.broker.messages(TOPIC)) == 50
+
+
+def test_the_next_film_of_a_camera_gets_the_numbers_behind(bench, tmp_path):
+    for name in ("monday", "tuesday"):
+        assert bench.box(a_camera("masuk", Source(file=film(tmp_path / f"{name}.mp4", 10)))).run(Event()) == []
+    assert bench.sequences("masuk") == list(range(20))
+
+
+def test_a_film_that_breaks_off_is_a_problem_and_the_other_one_arrives(bench, tmp_path):
+    whole, broken = film(tmp_path / "a.mp4", 20), film(tmp_path / "b.mkv", 60)
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    problems = bench.box(a_camera("whole", Source(file=whole)), a_camera("broken", Source(file=broken))).run(Event())
+    assert len(problems) == 1
+    assert "b.mkv" in problems[0]
+    assert len(bench.sequences("whole")) == 20
+    assert 0 < len(bench.sequences("broken")) < 60
+
+
+def test_a_camera_in_trouble_disturbs_no_other(bench, serve):
+    """One hangs, one sends garbage, one vanishes, one changes its size, one lies about its clock; one is as it should be."""
+    never = Event()
+    good = serve(paced(jpeg, 400, 0.02))
+    cameras = {
+        "good": Source(mjpeg=good),
+        "hangs": Source(mjpeg=serve(parts(jpeg(1), then_silent=never)), timeout_s=0.5),
+        "garbage": Source(mjpeg=serve(parts(*[b"\xff\xd8 no picture"] * 50))),
+        "vanishes": Source(mjpeg=serve(parts(jpeg(1), jpeg(2)))),
+        "resizes": Source(mjpeg=serve(paced(lambda number: jpeg(number, 320 if number < 5 else 640), 400, 0.05))),
+        "lies": Source(
+            mjpeg=serve(parts(*[jpeg(number) for number in range(5)], headers={"X-Timestamp": "1000000000"}, then_silent=never))
+        ),
+        "nobody": Source(mjpeg="http://127.0.0.1:9/"),
+    }
+    box = bench.box(*(a_camera(name, source) for name, source in cameras.items()))
+    with running(box):
+        wait_for(lambda: len(bench.sequences("good")) >= 100)
+        wait_for(lambda: all(bench.sequences(name) for name in ("hangs", "vanishes", "lies")))
+        wait_for(lambda: len(bench.sequences("resizes")) >= 10)
+        wait_for(lambda: bench.troubles("hangs", "gap") > 0 and bench.troubles("garbage", "undecodable") >= 50)
+        wait_for(lambda: bench.troubles("nobody", "reconnect") > 0)
+    never.set()
+    numbers = bench.sequences("good")
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert bench.counted("good", "lost") == bench.troubles("good", "reconnect") == bench.troubles("good", "gap") == 0
+    assert bench.sequences("garbage") == []
+    widths = {dict(m.headers)["width"] for m in bench.broker.messages(TOPIC) if m.key == b"resizes"}
+    assert widths == {b"320", b"640"}
+    assert (bench.metrics.value("etle_clock_skew_seconds", camera="lies") or 0) < -1e8
+
+
+def test_a_live_camera_goes_on_at_a_higher_number_and_what_was_missed_is_a_gap(bench, serve):
+    camera = a_camera("masuk", Source(mjpeg=serve(paced(jpeg, 100_000, 0.01))))
+    ends = []
+    for _ in range(3):
+        with running(bench.box(camera)):
+            had = len(bench.sequences("masuk"))
+            wait_for(lambda had=had: len(bench.sequences("masuk")) > had + 5)
+        ends.append(len(bench.sequences("masuk")))
+    numbers = bench.sequences("masuk")
+    assert numbers == sorted(set(numbers))
+    assert json.loads((bench.folder / "positions" / "masuk.json").read_text())["losses"]["gap"] >= 2
+    assert json.loads((bench.folder / "positions" / "masuk.json").read_text())["sequence"] == numbers[-1]
+
+
+def test_while_the_broker_is_away_a_camera_is_spooled_and_a_film_waits(bench, serve, tmp_path):
+    bench.broker.away = True
+    cameras = (
+        a_camera("live", Source(mjpeg=serve(paced(jpeg, 100_000, 0.01)))),
+        a_camera("film", Source(file=film(tmp_path / "a.mp4", 30))),
+    )
+    with running(bench.box(*cameras)):
+        wait_for(lambda: (bench.counted("live", "spooled") or 0) > 30)
+        wait_for(lambda: (bench.metrics.value("etle_spool_frames") or 0) > 30)
+        assert bench.broker.messages(TOPIC) == []
+        bench.broker.away = False
+        wait_for(lambda: bench.sequences("film") == list(range(30)))
+        wait_for(lambda: bench.metrics.value("etle_spool_frames") == 0)
+    numbers = bench.sequences("live")
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert bench.counted("live", "lost") == 0
+
+
+def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
+    """The process is killed -9 in the middle; what arrives twice is the same twice."""
+    path = film(tmp_path / "a.mp4", 300, fps=25)
+    camera = {"id": "masuk", "view": "rear", "frame_size": [320, 240], "source": {"file": str(path)}}
+    site = {"site": "simpang", "broker": {"prefix": "killed-ingest"}, "cameras": [camera]}
+    (tmp_path / "site.yaml").write_text(json.dumps(site))  # which is YAML
+    environment = {**os.environ, "ETLE_KAFKA": live_kafka.address, "PYTHONPATH": str(ROOT)}
+    etle = [sys.executable, "-m", "etle.cli"]
+    subprocess.run([*etle, "topics", "create", "site.yaml"], cwd=tmp_path, env=environment, check=True)
+    broker = Broker(prefix="killed-ingest", frames=Topic(partitions=12, retention_hours=24, largest_mb=8))
+    connection = Connection(servers=(live_kafka.address,), broker=broker)
+    command = [*etle, "ingest", "site.yaml", "--data", "data"]
+    for kills in range(4):
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment)
+        had = len(_arrived(connection))
+        while process.poll() is None and len(_arrived(connection)) < min(had + 40 * (kills + 1), 300):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=LONGEST_S)
+    frames = [frame_from_wire(message.headers, message.value) for message in _arrived(connection)]
+    first_time: dict[int, str] = {}
+    for frame in frames:
+        assert first_time.setdefault(frame.sequence, frame.sha256) == frame.sha256
+    assert list(first_time) == list(range(300))
+
+
+def _arrived(connection: Connection) -> list:
+    reader = KafkaReader(connection, "test")
+    try:
+        topic = f"{connection.broker.prefix}.frames.v1"
+        return [message for partition in range(reader.partitions(topic)) for message in reader.messages(topic, partition)]
+    finally:
+        reader.close()
