@@ -77,14 +77,18 @@ def _headline(report: "Report") -> "Table":
 
 
 def _split_table(splits: "Mapping[str, Mapping[str, Score]]", title: str) -> "Table":
+    from rich.markup import escape
+
     table = _table(title, "plates", "found", "read", "end to end", "at 1 % error")
     for name, groups in splits.items():
         if len(groups) < 2:
             continue
         table.add_section()
         for value, score in groups.items():
-            shares = (score.found.value, score.exact.value, score.end_to_end.value, score.coverage)
-            table.add_row(f"{name}: {_short(value)}", str(max(score.found.of, score.exact.of)), *(percent(share) for share in shares))
+            told = map(percent, (score.found.value, score.exact.value, score.end_to_end.value, score.coverage))
+            table.add_row(
+                escape(f"{name}: {_short(value)}"), str(max(score.found.of, score.exact.of)), *(percent(share) for share in shares)
+            )
     return table
 
 

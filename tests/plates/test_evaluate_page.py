@@ -6,6 +6,7 @@ import pytest
 from evaluation import CROPS, FOREIGN, PHOTOS, found, outcomes, read, row, write_table
 from test_evaluate_score import LEFT, NOTHING, RIGHT
 
+from etle.commands.evaluation_table import show
 from etle.testing.values import BEGIN
 from pipeline.evaluating.cards import marked
 from pipeline.evaluating.page import page
@@ -60,3 +61,11 @@ def test_what_a_table_says_is_text_and_never_markup(tmp_path):
 )
 def test_wrong_characters_are_marked(text, truth, wrong):
     assert re.findall("<mark>(.)</mark>", marked(text, truth)) == wrong
+
+
+def test_the_table_takes_what_a_table_says_as_text(tmp_path, capsys):
+    rows = [row("a.png", "B1A", LEFT, source="[red]east[/red]"), row("b.png", "B2A", LEFT, source="[/]")]
+    write_table(tmp_path, PHOTOS, rows)
+    show(report(outcomes(tmp_path, {}, [read("B1A"), read("")]), NOTHING, None, (), ("[bold]remark",)))
+    said = capsys.readouterr().out
+    assert all(text in said for text in ("source: [red]east[/red]", "source: [/]", "[bold]remark"))
