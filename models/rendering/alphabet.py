@@ -162,7 +162,7 @@ def _j(rng: np.random.Generator, corner: float) -> Letter:
 
 
 def _g(rng: np.random.Generator, c: Stroke) -> Letter:
-    bar, reach = rng.uniform(0.5, 0.62), rng.uniform(0.45, 0.72)
+    bar, reach = rng.uniform(0.5, 0.66), rng.uniform(0.45, 0.82)
     if rng.random() < 0.6:
         return [[*c[:-1], (1, 0.8), (1, bar), (reach, bar)]]
     return [c, [(reach, bar), (1, bar), (1, rng.uniform(0.85, 1.0))]]

@@ -26,7 +26,7 @@ _MOTORCYCLES = 0.38
 
 def render_plate(rng: np.random.Generator, *, vehicle: VehicleClass | None = None) -> RenderedPlate:
     motorcycle = rng.random() < _MOTORCYCLES if vehicle is None else vehicle is VehicleClass.MOTORCYCLE
-    text = draw_text(rng, vehicle)
+    text = draw_text(rng, vehicle if vehicle is not None or rng.random() < 0.4 else _any_vehicle(motorcycle, rng))
     width = int(_HEIGHT * (rng.uniform(2.3, 2.75) if motorcycle else rng.uniform(2.85, 3.3)))
     ink = np.zeros((_HEIGHT, width), dtype=np.uint8)
     face = typeface(int(rng.integers(TYPEFACES)))
@@ -48,6 +48,13 @@ def render_plate(rng: np.random.Generator, *, vehicle: VehicleClass | None = Non
         character_boxes=boxes,
         light_letters=paint.light_letters,
     )
+
+
+def _any_vehicle(motorcycle: bool, rng: np.random.Generator) -> VehicleClass:
+    """Most cars' numbers begin with a 1, as do the plates on the road, which uniform numbers would not show."""
+    if motorcycle:
+        return VehicleClass.MOTORCYCLE
+    return (VehicleClass.CAR, VehicleClass.TRUCK, VehicleClass.BUS)[int(rng.choice(3, p=[0.75, 0.19, 0.06]))]
 
 
 def _main_line(ink: "Mask", text: PlateText, face: Typeface, motorcycle: bool, rng: np.random.Generator) -> "tuple[Box, ...]":

@@ -34,6 +34,11 @@ _DIGITS = (0.02, 0.04, 0.10, 0.84)
 _SUFFIX_LETTERS = (0.01, 0.07, 0.42, 0.50)
 _IN_RANGE = 0.8
 """Of the plates drawn for a vehicle, so many have a number of its class; the ranges differ from office to office."""
+_IN_OWN_RANGE = 0.75
+"""A class has ranges that it shares with another one; its first is its own."""
+_FOUR_DIGITS = 1000
+_CONFUSED = "CGHMNOQUVW"
+"""Letters that readers take for one another come twice as often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +88,16 @@ def _not_civil() -> frozenset[str]:
 
 def _letters(rng: np.random.Generator, count: int) -> str:
     """Doubled letters more often than by chance: they are what a CTC reader swallows."""
-    letters = "".join(LETTERS[i] for i in rng.integers(26, size=count))
+    choice = LETTERS + _CONFUSED
+    letters = "".join(choice[i] for i in rng.integers(len(choice), size=count))
     return letters[:-1] + letters[-2] if count >= 2 and rng.random() < 0.06 else letters
 
 
 def _number(rng: np.random.Generator, prefix: str, vehicle: VehicleClass | None) -> str:
     if vehicle is not None and rng.random() < _IN_RANGE and (fitting := _ranges(prefix, vehicle)):
-        first, last = fitting[int(rng.integers(len(fitting)))]
-        return str(int(rng.integers(first, last + 1)))
+        first, last = fitting[0] if rng.random() < _IN_OWN_RANGE else fitting[int(rng.integers(len(fitting)))]
+        least = min(max(first, _FOUR_DIGITS), last) if rng.random() < _DIGITS[-1] else first
+        return str(int(rng.integers(least, last + 1)))
     digits = int(rng.choice(4, p=_DIGITS))
     return str(int(rng.integers(10**digits, 10 ** (digits + 1))))
 
