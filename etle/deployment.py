@@ -64,6 +64,7 @@ class Broker(Part):
     frames: Topic = Field(Topic(partitions=12, retention_hours=24, largest_mb=8), description="Of the checkpoints too.")
     violations: Topic = Field(Topic(partitions=6, retention_hours=24 * 14, largest_mb=48))
     dead_letters: Topic = Field(Topic(partitions=1, retention_hours=24 * 30, largest_mb=48))
+    events: Topic = Field(Topic(partitions=3, retention_hours=24 * 30, largest_mb=1), description="What vendors' boxes claim to have seen.")
     timeout_s: float = Field(30, gt=0, le=600, description="A broker that says nothing for so long is away.")
     session_s: float = Field(10, ge=1, le=300, description="A worker that is not heard of for so long is dead: the others take over.")
     security: Security = Security()

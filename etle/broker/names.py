@@ -26,6 +26,11 @@ class Names:
         return f"{self.prefix}.checkpoints.v1"
 
     @property
+    def events(self) -> str:
+        """What vendors' boxes claim to have seen."""
+        return f"{self.prefix}.events.v1"
+
+    @property
     def detect_group(self) -> str:
         return f"{self.prefix}-detect"
 

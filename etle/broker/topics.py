@@ -44,6 +44,7 @@ def planned(broker: Broker) -> tuple[TopicPlan, ...]:
         _plan(names.violations, broker.violations, broker.replication, kept | _limits(broker.violations)),
         _plan(names.checkpoints, broker.frames, broker.replication, compacted),
         _plan(names.dead_letters, broker.dead_letters, broker.replication, kept | _limits(broker.dead_letters)),
+        _plan(names.events, broker.events, broker.replication, kept | _limits(broker.events)),
     )
 
 
