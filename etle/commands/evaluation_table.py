@@ -86,9 +86,7 @@ def _split_table(splits: "Mapping[str, Mapping[str, Score]]", title: str) -> "Ta
         table.add_section()
         for value, score in groups.items():
             told = map(percent, (score.found.value, score.exact.value, score.end_to_end.value, score.coverage))
-            table.add_row(
-                escape(f"{name}: {_short(value)}"), str(max(score.found.of, score.exact.of)), *(percent(share) for share in shares)
-            )
+            table.add_row(escape(f"{name}: {_short(value)}"), str(max(score.found.of, score.exact.of)), *told)
     return table
 
 
