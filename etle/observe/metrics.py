@@ -77,8 +77,9 @@ class Metrics:
         self._last_frame = Gauge("etle_last_frame_timestamp_seconds", "When the last frame was captured.", ("camera",), registry=registry)
         self._troubles = Counter("etle_camera_troubles", "What went wrong at a camera, by kind.", ("camera", "kind"), registry=registry)
         self._skew = Gauge("etle_clock_skew_seconds", "The camera's clock less the box's.", ("camera",), registry=registry)
-        self._lag_s = Gauge("etle_lag_seconds", "From capture to now, of the message last done with.", ("topic",), registry=registry)
-        self._lag_messages = Gauge("etle_lag_messages", "Messages that wait in this process's partitions.", ("topic",), registry=registry)
+        self._lag_s = Gauge(
+            "etle_lag_seconds", "How old the last message was when it was done with.", ("topic",), registry=registry
+        )
         self._inference = Histogram(
             "etle_inference_seconds", "One batch through a model.", ("model",), registry=registry, buckets=INFERENCE_BUCKETS_S
         )
@@ -121,11 +122,9 @@ class Metrics:
     def clock_skew(self, camera: str, seconds: float) -> None:
         self._skew.labels(camera).set(seconds)
 
-    def lag(self, topic: str, *, seconds: float | None = None, messages: int | None = None) -> None:
-        if seconds is not None:
-            self._lag_s.labels(topic).set(seconds)
-        if messages is not None:
-            self._lag_messages.labels(topic).set(messages)
+    def lag(self, topic: str, seconds: float) -> None:
+        """How old the message was that was just done with. It stays when no more come: look at it together with a rate."""
+        self._lag_s.labels(topic).set(seconds)
 
     def inference(self, model: str, seconds: float) -> None:
         self._inference.labels(model).observe(seconds)

@@ -225,7 +225,7 @@ class DetectWorker:
         self._metrics.last_frame(frame.camera, frame.captured_at)
         if frame.clock_error_s is not None:
             self._metrics.clock_skew(frame.camera, frame.clock_error_s)
-        self._metrics.lag(self._settings.names.frames, seconds=seconds(frame.received_at, self._clock.now()))
+        self._metrics.lag(self._settings.names.frames, seconds(frame.received_at, self._clock.now()))
 
     def _publish(self, parcels: Iterable[Parcel], work: CameraWork) -> None:
         for parcel in parcels:

@@ -96,7 +96,7 @@ class WriteWorker:
         self._metrics.violation(rule, ViolationOutcome.WRITTEN if new else ViolationOutcome.REPEATED)
         if new:
             self._metrics.evidence_stored(sum(len(file.data) for file in parcel.files))
-        self._metrics.lag(self._names.violations, seconds=seconds(violation.occurred_at, self._clock.now()))
+        self._metrics.lag(self._names.violations, seconds(message.at, self._clock.now()))
 
     def _set_aside(self, message: Message, error: WireError | StoreError) -> None:
         log.warning("%s %d/%d set aside: %s", message.topic, message.partition, message.offset, error)

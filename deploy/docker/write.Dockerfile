@@ -1,0 +1,28 @@
+# The writer, and the jobs that set a deployment up (etle topics, etle database): Kafka, PostgreSQL and S3 clients; no models, no OpenCV.
+#   docker build -f deploy/docker/write.Dockerfile -t etle-write .
+ARG PYTHON=3.12-slim-bookworm
+
+FROM python:${PYTHON} AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY etle etle
+COPY ingest ingest
+COPY models models
+COPY pipeline pipeline
+COPY review review
+COPY configs configs
+RUN python -m venv /opt/etle && /opt/etle/bin/pip install --no-cache-dir --no-compile '.[write]'
+
+FROM python:${PYTHON}
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin etle \
+    && install -d -o etle -g etle -m 0700 /var/lib/etle
+COPY --from=build /opt/etle /opt/etle
+ENV PATH=/opt/etle/bin:$PATH PYTHONUNBUFFERED=1 ETLE_DATA=/var/lib/etle
+# The key that signs manifests (and the evidence, where it is kept in a folder): keep it.
+VOLUME /var/lib/etle
+USER 10001:10001
+EXPOSE 9464
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
+ENTRYPOINT ["etle"]
+CMD ["write", "/etc/etle/site.yaml", "--metrics", "9464", "--log", "json"]

@@ -1,0 +1,12 @@
+#!/bin/sh
+# The bucket, and two users: the writer may add objects and not remove any, the reviewer may only read. Run again, it changes nothing.
+# The store is what MC_HOST_store says. Versions are kept: what is written over by somebody else can be brought back.
+set -eu
+mc mb --ignore-existing store/etle-evidence
+mc version enable store/etle-evidence
+mc admin user add store etle-writer "$ETLE_WRITER_S3_SECRET"
+mc admin user add store etle-reviewer "$ETLE_REVIEWER_S3_SECRET"
+for user in writer reviewer; do
+    mc admin policy create store "etle-$user" "$(dirname "$0")/$user.json"
+    mc admin policy attach store "etle-$user" --user "etle-$user" || mc admin policy entities store --user "etle-$user" | grep -q "etle-$user"
+done
