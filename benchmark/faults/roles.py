@@ -1,0 +1,123 @@
+"""The roles as processes of their own, and the servers beside them: what can be disturbed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from etle.testing.services import Server
+
+STOP_S = 40
+"""A role that was told to stop has so long."""
+_ASKED_FOR = (0, -signal.SIGKILL, -signal.SIGTERM)
+"""The last is how a process ends that is told to stop before it has begun."""
+
+
+class Fault(StrEnum):
+    KILL = "kill -9"
+    STOP = "stop"
+    FREEZE = "freeze"
+
+
+class Target(Protocol):
+    name: str
+
+    def disturb(self, fault: Fault) -> None:
+        """Returns at once, or when it is down."""
+        ...
+
+    def mend(self) -> None: ...
+
+
+class Role:
+    """One `etle` command. Its output goes to a file."""
+
+    def __init__(self, name: str, arguments: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self.crashes: list[str] = []
+        """How it ended where nobody had asked it to."""
+        self._command = [sys.executable, "-m", "etle.cli", *map(str, arguments)]
+        self._environment = {**os.environ, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, start_new_session=True
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def disturb(self, fault: Fault) -> None:
+        self.look()
+        if self._process is None:
+            return
+        if fault is Fault.STOP:
+            self.stop()
+        else:
+            self._process.send_signal(signal.SIGKILL if fault is Fault.KILL else signal.SIGSTOP)
+
+    def mend(self) -> None:
+        if self._process is not None and self.running:
+            self._process.send_signal(signal.SIGCONT)
+            time.sleep(0.01)
+        if not self.running:
+            self.start()
+
+    def look(self) -> None:
+        """Notes a crash, and starts it again."""
+        code = self._process.poll() if self._process else None
+        if code is not None and code not in _ASKED_FOR:
+            self.crashes.append(f"{self.name} ended with {code}: {self._last_words()}")
+            self.start()
+
+    def stop(self) -> None:
+        if self._process is None or not self.running:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.crashes.append(f"{self.name} did not stop within {STOP_S} s: {self._last_words()}")
+            self.kill()
+            return
+        if code not in _ASKED_FOR:
+            self.crashes.append(f"{self.name} was told to stop and ended with {code}: {self._last_words()}")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _last_words(self) -> str:
+        return self.log.read_text(errors="replace").strip()[-400:]
+
+
+class ServerTarget:
+    """A server that roles depend on."""
+
+    def __init__(self, server: Server) -> None:
+        self.name = server.name
+        self._server = server
+
+    def disturb(self, fault: Fault) -> None:
+        if fault is Fault.KILL:
+            self._server.kill()
+        elif fault is Fault.STOP:
+            self._server.stop()
+        else:
+            os.killpg(self._server.pid, signal.SIGSTOP)
+
+    def mend(self) -> None:
+        if self._server.running:
+            os.killpg(self._server.pid, signal.SIGCONT)
+        else:
+            self._server.start()
