@@ -21,7 +21,7 @@ from etle.config import load_site
 from etle.errors import EtleError
 from etle.store.database import Database
 
-FAULTS_A_PASS: Final = 8
+FAULTS_A_PASS: Final = 16
 """So many faults while one pass over the clips is streamed."""
 KINDS: Final = (Fault.KILL, Fault.KILL, Fault.STOP, Fault.FREEZE)
 SETTLE_S: Final = 300
