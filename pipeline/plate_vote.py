@@ -11,16 +11,14 @@ reader's reads add up to a limit, and its agreement with itself is worth less th
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from etle.plates import is_plate, notes_on, parse
 from etle.plates.automaton import plate_automaton
 from etle.types import Certainty, CharacterRead, Plate, PlateColour, PlateRead, PlateSighting, VehicleClass
+from pipeline.plate_confidence import Signs, log_odds, shipped_confidence
 
-CERTAIN_FROM = 0.9
-"""Probability from which a reviewer need not type. On 262 real plates, four views each by PP-OCRv6 alone: 123 certain, 2 of them wrong
-(both had lost a slashed O at their end). Less than one in a hundred takes a second reader."""
 READABLE_FROM = 0.35
 """Below it the best text is wrong more often than right: showing it would lead the reviewer astray."""
 LEAST_READS = 2
@@ -32,8 +30,6 @@ _REPEATS = 1.5
 """What any number of reads by one reader weigh at most, in sharp reads."""
 _TRUST = {"easyocr": 0.15}
 """A reader that reads one plate in five right is welcome to agree (it seldom does by chance), but weighs little where it does not."""
-_ONE_READER_ERR, _TWO_READERS_ERR = 0.05, 0.005
-"""Share of plates that readers get wrong although all their reads agree: one reader, two different ones."""
 _UNTHOUGHT = 0.002
 """Probability of a character that a read did not think of."""
 _LOST, _ADDED = 0.02, 0.001
@@ -48,9 +44,11 @@ _EXPIRY_YEARS = (-10, 5)
 
 
 @dataclass(frozen=True, slots=True)
-class _Vote:
+class Vote:
     read: PlateRead
     weight: float
+    width: float
+    """Of the plate, in pixels."""
 
 
 def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> Plate:
@@ -90,21 +88,22 @@ def _unreadable(sightings: Sequence[PlateSighting], ranked: list[tuple[str, floa
     )
 
 
-def _certainty(votes: Sequence[_Vote], text: str, probability: float, notes: tuple[str, ...]) -> Certainty:
+def _certainty(votes: Sequence[Vote], text: str, probability: float, notes: tuple[str, ...]) -> Certainty:
     against = sum(v.weight for v in votes if v.read.text != text)
     agreed = against <= DISSENT * sum(v.weight for v in votes)
     frames_enough = sum(v.read.text == text for v in votes) >= LEAST_READS
-    return Certainty.CERTAIN if agreed and frames_enough and not notes and probability >= CERTAIN_FROM else Certainty.CHECK
+    certain_from = shipped_confidence().certain_from
+    return Certainty.CERTAIN if agreed and frames_enough and not notes and probability >= certain_from else Certainty.CHECK
 
 
-def _votes(legible: Sequence[PlateSighting]) -> tuple[_Vote, ...]:
+def _votes(legible: Sequence[PlateSighting]) -> tuple[Vote, ...]:
     """Reads with their weights; those of one reader are scaled down to its limit."""
     sharpest = max((s.sharpness for s in legible), default=0.0)
-    raw = [(s.read, _weight(s, sharpest)) for s in legible]
+    raw = [Vote(s.read, _weight(s, sharpest), s.plate.box.width) for s in legible]
     of_reader: dict[str, float] = defaultdict(float)
-    for read, weight in raw:
-        of_reader[read.reader] += weight
-    return tuple(_Vote(read, weight * min(1.0, _REPEATS / of_reader[read.reader])) for read, weight in raw)
+    for v in raw:
+        of_reader[v.read.reader] += v.weight
+    return tuple(replace(v, weight=v.weight * min(1.0, _REPEATS / of_reader[v.read.reader])) for v in raw)
 
 
 def _weight(sighting: PlateSighting, sharpest: float) -> float:
@@ -114,16 +113,51 @@ def _weight(sighting: PlateSighting, sharpest: float) -> float:
     return max(0.05, size * (0.25 + 0.75 * sharp)) * _TRUST.get(sighting.read.reader, 1.0)
 
 
-def _ranked(votes: Sequence[_Vote]) -> list[tuple[str, float]]:
-    """Candidates with their probabilities, best first."""
+def _ranked(votes: Sequence[Vote]) -> list[tuple[str, float]]:
+    """Candidates with their probabilities, best first: the best one's as measured on real plates, the others share what it leaves."""
+    shares = _shares(votes)
+    if not shares:
+        return []
+    best, share = shares[0]
+    probability = shipped_confidence().probability(_signs(votes, best, share))
+    left = (1 - probability) / (1 - share) if share < 1 else 0.0
+    return [(best, probability), *((text, min(probability, other * left)) for text, other in shares[1:])]
+
+
+def best_text(sightings: Sequence[PlateSighting]) -> tuple[str, Signs] | None:
+    """The likeliest text of these reads, and what speaks for it; None if nothing was read. For fitting the confidence."""
+    votes = _votes([s for s in sightings if s.read.text])
+    shares = _shares(votes)
+    return (shares[0][0], _signs(votes, *shares[0])) if shares else None
+
+
+def _shares(votes: Sequence[Vote]) -> list[tuple[str, float]]:
+    """Of each candidate in the probability of all, best first."""
     rarity = plate_automaton().weight
     scores = {
         text: (rarity(text) or 0.0) + sum(v.weight * _log_likelihood(v.read.characters, text) for v in votes) for text in _candidates(votes)
     }
-    shares = _softmax(scores)
-    readers = {text: len({v.read.reader for v in votes if v.read.text == text}) for text in shares}
-    sure = {text: share * (1 - (_TWO_READERS_ERR if readers[text] > 1 else _ONE_READER_ERR)) for text, share in shares.items()}
-    return sorted(sure.items(), key=lambda item: (-item[1], item[0]))
+    return sorted(_softmax(scores).items(), key=lambda item: (-item[1], item[0]))
+
+
+def _signs(votes: Sequence[Vote], text: str, share: float) -> Signs:
+    """What speaks for this text, which has this share of the candidates' probability."""
+    weight = sum(v.weight for v in votes)
+    return Signs(
+        margin=log_odds(share),
+        weakest=log_odds(min(character.probability for character in _characters(votes, text))),
+        agreement=sum(v.weight for v in votes if v.read.text == text) / weight,
+        witnesses=float(sum(said == text for said in _words(votes).values()) > 1),
+        width=math.log2(min(180.0, max(22.5, max(v.width for v in votes))) / _FULL_WIDTH_PX),
+    )
+
+
+def _words(votes: Sequence[Vote]) -> dict[str, str]:
+    """What each reader says by most of the weight of its reads."""
+    said: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for v in votes:
+        said[v.read.reader][v.read.text] += v.weight
+    return {reader: max(sorted(texts), key=texts.__getitem__) for reader, texts in said.items()}
 
 
 def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
@@ -133,7 +167,7 @@ def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
     return {key: part / total for key, part in parts.items()}
 
 
-def _candidates(votes: Sequence[_Vote]) -> list[str]:
+def _candidates(votes: Sequence[Vote]) -> list[str]:
     """In one order: sums of their shares must not differ in the last digit from one process to the next."""
     texts = {text for v in votes for text in _likely_texts(v.read.characters)}
     texts |= {v.read.text for v in votes}
@@ -150,7 +184,7 @@ def _likely_texts(characters: Sequence[CharacterRead]) -> list[str]:
     return [text for _, text in texts]
 
 
-def _spelled(votes: Sequence[_Vote], length: int) -> str:
+def _spelled(votes: Sequence[Vote], length: int) -> str:
     """The text of that length that all reads of that length spell together, place by place."""
     same = [v for v in votes if len(v.read.text) == length]
     places = [_fused((v.read.characters[i], v.weight) for v in same) for i in range(length)]
@@ -181,7 +215,7 @@ def _fused(reads: Iterable[tuple[CharacterRead, float]]) -> dict[str, float]:
     return _softmax({c: sum(w * math.log(max(likely.get(c, 0.0), _UNTHOUGHT)) for likely, w in pairs) for c in thought_of})
 
 
-def _characters(votes: Sequence[_Vote], text: str) -> tuple[CharacterRead, ...]:
+def _characters(votes: Sequence[Vote], text: str) -> tuple[CharacterRead, ...]:
     """Each character as the reads of this length see it; the text itself may be spelled by no single one of them."""
     same = [v for v in votes if len(v.read.text) == len(text)]
     return tuple(_character(text[i], _fused([(v.read.characters[i], v.weight) for v in same])) for i in range(len(text)))
@@ -192,13 +226,13 @@ def _character(character: str, shares: Mapping[str, float]) -> CharacterRead:
     return CharacterRead(character=character, probability=shares.get(character, 0.0), alternatives=tuple(others[:3]))
 
 
-def _colour(votes: Sequence[_Vote]) -> PlateColour:
+def _colour(votes: Sequence[Vote]) -> PlateColour:
     """What most of the weight saw; doubtful reads keep out of it."""
     seen = ((str(v.read.colour), v.weight) for v in votes if v.read.colour is not PlateColour.UNKNOWN)
     return PlateColour(_majority(seen, PlateColour.UNKNOWN))
 
 
-def _expiry(votes: Sequence[_Vote], at: datetime) -> str | None:
+def _expiry(votes: Sequence[Vote], at: datetime) -> str | None:
     """None unless most of the weight agrees on a month that a plate on the road can show."""
     first, last = (at.year + years for years in _EXPIRY_YEARS)
     read = ((v.read.expiry, v.weight) for v in votes if v.read.expiry is not None)
