@@ -60,7 +60,7 @@ def _blurred(rng: Rng, canvas: Canvas, harsh: float) -> Canvas:
 def _reshaped(rng: Rng, canvas: Canvas, plates: list[Quad], harsh: float) -> tuple[Canvas, list[Quad]]:
     """Squeezed, as pictures are that somebody made square; and from fewer pixels than they have."""
     height, width = canvas.shape[:2]
-    squeeze = rng.uniform(0.56, 0.85) if chance(rng, 0.3) else rng.uniform(0.95, 1.05)
+    squeeze = rng.uniform(0.56, 0.85) if chance(rng, 0.25) else rng.uniform(0.9, 1.35) if chance(rng, 0.2) else rng.uniform(0.95, 1.05)
     size = (max(32, round(width * squeeze)), height)
     if chance(rng, 0.25 + 0.35 * harsh):
         fewer = rng.uniform(1 - 0.65 * harsh, 1)

@@ -8,7 +8,7 @@ import numpy as np
 from etle.types import VehicleClass
 from models.composing.backdrop import backdrop
 from models.composing.camera import photographed
-from models.composing.distractors import lamp, sign
+from models.composing.distractors import bars, lamp, sign
 from models.composing.drawn import box_body, car, motorcycle
 from models.composing.lighting import lit_by_day, lit_by_night, shine_by_day
 from models.composing.placing import Scene, seen
@@ -41,6 +41,7 @@ def _empty(rng: Rng, scene: Scene) -> None:
     width, height = scene.size
     for _ in range(int(rng.integers(0, 4))):
         sign(rng, scene.canvas)
+        bars(rng, scene.canvas, (rng.uniform(0, width), rng.uniform(0, height)), rng.uniform(0.05, 0.3) * width)
         lamp(rng, scene.canvas, (rng.uniform(0, width), rng.uniform(0, height)), rng.uniform(0.05, 0.3) * width)
 
 
@@ -58,6 +59,8 @@ class Composer:
         (self._whole, self._crop, self._close, _empty)[int(rng.choice(4, p=_SHARES))](rng, scene)
         if night:
             lit_by_night(rng, scene.canvas, scene.lights)
+            for _ in range(int(rng.choice([0, 1, 3], p=[0.6, 0.25, 0.15]))):
+                sign(rng, scene.canvas, scene.plates)
         else:
             lit_by_day(rng, scene.canvas)
             shine_by_day(rng, scene.canvas, scene.lights)

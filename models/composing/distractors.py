@@ -1,5 +1,6 @@
 """What is taken for a plate and is none: lamps with bright bars, stickers with small print, cones, boards with words."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.composing.textures import Rng, chance, grey, lettering, mixed, vivid
+from models.composing.values import Quad
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -43,6 +45,21 @@ def sticker(rng: Rng, image: "Image | Canvas", middle: tuple[float, float], high
         lettering(rng, image, at, max(3.0, high / rows * rng.uniform(0.4, 0.8)), ink)
 
 
+def bars(rng: Rng, image: "Image | Canvas", middle: tuple[float, float], wide: float) -> None:
+    """A grille, a footrest, a step: stripes in a frame."""
+    high, count = wide * rng.uniform(0.2, 0.6), int(rng.integers(3, 12))
+    lean = rng.normal(0, 0.15) * wide
+    dark, bright = grey(rng, 0, 90), grey(rng, 90, 255)
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (wide / 2, high / 2) + middle
+    corners[1:3, 1] += lean
+    cv2.fillPoly(image, [corners.astype(np.int32)], dark, cv2.LINE_AA)
+    for i in range(count):
+        part = (i + 0.5) / count
+        (ax, ay), (bx, by) = (np.array(corners[i]) * (1 - part) + np.array(corners[j]) * part for i, j in ((0, 1), (3, 2)))
+        if chance(rng, 0.9):
+            cv2.line(image, (int(ax), int(ay)), (int(bx), int(by)), bright, max(1, int(wide / count / 3)), cv2.LINE_AA)
+
+
 def cone(rng: Rng, canvas: Canvas, foot: tuple[float, float], high: float) -> None:
     x, y = foot
     for part, colour in ((1.0, (40, 90, 235)), (0.7, (235, 235, 235)), (0.45, (40, 90, 235))):
@@ -51,12 +68,14 @@ def cone(rng: Rng, canvas: Canvas, foot: tuple[float, float], high: float) -> No
         cv2.fillPoly(canvas, [points], mixed(rng, colour, 20), cv2.LINE_AA)
 
 
-def sign(rng: Rng, canvas: Canvas) -> None:
-    """A board with words, arrows or stripes."""
+def sign(rng: Rng, canvas: Canvas, plates: Sequence[Quad] = ()) -> None:
+    """A board with words, lit from within if the canvas is; none is put where it would hide a plate."""
     height, width = canvas.shape[:2]
     wide = rng.uniform(0.06, 0.4) * width
     high = wide * rng.choice([rng.uniform(0.15, 0.4), rng.uniform(0.4, 1.3)])
     x, y = rng.uniform(-wide / 2, width - wide / 2), rng.uniform(-high / 2, height * 0.8)
+    if any(_near(quad, (x, y, x + wide, y + high), wide / 4) for quad in plates):
+        return
     board = np.full((max(4, int(high)), max(4, int(wide)), 3), vivid(rng) if chance(rng, 0.7) else grey(rng, 5, 250), np.float32)
     ink = (245.0, 245.0, 245.0) if board.mean() < 128 else grey(rng, 0, 60)
     rows = int(rng.integers(1, 4)) if high < wide * 0.6 else int(rng.integers(2, 7))
@@ -69,3 +88,8 @@ def sign(rng: Rng, canvas: Canvas) -> None:
     drawn = cv2.warpAffine(board, lean, (width, height), flags=cv2.INTER_LINEAR)
     mask = cv2.warpAffine(np.ones(board.shape[:2], np.float32), lean, (width, height))[..., None]
     canvas[:] = canvas * (1 - mask) + drawn
+
+
+def _near(quad: Quad, box: tuple[float, float, float, float], margin: float) -> bool:
+    (x1, y1), (x2, y2) = quad.min(axis=0) - margin, quad.max(axis=0) + margin
+    return bool(x1 < box[2] and x2 > box[0] and y1 < box[3] and y2 > box[1])

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.composing.distractors import lamp, sticker
+from models.composing.distractors import bars, lamp, sticker
 from models.composing.textures import Rng, chance, grey, lettering, vivid
 from models.composing.values import Light, Quad, Vehicle, box_of, moved
 
@@ -20,8 +20,8 @@ _GONE = 0.97
 """... but for one that hides all of it."""
 _INSIDE = 0.75
 """A plate of which less is in the picture is left off."""
-_ROLL_DEG = {"car": 4.0, "motorcycle": 9.0}
-_LEAN = {"car": 0.05, "motorcycle": 0.12}
+_ROLL_DEG = {"car": 4.0, "motorcycle": 11.0}
+_LEAN = {"car": 0.06, "motorcycle": 0.15}
 """How far what is upright or level leans, seen from beside."""
 
 
@@ -109,18 +109,20 @@ def _warped(image: "Image", matrix: NDArray[np.float64], size: tuple[int, int]) 
 
 def _worn(rng: Rng, vehicle: Vehicle) -> "Image":
     """With stickers, names and lamps on it, as vehicles have."""
-    if chance(rng, 0.4):
+    if chance(rng, 0.3):
         return vehicle.image
     image = vehicle.image.copy()
     height, width = image.shape[:2]
     for _ in range(int(rng.integers(1, 5))):
         at = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height)
         size = rng.uniform(0.02, 0.07) * width
-        match int(rng.integers(4)):
-            case 0:
-                lamp(rng, image, at, size * rng.uniform(1, 3))
-            case 1:
+        match int(rng.integers(6)):
+            case 0 | 1:
+                lamp(rng, image, at, size * rng.uniform(1, 4))
+            case 2 | 3:
                 sticker(rng, image, at, size)
+            case 4:
+                bars(rng, image, at, size * rng.uniform(1, 4))
             case _:
                 lettering(rng, image, at, size, grey(rng, 0, 255) if chance(rng, 0.6) else vivid(rng))
     return image

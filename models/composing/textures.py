@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 Rng = np.random.Generator
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-&"
+_CONSONANTS, _VOWELS, _DIGITS = "bcdfghjklmnprstwyz", "aeiou", "0123456789"
 _FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX,
     cv2.FONT_HERSHEY_SCRIPT_COMPLEX, cv2.FONT_HERSHEY_PLAIN,
@@ -62,9 +62,7 @@ def surface(rng: Rng, height: int, width: int, colour: Colour, depth: float = 25
 
 def lettering(rng: Rng, image: "Image | NDArray[np.float32]", middle: tuple[float, float], height: float, colour: Colour) -> None:
     """Some word, written on the picture around this point."""
-    word = "".join(_LETTERS[i] for i in rng.integers(0, len(_LETTERS), int(rng.integers(2, 10))))
-    if chance(rng, 0.5):
-        word = word.upper()
+    word = _word(rng)
     font = int(rng.choice(_FONTS))
     thickness = max(1, round(height * rng.uniform(0.06, 0.2)))
     (_, own), _ = cv2.getTextSize(word, font, 1.0, thickness)
@@ -73,6 +71,23 @@ def lettering(rng: Rng, image: "Image | NDArray[np.float32]", middle: tuple[floa
     word_mask = np.zeros((high + 2 * thickness + 4, wide + 2 * thickness + 4), np.uint8)
     cv2.putText(word_mask, word, (thickness + 2, high + thickness), font, scale, 255.0, thickness, cv2.LINE_AA)
     stamp(image, word_mask, (round(middle[0] - wide / 2), round(middle[1] - high / 2)), colour)
+
+
+def _word(rng: Rng) -> str:
+    """Such as shops, vehicles and signs bear: `Sate Budi`, `TOKU`, `RP 35`, `0812-44`."""
+    kind = rng.random()
+    if kind < 0.15:
+        return _some(rng, _DIGITS, 4) + "-" + _some(rng, _DIGITS, int(rng.integers(2, 6)))
+    parts = ["".join(_some(rng, _CONSONANTS, 1) + _some(rng, _VOWELS, 1) for _ in range(int(rng.integers(1, 4)))) for _ in range(2)]
+    words = [part + (_some(rng, _CONSONANTS, 1) if chance(rng, 0.5) else "") for part in parts[: 1 + chance(rng, 0.3)]]
+    if kind < 0.3:
+        words.append(_some(rng, _DIGITS, int(rng.integers(1, 3))))
+    word = " ".join(words)
+    return word.upper() if chance(rng, 0.6) else word.capitalize()
+
+
+def _some(rng: Rng, letters: str, count: int) -> str:
+    return "".join(letters[i] for i in rng.integers(0, len(letters), count))
 
 
 def stamp(image: "Image | NDArray[np.float32]", mask: NDArray[np.uint8], at: tuple[int, int], colour: Colour) -> None:

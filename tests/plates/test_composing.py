@@ -12,7 +12,7 @@ from models.composing import compose
 from models.composing.backdrop import backdrop
 from models.composing.camera import photographed
 from models.composing.compose import Composer
-from models.composing.distractors import cone, lamp, sign, sticker
+from models.composing.distractors import bars, cone, lamp, sign, sticker
 from models.composing.drawn import box_body, car, motorcycle
 from models.composing.placing import Scene, seen
 from models.composing.portraits import read_portraits, vehicle_of
@@ -118,7 +118,7 @@ def test_what_cannot_be_seen_is_no_plate():
     assert dark.plates == ()
 
 
-@pytest.mark.parametrize("draw", [lamp, sticker, cone])
+@pytest.mark.parametrize("draw", [lamp, sticker, cone, bars])
 def test_a_distractor_is_drawn_where_it_is_asked_for(draw):
     canvas = np.full((200, 240, 3), 90, np.float32)
     draw(np.random.default_rng(8), canvas, (120, 120), 50)
@@ -135,6 +135,14 @@ def test_boards_hold_no_plates():
     sign(rng, scene.canvas)
     assert not np.array_equal(before, scene.canvas)
     assert scene.plates == []
+
+
+def test_a_board_hides_no_plate():
+    quad = np.array([(60, 60), (180, 60), (180, 140), (60, 140)], np.float32)
+    for seed in range(40):
+        canvas = np.full((200, 240, 3), 90, np.float32)
+        sign(np.random.default_rng(seed), canvas, [quad])
+        assert (canvas[60:140, 60:180] == 90).all(), seed
 
 
 def test_plates_are_drawn_for_the_vehicle_that_wears_them():
