@@ -2,16 +2,19 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from etle.commands.wiring import Engines
     from etle.config import Detection
     from models.reading.as_they_come import PlainReader
     from pipeline.evaluating.looking import Outcomes
+    from pipeline.evaluating.peers import Comparison
     from pipeline.evaluating.report import Report
 
 
@@ -27,8 +30,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     plates.add_argument("folder", type=Path, metavar="DIR")
     plates.add_argument(
-        "--reader", metavar="ENGINE", help="read with this engine (one of `detect: readers:` of a site file) instead of the default"
+        "--reader", action="append", metavar="ENGINE", help="read with this one, of those in `detect: readers:`; several: say it again"
     )
+    plates.add_argument(
+        "--reader-weights", type=Path, metavar="FILE", help="weights for the reader tnkb, as `etle models train` writes them"
+    )
+    plates.add_argument("--finder-weights", type=Path, metavar="FILE", help="weights for the plate finder, likewise")
     plates.add_argument("--limit", type=positive, metavar="N", help="only N pictures of each table, spread evenly")
     plates.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     plates.add_argument("--html", type=Path, metavar="FILE", help="write a page with every error and its picture; share it with care")
@@ -82,33 +89,48 @@ def evaluated(args: argparse.Namespace, at: "datetime") -> "tuple[Outcomes, Repo
     from etle.commands.wiring import open_engines
     from pipeline.evaluating.costs import MeteredDetector, MeteredFinder, MeteredReader, costs_of
     from pipeline.evaluating.looking import Watchers, look
-    from pipeline.evaluating.peers import compare
     from pipeline.evaluating.report import report
     from pipeline.evaluating.truth import load_truth
 
-    settings = detection(args.reader)
+    settings = detection(args.reader, reader_weights=args.reader_weights, finder_weights=args.finder_weights)
     truth = load_truth(args.folder, args.limit)
     engines = open_engines(settings)
     detector, finder = MeteredDetector(engines.detector), MeteredFinder(engines.finder)
     readers = [MeteredReader(reader) for reader in engines.readers]
-    peers, absent = open_peers() if args.peers else ([], [])
     outcomes = look(truth, Watchers(detector=detector, finder=finder, readers=readers, at=at), progress)
     costs = costs_of(detector, finder, readers, photos=outcomes.searched, plates=outcomes.read)
-    compared = compare(outcomes, peers, args.peer_crops, costs.readers, progress) if args.peers else None
-    return outcomes, report(outcomes, costs, compared, engines.digests, (*truth.remarks, *absent))
+    peers, absent = compared(outcomes, engines, settings, args.peer_crops, costs.readers, at) if args.peers else (None, [])
+    return outcomes, report(outcomes, costs, peers, engines.digests, (*truth.remarks, *absent))
 
 
-def detection(reader: str | None) -> "Detection":
-    """The defaults of a site file, with another reader. Raises ConfigError."""
-    from etle.config import Detection, ReaderName
+def compared(
+    outcomes: "Outcomes", engines: "Engines", settings: "Detection", most: int, ours_ms: float | None, at: "datetime"
+) -> "tuple[Comparison, list[str]]":
+    """With why a peer was not asked."""
+    from etle.commands.evaluation_table import progress
+    from pipeline.evaluating.peers import compare, sample
+    from pipeline.evaluating.tracks import track_cost
+    from pipeline.plates import PlateSearch
+
+    peers, absent = open_peers()
+    plates = sample(outcomes, most)
+    search = PlateSearch(engines.finder, engines.readers, settings.plate_reads, engines.arbiter)
+    track = track_cost(plates.given, engines.detector, search, at, progress)
+    return compare(plates, peers, ours_ms, track, progress), absent
+
+
+def detection(readers: Sequence[str] | None, **weights: Path | None) -> "Detection":
+    """The defaults of a site file, with other readers and weights. Raises ConfigError."""
+    from pydantic import ValidationError
+
+    from etle.config import Detection
     from etle.errors import ConfigError
 
-    if reader is None:
-        return Detection()
-    known = get_args(ReaderName)
-    if reader not in known:
-        raise ConfigError(f"--reader {reader}: there is no such engine. There are: {', '.join(known)}")
-    return Detection.model_validate({"readers": [reader]})
+    try:
+        return Detection.model_validate({**weights, **({"readers": readers} if readers else {})})
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'readers'}: {problem['msg']}" for problem in error.errors())
+        raise ConfigError(f"these readers and weights cannot be used: {told}") from error
 
 
 def open_peers() -> "tuple[list[PlainReader], list[str]]":

@@ -117,9 +117,10 @@ def _sentences(report: "Report") -> Iterator[str]:
         **{f"{name}, a plate": ms for name, ms in costs.readers_per_plate.items()},
     }
     yield "CPU-ms: " + "; ".join(f"{what} {ms:.0f}" for what, ms in told.items() if ms is not None)
-    ratio = cost_ratio(report)
-    if ratio is not None:
-        yield f"Finder on a vehicle and readers on its plate cost {ratio:.2f} of one EasyOCR read of a crop."
+    track, ratio = report.peers.track if report.peers else None, cost_ratio(report)
+    if track:
+        against = f", {ratio:.2f} of one EasyOCR read of a crop" if ratio is not None else ""
+        yield f"A plate over a track: {track.cpu_ms:.0f} CPU-ms, {track.frames:.1f} frames read{against} ({track.vehicles} vehicles)."
 
 
 def _table(*headings: str) -> "Table":

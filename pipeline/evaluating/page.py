@@ -112,9 +112,12 @@ def _costs(report: Report) -> Iterator[str]:
     ]
     reading = [_row(f"reader {name}, a plate", _ms(ms)) for name, ms in costs.readers_per_plate.items()]
     rows = [*finding, *reading, _row("one look: finder on a vehicle and all readers", _ms(costs.per_look))]
+    track = report.peers.track if report.peers else None
+    if track:
+        rows.append(_row(f"one vehicle's track: {track.frames:.1f} frames read on average", _ms(track.cpu_ms)))
     ratio = cost_ratio(report)
     if ratio is not None:
-        rows.append(_row("one look over one EasyOCR read", f"{ratio:.2f}"))
+        rows.append(_row("one track over one EasyOCR read of a crop", f"{ratio:.2f}"))
     yield _panel("CPU-ms", _table(("", ""), rows))
     if report.peers:
         peers = (report.peers.ours, *report.peers.others)

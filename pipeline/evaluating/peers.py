@@ -9,6 +9,7 @@ from pipeline.evaluating.costs import Meter
 from pipeline.evaluating.figures import Share
 from pipeline.evaluating.looking import Outcomes, PlateCase, Progress
 from pipeline.evaluating.pictures import load
+from pipeline.evaluating.tracks import TrackCost
 from pipeline.evaluating.truth import spread
 from pipeline.plate_views import FIRST, cut_out
 
@@ -32,14 +33,30 @@ class Comparison:
 
     ours: Peer
     others: tuple[Peer, ...]
+    track: TrackCost | None
 
 
-def compare(outcomes: Outcomes, peers: Sequence[PlainReader], most: int, ours_ms: float | None, progress: Progress) -> Comparison:
-    """`most`: so many plates of photos, and so many crops, spread evenly. `ours_ms`: CPU-ms of all our readers on one plate."""
-    given = spread([case for photo in outcomes.photos or () for case in photo.cases if case.given], most)
-    crops = spread([case for case in outcomes.crops or () if case.given], most)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Plates of photos, and crops, that all are shown."""
+
+    given: tuple[PlateCase, ...]
+    crops: tuple[PlateCase, ...]
+
+
+def sample(outcomes: Outcomes, most: int) -> Sample:
+    """At most so many of each, spread evenly."""
+    return Sample(
+        given=spread([case for photo in outcomes.photos or () for case in photo.cases if case.given], most),
+        crops=spread([case for case in outcomes.crops or () if case.given], most),
+    )
+
+
+def compare(plates: Sample, peers: Sequence[PlainReader], ours_ms: float | None, track: TrackCost | None, progress: Progress) -> Comparison:
+    """`ours_ms`: CPU-ms of all our readers on one plate."""
+    given, crops = plates.given, plates.crops
     ours = Peer(name="etle", given=_right(given), crops=_right(crops), cpu_ms=ours_ms)
-    return Comparison(ours=ours, others=tuple(_of(peer, given, crops, progress) for peer in peers))
+    return Comparison(ours=ours, others=tuple(_of(peer, given, crops, progress) for peer in peers), track=track)
 
 
 def _of(peer: PlainReader, given: Sequence[PlateCase], crops: Sequence[PlateCase], progress: Progress) -> Peer:

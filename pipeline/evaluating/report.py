@@ -75,7 +75,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "crop_splits": _splits(report.crop_splits),
         "peers": _peers(report.peers) if report.peers else None,
         "cost_ratio_to_easyocr": cost_ratio(report),
-        "cpu_ms": asdict(report.costs),
+        "cpu_ms": {**asdict(report.costs), "track": _track(report.peers)},
         "engines": dict(report.engines),
         "remarks": list(report.remarks),
     }
@@ -146,9 +146,14 @@ def _splits(splits: Mapping[str, Mapping[str, Score]]) -> dict[str, Any]:
 
 
 def cost_ratio(report: Report) -> float | None:
-    """One look of ours at one vehicle, finder and readers, over one EasyOCR read of one crop, in the same run."""
-    easyocr = next((peer.cpu_ms for peer in (report.peers.others if report.peers else ()) if peer.name == EasyOcrAsItComes.name), None)
-    return report.costs.per_look / easyocr if report.costs.per_look is not None and easyocr else None
+    """The plate of one vehicle, finder and readers over its track, against one EasyOCR read of one crop, in the same run."""
+    peers = report.peers
+    easyocr = next((peer.cpu_ms for peer in (peers.others if peers else ()) if peer.name == EasyOcrAsItComes.name), None)
+    return peers.track.cpu_ms / easyocr if peers and peers.track and easyocr else None
+
+
+def _track(peers: Comparison | None) -> dict[str, Any] | None:
+    return asdict(peers.track) if peers and peers.track else None
 
 
 def _peers(peers: Comparison) -> dict[str, Any]:

@@ -79,7 +79,9 @@ def test_some_real_photos(shared, tmp_path):
 @pytest.mark.parametrize(
     "options, told",
     [
-        pytest.param(["--reader", "tesseract"], "--reader tesseract: there is no such engine. There are: ", id="unknown reader"),
+        pytest.param(["--reader", "tesseract"], "readers.0: Input should be 'tnkb', 'ppocr' or 'easyocr'", id="unknown reader"),
+        pytest.param(["--reader", "ppocr", "--reader", "ppocr"], "'ppocr' is there twice", id="a reader twice"),
+        pytest.param(["--reader", "ppocr", "--reader-weights", "x.onnx"], "which is not among `readers`", id="weights of no reader"),
         pytest.param([], "holds none of plates_full.csv", id="empty folder"),
     ],
 )

@@ -8,7 +8,7 @@ from evaluation import CROPS, FOREIGN, PHOTOS, found, outcomes, read, row, silen
 from etle.types import Certainty
 from pipeline.evaluating.costs import Costs, MeteredDetector, MeteredFinder, MeteredReader, costs_of
 from pipeline.evaluating.looking import PhotoOutcome, PlateCase, look
-from pipeline.evaluating.peers import compare
+from pipeline.evaluating.peers import compare, sample
 from pipeline.evaluating.report import as_json, report
 from pipeline.evaluating.score import score, size_name
 from pipeline.evaluating.truth import load_truth
@@ -184,7 +184,7 @@ def test_peers_see_the_crops_that_our_readers_see_first(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT), row("b.png", "B2A", LEFT)])
     write_table(tmp_path, CROPS, [row("c.png", "B2A")])
     looked, parrot = outcomes(tmp_path, {}, [read("B1A"), read("B9A"), read("B2A")]), Parrot()
-    compared = compare(looked, [parrot], 2, 30.0, silent)
+    compared = compare(sample(looked, 2), [parrot], 30.0, None, silent)
     [peer] = compared.others
     assert (peer.given.right, peer.given.of, peer.crops.right, peer.crops.of) == (1, 2, 1, 1)
     assert (compared.ours.given.right, compared.ours.crops.right, compared.ours.cpu_ms) == (1, 1, 30.0)
