@@ -1,7 +1,7 @@
 """Parts of a batch in processes of their own."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 
 import cv2
@@ -69,9 +69,6 @@ def _serve(pipe: Connection, model: bytes, lesson: Lesson, index: int, of: int, 
     cv2.setNumThreads(1)
     part = Part(onnx.load_from_string(model), lesson, index=index, of=of)
     part.share(weights, gradient)
-    while True:
-        try:
-            step = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(part.learn(step))
+    with suppress(EOFError, BrokenPipeError):  # the training has ended, or was killed
+        while True:
+            pipe.send(part.learn(pipe.recv()))
