@@ -1,6 +1,7 @@
 """Plates that are drawn: their text, their boxes, and that the same seed draws the same."""
 
 import hashlib
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_there_is_a_box_for_each_character_from_left_to_right_inside_the_main_bo
     for plate in plates:
         boxes = plate.character_boxes
         assert len(boxes) == len(plate.text)
-        assert all(left.x1 < right.x1 for left, right in zip(boxes, boxes[1:], strict=False)), plate.text
+        assert all(left.x1 < right.x1 for left, right in itertools.pairwise(boxes)), plate.text
         assert min(box.x1 for box in boxes) == plate.main_box.x1
         assert max(box.y2 for box in boxes) == plate.main_box.y2
 
