@@ -22,6 +22,7 @@ from etle.commands import (
     schema,
     topics,
     users,
+    vendor,
     violations,
     write,
 )
@@ -38,6 +39,7 @@ COMMANDS = (
     models,
     evaluate,
     ingest,
+    vendor,
     detect,
     write,
     topics,

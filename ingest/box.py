@@ -142,6 +142,7 @@ class Box:
     def _tick(self) -> None:
         for feed in self._feeds:
             feed.position.save(self._losses.of(feed.camera.camera_id))
+            self._around.metrics.camera_awaited(feed.camera.id, feed.awaited)
         for camera, counts in self._losses.snapshot().items():
             for loss, times in counts.items():
                 self._tell(camera, loss, times)

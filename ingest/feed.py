@@ -80,6 +80,11 @@ class CameraFeed:
             if failure:
                 self._stopped.wait(self._wiring.pauses.after(failures))
 
+    @property
+    def awaited(self) -> bool:
+        """True while pictures should come: of a live camera, at its hours."""
+        return self.camera.source.live and not self._stopped.is_set() and self._watched()
+
     def stop(self) -> None:
         """Safe from another thread. `run` ends at the source's next frame, or when it says nothing for its timeout."""
         self._stopped.set()

@@ -105,7 +105,7 @@ class Outlet:
 
     def close(self, grace_s: float = 5.0) -> None:
         """What the broker does not take within the grace goes to the spool; without one it is still the caller's."""
-        self.drain(grace_s if self._hand is None or not self._hand.spooled else 0)
+        self.drain(0 if self._away else grace_s)
         self._stop.set()
         with self._changed:
             if self._spool is not None:

@@ -1,0 +1,64 @@
+"""HTTP to a door, as a vendor's box speaks it; the standard library only."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from etle.errors import SourceUnavailable
+
+_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    """Names in small letters."""
+    body: Any
+    """What its JSON says; None if it is none."""
+
+    @property
+    def code(self) -> str | None:
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        return error.get("code") if isinstance(error, dict) else None
+
+
+class RemoteDoor:
+    """One that is somewhere else. Raises SourceUnavailable if it cannot be reached."""
+
+    def __init__(self, url: str, timeout_s: float = _TIMEOUT_S) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SourceUnavailable(f"{url}: a door's address begins with http:// or https://")
+        self._host, self._port, self._secure = parts.hostname, parts.port, parts.scheme == "https"
+        self._timeout_s = timeout_s
+        self._base = parts.path.rstrip("/")
+        self._url = url
+
+    def ask(self, request: Request) -> Reply:
+        kind = HTTPSConnection if self._secure else HTTPConnection
+        connection = kind(self._host, self._port, timeout=self._timeout_s)
+        try:
+            connection.request(request.method, self._base + request.path, request.body or None, dict(request.headers))
+            answer = connection.getresponse()
+            data = answer.read()
+        except (OSError, HTTPException) as error:
+            raise SourceUnavailable(f"{self._url}: {request.method} {request.path}: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+        try:
+            body = json.loads(data)
+        except ValueError:
+            body = None
+        return Reply(status=answer.status, headers={name.lower(): value for name, value in answer.getheaders()}, body=body)
