@@ -5,7 +5,7 @@ service yet, or for a door that sends nothing on (`etle vendor serve --dry`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -108,6 +108,8 @@ class Kit:
         first = self._made.frame()
         yield Case(name="takes a frame", request=first, wanted=taken)
         yield Case(name="knows a frame that is sent again", request=first, wanted=known)
+        late = {**first.headers, "Etle-Sent-At": (self._clock.now() - timedelta(hours=1)).isoformat()}
+        yield Case(name="knows it whatever the clock says meanwhile", request=replace(first, headers=late), wanted=known)
         other = grey_jpeg(*self._made.size, remark="other")
         again = {"Etle-Sequence": first.headers["Etle-Sequence"]}
         yield Case(name="keeps a frame's bytes", request=self._made.frame(again, body=other), wanted=Wanted.refusal(Fault.REUSED))

@@ -77,6 +77,8 @@ class Door:
         """What the headers say, before the picture is read. Raises Refused."""
         head = frame_head(headers)
         self._camera(vendor, head.camera, shown(CAMERA))
+        if self._accepted.frame(head.camera, head.sequence) == head.sha256:
+            return head  # a repetition, perhaps with the moment of its first sending
         self._checked_clock(head.sent_at, received_at, shown(SENT_AT))
         if head.sequence > (received_at.timestamp() + self._clock_s) * 1000:
             raise Refused(
@@ -109,11 +111,11 @@ class Door:
         """As `frame`."""
         event = event_of(body)
         camera = self._camera(vendor, event.camera, "camera")
-        error_s = self._checked_clock(event.sent_at, received_at, "sent_at")
         said = {"id": event.id}
         async with self._turns[f"events of {vendor}"]:
             if self._known(self._accepted.event(vendor, event.id), digest_of(body), f"event {event.id!r}"):
                 return Answer(200, {"status": "known", **said})
+            error_s = self._checked_clock(event.sent_at, received_at, "sent_at")
             await self._keep(camera.camera_id, self._claimed(vendor, event, received_at, error_s, body))
             self._accepted.add_event(vendor, event.id, digest_of(body))
         return Answer(201, {"status": "accepted", **said})
