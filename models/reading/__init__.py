@@ -17,10 +17,10 @@ def _ppocr(weights: Path, threads: int) -> PlateReader:
 
 
 def _tnkb(weights: Path, threads: int) -> PlateReader:
-    """Our own: PP-OCR's recogniser, taught the typeface of Indonesian plates."""
+    """Our own: PP-OCR's recogniser, taught the typeface of Indonesian plates, on lines of that width."""
     from models.reading.ppocr import PpOcrPlateReader
 
-    return PpOcrPlateReader(weights, threads=threads, name="tnkb", misreads={})
+    return PpOcrPlateReader(weights, threads=threads, name="tnkb", misreads={}, width=192)
 
 
 def _easyocr(weights: Path, threads: int) -> PlateReader:
