@@ -75,11 +75,10 @@ class Metrics:
         Info("etle_build", "The version that runs.", registry=registry).info({"version": __version__})
         self._frames = Counter("etle_frames", "Frames, by what became of them.", ("camera", "outcome"), registry=registry)
         self._last_frame = Gauge("etle_last_frame_timestamp_seconds", "When the last frame was captured.", ("camera",), registry=registry)
+        self._awaited = Gauge("etle_camera_awaited", "1 while a live camera should give pictures.", ("camera",), registry=registry)
         self._troubles = Counter("etle_camera_troubles", "What went wrong at a camera, by kind.", ("camera", "kind"), registry=registry)
         self._skew = Gauge("etle_clock_skew_seconds", "The camera's clock less the box's.", ("camera",), registry=registry)
-        self._lag_s = Gauge(
-            "etle_lag_seconds", "How old the last message was when it was done with.", ("topic",), registry=registry
-        )
+        self._lag_s = Gauge("etle_lag_seconds", "How old the last message was when it was done with.", ("topic",), registry=registry)
         self._inference = Histogram(
             "etle_inference_seconds", "One batch through a model.", ("model",), registry=registry, buckets=INFERENCE_BUCKETS_S
         )
@@ -112,8 +111,12 @@ class Metrics:
         self._frames.labels(camera, outcome.value).inc(times)
 
     def last_frame(self, camera: str, captured_at: datetime) -> None:
-        """A camera that is silent is one whose last frame is old."""
+        """A camera that is silent is one that is awaited and whose last frame is old, or never came."""
         self._last_frame.labels(camera).set(captured_at.timestamp())
+
+    def camera_awaited(self, camera: str, awaited: bool) -> None:
+        """False for a film, and for a live camera outside of its hours."""
+        self._awaited.labels(camera).set(awaited)
 
     def camera_trouble(self, camera: str, kind: str, times: int = 1) -> None:
         """`kind` is one of `ingest.losses.Loss`: a gap, a new connection, a clock that jumped, a picture that broke."""

@@ -142,6 +142,7 @@ def test_a_camera_in_trouble_disturbs_no_other(bench, serve):
         wait_for(lambda: len(bench.sequences("resizes")) >= 10)
         wait_for(lambda: bench.troubles("hangs", "gap") > 0 and bench.troubles("garbage", "undecodable") >= 50)
         wait_for(lambda: bench.troubles("nobody", "reconnect") > 0)
+        wait_for(lambda: bench.metrics.value("etle_camera_awaited", camera="nobody") == 1)
     never.set()
     numbers = bench.sequences("good")
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -150,6 +151,7 @@ def test_a_camera_in_trouble_disturbs_no_other(bench, serve):
     widths = {dict(m.headers)["width"] for m in bench.broker.messages(TOPIC) if m.key == b"resizes"}
     assert widths == {b"320", b"640"}
     assert (bench.metrics.value("etle_clock_skew_seconds", camera="lies") or 0) < -1e8
+    assert bench.metrics.value("etle_camera_awaited", camera="nobody") == 0
 
 
 def test_a_live_camera_goes_on_at_a_higher_number_and_what_was_missed_is_a_gap(bench, serve):

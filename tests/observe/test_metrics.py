@@ -67,6 +67,8 @@ def test_every_number_is_under_its_agreed_name(metrics: Metrics) -> None:
     metrics.frame("cam-1", FrameOutcome.LOST)
     metrics.last_frame("cam-1", datetime(2026, 11, 25, tzinfo=UTC))
     metrics.clock_skew("cam-1", -1.5)
+    metrics.camera_awaited("cam-1", True)
+    metrics.camera_trouble("cam-1", "gap", 2)
     metrics.lag("etle.frames.v1", 2.5)
     metrics.inference("yolo", 0.03)
     metrics.violation("red_light", ViolationOutcome.WRITTEN)
@@ -80,6 +82,8 @@ def test_every_number_is_under_its_agreed_name(metrics: Metrics) -> None:
         ("etle_frames_total", {"camera": "cam-1", "outcome": "lost"}, 1),
         ("etle_last_frame_timestamp_seconds", {"camera": "cam-1"}, 1795564800),
         ("etle_clock_skew_seconds", {"camera": "cam-1"}, -1.5),
+        ("etle_camera_awaited", {"camera": "cam-1"}, 1),
+        ("etle_camera_troubles_total", {"camera": "cam-1", "kind": "gap"}, 2),
         ("etle_lag_seconds", {"topic": "etle.frames.v1"}, 2.5),
         ("etle_inference_seconds_count", {"model": "yolo"}, 1),
         ("etle_violations_total", {"rule": "red_light", "outcome": "written"}, 1),
