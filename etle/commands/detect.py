@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from etle.protocols import VehicleDetector
     from pipeline.detect import CameraStage
     from pipeline.memory import Memory
+    from pipeline.work.camera import Stages
     from pipeline.work.detecting import DetectSettings, DetectWorker
 
 SILENCE_S: Final = 60.0
@@ -66,9 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def detect_worker(
-    connection: "Connection", stages: "SiteStages", settings: "DetectSettings", metrics: "Metrics"
-) -> "Iterator[DetectWorker]":
+def detect_worker(connection: "Connection", stages: "Stages", settings: "DetectSettings", metrics: "Metrics") -> "Iterator[DetectWorker]":
     """Raises BrokerUnavailable, ConfigError if a topic is missing."""
     from etle.broker.kafka import KafkaPublisher, KafkaReader, KafkaSubscriber
     from pipeline.work.detecting import DetectWorker

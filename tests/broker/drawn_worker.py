@@ -1,0 +1,31 @@
+"""`python drawn_worker.py KAFKA PREFIX CAMERAS`: a detect worker as a process of its own, over drawn roads. Tells how far it is."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
+
+from workers import DrawnStages
+
+from etle.broker.names import Names
+from etle.broker.security import Connection
+from etle.commands.detect import detect_worker
+from etle.deployment import Broker
+from etle.observe.metrics import Metrics
+from pipeline.work.detecting import DetectSettings
+
+
+def main() -> None:
+    kafka, prefix, cameras = sys.argv[1:]
+    connection = Connection(servers=(kafka,), broker=Broker(prefix=prefix, timeout_s=20, session_s=3))
+    settings = DetectSettings(names=Names(prefix), verify=None, silence_s=8)
+    with detect_worker(connection, DrawnStages(*cameras.split(",")), settings, Metrics()) as worker:
+        done = 0
+        while True:
+            done += worker.step(0.3)
+            sys.stdout.write(f"{done}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
