@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from etle import __version__
 from etle.commands import (
+    check,
     database,
     dead_letters,
     demo,
@@ -32,6 +33,7 @@ from etle.observe.logs import LogForm, set_up_logs
 COMMANDS = (
     run,
     init,
+    check,
     violations,
     review,
     users,

@@ -258,7 +258,9 @@ class Detection(Part):
     engine: Literal["onnx", "ultralytics"] = "onnx"
     weights: Path | None = Field(None, description="Weights of the ultralytics engine (.pt or an export); the onnx engine has its own.")
     finder_weights: Path | None = Field(None, description="A region's own plate finder, as `etle models train plate-finder` writes it.")
-    readers: tuple[ReaderName, ...] = Field(("tnkb", "ppocr"), min_length=1, description="Each reads every plate, and the vote hears them all.")
+    readers: tuple[ReaderName, ...] = Field(
+        ("tnkb", "ppocr"), min_length=1, description="Each reads every plate, and the vote hears them all."
+    )
     reader_weights: Path | None = Field(None, description="A region's own reader `tnkb`, as `etle models train reader` writes it.")
     arbiter: ReaderName | None = Field(None, description="A further reader, asked once for a plate on which the others are at odds.")
     threads: int = Field(1, ge=1, description="Threads of each model. One a stream is best on few cores.")

@@ -64,6 +64,10 @@ class Signer:
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data)
 
+    def pairs(self, public: Ed25519PublicKey) -> bool:
+        """Whether that is the other half of this key."""
+        return self._key.public_key() == public
+
 
 def read_public_key(file: Path) -> Ed25519PublicKey:
     """Raises ConfigError."""

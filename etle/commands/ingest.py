@@ -1,19 +1,17 @@
 """`etle ingest`: the cameras of a box, into the broker."""
 
 import argparse
-import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
 from etle.commands.broker_options import connection_to
 from etle.commands.observe_options import add_observe_options, open_observation
 from etle.commands.run import only, stream_of
+from etle.commands.stopping import stopping
 from etle.commands.store_options import data_folder
 from etle.config import Camera, Site, load_site
 from etle.deployment import IngestSettings
@@ -52,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     site = only(load_site(args.site), args.camera)
     cameras = own_cameras(site)
-    with open_observation(args) as seen, stop_signals() as stop:
+    with open_observation(args) as seen, stopping() as stop:
         around = Surroundings(
             folder=data_folder(args) / "ingest",
             connect=publisher_to(connection_to(site.broker)),
@@ -90,17 +88,10 @@ def box_signer(site: Site, data: Path) -> "Signer":
 def publisher_to(connection: "Connection") -> "Callable[[], Connected]":
     """Connects anew at each call, which raises BrokerError."""
     from etle.broker.kafka import KafkaPublisher
+    from etle.broker.reach import need_somebody
 
-    return lambda: KafkaPublisher(connection, f"etle-ingest-{socket.gethostname()}")
+    def connected() -> KafkaPublisher:
+        need_somebody(connection.servers)
+        return KafkaPublisher(connection, f"etle-ingest-{socket.gethostname()}")
 
-
-@contextmanager
-def stop_signals() -> Iterator[Event]:
-    """Set by Ctrl-C and SIGTERM."""
-    stop = Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return connected

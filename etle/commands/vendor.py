@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from etle.clock import SystemClock
 from etle.commands.broker_options import connection_to
-from etle.commands.ingest import add_data_option, box_signer, publisher_to, stop_signals
+from etle.commands.ingest import add_data_option, box_signer, publisher_to
 from etle.commands.observe_options import Observation, add_observe_options, open_observation
+from etle.commands.stopping import stopping
 from etle.commands.store_options import data_folder
 from etle.config import Site, load_site
 from etle.errors import ConfigError
@@ -80,7 +81,7 @@ def run_serve(args: argparse.Namespace) -> int:
     if not site.ingest.vendors:
         raise ConfigError(f"{args.site}: ingest.vendors is empty: nobody may come in by the door")
     listening = Listening(host=args.host, port=args.port, certificate=args.certificate, key=args.key)
-    with open_observation(args) as seen, stop_signals() as stop, _app(site, args, seen) as app:
+    with open_observation(args) as seen, stopping() as stop, _app(site, args, seen) as app:
         serve(app, listening, stop, _say_port)
     return 0
 

@@ -56,6 +56,12 @@ def migrate(database: Database, migrations: Sequence[Migration] | None = None) -
     return tuple(migration.name for migration in pending)
 
 
+def pending_migrations(database: Database) -> tuple[str, ...]:
+    """What `migrate` would apply. Raises as it does, and changes nothing."""
+    with database.transaction() as cursor:
+        return tuple(migration.name for migration in _pending(packaged_migrations(), _applied(cursor)))
+
+
 def _lay_ground(cursor: "Cursor") -> None:
     cursor.execute(
         f"CREATE SCHEMA IF NOT EXISTS {SCHEMA};"
