@@ -23,18 +23,10 @@ def merged(looks: Sequence[Sequence[PlateBox]]) -> tuple[PlateBox, ...]:
         if near is None or overlap(near.box, plate.box) < _SAME_PLATE:
             clusters.append(near := _Cluster(plate.box))
         near.take(plate, number)
-    return apart([PlateBox(box=cluster.box, score=cluster.score) for cluster in clusters])
+    return _apart([PlateBox(box=cluster.box, score=cluster.score) for cluster in clusters])
 
 
-def agreed(first: PlateBox, second: PlateBox) -> PlateBox:
-    """Two looks at one plate, however little their boxes overlap."""
-    cluster = _Cluster(first.box)
-    cluster.take(first, 0)
-    cluster.take(second, 1)
-    return PlateBox(box=cluster.box, score=cluster.score)
-
-
-def apart(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
+def _apart(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
     """Best first, without those that overlap a better one: means can drift onto each other."""
     kept: list[PlateBox] = []
     for plate in sorted(plates, key=lambda plate: -plate.score):
