@@ -79,6 +79,7 @@ class Metrics:
         self._troubles = Counter("etle_camera_troubles", "What went wrong at a camera, by kind.", ("camera", "kind"), registry=registry)
         self._skew = Gauge("etle_clock_skew_seconds", "The camera's clock less the box's.", ("camera",), registry=registry)
         self._lag_s = Gauge("etle_lag_seconds", "How old the last message was when it was done with.", ("topic",), registry=registry)
+        self._waiting = Gauge("etle_waiting_messages", "Messages before this worker, in its partitions.", ("topic",), registry=registry)
         self._inference = Histogram(
             "etle_inference_seconds", "One batch through a model.", ("model",), registry=registry, buckets=INFERENCE_BUCKETS_S
         )
@@ -128,6 +129,10 @@ class Metrics:
     def lag(self, topic: str, seconds: float) -> None:
         """How old the message was that was just done with. It stays when no more come: look at it together with a rate."""
         self._lag_s.labels(topic).set(seconds)
+
+    def waiting(self, topic: str, messages: int) -> None:
+        """How many messages are before this worker; 0 when it has caught up. The sum over a group's workers is the group's."""
+        self._waiting.labels(topic).set(messages)
 
     def inference(self, model: str, seconds: float) -> None:
         self._inference.labels(model).observe(seconds)

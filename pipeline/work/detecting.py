@@ -33,7 +33,8 @@ STAGE = "detect"
 MOST_MESSAGES = 32
 """A step: about a second of work, so that the group hears of us, and a stop is obeyed."""
 SAVE_EVERY_S = 2.0
-LOOK_FOR_SILENCE_EVERY_S = 5.0
+LOOK_EVERY_S = 5.0
+"""At the ends of our partitions: how much waits, which cameras have fallen silent, and whether the broker is there at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +81,9 @@ class DetectWorker:
             self._partitions[number] = self._resumed(number)
         self._handle(polled.messages)
         now = self._clock.now()
-        if seconds(self._looked_at, now) >= LOOK_FOR_SILENCE_EVERY_S:
+        if seconds(self._looked_at, now) >= LOOK_EVERY_S:
             self._looked_at = now
-            self._finish_silent(now)
+            self._look_around(now)
         if seconds(self._saved_at, now) >= SAVE_EVERY_S:
             self.save()
         return len(polled.messages)
@@ -234,14 +235,17 @@ class DetectWorker:
             self._publisher.publish(self._settings.names.violations, parcel_to_wire(parcel), key=str(violation.id).encode())
             self._metrics.violation(violation.rule, ViolationOutcome.FOUND)
 
-    def _finish_silent(self, now: datetime) -> None:
+    def _look_around(self, now: datetime) -> None:
+        waiting = {number: self._subscriber.end(number) - partition.position for number, partition in self._partitions.items()}
+        self._metrics.waiting(self._settings.names.frames, sum(waiting.values()))
         for number, partition in self._partitions.items():
-            silent = [
-                work for work in partition.cameras.values() if not work.finished and seconds(work.heard_at, now) >= self._settings.silence_s
-            ]
-            if silent and self._subscriber.end(number) == partition.position:
-                for work in silent:
-                    self._publish(work.finish(), work)
+            if not waiting[number]:
+                self._finish_silent(partition, now)
+
+    def _finish_silent(self, partition: Partition, now: datetime) -> None:
+        for work in partition.cameras.values():
+            if not work.finished and seconds(work.heard_at, now) >= self._settings.silence_s:
+                self._publish(work.finish(), work)
 
 
 def _in_turn(messages: Sequence[Message]) -> Iterator[Message]:

@@ -22,6 +22,8 @@ from pipeline.work.patience import Pauses
 log = logging.getLogger(__name__)
 STAGE = "write"
 MOST_MESSAGES = 8
+LOOK_EVERY_S = 5.0
+"""At the ends of our partitions: how much waits, and whether the broker is there at all."""
 
 
 class WriteWorker:
@@ -41,6 +43,7 @@ class WriteWorker:
         """Of each partition that is ours, the offset of the next parcel."""
         self._pauses = Pauses()
         self._paused_until: datetime | None = None
+        self._looked_at = clock.now()
         self._pause = ExitStack()
 
     def step(self, timeout_s: float) -> int:
@@ -56,6 +59,7 @@ class WriteWorker:
             if not self._done(message):
                 self._go_back(polled.messages[place:])
                 break
+        self._look_around(self._clock.now())
         self._commit({number: offset for number, offset in self._next.items() if before.get(number) != offset})
         return sum(offset - before.get(number, offset) for number, offset in self._next.items())
 
@@ -126,6 +130,13 @@ class WriteWorker:
         """What was taken from the broker and not done is taken again."""
         for number in {message.partition for message in messages}:
             self._subscriber.seek(number, self._next[number])
+
+    def _look_around(self, now: datetime) -> None:
+        if seconds(self._looked_at, now) < LOOK_EVERY_S:
+            return
+        self._looked_at = now
+        waiting = sum(self._subscriber.end(number) - offset for number, offset in self._next.items())
+        self._metrics.waiting(self._names.violations, waiting)
 
     def _commit(self, offsets: dict[int, int]) -> None:
         if not offsets:
