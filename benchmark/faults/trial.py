@@ -1,0 +1,103 @@
+"""One trial: footage and faults, then the reckoning."""
+
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmark.faults.footage import Expected, Footage, undisturbed
+from benchmark.faults.reckoning import Backlog, Reckoning, reckon, violations_in
+from benchmark.faults.roles import Fault, Target
+from benchmark.faults.stand import Stand, standing, wait_until
+from etle.commands.detect import SiteStages
+from etle.commands.wiring import open_engines, shipped_law
+from etle.config import load_site
+from etle.store.database import Database
+
+FAULTS_A_PASS: Final = 16
+"""So many faults while one pass over the clips is streamed."""
+KINDS: Final = (Fault.KILL, Fault.KILL, Fault.STOP, Fault.FREEZE)
+SETTLE_S: Final = 300
+"""Without any progress, after the last fault, before it is given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    faults: dict[str, int]
+    crashes: list[str]
+    reckoning: Reckoning
+    seconds: float
+
+
+def run(folder: Path, *, faults: int, seed: int, fps: float, detect_workers: int, say: bool) -> Outcome:
+    began, chance = time.monotonic(), random.Random(seed)
+    footage = Footage(folder, fps)
+    with standing(folder, footage, detect_workers) as stand:
+        passes = max(1, round(faults / FAULTS_A_PASS))
+        done = disturb(stand, footage, passes, faults, chance, say)
+        site = load_site(folder / "site.yaml", {})
+        expected = undisturbed(site, SiteStages(site, open_engines(site.detect), shipped_law()))
+        drain(stand, expected, say)
+        for role in stand.roles:
+            role.stop()
+        crashes = [crash for role in stand.roles for crash in role.crashes]
+        reckoning = reckon(expected, stand.connection, stand.database, stand.data)
+    return Outcome(faults=dict(done), crashes=crashes, reckoning=reckoning, seconds=time.monotonic() - began)
+
+
+def disturb(stand: Stand, footage: Footage, passes: int, faults: int, chance: random.Random, say: bool) -> Counter[str]:
+    """Before each fault some more of the footage is laid out, so that there is always something in work."""
+    pictures, done = footage.pictures(passes), Counter[str]()
+    targets: list[Target] = [*stand.roles, *stand.servers]
+    laid = 0
+    for number in range(faults):
+        upto = len(pictures) * (number + 1) // faults
+        for picture in pictures[laid:upto]:
+            footage.lay(picture)
+        laid = upto
+        if not stand.ingest.running:
+            stand.ingest.start()
+        time.sleep(chance.uniform(0.3, 2.5))
+        stand.look()
+        target, fault = chance.choice(targets), chance.choice(KINDS)
+        target.disturb(fault)
+        time.sleep(chance.uniform(0.2, 3.0))
+        target.mend()
+        done[f"{target.name} {fault.value}"] += 1
+        if say:
+            print(f"{number + 1:4} {target.name:9} {fault.value}", flush=True)
+    if not stand.ingest.running:
+        stand.ingest.start()  # what it had not taken before it was disturbed for the last time
+    return done
+
+
+def drain(stand: Stand, expected: Expected, say: bool) -> None:
+    """Until everything is sent, looked at, ended and written; or until nothing has moved for long."""
+    backlog, database = Backlog(stand.connection), Database(stand.database)
+    try:
+        wait_until(lambda: not stand.ingest.running, within_s=SETTLE_S, look=stand.look)
+        last, moved_at = (0, 0, 0), time.monotonic()
+        while time.monotonic() - moved_at < SETTLE_S:
+            stand.look()
+            now = backlog.messages(), backlog.ended(), len(violations_in(database))
+            if now[:2] == (0, len(expected.frames)):
+                break
+            if now != last:
+                last, moved_at = now, time.monotonic()
+                if say:
+                    print(
+                        f"{now[0]} messages to go, {now[1]} cameras have ended, {now[2]} of {len(expected.violations)} are written",
+                        flush=True,
+                    )
+            time.sleep(1)
+    finally:
+        backlog.close()
+        database.close()
+
+
+def sound(outcome: Outcome) -> bool:
+    reckoning = outcome.reckoning
+    wrong = reckoning.missing, reckoning.doubled, reckoning.unverified, reckoning.frames_lost_uncounted, reckoning.set_aside
+    return reckoning.expected > 0 and not any(wrong) and not outcome.crashes

@@ -1,0 +1,30 @@
+"""A short trial of `benchmark.faults`: a real Kafka and a real PostgreSQL, every role a process, all of them killed, stopped and frozen."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("onnxruntime", reason="needs the `detect` extra")
+pytest.importorskip("psycopg2", reason="needs the `store` extra")
+
+from benchmark.faults.__main__ import table
+from benchmark.faults.trial import run, sound
+from etle.commands.wiring import needed_weights
+from etle.config import Detection
+from etle.errors import WeightsMissing
+from etle.testing.services import ServiceMissing
+from models.weights import weight
+
+SEED = 5
+
+
+@pytest.mark.slow
+def test_whatever_dies_the_cases_are_those_of_an_undisturbed_run_and_every_digest_verifies(tmp_path: Path):
+    try:
+        for name in needed_weights(Detection()):
+            weight(name)
+        outcome = run(tmp_path, faults=10, seed=SEED, fps=3.0, detect_workers=2, say=False)
+    except (WeightsMissing, ServiceMissing) as error:
+        pytest.skip(str(error))
+    assert sound(outcome), table(outcome)
+    assert len(outcome.faults) >= 6, "several parts, in several ways"
