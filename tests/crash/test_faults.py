@@ -15,7 +15,7 @@ from etle.errors import WeightsMissing
 from etle.testing.services import ServiceMissing
 from models.weights import weight
 
-SEED = 5
+SEED = 20
 
 
 @pytest.mark.slow
@@ -27,4 +27,4 @@ def test_whatever_dies_the_cases_are_those_of_an_undisturbed_run_and_every_diges
     except (WeightsMissing, ServiceMissing) as error:
         pytest.skip(str(error))
     assert sound(outcome), table(outcome)
-    assert len(outcome.faults) >= 6, "several parts, in several ways"
+    assert {name.split()[0] for name in outcome.faults} == {"ingest", "detect-0", "detect-1", "write", "kafka", "postgres"}
