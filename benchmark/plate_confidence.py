@@ -71,7 +71,7 @@ def _example(true: str, sightings: Sequence[PlateSighting]) -> Example | None:
     if best is None:
         return None
     text, signs = best
-    return Example(signs, text == true, sum(s.read.text == text for s in sightings) >= LEAST_READS)
+    return Example(signs, text == true, len({s.read.reader for s in sightings if s.read.text == text}) >= LEAST_READS)
 
 
 def fitted(given: Sequence[Example]) -> dict[str, float]:

@@ -22,7 +22,8 @@ from pipeline.plate_confidence import Signs, log_odds, shipped_confidence
 READABLE_FROM = 0.35
 """Below it the best text is wrong more often than right: showing it would lead the reviewer astray."""
 LEAST_READS = 2
-"""A single read is never certain, whatever it says of itself: one view shares one glare, one screw, one shadow."""
+"""A single read is never certain, whatever it says of itself: one view shares one glare, one screw, one shadow. It takes another frame
+or another reader; another cut of the same picture is the same read again."""
 DISSENT = 0.1
 """Share of the weight that may read something else: a far, blurred frame may, a sharp one makes it a case for a look."""
 
@@ -49,6 +50,7 @@ class Vote:
     weight: float
     width: float
     """Of the plate, in pixels."""
+    sequence: int
 
 
 def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> Plate:
@@ -91,7 +93,7 @@ def _unreadable(sightings: Sequence[PlateSighting], ranked: list[tuple[str, floa
 def _certainty(votes: Sequence[Vote], text: str, probability: float, notes: tuple[str, ...]) -> Certainty:
     against = sum(v.weight for v in votes if v.read.text != text)
     agreed = against <= DISSENT * sum(v.weight for v in votes)
-    frames_enough = sum(v.read.text == text for v in votes) >= LEAST_READS
+    frames_enough = len({(v.read.reader, v.sequence) for v in votes if v.read.text == text}) >= LEAST_READS
     certain_from = shipped_confidence().certain_from
     return Certainty.CERTAIN if agreed and frames_enough and not notes and probability >= certain_from else Certainty.CHECK
 
@@ -99,7 +101,7 @@ def _certainty(votes: Sequence[Vote], text: str, probability: float, notes: tupl
 def _votes(legible: Sequence[PlateSighting]) -> tuple[Vote, ...]:
     """Reads with their weights; those of one reader are scaled down to its limit."""
     sharpest = max((s.sharpness for s in legible), default=0.0)
-    raw = [Vote(s.read, _weight(s, sharpest), s.plate.box.width) for s in legible]
+    raw = [Vote(s.read, _weight(s, sharpest), s.plate.box.width, s.sequence) for s in legible]
     of_reader: dict[str, float] = defaultdict(float)
     for v in raw:
         of_reader[v.read.reader] += v.weight

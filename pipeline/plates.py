@@ -11,7 +11,7 @@ from datetime import datetime
 
 from etle.geometry import within
 from etle.protocols import PlateFinder, PlateReader
-from etle.types import Box, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
+from etle.types import Box, Certainty, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
 from models.tracker import vehicle_of
 from pipeline.decoding import decode
 from pipeline.plate_frames import frames_worth_reading
@@ -21,10 +21,10 @@ from pipeline.ring import FrameRing
 
 _AROUND = Cut(0.08, 0.08)
 """A vehicle's crop takes in so much of its surroundings: detectors cut plates that hang low."""
-_ENOUGH = 4
-"""Reads that all agree: of two frames by two readers, or of four frames by one."""
-_READ_AGAIN = 2
-"""Plates of which other cuts are read if the readers are at odds after all frames."""
+_ENOUGH = 6
+"""Reads that all agree, even if the vote may not call them certain: an area code that nobody knows stays unknown in every frame."""
+_AGAIN = 1
+"""Plates of which other cuts are read if the vote is in doubt after all frames: the largest."""
 _WHOLE_FRAMES = 2
 """Frames that are searched whole if no crop of the vehicle showed a plate."""
 _FITS: Mapping[VehicleClass, float] = {
@@ -51,23 +51,18 @@ class PlateSearch:
     def plate_of(self, track: Track, others: Sequence[Track], frames: FrameRing, at: datetime) -> Plate:
         """What the plate says, by all reads in the frames that are still there. `at`: the moment of the violation."""
         vehicle = vehicle_of(track)
-        seen, reads = self._read_in_turn(self._plates(track, others, frames))
-        if not _enough(reads):
-            for plate in sorted(seen, key=lambda plate: -plate.plate.box.area)[:_READ_AGAIN]:
-                reads += plate.reads(self.readers, OTHERS)
-        if self.arbiter and at_odds(reads):
-            reads += max(seen, key=lambda plate: plate.plate.box.area).reads([self.arbiter])
-        return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
-
-    def _read_in_turn(self, plates: Iterator[Seen]) -> tuple[list[Seen], list[PlateSighting]]:
         seen: list[Seen] = []
         reads: list[PlateSighting] = []
-        for plate in plates:
+        for plate in self._plates(track, others, frames):
             seen.append(plate)
             reads += plate.reads(self.readers)
-            if _enough(reads):
-                break
-        return seen, reads
+            if _is_enough(reads, vehicle, at):
+                return vote(reads, vehicle, at)
+        for plate in sorted(seen, key=lambda plate: -plate.plate.box.area)[:_AGAIN]:
+            reads += plate.reads(self.readers, OTHERS)
+            if self.arbiter and at_odds(reads):
+                reads += plate.reads([self.arbiter])
+        return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
 
     def _plates(self, track: Track, others: Sequence[Track], frames: FrameRing) -> Iterator[Seen]:
         """The vehicle's plate in its best frames; if its crops show none, in the whole of some."""
@@ -103,9 +98,9 @@ class PlateSearch:
         return Seen(image, mine, frame.sequence, frame.captured_at) if mine else None
 
 
-def _enough(reads: Sequence[PlateSighting]) -> bool:
-    """Whether so many reads say the same that more of them would add nothing: readers repeat their errors too."""
-    return len(reads) >= _ENOUGH and agree(reads)
+def _is_enough(reads: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> bool:
+    """Whether more reads would add nothing: readers repeat their errors too."""
+    return agree(reads) and (len(reads) >= _ENOUGH or vote(reads, vehicle, at).certainty is Certainty.CERTAIN)
 
 
 def belongs(plate: Box, vehicle: Box, kind: VehicleClass, others: Sequence[tuple[Box, VehicleClass]]) -> bool:
