@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Canvas = NDArray[np.float32]
 _LEAST_CONTRAST = 7.0
+_SURROUNDINGS = np.float32(1.25)
 
 
 def photographed(rng: Rng, canvas: Canvas, plates: list[Quad], *, night: bool) -> Picture:
@@ -35,9 +36,10 @@ def photographed(rng: Rng, canvas: Canvas, plates: list[Quad], *, night: bool) -
 
 
 def _visible(image: "Image", quad: Quad) -> bool:
-    """Not lost in the dark or in a lamp's glare."""
+    """Not lost in the dark or in a lamp's glare; a plate that is all white still stands out from its surroundings."""
     height, width = image.shape[:2]
-    x1, y1, x2, y2 = (round(side) for side in box_of(quad, width, height))
+    middle = quad.mean(axis=0)
+    x1, y1, x2, y2 = (round(side) for side in box_of(middle + (quad - middle) * _SURROUNDINGS, width, height))
     part = image[y1:y2, x1:x2]
     return bool(part.size) and float(part.mean(axis=2).std()) >= _LEAST_CONTRAST
 

@@ -60,8 +60,7 @@ class Scene:
         wide, high = (max(4, int(np.linalg.norm(quad[i] - quad[0]))) for i in (1, 3))
         fitted = cv2.resize(plate, (wide, high), interpolation=cv2.INTER_AREA).astype(np.float32)
         fitted *= (
-            np.exp(rng.normal(0.6, 0.6) if self.night else rng.normal(0, 0.3))
-            * np.linspace(rng.uniform(0.7, 1.2), rng.uniform(0.6, 1.1), high, dtype=np.float32)[:, None, None]
+            np.exp(self._brightness(rng)) * np.linspace(rng.uniform(0.7, 1.2), rng.uniform(0.6, 1.1), high, dtype=np.float32)[:, None, None]
         )
         corners = np.array([(0, 0), (wide, 0), (wide, high), (0, high)], np.float32) - 0.5
         matrix = cv2.getPerspectiveTransform(corners, quad - 0.5)
@@ -69,6 +68,12 @@ class Scene:
         self.canvas *= 1 - part
         self.canvas += cv2.warpPerspective(fitted, matrix, self.size, flags=cv2.INTER_LINEAR)
         self.plates.append(quad)
+
+    def _brightness(self, rng: Rng) -> float:
+        """Logarithm of how much brighter than what is around; by night a plate has its lamp, and some are all glare."""
+        if not self.night:
+            return float(rng.normal(0, 0.3))
+        return float(rng.normal(1.7, 0.5) if chance(rng, 0.2) else rng.normal(0.6, 0.6))
 
     def _inside(self, quad: Quad) -> float:
         width, height = self.size
