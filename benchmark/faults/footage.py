@@ -1,7 +1,7 @@
 """The demo cameras' pictures as folders, over and over with later times, and what an undisturbed run finds in them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from etle.clock import SystemClock
 from etle.commands.detect import SiteStages
-from etle.config import Camera, Site, load_site
-from etle.types import CameraId, Frame, ViolationId
+from etle.config import Camera, load_site
+from etle.types import CameraId, ViolationId
+from ingest.folder import FolderSource
 from ingest.losses import Losses
 from ingest.open import open_source
 from pipeline.work.checkpoint import first_memory
@@ -33,30 +34,32 @@ class Footage:
     def __init__(self, folder: Path, fps: float) -> None:
         self.site = load_site(DEMO, {})
         self._folder = folder
-        self._zone = ZoneInfo(self.site.timezone)
+        self.zone = ZoneInfo(self.site.timezone)
         self._pass = [picture for camera in self.site.cameras for picture in self._taken(camera, fps)]
         self._span = max(each.moment for each in self._pass) - min(each.moment for each in self._pass) + BETWEEN
         for camera in self.site.cameras:
             self.folder_of(camera.camera_id).mkdir(parents=True)
+            self.folder_of(camera.camera_id, whole=True).mkdir(parents=True)
 
-    def folder_of(self, camera: CameraId) -> Path:
-        return self._folder / "cameras" / camera
+    def folder_of(self, camera: CameraId, *, whole: bool = False) -> Path:
+        """`whole`: for the undisturbed run, which has everything from the start."""
+        return self._folder / ("whole" if whole else "cameras") / camera
 
     def pictures(self, passes: int) -> list[Picture]:
         """Of all cameras, in the order of their moments."""
         every = [Picture(each.camera, each.moment + number * self._span, each.jpeg) for number in range(passes) for each in self._pass]
         return sorted(every, key=lambda picture: (picture.moment, picture.camera))
 
-    def lay(self, picture: Picture) -> None:
+    def lay(self, picture: Picture, *, whole: bool = False) -> None:
         """Into its camera's folder, under a name that tells its moment."""
-        name = picture.moment.astimezone(self._zone).strftime("%Y%m%d_%H%M%S_%f.jpg")
-        os.link(picture.jpeg, self.folder_of(picture.camera) / name)
+        name = picture.moment.astimezone(self.zone).strftime("%Y%m%d_%H%M%S_%f.jpg")
+        os.link(picture.jpeg, self.folder_of(picture.camera, whole=whole) / name)
 
     def _taken(self, camera: Camera, fps: float) -> Iterator[Picture]:
         folder = self._folder / "pass" / camera.id
         folder.mkdir(parents=True)
         source = camera.source.model_copy(update={"fps": fps})
-        for frame in open_source(camera.camera_id, source, SystemClock(), Losses(), timezone=self._zone).frames():
+        for frame in open_source(camera.camera_id, source, SystemClock(), Losses(), timezone=self.zone).frames():
             path = folder / f"{frame.sequence}.jpg"
             path.write_bytes(frame.jpeg)
             moment = frame.captured_at.replace(microsecond=frame.captured_at.microsecond // 1000 * 1000)
@@ -69,19 +72,16 @@ class Expected:
     frames: dict[CameraId, int]
 
 
-def undisturbed(site: Site, stages: SiteStages) -> Expected:
-    """One stage for each camera, over all that was laid into its folder."""
+def undisturbed(footage: Footage, pictures: Sequence[Picture], stages: SiteStages) -> Expected:
+    """One stage for each camera, over all of the pictures."""
     found: set[ViolationId] = set()
     frames: dict[CameraId, int] = {}
-    for camera in site.cameras:
-        name = camera.camera_id
+    for picture in pictures:
+        footage.lay(picture, whole=True)
+    for name in (camera.camera_id for camera in footage.site.cameras):
         stage = stages.build(name, first_memory(stages.made_by(name), name, 0))
-        for frame in frames_of(site, camera):
+        for frame in FolderSource(name, footage.folder_of(name, whole=True), SystemClock(), Losses(), timezone=footage.zone).frames():
             frames[name] = frames.get(name, 0) + 1
             found |= {parcel.violation.id for parcel in stage.process(frame)}
         found |= {parcel.violation.id for parcel in stage.finish()}
     return Expected(violations=frozenset(found), frames=frames)
-
-
-def frames_of(site: Site, camera: Camera) -> Iterator[Frame]:
-    return open_source(camera.camera_id, camera.source, SystemClock(), Losses(), timezone=ZoneInfo(site.timezone)).frames()

@@ -3,20 +3,20 @@
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmark.faults.footage import Expected, Footage, undisturbed
+from benchmark.faults.footage import Expected, Footage, Picture, undisturbed
 from benchmark.faults.reckoning import Backlog, Reckoning, reckon, violations_in
 from benchmark.faults.roles import Fault, Target
 from benchmark.faults.stand import Stand, standing, wait_until
 from etle.commands.detect import SiteStages
 from etle.commands.wiring import open_engines, shipped_law
-from etle.config import load_site
 from etle.store.database import Database
 
-FAULTS_A_PASS: Final = 16
+FAULTS_A_PASS: Final = 25
 """So many faults while one pass over the clips is streamed."""
 KINDS: Final = (Fault.KILL, Fault.KILL, Fault.STOP, Fault.FREEZE)
 SETTLE_S: Final = 300
@@ -34,11 +34,10 @@ class Outcome:
 def run(folder: Path, *, faults: int, seed: int, fps: float, detect_workers: int, say: bool) -> Outcome:
     began, chance = time.monotonic(), random.Random(seed)
     footage = Footage(folder, fps)
+    pictures = footage.pictures(max(1, round(faults / FAULTS_A_PASS)))
+    expected = undisturbed(footage, pictures, SiteStages(footage.site, open_engines(footage.site.detect), shipped_law()))
     with standing(folder, footage, detect_workers) as stand:
-        passes = max(1, round(faults / FAULTS_A_PASS))
-        done = disturb(stand, footage, passes, faults, chance, say)
-        site = load_site(folder / "site.yaml", {})
-        expected = undisturbed(site, SiteStages(site, open_engines(site.detect), shipped_law()))
+        done = disturb(stand, footage, pictures, faults, chance, say)
         drain(stand, expected, say)
         for role in stand.roles:
             role.stop()
@@ -47,9 +46,9 @@ def run(folder: Path, *, faults: int, seed: int, fps: float, detect_workers: int
     return Outcome(faults=dict(done), crashes=crashes, reckoning=reckoning, seconds=time.monotonic() - began)
 
 
-def disturb(stand: Stand, footage: Footage, passes: int, faults: int, chance: random.Random, say: bool) -> Counter[str]:
+def disturb(stand: Stand, footage: Footage, pictures: Sequence[Picture], faults: int, chance: random.Random, say: bool) -> Counter[str]:
     """Before each fault some more of the footage is laid out, so that there is always something in work."""
-    pictures, done = footage.pictures(passes), Counter[str]()
+    done = Counter[str]()
     targets: list[Target] = [*stand.roles, *stand.servers]
     laid = 0
     for number in range(faults):
