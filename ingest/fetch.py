@@ -4,7 +4,7 @@ No proxy is asked: a camera is a neighbour. Basic and digest authentication take
 """
 
 import http.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.error import HTTPError, URLError
 from urllib.request import (
@@ -19,6 +19,8 @@ from urllib.request import (
 
 from etle.errors import SourceUnavailable
 from ingest.address import Address
+
+_AT_ONCE = 64 * 1024
 
 
 @contextmanager
@@ -57,6 +59,16 @@ class Http:
                     raise
                 return error  # type: ignore[return-value]  # it has the status and the headers, and no body
             return response
+
+
+def whole_body(response: http.client.HTTPResponse, longest: int, within_s: float, monotonic: Callable[[], float]) -> bytes:
+    """Up to `longest` bytes. Raises TimeoutError if they trickle: each byte in time, and all of them never."""
+    data, end = bytearray(), monotonic() + within_s
+    while len(data) < longest and (part := response.read1(min(_AT_ONCE, longest - len(data)))):
+        data += part
+        if monotonic() > end:
+            raise TimeoutError
+    return bytes(data)
 
 
 def _opener(address: Address) -> OpenerDirector:

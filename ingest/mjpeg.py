@@ -1,9 +1,10 @@
 """A camera that pushes JPEGs over HTTP. Its bytes are passed on untouched."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from etle.errors import FrameBroken, SourceBroken
+from etle.errors import FrameBroken, SourceBroken, SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
 from ingest.address import Address
@@ -15,6 +16,8 @@ from ingest.reconnect import Connection, Pauses
 from ingest.times import CaptureTimes
 
 _AT_ONCE = 64 * 1024
+_SLOWEST = 3.0
+"""A picture may take so many times longer than the silence that is borne."""
 _CLOCKS_SINCE_S = 946_684_800.0
 """1 January 2000: an `X-Timestamp` before it is a camera's time since it was switched on, and no clock."""
 
@@ -35,6 +38,7 @@ class MjpegSource:
         fps: float | None = None,
         timeout_s: float = 10.0,
         attempts: int | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera = camera
         self._clock = clock
@@ -43,6 +47,8 @@ class MjpegSource:
         self._connection = Connection(camera, self._http.address.bare, clock, losses, pauses, attempts)
         self._times = CaptureTimes(camera, losses)
         self._fps = fps
+        self._timeout_s = timeout_s
+        self._monotonic = monotonic
 
     def frames(self, after: int | None = None) -> Iterator[Frame]:
         """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
@@ -67,12 +73,19 @@ class MjpegSource:
         with self._http.open() as response:
             try:
                 cutter = PartCutter(boundary_of(response.headers.get("Content-Type", "")))
+                whole_at = self._monotonic()
                 while not self._connection.stopped:
                     with problems_of(address):
                         data = response.read1(_AT_ONCE)
                     if not data:
                         return
-                    yield from cutter.feed(data)
+                    for part in cutter.feed(data):
+                        yield part
+                        whole_at = self._monotonic()
+                    if self._monotonic() - whole_at > _SLOWEST * self._timeout_s:
+                        raise SourceUnavailable(
+                            f"{address.bare}: no whole picture for {_SLOWEST * self._timeout_s:.0f} s, only parts of one"
+                        )
             except SourceBroken as error:
                 raise SourceBroken(f"{address.bare}: {error}") from error
 

@@ -1,7 +1,8 @@
 """A camera that is asked for one JPEG after the other."""
 
 import http.client
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -9,7 +10,7 @@ from etle.errors import FrameBroken
 from etle.protocols import Clock
 from etle.types import CameraId, Digest, Frame, digest_of
 from ingest.address import Address
-from ingest.fetch import Http, problems_of
+from ingest.fetch import Http, problems_of, whole_body
 from ingest.framing import first_live_sequence, frame_of
 from ingest.losses import Loss, Losses
 from ingest.reconnect import Connection, Pauses
@@ -17,6 +18,10 @@ from ingest.times import CaptureTimes
 
 _LONGEST = 32 * 1024 * 1024
 """Bytes; what is longer is no picture."""
+
+
+_SLOWEST = 3.0
+"""A picture may take so many times longer than the silence that is borne."""
 
 
 class SnapshotSource:
@@ -39,6 +44,7 @@ class SnapshotSource:
         interval_s: float = 1.0,
         timeout_s: float = 10.0,
         attempts: int | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._camera = camera
         self._clock = clock
@@ -47,6 +53,8 @@ class SnapshotSource:
         self._connection = Connection(camera, self._http.address.bare, clock, losses, pauses, attempts)
         self._times = CaptureTimes(camera, losses)
         self._interval_s = interval_s
+        self._timeout_s = timeout_s
+        self._monotonic = monotonic
         self._tag: str | None = None
         self._last: Digest | None = None
 
@@ -79,7 +87,7 @@ class SnapshotSource:
                 return None
             begun_at = self._clock.now()
             with problems_of(self._http.address):
-                data = response.read(_LONGEST)
+                data = whole_body(response, _LONGEST, _SLOWEST * self._timeout_s, self._monotonic)
             self._tag = response.headers.get("ETag")
             told_at = _date(response.headers.get("Date", ""))
         if digest_of(data) == self._last:

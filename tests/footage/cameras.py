@@ -88,3 +88,19 @@ def paced(body: Callable[[int], bytes], count: int, pause_s: float) -> Answer:
             time.sleep(pause_s)
 
     return answer
+
+
+def trickled(until: Event) -> Answer:
+    """Begins a picture (of an MJPEG stream, or a single one) and goes on with a byte every few milliseconds."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        request.send_header("Content-Length", "1000000")
+        request.end_headers()
+        request.wfile.write(b"--frame\r\n\r\n\xff\xd8")
+        while not until.wait(0.02):
+            request.wfile.write(b"x")
+            request.wfile.flush()
+
+    return answer

@@ -3,11 +3,11 @@
 import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import count, islice
 from threading import Event, Thread
 
 import pytest
-from footage.cameras import paced, parts, plain
+from footage.cameras import paced, parts, plain, trickled
 from footage.clocks import BEGIN, HandClock, HastyClock
 from footage.films import jpeg
 
@@ -168,3 +168,15 @@ def test_close_ends_the_frames(serve: Serve, hasty: HastyClock, losses: Losses) 
     first = next(frames)
     Thread(target=camera.close).start()
     assert all(frame.sequence > first.sequence for frame in frames)  # and they come to an end: the camera alone never would
+
+
+def test_a_camera_that_trickles_a_picture_is_connected_anew(serve, hasty, losses):
+    """Each byte comes in time, and the picture never does."""
+    never, seconds = Event(), count(0.0, 1.0).__next__
+    source = MjpegSource(CAMERA, serve(trickled(never), parts(jpeg(2))), hasty, losses, Pauses(lambda: 0.0), timeout_s=5, monotonic=seconds)
+    frame = next(source.frames())
+    never.set()
+    source.close()
+    assert frame.jpeg == jpeg(2)
+    assert losses.last_detail(CAMERA, Loss.RECONNECT) is not None
+    assert "no whole picture" in (losses.last_detail(CAMERA, Loss.RECONNECT) or "")

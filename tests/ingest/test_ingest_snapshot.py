@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
-from itertools import islice
+from itertools import count, islice
+from threading import Event
 
 import pytest
-from footage.cameras import plain
+from footage.cameras import plain, trickled
 from footage.clocks import BEGIN, HandClock
 from footage.films import jpeg
 
@@ -127,3 +128,16 @@ def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: HandClock, losse
 
     (frame,) = first(1, source(serve(dated), clock, losses))
     assert frame.clock_error_s is None
+
+
+def test_a_camera_that_trickles_a_picture_is_connected_anew(serve, hasty, losses):
+    """Each byte comes in time, and the picture never does."""
+    never, seconds = Event(), count(0.0, 1.0).__next__
+    source = SnapshotSource(
+        CAMERA, serve(trickled(never), plain(jpeg(2))), hasty, losses, Pauses(lambda: 0.0), interval_s=0.0, timeout_s=5, monotonic=seconds
+    )
+    frame = next(source.frames())
+    never.set()
+    source.close()
+    assert frame.jpeg == jpeg(2)
+    assert losses.of(CAMERA)[Loss.RECONNECT] == 1

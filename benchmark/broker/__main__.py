@@ -1,0 +1,163 @@
+"""`python -m benchmark.broker [--kafka HOST:PORT] [--frames N] [--rounds N] [--json FILE]`.
+
+In each round the ways take turns on the same broker, each with a new topic of four partitions: in (until the broker has everything), out
+(from the first to the last frame of a topic that is full), and through (both at once, from the first sent to the last received). What is
+told is the median of the rounds; ratios are of the same round. `ratio` is that of through, ours over the bare client's:
+ours takes and checks digests and signs; signatures are checked where the site names its boxes, which is a row of its own.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from benchmark import report
+from benchmark.broker.load import Load
+from etle.signing import Signer
+from etle.testing.services import running_kafka
+from etle.testing.services.kafka import java, kafka_jars
+
+ROOT = Path(__file__).parents[2]
+PARTITIONS = 4
+CPU = ", CPU"
+
+
+class Stand:
+    """One broker, one folder, one load; jobs run in processes of their own."""
+
+    def __init__(self, kafka: str, folder: Path, frames: int, frame_bytes: int) -> None:
+        self._folder = folder
+        self._load = Load(kafka=kafka, topic="", frames=frames, frame_bytes=frame_bytes)
+        Signer.from_file(folder / "box.pem")
+
+    def round(self) -> dict[str, float]:
+        """MB/s of each way, and microseconds of the client's processor time for each frame."""
+        found: dict[str, float] = {}
+        for kind in ("bare", "ours"):
+            with self._topic() as load:
+                for way in ("in", "out") if kind == "bare" else ("in", "out", "out, signatures checked"):
+                    went = _result(self._job(f"{kind} {way}", load))
+                    found[f"{kind} {way}"] = went["frames"] * load.frame_bytes / 1e6 / (went["ended_at"] - went["began_at"])
+                    found[f"{kind} {way}{CPU}"] = went["cpu_s"] / went["frames"] * 1e6
+            with self._topic() as load:
+                found[f"{kind} through"] = self._through(kind, load)
+        with self._topic() as load:
+            found["perf-test in"] = _perf_test(load)
+        return found
+
+    def _through(self, kind: str, load: Load) -> float:
+        reading, writing = self._job(f"{kind} out", load), self._job(f"{kind} in", load)
+        sent, received = _result(writing), _result(reading)
+        return load.megabytes / (received["ended_at"] - sent["began_at"])
+
+    def _job(self, way: str, load: Load) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-W", "ignore", "-m", "benchmark.broker.jobs", way]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        job = subprocess.Popen(command, cwd=self._folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert job.stdin is not None
+        job.stdin.write(json.dumps(asdict(load)))
+        job.stdin.close()
+        job.stdin = None
+        return job
+
+    @contextmanager
+    def _topic(self) -> Iterator[Load]:
+        from kafka.admin import KafkaAdminClient, NewTopic
+
+        name = f"benchmark-{uuid4().hex[:12]}"
+        load = Load(**{**asdict(self._load), "topic": name})
+        settings = {"max.message.bytes": "8388608"}
+        admin = KafkaAdminClient(bootstrap_servers=load.kafka)
+        try:
+            admin.create_topics([NewTopic(name=name, num_partitions=PARTITIONS, replication_factor=1, topic_configs=settings)])
+            admin.wait_for_topics([name], timeout_ms=20_000)
+            yield load
+        finally:
+            admin.delete_topics([name])
+            admin.close()
+
+
+def _result(job: "subprocess.Popen[str]") -> Mapping[str, Any]:
+    told, _ = job.communicate()
+    if job.returncode:
+        raise SystemExit(f"{job.args}: failed with exit code {job.returncode}")
+    result: Mapping[str, Any] = json.loads(told)
+    return result
+
+
+def _perf_test(load: Load) -> float:
+    """Kafka's own: acks=all, batches of 1 MB, as quickly as it can."""
+    test = [str(java()), "-cp", f"{kafka_jars()}/*", "org.apache.kafka.tools.ProducerPerformance", "--topic", load.topic]
+    amount = ["--num-records", str(load.frames), "--record-size", str(load.frame_bytes), "--throughput", "-1"]
+    settings = [f"bootstrap.servers={load.kafka}", "acks=all", "max.request.size=8388608", "batch.size=1048576"]
+    done = subprocess.run([*test, *amount, "--producer-props", *settings], capture_output=True, text=True, check=True)
+    summary = next(line for line in reversed(done.stdout.splitlines()) if "MB/sec" in line)
+    mebibytes = float(summary.split("(")[1].split(" MB/sec")[0])
+    return mebibytes * 1.048576
+
+
+def main() -> None:
+    parser = report.parser("broker", __doc__)
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="a broker that runs (default: one of our own)")
+    parser.add_argument("--frames", type=int, default=2000, metavar="N", help="of each measurement (default: %(default)s)")
+    parser.add_argument("--frame-kb", type=int, default=150, metavar="KB", help="bytes of a frame (default: %(default)s 000)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="(default: %(default)s)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, _broker(args.kafka) as kafka:
+        stand = Stand(kafka, Path(folder), args.frames, args.frame_kb * 1000)
+        rounds = [stand.round() for _ in range(args.rounds)]
+    _tell(rounds, args.frame_kb * 1000, args.json)
+
+
+@contextmanager
+def _broker(given: str | None) -> Iterator[str]:
+    if given:
+        yield given
+        return
+    with running_kafka(heap_mb=1024) as server:
+        yield server.address
+
+
+def _tell(rounds: list[dict[str, float]], frame_bytes: int, file: Path | None) -> None:
+
+    middle = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    rows = [_row(name, rounds, middle, frame_bytes) for name in middle if not name.endswith(CPU)]
+    report.show(f"Frames of {frame_bytes // 1000} kB, {len(rounds)} rounds on one broker", rows)
+    ratios = {
+        "ratio": _ratio(rounds, "ours through", "bare through"),
+        "ratio_in_to_bare": _ratio(rounds, "ours in", "bare in"),
+        "ratio_out_to_bare": _ratio(rounds, "ours out", "bare out"),
+        "ratio_in_to_perf_test": _ratio(rounds, "ours in", "perf-test in"),
+        "ratio_cpu_in_to_bare": _ratio(rounds, "bare in" + CPU, "ours in" + CPU),
+        "ratio_cpu_out_to_bare": _ratio(rounds, "bare out" + CPU, "ours out" + CPU),
+    }
+    for name, value in ratios.items():
+        print(f"{name.replace('_', ' ')}: {value:.2f}")
+    report.save(file, {**ratios, "frame_bytes": frame_bytes, "median": middle, "rounds": rounds})
+
+
+def _row(name: str, rounds: list[dict[str, float]], middle: dict[str, float], frame_bytes: int) -> dict[str, Any]:
+    rates = [each[name] for each in rounds]
+    return {
+        "way": name,
+        "MB/s": middle[name],
+        "least to most": f"{min(rates):.0f} to {max(rates):.0f}",
+        "frames/s": middle[name] * 1e6 / frame_bytes,
+        "client's CPU, µs a frame": f"{middle[name + CPU]:.0f}" if name + CPU in middle else "",
+    }
+
+
+def _ratio(rounds: list[dict[str, float]], ours: str, other: str) -> float:
+    return statistics.median(each[ours] / each[other] for each in rounds)
+
+
+if __name__ == "__main__":
+    main()
