@@ -127,7 +127,6 @@ def _broker(given: str | None) -> Iterator[str]:
 
 
 def _tell(rounds: list[dict[str, float]], frame_bytes: int, file: Path | None) -> None:
-
     middle = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
     rows = [_row(name, rounds, middle, frame_bytes) for name in middle if not name.endswith(CPU)]
     report.show(f"Frames of {frame_bytes // 1000} kB, {len(rounds)} rounds on one broker", rows)

@@ -168,6 +168,21 @@ def test_a_live_camera_goes_on_at_a_higher_number_and_what_was_missed_is_a_gap(b
     assert json.loads((bench.folder / "positions" / "masuk.json").read_text())["sequence"] == numbers[-1]
 
 
+def test_an_rtsp_camera_that_vanishes_and_comes_back_with_another_size_goes_on(bench, rtsp_camera, tmp_path):
+    rtsp_camera.start(film(tmp_path / "a.mp4", 100, fps=25))
+    with running(bench.box(a_camera("masuk", Source(rtsp=rtsp_camera.url, timeout_s=2)))):
+        wait_for(lambda: len(bench.sequences("masuk")) > 10)
+        rtsp_camera.stop()
+        wait_for(lambda: bench.troubles("masuk", "gap") > 0)
+        had = len(bench.sequences("masuk"))
+        rtsp_camera.start(film(tmp_path / "b.mp4", 100, fps=25, size=(640, 480)))
+        wait_for(lambda: len(bench.sequences("masuk")) > had + 10)
+    numbers = bench.sequences("masuk")
+    assert numbers == sorted(set(numbers))
+    widths = [dict(message.headers)["width"] for message in bench.broker.messages(TOPIC)]
+    assert (widths[0], widths[-1]) == (b"320", b"640")
+
+
 def test_while_the_broker_is_away_a_camera_is_spooled_and_a_film_waits(bench, serve, tmp_path):
     bench.broker.away = True
     cameras = (
