@@ -20,6 +20,7 @@ from ingest.feed import CameraFeed, FeedReports, Wiring
 from ingest.losses import FRAMES_LOST, Loss, Losses
 from ingest.outgoing import Kept
 from ingest.outlet import Outlet, Watch
+from ingest.pausing import BrokerPause
 from ingest.positions import PositionFile
 from ingest.reconnect import Pauses
 from ingest.sending import Connected, Sender
@@ -119,7 +120,7 @@ class Box:
     def _outlet(self, name: str, spool: Spool | None) -> Outlet:
         health = self._around.health
         health.watch(name, _STUCK_S)
-        watch = Watch(kept=self._drained, turned=lambda: health.turned(name))
+        watch = Watch(kept=self._drained, trouble=BrokerPause(self._around.metrics), turned=lambda: health.turned(name))
         return Outlet(Sender(self._around.connect), spool, self._pauses, watch)
 
     def _captured(self, frame: Frame) -> None:

@@ -17,6 +17,7 @@ from etle.types import CameraId, Frame
 from etle.wire import Sign
 from ingest.outgoing import Kept
 from ingest.outlet import Outlet, Watch
+from ingest.pausing import BrokerPause
 from ingest.reconnect import Pauses
 from ingest.sending import Connected, Sender
 from ingest.spool import Spool
@@ -84,7 +85,7 @@ def _watch(parts: DoorParts) -> Watch:
     def kept(camera: CameraId, fate: Kept, times: int) -> None:
         parts.metrics.frame(camera, FrameOutcome.LOST if fate is Kept.LOST else FrameOutcome.SENT, times)
 
-    return Watch(kept=kept, turned=lambda: parts.health.turned(_LOOP))
+    return Watch(kept=kept, trouble=BrokerPause(parts.metrics), turned=lambda: parts.health.turned(_LOOP))
 
 
 def _taken(parts: DoorParts, outlet: Outlet, site: Site, frame: Frame) -> None:

@@ -193,9 +193,10 @@ def test_while_the_broker_is_away_a_camera_is_spooled_and_a_film_waits(bench, se
         wait_for(lambda: (bench.counted("live", "spooled") or 0) > 30)
         wait_for(lambda: (bench.metrics.value("etle_spool_frames") or 0) > 30)
         assert bench.broker.messages(TOPIC) == []
+        assert bench.metrics.value("etle_paused", target="broker") == 2  # live cameras and films each wait
         bench.broker.away = False
         wait_for(lambda: bench.sequences("film") == list(range(30)))
-        wait_for(lambda: bench.metrics.value("etle_spool_frames") == 0)
+        wait_for(lambda: bench.metrics.value("etle_spool_frames") == 0 == bench.metrics.value("etle_paused", target="broker"))
     numbers = bench.sequences("live")
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert bench.counted("live", "lost") == 0
