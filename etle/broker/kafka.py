@@ -49,20 +49,50 @@ _BATCH_BYTES: Final = 1_048_576
 _LINGER_MS: Final = 5
 _FETCH_BYTES: Final = 16_777_216
 _NOT_OURS: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+_NOT_LET_IN: Final = ("SaslAuthenticationFailed", "CERTIFICATE_VERIFY_FAILED", "CertificateError", "Authentication failed")
 _REFUSED: Final = (
     AuthorizationError, IllegalSaslStateError, InvalidTopicError, KafkaConfigurationError, MessageSizeTooLargeError,
     RecordListTooLargeError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError,
 )  # fmt: skip
 
 
-def broker_error(error: Exception, where: str) -> BrokerError:
-    """What the client says, as ours, with the way out."""
-    said = str(error) or type(error).__name__
+def broker_error(error: Exception, where: str, heard: str = "") -> BrokerError:
+    """What the client says, as ours, with the way out. `heard` is what it said of its last attempt to connect."""
+    said = (str(error) or type(error).__name__) + (f" ({heard})" if heard else "")
+    if any(sign in heard for sign in _NOT_LET_IN):
+        return BrokerRefused(f"Kafka ({where}) does not let us in: {heard}. See broker.security in the site file")
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return BrokerRefused(f"Kafka ({where}) takes no message of that size; raise largest_mb of the topic in the site file. {said}")
     if isinstance(error, _REFUSED):
         return BrokerRefused(f"Kafka ({where}) refuses: {said}. See broker.security in the site file")
     return BrokerUnavailable(f"Kafka cannot be reached at {where}: {said}")
+
+
+class _Attempts(logging.Handler):
+    """Hears why attempts to connect fail: the client logs it, and then raises that time is up."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _, failed, reason = record.getMessage().partition(" failed: ")
+        known = any(sign in self.last for sign in _NOT_LET_IN)  # a broker that refuses hangs up on whoever tries again
+        if failed and "Unable to bootstrap" not in reason and not known:
+            self.last = reason.split(" (backoff")[0]
+
+
+@contextmanager
+def connecting(where: str) -> Iterator[None]:
+    """Around the making of a client. Raises BrokerUnavailable, BrokerRefused."""
+    attempts, client = _Attempts(), logging.getLogger("kafka")
+    client.addHandler(attempts)
+    try:
+        yield
+    except KafkaError as error:
+        raise broker_error(error, where, attempts.last) from error
+    finally:
+        client.removeHandler(attempts)
 
 
 @contextmanager
@@ -92,7 +122,7 @@ class KafkaPublisher:
         self._on_its_way = 0
         self._failures: deque[Exception] = deque(maxlen=10)
         settings = connection.settings() | {"request_timeout_ms": round(self._timeout_s * 500)}
-        with told(self._where):
+        with connecting(self._where):
             self._producer = KafkaProducer(
                 **settings,
                 metrics_enabled=False,
@@ -185,7 +215,7 @@ class KafkaSubscriber:
         self._moves = _Moves()
         self._unplaced: set[int] = set()
         self._paused = False
-        with told(self._where):
+        with connecting(self._where):
             self._consumer = KafkaConsumer(
                 **connection.settings(),
                 metrics_enabled=False,
@@ -270,7 +300,7 @@ class KafkaReader:
     def __init__(self, connection: Connection, client: str) -> None:
         self._where = connection.where
         self._timeout_ms = round(connection.broker.timeout_s * 1000)
-        with told(self._where):
+        with connecting(self._where):
             self._consumer = KafkaConsumer(
                 **connection.settings(),
                 metrics_enabled=False,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from etle.broker.kafka import told
+from etle.broker.kafka import connecting, told
 from etle.broker.security import Connection
 from etle.broker.topics import TopicPlan
 from etle.errors import BrokerUnavailable
@@ -55,8 +55,9 @@ class KafkaTopicAdmin:
     def _admin(self) -> Iterator[Any]:
         from kafka import KafkaAdminClient
 
-        with told(self._connection.where):
+        with connecting(self._connection.where):
             admin = KafkaAdminClient(**self._connection.settings(), client_id="etle-admin")
+        with told(self._connection.where):
             try:
                 yield admin
             finally:

@@ -22,8 +22,10 @@ def connection_to(broker: Broker) -> "Connection":
     """Raises ConfigError if neither the settings nor ETLE_KAFKA name a server."""
     from etle.broker.security import Connection
 
+    client = logging.getLogger("kafka")
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
-        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it tells each attempt; what comes of them is raised, and told once
+        client.propagate = False  # it tells each attempt; what comes of them is raised, and told once
+        client.setLevel(logging.WARNING)
     return Connection(servers=broker_servers(broker, os.environ), broker=broker)
 
 

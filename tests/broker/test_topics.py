@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 from demo_footage import etle
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from etle.broker.kafka import KafkaPublisher, KafkaReader
+from etle.broker.kafka import KafkaPublisher, KafkaReader, broker_error
 from etle.broker.kafka_admin import KafkaTopicAdmin
 from etle.broker.letters import LetterBox, letters
 from etle.broker.names import Names
 from etle.broker.security import Connection, security_settings
 from etle.broker.topics import TopicPlan, check_topics, create_topics, differences, need_topics, planned
 from etle.deployment import Broker, Security
-from etle.errors import ConfigError
+from etle.errors import BrokerError, BrokerRefused, BrokerUnavailable, ConfigError
 from etle.testing import BEGIN, MemoryBroker
 
 PLAN = planned(Broker())[0]
@@ -64,6 +65,22 @@ def test_a_broker_that_is_not_there_is_named_with_the_way_out(tmp_path: Path):
     assert done.returncode == 1
     assert done.stderr.startswith("etle: Kafka cannot be reached at 127.0.0.1:1")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "error, heard, kind, told",
+    [
+        pytest.param(KafkaTimeoutError("x"), "", BrokerUnavailable, "cannot be reached at k:1", id="away"),
+        pytest.param(KafkaTimeoutError("x"), "ECONNREFUSED", BrokerUnavailable, "ECONNREFUSED", id="away, with the reason"),
+        pytest.param(KafkaTimeoutError("x"), "SaslAuthenticationFailedError: Invalid", BrokerRefused, "broker.security", id="a password"),
+        pytest.param(MessageSizeTooLargeError("x"), "", BrokerRefused, "largest_mb", id="too large"),
+        pytest.param(TopicAuthorizationFailedError("x"), "", BrokerRefused, "broker.security", id="may not"),
+    ],
+)
+def test_what_the_client_says_becomes_what_an_operator_can_act_on(error: KafkaError, heard: str, kind: type[BrokerError], told: str):
+    made = broker_error(error, "k:1", heard)
+    assert type(made) is kind
+    assert told in str(made)
 
 
 @pytest.fixture

@@ -1,0 +1,135 @@
+"""TLS and SASL against a real Kafka that wants both: who has the password and trusts the certificate comes in, others are told why not."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from demo_footage import etle
+
+from etle.broker.kafka import KafkaPublisher
+from etle.broker.kafka_admin import KafkaTopicAdmin
+from etle.broker.names import Names
+from etle.broker.security import Connection
+from etle.broker.topics import create_topics, planned
+from etle.deployment import Broker, Security, Topic
+from etle.testing.services import ServiceMissing, free_port, kafka_server
+from etle.testing.services.process import in_folder, running
+
+PASSWORD = "geheim-42"
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    address: str
+    ca_file: Path
+
+
+def certificate(folder: Path) -> Path:
+    """Self-signed, for 127.0.0.1; `kafka.pem` holds the key too."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = made.public_bytes(Encoding.PEM)
+    (folder / "ca.pem").write_bytes(pem)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "kafka.pem").write_bytes(secret + pem)
+    return folder / "ca.pem"
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[Secured]:
+    """A broker with a listener that takes TLS only, and asks for a name and a password."""
+    with in_folder(None) as folder:
+        try:
+            server = kafka_server(folder)
+        except ServiceMissing as error:
+            pytest.skip(str(error))
+        port, ca_file = free_port(), certificate(folder)
+        settings = folder / "server.properties"
+        lines = [
+            f"{line},SECURE://127.0.0.1:{port}" if line.startswith(("listeners=", "advertised.listeners=")) else line
+            for line in settings.read_text().splitlines()
+        ]
+        login = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_etle="{PASSWORD}";'
+        lines += [
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
+            "listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512",
+            f"listener.name.secure.plain.sasl.jaas.config={login}",
+            "listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={folder / 'kafka.pem'}",
+        ]
+        settings.write_text("\n".join(lines) + "\n")
+        with running(server):
+            yield Secured(f"127.0.0.1:{port}", ca_file)
+
+
+def connection(secured: Secured, prefix: str, **security: object) -> Connection:
+    small = Topic(partitions=1, retention_hours=1, largest_mb=1)
+    wanted = Security.model_validate({"tls": True, "ca_file": secured.ca_file, **security})
+    broker = Broker(prefix=prefix, frames=small, violations=small, dead_letters=small, timeout_s=20, security=wanted)
+    return Connection(servers=(secured.address,), broker=broker)
+
+
+def passes(through: Connection) -> None:
+    create_topics(planned(through.broker), KafkaTopicAdmin(through))
+    publisher = KafkaPublisher(through, "test")
+    receipt = publisher.publish(Names(through.broker.prefix).frames, b"x", key=b"k")
+    publisher.flush()
+    publisher.close()
+    assert receipt.safe
+
+
+def test_with_the_password_and_the_certificate_messages_pass(secured: Secured):
+    passes(connection(secured, "plain", mechanism="PLAIN", user="etle", password=PASSWORD))
+
+
+def test_scram_never_sends_the_password(secured: Secured):
+    from kafka import KafkaAdminClient
+    from kafka.admin import UserScramCredentialUpsertion
+
+    admin = KafkaAdminClient(**connection(secured, "x", mechanism="PLAIN", user="etle", password=PASSWORD).settings())
+    admin.alter_user_scram_credentials([UserScramCredentialUpsertion("etle-detect", "SCRAM-SHA-512", "noch-geheimer")])
+    admin.close()
+    passes(connection(secured, "scram", mechanism="SCRAM-SHA-512", user="etle-detect", password="noch-geheimer"))
+
+
+@pytest.mark.parametrize(
+    "trusts, told",
+    [
+        pytest.param(True, "Invalid username or password. See broker.security", id="a wrong password"),
+        pytest.param(False, "self-signed certificate", id="a server whose certificate nobody vouches for"),
+    ],
+)
+def test_who_may_not_come_in_is_told_and_no_password_is_shown(secured: Secured, tmp_path: Path, trusts: bool, told: str):
+    (tmp_path / "password").write_text("falsch-4711")
+    camera = {"id": "cam-1", "view": "rear", "source": {"file": "a.mp4"}, "frame_size": [64, 48]}
+    security = {"tls": True, "mechanism": "PLAIN", "user": "etle", "password_file": "password"}
+    security |= {"ca_file": str(secured.ca_file)} if trusts else {}
+    broker = {"servers": [secured.address], "timeout_s": 15, "security": security}
+    path = tmp_path / "site.yaml"
+    path.write_text(json.dumps({"site": "tes", "cameras": [camera], "broker": broker}))
+    done = etle("topics", "check", path, check=False)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "falsch-4711" not in done.stderr + done.stdout
