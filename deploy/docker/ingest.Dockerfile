@@ -1,4 +1,4 @@
-# A box beside the cameras: PyAV and the Kafka client; no numpy, no model, no database driver.
+# A box beside the cameras, and the door for vendors' boxes: PyAV and the Kafka client; no numpy, no model, no database driver.
 #   docker build -f deploy/docker/ingest.Dockerfile -t etle-ingest .
 ARG PYTHON=3.12-slim-bookworm
 
@@ -11,7 +11,7 @@ COPY models models
 COPY pipeline pipeline
 COPY review review
 COPY configs configs
-RUN python -m venv /opt/etle && /opt/etle/bin/pip install --no-cache-dir --no-compile '.[ingest]'
+RUN python -m venv /opt/etle && /opt/etle/bin/pip install --no-cache-dir --no-compile '.[ingest,vendor]'
 
 FROM python:${PYTHON}
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin etle \

@@ -4,6 +4,7 @@ Each process has a `Metrics` of its own with a registry of its own: two of them 
 The labels are bounded by the site file and by the enums here: nothing that comes from outside may become a label's value.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -63,6 +64,9 @@ class EvidenceTrouble(StrEnum):
     CORRUPT = "corrupt"
 
 
+MOST_RULES: Final = 50
+"""The writer counts by a name that came in a message; a broken sender must not make a label of each."""
+_RULE: Final = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 INFERENCE_BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10)
 
 
@@ -70,6 +74,7 @@ class Metrics:
     """Safe to use from several threads. Every number is there from the start, so that an alert never waits for a first failure."""
 
     def __init__(self) -> None:
+        self._rules: set[str] = set()
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         Info("etle_build", "The version that runs.", registry=registry).info({"version": __version__})
@@ -144,7 +149,11 @@ class Metrics:
             yield
 
     def violation(self, rule: str, outcome: ViolationOutcome) -> None:
-        self._violations.labels(rule, outcome.value).inc()
+        """What is no rule's name, and what would be one too many, is counted as `unknown`."""
+        known = rule in self._rules or (_RULE.fullmatch(rule) is not None and len(self._rules) < MOST_RULES)
+        if known:
+            self._rules.add(rule)
+        self._violations.labels(rule if known else "unknown", outcome.value).inc()
 
     def spool(self, *, frames: int, bytes_: int, limit_bytes: int) -> None:
         self._spool_frames.set(frames)

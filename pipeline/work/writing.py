@@ -15,8 +15,6 @@ from etle.errors import EvidenceCorrupt, EvidenceFull, EvidenceUnavailable, Stor
 from etle.observe.metrics import Away, EvidenceTrouble, Metrics, ViolationOutcome
 from etle.protocols import Clock, ViolationSink
 from etle.wire import parcel_from_wire
-from pipeline.rules import RULES
-from pipeline.scene import seconds
 from pipeline.work.patience import Pauses
 
 log = logging.getLogger(__name__)
@@ -96,11 +94,10 @@ class WriteWorker:
         parcel = parcel_from_wire(message.value)
         new = self._sink.put(parcel)
         violation = parcel.violation
-        rule = violation.rule if violation.rule in RULES else "unknown"
-        self._metrics.violation(rule, ViolationOutcome.WRITTEN if new else ViolationOutcome.REPEATED)
+        self._metrics.violation(violation.rule, ViolationOutcome.WRITTEN if new else ViolationOutcome.REPEATED)
         if new:
             self._metrics.evidence_stored(sum(len(file.data) for file in parcel.files))
-        self._metrics.lag(self._names.violations, seconds(message.at, self._clock.now()))
+        self._metrics.lag(self._names.violations, (self._clock.now() - message.at).total_seconds())
 
     def _set_aside(self, message: Message, error: WireError | StoreError) -> None:
         log.warning("%s %d/%d set aside: %s", message.topic, message.partition, message.offset, error)
@@ -132,7 +129,7 @@ class WriteWorker:
             self._subscriber.seek(number, self._next[number])
 
     def _look_around(self, now: datetime) -> None:
-        if seconds(self._looked_at, now) < LOOK_EVERY_S:
+        if (now - self._looked_at).total_seconds() < LOOK_EVERY_S:
             return
         self._looked_at = now
         waiting = sum(self._subscriber.end(number) - offset for number, offset in self._next.items())

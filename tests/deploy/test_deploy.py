@@ -125,7 +125,7 @@ def test_every_password_is_asked_for_and_none_is_written_down() -> None:
     assert asked == {name for name, value in example.items() if not value}
     for path in FILES:
         for line in path.read_text().splitlines():
-            for value in re.findall(r"(?i)(?:password|secret|token)[\"']?\s*[:=]\s*[\"']?([^\s\"',}]+)", line):
+            for value in re.findall(r"(?i)(?:password|secret|token)[\"']?[:=]\s*[\"']?([^\s\"',}]+)", line):
                 assert (
                     value in ("true", "false")
                     or value.startswith(("$", "?", "{{", "etle-", "etle_", "#", "{", ":"))

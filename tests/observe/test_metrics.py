@@ -100,6 +100,14 @@ def test_every_number_is_under_its_agreed_name(metrics: Metrics) -> None:
         assert name in metrics.names()
 
 
+def test_what_comes_in_messages_does_not_become_labels_without_end(metrics: Metrics) -> None:
+    for rule in ("", "Red Light", "x" * 1000, *(f"rule_{number}" for number in range(60))):
+        metrics.violation(rule, ViolationOutcome.WRITTEN)
+    assert metrics.value("etle_violations_total", rule="rule_49", outcome="written") == 1
+    assert metrics.value("etle_violations_total", rule="rule_50", outcome="written") is None
+    assert metrics.value("etle_violations_total", rule="unknown", outcome="written") == 13
+
+
 def test_what_has_not_happened_yet_is_shown_as_zero(metrics: Metrics) -> None:
     metrics.expect("cam-1", FrameOutcome.LOST)
     metrics.expect_dead_letters("detect")
