@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etle.commands.train_colours import add_colours
 from etle.commands.train_finder import add_finder
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def add(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     things = train.add_subparsers(dest="thing", required=True, metavar="THING")
     add_reader(things)
     add_finder(things)
+    add_colours(things)
 
 
 def add_reader(things: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
