@@ -25,7 +25,7 @@ def add_finder(things: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     finder.add_argument("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
     finder.add_argument("--size", type=int, default=416, metavar="PX", help="side of the input, a multiple of 32 (default: %(default)s)")
     finder.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with, ONNX (default: plates)")
-    finder.add_argument("--share", type=float, default=0.5, metavar="A", help="of what was learned: 0 is the start (default: %(default)s)")
+    finder.add_argument("--share", type=float, default=1.0, metavar="A", help="of what was learned: 0 is the start (default: %(default)s)")
     finder.set_defaults(run=run_finder)
 
 
