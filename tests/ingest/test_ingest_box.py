@@ -16,7 +16,9 @@ from footage.cameras import paced, parts
 from footage.films import film, jpeg
 
 from etle.broker.kafka import KafkaReader
+from etle.broker.kafka_admin import KafkaTopicAdmin
 from etle.broker.security import Connection
+from etle.broker.topics import create_topics, planned
 from etle.clock import SystemClock
 from etle.config import Camera, Site, Source
 from etle.deployment import Broker, Topic
@@ -29,7 +31,7 @@ from ingest.box import Box, Surroundings
 
 TOPIC = "etle.frames.v1"
 ROOT = Path(__file__).parents[2]
-LONGEST_S = 60
+LONGEST_S = 180
 
 
 def a_camera(name: str, source: Source) -> Camera:
@@ -202,6 +204,7 @@ def test_while_the_broker_is_away_a_camera_is_spooled_and_a_film_waits(bench, se
     assert bench.counted("live", "lost") == 0
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
     """The process is killed -9 in the middle; what arrives twice is the same twice."""
     path = film(tmp_path / "a.mp4", 300, fps=25)
@@ -227,6 +230,31 @@ def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
     for frame in frames:
         assert first_time.setdefault(frame.sequence, frame.sha256) == frame.sha256
     assert list(first_time) == list(range(300))
+
+
+@pytest.mark.slow
+def test_while_a_real_kafka_is_killed_and_comes_back_a_live_camera_loses_nothing(live_kafka, serve, tmp_path):
+    broker = Broker(prefix="killed-kafka", timeout_s=5)
+    connection = Connection(servers=(live_kafka.address,), broker=broker)
+    create_topics(planned(broker), KafkaTopicAdmin(connection))
+    camera = {"id": "masuk", "view": "rear", "frame_size": [320, 240], "source": {"mjpeg": serve(paced(jpeg, 100_000, 0.02))}}
+    site = {"site": "simpang", "broker": {"prefix": "killed-kafka", "timeout_s": 5}, "cameras": [camera]}
+    (tmp_path / "site.yaml").write_text(json.dumps(site))
+    environment = {**os.environ, "ETLE_KAFKA": live_kafka.address, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "etle.cli", "ingest", "site.yaml", "--data", "data"]
+    spool, position = tmp_path / "data/ingest/spool", tmp_path / "data/ingest/positions/masuk.json"
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as process:
+        wait_for(lambda: len(_arrived(connection)) > 50)
+        for _ in range(2):
+            live_kafka.kill()
+            wait_for(lambda: sum(path.stat().st_size for path in spool.glob("*.spool")) > 50 * len(jpeg(1)))
+            live_kafka.start()
+            wait_for(lambda: not any(spool.glob("*.spool")))
+        process.send_signal(signal.SIGTERM)
+    numbers = list(dict.fromkeys(int(dict(message.headers)["sequence"]) for message in _arrived(connection)))
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert json.loads(position.read_text())["losses"] == {}
+    assert json.loads(position.read_text())["sequence"] == numbers[-1]
 
 
 def _arrived(connection: Connection) -> list:
