@@ -79,7 +79,9 @@ def test_a_right_file_is_read(tmp_path: Path) -> None:
         ),
         pytest.param("cameras.0.frame_size", [0, 1080], "frame_size is width and height in pixels; here: 0, 1080", id="a frame of no size"),
         pytest.param("cameras.0.frame_size", "1920x1080", "cameras[0].frame_size: Input should be a valid tuple", id="a size as a text"),
-        pytest.param("cameras.0.source", {}, "a source is exactly one of file, folder, rtsp, mjpeg, snapshot, vendor; here: none", id="no source"),
+        pytest.param(
+            "cameras.0.source", {}, "a source is exactly one of file, folder, rtsp, mjpeg, snapshot, vendor; here: none", id="no source"
+        ),
         pytest.param("cameras.0.source", {"file": "a.mp4", "rtsp": "rtsp://c/"}, "here: file, rtsp", id="two sources"),
         pytest.param(
             "cameras.0.source", {"rtsp": "camera/1"}, "`rtsp` is an address that begins with rtsp://, rtsps://, http://", id="no scheme"
