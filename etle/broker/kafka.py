@@ -8,7 +8,7 @@ move stop.
 import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from threading import Condition
 from typing import TYPE_CHECKING, Any, Final
@@ -330,7 +330,8 @@ class KafkaReader:
             return len(self._consumer.partitions_for_topic(topic) or ())
 
     def close(self) -> None:
-        self._consumer.close(autocommit=False)
+        with suppress(KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=5000)
 
     def _until(self, place: TopicPartition, end: int) -> Iterator[Message]:
         silent_ms = 0

@@ -1,0 +1,88 @@
+"""`etle detect` and `etle write` as processes: they start, wait for what is away, and stop in good order."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from etle.broker.kafka import KafkaPublisher
+from etle.broker.kafka_admin import KafkaTopicAdmin
+from etle.broker.names import Names
+from etle.broker.security import Connection
+from etle.broker.topics import create_topics, planned
+from etle.store.database import Database
+from etle.testing import a_parcel
+from etle.testing.services import Server, free_port
+from etle.wire import parcel_to_wire
+
+WAIT_S = 120
+
+
+@pytest.fixture
+def site(connection: Connection, tmp_path: Path) -> Path:
+    create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
+    camera = {"id": "cam-1", "view": "rear", "source": {"file": "a.mp4"}, "frame_size": [64, 48]}
+    broker = {"servers": list(connection.servers), **json.loads(connection.broker.model_dump_json(exclude={"servers", "security"}))}
+    path = tmp_path / "site.yaml"
+    path.write_text(json.dumps({"site": "tes", "cameras": [camera], "broker": broker}))
+    return path
+
+
+@pytest.fixture
+def writer(site: Path, live_postgres: Server, tmp_path: Path) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(database: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "etle.cli", "write", str(site), "--data", str(tmp_path / "data"), "--database", database]
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    ends = time.monotonic() + WAIT_S
+    while not what():
+        assert time.monotonic() < ends, "it did not come"
+        time.sleep(0.2)
+
+
+def test_the_writer_writes_and_ends_with_zero_when_told_to_stop(connection: Connection, live_postgres: Server, writer):
+    database = Database(live_postgres.address)
+    parcel = a_parcel(connection.broker.prefix)
+    publisher = KafkaPublisher(connection, "test")
+    publisher.publish(Names(connection.broker.prefix).violations, parcel_to_wire(parcel), key=b"k")
+    publisher.flush()
+    publisher.close()
+
+    def written() -> bool:
+        with database.transaction() as cursor:
+            cursor.execute("SELECT to_regclass('etle.violations') IS NOT NULL")
+            if not cursor.fetchone()[0]:
+                return False
+            cursor.execute("SELECT count(*) FROM etle.violations WHERE id = %s", (str(parcel.violation.id),))
+            return cursor.fetchone()[0] == 1
+
+    process = writer(live_postgres.address)
+    wait_for(written)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    database.close()
+
+
+def test_a_database_that_is_away_is_waited_for_from_the_start(writer):
+    process = writer(f"postgresql://etle@127.0.0.1:{free_port()}/etle")
+    said = process.stderr.readline()
+    assert "cannot be reached" in said
+    assert "Trying again in 1 s" in said
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
