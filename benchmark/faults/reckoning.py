@@ -54,6 +54,7 @@ def reckon(expected: Expected, connection: Connection, database: str, data: Path
         details=(
             *(f"missing: {each}" for each in sorted(map(str, missing))),
             *(f"doubled: {each}" for each in sorted(map(str, extra))),
+            *(f"lost: {count} of {camera}; the last that came: {max(sent.get(camera, {-1}))}" for camera, count in lost.items() if count),
             *faults,
             *set_aside,
         ),

@@ -67,8 +67,6 @@ def disturb(stand: Stand, footage: Footage, pictures: Sequence[Picture], faults:
         done[f"{target.name} {fault.value}"] += 1
         if say:
             print(f"{number + 1:4} {target.name:9} {fault.value}", flush=True)
-    if not stand.ingest.running:
-        stand.ingest.start()  # what it had not taken before it was disturbed for the last time
     return done
 
 
@@ -76,6 +74,8 @@ def drain(stand: Stand, expected: Expected, say: bool) -> None:
     """Until everything is sent, looked at, ended and written; or until nothing has moved for long."""
     backlog, database = Backlog(stand.connection), Database(stand.database)
     try:
+        wait_until(lambda: not stand.ingest.running, within_s=SETTLE_S, look=stand.look)
+        stand.ingest.start()  # pictures that were laid after it had looked what there is
         wait_until(lambda: not stand.ingest.running, within_s=SETTLE_S, look=stand.look)
         last, moved_at = (0, 0, 0), time.monotonic()
         while time.monotonic() - moved_at < SETTLE_S:
