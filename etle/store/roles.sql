@@ -20,9 +20,9 @@ REVOKE ALL ON SCHEMA etle FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 GRANT USAGE ON SCHEMA etle TO etle_writer, etle_reviewer, etle_reader;
 GRANT SELECT ON etle.migrations TO etle_writer, etle_reviewer, etle_reader;
 
--- `etle write`: adds violations, the names of their files, and their place in the queue. It sees no decision and no plate.
+-- `etle write`: looks whether a case is there, adds violations, the names of their files, and their place in the queue.
 GRANT INSERT ON etle.violations, etle.evidence_files, etle.queue, etle.losses TO etle_writer;
-GRANT SELECT (id) ON etle.violations TO etle_writer;
+GRANT SELECT ON etle.violations, etle.queue, etle.decisions TO etle_writer;
 
 -- `etle review`: reads cases, deals the queue out, adds decisions; keeps sessions and the access log.
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses TO etle_reviewer;
