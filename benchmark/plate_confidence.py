@@ -1,6 +1,6 @@
 """Fits the probability that a voted plate is right to plates whose text is known, and sets from when it counts as certain.
 
-    python -m benchmark.plate_confidence DIR [--promise 0.005] [--out configs/plates/confidence.yaml] [--json FILE]
+    python -m benchmark.plate_confidence DIR [--promise 0.002] [--out configs/plates/confidence.yaml] [--json FILE]
 
 DIR is laid out as for `etle evaluate plates`: plates_full.csv (read in their true boxes), plate_crops.csv, or both. Every plate is read
 with `tnkb` and `ppocr` together and by each alone, so that the probability of a plate that only one could read is learned, too. Half of
@@ -49,10 +49,10 @@ class Example:
 def examples(truth: Truth, readers: Sequence[PlateReader], at: datetime) -> Iterator[tuple[Example, ...]]:
     """For each plate: by all readers together, then by each."""
     for number, (true, sightings) in enumerate(_read(truth, readers, at), 1):
-        sys.stderr.write(f"\r{number} plates")
+        if number % 100 == 0:
+            sys.stderr.write(f"{number} plates\n")
         alone = [[s for s in sightings if s.read.reader == reader.name] for reader in readers]
         yield tuple(example for some in (sightings, *alone) if (example := _example(true, some)))
-    sys.stderr.write("\n")
 
 
 def _read(truth: Truth, readers: Sequence[PlateReader], at: datetime) -> Iterator[tuple[str, tuple[PlateSighting, ...]]]:
@@ -115,7 +115,7 @@ def certain_from(confidence: Confidence, given: Sequence[Example], promise: floa
 def main() -> None:
     arguments = parser("plate_confidence", __doc__)
     arguments.add_argument("folder", type=Path, metavar="DIR")
-    arguments.add_argument("--promise", type=float, default=0.005, metavar="SHARE", help="of certain plates wrong (default: %(default)s)")
+    arguments.add_argument("--promise", type=float, default=0.002, metavar="SHARE", help="of certain plates wrong (default: %(default)s)")
     arguments.add_argument("--limit", type=int, metavar="N", help="only N pictures of each table, spread evenly")
     arguments.add_argument("--out", type=Path, metavar="FILE", help="write the table that etle reads")
     args = arguments.parse_args()

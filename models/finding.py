@@ -23,7 +23,7 @@ _FRAME_PX = (416, 640, 1280)
 """Longer sides of the inputs for a whole frame: a close-up fills it, and far plates are small in it."""
 _LEAST_SCORE = 0.05
 """Of one look; it takes several of these to become a plate."""
-_PLATE_FROM = 0.5
+_PLATE_FROM = 0.4
 """Score of all looks together from which it is one."""
 _SURE = 0.6
 """A crop whose best plate has this score after one look needs no other."""
@@ -63,4 +63,4 @@ class OnnxPlateFinder:
 
 def open_plate_finder(weights: Path | None = None, *, threads: int = 1) -> PlateFinder:
     """`weights` None means those of the catalogue. Raises WeightsMissing, WeightsError, MissingExtra."""
-    return OnnxPlateFinder(weights or weight("plates"), threads=threads)
+    return OnnxPlateFinder(weights or weight("plate-finder"), threads=threads)

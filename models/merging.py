@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from etle.geometry import overlap
 from etle.types import Box, PlateBox
 
-_SAME_PLATE = 0.4
+_SAME_PLATE = 0.3
 """Intersection over union from which two boxes are of one plate: plates lie apart."""
 
 

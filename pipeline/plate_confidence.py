@@ -16,8 +16,8 @@ from etle.documents import read_yaml
 from etle.errors import ConfigError
 from etle.resources import configs_folder
 
-_FARTHEST = 8.0
-"""Of a logarithm of odds: beyond one in three thousand a reader's word means no more."""
+_FARTHEST = 14.0
+"""Of a logarithm of odds: beyond one in a million a reader's word means no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

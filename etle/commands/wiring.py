@@ -100,6 +100,6 @@ def shipped_law() -> "Law":
 def needed_weights(settings: Detection) -> tuple[str, ...]:
     """Names in the catalogue of what these settings need."""
     vehicles = ["vehicles"] if settings.engine == "onnx" else []
-    plates = [] if settings.finder_weights else ["plates"]
+    plates = [] if settings.finder_weights else ["plate-finder"]
     asked = [*settings.readers, *([settings.arbiter] if settings.arbiter else [])]
     return (*vehicles, *plates, *(_READERS[name] for name in asked if not (name == "tnkb" and settings.reader_weights)))

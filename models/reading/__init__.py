@@ -9,6 +9,9 @@ from pathlib import Path
 from etle.errors import ConfigError
 from etle.protocols import PlateReader
 
+_TNKB_WIDTH = 192
+"""It was trained at this width; wider is no better."""
+
 
 def _ppocr(weights: Path, threads: int) -> PlateReader:
     from models.reading.ppocr import PpOcrPlateReader

@@ -275,6 +275,7 @@ def test_the_command_refuses_what_it_does_not_know(tmp_path: Path) -> None:
 def test_the_command_brings_the_real_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From the index that pip is configured for: 45 MB."""
     assert run("pull", "--folder", str(tmp_path)) == 0
-    for entry in wanted([], everything=False):
+    assert run("pull", "plates", "--folder", str(tmp_path)) == 0
+    for entry in (*wanted([], everything=False), *wanted(["plates"], everything=False)):
         assert weight(entry.name, folder=tmp_path).stat().st_size == entry.size or entry.source == "repository"
     assert "converting best.pt" in capsys.readouterr().out
