@@ -19,7 +19,7 @@ from etle.plates.automaton import plate_automaton
 from etle.types import Certainty, CharacterRead, Plate, PlateColour, PlateRead, PlateSighting, VehicleClass
 from pipeline.plate_confidence import Signs, log_odds, shipped_confidence
 
-READABLE_FROM = 0.35
+READABLE_FROM = 0.3
 """Below it the best text is wrong more often than right: showing it would lead the reviewer astray."""
 LEAST_READS = 2
 """A single read is never certain, whatever it says of itself: one view shares one glare, one screw, one shadow. It takes another frame
@@ -31,6 +31,8 @@ _REPEATS = 1.5
 """What any number of reads by one reader weigh at most, in sharp reads."""
 _TRUST = {"easyocr": 0.15}
 """A reader that reads one plate in five right is welcome to agree (it seldom does by chance), but weighs little where it does not."""
+_ONE_READER_ERR = 0.003
+"""One reader's frames repeat its errors, which the single pictures that the confidence was fitted to cannot show."""
 _UNTHOUGHT = 0.002
 """Probability of a character that a read did not think of."""
 _LOST, _ADDED = 0.02, 0.001
@@ -121,7 +123,8 @@ def _ranked(votes: Sequence[Vote]) -> list[tuple[str, float]]:
     if not shares:
         return []
     best, share = shares[0]
-    probability = shipped_confidence().probability(_signs(votes, best, share))
+    alone = len({v.read.reader for v in votes if v.read.text == best}) < LEAST_READS
+    probability = shipped_confidence().probability(_signs(votes, best, share)) * (1 - _ONE_READER_ERR * alone)
     left = (1 - probability) / (1 - share) if share < 1 else 0.0
     return [(best, probability), *((text, min(probability, other * left)) for text, other in shares[1:])]
 

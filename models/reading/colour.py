@@ -48,7 +48,8 @@ class ColourNetwork:
     second_bias: "Floats"
 
     def hidden(self, x: "Floats") -> "Floats":
-        return np.maximum(x @ self.first + self.first_bias, 0)
+        values: Floats = np.maximum(x @ self.first + self.first_bias, 0)
+        return values
 
     def probabilities(self, x: "Floats") -> "Floats":
         """One row for each row of features."""
