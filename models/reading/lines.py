@@ -31,7 +31,8 @@ _MARGIN = 0.2
 _LEAST_HEIGHT = 0.2
 """A line lower than this share of the crop is a rim or a scratch; then the upper part is taken as it is."""
 _UPPER_PART = 0.7
-_EXPIRY_WIDTH = 0.5
+_RECENTRED = 3
+_EXPIRY_WIDTH = 0.58
 """Share of the crop's width in which the expiry stands: in the middle on cars, to the right on motorcycles."""
 
 
@@ -103,7 +104,16 @@ def _fullest_part(line: "Image", strokes: "NDArray[np.float32]", top: float) -> 
     below = strokes[int(top * len(strokes)) :]
     if line.shape[0] < 8 or len(below) < 4:
         return None
-    window = round(_EXPIRY_WIDTH * _WIDTH)
-    sums = np.convolve(below.sum(axis=0), np.ones(window, dtype=np.float32), "valid")
-    first = int(sums.argmax()) / _WIDTH * line.shape[1]
+    first = _fullest_window(below.sum(axis=0), round(_EXPIRY_WIDTH * _WIDTH)) / _WIDTH * line.shape[1]
     return line[:, int(first) : int(first + _EXPIRY_WIDTH * line.shape[1])]
+
+
+def _fullest_window(columns: "NDArray[np.float32]", window: int) -> int:
+    """First column of the window with the most strokes, these in its middle: at its edge a digit would be cut."""
+    first = int(np.convolve(columns, np.ones(window, dtype=np.float32), "valid").argmax())
+    places = np.arange(len(columns))
+    for _ in range(_RECENTRED):
+        inside = columns[first : first + window]
+        middle = float((places[first : first + window] * inside).sum() / max(float(inside.sum()), 1e-6))
+        first = int(np.clip(round(middle - window / 2), 0, len(columns) - window))
+    return first
