@@ -48,7 +48,7 @@ def measured(folder: Path, truth_file: Path | None = None, sheets: Path | None =
     """A row for each clip: how many violations happened, were found, and were found although there was none."""
     truth = json.loads((truth_file or folder.parent / "clips_truth.json").read_text())
     clips = [_clip(load_site(file, {**os.environ, "ETLE_CLIPS": str(folder.absolute())}), truth) for file in SITES]
-    with tempfile.TemporaryDirectory() as data, open_stores(argparse.Namespace(data=Path(data), database=None)) as stores:
+    with tempfile.TemporaryDirectory() as data, open_stores(argparse.Namespace(data=Path(data), database=None, evidence=None)) as stores:
         return [_row(clip, stores, sheets) for clip in clips]
 
 

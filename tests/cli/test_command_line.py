@@ -9,7 +9,7 @@ from etle.cli import COMMANDS, main, parser
 def test_help_names_every_command():
     text = parser().format_help()
     for command in COMMANDS:
-        assert command.__name__.rpartition(".")[2] in text
+        assert command.__name__.rpartition(".")[2].replace("_", "-") in text
 
 
 @pytest.mark.parametrize("words", [["run", "--help"], ["demo", "--help"], ["init", "--help"], ["violations", "list", "--help"]])

@@ -16,7 +16,7 @@ def test_crossings_on_red_in_real_clips_are_found_and_no_others():
     if not (shared / "data" / "clips").is_dir():
         pytest.skip(f"no real clips: {shared / 'data' / 'clips'} is not there (set ETLE_SHARED)")
     try:
-        weight("vehicles"), weight("plates"), weight("ppocrv6-rec")
+        weight("vehicles"), weight("plate-finder"), weight("ppocrv6-rec")
     except WeightsMissing as error:
         pytest.skip(str(error))
     rows = measured(shared / "data" / "clips")
