@@ -15,6 +15,7 @@ from benchmark.faults.stand import Stand, standing, wait_until
 from etle.commands.detect import SiteStages
 from etle.commands.wiring import open_engines, shipped_law
 from etle.store.database import Database
+from etle.types import CameraId
 
 FAULTS_A_PASS: Final = 25
 """So many faults while one pass over the clips is streamed."""
@@ -52,7 +53,7 @@ def disturb(stand: Stand, footage: Footage, pictures: Sequence[Picture], faults:
     targets: list[Target] = [*stand.roles, *stand.servers]
     laid = 0
     for number in range(faults):
-        upto = len(pictures) * (number + 1) // faults
+        upto = max(len(pictures) * (number + 1) // faults, _all_begun(pictures))
         for picture in pictures[laid:upto]:
             footage.lay(picture)
         laid = upto
@@ -68,6 +69,14 @@ def disturb(stand: Stand, footage: Footage, pictures: Sequence[Picture], faults:
         if say:
             print(f"{number + 1:4} {target.name:9} {fault.value}", flush=True)
     return done
+
+
+def _all_begun(pictures: Sequence[Picture]) -> int:
+    """How many it takes until every camera has one: ingest calls an empty folder a mistake, and is right."""
+    first: dict[CameraId, int] = {}
+    for number, picture in enumerate(pictures, 1):
+        first.setdefault(picture.camera, number)
+    return max(first.values())
 
 
 def drain(stand: Stand, expected: Expected, say: bool) -> None:

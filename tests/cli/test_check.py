@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import cv2
+import psycopg2
 import pytest
 from footage.cameras import http_camera, parts, plain
 from footage.films import film, jpeg, picture
@@ -155,14 +158,24 @@ def test_a_disk_that_has_no_room_for_the_spool_is_a_problem(tmp_path):
 def test_where_all_is_well_nothing_stands_in_the_way(live_kafka, live_postgres, tmp_path):
     more = {
         "broker": {"prefix": "check", "servers": [live_kafka.address], "frames": {"partitions": 2, "retention_hours": 1, "largest_mb": 8}},
-        "store": {"database": live_postgres.address, "evidence": "evidence"},
+        "store": {"database": (address := _new_database(live_postgres.address)), "evidence": "evidence"},
     }
     site = a_site(tmp_path, {"file": "a.mp4"}, more=more)
     before = [*_servers(site)]
     assert {finding.subject for finding in before if finding.state is State.PROBLEM} == {"topics", "database"}
-    for command in (["topics", "create", str(site)], ["database", "migrate", "--database", live_postgres.address]):
+    for command in (["topics", "create", str(site)], ["database", "migrate", "--database", address]):
         subprocess.run([sys.executable, "-m", "etle.cli", *command], check=True, capture_output=True)
     assert {finding.state for finding in _servers(site)} == {State.OK}
+
+
+def _new_database(address: str) -> str:
+    """Beside the one that other tests have filled."""
+    connection = psycopg2.connect(address)
+    connection.autocommit = True
+    name = f"check_{uuid4().hex[:8]}"
+    connection.cursor().execute(f"CREATE DATABASE {name}")
+    connection.close()
+    return urlsplit(address)._replace(path=f"/{name}").geturl()
 
 
 def _servers(path: Path) -> list[Finding]:

@@ -125,7 +125,7 @@ class TestVerify:
         from etle.commands.store_options import open_stores
 
         folder = tmp_path / "data"
-        with open_stores(argparse.Namespace(data=folder, database=None)) as stores:
+        with open_stores(argparse.Namespace(data=folder, database=None, evidence=None)) as stores:
             writer = Writer(stores.cases, stores.evidence, lambda violation, files: make_manifest(violation, files, stores.signer))
             writer.put(a_parcel())
             writer.put(a_parcel("2"))
