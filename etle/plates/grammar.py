@@ -31,6 +31,7 @@ class PlateNote(StrEnum):
 
     NO_PLATE_SHAPE = "no_plate_shape"
     UNKNOWN_PREFIX = "unknown_prefix"
+    NO_SUFFIX = "no_suffix"
     ENDED_SUFFIX = "ended_suffix"
     NUMBER_OF_OTHER_VEHICLE = "number_of_other_vehicle"
     OFFICIAL = "official"
@@ -40,6 +41,10 @@ class PlateNote(StrEnum):
 NOTE_TEXTS: dict[PlateNote, tuple[str, str]] = {
     PlateNote.NO_PLATE_SHAPE: ("Teks tidak berbentuk nomor Indonesia", "The text has no shape of an Indonesian plate"),
     PlateNote.UNKNOWN_PREFIX: ("Kode wilayah tidak dikenal", "Unknown area code"),
+    PlateNote.NO_SUFFIX: (
+        "Tanpa huruf di belakang angka: jarang, mungkin terpotong",
+        "No letters after the number: rare, they may be cut off",
+    ),
     PlateNote.ENDED_SUFFIX: (
         "Seri huruf ini tidak diterbitkan lagi: diduga palsu",
         "These letters are no longer issued: presumably a fake",
@@ -138,6 +143,8 @@ def _civil_notes(plate: ParsedPlate, vehicle: VehicleClass | None, at: datetime,
     notes = []
     if tables.area(plate.prefix, at.date()) is None:
         notes.append(PlateNote.UNKNOWN_PREFIX)
+    if not plate.suffix:
+        notes.append(PlateNote.NO_SUFFIX)
     if any(_has_ended(plate, ended, at) for ended in tables.special.ended):
         notes.append(PlateNote.ENDED_SUFFIX)
     if plate.kind is PlateKind.OFFICIAL and at.date() >= tables.special.officials.valid_from:

@@ -88,6 +88,7 @@ def test_the_second_line_alone() -> None:
         pytest.param("D8100A", VehicleClass.CAR, (), id="a pick-up looks like a car"),
         pytest.param("D8100A", VehicleClass.MOTORCYCLE, (N.NUMBER_OF_OTHER_VEHICLE,), id="a goods number on a motorcycle"),
         pytest.param("QX1234A", VehicleClass.CAR, (N.UNKNOWN_PREFIX,), id="an unknown area code"),
+        pytest.param("B1234", VehicleClass.CAR, (N.NO_SUFFIX,), id="a plate without its last letters: rare, and what is left of a cut one"),
         pytest.param("B1234RFS", VehicleClass.CAR, (N.ENDED_SUFFIX,), id="RF ended in 2023: presumably a fake"),
         pytest.param("B1234QH", VehicleClass.CAR, (N.ENDED_SUFFIX,), id="so did QH in Jakarta"),
         pytest.param("L1234QH", VehicleClass.CAR, (), id="in Surabaya QH are ordinary letters"),
