@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmark import report
 from etle.clock import SystemClock
@@ -52,7 +53,7 @@ def main() -> None:
     report.save(args.json, {"ratio": ratio, "ratio_wall": wall, "frames": frames, "cameras": rows})
 
 
-def _measured(site: Site, camera: Camera) -> dict[str, float]:
+def _measured(site: Site, camera: Camera) -> dict[str, Any]:
     engines = open_engines(site.detect)
     detector = engines.detector
     if not isinstance(detector, OnnxVehicleDetector):

@@ -17,9 +17,13 @@ from models.yolov8 import Yolo, shape_for, without_doubles
 if TYPE_CHECKING:
     from etle.types import Image
 
-_CROP_PX, _CROP_AGAIN_PX = 320, 640
-"""Sides of the inputs for a vehicle's crop. Crops of all proportions share them: many sessions would fill the memory. The first look at
-416 would find 1 in 100 plates more in one frame, for half as much time again; a track has more than one."""
+_CROP_WIDTH = 256
+"""Of the input for a vehicle's crop: a plate is a quarter to a half as wide as its vehicle, whatever the height of the crop. A tall crop
+pressed into a square of 320 costs as much, shows half of a motorcycle's number as a whole plate, and is surer of that."""
+_CROP_HEIGHTS = (192, 256, 384, 640)
+"""The lowest into which the crop fits. Few, because each keeps memory of its own."""
+_CROP_AGAIN_PX = 640
+"""Side of the input for a second look, which crops of all proportions share."""
 _FRAME_PX = (416, 640, 1280)
 """Longer sides of the inputs for a whole frame: a close-up fills it, and far plates are small in it."""
 _LEAST_SCORE = 0.05
@@ -49,7 +53,7 @@ class OnnxPlateFinder:
         return tuple(plate for plate in plates if plate.score >= _PLATE_FROM)
 
     def _in_crop(self, image: "Image") -> tuple[PlateBox, ...]:
-        first = self._look(image, (_CROP_PX, _CROP_PX))
+        first = self._look(image, _shape_for_crop(image))
         if first and first[0].score >= _SURE:
             return first
         return merged([first, self._look(image, (_CROP_AGAIN_PX, _CROP_AGAIN_PX))])
@@ -60,6 +64,11 @@ class OnnxPlateFinder:
     def _look(self, image: "Image", shape: tuple[int, int]) -> tuple[PlateBox, ...]:
         candidates = self._yolo.candidates(image, shape, least=_LEAST_SCORE)
         return tuple(PlateBox(box=found.box, score=found.score) for found in without_doubles(candidates, _DOUBLE))
+
+
+def _shape_for_crop(image: "Image") -> tuple[int, int]:
+    height = _CROP_WIDTH * image.shape[0] / image.shape[1]
+    return next((each for each in _CROP_HEIGHTS if each >= height), _CROP_HEIGHTS[-1]), _CROP_WIDTH
 
 
 def open_plate_finder(weights: Path | None = None, *, threads: int = 1) -> PlateFinder:

@@ -1,5 +1,8 @@
 """Which frames of a track are worth looking for a plate in: reading costs more than everything before it together."""
 
+from collections.abc import Sequence
+
+from etle.geometry import overlap
 from etle.types import Box, Sighting, Track
 
 _EDGE_PX = 2.0
@@ -8,9 +11,14 @@ _CUT = 0.25
 _LARGE_ENOUGH = 0.3
 """Of the largest box's area: at half of the width a plate has a quarter of the pixels and adds a guess, not a vote."""
 
+_STANDS = 0.94
+"""Intersection over union of two boxes of one vehicle from which it has not moved between them."""
+_OF_ONE_VIEW = 2
+"""Frames that are taken of a vehicle that stands: readers say of the same view the same."""
+
 
 def frames_worth_reading(track: Track, limit: int, *, picture_width: int, picture_height: int) -> tuple[Sighting, ...]:
-    """At most `limit` sightings, oldest first: large boxes, not cut by the picture's edge, and apart in time.
+    """At most `limit` sightings, oldest first: large boxes, not cut by the picture's edge, apart in time, and not all of one view.
 
     Frames next to each other share their blur and glare; apart in time they err apart.
     """
@@ -21,9 +29,19 @@ def frames_worth_reading(track: Track, limit: int, *, picture_width: int, pictur
     chosen: list[Sighting] = []
     for apart_s in (_apart_s(candidates, limit), 0.0):
         for sighting in candidates:
-            if len(chosen) < limit and sighting not in chosen and all(_seconds(sighting, other) >= apart_s for other in chosen):
+            new = sighting not in chosen and _shows_more(sighting, chosen)
+            if len(chosen) < limit and new and all(_seconds(sighting, other) >= apart_s for other in chosen):
                 chosen.append(sighting)
     return tuple(sorted(chosen, key=lambda s: s.sequence))
+
+
+def _shows_more(sighting: Sighting, chosen: Sequence[Sighting]) -> bool:
+    return sum(same_view(sighting, other) for other in chosen) < _OF_ONE_VIEW
+
+
+def same_view(one: Sighting, other: Sighting) -> bool:
+    """Whether the vehicle has not moved between two sightings."""
+    return overlap(one.box, other.box) >= _STANDS
 
 
 def _worth(box: Box, width: int, height: int) -> float:

@@ -14,8 +14,8 @@ from etle.protocols import PlateFinder, PlateReader
 from etle.types import Box, Certainty, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
 from models.tracker import vehicle_of
 from pipeline.decoding import decode
-from pipeline.plate_frames import frames_worth_reading
-from pipeline.plate_views import OTHERS, Cut, Seen, agree, around, at_odds, find_in
+from pipeline.plate_frames import frames_worth_reading, same_view
+from pipeline.plate_views import WIDER, Cut, Seen, agree, around, at_odds, find_in
 from pipeline.plate_vote import vote
 from pipeline.ring import FrameRing
 
@@ -23,9 +23,7 @@ _AROUND = Cut(0.08, 0.08)
 """A vehicle's crop takes in so much of its surroundings: detectors cut plates that hang low."""
 _ENOUGH = 6
 """Reads that all agree, even if the vote may not call them certain: an area code that nobody knows stays unknown in every frame."""
-_AGAIN = 1
-"""Plates of which other cuts are read if the vote is in doubt after all frames: the largest."""
-_WHOLE_FRAMES = 2
+_WHOLE_FRAMES = 1
 """Frames that are searched whole if no crop of the vehicle showed a plate."""
 _FITS: Mapping[VehicleClass, float] = {
     VehicleClass.MOTORCYCLE: 0.38,
@@ -51,30 +49,37 @@ class PlateSearch:
     def plate_of(self, track: Track, others: Sequence[Track], frames: FrameRing, at: datetime) -> Plate:
         """What the plate says, by all reads in the frames that are still there. `at`: the moment of the violation."""
         vehicle = vehicle_of(track)
+        best = list(self._best_first(track, frames))
         seen: list[Seen] = []
         reads: list[PlateSighting] = []
-        for plate in self._plates(track, others, frames):
+        for plate in self._plates(best, others):
             seen.append(plate)
             reads += plate.reads(self.readers)
             if _is_enough(reads, vehicle, at):
                 return vote(reads, vehicle, at)
-        for plate in sorted(seen, key=lambda plate: -plate.plate.box.area)[:_AGAIN]:
-            reads += plate.reads(self.readers, OTHERS)
-            if self.arbiter and at_odds(reads):
-                reads += plate.reads([self.arbiter])
+        if seen:
+            reads += self._read_again(max(seen, key=lambda plate: plate.plate.box.area), best, reads)
         return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
 
-    def _plates(self, track: Track, others: Sequence[Track], frames: FrameRing) -> Iterator[Seen]:
-        """The vehicle's plate in its best frames; if its crops show none, in the whole of some."""
-        best = list(self._best_first(track, frames))
-        found = 0
+    def _read_again(self, plate: Seen, best: Sequence[tuple[Sighting, Frame]], reads: Sequence[PlateSighting]) -> list[PlateSighting]:
+        """The plate in a wider cut, from another frame of the same view if there is one; and by the arbiter if readers stay at odds."""
+        again = _in_another_frame(plate, best).reads(self.readers, WIDER)
+        if self.arbiter and at_odds([*reads, *again]):
+            again += plate.reads([self.arbiter])
+        return again
+
+    def _plates(self, best: Sequence[tuple[Sighting, Frame]], others: Sequence[Track]) -> Iterator[Seen]:
+        """The vehicle's plate in its best frames, once in each view; if its crops show none, in the whole of the first."""
+        shown: list[Sighting] = []
         for whole, some in ((False, best), (True, best[:_WHOLE_FRAMES])):
             for sighting, frame in some:
+                if any(same_view(sighting, other) for other in shown):
+                    continue
                 plate = self._plate(sighting, frame, _boxes_at(sighting.sequence, others), whole=whole)
                 if plate is not None:
-                    found += 1
+                    shown.append(sighting)
                     yield plate
-            if found:
+            if shown:
                 return
 
     def _best_first(self, track: Track, frames: FrameRing) -> Iterator[tuple[Sighting, Frame]]:
@@ -96,6 +101,15 @@ class PlateSearch:
         found = self.finder.find([image], whole=True)[0] if whole else find_in(self.finder, image, around(image, sighting.box, _AROUND))
         mine = next((plate for plate in found if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
         return Seen(image, mine, frame.sequence, frame.captured_at) if mine else None
+
+
+def _in_another_frame(plate: Seen, best: Sequence[tuple[Sighting, Frame]]) -> Seen:
+    """The same plate a while later or earlier, where the vehicle stood; otherwise the same again."""
+    here = next(sighting for sighting, _ in best if sighting.sequence == plate.sequence)
+    for sighting, frame in best:
+        if sighting is not here and same_view(sighting, here):
+            return Seen(decode(frame), plate.plate, frame.sequence, frame.captured_at)
+    return plate
 
 
 def _is_enough(reads: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> bool:

@@ -56,7 +56,7 @@ class Stand:
     def _through(self, kind: str, load: Load) -> float:
         reading, writing = self._job(f"{kind} out", load), self._job(f"{kind} in", load)
         sent, received = _result(writing), _result(reading)
-        return load.megabytes / (received["ended_at"] - sent["began_at"])
+        return load.megabytes / float(received["ended_at"] - sent["began_at"])
 
     def _job(self, way: str, load: Load) -> "subprocess.Popen[str]":
         command = [sys.executable, "-W", "ignore", "-m", "benchmark.broker.jobs", way]
@@ -88,7 +88,7 @@ class Stand:
 def _result(job: "subprocess.Popen[str]") -> Mapping[str, Any]:
     told, _ = job.communicate()
     if job.returncode:
-        raise SystemExit(f"{job.args}: failed with exit code {job.returncode}")
+        raise SystemExit(f"{job.args!r}: failed with exit code {job.returncode}")
     result: Mapping[str, Any] = json.loads(told)
     return result
 

@@ -56,6 +56,10 @@ class Role:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self.running else None
+
     def disturb(self, fault: Fault) -> None:
         self.look()
         if self._process is None:

@@ -162,7 +162,8 @@ def _registered(body: str, rng: random.Random) -> Vehicle:
 def _pixels(points: Array, matrix: Array) -> Array:
     clip = np.c_[points, np.ones(len(points))] @ matrix.T
     seen = clip[:, :2] / clip[:, 3:4]
-    return np.c_[(seen[:, 0] * 0.5 + 0.5) * SIDE_PX, (0.5 - seen[:, 1] * 0.5) * SIDE_PX]
+    pixels: Array = np.c_[(seen[:, 0] * 0.5 + 0.5) * SIDE_PX, (0.5 - seen[:, 1] * 0.5) * SIDE_PX]
+    return pixels
 
 
 def _cut(image: NDArray[np.uint8], quad: Array, close: bool) -> tuple[NDArray[np.uint8], Array]:

@@ -57,7 +57,8 @@ def _open_reader(name: str, settings: Detection) -> "PlateReader":
     if name == "tnkb" and settings.reader_weights:
         return open_plate_reader(name, settings.reader_weights, threads=settings.threads)
     weights = weight(_READERS[name])
-    return open_plate_reader(name, weights.parent if name == "easyocr" else weights, threads=settings.threads)
+    details = "tnkb" not in settings.readers or name == "tnkb"  # its expiries are the better ones, and one colour is enough
+    return open_plate_reader(name, weights.parent if name == "easyocr" else weights, threads=settings.threads, details=details)
 
 
 def made_by(site: Site, camera: Camera, engines: Engines) -> Digest:

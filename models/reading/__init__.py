@@ -13,26 +13,26 @@ _TNKB_WIDTH = 192
 """It was trained at this width; wider is no better."""
 
 
-def _ppocr(weights: Path, threads: int) -> PlateReader:
+def _ppocr(weights: Path, threads: int, details: bool) -> PlateReader:
     from models.reading.ppocr import PpOcrPlateReader
 
-    return PpOcrPlateReader(weights, threads=threads)
+    return PpOcrPlateReader(weights, threads=threads, details=details)
 
 
-def _tnkb(weights: Path, threads: int) -> PlateReader:
+def _tnkb(weights: Path, threads: int, details: bool) -> PlateReader:
     """Our own: PP-OCR's recogniser, taught the typeface of Indonesian plates, on lines of that width."""
     from models.reading.ppocr import PpOcrPlateReader
 
-    return PpOcrPlateReader(weights, threads=threads, name="tnkb", misreads={}, width=192)
+    return PpOcrPlateReader(weights, threads=threads, name="tnkb", misreads={}, width=_TNKB_WIDTH, details=details)
 
 
-def _easyocr(weights: Path, threads: int) -> PlateReader:
+def _easyocr(weights: Path, threads: int, details: bool) -> PlateReader:
     from models.reading.easyocr_engine import EasyOcrPlateReader
 
     return EasyOcrPlateReader(weights)
 
 
-PLATE_READERS: dict[str, Callable[[Path, int], PlateReader]] = {
+PLATE_READERS: dict[str, Callable[[Path, int, bool], PlateReader]] = {
     "tnkb": _tnkb,
     "ppocr": _ppocr,
     "easyocr": _easyocr,
@@ -40,11 +40,11 @@ PLATE_READERS: dict[str, Callable[[Path, int], PlateReader]] = {
 """Each engine by the name that a site file calls it."""
 
 
-def open_plate_reader(engine: str, weights: Path, *, threads: int = 1) -> PlateReader:
-    """`weights` is the ONNX file for `tnkb` and `ppocr`, the folder with english_g2.pth for `easyocr`.
+def open_plate_reader(engine: str, weights: Path, *, threads: int = 1, details: bool = True) -> PlateReader:
+    """`weights` is the ONNX file for `tnkb` and `ppocr`, the folder with english_g2.pth for `easyocr`. `details`: colour and expiry, too.
 
     Raises ConfigError for an unknown engine, WeightsMissing, WeightsError, MissingExtra.
     """
     if engine not in PLATE_READERS:
         raise ConfigError(f"There is no plate reader {engine!r}. There are: {', '.join(PLATE_READERS)}")
-    return PLATE_READERS[engine](weights, threads)
+    return PLATE_READERS[engine](weights, threads, details)

@@ -77,17 +77,24 @@ def load_network(path: Path) -> ColourNetwork:
 
 
 def plate_colour(crop: "Image") -> PlateColour:
-    if crop.shape[0] < 8 or crop.shape[1] < 24 or _contrast(crop) < _LEAST_CONTRAST:
+    if crop.shape[0] < 8 or crop.shape[1] < 24:
         return PlateColour.UNKNOWN
-    shares = _shipped().probabilities(features(crop)[None])[0]
+    bright, dark, _ = parts = _parts(crop)
+    if bright.mean() - dark.mean() < _LEAST_CONTRAST:
+        return PlateColour.UNKNOWN
+    shares = _shipped().probabilities(_features(crop, parts)[None])[0]
     best = int(shares.argmax())
     return COLOURS[best] if shares[best] >= _SURE else PlateColour.UNKNOWN
 
 
 def features(crop: "Image") -> "Floats":
     """The crop in a few pixels, and what its light and dark parts are like; all about 0, at most 1."""
+    return _features(crop, _parts(crop))
+
+
+def _features(crop: "Image", parts: "tuple[Floats, Floats, float]") -> "Floats":
     grid = cv2.resize(crop, _GRID, interpolation=cv2.INTER_AREA).astype(np.float32).ravel() / 127.5 - 1
-    bright, dark, share = _parts(crop)
+    bright, dark, share = parts
     return np.concatenate([grid, bright / 127.5 - 1, dark / 127.5 - 1, [_POLARITY * (share - 0.5)]]).astype(np.float32)
 
 
@@ -110,11 +117,6 @@ def _light(grey: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     threshold, _ = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     light: NDArray[np.bool_] = flat > threshold
     return light
-
-
-def _contrast(crop: "Image") -> float:
-    bright, dark, _ = _parts(crop)
-    return float(bright.mean() - dark.mean())
 
 
 @cache

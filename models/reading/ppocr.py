@@ -5,6 +5,7 @@ metadata under `character`, so a recogniser fine-tuned to fewer of them runs in 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from etle.plates.automaton import SYMBOLS, expiry_automaton, plate_automaton
 from etle.types import CharacterRead, Digest, PlateRead
 from models.reading import ctc
 from models.reading.colour import plate_colour
-from models.reading.lines import find_lines
+from models.reading.lines import PlateLines, find_lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +54,7 @@ here are set by hand between these, on the cautious side: a doubt too many costs
 
 
 class PpOcrPlateReader:
-    """Reads the main line, the colour and, on crops wide enough, the expiry."""
+    """Reads the main line and, as `details`, the colour and, on crops wide enough, the expiry."""
 
     def __init__(
         self,
@@ -63,14 +64,17 @@ class PpOcrPlateReader:
         name: str = "ppocrv6",
         misreads: Mapping[str, tuple[str, float]] = TYPEFACE_MISREADS,
         width: int = _MAIN_WIDTH,
+        details: bool = True,
     ) -> None:
         """`misreads`: empty for a recogniser that was trained on Indonesian plates. `width`: what the number's line is padded to.
+        `details`: False leaves colour and expiry to another reader.
 
         Raises WeightsMissing, WeightsError, MissingExtra.
         """
         self.name = name
         self._misreads = misreads
         self._width = width
+        self._details = details
         self._session, self.digest = _open(path, threads)
         self._input = self._session.get_inputs()[0].name
         self._columns, self._fold = _columns(self._session, path)
@@ -87,16 +91,14 @@ class PpOcrPlateReader:
         text = _main_text(main)
         if not text:
             return PlateRead(reader=self.name, text="", characters=())
-        expiry = None
-        if lines.expiry is not None and crop.shape[1] >= _EXPIRY_FROM_PX:
-            expiry = _expiry(self._recognise(lines.expiry, _EXPIRY_WIDTH))
-        return PlateRead(
-            reader=self.name,
-            text=text,
-            characters=tuple(_corrected(read, self._misreads) for read in ctc.characters(main.steps, text)),
-            colour=plate_colour(crop),
-            expiry=expiry,
-        )
+        characters = tuple(_corrected(read, self._misreads) for read in ctc.characters(main.steps, text))
+        number = PlateRead(reader=self.name, text=text, characters=characters)
+        return replace(number, colour=plate_colour(crop), expiry=self._expiry(crop, lines)) if self._details else number
+
+    def _expiry(self, crop: "Image", lines: PlateLines) -> str | None:
+        if lines.expiry is None or crop.shape[1] < _EXPIRY_FROM_PX:
+            return None
+        return _expiry(self._recognise(lines.expiry, _EXPIRY_WIDTH))
 
     def _recognise(self, line: "Image", width: int) -> "_Steps":
         probabilities = self._run(_blob(line, width)[None])

@@ -38,12 +38,18 @@ def track(*rows: tuple[float, float, float, float]) -> Track:
         pytest.param([(0, 100, 500, 200), (1, 100, 600, 210), (2, 100, 860, 220)], 2, [0, 1], id="not the one that the lower edge cuts"),
         pytest.param([(0, 0, 100, 300), (1, 0, 100, 290)], 2, [0, 1], id="cut ones where there is nothing else"),
         pytest.param(
-            [(0, 100, 100, 200), (0.1, 100, 100, 201), (0.2, 100, 100, 202), (2, 100, 100, 198), (4, 100, 100, 196)],
+            [(0, 100, 100, 200), (0.1, 101, 100, 201), (0.2, 102, 100, 202), (2, 130, 100, 198), (4, 160, 100, 196)],
             3,
             [2, 3, 4],
             id="apart in time rather than the three nearest to the best",
         ),
         pytest.param([(0, 100, 100, 200), (0.1, 100, 100, 201)], 5, [0, 1], id="fewer than the limit: all"),
+        pytest.param(
+            [(0, 100, 100, 190), (1, 300, 100, 200), (2, 300, 101, 200), (3, 301, 100, 200), (4, 300, 100, 201)],
+            5,
+            [0, 1, 4],
+            id="a vehicle that stands is read twice where it stands",
+        ),
     ],
 )
 def test_frames_worth_reading(rows: list[tuple[float, float, float, float]], limit: int, expected: list[int]) -> None:
