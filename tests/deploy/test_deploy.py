@@ -6,9 +6,11 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pytest
 import yaml
@@ -16,8 +18,12 @@ import yaml
 pytest.importorskip("prometheus_client", reason="needs the `ingest` extra")
 
 from etle.cli import parser
+from etle.errors import ConfigError
 from etle.observe.metrics import Metrics
+from etle.store.database import Database
 from etle.store.s3 import SETTINGS
+from etle.testing.services import ServiceMissing, running_postgres
+from etle.testing.services.postgres import postgres_programs
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -262,3 +268,44 @@ if HELM is not None:  # it takes minutes to build, so CI goes without; the value
             assert callable(parser().parse_args(container["args"]).run)
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert all(pod["securityContext"]["runAsNonRoot"] for pod in pods)
+
+
+def test_the_databases_first_script_makes_users_that_can_do_their_part(tmp_path: Path) -> None:
+    """Under a real PostgreSQL, with passwords that a shell or SQL could stumble over; then what the compose file's `migrate` does."""
+    try:
+        running = running_postgres(tmp_path)
+        server = running.__enter__()
+    except ServiceMissing as error:
+        pytest.skip(str(error))
+    try:
+        place = urlsplit(server.address)
+        passwords = {role: f"o'{role} $HOME \"%:/@" for role in ("owner", "writer", "reviewer", "reader")}
+        given = {f"ETLE_{role.upper()}_PASSWORD": password for role, password in passwords.items()}
+        where = {"PGHOST": str(place.hostname), "PGPORT": str(place.port), "POSTGRES_USER": str(place.username)}
+        programs = {"PATH": f"{postgres_programs()}:{os.environ['PATH']}"}
+        subprocess.run(["sh", DEPLOY / "postgres/roles.sh"], env=os.environ | given | where | programs, check=True, capture_output=True)
+
+        def address(role: str) -> str:
+            return f"postgresql://etle_{role}:{quote(passwords[role], safe='')}@{place.hostname}:{place.port}/etle"
+
+        for deed in ("migrate", "roles"):
+            etle = [sys.executable, "-m", "etle.cli", "database", deed]
+            subprocess.run(etle, env=os.environ | {"ETLE_DATABASE": address("owner")}, check=True, capture_output=True)
+        assert _may(address("writer"), "SELECT count(*) FROM queue")
+        assert _may(address("reviewer"), "SELECT count(*) FROM violations")
+        assert not _may(address("writer"), "DELETE FROM decisions")
+        assert not _may(address("reader"), "DELETE FROM violations")
+    finally:
+        running.__exit__(None, None, None)
+
+
+def _may(address: str, statement: str) -> bool:
+    database = Database(address)
+    try:
+        with database.transaction() as cursor:
+            cursor.execute(statement)
+    except ConfigError:
+        return False
+    finally:
+        database.close()
+    return True
