@@ -1,6 +1,7 @@
 """The application, made of what it is given: cases, evidence, users, a clock. It opens nothing by itself."""
 
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Request
@@ -17,15 +18,27 @@ from review.access import SignInNeeded, Visitor, check_form, visitor_or_none, wo
 from review.desk import Desk
 from review.pages import STATIC_FOLDER, Guard, error_page, static_version
 from review.passwords import Passwords
+from review.watched import Watched, open_cases
+
+if TYPE_CHECKING:
+    from etle.observe.metrics import Metrics
 
 ROUTERS: Final = (sign_in.router, queue.router, files.router, browse.router)
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
 """Where nobody has to be signed in, or where it is no matter of rights. A test holds every other route to a right."""
 
 
-def create_app(*, cases: CaseStore, evidence: EvidenceStore, users: Users, clock: Clock, passwords: Passwords | None = None) -> FastAPI:
+def create_app(
+    *,
+    cases: CaseStore,
+    evidence: EvidenceStore,
+    users: Users,
+    clock: Clock,
+    passwords: Passwords | None = None,
+    metrics: "Metrics | None" = None,
+) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_form)])
-    app.state.desk = Desk(cases=cases, evidence=evidence, users=users, clock=clock, passwords=passwords or Passwords())
+    app.state.desk = Desk(cases=cases, evidence=evidence, users=users, clock=clock, passwords=passwords or Passwords(), metrics=metrics)
     app.mount(f"/static/{static_version()}", StaticFiles(directory=STATIC_FOLDER), name="static")
     for routes in ROUTERS:
         app.include_router(routes)
@@ -35,6 +48,9 @@ def create_app(*, cases: CaseStore, evidence: EvidenceStore, users: Users, clock
     app.add_exception_handler(StoreUnavailable, _store_away)
     app.add_exception_handler(500, _broken)
     app.add_middleware(Guard)
+    if metrics is not None:
+        app.add_middleware(Watched, metrics=metrics)
+        metrics.count_open_cases(partial(open_cases, cases))
     return app
 
 

@@ -1,12 +1,16 @@
 """What the pages work with, ready made: the cases, their evidence, the users, the time."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.store.users import Users
 from review.passwords import Passwords
+
+if TYPE_CHECKING:
+    from etle.observe.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +20,7 @@ class Desk:
     users: Users
     clock: Clock
     passwords: Passwords
+    metrics: "Metrics | None" = None
 
 
 def desk_of(request: Request) -> Desk:

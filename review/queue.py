@@ -140,6 +140,8 @@ def decide(
         desk.cases.decide(decision)
     except CaseTaken:
         return _page(request, who, case, message=words("verdict.taken"), status=409)
+    if desk.metrics:
+        desk.metrics.decision(verdict, seconds)
     record(desk, who, "decided", case_id, detail=" ".join(filter(None, (verdict, reason))))
     return _next(desk, who, after=case_id)
 

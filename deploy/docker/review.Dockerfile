@@ -19,8 +19,8 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin etle \
 COPY --from=build /opt/etle /opt/etle
 ENV PATH=/opt/etle/bin:$PATH PYTHONUNBUFFERED=1 ETLE_DATA=/var/lib/etle
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8080 9464
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/sign-in', timeout=4)"]
 ENTRYPOINT ["etle"]
-CMD ["review", "--host", "0.0.0.0", "--port", "8080"]
+CMD ["review", "--host", "0.0.0.0", "--port", "8080", "--metrics", "9464", "--log", "json"]

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from etle.clock import SystemClock
+from etle.commands.observe_options import add_observe_options, open_observation
 from etle.commands.store_options import Stores, add_store_options, data_folder, open_stores
 from etle.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from etle.observe.metrics import Metrics
 
 DEMO_NAME: Final = "peninjau"
 """Reviewer, in Indonesian."""
@@ -24,6 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
     parser.add_argument("--behind-proxy", metavar="ADDRESS", help="the proxy that ends TLS in front: its word on the visitor is taken")
     add_store_options(parser)
+    add_observe_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -33,19 +37,25 @@ def run(args: argparse.Namespace) -> int:
     from etle.store.users import Users
 
     console = Console()
-    with open_stores(args) as stores:
+    with open_observation(args) as seen, open_stores(args) as stores:
         if not Users(stores.database).users():
             console.print(f"Nobody may sign in yet: etle users add NAME --role reviewer --data {data_folder(args)}", soft_wrap=True)
 
         def started() -> None:
             console.print(f"Reviewers find their cases at http://{args.host}:{args.port}/   (Ctrl-C ends)")
 
-        serve_review(stores, args.host, args.port, behind_proxy=args.behind_proxy, started=started)
+        serve_review(stores, args.host, args.port, behind_proxy=args.behind_proxy, metrics=seen.metrics, started=started)
     return 0
 
 
 def serve_review(
-    stores: Stores, host: str, port: int, *, behind_proxy: str | None = None, started: Callable[[], None] | None = None
+    stores: Stores,
+    host: str,
+    port: int,
+    *,
+    behind_proxy: str | None = None,
+    metrics: "Metrics | None" = None,
+    started: Callable[[], None] | None = None,
 ) -> None:
     """Until it is interrupted. `started` is called once it answers. Raises ConfigError if it cannot listen there."""
     from etle.store.users import Users
@@ -53,7 +63,7 @@ def serve_review(
     from review.serve import serve
 
     _check_port(host, port)
-    app = create_app(cases=stores.cases, evidence=stores.evidence, users=Users(stores.database), clock=SystemClock())
+    app = create_app(cases=stores.cases, evidence=stores.evidence, users=Users(stores.database), clock=SystemClock(), metrics=metrics)
     serve(app, host, port, behind_proxy=behind_proxy, started=started)
 
 

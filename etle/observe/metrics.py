@@ -5,7 +5,7 @@ The labels are bounded by the site file and by the enums here: nothing that come
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +67,8 @@ class EvidenceTrouble(StrEnum):
 MOST_RULES: Final = 50
 """The writer counts by a name that came in a message; a broken sender must not make a label of each."""
 _RULE: Final = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
+REQUEST_BUCKETS_S: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+DECISION_BUCKETS_S: Final = (2, 4, 6, 8, 10, 15, 20, 30, 60, 120, 300)
 INFERENCE_BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5, 10)
 
 
@@ -98,6 +100,13 @@ class Metrics:
         self._evidence_errors = Counter("etle_evidence_errors", "Evidence that could not be kept or read.", ("kind",), registry=registry)
         self._evidence_bytes = Counter("etle_evidence_bytes", "Bytes of evidence put into the store.", registry=registry)
         self._vendor = Counter("etle_vendor_messages", "Messages at the vendors' door.", ("vendor", "outcome"), registry=registry)
+        self._requests = Counter("etle_requests", "Answers of the reviewers' pages, by class of status.", ("status",), registry=registry)
+        self._request_s = Histogram("etle_request_seconds", "Until such an answer.", registry=registry, buckets=REQUEST_BUCKETS_S)
+        self._decisions = Counter("etle_decisions", "Verdicts of reviewers.", ("verdict",), registry=registry)
+        self._decision_s = Histogram(
+            "etle_decision_seconds", "From the case on the screen to its verdict.", registry=registry, buckets=DECISION_BUCKETS_S
+        )
+        self._open_cases = Gauge("etle_open_cases", "Cases without a verdict; no number while the database is away.", registry=registry)
         for target in Away:
             self._pauses.labels(target.value)
             self._paused.labels(target.value).set(0)
@@ -179,6 +188,20 @@ class Metrics:
     def vendor_message(self, vendor: str, outcome: str) -> None:
         """`vendor` is one that the site file names, `outcome` one of the door's few answers."""
         self._vendor.labels(vendor, outcome).inc()
+
+    def request(self, status: int, seconds: float) -> None:
+        self._requests.labels(f"{status // 100}xx").inc()
+        self._request_s.observe(seconds)
+
+    def decision(self, verdict: str, seconds: float | None) -> None:
+        """`seconds` None where nobody knows how long it took."""
+        self._decisions.labels(verdict).inc()
+        if seconds is not None:
+            self._decision_s.observe(seconds)
+
+    def count_open_cases(self, count: Callable[[], float]) -> None:
+        """`count` is asked whenever somebody reads the numbers."""
+        self._open_cases.set_function(count)
 
     def value(self, name: str, **labels: str) -> float | None:
         """What one number is now, under the name that Prometheus shows; None if there is no such number."""

