@@ -15,6 +15,7 @@ from etle.commands.ingest import add_data_option, box_signer, publisher_to
 from etle.commands.observe_options import Observation, add_observe_options, open_observation
 from etle.commands.stopping import stopping
 from etle.commands.store_options import data_folder
+from etle.commands.vendor_events import add_events
 from etle.config import Site, load_site
 from etle.errors import ConfigError
 
@@ -31,6 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
     _add_serve(deeds)
     _add_check(deeds)
+    add_events(deeds)
     schema = deeds.add_parser("schema", help="print the JSON Schema of an event", description="Prints the JSON Schema of a vendor's event.")
     schema.add_argument("--out", metavar="FILE", type=Path, help="write it there instead")
     schema.set_defaults(run=run_schema)

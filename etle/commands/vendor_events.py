@@ -1,0 +1,66 @@
+"""`etle vendor events`: what vendors' boxes claim to have seen, to be held against what our own stages found."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etle.broker.names import Names
+from etle.commands.broker_options import broker_of, connection_to
+from etle.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etle.broker.seams import Message
+
+
+def add_events(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = deeds.add_parser(
+        "events",
+        help="list what vendors' boxes claim to have seen",
+        description="Lists the events that the door took and Kafka still has, each once, oldest first. No case is made of them: they are "
+        "there to be held against `etle violations list`.",
+    )
+    parser.add_argument("--camera", metavar="ID", help="only of this camera")
+    parser.add_argument("--vendor", metavar="NAME", help="only of this vendor")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: the event as it came, and how it came")
+    parser.add_argument("--site", metavar="SITE.yaml", type=Path, help="the site file (default: the default settings)")
+    parser.set_defaults(run=run_events)
+
+
+def run_events(args: argparse.Namespace) -> int:
+    for event in _events(args.site):
+        if args.camera in (None, event["camera"]) and args.vendor in (None, event["vendor"]):
+            sys.stdout.write((json.dumps(event, ensure_ascii=False) if args.json else _line(event)) + "\n")
+    return 0
+
+
+def _events(site: Path | None) -> list[dict[str, Any]]:
+    """What was sent twice, because an answer was lost, is one. Raises ConfigError without the topic."""
+    from etle.broker.kafka import KafkaReader
+
+    connection = connection_to(broker_of(site))
+    topic = Names(connection.broker.prefix).events
+    reader = KafkaReader(connection, "etle-vendor-events")
+    try:
+        partitions = reader.partitions(topic)
+        if not partitions:
+            raise ConfigError(f"Kafka has no topic {topic}: `etle topics create` makes it")
+        known = {(event["vendor"], event["id"]): event for event in _read(reader.messages(topic, n) for n in range(partitions))}
+    finally:
+        reader.close()
+    return sorted(known.values(), key=lambda event: (event["occurred_at"], event["vendor"], event["id"]))
+
+
+def _read(partitions: "Iterator[Iterator[Message]]") -> Iterator[dict[str, Any]]:
+    for messages in partitions:
+        for message in messages:
+            told = {name: value.decode() for name, value in message.headers}
+            how = {name: told[name] for name in ("vendor", "received_at", "clock_error_s", "sha256")}
+            yield {**json.loads(message.value), **how}
+
+
+def _line(event: dict[str, Any]) -> str:
+    plate = (event.get("plate") or {}).get("text") or "-"
+    return f"{event['occurred_at']}  {event['vendor']}  {event['camera']}  {event['kind']}  {plate}  {event['id']}"

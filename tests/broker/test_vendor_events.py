@@ -1,0 +1,56 @@
+"""`etle vendor events` over a real Kafka: what the door left there, each claim once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from etle.broker.kafka import KafkaPublisher
+from etle.broker.kafka_admin import KafkaTopicAdmin
+from etle.broker.names import Names
+from etle.broker.security import Connection
+from etle.broker.topics import create_topics, planned
+from etle.cli import main
+from etle.testing import HandClock
+from etle.types import digest_of
+from ingest.vendor.samples import Samples
+
+
+@pytest.fixture
+def site(connection: Connection, tmp_path: Path) -> Path:
+    broker = {"servers": list(connection.servers), **json.loads(connection.broker.model_dump_json(exclude={"servers", "security"}))}
+    camera = {"id": "utara", "view": "rear", "source": {"file": "a.mp4"}, "frame_size": [64, 48]}
+    path = tmp_path / "site.yaml"
+    path.write_text(json.dumps({"site": "tes", "cameras": [camera], "broker": broker}))
+    return path
+
+
+def test_claims_are_listed_once_in_their_order(connection: Connection, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
+    clock = HandClock()
+    samples = {camera: Samples(camera, (64, 48), "secret", clock) for camera in ("utara", "barat")}
+    first = samples["utara"].event(id="1")
+    clock.wind(1)
+    second = samples["barat"].event(id="2", plate={"text": "D4321ABC", "confidence": 0.5})
+    publisher = KafkaPublisher(connection, "test")
+    for vendor, event in (("umbrella", second), ("acme", first), ("acme", first)):
+        body = json.dumps(event).encode()
+        told = {"vendor": vendor, "received_at": clock.now().isoformat(), "clock_error_s": "0.100000", "sha256": digest_of(body)}
+        headers = [(name, value.encode()) for name, value in told.items()]
+        publisher.publish(Names(connection.broker.prefix).events, body, key=event["camera"].encode(), headers=headers)
+    publisher.close()
+
+    assert main(["vendor", "events", "--site", str(site)]) == 0
+    assert [line.split()[1:] for line in capsys.readouterr().out.splitlines()] == [
+        ["acme", "utara", "red_light", "B1234XYZ", "1"],
+        ["umbrella", "barat", "red_light", "D4321ABC", "2"],
+    ]
+    assert main(["vendor", "events", "--site", str(site), "--vendor", "umbrella", "--json"]) == 0
+    (claim,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert {key: claim[key] for key in second} == second
+    assert claim["clock_error_s"] == "0.100000"
+
+
+def test_without_the_topic_the_way_out_is_named(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vendor", "events", "--site", str(site)]) == 1
+    assert "etle topics create" in capsys.readouterr().err
