@@ -13,7 +13,7 @@ def add_colours(things: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         description="Draws plates under lamps of all kinds, from a seed, and learns their colours. Needs no torch; two minutes.",
     )
     colours.add_argument("--out", type=Path, default=Path("plate-colour.npz"), metavar="FILE", help="default: %(default)s")
-    colours.add_argument("--samples", type=int, default=20_000, metavar="N", help="default: %(default)s")
+    colours.add_argument("--samples", type=int, default=30_000, metavar="N", help="default: %(default)s")
     colours.add_argument("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
     colours.set_defaults(run=run_colours)
 

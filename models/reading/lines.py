@@ -32,6 +32,10 @@ _LEAST_HEIGHT = 0.2
 """A line lower than this share of the crop is a rim or a scratch; then the upper part is taken as it is."""
 _UPPER_PART = 0.7
 _RECENTRED = 3
+_EXPIRY_REACH = (0.6, 1.25)
+"""How far below the number the expiry may end, in heights of the number: close below on cars, on motorcycles there is a gap."""
+_EXPIRY_MARGIN = 0.1
+_LEAST_EXPIRY_PX = 8
 _EXPIRY_WIDTH = 0.58
 """Share of the crop's width in which the expiry stands: in the middle on cars, to the right on motorcycles."""
 
@@ -53,8 +57,7 @@ def find_lines(crop: "Image") -> PlateLines:
     level = _sheared(crop, shear * (height / len(profile)) * (_WIDTH / crop.shape[1]))
     margin = _MARGIN * (bottom - top)
     main = level[max(0, int((top - margin) * height)) : int(np.ceil((bottom + margin) * height))]
-    below = slice(int(bottom * height), int((bottom + 0.8 * (bottom - top)) * height) + 1)
-    return PlateLines(main, _fullest_part(level[below], _sheared(strokes, shear), bottom))
+    return PlateLines(main, _second_line(level, _sheared(strokes, shear), top, bottom))
 
 
 def _strokes(crop: "Image") -> "NDArray[np.float32]":
@@ -99,13 +102,19 @@ def _line(profile: "NDArray[np.float32]") -> tuple[int, int]:
     return int(above[-1]) + 1 if len(above) else 0, int(below[0]) if len(below) else len(profile)
 
 
-def _fullest_part(line: "Image", strokes: "NDArray[np.float32]", top: float) -> "Image | None":
-    """The half of the line below the number that has the most strokes."""
-    below = strokes[int(top * len(strokes)) :]
-    if line.shape[0] < 8 or len(below) < 4:
+def _second_line(level: "Image", strokes: "NDArray[np.float32]", top: float, bottom: float) -> "Image | None":
+    """From the number down to where the smaller line ends, in the half of the width that has the most strokes there."""
+    tall = bottom - top
+    below = strokes[int(bottom * len(strokes)) : int((bottom + _EXPIRY_REACH[1] * tall) * len(strokes))]
+    if len(below) < 4:
         return None
-    first = _fullest_window(below.sum(axis=0), round(_EXPIRY_WIDTH * _WIDTH)) / _WIDTH * line.shape[1]
-    return line[:, int(first) : int(first + _EXPIRY_WIDTH * line.shape[1])]
+    first = _fullest_window(below.sum(axis=0), round(_EXPIRY_WIDTH * _WIDTH))
+    _, end = _line(below[:, first : first + round(_EXPIRY_WIDTH * _WIDTH)].mean(axis=1))
+    reach = float(np.clip(end / len(strokes) + _EXPIRY_MARGIN * tall, *(share * tall for share in _EXPIRY_REACH)))
+    height, width = level.shape[:2]
+    line = level[int(bottom * height) : int((bottom + reach) * height) + 1]
+    left = first / _WIDTH * width
+    return line[:, int(left) : int(left + _EXPIRY_WIDTH * width)] if line.shape[0] >= _LEAST_EXPIRY_PX else None
 
 
 def _fullest_window(columns: "NDArray[np.float32]", window: int) -> int:

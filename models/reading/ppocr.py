@@ -36,7 +36,7 @@ _LEAST_SIZE = (24, 8)
 """Width and height in pixels below which there is nothing to read."""
 _EXPIRY_FROM_PX = 100
 """Narrower crops show the second line with digits of less than 6 pixels."""
-_EXPIRY_CERTAIN = 0.75
+_EXPIRY_CERTAIN = 0.6
 """Of its least sure digit. Of 150 expiries of rendered plates about 6 in 10 are told from here on, 2 of these wrongly; the vote takes
 what most of the reads say."""
 _LEAST_CHARACTERS = 3
@@ -175,6 +175,7 @@ def _open(path: Path, threads: int) -> tuple[Any, Digest]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # see models.runtime
     try:
         session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no base of their own
