@@ -120,7 +120,8 @@ def _sentences(report: "Report") -> Iterator[str]:
     track, ratio = report.peers.track if report.peers else None, cost_ratio(report)
     if track:
         against = f", {ratio:.2f} of one EasyOCR read of a crop" if ratio is not None else ""
-        yield f"A plate over a track: {track.cpu_ms:.0f} CPU-ms, {track.frames:.1f} frames read{against} ({track.vehicles} vehicles)."
+        of = f"{track.cpu_ms:.0f} CPU-ms, {track.models_cpu_ms:.0f} of them in finder and readers{against}"
+        yield f"A plate over a track: {of}; {track.frames:.1f} frames read ({track.vehicles} vehicles)."
 
 
 def _table(*headings: str) -> "Table":

@@ -110,7 +110,8 @@ def _second_line(level: "Image", strokes: "NDArray[np.float32]", top: float, bot
         return None
     first = _fullest_window(below.sum(axis=0), round(_EXPIRY_WIDTH * _WIDTH))
     _, end = _line(below[:, first : first + round(_EXPIRY_WIDTH * _WIDTH)].mean(axis=1))
-    reach = float(np.clip(end / len(strokes) + _EXPIRY_MARGIN * tall, *(share * tall for share in _EXPIRY_REACH)))
+    least, most = (share * tall for share in _EXPIRY_REACH)
+    reach = min(most, max(least, end / len(strokes) + _EXPIRY_MARGIN * tall))
     height, width = level.shape[:2]
     line = level[int(bottom * height) : int((bottom + reach) * height) + 1]
     left = first / _WIDTH * width

@@ -115,6 +115,7 @@ def _costs(report: Report) -> Iterator[str]:
     track = report.peers.track if report.peers else None
     if track:
         rows.append(_row(f"one vehicle's track: {track.frames:.1f} frames read on average", _ms(track.cpu_ms)))
+        rows.append(_row("finder and readers alone on it", _ms(track.models_cpu_ms)))
     ratio = cost_ratio(report)
     if ratio is not None:
         rows.append(_row("one track over one EasyOCR read of a crop", f"{ratio:.2f}"))

@@ -149,7 +149,7 @@ def cost_ratio(report: Report) -> float | None:
     """The plate of one vehicle, finder and readers over its track, against one EasyOCR read of one crop, in the same run."""
     peers = report.peers
     easyocr = next((peer.cpu_ms for peer in (peers.others if peers else ()) if peer.name == EasyOcrAsItComes.name), None)
-    return peers.track.cpu_ms / easyocr if peers and peers.track and easyocr else None
+    return peers.track.models_cpu_ms / easyocr if peers and peers.track and easyocr else None
 
 
 def _track(peers: Comparison | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from etle.geometry import within
 from etle.protocols import VehicleDetector
 from etle.types import CameraId, Detection, Frame, Sighting, Track, TrackId, digest_of
+from pipeline.evaluating.costs import MeteredFinder, MeteredReader
 from pipeline.evaluating.looking import PlateCase, Progress
 from pipeline.evaluating.pictures import load
 from pipeline.plates import PlateSearch
@@ -26,37 +27,52 @@ _FRAMES, _APART = 12, timedelta(seconds=0.25)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackCost:
-    """CPU-ms from the frames' bytes to the plate, and frames that were read, on average over `vehicles`."""
+    """On average over `vehicles`."""
 
     vehicles: int
     cpu_ms: float
+    """From the frames' bytes to the plate."""
+    models_cpu_ms: float
+    """Of these, in the finder and the readers."""
     frames: float
+    """That were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    whole_s: float
+    models_s: float
+    frames: int
 
 
 def track_cost(
     cases: Sequence[PlateCase], detector: VehicleDetector, search: PlateSearch, at: datetime, progress: Progress
 ) -> TrackCost | None:
     """None if the detector sees no vehicle around any of the plates."""
-    costs = [cost for case in progress(cases, "vehicles' tracks") if (cost := _cost(case, detector, search, at))]
-    if not costs:
+    spent = [each for case in progress(cases, "vehicles' tracks") if (each := _spent(case, detector, search, at))]
+    if not spent:
         return None
     return TrackCost(
-        vehicles=len(costs),
-        cpu_ms=1000 * sum(spent for spent, _ in costs) / len(costs),
-        frames=sum(frames for _, frames in costs) / len(costs),
+        vehicles=len(spent),
+        cpu_ms=1000 * sum(each.whole_s for each in spent) / len(spent),
+        models_cpu_ms=1000 * sum(each.models_s for each in spent) / len(spent),
+        frames=sum(each.frames for each in spent) / len(spent),
     )
 
 
-def _cost(case: PlateCase, detector: VehicleDetector, search: PlateSearch, at: datetime) -> tuple[float, int] | None:
-    """Seconds, and frames read."""
+def _spent(case: PlateCase, detector: VehicleDetector, search: PlateSearch, at: datetime) -> _Spent | None:
     image = load(case.picture.path)
     vehicle = _vehicle(case, detector.detect([image])[0])
     if vehicle is None:
         return None
     track, ring = _parked(vehicle, image, case.picture.path.read_bytes(), at)
+    finder, readers = MeteredFinder(search.finder), tuple(MeteredReader(reader) for reader in search.readers)
+    arbiter = MeteredReader(search.arbiter) if search.arbiter else None
     since = time.process_time()
-    plate = search.plate_of(track, (), ring, at)
-    return time.process_time() - since, len({sighting.sequence for sighting in plate.sightings})
+    plate = PlateSearch(finder, readers, search.limit, arbiter).plate_of(track, (), ring, at)
+    whole_s = time.process_time() - since
+    meters = (finder.whole, finder.vehicles, *(reader.meter for reader in (*readers, *((arbiter,) if arbiter else ()))))
+    return _Spent(whole_s, sum(meter.spent_s for meter in meters), len({sighting.sequence for sighting in plate.sightings}))
 
 
 def _vehicle(case: PlateCase, seen: Sequence[Detection]) -> Detection | None:
