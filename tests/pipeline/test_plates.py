@@ -1,10 +1,15 @@
-"""Whose plate is it? A neighbour's must never enter a track's vote."""
+"""Whose plate is it, and in which frames is it read? A neighbour's must never enter a track's vote."""
+
+from datetime import timedelta
 
 import pytest
 
-from etle.types import Box, PlateBox, Point, VehicleClass
+from etle.testing import ScriptedFinder, ScriptedReader
+from etle.testing.values import BEGIN, a_frame, a_read
+from etle.types import Box, Certainty, PlateBox, Point, Sighting, Track, TrackId, VehicleClass
 from pipeline.plate_views import moved
-from pipeline.plates import belongs
+from pipeline.plates import PlateSearch, belongs
+from pipeline.ring import FrameRing
 
 CAR, BIKE = VehicleClass.CAR, VehicleClass.MOTORCYCLE
 BIG = Box(100, 100, 500, 460)  # a car of 400 px: a plate of about 104 px in its middle
@@ -35,3 +40,51 @@ def test_a_plate_in_a_crop_is_moved_to_the_frames_pixels():
     found = moved(PlateBox(box=Box(1, 2, 11, 6), score=0.9, corners=corners), Box(100, 200, 300, 400))
     assert found.box == Box(101, 202, 111, 206)
     assert found.corners == (Point(101, 202), Point(111, 202), Point(111, 206), Point(101, 206))
+
+
+SEEN = (PlateBox(box=Box(6, 12, 16, 16), score=0.9),)  # in the crop of a vehicle 20 pixels wide
+
+
+def searched(boxes, finds, ours, theirs):
+    """The plate of a vehicle that is in these boxes, half a second apart, and the engines that were asked for it."""
+    ring, sightings = FrameRing(keep_s=60), []
+    for number, box in enumerate(boxes):
+        at = BEGIN + timedelta(seconds=number / 2)
+        ring.add(a_frame(number, captured_at=at))
+        sightings.append(Sighting(sequence=number, captured_at=at, box=box, vehicle=CAR, score=0.9))
+    finder = ScriptedFinder(finds)
+    readers = ScriptedReader([a_read(text, "ours") for text in ours]), ScriptedReader([a_read(text, "theirs") for text in theirs])
+    search = PlateSearch(finder, readers, limit=8)
+    return search.plate_of(Track(id=TrackId("t"), sightings=tuple(sightings)), (), ring, BEGIN), finder
+
+
+STANDING = [Box(20, 10, 40, 30)] * 6
+DRIVING = [Box(20 - 3 * n, 10, 40 - 3 * n, 30 + n / 10) for n in range(4)]
+
+
+def test_one_look_is_enough_where_the_readers_agree():
+    plate, finder = searched(DRIVING, [SEEN], ["B1432GMC"], ["B1432GMC"])
+    assert (plate.text, plate.certainty, finder.asked) == ("B1432GMC", Certainty.CERTAIN, 1)
+
+
+def test_a_vehicle_that_stands_is_searched_once_and_in_doubt_read_again_in_another_frame():
+    plate, finder = searched(STANDING, [SEEN], ["B1432GMC", "B1432GMC"], ["B1432GMO", "B1432GMC"])
+    assert finder.asked == 1
+    assert len({sighting.sequence for sighting in plate.sightings}) == 2
+    assert len(plate.sightings) == 4
+
+
+def test_a_vehicle_that_moves_is_read_in_each_frame_until_there_is_no_doubt():
+    plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 5, ["B1432GMO"] * 5)
+    assert finder.asked == 4
+    assert plate.certainty is not Certainty.CERTAIN
+
+
+def test_a_plate_that_is_hidden_at_first_is_looked_for_where_the_vehicle_still_stands():
+    plate, finder = searched(STANDING, [(), SEEN], ["B1432GMC"], ["B1432GMC"])
+    assert (plate.text, finder.asked) == ("B1432GMC", 2)
+
+
+def test_no_plate_in_any_crop_is_looked_for_in_one_whole_frame():
+    plate, finder = searched(DRIVING, [()] * 5, [], [])
+    assert (plate.text, finder.asked) == (None, 5)
