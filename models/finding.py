@@ -42,6 +42,7 @@ class OnnxPlateFinder:
     def __init__(self, path: Path, *, threads: int = 1, name: str = "yolov8n-plates") -> None:
         """`path`: a YOLOv8 export of which every class is a plate. Raises WeightsMissing, WeightsError, MissingExtra."""
         self._yolo = Yolo(path, name, threads=threads)
+        self._yolo.open((height, _CROP_WIDTH) for height in _CROP_HEIGHTS)
         self.name = name
         self.digest = self._yolo.digest
 

@@ -24,8 +24,6 @@ class Network:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
-        # an arena of its own for each input shape would keep half as much memory again for good, and is no faster
-        options.enable_cpu_mem_arena = False
         # waiting threads that spin would take the processor from the other cameras
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

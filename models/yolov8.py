@@ -4,7 +4,7 @@ One picture at a time: a batch is no faster on a CPU, and this way no result dep
 picture's, because filling a square up with grey costs as much as looking at the road: 384x640 instead of 640x640 is 0.6 of the time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -68,6 +68,11 @@ class Yolo:
             raise InferenceError(f"{self._name} needs pictures of height x width x 3, not {image.shape}")
         blob, fit = _letterboxed(image, shape)
         return _decoded(self._network(*shape).run(blob)[0], fit, image.shape[:2], least, kinds)
+
+    def open(self, shapes: Iterable[tuple[int, int]]) -> None:
+        """Now, and not when the first picture of that shape comes: a worker's memory shall not grow by the week."""
+        for shape in shapes:
+            self._network(*shape)
 
     def bare(self, image: "Image", shape: tuple[int, int]) -> "Callable[[], NDArray[np.float32]]":
         """The network's run on the picture, its input ready made: what everything around it is measured against."""
