@@ -1,7 +1,7 @@
-"""What the readers see on one plate in one picture, in one cut of it or in two.
+"""What the readers see on one plate in one picture, in one cut of it or in several.
 
-A box is never quite right, and a letter that one cut loses a wider one may show. It is no independent witness, for it shares the pixels, so
-it is asked only where the readers do not agree, and the vote weighs all reads of one reader together.
+A box is never quite right, and a letter that one cut loses another may show. Other cuts are no independent witnesses: they share their
+pixels, so they are asked only where the readers do not agree, and the vote weighs all reads of one reader together.
 """
 
 import math
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import cv2
 
 from etle.protocols import PlateFinder, PlateReader
 from etle.types import Box, PlateBox, PlateSighting, Point
@@ -21,15 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Rims as shares of the plate's width and height."""
+    """Rims as shares of the plate's width and height; a turn in degrees, clockwise."""
 
     wide: float
     high: float
+    turn: float = 0.0
 
 
 FIRST = Cut(0.04, 0.04)
 WIDER = Cut(0.12, 0.14)
-"""Narrower ones and ones turned by 5 degrees beside it read no plate more, of 226 in photos and 447 crops."""
+OTHERS = (WIDER, Cut(-0.015, -0.03), Cut(0.06, 0.08, -5), Cut(0.06, 0.08, 5))
+"""Where one picture is all there is. All four read 2 in 100 plates of dark photos more than the wider one alone: they tell what all cuts agree on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ def at_odds(sightings: Sequence[PlateSighting]) -> bool:
 
 def cut_out(image: "Image", box: Box, cut: Cut) -> "Image":
     """The box with its rim, inside the picture."""
+    if cut.turn:
+        return _turned(image, box, cut)
     area = around(image, box, cut)
     part: Image = image[int(area.y1) : int(area.y2), int(area.x1) : int(area.x2)]
     return part
@@ -98,3 +104,12 @@ def moved(plate: PlateBox, area: Box) -> PlateBox:
         return PlateBox(box=box, score=plate.score)
     a, b, c, d = (Point(corner.x + x, corner.y + y) for corner in plate.corners)
     return PlateBox(box=box, score=plate.score, corners=(a, b, c, d))
+
+
+def _turned(image: "Image", box: Box, cut: Cut) -> "Image":
+    """Turned about the plate's middle; beyond the picture its last pixels go on."""
+    width, height = max(1, round(box.width * (1 + 2 * cut.wide))), max(1, round(box.height * (1 + 2 * cut.high)))
+    turn = cv2.getRotationMatrix2D(box.centre, cut.turn, 1.0)
+    turn[:, 2] += width / 2 - box.centre.x, height / 2 - box.centre.y
+    turned: Image = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return turned
