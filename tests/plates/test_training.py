@@ -217,9 +217,11 @@ def test_a_line_is_put_into_the_network_as_the_reader_does_it() -> None:
 def test_the_file_is_half_as_large_and_reads_the_same(ppocr_model: onnx.ModelProto) -> None:
     data = reader_file(ppocr_model)
     assert len(data) < LARGEST_FILE < 0.5 * ppocr_model.ByteSize()
-    lines = rendered_set(24).lines
-    whole, small = ([greedy(steps) for steps in run(model, lines)] for model in (ppocr_model, data))
-    assert sum(a == b for a, b in zip(whole, small, strict=True)) >= 23
+    drawn = rendered_set(120)
+    whole, small = ([greedy(steps) for steps in run(model, drawn.lines)] for model in (ppocr_model, data))
+    legible = [i for i, text in enumerate(drawn.texts) if whole[i] == text]  # what it guesses at is decided by the last bit
+    assert len(legible) >= 40
+    assert sum(small[i] != whole[i] for i in legible) <= 2
 
 
 @pytest.mark.parametrize("largest", [250_000, 110_000, 0])
