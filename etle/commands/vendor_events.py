@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from etle.errors import ConfigError
 
 if TYPE_CHECKING:
     from etle.broker.seams import Message
+
+log = logging.getLogger(__name__)
 
 
 def add_events(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,9 +59,12 @@ def _events(site: Path | None) -> list[dict[str, Any]]:
 def _read(partitions: "Iterator[Iterator[Message]]") -> Iterator[dict[str, Any]]:
     for messages in partitions:
         for message in messages:
-            told = {name: value.decode() for name, value in message.headers}
-            how = {name: told[name] for name in ("vendor", "received_at", "clock_error_s", "sha256")}
-            yield {**json.loads(message.value), **how}
+            try:
+                told = {name: value.decode() for name, value in message.headers}
+                how = {name: told[name] for name in ("vendor", "received_at", "clock_error_s", "sha256")}
+                yield {**json.loads(message.value), **how}
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("%s %d/%d did not come through the door: %r", message.topic, message.partition, message.offset, error)
 
 
 def _line(event: dict[str, Any]) -> str:

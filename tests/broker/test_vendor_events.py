@@ -38,6 +38,7 @@ def test_claims_are_listed_once_in_their_order(connection: Connection, site: Pat
         told = {"vendor": vendor, "received_at": clock.now().isoformat(), "clock_error_s": "0.100000", "sha256": digest_of(body)}
         headers = [(name, value.encode()) for name, value in told.items()]
         publisher.publish(Names(connection.broker.prefix).events, body, key=event["camera"].encode(), headers=headers)
+    publisher.publish(Names(connection.broker.prefix).events, b"no event", key=b"utara")  # somebody else's: told, and left out
     publisher.close()
 
     assert main(["vendor", "events", "--site", str(site)]) == 0
