@@ -98,6 +98,16 @@ def grafted(model: onnx.ModelProto, weights: "Mapping[str, NDArray[Any]]", names
     return copy
 
 
+def with_outputs(model: onnx.ModelProto, kept: "NDArray[np.int64]", of: int) -> onnx.ModelProto:
+    """The graph, which ends in a layer of `of` outputs, with these outputs of it only, in this order. The model itself is changed."""
+    for tensor in model.graph.initializer:
+        if tensor.dims and tensor.dims[-1] == of:
+            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(numpy_helper.to_array(tensor)[..., kept]), tensor.name))
+    del model.graph.value_info[:]
+    model.graph.output[0].type.tensor_type.shape.dim[2].dim_value = len(kept)
+    return model
+
+
 def _grid(height: int, width: int) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
     """Centres (1, 2, cells) and strides (1, cells) of all cells, in units of their own stride."""
     centres, strides = [], []

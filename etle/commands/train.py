@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from etle.commands.train_colours import add_colours
 from etle.commands.train_finder import add_finder
+from etle.commands.train_lines import add_lines
 
 if TYPE_CHECKING:
     from models.training.progress import Point
@@ -21,6 +22,7 @@ def add(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     things = train.add_subparsers(dest="thing", required=True, metavar="THING")
     add_reader(things)
     add_finder(things)
+    add_lines(things)
     add_colours(things)
 
 

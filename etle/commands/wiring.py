@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _READERS = {"tnkb": "plate-reader", "ppocr": "ppocrv6-rec", "easyocr": "easyocr-recognition"}
 """The weights of each reader."""
+_OF_ALL_READERS = ("plate-lines", "plate-colour")
+"""Weights that ship, and that every reader looks with: `weight` opens no others than the catalogue's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,12 @@ class Engines:
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
+        from models.weights import entry_of
+
         asked = (*self.readers, self.arbiter) if self.arbiter else self.readers
         readers = tuple((reader.name, reader.digest) for reader in asked)
-        return ((self.detector.name, self.detector.digest), (self.finder.name, self.finder.digest), *readers)
+        found = ((self.detector.name, self.detector.digest), (self.finder.name, self.finder.digest))
+        return (*found, *readers, *((name, entry_of(name).sha256) for name in _OF_ALL_READERS))
 
 
 def open_engines(settings: Detection) -> Engines:

@@ -33,8 +33,8 @@ class Trouble(StrEnum):
 
 
 _SHARES = {
-    Trouble.NONE: 0.2,
-    Trouble.FAR: 0.2,
+    Trouble.NONE: 0.15,
+    Trouble.FAR: 0.25,
     Trouble.DARK: 0.16,
     Trouble.GLOW: 0.12,
     Trouble.GLARE: 0.1,
@@ -165,8 +165,18 @@ def blurred(light: "Light", conditions: Conditions, rng: np.random.Generator) ->
     if conditions.trouble is Trouble.MOVED:
         light = _smeared(light, conditions.plate_height_px, rng)
     if conditions.blur_px > 0.3:
-        light = cv2.GaussianBlur(light, (0, 0), conditions.blur_px)
+        light = _out_of_focus(light, conditions.blur_px) if rng.random() < 0.3 else cv2.GaussianBlur(light, (0, 0), conditions.blur_px)
     return light
+
+
+def _out_of_focus(light: "Light", sigma_px: float) -> "Light":
+    """A disc with the spread of a Gauss of this sigma: strokes keep edges and break up, as behind a lens that looks elsewhere."""
+    reach = 2 * sigma_px
+    side = 2 * int(np.ceil(reach)) + 1
+    away = np.hypot(*np.mgrid[:side, :side] - side // 2)
+    disc = np.clip(reach + 0.5 - away, 0, 1).astype(np.float32)
+    defocused: Light = cv2.filter2D(light, -1, disc / disc.sum(), borderType=cv2.BORDER_REPLICATE)
+    return defocused
 
 
 def _smeared(light: "Light", plate_height_px: float, rng: np.random.Generator) -> "Light":
@@ -184,12 +194,14 @@ def _smeared(light: "Light", plate_height_px: float, rng: np.random.Generator) -
 
 
 def recorded(light: "Light", conditions: Conditions, rng: np.random.Generator) -> "Image":
-    """Noise, sharpening, compression, and sometimes the enlarging that a telephone or an archive adds."""
+    """Noise and the smoothing that hides it, sharpening, compression, and sometimes the enlarging that a telephone or an archive adds."""
     height, width = light.shape[:2]
     grain = rng.standard_normal((height, width, 1), dtype=np.float32) * np.float32(conditions.noise)
     if conditions.noise > 2 and rng.random() < 0.6:
         grain = grain + rng.standard_normal((height, width, 3), dtype=np.float32) * np.float32(conditions.noise * 0.5)
     image: Image = np.clip(light + grain, 0, 255).astype(np.uint8)
+    if rng.random() < 0.22:
+        image = _smoothed(image, conditions.noise, rng)
     if rng.random() < 0.18:
         image = cv2.addWeighted(image, 2.0, cv2.GaussianBlur(image, (0, 0), rng.uniform(0.7, 1.6)), -1.0, 0)
     if conditions.jpeg_quality is not None:
@@ -199,6 +211,15 @@ def recorded(light: "Light", conditions: Conditions, rng: np.random.Generator) -
         way = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
         image = cv2.resize(image, None, fx=larger, fy=larger, interpolation=way)
     return image
+
+
+def _smoothed(image: "Image", noise: float, rng: np.random.Generator) -> "Image":
+    """As telephones and cameras clean a picture: grain goes, and with it what is as faint as grain."""
+    if rng.random() < 0.4 and image.shape[0] > 24:
+        median: Image = cv2.medianBlur(image, 3)
+        return median
+    smooth: Image = cv2.bilateralFilter(image, 5, 4 * noise + rng.uniform(5, 25), rng.uniform(1, 3))
+    return smooth
 
 
 def _compressed(image: "Image", quality: int) -> "Image":

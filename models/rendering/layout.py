@@ -26,14 +26,13 @@ class Row:
     y: float
     height: float
     spread: bool
+    widths: tuple[float, float] = (0.36, 0.52)
+    """Of a character in the median, in heights, from the narrowest workshop's to the widest; measured on real plates."""
 
 
 def write(mask: "Mask", groups: "Sequence[str]", row: Row, face: Typeface, rng: np.random.Generator) -> tuple[Box, ...]:
-    """Puts the groups of characters on the row and returns their boxes.
-
-    A character is .36 to .52 as wide as high in the median, and the groups stand apart, as measured on real plates.
-    """
-    stretch = rng.uniform(0.36, 0.52) / face.median_width
+    """Puts the groups of characters on the row, apart from each other, and returns the characters' boxes."""
+    stretch = rng.uniform(*row.widths) / face.median_width
     gap = row.height * rng.uniform(0.08, 0.2)
     widths = [[face.mask(c).shape[1] * row.height / GLYPH_HEIGHT * stretch for c in group] for group in groups]
     slots = _slots(widths, same=rng.random() < 0.35)
@@ -81,3 +80,9 @@ def _put(mask: "Mask", glyph: "Mask", x: float, y: float, width: float, height: 
 
 def around(boxes: "Sequence[Box]") -> Box:
     return Box(min(b.x1 for b in boxes), min(b.y1 for b in boxes), max(b.x2 for b in boxes), max(b.y2 for b in boxes))
+
+
+def gaps(groups: "Sequence[str]", boxes: "Sequence[Box]") -> tuple[tuple[float, float], ...]:
+    """The free room between the groups, from x to x."""
+    ends = np.cumsum([len(group) for group in groups])[:-1]
+    return tuple((boxes[end - 1].x2, boxes[end].x1) for end in ends)

@@ -9,6 +9,8 @@ import numpy as np
 from etle.types import PlateColour
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from etle.types import Image
@@ -121,11 +123,14 @@ def rounded_rectangle(mask: "Mask", box: tuple[int, int, int, int], radius: int,
         cv2.polylines(mask, [points], True, level, thick, cv2.LINE_AA)
 
 
-def add_bolts_and_dirt(image: "Image", rng: np.random.Generator) -> None:
+def add_bolts_and_dirt(image: "Image", gaps: "Sequence[tuple[float, float]]", rng: np.random.Generator) -> None:
+    """`gaps`: between the groups of the number, from x to x."""
     height, width = image.shape[:2]
     for _ in range(int(rng.integers(0, 5))):
-        if rng.random() < 0.65:
-            _bolt(image, height, width, rng)
+        if rng.random() < 0.45:
+            _bolt(image, (rng.uniform(0.02, 0.98) * width, rng.uniform(0.1, 0.75) * height), rng)
+    if gaps and rng.random() < 0.4:
+        _bolts_between(image, gaps, rng)
     if rng.random() < 0.25:  # the police's emblem, lower left
         grey = float(rng.uniform(60, 230))
         centre = (int(width * rng.uniform(0.04, 0.09)), int(height * rng.uniform(0.72, 0.86)))
@@ -137,14 +142,29 @@ def add_bolts_and_dirt(image: "Image", rng: np.random.Generator) -> None:
             _dirt(image, height, width, rng)
 
 
-def _bolt(image: "Image", height: int, width: int, rng: np.random.Generator) -> None:
-    """In the holes beside the number, where it is taken for a stroke, or anywhere."""
-    if rng.random() < 0.5:
-        centre = (int(rng.uniform(0.02, 0.98) * width), int(rng.uniform(0.1, 0.75) * height))
-    else:
-        centre = (int(rng.choice([0.2, 0.24, 0.7, 0.76]) * width + rng.normal(0, 8)), int(rng.uniform(0.12, 0.5) * height))
+def _bolts_between(image: "Image", gaps: "Sequence[tuple[float, float]]", rng: np.random.Generator) -> None:
+    """Most plates are screwed on between the groups, at the number's middle, where a screw is taken for a letter's stroke."""
+    y = image.shape[0] * rng.uniform(0.2, 0.5)
+    share = rng.uniform(0.25, 0.75)
+    for left, right in gaps:
+        if rng.random() < 0.85:
+            place = share if left < image.shape[1] / 3 else 1 - share  # the holes are as far apart on both sides
+            _bolt(image, (left + place * (right - left), y + rng.normal(0, 2)), rng)
+
+
+def _bolt(image: "Image", at: tuple[float, float], rng: np.random.Generator) -> None:
+    """A head, its shadow, sometimes a washer."""
+    centre, radius = (round(at[0]), round(at[1])), int(rng.uniform(2, 7))
+    if rng.random() < 0.3:
+        around = float(rng.uniform(0, 255))
+        cv2.circle(image, centre, radius + int(rng.uniform(2, 4)), (around, around, around), -1, cv2.LINE_AA)
+    if rng.random() < 0.4:
+        cv2.circle(image, (centre[0] + int(rng.integers(-2, 3)), centre[1] + 2), radius, (20, 20, 20), -1, cv2.LINE_AA)
     grey = float(rng.uniform(0, 255))
-    cv2.circle(image, centre, int(rng.uniform(2, 6)), (grey, grey, grey), -1, cv2.LINE_AA)
+    cv2.circle(image, centre, radius, (grey, grey, grey), -1, cv2.LINE_AA)
+    if radius > 3 and rng.random() < 0.5:
+        light = min(255.0, grey + float(rng.uniform(20, 120)))
+        cv2.circle(image, (centre[0] - 1, centre[1] - 1), radius // 2, (light, light, light), -1, cv2.LINE_AA)
 
 
 def _dirt(image: "Image", height: int, width: int, rng: np.random.Generator) -> None:

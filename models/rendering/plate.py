@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from etle.types import VehicleClass
-from models.rendering.layout import Row, around, write
+from models.rendering.layout import Row, around, gaps, write
 from models.rendering.paint import add_bolts_and_dirt, draw_paint, draw_rim, painted
 from models.rendering.texts import PlateText, draw_text
 from models.rendering.typeface import TYPEFACES, Typeface, typeface
@@ -23,6 +23,9 @@ _HEIGHT = 120
 _MOTORCYCLES = 0.38
 """Of the plates drawn for no vehicle in particular. Theirs are 2.5 times as wide as high, with the expiry to the right; a car's 3.1."""
 
+_EXPIRY_WIDTHS = (0.4, 0.95)
+"""Its digits are squatter than the number's."""
+
 
 def render_plate(rng: np.random.Generator, *, vehicle: VehicleClass | None = None) -> RenderedPlate:
     motorcycle = rng.random() < _MOTORCYCLES if vehicle is None else vehicle is VehicleClass.MOTORCYCLE
@@ -37,7 +40,7 @@ def render_plate(rng: np.random.Generator, *, vehicle: VehicleClass | None = Non
     image = painted(ink, draw_rim(ink, rng), paint, rng)
     if expiry_box is not None and rng.random() < (0.2 if motorcycle else 0.05):
         _inset(image, expiry_box, rng)
-    add_bolts_and_dirt(image, rng)
+    add_bolts_and_dirt(image, gaps(text.parts, boxes), rng)
     return RenderedPlate(
         image=image,
         text="".join(text.parts),
@@ -75,12 +78,12 @@ def _expiry_line(ink: "Mask", text: PlateText, face: Typeface, above: float, mot
     height, width = ink.shape
     tall = height * (rng.uniform(0.17, 0.27) if motorcycle else rng.uniform(0.13, 0.2))
     y = min(above + height * rng.uniform(0.05, 0.12), height * 0.97 - tall)
-    half = tall * rng.uniform(2.6, 4.2) / 2
+    half = tall * rng.uniform(2.6, 5.6) / 2
     middle = width * (rng.uniform(0.55, 0.84) if motorcycle and rng.random() < 0.8 else rng.uniform(0.42, 0.58))
     middle = min(max(middle, half + 4), width - half - 4)
     other = face if rng.random() < 0.6 else typeface(int(rng.integers(TYPEFACES)))
     assert text.expiry is not None
-    row = Row(x1=middle - half, x2=middle + half, y=y, height=tall, spread=True)
+    row = Row(x1=middle - half, x2=middle + half, y=y, height=tall, spread=True, widths=_EXPIRY_WIDTHS)
     boxes = write(ink, text.expiry.split("·"), row, other, rng)
     between = (round((boxes[1].x2 + boxes[2].x1) / 2), round(y + tall / 2))
     reach = round(tall * rng.uniform(0.08, 0.16))

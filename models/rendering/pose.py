@@ -89,9 +89,12 @@ def _finder_box(plate: "Corners", text: "Corners", rng: np.random.Generator) -> 
     elif kind < 0.76:
         left, right = rng.uniform(-0.03, 0.1, 2)
         top, bottom = rng.uniform(-0.05, 0.2, 2)
-    elif kind < 0.86:
+    elif kind < 0.84:
         left, right = rng.uniform(0.0, 0.25, 2)
         top, bottom = rng.uniform(0.0, 0.5, 2)
+    elif kind < 0.88:
+        left, right = rng.uniform(0.0, 0.55, 2)
+        top, bottom = rng.uniform(0.0, 1.1, 2)
     else:
         left, right = rng.uniform(-0.09, 0.03, 2)
         top, bottom = rng.uniform(-0.12, 0.05), rng.uniform(-0.3, 0.05)

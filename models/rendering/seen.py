@@ -10,6 +10,7 @@ import numpy as np
 
 from etle.types import Point
 from models.rendering.camera import Conditions, Trouble, blurred, conditions_for, draw_conditions, lit, recorded
+from models.rendering.hindrances import hindered
 from models.rendering.paint import rounded_rectangle
 from models.rendering.pose import Pose, draw_pose
 from models.rendering.surroundings import draw_surroundings, mix, with_holder
@@ -56,7 +57,7 @@ def seen(plate: RenderedPlate, rng: np.random.Generator) -> SeenPlate:
 
 
 def _hung_up(plate: "Image", pose: Pose, rng: np.random.Generator) -> "Image":
-    held, frame = with_holder(plate, rng)
+    held, frame = with_holder(hindered(plate, rng), rng)
     fine = np.diag([_FINE, _FINE, 1.0]) @ pose.matrix @ np.array([[1, 0, -frame], [0, 1, -frame], [0, 0, 1]], dtype=np.float64)
     held, fine = _reduced(held, fine)
     mask = np.zeros(held.shape[:2], dtype=np.uint8)

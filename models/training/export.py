@@ -36,6 +36,11 @@ def reader_file(model: onnx.ModelProto, largest: int = LARGEST_FILE) -> bytes:
     return data
 
 
+def in_16_bits(model: onnx.ModelProto) -> bytes:
+    """The same graph in a file half as large."""
+    return bytes(_small(model, ()).SerializeToString())
+
+
 def _small(model: onnx.ModelProto, rounded: "Collection[str]") -> onnx.ModelProto:
     small = onnx.ModelProto()
     small.CopyFrom(model)

@@ -1,7 +1,7 @@
 """Lines of text as the reader will meet them, cut from rendered plates, each with what stands on it.
 
-Most are number lines, cut half by the same search for lines that the reader uses (with its mistakes) and half by where the number truly
-is; some are expiry lines, digits only; some are no plate at all, and their text is empty.
+Most are number lines, cut by the same search for lines that the reader uses (with its mistakes) or by where the number truly is; some are
+expiry lines, digits only; some are no plate at all, and their text is empty.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.reading.lines import find_lines
+from models.reading.lines import find_lines, straight
 from models.rendering import SeenPlate, no_plate, render_plate, seen
 
 if TYPE_CHECKING:
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 HEIGHT = 48
 WIDTH = 192
 """Pixels of the network's input. Nine in ten number lines are at most four times as wide as high; wider ones are squeezed."""
-EXPIRY_WIDTH = 128
+EXPIRY_WIDTH = 176
 
 _EXPIRIES, _NOTHING = 0.12, 0.07
-_FOUND, _TRUE = 0.55, 0.45
-_LEAST_LINE_PX = 6
+_FOUND = 0.6
+_CORNERS_OFF = 0.05
+"""Of the line's height, one sigma: what the search for lines leaves on average."""
 _ATTEMPTS = 8
 
 
@@ -67,45 +68,21 @@ def _line_of_nothing(rng: np.random.Generator) -> "Image":
 
 
 def _number_line(plate: SeenPlate, rng: np.random.Generator) -> "Image":
+    """As the reader finds it, or where it truly is, its corners off a little and with more or less around it."""
     if rng.random() < _FOUND:
-        line = find_lines(plate.image).main
-        if line.shape[0] >= _LEAST_LINE_PX:
-            return line
-    level, corners = _levelled(plate.image, plate.main_corners, plate.main_corners, rng)
-    height = max(4.0, corners[:, 1].max() - corners[:, 1].min())
-    return _rows(level, corners[:, 1].min() - rng.uniform(0.02, 0.35) * height, corners[:, 1].max() + rng.uniform(0.02, 0.3) * height)
+        return find_lines(plate.image).main
+    return _cut(plate.image, plate.main_corners, (rng.uniform(0.1, 0.7), rng.uniform(0.02, 0.35)), rng)
 
 
 def _expiry_line(plate: SeenPlate, rng: np.random.Generator) -> "Image":
-    """Half the crop's width, from below the number, as the reader takes it."""
     assert plate.expiry_corners is not None
-    level, main = _levelled(plate.image, plate.main_corners, plate.main_corners, rng)
-    _, expiry = _levelled(plate.image, plate.expiry_corners, plate.main_corners, None)
-    height, bottom = main[:, 1].max() - main[:, 1].min(), main[:, 1].max()
-    top = min(bottom + rng.uniform(-0.08, 0.1) * height, expiry[:, 1].min() - 1)
-    part = _rows(level, top, max(bottom + rng.uniform(0.55, 0.9) * height, expiry[:, 1].max() + 1))
-    half = 0.5 * part.shape[1]
-    first = rng.uniform(min(expiry[:, 0].max() - half, expiry[:, 0].min()), expiry[:, 0].min())
-    first = float(np.clip(first, 0, max(0.0, part.shape[1] - half)))
-    return part[:, int(first) : int(first + half) + 1]
+    if rng.random() < _FOUND and (line := find_lines(plate.image).expiry) is not None:
+        return line
+    return _cut(plate.image, plate.expiry_corners, (rng.uniform(0.1, 1.0), rng.uniform(0.05, 0.5)), rng)
 
 
-def _levelled(
-    image: "Image", corners: "Sequence[Point]", level_by: "Sequence[Point]", rng: np.random.Generator | None
-) -> "tuple[Image, NDArray[np.float64]]":
-    """Columns moved so that the number's line is level, or nearly, and the corners with them."""
-    a, b, c, d = (np.array(corner) for corner in level_by)
-    slope = float(((b[1] - a[1]) + (c[1] - d[1])) / max(1.0, (b[0] - a[0]) + (c[0] - d[0])))
-    middle = image.shape[1] / 2
-    moved = np.array([(x, y - slope * (x - middle)) for x, y in corners])
-    if rng is None:
-        return image, moved
-    slope += rng.normal(0, 0.015)
-    matrix = np.array([[1, 0, 0], [-slope, 1, slope * middle]], dtype=np.float32)
-    level: Image = cv2.warpAffine(image, matrix, (image.shape[1], image.shape[0]), borderMode=cv2.BORDER_REPLICATE)
-    return level, moved
-
-
-def _rows(image: "Image", top: float, bottom: float) -> "Image":
-    first = int(np.clip(top, 0, max(0, image.shape[0] - _LEAST_LINE_PX)))
-    return image[first : max(first + _LEAST_LINE_PX, int(np.ceil(bottom)))]
+def _cut(image: "Image", corners: "Sequence[Point]", around: tuple[float, float], rng: np.random.Generator) -> "Image":
+    true = np.array(corners, dtype=np.float32)
+    height = float(np.linalg.norm(true[3] - true[0]) + np.linalg.norm(true[2] - true[1])) / 2
+    told = true + rng.normal(0, _CORNERS_OFF * height, true.shape).astype(np.float32)
+    return straight(image, told, around)

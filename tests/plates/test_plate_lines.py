@@ -1,0 +1,91 @@
+"""The network that finds the number and the expiry on a plate, and what is cut out by it."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from etle.cli import main
+from etle.errors import WeightsError, WeightsMissing
+from models.reading.lines import LineFinder, find_lines, shipped_line_finder, straight
+from models.rendering import render_plate, seen
+from models.rendering.hindrances import hindered
+
+
+def height_of(corners: Any) -> float:
+    return float(np.linalg.norm(corners[3] - corners[0]) + np.linalg.norm(corners[2] - corners[1])) / 2
+
+
+def test_a_line_that_hangs_askew_comes_out_as_it_was_drawn() -> None:
+    flat = np.full((100, 320, 3), 40, np.uint8)
+    cv2.putText(flat, "B 1234 XYZ", (24, 64), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (230, 230, 230), 6, cv2.LINE_AA)
+    hung = np.array([[40, 30], [350, 70], [340, 170], [36, 128]], np.float32)
+    square = np.array([[0, 0], [320, 0], [320, 100], [0, 100]], np.float32)
+    picture = cv2.warpPerspective(flat, cv2.getPerspectiveTransform(square, hung), (400, 220))
+    line = cv2.resize(straight(picture, hung, (0.0, 0.0)), (320, 100))
+    assert np.abs(line.astype(int) - flat).mean() < 6
+
+
+def test_corners_of_drawn_plates_that_it_has_not_seen() -> None:
+    rng = np.random.default_rng(71)
+    off = []
+    for _ in range(120):
+        plate = seen(render_plate(rng), rng)
+        number, _ = shipped_line_finder().corners(plate.image)
+        true = np.array(plate.main_corners)
+        off.append(float(np.linalg.norm(number - true, axis=1).mean()) / height_of(true))
+    assert np.median(off) < 0.08
+    assert np.mean([each > 0.3 for each in off]) < 0.05  # the margin that is kept before and behind a line
+
+
+def test_the_expiry_is_cut_out_where_it_can_be_seen() -> None:
+    rng = np.random.default_rng(72)
+    plates = [plate for plate in (seen(render_plate(rng), rng) for _ in range(120)) if plate.expiry]
+    cut = [find_lines(plate.image).expiry for plate in plates]
+    assert sum(line is not None for line in cut) > 0.9 * len(plates)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 300), (300, 2), (48, 128), (900, 2400)])
+def test_any_picture_gives_a_line(shape: tuple[int, int]) -> None:
+    for picture in (np.zeros((*shape, 3), np.uint8), np.random.default_rng(1).integers(0, 255, (*shape, 3)).astype(np.uint8)):
+        lines = find_lines(picture)
+        assert lines.main.size > 0
+        assert lines.expiry is None or lines.expiry.size > 0
+
+
+def test_weights_that_are_none_are_told(tmp_path: Path) -> None:
+    with pytest.raises(WeightsMissing, match=r"none\.onnx"):
+        LineFinder(tmp_path / "none.onnx")
+    (tmp_path / "bad.onnx").write_bytes(b"no network")
+    with pytest.raises(WeightsError, match="plate's lines"):
+        LineFinder(tmp_path / "bad.onnx")
+
+
+def test_a_training_leaves_a_file_that_opens_and_the_same_seed_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch", reason="training needs the torch extra")
+    files = [tmp_path / f"{i}.onnx" for i in range(2)]
+    for file in files:
+        assert main(["models", "train", "plate-lines", "--samples", "400", "--threads", "1", "--out", str(file)]) == 0
+    assert "of the number's height" in capsys.readouterr().out
+    a, b = (LineFinder(file) for file in files)
+    plate = np.full((60, 180, 3), 90, np.uint8)
+    assert np.array_equal(a.corners(plate)[0], b.corners(plate)[0])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"), [("--samples", "5", "--samples is 5: give 200"), ("--threads", "0", "--threads is 0: give 1 to 64")]
+)
+def test_wrong_options_are_refused(option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "train", "plate-lines", option, value]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_things_hang_before_some_plates_and_leave_the_plate_that_was_drawn_as_it_was() -> None:
+    rng = np.random.default_rng(73)
+    plate = render_plate(rng).image
+    before = plate.copy()
+    changed = [float(np.abs(hindered(plate, rng).astype(int) - before).max()) > 0 for _ in range(200)]
+    assert 30 < sum(changed) < 80
+    assert np.array_equal(plate, before)
