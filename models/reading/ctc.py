@@ -53,16 +53,24 @@ def decode(steps: "NDArray[np.float32]", grammar: Automaton, beam: int = _BEAM) 
     """
     kept = {"": _Prefix(grammar.start, 1.0, blank=1.0)}
     for row in steps:
-        grown = _step(kept, row, grammar)
+        shown = [(SYMBOLS[i - 1], float(row[i])) for i in np.flatnonzero(row > _SMALL) if i > 0]
+        if not shown:
+            _stay(kept, float(row[0]))
+            continue
+        grown = _step(kept, float(row[0]), shown, grammar)
         kept = dict(sorted(grown.items(), key=lambda item: -item[1].score)[:beam])
     ended = [(text, p) for text, p in kept.items() if p.state in grammar.final and p.score > 0]
     texts = [Hypothesis(text, float(np.log(p.score)) + grammar.final[p.state]) for text, p in ended]
     return tuple(sorted(texts, key=lambda hypothesis: -hypothesis.log_probability))
 
 
-def _step(kept: dict[str, _Prefix], row: "NDArray[np.float32]", grammar: Automaton) -> dict[str, _Prefix]:
-    blank = float(row[0])
-    shown = [(SYMBOLS[i - 1], float(row[i])) for i in np.flatnonzero(row > _SMALL) if i > 0]
+def _stay(kept: dict[str, _Prefix], blank: float) -> None:
+    """A step that shows nothing changes no text and no order."""
+    for prefix in kept.values():
+        prefix.blank, prefix.character = (prefix.blank + prefix.character) * blank, 0.0
+
+
+def _step(kept: dict[str, _Prefix], blank: float, shown: list[tuple[str, float]], grammar: Automaton) -> dict[str, _Prefix]:
     of = dict(shown)
     new: dict[str, _Prefix] = {}
     for text, prefix in kept.items():

@@ -1,24 +1,49 @@
-"""What the finder learned, as the ONNX file that the product runs: packed, the same input and output."""
+"""What the finder learned, as the ONNX file that the product runs: its convolutions in 8 bits, the same output."""
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx
 
 from models import surgery
+from models.composing.compose import Composer
+from models.training.eight_bits import in_8_bits
+from models.training.finder_batches import batches
 from models.training.finder_network import Tensors, interpolated
-from models.training.finder_packing import packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
+
+_SIDE = 256
+"""Of the pictures that the ranges are measured on; the file can be given any other input."""
+_PICTURES = 96
+_SEED = 1_000_003
+"""No training's."""
+_LAST = ("cv2.0.2", "cv2.1.2", "cv2.2.2", "cv3.0.2", "cv3.1.2", "cv3.2.2", "dfl")
+"""The layers that say where a box is and how sure: their steps would be seen."""
 
 
 def exported(start: onnx.ModelProto, base: Tensors, tuned: "Mapping[str, NDArray[np.float32]]", share: float) -> onnx.ModelProto:
-    """The start's graph with weights between `base` (share 0) and `tuned` (share 1), packed."""
-    return packed(surgery.grafted(start, interpolated(base, tuned, share), list(surgery.class_names(start).values())))
+    """The start's graph with weights between `base` (share 0) and `tuned` (share 1), in 8 bits."""
+    whole = surgery.grafted(start, interpolated(base, tuned, share), list(surgery.class_names(start).values()))
+    return finder_in_8_bits(whole)
+
+
+def finder_in_8_bits(model: onnx.ModelProto) -> onnx.ModelProto:
+    last = [node.name for node in model.graph.node if node.op_type == "Conv" and any(layer in node.input[1] for layer in _LAST)]
+    return in_8_bits(surgery.reshaped(model, _SIDE, _SIDE), islice(_inputs(), _PICTURES), left=last)
+
+
+def _inputs() -> "Iterator[NDArray[np.float32]]":
+    """One picture each, drawn for this."""
+    for batch in batches(Composer(), _SEED, size=_SIDE, count=1, looks=1):
+        if batch.images.shape[1] == _SIDE:
+            yield np.ascontiguousarray(batch.images[..., ::-1].transpose(0, 3, 1, 2)).astype(np.float32) / np.float32(255)
 
 
 def write_model(model: onnx.ModelProto, path: Path) -> None:

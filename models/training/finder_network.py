@@ -10,7 +10,7 @@ import numpy as np
 
 from etle.errors import MissingExtra, WeightsError
 from models import surgery
-from models.training.finder_packing import unpacked
+from models.training.eight_bits import in_floats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +67,6 @@ def learned(model: Any) -> Tensors:
 def read_start(path: "Path") -> "onnx.ModelProto":
     """An ONNX file to start from. Raises WeightsError that says how to get one."""
     try:
-        return unpacked(surgery.read_graph(path))
+        return in_floats(surgery.read_graph(path))
     except FileNotFoundError as error:
         raise WeightsError(f"The weights to start from, {path}, are not there. Bring them with: etle models pull plates") from error

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from miniature_yolo import RED, blob_finder
 
@@ -15,7 +16,8 @@ from models.composing.compose import Composer
 from models.composing.portraits import read_portraits
 from models.composing.values import Picture
 from models.finding import OnnxPlateFinder
-from models.training.finder_packing import packed, unpacked
+from models.training.eight_bits import in_floats
+from models.training.finder_export import finder_in_8_bits
 from models.weights import weight
 from models.yolov8 import Yolo
 
@@ -29,20 +31,22 @@ def start() -> Path:
 
 
 @pytest.fixture(scope="module")
-def road() -> np.ndarray:
+def roads() -> "list[np.ndarray]":
     composer, rng = Composer(), np.random.default_rng(2)
-    return next(picture.image for picture in (composer.picture(rng) for _ in range(50)) if len(picture.plates) > 1)
+    return [composer.picture(rng).image for _ in range(40)]
 
 
-def test_two_batches_change_the_weights_and_the_file_is_a_plate_finder(start: Path, road: np.ndarray, tmp_path: Path, capsys) -> None:
+def test_two_batches_change_the_weights_and_the_file_is_a_plate_finder(
+    start: Path, roads: "list[np.ndarray]", tmp_path: Path, capsys
+) -> None:
     pytest.importorskip("ultralytics", reason="training needs the torch extra")
     out = tmp_path / "made" / "finder.onnx"
     assert main(["models", "train", "plate-finder", "--out", str(out), "--pictures", "16", "--size", "192", "--share", "1"]) == 0
     assert str(out) in capsys.readouterr().out
     assert out.stat().st_size < 4_000_000
     assert list(out.parent.iterdir()) == [out]
-    OnnxPlateFinder(out).find([road])
-    made, before = (unpacked(surgery.read_graph(path)) for path in (out, start))
+    OnnxPlateFinder(out).find(roads[:1])
+    made, before = (in_floats(surgery.read_graph(path)) for path in (out, start))
     a, b = tensors(made), tensors(before)
     assert a.keys() == b.keys()
     same = {name for name in a if np.allclose(a[name], b[name], atol=np.abs(b[name]).max() / 120)}
@@ -50,28 +54,33 @@ def test_two_batches_change_the_weights_and_the_file_is_a_plate_finder(start: Pa
     assert any(not np.array_equal(a[name], b[name]) for name in a if ".bias" in name and name.startswith("model.22."))
 
 
-def test_share_0_is_the_start(start: Path, road: np.ndarray, tmp_path: Path) -> None:
+def test_share_0_is_the_start(start: Path, roads: "list[np.ndarray]", tmp_path: Path) -> None:
     pytest.importorskip("ultralytics", reason="training needs the torch extra")
     out = tmp_path / "finder.onnx"
     assert main(["models", "train", "plate-finder", "--out", str(out), "--pictures", "8", "--size", "192", "--share", "0"]) == 0
-    assert_alike(start, out, road)
+    assert_alike(start, out, roads)
 
 
-def test_packed_weights_give_the_same_boxes(start: Path, road: np.ndarray, tmp_path: Path) -> None:
-    path = tmp_path / "packed.onnx"
-    path.write_bytes(packed(surgery.read_graph(start)).SerializeToString())
+@pytest.fixture(scope="module")
+def small(start: Path) -> onnx.ModelProto:
+    return finder_in_8_bits(surgery.read_graph(start))
+
+
+def test_in_8_bits_it_finds_the_same(start: Path, small: onnx.ModelProto, roads: "list[np.ndarray]", tmp_path: Path) -> None:
+    path = tmp_path / "small.onnx"
+    path.write_bytes(small.SerializeToString())
     assert path.stat().st_size < start.stat().st_size / 3
-    assert_alike(start, path, road)
+    assert_alike(start, path, roads)
 
 
-def test_unpacked_is_what_was_packed_but_for_the_rounding(start: Path) -> None:
+def test_back_in_floats_it_is_what_it_was_but_for_the_rounding(start: Path, small: onnx.ModelProto) -> None:
     graph = surgery.read_graph(start)
-    again = unpacked(packed(graph))
+    again = in_floats(small)
     a, b = tensors(graph), tensors(again)
     assert a.keys() == b.keys()
-    assert all(np.abs(a[name] - b[name]).max() <= np.abs(a[name]).max() / 250 for name in a)
+    assert all(np.abs(a[name] - b[name]).max() <= np.abs(a[name]).max() / 120 for name in a)
     assert len(again.graph.node) == len(graph.graph.node)
-    assert unpacked(graph) == graph
+    assert in_floats(graph) == graph
 
 
 def test_what_cannot_be_started_from_is_named(tmp_path: Path, capsys) -> None:
@@ -135,12 +144,16 @@ def recall(finder: Yolo, pictures: "list[Picture]") -> float:
     return sum(hits) / len(hits)
 
 
-def assert_alike(before: Path, after: Path, image: np.ndarray) -> None:
-    """Each box of some score within a pixel."""
-    first, second = (Yolo(path, "finder").candidates(image, (416, 416), least=least) for path, least in ((before, 0.02), (after, 0.005)))
-    assert first
-    for one in first:
-        assert min(max(abs(a - b) for a, b in zip(one.box, other.box, strict=True)) for other in second) < 1
+def assert_alike(before: Path, after: Path, images: "list[np.ndarray]") -> None:
+    """Of the good boxes nearly all in about the same place, and good; a step more or less may decide over a doubtful one."""
+    first, second = Yolo(before, "before"), Yolo(after, "after")
+    alike = []
+    for image in images:
+        others = second.candidates(image, (416, 416), least=0.2)
+        good = first.candidates(image, (416, 416), least=0.5)
+        alike += [any(overlap(one.box, other.box) > 0.8 for other in others) for one in good]
+    assert len(alike) > 20
+    assert np.mean(alike) > 0.9
 
 
 def tensors(graph) -> "dict[str, np.ndarray]":
