@@ -22,7 +22,7 @@ _CROP_WIDTH = 256
 pressed into a square of 320 costs as much, shows half of a motorcycle's number as a whole plate, and is surer of that."""
 _CROP_HEIGHTS = (192, 256, 384, 640)
 """The lowest into which the crop fits. Few, because each keeps memory of its own."""
-_CROP_AGAIN_PX = 640
+_CROP_AGAIN_PX = 512
 """Side of the input for a second look, which crops of all proportions share."""
 _FRAME_PX = (416, 640, 1280)
 """Longer sides of the inputs for a whole frame: a close-up fills it, and far plates are small in it."""

@@ -1,7 +1,7 @@
 """What the readers see on one plate in one picture, in one cut of it or in several.
 
-A box is never quite right, and a letter that one cut loses another may show. Other cuts are no independent witnesses: they share their
-pixels, so they are asked only where the readers do not agree, and the vote weighs all reads of one reader together.
+A box is never quite right, and a letter that one cut loses another may show. Another cut is no independent witness: it shares its
+pixels, so it is asked only where the readers do not agree, and the vote weighs all reads of one reader together.
 """
 
 import math
@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
-
-import cv2
 
 from etle.protocols import PlateFinder, PlateReader
 from etle.types import Box, PlateBox, PlateSighting, Point
@@ -23,18 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Rims as shares of the plate's width and height; a turn in degrees, clockwise."""
+    """Rims as shares of the plate's width and height."""
 
     wide: float
     high: float
-    turn: float = 0.0
 
 
 FIRST = Cut(0.04, 0.04)
 WIDER = Cut(0.12, 0.14)
-OTHERS = (WIDER, Cut(-0.015, -0.03), Cut(0.06, 0.08, -5), Cut(0.06, 0.08, 5))
-"""Where one picture is all there is. All four read 2 in 100 plates of dark photos more than the wider one alone: the vote is surer of what
-all of them show."""
+"""Where the readers do not agree on the first. Of 226 plates of dark photos it lets 7 more be read right; with tighter, turned and looser
+cuts besides it was 6 to 8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +75,6 @@ def at_odds(sightings: Sequence[PlateSighting]) -> bool:
 
 def cut_out(image: "Image", box: Box, cut: Cut) -> "Image":
     """The box with its rim, inside the picture."""
-    if cut.turn:
-        return _turned(image, box, cut)
     area = around(image, box, cut)
     part: Image = image[int(area.y1) : int(area.y2), int(area.x1) : int(area.x2)]
     return part
@@ -105,12 +99,3 @@ def moved(plate: PlateBox, area: Box) -> PlateBox:
         return PlateBox(box=box, score=plate.score)
     a, b, c, d = (Point(corner.x + x, corner.y + y) for corner in plate.corners)
     return PlateBox(box=box, score=plate.score, corners=(a, b, c, d))
-
-
-def _turned(image: "Image", box: Box, cut: Cut) -> "Image":
-    """Turned about the plate's middle; beyond the picture its last pixels go on."""
-    width, height = max(1, round(box.width * (1 + 2 * cut.wide))), max(1, round(box.height * (1 + 2 * cut.high)))
-    turn = cv2.getRotationMatrix2D(box.centre, cut.turn, 1.0)
-    turn[:, 2] += width / 2 - box.centre.x, height / 2 - box.centre.y
-    turned: Image = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return turned

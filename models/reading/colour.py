@@ -32,6 +32,8 @@ _LEAST_CONTRAST = 14.0
 """Grey levels between letters and base; below it neither is one."""
 _GLARE = 12.0
 """Pixels of the line of `_LINE`."""
+_COARSE = 4
+"""So many pixels are one where only slow changes of light matter."""
 _POLARITY = 6.0
 """Weight of the share of light pixels: it tells light letters from dark ones, and no lamp turns one into the other."""
 _SURE = 0.6
@@ -112,8 +114,9 @@ def _parts(crop: "Image") -> "tuple[Floats, Floats, float]":
 
 def _light(grey: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     """Which pixels are lighter than the plate around them: light that changes slowly is glare, and no letter."""
-    level = cv2.GaussianBlur(grey, (0, 0), _GLARE).astype(np.int16)
-    flat = np.clip(grey.astype(np.int16) - level + 128, 0, 255).astype(np.uint8)
+    coarse = cv2.resize(grey, (_LINE[0] // _COARSE, _LINE[1] // _COARSE), interpolation=cv2.INTER_AREA)
+    level = cv2.resize(cv2.GaussianBlur(coarse, (0, 0), _GLARE / _COARSE), _LINE, interpolation=cv2.INTER_LINEAR)
+    flat = np.clip(grey.astype(np.int16) - level.astype(np.int16) + 128, 0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     light: NDArray[np.bool_] = flat > threshold
     return light

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _BEAM = 16
 """Texts kept per step. 8, 16 and 32 read the same on the development crops."""
-_SMALL = 1e-4
+_SMALL = 3e-4
 """Characters below this probability are not tried in a step; a text without any other way still gets by on the next step."""
 _UNSEEN = 0.003
 """Probability set aside at each character for what the recogniser does not show: no character is ever certain."""
