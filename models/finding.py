@@ -22,7 +22,7 @@ _CROP_WIDTH = 256
 pressed into a square of 320 costs as much, shows half of a motorcycle's number as a whole plate, and is surer of that."""
 _CROP_HEIGHTS = (192, 256, 384, 640)
 """The lowest into which the crop fits. Few, because each keeps memory of its own."""
-_CROP_AGAIN_PX = 512
+_CROP_AGAIN_PX = 640
 """Side of the input for a second look, which crops of all proportions share."""
 _FRAME_PX = (416, 640, 1280)
 """Longer sides of the inputs for a whole frame: a close-up fills it, and far plates are small in it."""
@@ -30,7 +30,7 @@ _LEAST_SCORE = 0.05
 """Of one look; it takes several of these to become a plate."""
 _PLATE_FROM = 0.4
 """Score of all looks together from which it is one."""
-_SURE = 0.5
+_SURE = 0.4
 """A crop whose best plate has this score after one look needs no other."""
 _DOUBLE = 0.5
 """Plates do not overlap."""

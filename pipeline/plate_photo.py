@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etle.protocols import PlateFinder, PlateReader, VehicleDetector
 from etle.types import Box, Plate, PlateBox, PlateSighting, VehicleClass
 from models.merging import merged
-from pipeline.plate_views import WIDER, Cut, Seen, agree, around, find_in
+from pipeline.plate_views import TIGHTER, Cut, Seen, agree, around, find_in
 from pipeline.plate_vote import vote
 
 if TYPE_CHECKING:
@@ -56,4 +56,4 @@ def _reads(seen: Seen, readers: Sequence[PlateReader]) -> list[PlateSighting]:
     reads = seen.reads(readers)
     if agree(reads) and len(readers) > 1:
         return reads
-    return [*reads, *seen.reads(readers, WIDER)]
+    return [*reads, *seen.reads(readers, TIGHTER)]

@@ -27,10 +27,11 @@ class Cut:
     high: float
 
 
-FIRST = Cut(0.04, 0.04)
-WIDER = Cut(0.12, 0.14)
-"""Where the readers do not agree on the first. Of 226 plates of dark photos it lets 7 more be read right; with tighter, turned and looser
-cuts besides it was 6 to 8."""
+FIRST = Cut(0.12, 0.14)
+"""Wide, because a finder's box cuts letters off more often than the finder of lines loses its way."""
+TIGHTER = Cut(-0.015, -0.03)
+"""Where the readers do not agree on the first. Of 226 plates in dark photos 190 are read right with it and 186 without, of 447 crops 441
+and 439; further cuts, wider, turned or as the box is, bring 0 to 2 more."""
 
 
 @dataclass(frozen=True, slots=True)

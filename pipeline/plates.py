@@ -15,7 +15,7 @@ from etle.types import Box, Certainty, Frame, Plate, PlateSighting, Sighting, Tr
 from models.tracker import vehicle_of
 from pipeline.decoding import decode
 from pipeline.plate_frames import frames_worth_reading, same_view
-from pipeline.plate_views import WIDER, Cut, Seen, agree, around, at_odds, find_in
+from pipeline.plate_views import TIGHTER, Cut, Seen, agree, around, at_odds, find_in
 from pipeline.plate_vote import vote
 from pipeline.ring import FrameRing
 
@@ -62,8 +62,8 @@ class PlateSearch:
         return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
 
     def _read_again(self, plate: Seen, best: Sequence[tuple[Sighting, Frame]], reads: Sequence[PlateSighting]) -> list[PlateSighting]:
-        """The plate in a wider cut, from another frame of the same view if there is one; and by the arbiter if readers stay at odds."""
-        again = _in_another_frame(plate, best).reads(self.readers, WIDER)
+        """The plate in a tighter cut, from another frame of the same view if there is one; and by the arbiter if readers stay at odds."""
+        again = _in_another_frame(plate, best).reads(self.readers, TIGHTER)
         if self.arbiter and at_odds([*reads, *again]):
             again += plate.reads([self.arbiter])
         return again

@@ -42,6 +42,7 @@ def add_reader(things: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     reader.add_argument("--batch", type=int, default=32, metavar="B", help="lines in a step (default: %(default)s)")
     reader.add_argument("--rate", type=float, default=3e-4, metavar="R", help="highest learning rate (default: %(default)s)")
     reader.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with (default: ppocrv6-rec)")
+    reader.add_argument("--share", type=float, default=1.0, metavar="A", help="of what was learned: 0 is the start (default: %(default)s)")
     reader.add_argument("--finetune", type=Path, metavar="DIR", help="mix in real crops: a folder with a CSV of file and plate_text")
     reader.add_argument("--measure", type=Path, action="append", default=[], metavar="DIR", help="also measure on these real crops")
     reader.add_argument("--checkpoint", type=Path, metavar="FILE", help="go on from here if it exists, and leave the state here")
@@ -68,6 +69,8 @@ def run_reader(args: argparse.Namespace) -> int:
     from models.training.schedule import Schedule
     from models.weights import weight
 
+    if not 0 <= args.share <= 1:
+        raise ConfigError(f"--share is {args.share}: give 0 to 1")
     if args.batch < args.threads:
         raise ConfigError(f"--batch is {args.batch}: give each of the {args.threads} threads a line at least")
     schedule = Schedule(minutes=args.minutes, samples=args.samples, peak_rate=args.rate)
@@ -78,7 +81,8 @@ def run_reader(args: argparse.Namespace) -> int:
     keeping = Keeping(every_minutes=args.every, checkpoint=args.checkpoint, sets=measured, say=_say)
     progress = train_reader(model, Lesson(seed=args.seed, batch=args.batch, real=real), schedule, keeping, threads=args.threads)
     net = TorchGraph(model)
-    net.take(best_weights(progress, rendered.name))
+    start = net.vector()
+    net.take(start + args.share * (best_weights(progress, rendered.name) - start))
     args.out.write_bytes(reader_file(with_weights(model, net.weights())))
     _write_curve(args.out.with_suffix(".csv"), progress.curve)
     return 0

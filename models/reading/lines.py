@@ -54,9 +54,16 @@ class LineFinder:
             raise WeightsMissing(f"Weights {path} of the plate's lines are missing: etle brings them, install it anew") from error
         self.digest = Digest(sha256(weights).hexdigest())
         self._network = Network(weights, "the finder of a plate's lines")
+        self._last: tuple[Image, PlateLines] | None = None
 
     def find(self, crop: "Image") -> PlateLines:
-        """Raises InferenceError."""
+        """The same answer without another look if it is asked about the same crop again, as by the next reader. Raises InferenceError."""
+        last = self._last
+        if last is None or last[0] is not crop:
+            self._last = last = (crop, self._find(crop))
+        return last[1]
+
+    def _find(self, crop: "Image") -> PlateLines:
         number, expiry = self.corners(crop)
         main = _straightened(crop, number, _AROUND_NUMBER, _LEAST_PX)
         if main is None:

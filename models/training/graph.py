@@ -56,6 +56,10 @@ class TorchGraph(nn.Module):  # type: ignore[misc]  # torch is not there for the
                 del values[name]
         return values[self._output]
 
+    def vector(self) -> torch.Tensor:
+        """All weights in one, in the order of `parameters()`."""
+        return torch.cat([parameter.detach().reshape(-1) for parameter in self.parameters()])
+
     def take(self, vector: torch.Tensor) -> None:
         """Copies all weights from one vector, in the order of `parameters()`."""
         sizes = [parameter.numel() for parameter in self.parameters()]

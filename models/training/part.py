@@ -41,7 +41,7 @@ class Part:
         self.size = sum(p.numel() for p in self._net.parameters())
 
     def initial(self) -> torch.Tensor:
-        return torch.cat([p.detach().reshape(-1) for p in self._net.parameters()])
+        return self._net.vector()
 
     def share(self, weights: torch.Tensor, gradient: torch.Tensor) -> None:
         """From now on the network's weights are a view of `weights`, and its gradients go into `gradient`."""

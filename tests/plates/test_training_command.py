@@ -16,7 +16,9 @@ pytest.importorskip("torch", reason="training comes with the torch extra")
 from miniature_recogniser import write_recogniser
 
 from models.reading.ppocr import PpOcrPlateReader
+from models.training.export import reader_file
 from models.training.real import jittered, read_labelled
+from models.training.recogniser import plate_recogniser
 from models.training.samples import WIDTH
 
 
@@ -51,11 +53,22 @@ def test_a_reader_is_trained_measured_and_written_with_its_curve(start: Path, tm
     assert state.exists()
 
 
+def test_of_what_was_learned_a_share_is_kept(start: Path, tmp_path: Path) -> None:
+    out = tmp_path / "reader.onnx"
+    words = ["models", "train", "reader", "--start", str(start), "--out", str(out), "--samples", "4", "--batch", "4", "--threads", "1"]
+    assert main([*words, "--share", "0"]) == 0
+    untrained = reader_file(plate_recogniser(start))
+    assert out.read_bytes() == untrained
+    assert main(words) == 0
+    assert out.read_bytes() != untrained
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         pytest.param(["--samples", "8", "--threads", "0"], "--threads is 0", id="no threads"),
         pytest.param(["--samples", "8", "--batch", "1"], "--batch is 1", id="a batch smaller than its threads"),
+        pytest.param(["--samples", "8", "--share", "1.5"], "--share is 1.5", id="more than was learned"),
         pytest.param(["--samples", "0"], "more than no minutes", id="nothing to learn from"),
         pytest.param(["--samples", "8", "--finetune", "EMPTY"], "has no CSV file", id="a folder without a table"),
     ],
