@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from etle.protocols import PlateFinder, PlateReader
 from etle.types import Box, PlateBox, PlateSighting, Point
-from models.reading.sharpness import sharpness
+from models.reading.sharpness import contrast, sharpness
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -46,9 +46,11 @@ class Seen:
     def reads(self, readers: Sequence[PlateReader], cut: Cut = FIRST) -> list[PlateSighting]:
         """By every reader."""
         crop = cut_out(self.image, self.plate.box, cut)
-        sharp = sharpness(crop)
+        sharp, stands_out = sharpness(crop), contrast(crop)
         return [
-            PlateSighting(sequence=self.sequence, captured_at=self.captured_at, plate=self.plate, sharpness=sharp, read=read)
+            PlateSighting(
+                sequence=self.sequence, captured_at=self.captured_at, plate=self.plate, sharpness=sharp, contrast=stands_out, read=read
+            )
             for reader in readers
             for read in reader.read([crop])
         ]

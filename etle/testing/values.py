@@ -82,7 +82,9 @@ def a_read(text: str = "B1432GMC", reader: str = "scripted-reader", probability:
 def a_plate(text: str | None = "B1432GMC", *, certainty: Certainty | None = None) -> Plate:
     """Certain, with the one read behind it, unless there is no text."""
     read = a_read(text or "")
-    sighting = PlateSighting(sequence=10, captured_at=BEGIN, plate=PlateBox(box=Box(20, 30, 40, 36), score=0.9), sharpness=200.0, read=read)
+    sighting = PlateSighting(
+        sequence=10, captured_at=BEGIN, plate=PlateBox(box=Box(20, 30, 40, 36), score=0.9), sharpness=200.0, contrast=120.0, read=read
+    )
     return Plate(
         text=text,
         characters=read.characters,

@@ -1,4 +1,4 @@
-"""How sharp a crop is, comparable between crops of different size."""
+"""How sharp a crop is, comparable between crops of different size, and how much its letters stand out."""
 
 from typing import TYPE_CHECKING
 
@@ -21,3 +21,13 @@ def sharpness(crop: "Image") -> float:
     way = cv2.INTER_AREA if grey.shape[0] > _HEIGHT else cv2.INTER_LINEAR
     standard = cv2.resize(grey, (width, _HEIGHT), interpolation=way)
     return float(np.var(cv2.Laplacian(standard, cv2.CV_64F)))
+
+
+def contrast(crop: "Image") -> float:
+    """Grey levels from the darkest to the lightest twentieth of what stands in the crop's middle; zero for an empty crop."""
+    height, width = crop.shape[:2]
+    middle = crop[round(0.2 * height) : round(0.7 * height), round(0.12 * width) : round(0.88 * width)]
+    if not middle.size:
+        return 0.0
+    dark, light = np.percentile(cv2.cvtColor(middle, cv2.COLOR_BGR2GRAY), (5, 95))
+    return float(light - dark)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import cv2
+import numpy as np
 import pytest
 
 from etle.testing import ScriptedFinder, ScriptedReader
@@ -45,12 +47,21 @@ def test_a_plate_in_a_crop_is_moved_to_the_frames_pixels():
 SEEN = (PlateBox(box=Box(6, 12, 16, 16), score=0.9),)  # in the crop of a vehicle 20 pixels wide
 
 
-def searched(boxes, finds, ours, theirs):
+def dotted(dark, light):
+    """64 x 48 pixels of two greys, in which something stands out from something."""
+    grey = np.random.default_rng(1).choice(np.array([dark, light], np.uint8), (48, 64))
+    return cv2.imencode(".jpg", cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+
+
+DAY, NIGHT = dotted(20, 220), dotted(6, 20)
+
+
+def searched(boxes, finds, ours, theirs, picture=DAY):
     """The plate of a vehicle that is in these boxes, half a second apart, and the engines that were asked for it."""
     ring, sightings = FrameRing(keep_s=60), []
     for number, box in enumerate(boxes):
         at = BEGIN + timedelta(seconds=number / 2)
-        ring.add(a_frame(number, captured_at=at))
+        ring.add(a_frame(number, captured_at=at, jpeg=picture))
         sightings.append(Sighting(sequence=number, captured_at=at, box=box, vehicle=CAR, score=0.9))
     finder = ScriptedFinder(finds)
     readers = ScriptedReader([a_read(text, "ours") for text in ours]), ScriptedReader([a_read(text, "theirs") for text in theirs])
@@ -65,6 +76,11 @@ DRIVING = [Box(20 - 3 * n, 10, 40 - 3 * n, 30 + n / 10) for n in range(4)]
 def test_one_look_is_enough_where_the_readers_agree():
     plate, finder = searched(DRIVING, [SEEN], ["B1432GMC"], ["B1432GMC"])
     assert (plate.text, plate.certainty, finder.asked) == ("B1432GMC", Certainty.CERTAIN, 1)
+
+
+def test_in_near_darkness_agreement_is_not_certainty():
+    plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 4, ["B1432GMC"] * 4, NIGHT)
+    assert (plate.text, plate.certainty, finder.asked) == ("B1432GMC", Certainty.CHECK, 3)
 
 
 def test_a_vehicle_that_stands_is_searched_once_and_in_doubt_read_again_in_another_frame():

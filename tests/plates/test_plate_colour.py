@@ -9,7 +9,7 @@ import pytest
 from etle.types import PlateColour
 from models.reading.colour import plate_colour
 from models.reading.lines import find_lines
-from models.reading.sharpness import sharpness
+from models.reading.sharpness import contrast, sharpness
 
 C = PlateColour
 WHITE, BLACK = (235, 235, 235), (25, 25, 25)
@@ -86,3 +86,12 @@ def test_sharpness_falls_with_blur_and_not_with_size() -> None:
     twice = cv2.resize(plate, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     assert sharpness(twice) == pytest.approx(sharpness(plate), rel=0.25)
     assert sharpness(np.zeros((0, 0, 3), np.uint8)) == 0.0
+
+
+def test_contrast_is_that_of_the_letters_and_not_of_what_is_around() -> None:
+    plate = drawn(WHITE, BLACK)
+    on_a_dark_road = cv2.copyMakeBorder(drawn((60, 60, 60), (40, 40, 40)), 10, 10, 30, 30, cv2.BORDER_CONSTANT, value=(250, 250, 250))
+    assert contrast(plate) == pytest.approx(210, abs=15)
+    assert contrast(on_a_dark_road) == pytest.approx(20, abs=6)
+    assert contrast(lit(plate, 0.1, 0.1, 0.1)) == pytest.approx(21, abs=3)
+    assert contrast(np.zeros((0, 0, 3), np.uint8)) == 0.0

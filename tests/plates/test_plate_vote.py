@@ -1,6 +1,7 @@
 """Many reads of a track, one plate."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,6 +36,7 @@ def seen(
     reader: str = "one",
     colour: PlateColour = PlateColour.WHITE,
     expiry: str | None = None,
+    contrast: float = 150,
 ) -> PlateSighting:
     """A read whose characters are 0.995 sure, but for `doubts`: place -> (probability, runner-up, its probability)."""
     characters = []
@@ -46,15 +48,13 @@ def seen(
         captured_at=AT,
         plate=PlateBox(box=Box(0, 0, width, width / 3), score=0.9),
         sharpness=sharp,
+        contrast=contrast,
         read=PlateRead(reader=reader, text=text, characters=tuple(characters), colour=colour, expiry=expiry),
     )
 
 
 def voted(*sightings: PlateSighting, vehicle: VehicleClass = VehicleClass.CAR) -> Plate:
-    numbered: Sequence[PlateSighting] = [
-        PlateSighting(sequence=i, captured_at=AT + timedelta(seconds=i / 5), plate=s.plate, sharpness=s.sharpness, read=s.read)
-        for i, s in enumerate(sightings)
-    ]
+    numbered: Sequence[PlateSighting] = [replace(s, sequence=i, captured_at=AT + timedelta(seconds=i / 5)) for i, s in enumerate(sightings)]
     return vote(numbered, vehicle, AT)
 
 
@@ -69,6 +69,10 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
         pytest.param([seen("B1234XYZ")] * 4, "B1234XYZ", CERTAIN, id="four frames agree"),
         pytest.param([seen("B1234XYZ")], "B1234XYZ", CHECK, id="a single read is never certain"),
         pytest.param([seen("B1234XYZ"), seen("B1234XYZ", reader="two")], "B1234XYZ", CERTAIN, id="two readers agree on one frame"),
+        pytest.param([seen("B1234XYZ", contrast=20)] * 4, "B1234XYZ", CHECK, id="four frames agree, all nearly black"),
+        pytest.param(
+            [seen("B1234XYZ", contrast=20)] * 3 + [seen("B1234XYZ", contrast=60)], "B1234XYZ", CERTAIN, id="in one of them it stands out"
+        ),
         pytest.param([seen("B7234XYZ", **FAR)] + [seen("B1234XYZ")] * 3, "B1234XYZ", CERTAIN, id="the first, far read was wrong"),
         pytest.param([seen("B7234XYZ", **FAR)] * 3 + [seen("B1234XYZ")], "B1234XYZ", CHECK, id="three far reads against one near"),
         pytest.param(

@@ -200,6 +200,8 @@ def plate_of(story: Story) -> Plate:
         alternatives=story.alternatives,
         notes=story.notes,
         sightings=(
-            PlateSighting(sequence=5, captured_at=moment(5), plate=PlateBox(box=plate_box(5), score=0.9), sharpness=310.0, read=read),
+            PlateSighting(
+                sequence=5, captured_at=moment(5), plate=PlateBox(box=plate_box(5), score=0.9), sharpness=310.0, contrast=140.0, read=read
+            ),
         ),
     )
