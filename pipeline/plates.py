@@ -57,7 +57,7 @@ class PlateSearch:
             reads += plate.reads(self.readers)
             if _is_enough(reads, vehicle, at):
                 return vote(reads, vehicle, at)
-        if seen and not agree(reads):
+        if seen and not (agree(reads) and len(self.readers) > 1):
             reads += self._read_again(max(seen, key=lambda plate: plate.plate.box.area), best, reads)
         return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
 

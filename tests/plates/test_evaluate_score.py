@@ -180,7 +180,7 @@ class Parrot:
         return "B2A"
 
 
-def test_peers_see_the_crops_that_our_readers_see_first(tmp_path):
+def test_peers_see_the_same_plates_with_a_narrow_rim(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT), row("b.png", "B2A", LEFT)])
     write_table(tmp_path, CROPS, [row("c.png", "B2A")])
     looked, parrot = outcomes(tmp_path, {}, [read("B1A"), read("B9A"), read("B2A")]), Parrot()
