@@ -23,7 +23,9 @@ pressed into a square of 320 costs as much, shows half of a motorcycle's number 
 _CROP_HEIGHTS = (192, 256, 384, 640)
 """The lowest into which the crop fits. Few, because each keeps memory of its own."""
 _CROP_AGAIN_PX = 640
-"""Side of the input for a second look, which crops of all proportions share."""
+"""Width of the input for a second look."""
+_AGAIN_HEIGHTS = (448, 640)
+"""Its heights: a low crop needs no square, whose rest would be grey."""
 _FRAME_PX = (416, 640, 1280)
 """Longer sides of the inputs for a whole frame: a close-up fills it, and far plates are small in it."""
 _LEAST_SCORE = 0.05
@@ -43,6 +45,7 @@ class OnnxPlateFinder:
         """`path`: a YOLOv8 export of which every class is a plate. Raises WeightsMissing, WeightsError, MissingExtra."""
         self._yolo = Yolo(path, name, threads=threads)
         self._yolo.open((height, _CROP_WIDTH) for height in _CROP_HEIGHTS)
+        self._yolo.open((height, _CROP_AGAIN_PX) for height in _AGAIN_HEIGHTS)
         self.name = name
         self.digest = self._yolo.digest
 
@@ -57,7 +60,7 @@ class OnnxPlateFinder:
         first = self._look(image, _shape_for_crop(image))
         if first and first[0].score >= _SURE:
             return first
-        return merged([first, self._look(image, (_CROP_AGAIN_PX, _CROP_AGAIN_PX))])
+        return merged([first, self._look(image, _shape_for_second(image))])
 
     def _in_frame(self, image: "Image") -> tuple[PlateBox, ...]:
         return merged([self._look(image, shape_for(image, longest)) for longest in _FRAME_PX])
@@ -70,6 +73,11 @@ class OnnxPlateFinder:
 def _shape_for_crop(image: "Image") -> tuple[int, int]:
     height = _CROP_WIDTH * image.shape[0] / image.shape[1]
     return next((each for each in _CROP_HEIGHTS if each >= height), _CROP_HEIGHTS[-1]), _CROP_WIDTH
+
+
+def _shape_for_second(image: "Image") -> tuple[int, int]:
+    height = _CROP_AGAIN_PX * image.shape[0] / image.shape[1]
+    return next((each for each in _AGAIN_HEIGHTS if each >= height), _AGAIN_HEIGHTS[-1]), _CROP_AGAIN_PX
 
 
 def open_plate_finder(weights: Path | None = None, *, threads: int = 1) -> PlateFinder:
