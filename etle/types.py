@@ -254,8 +254,8 @@ class PlateSighting:
     plate: PlateBox
     sharpness: float
     """Variance of the Laplacian of the crop at a standard height; larger is sharper."""
-    contrast: float
-    """Grey levels from the darkest to the lightest twentieth of the crop's middle."""
+    contrast: float | None = None
+    """Grey levels from the darkest to the lightest twentieth of the crop's middle; None in cases from before it was measured."""
     read: PlateRead
 
 

@@ -57,10 +57,10 @@ class OnnxPlateFinder:
         return tuple(plate for plate in plates if plate.score >= _PLATE_FROM)
 
     def _in_crop(self, image: "Image") -> tuple[PlateBox, ...]:
-        first = self._look(image, _shape_for_crop(image))
+        first = self._look(image, _shape(image, _CROP_WIDTH, _CROP_HEIGHTS))
         if first and first[0].score >= _SURE:
             return first
-        return merged([first, self._look(image, _shape_for_second(image))])
+        return merged([first, self._look(image, _shape(image, _CROP_AGAIN_PX, _AGAIN_HEIGHTS))])
 
     def _in_frame(self, image: "Image") -> tuple[PlateBox, ...]:
         return merged([self._look(image, shape_for(image, longest)) for longest in _FRAME_PX])
@@ -70,14 +70,10 @@ class OnnxPlateFinder:
         return tuple(PlateBox(box=found.box, score=found.score) for found in without_doubles(candidates, _DOUBLE))
 
 
-def _shape_for_crop(image: "Image") -> tuple[int, int]:
-    height = _CROP_WIDTH * image.shape[0] / image.shape[1]
-    return next((each for each in _CROP_HEIGHTS if each >= height), _CROP_HEIGHTS[-1]), _CROP_WIDTH
-
-
-def _shape_for_second(image: "Image") -> tuple[int, int]:
-    height = _CROP_AGAIN_PX * image.shape[0] / image.shape[1]
-    return next((each for each in _AGAIN_HEIGHTS if each >= height), _AGAIN_HEIGHTS[-1]), _CROP_AGAIN_PX
+def _shape(image: "Image", width: int, heights: Sequence[int]) -> tuple[int, int]:
+    """The lowest input of that width into which the picture fits, or else the highest."""
+    height = width * image.shape[0] / image.shape[1]
+    return next((each for each in heights if each >= height), heights[-1]), width
 
 
 def open_plate_finder(weights: Path | None = None, *, threads: int = 1) -> PlateFinder:

@@ -109,7 +109,7 @@ def _certainty(votes: Sequence[Vote], text: str, probability: float, notes: tupl
 def _votes(legible: Sequence[PlateSighting]) -> tuple[Vote, ...]:
     """Reads with their weights; those of one reader are scaled down to its limit."""
     sharpest = max((s.sharpness for s in legible), default=0.0)
-    raw = [Vote(s.read, _weight(s, sharpest), s.plate.box.width, s.contrast, s.sequence) for s in legible]
+    raw = [Vote(s.read, _weight(s, sharpest), s.plate.box.width, s.contrast or 0.0, s.sequence) for s in legible]
     of_reader: dict[str, float] = defaultdict(float)
     for v in raw:
         of_reader[v.read.reader] += v.weight

@@ -19,7 +19,7 @@ from etle.plates.automaton import SYMBOLS, expiry_automaton, plate_automaton
 from etle.types import CharacterRead, Digest, PlateRead
 from models.reading import ctc
 from models.reading.colour import plate_colour
-from models.reading.lines import find_lines
+from models.reading.lines import shipped_line_finder
 from models.runtime import Network
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class PpOcrPlateReader:
         self._width = width
         self._details = details
         self._network, self._fold, self.digest = _open(path, name, threads)
+        self._lines = shipped_line_finder()
 
     def read(self, crops: "Sequence[Image]") -> Sequence[PlateRead]:
         """One crop after another: a batch is no faster on a CPU, and this way a read does not depend on its neighbours."""
@@ -83,7 +84,7 @@ class PpOcrPlateReader:
     def _read(self, crop: "Image") -> PlateRead:
         if crop.shape[1] < _LEAST_SIZE[0] or crop.shape[0] < _LEAST_SIZE[1]:
             return PlateRead(reader=self.name, text="", characters=())
-        lines = find_lines(crop)
+        lines = self._lines.find(crop)
         main = self._recognise(lines.main, self._width)
         text = _main_text(main)
         if not text:

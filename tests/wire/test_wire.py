@@ -71,3 +71,11 @@ def test_a_mutated_header_is_read_or_told(place, written):
         frame_from_wire(mutated, JPEG)
     except WireError as error:
         assert str(error).startswith("frame")
+
+
+def test_a_case_from_before_contrast_was_measured_still_opens():
+    stored = violation_to_json(a_parcel().violation)
+    older = stored.replace('"contrast":120.0,', "")
+    assert older != stored
+    [sighting] = violation_from_json(older).plate.sightings
+    assert sighting.contrast is None
