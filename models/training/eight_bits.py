@@ -6,7 +6,7 @@ same file must say the same on all of them.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,10 @@ from onnx import numpy_helper
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ROUNDED, ROUNDED_WEIGHTS = "Rounded", "RoundedWeights"
+"""Nodes of `with_rounding`: no operators of ONNX."""
+LARGEST_WEIGHT = 64
+"""In steps: 7 bits."""
 _STORED = "_quantized"
 _TO_STEPS, _TO_FLOATS = "QuantizeLinear", "DequantizeLinear"
 
@@ -70,6 +74,43 @@ def in_floats(model: onnx.ModelProto) -> onnx.ModelProto:
     copy.graph.initializer.extend(tensor for name, tensor in values.items() if name in used)
     copy.graph.node.extend(kept)
     return copy
+
+
+def with_rounding(model: onnx.ModelProto, eight: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` that rounds where `eight`, its version in 8 bits, does: to learn what suffers least by it.
+
+    Its weights stay floats of the same names; around convolutions stand nodes of ROUNDED (value, size of a step, zero) and ROUNDED_WEIGHTS.
+    """
+    twins = {node.name: node for node in eight.graph.node if node.op_type == "Conv"}
+    to_floats = {node.output[0]: node for node in eight.graph.node if node.op_type == _TO_FLOATS}
+    to_steps = {node.input[0]: node for node in eight.graph.node if node.op_type == _TO_STEPS}
+    nodes: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        before = to_floats.get(twins[node.name].input[0]) if node.name in twins else None
+        after = to_steps.get(node.output[0])
+        nodes += [node] if before is None or after is None else _rounding(node, before.input[1:], after.input[1:])
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes)
+    used = {name for node in nodes if node.op_type == ROUNDED for name in node.input}
+    copy.graph.initializer.extend(tensor for tensor in eight.graph.initializer if tensor.name in used)
+    return copy
+
+
+def _rounding(node: onnx.NodeProto, before: "Sequence[str]", after: "Sequence[str]") -> list[onnx.NodeProto]:
+    """A convolution whose input and output take steps, each of a size and with a zero, and whose weights do."""
+    picture, weights, bias = node.input
+    inner = onnx.NodeProto()
+    inner.CopyFrom(node)
+    inner.input[:] = [f"{node.name}_picture", f"{node.name}_weights", bias]
+    inner.output[:] = [f"{node.name}_sum"]
+    return [
+        onnx.helper.make_node(ROUNDED, [picture, *before], [f"{node.name}_picture"]),
+        onnx.helper.make_node(ROUNDED_WEIGHTS, [weights], [f"{node.name}_weights"]),
+        inner,
+        onnx.helper.make_node(ROUNDED, [f"{node.name}_sum", *after], [node.output[0]]),
+    ]
 
 
 class _Inputs:

@@ -1,7 +1,7 @@
 """An ONNX graph that learns: its nodes run in torch, its weights are parameters, and what was learned goes back into the same graph.
 
 So the recogniser needs no second description of its network and no exporter: what is trained is what onnxruntime runs later.
-Only the operators of PP-OCR's recogniser are here, as onnxruntime leaves them after its basic optimisation (`recogniser.py`).
+Only the operators of PP-OCR's recogniser are here, as `recogniser.py` leaves them, and what rounds as 8 bits do (`eight_bits.py`).
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from etle.errors import WeightsError
+from models.training.eight_bits import LARGEST_WEIGHT, ROUNDED, ROUNDED_WEIGHTS
 
 Values: TypeAlias = dict[str, torch.Tensor]
 Attributes: TypeAlias = dict[str, Any]
@@ -36,7 +37,7 @@ class TorchGraph(nn.Module):  # type: ignore[misc]  # torch is not there for the
         self._place: dict[str, str] = {}
         for tensor in model.graph.initializer:
             self._keep(tensor.name, numpy_helper.to_array(tensor))
-        self._nodes = [_step(node) for node in _gelu_fused(list(model.graph.node))]
+        self._nodes = [_step(node) for node in model.graph.node]
         self._last_use = _last_use([(inputs, output) for inputs, output, _, _ in self._nodes], self._output)
 
     def _keep(self, name: str, array: "np.ndarray[Any, Any]") -> None:
@@ -96,24 +97,6 @@ def _last_use(nodes: list[tuple[list[str], str]], output: str) -> dict[int, tupl
     return {i: tuple(name for name, at in last.items() if at == i) for i in set(last.values())}
 
 
-def _gelu_fused(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """x * (1 + erf(x / sqrt 2)) * 0.5 as one node: the same numbers from a fifth of the memory traffic."""
-    after = {name: node for node in nodes for name in node.input}
-    fused: list[onnx.NodeProto] = []
-    dropped: set[str] = set()
-    for node in nodes:
-        erf = after.get(node.output[0]) if node.op_type == "Div" else None
-        if erf is not None and erf.op_type == "Erf":
-            one_more = after[erf.output[0]]
-            times_x = after[one_more.output[0]]
-            half = after[times_x.output[0]]
-            dropped |= {part.output[0] for part in (erf, one_more, times_x, half)}
-            fused.append(onnx.helper.make_node("Gelu", [node.input[0]], [half.output[0]]))
-        elif node.output[0] not in dropped:
-            fused.append(node)
-    return fused
-
-
 def _padded(x: torch.Tensor, attributes: Attributes, kernel: "tuple[int, ...]", fill: float) -> torch.Tensor:
     """SAME_UPPER puts the odd pixel behind; strides are 1 where PP-OCR uses it."""
     if attributes.get("auto_pad", b"NOTSET") == b"SAME_UPPER":
@@ -155,7 +138,18 @@ def _reshape(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
 
 
 def _squeeze(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
-    return x[0].squeeze(tuple(a["axes"]))
+    return x[0].squeeze(tuple(x[1].tolist()))
+
+
+def _rounded(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
+    value, size, zero = x
+    return torch.fake_quantize_per_tensor_affine(value, float(size), int(zero), 0, 255)
+
+
+def _rounded_weights(x: list[torch.Tensor], a: Attributes) -> torch.Tensor:
+    """In steps of each output's own size, as onnxruntime takes them."""
+    size = x[0].detach().abs().amax((1, 2, 3)).clamp_min(1e-12) / LARGEST_WEIGHT
+    return torch.fake_quantize_per_channel_affine(x[0], size, torch.zeros_like(size, dtype=torch.int32), 0, -LARGEST_WEIGHT, LARGEST_WEIGHT)
 
 
 _OPERATORS: dict[str, Operator] = {
@@ -173,6 +167,8 @@ _OPERATORS: dict[str, Operator] = {
     "ReduceMean": lambda x, a: x[0].mean(a["axes"], keepdim=bool(a["keepdims"])),
     "Relu": lambda x, a: functional.relu(x[0]),
     "Reshape": _reshape,
+    ROUNDED: _rounded,
+    ROUNDED_WEIGHTS: _rounded_weights,
     "Shape": lambda x, a: torch.tensor(x[0].shape),
     "Sigmoid": lambda x, a: x[0].sigmoid(),
     "Slice": _slice,

@@ -29,6 +29,8 @@ class Lesson:
     batch: int = 32
     real: "tuple[LabelledCrop, ...]" = ()
     """Real crops, mixed half and half with rendered plates; none if empty."""
+    teacher: onnx.ModelProto | None = None
+    """Its scores are what is to be learned, instead of the texts."""
 
 
 class Part:
@@ -38,6 +40,7 @@ class Part:
         self._lesson = lesson
         self._numbers = range(index, lesson.batch, of)
         self._net = TorchGraph(model)
+        self._teacher = None if lesson.teacher is None else TorchGraph(lesson.teacher)
         self.size = sum(p.numel() for p in self._net.parameters())
 
     def initial(self) -> torch.Tensor:
@@ -54,13 +57,21 @@ class Part:
         self._gradient = gradient
 
     def learn(self, step: int) -> float:
-        """Leaves the gradient where `share` said, and returns this part of the mean loss per character."""
+        """Leaves the gradient where `share` said, and returns this part of the mean loss."""
         samples = [_drawn(self._lesson, step, number) for number in self._numbers]
         pictures = torch.from_numpy(np.stack([picture for picture, _ in samples])).to(memory_format=torch.channels_last)
         self._gradient.zero_()
-        loss = ctc_loss(self._net(pictures), [text for _, text in samples]).sum() / self._lesson.batch
+        loss = self._losses(pictures, [text for _, text in samples]).sum() / self._lesson.batch
         loss.backward()
         return float(loss.detach())
+
+    def _losses(self, pictures: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
+        scores = self._net(pictures)
+        if self._teacher is None:
+            return ctc_loss(scores, texts)
+        with torch.no_grad():
+            told = self._teacher(pictures)
+        return imitation_loss(scores, told)
 
 
 def _drawn(lesson: Lesson, step: int, number: int) -> "tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], str]":
@@ -86,4 +97,11 @@ def ctc_loss(scores: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
     logs = scores.log_softmax(-1).transpose(0, 1)
     losses = functional.ctc_loss(logs, torch.tensor(labels), steps, lengths, reduction="none", zero_infinity=True)
     mean: torch.Tensor = losses / lengths.clamp(min=1)
+    return mean
+
+
+def imitation_loss(scores: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+    """Per line, in nats per time step: the divergence (Kullback and Leibler) of what a reader says from what its teacher says."""
+    divergence = functional.kl_div(scores.log_softmax(-1), told.log_softmax(-1), reduction="none", log_target=True)
+    mean: torch.Tensor = divergence.sum(-1).mean(-1)
     return mean

@@ -14,6 +14,10 @@ from onnx import numpy_helper
 
 from etle.errors import WeightsError
 from etle.plates.automaton import DIGITS, LETTERS
+from models.training.eight_bits import in_floats
+
+_OPSET = 13
+"""The first in which weights can take steps of each output's own size."""
 
 CHARACTERS = DIGITS + LETTERS
 """Outputs after blank, in this order; the hyphen of service plates is too rare to learn and too small to see."""
@@ -34,6 +38,7 @@ def plate_recogniser(weights: Path) -> onnx.ModelProto:
         raise WeightsError(f"{weights} does not read {' '.join(missing)}")
     columns = np.array([0] + [names.index(character) for character in CHARACTERS])
     _keep_columns(model.graph, len(names), columns)
+    _forget_sizes(model.graph, len(names))
     _end_before_softmax(model.graph, len(columns))
     return with_characters(model)
 
@@ -49,10 +54,46 @@ def with_characters(model: onnx.ModelProto) -> onnx.ModelProto:
 def _simplified(weights: Path) -> onnx.ModelProto:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    model = in_floats(onnx.load(str(weights)))
+    if model.opset_import[0].version < _OPSET:
+        model = onnx.version_converter.convert_version(model, _OPSET)
     with TemporaryDirectory() as folder:
         options.optimized_model_filepath = str(Path(folder) / "simplified.onnx")
-        onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-        return onnx.load(options.optimized_model_filepath)
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        simple = onnx.load(options.optimized_model_filepath)
+    _fuse_gelu(simple.graph)
+    _name_nodes(simple.graph)
+    return simple
+
+
+def _fuse_gelu(graph: onnx.GraphProto) -> None:
+    """x * (1 + erf(x / sqrt 2)) * 0.5 as one node: the same numbers from a fifth of the memory traffic.
+
+    Here, because nodes that round stand in the way of onnxruntime's own search for it.
+    """
+    after = {name: node for node in graph.node for name in node.input}
+    fused: list[onnx.NodeProto] = []
+    dropped: set[str] = set()
+    for node in graph.node:
+        erf = after.get(node.output[0]) if node.op_type == "Div" else None
+        if erf is not None and erf.op_type == "Erf":
+            one_more = after[erf.output[0]]
+            times_x = after[one_more.output[0]]
+            half = after[times_x.output[0]]
+            dropped |= {part.output[0] for part in (erf, one_more, times_x, half)}
+            fused.append(onnx.helper.make_node("Gelu", [node.input[0]], [half.output[0]], domain="com.microsoft"))
+        elif node.output[0] not in dropped:
+            fused.append(node)
+    used = {name for node in fused for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(fused)
+    graph.initializer.extend(kept)
+
+
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    for number, node in enumerate(graph.node):
+        node.name = node.name or f"{node.op_type}.{number}"
 
 
 def _keep_columns(graph: onnx.GraphProto, characters: int, columns: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> None:
@@ -62,6 +103,13 @@ def _keep_columns(graph: onnx.GraphProto, characters: int, columns: "np.ndarray[
             tensor.CopyFrom(numpy_helper.from_array(kept, tensor.name))
 
 
+def _forget_sizes(graph: onnx.GraphProto, characters: int) -> None:
+    """Of values that had a column for each character. The others' are needed: nothing but onnxruntime knows what a Gelu gives."""
+    known = [info for info in graph.value_info if [size.dim_value for size in info.type.tensor_type.shape.dim][-1:] != [characters]]
+    del graph.value_info[:]
+    graph.value_info.extend(known)
+
+
 def _end_before_softmax(graph: onnx.GraphProto, columns: int) -> None:
     """Training wants scores; `end_in_softmax` gives the reader its probabilities back."""
     last = graph.node[-1]
@@ -69,7 +117,6 @@ def _end_before_softmax(graph: onnx.GraphProto, columns: int) -> None:
         raise WeightsError(f"The recogniser ends in {last.op_type}, not in Softmax: it is not one of PP-OCR's")
     scores = last.input[0]
     graph.node.remove(last)
-    del graph.value_info[:]
     graph.output[0].name = scores
     graph.output[0].type.tensor_type.shape.dim[2].dim_value = columns
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from etle.cli import main
@@ -61,6 +62,16 @@ def test_of_what_was_learned_a_share_is_kept(start: Path, tmp_path: Path) -> Non
     assert out.read_bytes() == untrained
     assert main(words) == 0
     assert out.read_bytes() != untrained
+
+
+def test_a_reader_is_put_into_8_bits(start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "rounded.onnx"
+    words = ["models", "train", "rounded-reader", "--start", str(start), "--out", str(out)]
+    assert main([*words, "--samples", "8", "--batch", "4", "--threads", "1"]) == 0
+    assert "8 lines" in capsys.readouterr().out
+    assert any(node.op_type == "QuantizeLinear" for node in onnx.load(out).graph.node)
+    PpOcrPlateReader(out, name="own", misreads={}, width=WIDTH)
+    assert out.with_suffix(".csv").exists()
 
 
 @pytest.mark.parametrize(
