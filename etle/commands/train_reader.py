@@ -24,9 +24,8 @@ def add_reader(things: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Trains PP-OCRv6's recogniser on number plates that are drawn as it goes, from a seed, and writes an ONNX file that "
         "`detect: reader_weights: FILE` of a site file opens. Needs the torch extra. docs/training.md has the recipe and what it brings.",
     )
-    _add_options(reader, out="plate-reader.onnx", rate=3e-4)
+    _add_options(reader, out="plate-reader.onnx", rate=3e-4, share=1.0)
     reader.add_argument("--start", type=Path, metavar="FILE", help="weights to begin with (default: ppocrv6-rec)")
-    reader.add_argument("--share", type=float, default=1.0, metavar="A", help="of what was learned: 0 is the start (default: %(default)s)")
     reader.add_argument("--finetune", type=Path, metavar="DIR", help="mix in real crops: a folder with a CSV of file and plate_text")
     reader.set_defaults(run=run_reader)
 
@@ -38,12 +37,12 @@ def add_rounded_reader(things: "argparse._SubParsersAction[argparse.ArgumentPars
         description="Puts a trained reader's large convolutions into 8 bits, and lets it learn on drawn plates to say what it said "
         "before: it takes six tenths of the time then. Needs the torch extra; docs/training.md has what it costs.",
     )
-    _add_options(rounded, out="plate-reader-8-bits.onnx", rate=1e-4)
+    _add_options(rounded, out="plate-reader-8-bits.onnx", rate=1e-4, share=0.2)
     rounded.add_argument("--start", type=Path, metavar="FILE", required=True, help="what `etle models train reader` wrote")
     rounded.set_defaults(run=run_rounded_reader)
 
 
-def _add_options(parser: argparse.ArgumentParser, *, out: str, rate: float) -> None:
+def _add_options(parser: argparse.ArgumentParser, *, out: str, rate: float, share: float) -> None:
     parser.add_argument("--out", type=Path, default=Path(out), metavar="FILE", help="default: %(default)s")
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, metavar="N", help="train for so long")
@@ -52,19 +51,18 @@ def _add_options(parser: argparse.ArgumentParser, *, out: str, rate: float) -> N
     parser.add_argument("--threads", type=int, default=2, metavar="T", help="processes with one thread each (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=32, metavar="B", help="lines in a step (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=rate, metavar="R", help="highest learning rate (default: %(default)s)")
+    parser.add_argument(
+        "--share", type=float, default=share, metavar="A", help="of what was learned: 0 is the start (default: %(default)s)"
+    )
     parser.add_argument("--measure", type=Path, action="append", default=[], metavar="DIR", help="also measure on these real crops")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="go on from here if it exists, and leave the state here")
     parser.add_argument("--every", type=float, default=5, metavar="MINUTES", help="measure and leave a checkpoint (default: %(default)s)")
 
 
 def run_reader(args: argparse.Namespace) -> int:
-    from etle.errors import ConfigError
-
-    if not 0 <= args.share <= 1:
-        raise ConfigError(f"--share is {args.share}: give 0 to 1")
     _check(args)
     from models.training.export import reader_file
-    from models.training.graph import TorchGraph, with_weights
+    from models.training.graph import with_weights
     from models.training.part import Lesson
     from models.training.real import read_labelled
     from models.training.recogniser import plate_recogniser
@@ -72,9 +70,7 @@ def run_reader(args: argparse.Namespace) -> int:
 
     real = read_labelled(args.finetune) if args.finetune else ()
     model = plate_recogniser(args.start or weight("ppocrv6-rec"))
-    start = TorchGraph(model).vector()
     net = _trained(args, model, Lesson(seed=args.seed, batch=args.batch, real=real))
-    net.take(start + args.share * (net.vector() - start))
     args.out.write_bytes(reader_file(with_weights(model, net.weights())))
     return 0
 
@@ -97,6 +93,8 @@ def run_rounded_reader(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     from etle.errors import ConfigError, MissingExtra
 
+    if not 0 <= args.share <= 1:
+        raise ConfigError(f"--share is {args.share}: give 0 to 1")
     if not 1 <= args.threads <= 64:
         raise ConfigError(f"--threads is {args.threads}: give 1 to 64")
     if args.batch < args.threads:
@@ -108,7 +106,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _trained(args: argparse.Namespace, model: "onnx.ModelProto", lesson: "Lesson") -> "TorchGraph":
-    """The network with the best of what was learned; the curve lies beside where the weights will be."""
+    """The network with its share of the best that was learned; the curve lies beside where the weights will be."""
     from models.training.graph import TorchGraph
     from models.training.measuring import real_set, rendered_set
     from models.training.reader import Keeping, best_weights, train_reader
@@ -122,7 +120,8 @@ def _trained(args: argparse.Namespace, model: "onnx.ModelProto", lesson: "Lesson
     progress = train_reader(model, lesson, schedule, keeping, threads=args.threads)
     _write_curve(args.out.with_suffix(".csv"), progress.curve)
     net = TorchGraph(model)
-    net.take(best_weights(progress, rendered.name))
+    start = net.vector()
+    net.take(start + args.share * (best_weights(progress, rendered.name) - start))
     return net
 
 
