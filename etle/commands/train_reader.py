@@ -35,7 +35,7 @@ def add_rounded_reader(things: "argparse._SubParsersAction[argparse.ArgumentPars
         "rounded-reader",
         help="let a plate reader learn to compute in 8 bits",
         description="Puts a trained reader's large convolutions into 8 bits, and lets it learn on drawn plates to say what it said "
-        "before: it takes six tenths of the time then. Needs the torch extra; docs/training.md has what it costs.",
+        "before: it takes two thirds of the time then. Needs the torch extra; docs/training.md has what it costs.",
     )
     _add_options(rounded, out="plate-reader-8-bits.onnx", rate=1e-4, share=0.2)
     rounded.add_argument("--start", type=Path, metavar="FILE", required=True, help="what `etle models train reader` wrote")

@@ -25,6 +25,8 @@ from etle.testing.services import ServiceMissing, free_port, kafka_server
 from etle.testing.services.process import in_folder, running
 
 PASSWORD = "geheim-42"
+_TRIES = 3
+"""On a busy machine a broker may hang up before the client has read why: then it says that, and asking again tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,10 @@ def test_who_may_not_come_in_is_told_and_no_password_is_shown(secured: Secured, 
     broker = {"servers": [secured.address], "timeout_s": 15, "security": security}
     path = tmp_path / "site.yaml"
     path.write_text(json.dumps({"site": "tes", "cameras": [camera], "broker": broker}))
-    done = etle("topics", "check", path, check=False)
-    assert done.returncode == 1
+    for _ in range(_TRIES):
+        done = etle("topics", "check", path, check=False)
+        assert done.returncode == 1
+        assert "falsch-4711" not in done.stderr + done.stdout
+        if told in done.stderr:
+            break
     assert told in done.stderr
-    assert "falsch-4711" not in done.stderr + done.stdout
