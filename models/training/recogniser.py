@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 from etle.errors import WeightsError
 from etle.plates.automaton import DIGITS, LETTERS
+from models import surgery
 from models.training.eight_bits import in_floats
 
 _OPSET = 13
@@ -26,7 +27,7 @@ CHARACTERS = DIGITS + LETTERS
 def plate_recogniser(weights: Path) -> onnx.ModelProto:
     """The graph with one output column for blank and one for each of CHARACTERS: scores, before softmax.
 
-    Raises WeightsError if the file does not say which characters it reads, or lacks one.
+    Raises WeightsError if the file is not there, is no ONNX file, does not say which characters it reads, or lacks one.
     """
     model = _simplified(weights)
     known = {entry.key: entry.value for entry in model.metadata_props}.get("character")
@@ -54,7 +55,7 @@ def with_characters(model: onnx.ModelProto) -> onnx.ModelProto:
 def _simplified(weights: Path) -> onnx.ModelProto:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    model = in_floats(onnx.load(str(weights)))
+    model = in_floats(_read(weights))
     if model.opset_import[0].version < _OPSET:
         model = onnx.version_converter.convert_version(model, _OPSET)
     with TemporaryDirectory() as folder:
@@ -64,6 +65,13 @@ def _simplified(weights: Path) -> onnx.ModelProto:
     _fuse_gelu(simple.graph)
     _name_nodes(simple.graph)
     return simple
+
+
+def _read(weights: Path) -> onnx.ModelProto:
+    try:
+        return surgery.read_graph(weights)
+    except FileNotFoundError as error:
+        raise WeightsError(f"The weights to start from, {weights}, are not there") from error
 
 
 def _fuse_gelu(graph: onnx.GraphProto) -> None:

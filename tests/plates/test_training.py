@@ -101,6 +101,8 @@ def test_an_operator_that_cannot_be_trained_is_named(miniature: onnx.ModelProto)
 @pytest.mark.parametrize(
     ("write", "message"),
     [
+        pytest.param(lambda path: path, "are not there", id="no file"),
+        pytest.param(lambda path: path.write_bytes(b"no weights") and path, "not an ONNX file", id="no network"),
         pytest.param(lambda path: write_recogniser(path, characters=None), "`character`", id="no characters in the metadata"),
         pytest.param(lambda path: write_recogniser(path, characters=tuple("0123456789ABC")), "does not read D E F", id="letters missing"),
         pytest.param(lambda path: write_recogniser(path, last="Sigmoid"), "ends in Sigmoid", id="no probabilities at its end"),
