@@ -4,7 +4,7 @@ No free typeface has them, and a reader that never saw them takes one for anothe
 a plain or notched zero, a Q whose tail is a tick inside the bowl, W and M with upright sides, an open 4, a G without a spur. Each
 workshop presses them in its own proportions, so every alphabet here is drawn anew from its own random numbers.
 
-A stroke is a line through points of the unit square, y downwards; a letter is some strokes.
+A stroke is a line through points of the unit square, y downwards; a letter is some strokes, of which the last may be finer than the others.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ Letter: TypeAlias = list[Stroke]
 
 RELATIVE_WIDTH = {"I": 0.62, "J": 0.84, "M": 1.15, "W": 1.2, "L": 0.88, "E": 0.9, "F": 0.88, "-": 0.5}
 """Against the other letters' width; the 1 brings its own."""
+FINE = {"M": 2, "N": 2, "O": 1, "Q": 1, "W": 2}
+"""From this stroke on a letter is drawn finer than its sides: a bold brush would hide the slash of an O and the tail of a Q."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def _first_letters(rng: np.random.Generator, p: Proportions) -> dict[str, Letter
         "J": _j(rng, u),
         "K": [[(0, 0), (0, 1)], [(1, 0), (0, rng.uniform(0.55, 0.65))], [(rng.uniform(0.25, 0.4), 0.45), (1, 1)]],
         "L": [[(0, 0), (0, 1), (1, 1)]],
-        "M": [_m(rng, p)],
+        "M": _m(rng, p),
     }
 
 
@@ -168,15 +170,21 @@ def _g(rng: np.random.Generator, c: Stroke) -> Letter:
     return [c, [(reach, bar), (1, bar), (1, rng.uniform(0.85, 1.0))]]
 
 
-def _m(rng: np.random.Generator, p: Proportions) -> Stroke:
-    return [(0, 1), (p.lean * 0.4, 0), (0.5, rng.uniform(0.35, 0.75)), (1 - p.lean * 0.4, 0), (1, 1)]
+def _m(rng: np.random.Generator, p: Proportions) -> Letter:
+    left, right = p.lean * 0.4, 1 - p.lean * 0.4
+    return [[(0, 1), (left, 0)], [(1, 1), (right, 0)], [(left, 0), (0.5, rng.uniform(0.35, 0.75)), (right, 0)]]
+
+
+def _w(rng: np.random.Generator, p: Proportions) -> Letter:
+    left, right = p.lean, 1 - p.lean
+    return [[(0, 0), (left, 1)], [(1, 0), (right, 1)], [(left, 1), (0.5, rng.uniform(0.12, 0.58)), (right, 1)]]
 
 
 def _last_letters(rng: np.random.Generator, p: Proportions) -> dict[str, Letter]:
     head = [(0, 1), (0, 0), (0.5, 0), *_arc(0.5, p.waist / 2, 0.5, p.waist / 2, -90, 90), (0.0, p.waist)]
     fork = rng.uniform(0.42, 0.52)
     return {
-        "N": [[(0, 1), (0, 0), (1, 1), (1, 0)]],
+        "N": [[(0, 1), (0, 0)], [(1, 1), (1, 0)], [(0, 0), (1, 1)]],
         "O": _o(rng, p),
         "P": [head],
         "Q": _q(rng, p),
@@ -185,7 +193,7 @@ def _last_letters(rng: np.random.Generator, p: Proportions) -> dict[str, Letter]
         "T": [[(0, 0), (1, 0)], [(0.5, 0), (0.5, 1)]],
         "U": [[(0, 0), *_arc(0.5, 1 - p.corner, 0.5, p.corner, 180, 0), (1, 0)]],
         "V": [[(0, 0), (0.46, 1), (0.54, 1), (1, 0)]],
-        "W": [[(0, 0), (p.lean, 1), (0.5, rng.uniform(0.12, 0.58)), (1 - p.lean, 1), (1, 0)]],
+        "W": _w(rng, p),
         "X": [[(0, 0), (1, 1)], [(1, 0), (0, 1)]],
         "Y": [[(0, 0), (0.5, fork), (1, 0)], [(0.5, fork), (0.5, 1)]],
         "Z": [[(0, 0), (1, 0), (0, 1), (1, 1)]],
@@ -193,15 +201,18 @@ def _last_letters(rng: np.random.Generator, p: Proportions) -> dict[str, Letter]
 
 
 def _o(rng: np.random.Generator, p: Proportions) -> Letter:
-    if rng.random() > 0.85:
+    if rng.random() > 0.7:
         return [_ring(p.bend)]
     reach = rng.uniform(0.2, 0.42)
     return [_ring(p.bend), [(0.5 + reach, 0.5 - reach + rng.uniform(-0.05, 0.05)), (0.5 - reach, 0.5 + reach + rng.uniform(-0.05, 0.05))]]
 
 
 def _q(rng: np.random.Generator, p: Proportions) -> Letter:
-    """The tail is a tick inside the bowl, seldom one that crosses it."""
-    start = (rng.uniform(0.42, 0.68), rng.uniform(0.64, 0.82))
-    inside = rng.random() < 0.45
-    end = (rng.uniform(0.78, 0.92), rng.uniform(0.86, 0.95)) if inside else (rng.uniform(0.86, 1.08), rng.uniform(0.94, 1.06))
+    """The tail is a tick inside the bowl, one that crosses it, or so short that it only fills the bowl's corner."""
+    kind = rng.choice(3, p=[0.32, 0.36, 0.32])
+    if kind == 2:
+        start, end = (rng.uniform(0.6, 0.8), rng.uniform(0.78, 0.9)), (rng.uniform(0.95, 1.05), rng.uniform(0.97, 1.03))
+    else:
+        start = (rng.uniform(0.42, 0.68), rng.uniform(0.64, 0.82))
+        end = (rng.uniform(0.78, 0.92), rng.uniform(0.86, 0.95)) if kind == 0 else (rng.uniform(0.86, 1.08), rng.uniform(0.94, 1.06))
     return [_ring(p.bend), [start, end]]

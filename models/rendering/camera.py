@@ -33,13 +33,13 @@ class Trouble(StrEnum):
 
 
 _SHARES = {
-    Trouble.NONE: 0.15,
-    Trouble.FAR: 0.25,
+    Trouble.NONE: 0.12,
+    Trouble.FAR: 0.24,
     Trouble.DARK: 0.16,
     Trouble.GLOW: 0.12,
     Trouble.GLARE: 0.1,
     Trouble.MOVED: 0.06,
-    Trouble.TILTED: 0.11,
+    Trouble.TILTED: 0.15,
     Trouble.DULL: 0.05,
 }
 _HEIGHTS_PX = {Trouble.FAR: (11, 26), Trouble.DARK: (13, 64), Trouble.GLOW: (14, 60)}

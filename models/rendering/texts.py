@@ -37,8 +37,8 @@ _IN_RANGE = 0.8
 _IN_OWN_RANGE = 0.75
 """A class has ranges that it shares with another one; its first is its own."""
 _FOUR_DIGITS = 1000
-_CONFUSED = "CGHMNOQUVW"
-"""Letters that readers take for one another come twice as often."""
+_CONFUSED = "CGHMNOOQQUVW"
+"""Letters that readers take for one another come twice as often, O and Q three times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.rendering.alphabet import RELATIVE_WIDTH, Letter, draw_alphabet
+from models.rendering.alphabet import FINE, RELATIVE_WIDTH, Letter, draw_alphabet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 GLYPH_HEIGHT = 72
 TYPEFACES = 600
 """So many workshops; each is drawn when it is first asked for and then kept, at 100 kB."""
+_BOLDEST = 0.31
+"""Brush against a letter's width: a third would leave no room between the sides of an H."""
 _SHIFT = 4
 """Bits behind the point in OpenCV's coordinates."""
 
@@ -23,24 +25,27 @@ class Typeface:
 
     def __init__(self, number: int) -> None:
         rng = np.random.default_rng([8, number])
-        self._brush = max(4, round(GLYPH_HEIGHT * rng.uniform(0.085, 0.17)))
         width = rng.uniform(0.36, 0.5)
+        self._brush = max(4, round(GLYPH_HEIGHT * min(rng.uniform(0.085, 0.17), _BOLDEST * width)))
+        self._fine_brush = max(3, round(self._brush * rng.uniform(0.55, 1.0)))
         letters = draw_alphabet(rng)
         one = rng.uniform(0.45, 0.9)
-        self._masks = {c: self._draw(letter, width * (one if c == "1" else RELATIVE_WIDTH.get(c, 1.0))) for c, letter in letters.items()}
+        relative_width = {**RELATIVE_WIDTH, "1": one}
+        self._masks = {c: self._draw(letter, width * relative_width.get(c, 1.0), FINE.get(c)) for c, letter in letters.items()}
         self.median_width = float(np.median([mask.shape[1] for mask in self._masks.values()])) / GLYPH_HEIGHT
 
     def mask(self, character: str) -> "NDArray[np.uint8]":
         return self._masks[character]
 
-    def _draw(self, letter: Letter, width: float) -> "NDArray[np.uint8]":
+    def _draw(self, letter: Letter, width: float, fine_from: int | None) -> "NDArray[np.uint8]":
         """Cut to what was drawn, but a dash, which stays in its place."""
         brush = self._brush
         box = np.array([max(3, round(GLYPH_HEIGHT * width) - brush), GLYPH_HEIGHT - brush])
         picture = np.zeros((GLYPH_HEIGHT + 16, int(box[0]) + brush + 48), dtype=np.uint8)
-        for stroke in letter:
+        for i, stroke in enumerate(letter):
+            thickness = brush if fine_from is None or i < fine_from else self._fine_brush
             points = np.round((np.array(stroke) * box + (24 + brush / 2, 8 + brush / 2)) * 2**_SHIFT).astype(np.int32)
-            cv2.polylines(picture, [points.reshape(-1, 1, 2)], False, 255, brush, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(picture, [points.reshape(-1, 1, 2)], False, 255, thickness, cv2.LINE_AA, _SHIFT)
         columns = np.flatnonzero(picture.max(axis=0) > 60)
         rows = np.flatnonzero(picture.max(axis=1) > 60)
         if rows[-1] - rows[0] < GLYPH_HEIGHT // 2:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from etle.types import PlateColour, VehicleClass
 from models.rendering import RenderedPlate, SeenPlate, no_plate, render_plate, seen
 from models.rendering.alphabet import draw_alphabet
 from models.rendering.typeface import GLYPH_HEIGHT, Typeface
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def drawn(count: int, seed: int = 5, vehicle: VehicleClass | None = None) -> list[RenderedPlate]:
@@ -157,3 +161,20 @@ def test_all_letters_of_a_typeface_are_as_high_and_none_is_empty() -> None:
     masks = {character: face.mask(character) for character in DIGITS + LETTERS}
     assert {mask.shape[0] for mask in masks.values()} == {GLYPH_HEIGHT}
     assert all(0.05 < float((mask > 127).mean()) < 0.98 for mask in masks.values())
+
+
+def test_a_bold_brush_leaves_room_inside_letters_and_keeps_what_tells_them_apart() -> None:
+    """Room between the sides of an H, and the tail of a Q as ink where the other side has none."""
+    for number in range(100):
+        face = Typeface(number)
+        quarter = face.mask("H")[GLYPH_HEIGHT // 4] > 127
+        assert float(quarter.mean()) < 0.83, f"typeface {number}: H"
+    tails = [_ink_at_lower_right(Typeface(number).mask("Q")) for number in range(100)]
+    assert float(np.quantile(tails, 0.1)) > 0.02
+
+
+def _ink_at_lower_right(mask: "NDArray[np.uint8]") -> float:
+    """More than at the lower left, as a share of half the width."""
+    low = mask[GLYPH_HEIGHT // 2 :] > 127
+    half = mask.shape[1] // 2
+    return float(low[:, -half:].mean() - low[:, :half].mean())
