@@ -9,6 +9,7 @@ from benchmark.faults.footage import Expected
 from etle.broker.kafka import KafkaReader, KafkaSubscriber
 from etle.broker.names import Names
 from etle.broker.security import Connection
+from etle.commands.broker_options import whole_topic
 from etle.store.cases import PostgresCases
 from etle.store.database import Database
 from etle.store.evidence import FolderEvidence
@@ -70,29 +71,15 @@ def violations_in(database: Database) -> list[ViolationId]:
 def frames_in(connection: Connection) -> dict[CameraId, set[int]]:
     """The numbers of the frames that lie in the topic, whole and with the digest that they should have."""
     found: dict[CameraId, set[int]] = {}
-    reader = KafkaReader(connection, "faults")
-    try:
-        topic = Names(connection.broker.prefix).frames
-        for number in range(reader.partitions(topic)):
-            for message in reader.messages(topic, number):
-                frame = frame_from_wire(message.headers, message.value)
-                found.setdefault(frame.camera, set()).add(frame.sequence)
-    finally:
-        reader.close()
+    for message in whole_topic(connection, Names(connection.broker.prefix).frames, "faults"):
+        frame = frame_from_wire(message.headers, message.value)
+        found.setdefault(frame.camera, set()).add(frame.sequence)
     return found
 
 
 def letters_in(connection: Connection) -> list[str]:
-    reader = KafkaReader(connection, "faults")
-    try:
-        topic = Names(connection.broker.prefix).dead_letters
-        return [
-            f"set aside: {dict(message.headers).get('dead-reason', b'').decode()}"
-            for number in range(reader.partitions(topic))
-            for message in reader.messages(topic, number)
-        ]
-    finally:
-        reader.close()
+    messages = whole_topic(connection, Names(connection.broker.prefix).dead_letters, "faults")
+    return [f"set aside: {dict(message.headers).get('dead-reason', b'').decode()}" for message in messages]
 
 
 class Backlog:

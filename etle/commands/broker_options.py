@@ -2,12 +2,15 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etle.deployment import Broker, broker_servers
+from etle.errors import ConfigError
 
 if TYPE_CHECKING:
+    from etle.broker.seams import Message
     from etle.broker.security import Connection
 
 
@@ -35,3 +38,18 @@ def check_topics_exist(connection: "Connection") -> None:
     from etle.broker.topics import need_topics
 
     need_topics(connection.broker, KafkaTopicAdmin(connection))
+
+
+def whole_topic(connection: "Connection", topic: str, client: str) -> "Iterator[Message]":
+    """All that a topic holds now, partition by partition, oldest first. Raises ConfigError without the topic, and BrokerUnavailable."""
+    from etle.broker.kafka import KafkaReader
+
+    reader = KafkaReader(connection, client)
+    try:
+        partitions = reader.partitions(topic)
+        if not partitions:
+            raise ConfigError(f"Kafka has no topic {topic}: `etle topics create` makes it")
+        for number in range(partitions):
+            yield from reader.messages(topic, number)
+    finally:
+        reader.close()

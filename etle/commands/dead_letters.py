@@ -3,13 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etle.broker.names import Names
-from etle.commands.broker_options import broker_of, connection_to
+from etle.commands.broker_options import broker_of, connection_to, whole_topic
 from etle.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,15 +39,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run_list(args: argparse.Namespace) -> int:
-    with _letters(args) as (letters, _):
-        for letter in letters:
-            sys.stdout.write((json.dumps(_as_json(letter), ensure_ascii=False) if args.json else _line(letter)) + "\n")
+    letters, _ = _letters(args)
+    for letter in letters:
+        sys.stdout.write((json.dumps(_as_json(letter), ensure_ascii=False) if args.json else _line(letter)) + "\n")
     return 0
 
 
 def run_show(args: argparse.Namespace) -> int:
-    with _letters(args) as (letters, _):
-        letter = _chosen(letters, [args.id])[0]
+    letters, _ = _letters(args)
+    letter = _chosen(letters, [args.id])[0]
     shown = {**_as_json(letter), "headers": {name: value.decode(errors="replace") for name, value in letter.headers}}
     sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
     if args.value:
@@ -62,33 +61,23 @@ def run_replay(args: argparse.Namespace) -> int:
 
     if bool(args.ids) == args.all:
         raise ConfigError("name the letters to replay (`etle dead-letters list` shows them), or give --all")
-    with _letters(args) as (letters, connection):
-        chosen = [letter for letter in letters if not letter.replayed] if args.all else _chosen(letters, args.ids)
-        publisher = KafkaPublisher(connection, "etle-dead-letters")
-        try:
-            replay(chosen, publisher, Names(connection.broker.prefix).dead_letters)
-        finally:
-            publisher.close()
+    letters, connection = _letters(args)
+    chosen = [letter for letter in letters if not letter.replayed] if args.all else _chosen(letters, args.ids)
+    publisher = KafkaPublisher(connection, "etle-dead-letters")
+    try:
+        replay(chosen, publisher, Names(connection.broker.prefix).dead_letters)
+    finally:
+        publisher.close()
     sys.stdout.write(f"{len(chosen)} replayed\n")
     return 0
 
 
-@contextmanager
-def _letters(args: argparse.Namespace) -> "Iterator[tuple[Sequence[DeadLetter], Connection]]":
-    from etle.broker.kafka import KafkaReader
+def _letters(args: argparse.Namespace) -> "tuple[Sequence[DeadLetter], Connection]":
     from etle.broker.letters import letters
 
     connection = connection_to(broker_of(args.site))
-    topic = Names(connection.broker.prefix).dead_letters
-    reader = KafkaReader(connection, "etle-dead-letters")
-    try:
-        partitions = reader.partitions(topic)
-        if not partitions:
-            raise ConfigError(f"Kafka has no topic {topic}: `etle topics create` makes it")
-        found = letters(message for number in range(partitions) for message in reader.messages(topic, number))
-    finally:
-        reader.close()
-    yield [letter for letter in found if args.stage in (None, letter.stage)], connection
+    found = letters(whole_topic(connection, Names(connection.broker.prefix).dead_letters, "etle-dead-letters"))
+    return [letter for letter in found if args.stage in (None, letter.stage)], connection
 
 
 def _chosen(letters: "Sequence[DeadLetter]", ids: Sequence[str]) -> "list[DeadLetter]":

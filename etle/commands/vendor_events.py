@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etle.broker.names import Names
-from etle.commands.broker_options import broker_of, connection_to
-from etle.errors import ConfigError
+from etle.commands.broker_options import broker_of, connection_to, whole_topic
 
 if TYPE_CHECKING:
     from etle.broker.seams import Message
@@ -41,30 +40,20 @@ def run_events(args: argparse.Namespace) -> int:
 
 def _events(site: Path | None) -> list[dict[str, Any]]:
     """What was sent twice, because an answer was lost, is one. Raises ConfigError without the topic."""
-    from etle.broker.kafka import KafkaReader
-
     connection = connection_to(broker_of(site))
-    topic = Names(connection.broker.prefix).events
-    reader = KafkaReader(connection, "etle-vendor-events")
-    try:
-        partitions = reader.partitions(topic)
-        if not partitions:
-            raise ConfigError(f"Kafka has no topic {topic}: `etle topics create` makes it")
-        known = {(event["vendor"], event["id"]): event for event in _read(reader.messages(topic, n) for n in range(partitions))}
-    finally:
-        reader.close()
+    messages = whole_topic(connection, Names(connection.broker.prefix).events, "etle-vendor-events")
+    known = {(event["vendor"], event["id"]): event for event in _read(messages)}
     return sorted(known.values(), key=lambda event: (event["occurred_at"], event["vendor"], event["id"]))
 
 
-def _read(partitions: "Iterator[Iterator[Message]]") -> Iterator[dict[str, Any]]:
-    for messages in partitions:
-        for message in messages:
-            try:
-                told = {name: value.decode() for name, value in message.headers}
-                how = {name: told[name] for name in ("vendor", "received_at", "clock_error_s", "sha256")}
-                yield {**json.loads(message.value), **how}
-            except (KeyError, TypeError, ValueError) as error:
-                log.warning("%s %d/%d did not come through the door: %r", message.topic, message.partition, message.offset, error)
+def _read(messages: "Iterator[Message]") -> Iterator[dict[str, Any]]:
+    for message in messages:
+        try:
+            told = {name: value.decode() for name, value in message.headers}
+            how = {name: told[name] for name in ("vendor", "received_at", "clock_error_s", "sha256")}
+            yield {**json.loads(message.value), **how}
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("%s %d/%d did not come through the door: %r", message.topic, message.partition, message.offset, error)
 
 
 def _line(event: dict[str, Any]) -> str:
