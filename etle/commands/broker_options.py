@@ -1,4 +1,4 @@
-"""Where the broker is: the site file's word, and before it the environment's."""
+"""Where the broker is (the site file's word, and before it the environment's), and what commands ask of it."""
 
 import logging
 import os

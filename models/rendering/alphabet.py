@@ -1,7 +1,7 @@
 """The letters of Indonesian number plates as strokes, drawn a little differently each time.
 
 No free typeface has them, and a reader that never saw them takes one for another: I with slabs, a footed 1, a slashed letter O beside
-a plain or notched zero, a Q whose tail is a tick inside the bowl, W and M with upright sides, an open 4, a G without a spur. Each
+a plain or notched zero, a Q whose tail is a tick in the bowl's corner, W and M with upright sides, an open 4, a G without a spur. Each
 workshop presses them in its own proportions, so every alphabet here is drawn anew from its own random numbers.
 
 A stroke is a line through points of the unit square, y downwards; a letter is some strokes, of which the last may be finer than the others.
@@ -18,7 +18,7 @@ Letter: TypeAlias = list[Stroke]
 RELATIVE_WIDTH = {"I": 0.62, "J": 0.84, "M": 1.15, "W": 1.2, "L": 0.88, "E": 0.9, "F": 0.88, "-": 0.5}
 """Against the other letters' width; the 1 brings its own."""
 FINE = {"M": 2, "N": 2, "O": 1, "Q": 1, "W": 2}
-"""From this stroke on a letter is drawn finer than its sides: a bold brush would hide the slash of an O and the tail of a Q."""
+"""From this stroke on a letter may be drawn finer than its sides: a bold brush would hide the slash of an O and the tail of a Q."""
 
 
 @dataclass(frozen=True, slots=True)

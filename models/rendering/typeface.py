@@ -15,7 +15,7 @@ GLYPH_HEIGHT = 72
 TYPEFACES = 600
 """So many workshops; each is drawn when it is first asked for and then kept, at 100 kB."""
 _BOLDEST = 0.31
-"""Brush against a letter's width: a third would leave no room between the sides of an H."""
+"""Brush against a letter's width: the boldest real letters leave a third of it between the sides of an H."""
 _SHIFT = 4
 """Bits behind the point in OpenCV's coordinates."""
 
