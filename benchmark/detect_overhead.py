@@ -15,15 +15,15 @@ from typing import Any
 
 from benchmark import report
 from etle.clock import SystemClock
-from etle.commands.wiring import Engines, build_stage, open_engines, shipped_law
-from etle.config import Camera, Site, load_site
-from etle.resources import configs_folder
+from etle.config.packaged import configs_folder
+from etle.config.site import Camera, Site, load_site
 from etle.types import Digest, Frame
-from ingest.losses import Losses
-from ingest.open import open_source
-from models.detecting.onnx_vehicles import OnnxVehicleDetector
-from pipeline.decoding import decode
-from pipeline.memory import Memory
+from ingest.frame_loss import Losses
+from ingest.sources.open import open_source
+from models.vehicles.onnx_detector import OnnxVehicleDetector
+from pipeline.assembly import Engines, build_stage, open_engines, shipped_law
+from pipeline.detect.state import Memory
+from pipeline.frames.decode import decode
 
 CHUNK = 20
 

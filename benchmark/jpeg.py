@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import report
-from etle.resources import configs_folder
-from etle.video import QUANTISER, JpegEncoder
+from etle.config.packaged import configs_folder
+from etle.media.video import QUANTISER, JpegEncoder
 
 Pixels = NDArray[np.uint8]
 Encode = Callable[[Any], bytes]
@@ -114,8 +114,8 @@ def decoded_again(data: bytes) -> Pixels:
 
 def plates_read(folder: Path, ways: dict[str, Encode]) -> list[dict[str, Any]]:
     """For each way, how many plates are read letter by letter as they are labelled; the boxes are the labels' too."""
-    from models.reading.ppocr import PpOcrPlateReader
-    from models.weights import weight
+    from models.plates.readers.ppocr import PpOcrPlateReader
+    from models.weights.locate import weight
 
     reader = PpOcrPlateReader(weight("ppocrv6-rec"))
     with (folder / "plates_full.csv").open(newline="", encoding="utf-8") as file:

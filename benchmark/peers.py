@@ -18,13 +18,13 @@ from typing import Any
 from benchmark import report
 from benchmark.detect_overhead import Spent, frames_of, warm
 from benchmark.torch_yolo import torch_yolo
-from etle.commands.wiring import build_stage, open_engines, shipped_law
-from etle.config import Camera, Site, load_site
-from etle.resources import configs_folder
+from etle.config.packaged import configs_folder
+from etle.config.site import Camera, Site, load_site
 from etle.types import Digest, Frame
-from models.weights import weight
-from pipeline.decoding import decode
-from pipeline.memory import Memory
+from models.weights.locate import weight
+from pipeline.assembly import build_stage, open_engines, shipped_law
+from pipeline.detect.state import Memory
+from pipeline.frames.decode import decode
 
 VEHICLES = [2, 3, 5, 7]
 ON_CROPS, ON_FRAMES = "script, plates on crops", "script, plates on frames"

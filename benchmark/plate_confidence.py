@@ -18,16 +18,16 @@ import numpy as np
 import yaml
 
 from benchmark.report import parser, save, show
-from etle.commands.wiring import open_engines
-from etle.config import Detection
+from etle.config.site import Detection
 from etle.protocols import PlateReader
 from etle.types import PlateSighting
-from pipeline.evaluating.figures import Share, coverage_at, error_curve
-from pipeline.evaluating.pictures import load
-from pipeline.evaluating.truth import Truth, load_truth
-from pipeline.plate_confidence import Confidence, Signs, as_numbers
-from pipeline.plate_photo import read_box, read_crop
-from pipeline.plate_vote import LEAST_READS, best_text
+from pipeline.assembly import open_engines
+from pipeline.evaluation.dataset import Truth, load_truth
+from pipeline.evaluation.pictures import load
+from pipeline.evaluation.statistics import Share, coverage_at, error_curve
+from pipeline.plates.confidence import Confidence, Signs, as_numbers
+from pipeline.plates.photo import read_box, read_crop
+from pipeline.plates.voting import LEAST_READS, best_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,7 +153,7 @@ def _held_back(seen: Sequence[Example], unseen: Sequence[Example], promise: floa
 
 def _as_yaml(confidence: Confidence) -> str:
     heading = (
-        "# How probable it is that a voted plate is wholly right: a logistic regression over the signs in pipeline/plate_confidence.py.\n"
+        "# How probable it is that a voted plate is wholly right: a logistic regression over the signs in pipeline/plates/confidence.py.\n"
         "# Fitted and measured by: python -m benchmark.plate_confidence DIR --out configs/plates/confidence.yaml\n"
     )
     told = {"measured_on": confidence.measured_on, "certain_from": confidence.certain_from, "coefficients": confidence.coefficients}

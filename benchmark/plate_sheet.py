@@ -13,15 +13,15 @@ import cv2
 import numpy as np
 
 from benchmark.report import parser, save, show
-from etle.commands.wiring import open_engines
-from etle.config import Detection
+from etle.config.site import Detection
 from etle.types import Certainty, Plate
-from models.rendering import render_plate, seen
-from pipeline.plate_photo import read_crop
+from models.synthetic.plates import render_plate, seen
+from pipeline.assembly import open_engines
+from pipeline.plates.photo import read_crop
 
 if TYPE_CHECKING:
     from etle.types import Image
-    from models.rendering import SeenPlate
+    from models.synthetic.plates import SeenPlate
 
 _WIDTH, _HEIGHT, _CAPTION, _COLUMNS = 200, 84, 36, 8
 _RED, _INK = (40, 40, 220), (30, 30, 30)

@@ -23,18 +23,18 @@ import yaml
 
 from benchmark import report
 from benchmark.faults.footage import DEMO
-from benchmark.faults.reckoning import violations_in
 from benchmark.faults.roles import Role
-from etle.broker.kafka import KafkaSubscriber
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.names import Names
-from etle.broker.security import Connection
-from etle.broker.topics import create_topics, planned
-from etle.config import load_site
+from benchmark.faults.verification import violations_in
+from etle.config.site import load_site
 from etle.errors import EtleError
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaSubscriber
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import Names
 from etle.signing import Signer
-from etle.store.database import Database
-from etle.testing.services import running_kafka, running_postgres, running_rtsp
+from etle.storage.database import Database
+from services import running_kafka, running_postgres, running_rtsp
 
 EVERY_S: Final = 5.0
 FPS: Final = 2.0

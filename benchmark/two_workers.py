@@ -24,19 +24,19 @@ from kafka.partitioner.default import murmur2
 
 from benchmark.faults.footage import DEMO
 from benchmark.faults.roles import Role
-from etle.broker.kafka import KafkaPublisher
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.names import Names
-from etle.broker.security import Connection
-from etle.broker.topics import create_topics, planned
 from etle.clock import SystemClock
-from etle.config import load_site
+from etle.config.site import load_site
 from etle.errors import EtleError
-from etle.testing.services import free_port, running_kafka
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaPublisher
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import Names
 from etle.types import CameraId, Frame
 from etle.wire import frame_to_wire
-from ingest.losses import Losses
-from ingest.open import open_source
+from ingest.frame_loss import Losses
+from ingest.sources.open import open_source
+from services import free_port, running_kafka
 
 CAMERAS: Final = 8
 UNTIL: Final = 0.9

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final, Self
 
-from etle.deployment import IngestSettings
+from etle.config.deployment import IngestSettings
 from etle.errors import ConfigError, MissingExtra
 from etle.types import CameraId, Digest, digest_of
 from etle.wire import Verify

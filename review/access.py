@@ -16,9 +16,9 @@ from uuid import UUID
 
 from fastapi import Depends, HTTPException, Request
 
-from etle.store.users import Access, Role, User
-from review.desk import Desk, desk_of
-from review.wording import Language, Wording, wording
+from etle.storage.users import Access, Role, User
+from review.deps import Desk, desk_of
+from review.i18n import Language, Wording, wording
 
 SESSION_COOKIE: Final = "etle_session"
 FORM_COOKIE: Final = "etle_form"

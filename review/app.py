@@ -12,16 +12,16 @@ from starlette.exceptions import HTTPException
 
 from etle.errors import StoreUnavailable
 from etle.protocols import CaseStore, Clock, EvidenceStore
-from etle.store.users import Users
+from etle.storage.users import Users
 from review import browse, files, queue, sign_in
 from review.access import SignInNeeded, Visitor, check_form, visitor_or_none, wording_of
-from review.desk import Desk
+from review.deps import Desk
+from review.middleware import Watched, open_cases
 from review.pages import STATIC_FOLDER, Guard, error_page, static_version
 from review.passwords import Passwords
-from review.watched import Watched, open_cases
 
 if TYPE_CHECKING:
-    from etle.observe.metrics import Metrics
+    from etle.observability.metrics import Metrics
 
 ROUTERS: Final = (sign_in.router, queue.router, files.router, browse.router)
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})

@@ -13,9 +13,9 @@ from fastapi.responses import Response
 from etle.plates import formatted, normalise
 from etle.types import Case, VehicleClass, Verdict, ViolationId
 from review.access import Right, Visitor, allow, record, wording_of
-from review.desk import desk_of
+from review.deps import desk_of
+from review.i18n import Language, Wording
 from review.pages import LOCAL_ZONE, VERDICT_LABELS, Page
-from review.wording import Language, Wording
 
 router = APIRouter()
 CASES: Final = Page(template="cases.html", here="cases")

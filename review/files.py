@@ -9,8 +9,8 @@ from fastapi.responses import Response
 
 from etle.types import Digest, Violation
 from review.access import Right, Visitor, allow, record
-from review.desk import desk_of
-from review.sight import case_in_sight
+from review.deps import desk_of
+from review.permissions import case_in_sight
 
 router = APIRouter()
 

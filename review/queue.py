@@ -13,11 +13,11 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from etle.errors import CaseTaken
 from etle.types import Case, Decision, EvidenceRole, Lamp, Verdict, ViolationId
 from review.access import Right, Visitor, allow, record, seal, unseal, wording_of
-from review.case_view import REASONS, ClipView, PlateCheck, check_plate, decision_view, view_of
-from review.desk import Desk, desk_of
+from review.deps import Desk, desk_of
+from review.i18n import Wording
 from review.pages import LOCAL_ZONE, Page
-from review.sight import case_in_sight, may_decide
-from review.wording import Wording
+from review.permissions import case_in_sight, may_decide
+from review.views.case import REASONS, ClipView, PlateCheck, check_plate, decision_view, view_of
 
 router = APIRouter()
 HOME: Final = Page(template="home.html", here="home")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from etle.store.users import Access
+from etle.storage.users import Access
 from review.access import (
     FORM_COOKIE,
     LANGUAGE_COOKIE,
@@ -25,9 +25,9 @@ from review.access import (
     visitor_or_none,
     wording_of,
 )
-from review.desk import Desk, desk_of
+from review.deps import Desk, desk_of
+from review.i18n import Language
 from review.pages import Page
-from review.wording import Language
 
 router = APIRouter()
 SIGN_IN: Final = Page(template="sign_in.html")

@@ -8,8 +8,8 @@ from typing import TypeVar
 import pytest
 from demo_footage import FOOTAGE, DemoRun, run_demo
 
-from etle.testing.services import S3Server, Server, ServiceMissing, running_kafka, running_postgres, running_s3
-from etle.testing.services.s3 import Kind
+from services import S3Server, Server, ServiceMissing, running_kafka, running_postgres, running_s3
+from services.s3 import Kind
 
 ServerT = TypeVar("ServerT", bound=Server)
 
@@ -30,10 +30,10 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     pytest.importorskip("onnxruntime", reason="needs the `detect` extra")
     if not (FOOTAGE / "masuk.mp4").exists():
         pytest.skip(f"{FOOTAGE} holds no clips")
-    from etle.commands.wiring import needed_weights
-    from etle.config import Detection
+    from etle.config.site import Detection
     from etle.errors import WeightsMissing
-    from models.weights import weight
+    from models.weights.locate import weight
+    from pipeline.assembly import needed_weights
 
     try:
         for name in needed_weights(Detection()):

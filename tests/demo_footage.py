@@ -20,7 +20,7 @@ class DemoRun:
 
 def etle(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
     """The command, in a process of its own."""
-    done = subprocess.run([sys.executable, "-m", "etle.cli", *map(str, arguments)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "etle_cli.main", *map(str, arguments)], capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, (
         f"etle {' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     )

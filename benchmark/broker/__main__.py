@@ -22,8 +22,8 @@ from uuid import uuid4
 from benchmark import report
 from benchmark.broker.load import Load
 from etle.signing import Signer
-from etle.testing.services import running_kafka
-from etle.testing.services.kafka import java, kafka_jars
+from services import running_kafka
+from services.kafka import java, kafka_jars
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 4

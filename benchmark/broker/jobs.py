@@ -16,17 +16,17 @@ from typing import Any
 from uuid import uuid4
 
 from benchmark.broker.load import CAMERAS, Load, in_turn, pictures
-from etle.broker.kafka import KafkaPublisher, KafkaSubscriber
-from etle.broker.security import Connection
-from etle.deployment import Box, Broker, IngestSettings
+from etle.config.deployment import Box, Broker, IngestSettings
+from etle.kafka.client import KafkaPublisher, KafkaSubscriber
+from etle.kafka.security import Connection
 from etle.signing import Signer, frame_verifier
 from etle.types import CameraId
 from etle.wire import Verify, frame_from_wire, frame_to_wire
-from ingest.framing import frame_of
-from ingest.outgoing import Message, Outgoing
-from ingest.outlet import Outlet, Watch
-from ingest.reconnect import Pauses
-from ingest.sending import Sender
+from ingest.delivery.producer import Outlet, Watch
+from ingest.delivery.queued_message import Message, Outgoing
+from ingest.delivery.sender import Sender
+from ingest.sources.frames import frame_of
+from ingest.sources.reconnect import Pauses
 
 BOX_KEY = Path("box.pem")
 _MOST = 32

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingest.vendor.pictures import grey_jpeg
+from ingest.push_api.pictures import grey_jpeg
 
 CAMERAS = tuple(f"camera-{number}" for number in range(8))
 _VARIANTS = 64

@@ -8,13 +8,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from etle.clock import SystemClock
-from etle.commands.detect import SiteStages
-from etle.config import Camera, load_site
+from etle.config.site import Camera, load_site
 from etle.types import CameraId, ViolationId
-from ingest.folder import FolderSource
-from ingest.losses import Losses
-from ingest.open import open_source
-from pipeline.work.checkpoint import first_memory
+from etle_cli.commands.detect import SiteStages
+from ingest.frame_loss import Losses
+from ingest.sources.folder import FolderSource
+from ingest.sources.open import open_source
+from pipeline.workers.checkpoint import first_memory
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo" / "site.yaml"
 BETWEEN = timedelta(seconds=10)

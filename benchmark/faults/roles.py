@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from etle.testing.services import Server
+from services import Server
 
 STOP_S = 40
 """A role that was told to stop has so long."""
@@ -42,7 +42,7 @@ class Role:
         self.log = folder / f"{name}.log"
         self.crashes: list[str] = []
         """How it ended where nobody had asked it to."""
-        self._command = [sys.executable, "-m", "etle.cli", *map(str, arguments)]
+        self._command = [sys.executable, "-m", "etle_cli.main", *map(str, arguments)]
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 

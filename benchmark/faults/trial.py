@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmark.faults.deployment import Stand, standing, wait_until
 from benchmark.faults.footage import Expected, Footage, Picture, undisturbed
-from benchmark.faults.reckoning import Backlog, Reckoning, reckon, violations_in
 from benchmark.faults.roles import Fault, Target
-from benchmark.faults.stand import Stand, standing, wait_until
-from etle.commands.detect import SiteStages
-from etle.commands.wiring import open_engines, shipped_law
-from etle.store.database import Database
+from benchmark.faults.verification import Backlog, Reckoning, reckon, violations_in
+from etle.storage.database import Database
 from etle.types import CameraId
+from etle_cli.commands.detect import SiteStages
+from pipeline.assembly import open_engines, shipped_law
 
 FAULTS_A_PASS: Final = 25
 """So many faults while one pass over the clips is streamed."""

@@ -19,11 +19,11 @@ from rich.console import Console
 
 from benchmark import report
 from benchmark.real_clips.sheet import sheet
-from etle.commands.run import run_site
-from etle.commands.store_options import Stores, open_stores
-from etle.config import Site, load_site
+from etle.config.site import Site, load_site
+from etle.media.video import Video
 from etle.types import Violation
-from etle.video import Video
+from etle_cli.commands.run import run_site
+from etle_cli.options.storage import Stores, open_stores
 
 SITES = sorted(Path(__file__).parent.glob("*.yaml"))
 

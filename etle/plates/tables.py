@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import msgspec
 
-from etle.documents import read_yaml
+from etle.config.packaged import configs_folder
+from etle.config.strict_yaml import read_yaml
 from etle.errors import ConfigError
-from etle.resources import configs_folder
 from etle.types import VehicleClass
 
 T = TypeVar("T")

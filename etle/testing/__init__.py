@@ -7,7 +7,7 @@ They are shipped, so that whoever writes a rule, a reader or a store of their ow
 from etle.testing.broker import MemoryBroker, MemorySubscriber
 from etle.testing.cases import MemoryCases
 from etle.testing.engines import Script, ScriptedDetector, ScriptedFinder, ScriptedLamps, ScriptedReader
-from etle.testing.seams import HandClock, ListSink, ListSource, MemoryCheckpoints, MemoryEvidence
+from etle.testing.memory import HandClock, ListSink, ListSource, MemoryCheckpoints, MemoryEvidence
 from etle.testing.values import BEGIN, a_decision, a_file, a_frame, a_jpeg, a_parcel, a_plate, a_read, a_violation
 
 __all__ = [

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from threading import RLock
 from zlib import crc32
 
-from etle.broker.seams import Message, Polled, Position
 from etle.errors import BrokerRefused, BrokerUnavailable
+from etle.kafka.protocols import Message, Polled, Position
 from etle.testing.values import BEGIN
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from etle.errors import CaseTaken, StoreError
 from etle.protocols import Clock
 from etle.tally import CaseCounts, Tally
-from etle.testing.seams import HandClock
+from etle.testing.memory import HandClock
 from etle.types import Case, Decision, EvidenceFile, RuleName, Verdict, Violation, ViolationId
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.reading.colour import COLOURS, FEATURES, HIDDEN, ColourNetwork, features
-from models.rendering import render_plate, seen
+from models.plates.readers.colour import COLOURS, FEATURES, HIDDEN, ColourNetwork, features
+from models.synthetic.plates import render_plate, seen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

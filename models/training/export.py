@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.training.eight_bits import in_8_bits
+from models.training.quantize import in_8_bits
 from models.training.recogniser import end_in_softmax, with_characters
 from models.training.samples import draw_sample, network_input
 

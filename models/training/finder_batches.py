@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.composing.compose import Composer
-from models.composing.values import Picture, Quad, box_of
+from models.synthetic.scenes.compose import Composer
+from models.synthetic.scenes.values import Picture, Quad, box_of
 
 if TYPE_CHECKING:
     from etle.types import Image

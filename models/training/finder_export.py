@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
-from models import surgery
-from models.composing.compose import Composer
-from models.training.eight_bits import in_8_bits
+from models.runtime import onnx_edit as surgery
+from models.synthetic.scenes.compose import Composer
 from models.training.finder_batches import batches
 from models.training.finder_network import Tensors, interpolated
+from models.training.quantize import in_8_bits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

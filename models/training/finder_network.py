@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etle.errors import MissingExtra, WeightsError
-from models import surgery
-from models.training.eight_bits import in_floats
+from models.runtime import onnx_edit as surgery
+from models.training.quantize import in_floats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

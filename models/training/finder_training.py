@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from models.composing.compose import Composer
+from models.synthetic.scenes.compose import Composer
 from models.training.finder_batches import Batch, batches
 from models.training.finder_network import Tensors, learned, network
 

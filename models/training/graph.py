@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from etle.errors import WeightsError
-from models.training.eight_bits import LARGEST_WEIGHT, ROUNDED, ROUNDED_WEIGHTS
+from models.training.quantize import LARGEST_WEIGHT, ROUNDED, ROUNDED_WEIGHTS
 
 Values: TypeAlias = dict[str, torch.Tensor]
 Attributes: TypeAlias = dict[str, Any]

@@ -18,8 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn import functional
 
-from models.reading.lines import INPUT, network_input
-from models.rendering import render_plate, seen
+from models.plates.readers.lines import INPUT, network_input
+from models.synthetic.plates import render_plate, seen
 from models.training.export import in_16_bits
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 from torch import multiprocessing
 
 from etle.errors import InferenceError
-from models.training.part import Lesson, Part
+from models.training.shard import Lesson, Part
 
 
 class GradientPool:

@@ -16,11 +16,11 @@ import torch
 
 from etle.errors import WeightsError
 from models.training.graph import TorchGraph
-from models.training.measuring import MeasuringSet, exact
-from models.training.part import Lesson
 from models.training.pool import GradientPool, gradient_pool
 from models.training.progress import Point, Progress
 from models.training.schedule import Schedule
+from models.training.shard import Lesson
+from models.training.validation_set import MeasuringSet, exact
 
 _AVERAGE = 0.998
 _DECAY = 0.01

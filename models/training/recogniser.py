@@ -13,9 +13,9 @@ import onnxruntime
 from onnx import numpy_helper
 
 from etle.errors import WeightsError
-from etle.plates.automaton import DIGITS, LETTERS
-from models import surgery
-from models.training.eight_bits import in_floats
+from etle.plates.fsm import DIGITS, LETTERS
+from models.runtime import onnx_edit as surgery
+from models.training.quantize import in_floats
 
 _OPSET = 13
 """The first in which weights can take steps of each output's own size."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.reading.lines import find_lines, straight
-from models.rendering import SeenPlate, no_plate, render_plate, seen
+from models.plates.readers.lines import find_lines, straight
+from models.synthetic.plates import SeenPlate, no_plate, render_plate, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from etle import config
-from etle.config import check
+from etle.config import site as config
+from etle.config.site import check
 from etle.errors import ConfigError
 from etle.types import RuleName
-from pipeline.calibration import Calibration
 from pipeline.rules.red_light import RedLight
 from pipeline.rules.stop_line import StopLine
 from pipeline.rules.wrong_way import WrongWay
-from pipeline.scene import Rule
+from pipeline.scene.calibration import Calibration
+from pipeline.scene.scene import Rule
 
 RULES: Final[Mapping[RuleName, type[RedLight] | type[StopLine] | type[WrongWay]]] = {
     RedLight.name: RedLight,

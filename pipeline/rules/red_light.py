@@ -4,13 +4,13 @@ from typing import Final
 
 from pydantic import Field
 
-from etle import config
-from etle.config import Name, Part
+from etle.config import site as config
+from etle.config.site import Name, Part
 from etle.types import Drawing, Finding, Lamp, Measurement, Point, RuleName, Sighting, SignalId, Track
-from models.tracker import vehicle_of
-from pipeline.calibration import Calibration
-from pipeline.scene import Crossing, LineOnRoad, Scene, crossing, seconds, seen_throughout
-from pipeline.signals import SignalHistory
+from models.tracking.tracker import vehicle_of
+from pipeline.scene.calibration import Calibration
+from pipeline.scene.scene import Crossing, LineOnRoad, Scene, crossing, seconds, seen_throughout
+from pipeline.scene.signals import SignalHistory
 
 COVERAGE: Final = 2.0
 """Doubt is the driver's: the red must be older than twice the uncertainty of the moment (GUM: k = 2, about 95 %)."""

@@ -5,14 +5,14 @@ from typing import Final
 
 from pydantic import Field
 
-from etle import config
-from etle.config import Name, Part
+from etle.config import site as config
+from etle.config.site import Name, Part
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track
-from models.tracker import vehicle_of
-from pipeline.calibration import Calibration
+from models.tracking.tracker import vehicle_of
 from pipeline.rules.red_light import COVERAGE, Approach, drawn
-from pipeline.scene import LineOnRoad, Scene, seconds, seen_throughout, stood_for_s
-from pipeline.signals import SignalHistory
+from pipeline.scene.calibration import Calibration
+from pipeline.scene.scene import LineOnRoad, Scene, seconds, seen_throughout, stood_for_s
+from pipeline.scene.signals import SignalHistory
 
 
 class StopLine:

@@ -7,14 +7,14 @@ from typing import Final
 
 from pydantic import Field
 
-from etle import config
-from etle.config import Name, Part
+from etle.config import site as config
+from etle.config.site import Name, Part
 from etle.geometry import contains, distance, progress
 from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
-from models.tracker import vehicle_of
-from pipeline.calibration import Calibration
+from models.tracking.tracker import vehicle_of
 from pipeline.rules.red_light import drawn
-from pipeline.scene import Scene, seconds, seen_throughout
+from pipeline.scene.calibration import Calibration
+from pipeline.scene.scene import Scene, seconds, seen_throughout
 
 
 class WrongWay:

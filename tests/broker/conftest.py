@@ -4,9 +4,9 @@ from itertools import count
 
 import pytest
 
-from etle.broker.security import Connection
-from etle.deployment import Broker, Topic
-from etle.testing.services import Server
+from etle.config.deployment import Broker, Topic
+from etle.kafka.security import Connection
+from services import Server
 
 _numbers = count()
 

@@ -7,12 +7,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
 from workers import DrawnStages
 
-from etle.broker.names import Names
-from etle.broker.security import Connection
-from etle.commands.detect import detect_worker
-from etle.deployment import Broker
-from etle.observe.metrics import Metrics
-from pipeline.work.detecting import DetectSettings
+from etle.config.deployment import Broker
+from etle.kafka.security import Connection
+from etle.kafka.topics import Names
+from etle.observability.metrics import Metrics
+from etle_cli.commands.detect import detect_worker
+from pipeline.workers.detect import DetectSettings
 
 
 def main() -> None:

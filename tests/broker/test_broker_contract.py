@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from etle.broker.kafka import KafkaPublisher, KafkaReader, KafkaSubscriber
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.names import Names
-from etle.broker.seams import History, Message, Position, Publisher, Subscriber
-from etle.broker.security import Connection
-from etle.broker.topics import create_topics, planned
 from etle.errors import BrokerRefused
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaPublisher, KafkaReader, KafkaSubscriber
+from etle.kafka.protocols import History, Message, Position, Publisher, Subscriber
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import Names
 from etle.testing import MemoryBroker
 
 TRIES = 60

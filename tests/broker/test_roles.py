@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from etle.broker.kafka import KafkaPublisher
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.names import Names
-from etle.broker.security import Connection
-from etle.broker.topics import create_topics, planned
-from etle.store.database import Database
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaPublisher
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import Names
+from etle.storage.database import Database
 from etle.testing import a_parcel
-from etle.testing.services import Server, free_port
 from etle.wire import parcel_to_wire
+from services import Server, free_port
 
 WAIT_S = 120
 
@@ -39,7 +39,7 @@ def writer(site: Path, live_postgres: Server, tmp_path: Path) -> Iterator[Callab
     started: list[subprocess.Popen[str]] = []
 
     def start(database: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "etle.cli", "write", str(site), "--data", str(tmp_path / "data"), "--database", database]
+        command = [sys.executable, "-m", "etle_cli.main", "write", str(site), "--data", str(tmp_path / "data"), "--database", database]
         started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}))
         return started[-1]
 

@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from demo_footage import etle
 
-from etle.broker.kafka import KafkaPublisher
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.names import Names
-from etle.broker.security import Connection
-from etle.broker.topics import create_topics, planned
-from etle.deployment import Broker, Security, Topic
-from etle.testing.services import ServiceMissing, free_port, kafka_server
-from etle.testing.services.process import in_folder, running
+from etle.config.deployment import Broker, Security, Topic
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaPublisher
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import Names
+from services import ServiceMissing, free_port, kafka_server
+from services.process import in_folder, running
 
 PASSWORD = "geheim-42"
 _TRIES = 3

@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 from drawn import stage, through
 from workers import STREET, WATCHED, of_camera
 
-from etle.broker.kafka import KafkaPublisher, KafkaReader
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.names import Names
-from etle.broker.security import Connection
-from etle.broker.topics import create_topics, planned
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaPublisher, KafkaReader
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import Names
 from etle.types import CameraId, ViolationId
 from etle.wire import frame_to_wire, parcel_from_wire
 

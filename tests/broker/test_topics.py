@@ -8,14 +8,14 @@ import pytest
 from demo_footage import etle
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from etle.broker.kafka import KafkaPublisher, KafkaReader, broker_error
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.letters import LetterBox, letters
-from etle.broker.names import Names
-from etle.broker.security import Connection, security_settings
-from etle.broker.topics import TopicPlan, check_topics, create_topics, differences, need_topics, planned
-from etle.deployment import Broker, Security
+from etle.config.deployment import Broker, Security
 from etle.errors import BrokerError, BrokerRefused, BrokerUnavailable, ConfigError
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaPublisher, KafkaReader, broker_error
+from etle.kafka.dead_letters import LetterBox, letters
+from etle.kafka.security import Connection, security_settings
+from etle.kafka.topic_plan import TopicPlan, check_topics, create_topics, differences, need_topics, planned
+from etle.kafka.topics import Names
 from etle.testing import BEGIN, MemoryBroker
 
 PLAN = planned(Broker())[0]

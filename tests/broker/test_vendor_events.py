@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from etle.broker.kafka import KafkaPublisher
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.names import Names
-from etle.broker.security import Connection
-from etle.broker.topics import create_topics, planned
-from etle.cli import main
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaPublisher
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import Names
 from etle.testing import HandClock
 from etle.types import digest_of
-from ingest.vendor.samples import Samples
+from etle_cli.main import main
+from ingest.push_api.samples import Samples
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def site_file(folder: Path, source: dict[str, object], **changes: object) -> Pat
 
 
 def run(site: Path, data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "etle.cli", "run", str(site), "--data", str(data)]
+    command = [sys.executable, "-m", "etle_cli.main", "run", str(site), "--data", str(data)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
 
 

@@ -16,12 +16,12 @@ import pytest
 from footage.cameras import http_camera, parts, plain
 from footage.films import film, jpeg, picture
 
-from etle.cli import main
-from etle.commands.check import findings_of
-from etle.commands.check_servers import check_broker, check_database, check_evidence
-from etle.commands.finding import Finding, State
-from etle.config import load_site
+from etle.config.site import load_site
 from etle.signing import Signer
+from etle_cli.check.result import Finding, State
+from etle_cli.check.servers import check_broker, check_database, check_evidence
+from etle_cli.commands.check import findings_of
+from etle_cli.main import main
 
 ROOT = Path(__file__).parents[2]
 LINE = {"id": "henti", "points": [[10, 200], [310, 200]], "beyond": [160, 20]}
@@ -120,7 +120,7 @@ def test_nothing_behind_the_addresses_is_a_problem_each(tmp_path):
 def as_a_command(site: Path) -> dict[str, dict[str, str]]:
     """Without whatever addresses this machine's environment names."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ETLE_")} | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "etle.cli", "check", site, "--timeout", "1", "--json", "--role", "write"]
+    command = [sys.executable, "-m", "etle_cli.main", "check", site, "--timeout", "1", "--json", "--role", "write"]
     done = subprocess.run(command, env=environment, cwd=site.parent, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     return {finding["subject"]: finding for finding in json.loads(done.stdout)["findings"]}
@@ -164,7 +164,7 @@ def test_where_all_is_well_nothing_stands_in_the_way(live_kafka, live_postgres, 
     before = [*_servers(site)]
     assert {finding.subject for finding in before if finding.state is State.PROBLEM} == {"topics", "database"}
     for command in (["topics", "create", str(site)], ["database", "migrate", "--database", address]):
-        subprocess.run([sys.executable, "-m", "etle.cli", *command], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "etle_cli.main", *command], check=True, capture_output=True)
     assert {finding.state for finding in _servers(site)} == {State.OK}
 
 

@@ -3,7 +3,7 @@
 import pytest
 from demo_footage import etle
 
-from etle.cli import COMMANDS, main, parser
+from etle_cli.main import COMMANDS, main, parser
 
 
 def test_help_names_every_command():
@@ -39,5 +39,5 @@ def test_starting_the_command_imports_nothing_heavy():
     import sys
 
     heavy = ("numpy", "cv2", "onnxruntime", "psycopg2", "fastapi", "torch", "av")
-    code = f"import sys, etle.cli; etle.cli.parser(); print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, etle_cli.main; etle_cli.main.parser(); print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from etle.config import load_site
-from etle.deployment import Broker, Security, Store, broker_password, broker_servers, database_url, evidence_place
+from etle.config.deployment import Broker, Security, Store, broker_password, broker_servers, database_url, evidence_place
+from etle.config.site import load_site
 from etle.errors import ConfigError
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from etle.commands.schema import schema_text
-from etle.config import load_site
-from etle.law import load_law
+from etle.config.law import load_law
+from etle.config.packaged import configs_folder
+from etle.config.site import load_site
 from etle.plates.tables import load_tables
-from etle.resources import configs_folder
+from etle_cli.commands.schema import schema_text
 
 FILES = sorted(path for path in configs_folder().rglob("*") if path.is_file())
 SITES = [path for path in FILES if path.name == "site.yaml"]
@@ -35,8 +35,8 @@ def test_a_site_file_loads_and_its_footage_is_there(path: Path) -> None:
 
 @named(SITES)
 def test_a_site_file_s_rules_can_be_built(path: Path) -> None:
-    from pipeline.calibration import calibrate
     from pipeline.rules import build_rules
+    from pipeline.scene.calibration import calibrate
 
     law = load_law(configs_folder() / "law")
     for camera in load_site(path, {}).cameras:

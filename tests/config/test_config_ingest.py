@@ -2,8 +2,8 @@
 
 import pytest
 
-from etle.config import Camera, Hours, Site, Source
-from etle.documents import check
+from etle.config.site import Camera, Hours, Site, Source
+from etle.config.strict_yaml import check
 from etle.errors import ConfigError
 from etle.types import Quality
 

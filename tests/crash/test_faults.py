@@ -9,11 +9,11 @@ pytest.importorskip("psycopg2", reason="needs the `store` extra")
 
 from benchmark.faults.__main__ import table
 from benchmark.faults.trial import run, sound
-from etle.commands.wiring import needed_weights
-from etle.config import Detection
+from etle.config.site import Detection
 from etle.errors import WeightsMissing
-from etle.testing.services import ServiceMissing
-from models.weights import weight
+from models.weights.locate import weight
+from pipeline.assembly import needed_weights
+from services import ServiceMissing
 
 SEED = 20
 

@@ -14,7 +14,7 @@ SEED = 20261125
 
 def killed_after(seconds: float, data: Path, *options: str) -> bool:
     """False if the run came to its end before."""
-    command = [sys.executable, "-m", "etle.cli", "run", str(FOOTAGE / "site.yaml"), "--data", str(data), *options]
+    command = [sys.executable, "-m", "etle_cli.main", "run", str(FOOTAGE / "site.yaml"), "--data", str(data), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         try:
             run.wait(timeout=seconds)

@@ -36,7 +36,7 @@ def test_an_officer_decides_what_the_pipeline_found(demo_run: DemoRun, tmp_path:
     shutil.copytree(demo_run.data / "evidence", data / "evidence")
     shutil.copytree(demo_run.data / "keys", data / "keys")
     port = free_port()
-    command = [sys.executable, "-u", "-m", "etle.cli", "demo", "--data", str(data), "--port", str(port)]
+    command = [sys.executable, "-u", "-m", "etle_cli.main", "demo", "--data", str(data), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None
         try:

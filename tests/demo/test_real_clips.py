@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.real_clips.__main__ import measured
 from etle.errors import WeightsMissing
-from models.weights import weight
+from models.weights.locate import weight
 
 
 @pytest.mark.slow

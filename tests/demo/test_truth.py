@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from etle.commands.truth import TrueViolation, load_truth, score
 from etle.errors import ConfigError
 from etle.testing import BEGIN, a_violation
 from etle.types import CameraId, RuleName
+from pipeline.evaluation.violations import TrueViolation, load_truth, score
 
 
 def true(seconds: float = 0.0, plate: str = "B1432GMC", rule: str = "red_light") -> TrueViolation:

@@ -17,13 +17,13 @@ import yaml
 
 pytest.importorskip("prometheus_client", reason="needs the `ingest` extra")
 
-from etle.cli import parser
 from etle.errors import ConfigError
-from etle.observe.metrics import Metrics
-from etle.store.database import Database
-from etle.store.s3 import SETTINGS
-from etle.testing.services import ServiceMissing, running_postgres
-from etle.testing.services.postgres import postgres_programs
+from etle.observability.metrics import Metrics
+from etle.storage.database import Database
+from etle.storage.evidence.s3 import SETTINGS
+from etle_cli.main import parser
+from services import ServiceMissing, running_postgres
+from services.postgres import postgres_programs
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -151,7 +151,7 @@ def expressions() -> Iterator[str]:
 
 def test_every_metric_that_is_looked_at_is_one_that_a_role_shows_and_sets() -> None:
     metrics = Metrics()
-    setters = (ROOT / "etle/observe/metrics.py").read_text()
+    setters = (ROOT / "etle/observability/metrics.py").read_text()
     code = "\n".join(
         path.read_text() for folder in ("ingest", "pipeline", "review", "etle/commands") for path in (ROOT / folder).rglob("*.py")
     )
@@ -193,7 +193,7 @@ def test_the_store_lets_the_writer_add_and_nobody_remove() -> None:
 
 
 def test_the_chart_scales_by_the_groups_and_topics_that_there_are() -> None:
-    from etle.broker.names import Names
+    from etle.kafka.topics import Names
 
     names, text = Names("etle"), (DEPLOY / "helm/etle/templates/workers.yaml").read_text()
     assert names.detect_group == "etle-detect" and names.write_group == "etle-write"
@@ -291,7 +291,7 @@ def test_the_databases_first_script_makes_users_that_can_do_their_part(tmp_path:
             return f"postgresql://etle_{role}:{quote(passwords[role], safe='')}@{place.hostname}:{place.port}/etle"
 
         for deed in ("migrate", "roles"):
-            etle = [sys.executable, "-m", "etle.cli", "database", deed]
+            etle = [sys.executable, "-m", "etle_cli.main", "database", deed]
             subprocess.run(etle, env=os.environ | {"ETLE_DATABASE": address("owner")}, check=True, capture_output=True)
         assert _may(address("writer"), "SELECT count(*) FROM queue")
         assert _may(address("reviewer"), "SELECT count(*) FROM violations")

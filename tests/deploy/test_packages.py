@@ -15,13 +15,13 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOADED = {
-    "ingest": "etle.commands.ingest etle.commands.vendor etle.commands.check etle.commands.keys etle.broker.kafka etle.observe.server"
-    " ingest.box ingest.open ingest.capture ingest.vendor.serve ingest.vendor.build",
-    "detect": "etle.commands.detect etle.commands.wiring etle.broker.kafka etle.observe.server pipeline.work.detecting pipeline.plates"
-    " pipeline.gather models.weights",
-    "write": "etle.commands.write etle.commands.topics etle.commands.database etle.commands.dead_letters etle.broker.kafka"
-    " etle.observe.server etle.store.cases etle.store.s3 etle.store.manifest etle.store.roles pipeline.write pipeline.work.writing",
-    "review": "etle.commands.review etle.commands.users etle.store.s3 etle.store.cases etle.store.manifest review.app review.serve"
+    "ingest": "etle_cli.commands.ingest etle_cli.commands.vendor etle_cli.commands.check etle_cli.commands.keys etle.kafka.client etle.observability.server"
+    " ingest.gateway ingest.sources.open ingest.sources.rtsp_process ingest.push_api.serve ingest.push_api.build",
+    "detect": "etle_cli.commands.detect pipeline.assembly etle.kafka.client etle.observability.server pipeline.workers.detect pipeline.plates.search"
+    " pipeline.evidence.builder models.weights.locate",
+    "write": "etle_cli.commands.write etle_cli.commands.topics etle_cli.commands.database etle_cli.commands.dead_letters etle.kafka.client"
+    " etle.observability.server etle.storage.cases etle.storage.evidence.s3 etle.storage.evidence.manifest etle.storage.roles pipeline.evidence.writer pipeline.workers.write",
+    "review": "etle_cli.commands.review etle_cli.commands.users etle.storage.evidence.s3 etle.storage.cases etle.storage.evidence.manifest review.app review.serve"
     " review.passwords",
 }
 PROGRAM = """

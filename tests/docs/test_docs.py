@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from etle import config, deployment, errors
-from etle.cli import parser
-from etle.law import load_law
+from etle.config.law import load_law
+from etle_cli.main import parser
 from pipeline.rules import RULES
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmark/simulator/README.md"]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "simulator/README.md"]
 TOLD = "\n".join(page.read_text() for page in PAGES)
 
 

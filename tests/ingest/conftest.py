@@ -8,7 +8,7 @@ from footage.cameras import Answer, http_camera
 from footage.clocks import HandClock, HastyClock
 from footage.rtsp import RtspCamera, rtsp_server
 
-from ingest.losses import Losses
+from ingest.frame_loss import Losses
 
 
 @pytest.fixture

@@ -15,19 +15,19 @@ import pytest
 from footage.cameras import paced, parts
 from footage.films import film, jpeg
 
-from etle.broker.kafka import KafkaReader
-from etle.broker.kafka_admin import KafkaTopicAdmin
-from etle.broker.security import Connection
-from etle.broker.topics import create_topics, planned
 from etle.clock import SystemClock
-from etle.config import Camera, Site, Source
-from etle.deployment import Broker, Topic
-from etle.observe.health import Health
-from etle.observe.metrics import Metrics
+from etle.config.deployment import Broker, Topic
+from etle.config.site import Camera, Site, Source
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.client import KafkaReader
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.observability.health import Health
+from etle.observability.metrics import Metrics
 from etle.signing import Signer
 from etle.testing import MemoryBroker
 from etle.wire import frame_from_wire
-from ingest.box import Box, Surroundings
+from ingest.gateway import Box, Surroundings
 
 TOPIC = "etle.frames.v1"
 ROOT = Path(__file__).parents[2]
@@ -212,7 +212,7 @@ def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
     site = {"site": "simpang", "broker": {"prefix": "killed-ingest"}, "cameras": [camera]}
     (tmp_path / "site.yaml").write_text(json.dumps(site))  # which is YAML
     environment = {**os.environ, "ETLE_KAFKA": live_kafka.address, "PYTHONPATH": str(ROOT)}
-    etle = [sys.executable, "-m", "etle.cli"]
+    etle = [sys.executable, "-m", "etle_cli.main"]
     subprocess.run([*etle, "topics", "create", "site.yaml"], cwd=tmp_path, env=environment, check=True)
     broker = Broker(prefix="killed-ingest", frames=Topic(partitions=12, retention_hours=24, largest_mb=8))
     connection = Connection(servers=(live_kafka.address,), broker=broker)
@@ -241,8 +241,8 @@ def test_while_a_real_kafka_is_killed_and_comes_back_a_live_camera_loses_nothing
     site = {"site": "simpang", "broker": {"prefix": "killed-kafka", "timeout_s": 5}, "cameras": [camera]}
     (tmp_path / "site.yaml").write_text(json.dumps(site))
     environment = {**os.environ, "ETLE_KAFKA": live_kafka.address, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "etle.cli", "ingest", "site.yaml", "--data", "data"]
-    spool, position = tmp_path / "data/ingest/spool", tmp_path / "data/ingest/positions/masuk.json"
+    command = [sys.executable, "-m", "etle_cli.main", "ingest", "site.yaml", "--data", "data"]
+    spool, position = tmp_path / "data/ingest/spool", tmp_path / "data/ingest/delivery/positions/masuk.json"
     with subprocess.Popen(command, cwd=tmp_path, env=environment) as process:
         wait_for(lambda: len(_arrived(connection)) > 50)
         for _ in range(2):

@@ -11,9 +11,9 @@ from footage.films import jpeg
 
 from etle.errors import SourceBroken
 from etle.types import CameraId, Frame
-from ingest.buffer import LiveBuffer
-from ingest.framing import frame_of
-from ingest.losses import Loss, Losses
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.frames import frame_of
+from ingest.sources.live_buffer import LiveBuffer
 
 CAMERA = CameraId("cam-1")
 PICTURE = jpeg(1, 64, 48)

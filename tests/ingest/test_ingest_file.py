@@ -13,10 +13,10 @@ from footage.clocks import BEGIN, HandClock
 from footage.films import bar_at, bar_of, film, image_of, picture, without_tables
 
 from etle.errors import SourceBroken, SourceUnavailable
-from etle.jpeg import has_huffman_tables
+from etle.media.jpeg import has_huffman_tables
 from etle.types import CameraId, Frame, digest_of
-from ingest.losses import Loss, Losses
-from ingest.video import VideoFileSource
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.video_file import VideoFileSource
 
 CAMERA = CameraId("cam-1")
 

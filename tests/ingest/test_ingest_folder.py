@@ -12,8 +12,8 @@ from test_ingest_jpeg import ORIGINAL, exif
 
 from etle.errors import ConfigError, SourceBroken, SourceUnavailable
 from etle.types import CameraId, Frame, digest_of
-from ingest.folder import FolderSource, time_in_name
-from ingest.losses import Loss, Losses
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.folder import FolderSource, time_in_name
 
 CAMERA = CameraId("cam-1")
 WIB = timezone(timedelta(hours=7))

@@ -10,19 +10,19 @@ from footage.films import jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etle.config import Source
+from etle.config.site import Source
 from etle.errors import SourceBroken, SourceUnavailable
 from etle.types import CameraId, digest_of
-from ingest.address import Address
-from ingest.folder import FolderSource
-from ingest.framing import Thinning, first_live_sequence, frame_of
-from ingest.losses import Loss, Losses
-from ingest.mjpeg import MjpegSource
-from ingest.open import open_source
-from ingest.reconnect import Connection, Pauses
-from ingest.rtsp import RtspSource
-from ingest.snapshot import SnapshotSource
-from ingest.video import VideoFileSource
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.address import Address
+from ingest.sources.folder import FolderSource
+from ingest.sources.frames import Thinning, first_live_sequence, frame_of
+from ingest.sources.mjpeg import MjpegSource
+from ingest.sources.open import open_source
+from ingest.sources.reconnect import Connection, Pauses
+from ingest.sources.rtsp import RtspSource
+from ingest.sources.snapshot import SnapshotSource
+from ingest.sources.video_file import VideoFileSource
 
 CAMERA = CameraId("cam-1")
 

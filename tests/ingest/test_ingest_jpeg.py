@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etle.errors import FrameBroken
-from etle.jpeg import has_huffman_tables, size_of
+from etle.media.exif import taken_at
+from etle.media.jpeg import has_huffman_tables, size_of
 from etle.types import CameraId
-from ingest.exif import taken_at
-from ingest.framing import frame_of
+from ingest.sources.frames import frame_of
 
 WIB = timezone(timedelta(hours=7))
 GOOD = jpeg(3, 64, 48)

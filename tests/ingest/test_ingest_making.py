@@ -8,15 +8,15 @@ import pytest
 from footage.cameras import paced, plain
 from footage.films import bar_at, bar_of, film, image_of, jpeg
 
-from etle.config import Hours, Source
+from etle.config.site import Hours, Source
 from etle.errors import ConfigError
 from etle.testing import ListSource, a_frame, a_jpeg
 from etle.types import CameraId, Quality, digest_of
-from ingest.losses import Loss
-from ingest.making import MadeSource, Making
-from ingest.open import open_source
-from ingest.positions import Position, PositionFile
-from ingest.schedule import watched
+from ingest.delivery.positions import Position, PositionFile
+from ingest.frame_loss import Loss
+from ingest.sources.open import open_source
+from ingest.sources.reencode import MadeSource, Making
+from ingest.sources.schedule import watched
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
 CAMERA = CameraId("masuk")

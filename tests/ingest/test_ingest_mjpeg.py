@@ -14,9 +14,9 @@ from footage.films import jpeg
 from etle.errors import SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
-from ingest.losses import Loss, Losses
-from ingest.mjpeg import MjpegSource
-from ingest.reconnect import Pauses
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.mjpeg import MjpegSource
+from ingest.sources.reconnect import Pauses
 
 CAMERA = CameraId("cam-1")
 Serve = Callable[..., str]

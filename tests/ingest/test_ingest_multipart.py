@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etle.errors import SourceBroken
-from ingest.multipart import PartCutter, boundary_of
+from ingest.sources.multipart import PartCutter, boundary_of
 
 JPEG = jpeg(2, 64, 48)
 

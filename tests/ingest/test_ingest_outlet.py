@@ -13,11 +13,11 @@ import pytest
 from etle.errors import BrokerUnavailable
 from etle.testing import MemoryBroker
 from etle.types import CameraId
-from ingest.outgoing import Kept, Message, Outgoing, from_record, to_record
-from ingest.outlet import Outlet, Room, Watch
-from ingest.reconnect import Pauses
-from ingest.sending import Connected, Sender
-from ingest.spool import Spool
+from ingest.delivery.producer import Outlet, Room, Watch
+from ingest.delivery.queued_message import Kept, Message, Outgoing, from_record, to_record
+from ingest.delivery.sender import Connected, Sender
+from ingest.delivery.spool import Spool
+from ingest.sources.reconnect import Pauses
 
 TOPIC = "etle.frames.v1"
 CAMERAS = ("masuk", "keluar")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from etle.errors import FrameBroken
-from etle.jpeg import has_huffman_tables, size_of
-from etle.video import JpegEncoder, Video, encode_clip, jpeg_of
+from etle.media.jpeg import has_huffman_tables, size_of
+from etle.media.video import JpegEncoder, Video, encode_clip, jpeg_of
 
 FULL, LIMITED = 2, 1
 BT709, BT601 = 1, 5

@@ -22,10 +22,10 @@ from footage.rtsp import RtspCamera
 from etle.errors import SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
-from ingest.capture import Order, Record, capture, line_of
-from ingest.losses import Loss, Losses
-from ingest.reconnect import Pauses
-from ingest.rtsp import CAPTURE, RtspSource
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.reconnect import Pauses
+from ingest.sources.rtsp import CAPTURE, RtspSource
+from ingest.sources.rtsp_process import Order, Record, capture, line_of
 
 CAMERA = CameraId("cam-1")
 ROOT = Path(__file__).parents[2]
@@ -132,13 +132,13 @@ class TestARealServer:
         rtsp_camera.start(film(tmp_path / "a.mp4", 500, fps=25))
         with closing(source(rtsp_camera.url, hasty, losses).frames()) as frames:
             before = first(3, frames)
-            (process,) = children_running("ingest.capture")
+            (process,) = children_running("ingest.sources.rtsp_process")
             os.kill(process, signal.SIGKILL)
             after = next(frame for frame in frames if losses.of(CAMERA).get(Loss.RECONNECT))
         assert after.sequence > before[-1].sequence
         assert losses.of(CAMERA) == {Loss.GAP: 1, Loss.RECONNECT: 1}
         assert losses.last_detail(CAMERA, Loss.GAP) == f"{rtsp_camera.url}: the process that reads it ended with SIGKILL"
-        assert children_running("ingest.capture") == []
+        assert children_running("ingest.sources.rtsp_process") == []
 
     def test_a_camera_without_that_stream_is_named(self, rtsp_camera: RtspCamera, clock: HandClock, losses: Losses, tmp_path: Path) -> None:
         rtsp_camera.start(film(tmp_path / "a.mp4", 20))
@@ -192,12 +192,12 @@ def test_close_ends_the_frames_and_the_process(clock: HandClock, losses: Losses)
 
         reader = Thread(target=read)
         reader.start()
-        while not children_running("ingest.capture"):
+        while not children_running("ingest.sources.rtsp_process"):
             pass
         camera.close()
         reader.join(30)
     assert ended.is_set()
-    assert children_running("ingest.capture") == []
+    assert children_running("ingest.sources.rtsp_process") == []
 
 
 def test_a_capture_process_whose_reader_has_gone_ends_by_itself(serve: Callable[..., str], tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from footage.films import jpeg
 
 from etle.errors import SourceUnavailable
 from etle.types import CameraId, Frame
-from ingest.losses import Loss, Losses
-from ingest.reconnect import Pauses
-from ingest.snapshot import SnapshotSource
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.reconnect import Pauses
+from ingest.sources.snapshot import SnapshotSource
 
 CAMERA = CameraId("cam-1")
 Serve = Callable[..., str]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from etle.errors import ConfigError, SpoolFull
-from ingest.spool import Record, Spool
+from ingest.delivery.spool import Record, Spool
 
 ROOT = Path(__file__).parents[2]
 MEMORY = Path("/dev/shm")
@@ -192,7 +192,7 @@ import sys
 from resource import RLIMIT_FSIZE, setrlimit
 from pathlib import Path
 from etle.errors import SpoolFull
-from ingest.spool import Record, Spool
+from ingest.delivery.spool import Record, Spool
 setrlimit(RLIMIT_FSIZE, (1_000_000, 1_000_000))
 with Spool(Path(sys.argv[1]), 10**9) as spool:
     spool.put([Record("masuk", (b"0:", b"x" * 400_000))])
@@ -221,7 +221,7 @@ def test_one_process_has_it(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from ingest.spool import Record, Spool
+from ingest.delivery.spool import Record, Spool
 spool = Spool(Path(sys.argv[1]), 10**9)
 for number in range(10**9):
     spool.put([Record("masuk", (b"%d:" % number, b"x" * 5000))])

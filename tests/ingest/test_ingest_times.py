@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etle.types import CameraId
-from ingest.capture import Opening, Record
-from ingest.losses import Loss, Losses
-from ingest.times import CaptureTimes
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.rtsp_process import Opening, Record
+from ingest.sources.timestamps import CaptureTimes
 
 CAMERA = CameraId("cam-1")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from models.assignment import best_pairs
+from models.tracking.assignment import best_pairs
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from etle.errors import WeightsError
-from models.checkpoint import fused, read_tensors
+from models.weights.torch_checkpoint import fused, read_tensors
 
 
 def archive(path: Path, data: bytes, numbers: bytes = b"") -> Path:

@@ -14,7 +14,7 @@ from miniature_yolo import RED, black, blob_finder, square
 from etle.errors import EtleError, InferenceError, WeightsMissing
 from etle.geometry import overlap
 from etle.types import Box, digest_of
-from models.finding import OnnxPlateFinder, open_plate_finder
+from models.plates.detector import OnnxPlateFinder, open_plate_finder
 
 SHARED = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared")) / "data"
 

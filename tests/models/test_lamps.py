@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from etle.types import Box, Lamp
-from models.lamps import ColourLampReader
+from models.signals.lamps import ColourLampReader
 
 RED, YELLOW, GREEN, UNKNOWN = Lamp.RED, Lamp.YELLOW, Lamp.GREEN, Lamp.UNKNOWN
 ORDER = (RED, YELLOW, GREEN)

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from etle.types import Box, Lamp
-from models.lamps import ColourLampReader
+from models.signals.lamps import ColourLampReader
 
 ORDER = (Lamp.RED, Lamp.YELLOW, Lamp.GREEN)
 CLIPS = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared")) / "data" / "clips"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from etle.geometry import overlap
 from etle.types import Box, PlateBox
-from models.merging import merged
+from models.plates.fusion import merged
 
 
 def plate(x: float, score: float, width: float = 100) -> PlateBox:

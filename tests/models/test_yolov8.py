@@ -10,8 +10,8 @@ from onnx import numpy_helper
 
 from etle.errors import InferenceError, WeightsError, WeightsMissing
 from etle.types import Box, digest_of
-from models.surgery import class_names, grafted, input_shape, read_graph, reshaped
-from models.yolov8 import Candidate, Yolo, shape_for, without_doubles
+from models.runtime.onnx_edit import class_names, grafted, input_shape, read_graph, reshaped
+from models.runtime.yolov8 import Candidate, Yolo, shape_for, without_doubles
 
 NAMES = {0: "car", 1: "motorcycle", 2: "bus"}
 

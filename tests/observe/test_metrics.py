@@ -16,12 +16,12 @@ pytest.importorskip("prometheus_client", reason="needs the `ingest` extra")
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from etle.commands.observe_options import add_observe_options, open_observation
 from etle.errors import ConfigError
-from etle.observe.health import Health
-from etle.observe.logs import LogForm, set_up_logs
-from etle.observe.metrics import Away, EvidenceTrouble, FrameOutcome, Metrics, ViolationOutcome
-from etle.observe.server import serve
+from etle.observability.health import Health
+from etle.observability.logs import LogForm, set_up_logs
+from etle.observability.metrics import Away, EvidenceTrouble, FrameOutcome, Metrics, ViolationOutcome
+from etle.observability.server import serve
+from etle_cli.options.observability import add_observe_options, open_observation
 
 
 class Seconds:

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 from road import BEGIN, camera, second
 
-from etle import config
-from etle.commands.wiring import shipped_law
+from etle.config import site as config
 from etle.types import (
     Box,
     CameraId,
@@ -24,13 +23,14 @@ from etle.types import (
     Violation,
     digest_of,
 )
-from pipeline.calibration import calibrate
-from pipeline.detect import CameraStage
-from pipeline.film import Film
-from pipeline.gather import Gathering
-from pipeline.memory import Memory
-from pipeline.plates import PlateSearch
+from pipeline.assembly import shipped_law
+from pipeline.detect.stage import CameraStage
+from pipeline.detect.state import Memory
+from pipeline.evidence.builder import Gathering
+from pipeline.frames.clip import Film
+from pipeline.plates.search import PlateSearch
 from pipeline.rules import build_rules
+from pipeline.scene.calibration import calibrate
 
 RED_LIGHT = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat"}
 STOP_LINE = {"rule": "stop_line", "line": "henti", "entry": "simpang", "signal": "barat"}

@@ -6,12 +6,12 @@ The stop line lies at 50 m, the junction begins at 54 m; positions in the tables
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from etle import config
+from etle.config import site as config
 from etle.types import Box, Finding, Lamp, Sighting, SignalId, SignalReading, Track, TrackId, VehicleClass
-from pipeline.calibration import calibrate
 from pipeline.rules import build_rules
-from pipeline.scene import Rule, Scene
-from pipeline.signals import SignalHistory
+from pipeline.scene.calibration import calibrate
+from pipeline.scene.scene import Rule, Scene
+from pipeline.scene.signals import SignalHistory
 
 BEGIN = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 R, Y, G, U = Lamp.RED, Lamp.YELLOW, Lamp.GREEN, Lamp.UNKNOWN

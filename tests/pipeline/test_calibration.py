@@ -6,7 +6,7 @@ from road import camera, sighting, track
 
 from etle.errors import ConfigError
 from etle.types import Point, VehicleClass, View
-from pipeline.calibration import calibrate
+from pipeline.scene.calibration import calibrate
 
 
 def perspective(points, depth=0.002):

@@ -9,7 +9,7 @@ from drawn import MARK, RED_LIGHT, STOP_LINE, ColourDetector, driving, files_of,
 
 from etle.errors import FrameBroken, StoreError
 from etle.types import EvidenceRole, digest_of
-from pipeline.memory import Memory, decode, encode
+from pipeline.detect.state import Memory, decode, encode
 
 RUNNER = driving(5, 45, 40, 60)  # 5 m/s: at the line in frame 25, at the junction in frame 33
 STOPPER = {**driving(0, 20, 40, 52), **dict.fromkeys(range(20, 90), 52.0)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from road import camera, second
 
-from pipeline.gate import Gate
+from pipeline.frames.motion_gate import Gate
 
 
 def picture(x=None, y=500, size=30):

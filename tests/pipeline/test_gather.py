@@ -7,8 +7,8 @@ import pytest
 from road import second, track
 
 from etle.types import CameraId, Digest, EvidenceRole, Finding, Frame, RuleName, TrackId, VehicleClass
-from pipeline.gather import pictured, violation_id
-from pipeline.ring import FrameRing
+from pipeline.evidence.builder import pictured, violation_id
+from pipeline.frames.buffer import FrameRing
 
 ROWS = [(n / 10, 40 + n / 5) for n in range(60)]
 

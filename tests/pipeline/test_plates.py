@@ -9,9 +9,9 @@ import pytest
 from etle.testing import ScriptedFinder, ScriptedReader
 from etle.testing.values import BEGIN, a_frame, a_read
 from etle.types import Box, Certainty, PlateBox, Point, Sighting, Track, TrackId, VehicleClass
-from pipeline.plate_views import moved
-from pipeline.plates import PlateSearch, belongs
-from pipeline.ring import FrameRing
+from pipeline.frames.buffer import FrameRing
+from pipeline.plates.crops import moved
+from pipeline.plates.search import PlateSearch, belongs
 
 CAR, BIKE = VehicleClass.CAR, VehicleClass.MOTORCYCLE
 BIG = Box(100, 100, 500, 460)  # a car of 400 px: a plate of about 104 px in its middle

@@ -8,7 +8,7 @@ from drawn import MARK, RED_LIGHT, STOP_LINE, driving, frames, site, stage
 
 from etle.errors import SourceBroken, StoreUnavailable
 from etle.types import Frame, Parcel, ViolationId
-from pipeline.run import CameraRun, Reports, last_checkpoint
+from pipeline.workers.embedded import CameraRun, Reports, last_checkpoint
 
 WATCHED = site(RED_LIGHT, STOP_LINE)
 STREET = frames([driving(5, 45, 40, 60), driving(30, 70, 40, 62)], 80)

@@ -3,7 +3,7 @@
 import pytest
 from road import BEGIN, G, R, U, Y, history, lamps, second
 
-from pipeline.signals import SignalHistory
+from pipeline.scene.signals import SignalHistory
 
 
 def shown(rows):

@@ -11,7 +11,7 @@ from etle.errors import BrokerUnavailable, InferenceError
 from etle.signing import Signer
 from etle.testing import ScriptedDetector, a_frame, a_jpeg
 from etle.types import Digest, ViolationId, digest_of
-from pipeline.work.checkpoint import checkpoint_from_wire
+from pipeline.workers.checkpoint import checkpoint_from_wire
 
 EXPECTED = {found.id: found for found in through(stage(WATCHED), STREET)}
 

@@ -6,13 +6,13 @@ import pytest
 from drawn import site
 from workers import NAMES, DrawnStages, Rig
 
-from etle.broker.letters import letters
 from etle.errors import WireError
-from etle.observe.metrics import Metrics
+from etle.kafka.dead_letters import letters
+from etle.observability.metrics import Metrics
 from etle.testing import HandClock, ListSink, MemoryBroker, ScriptedDetector, a_frame, a_parcel
 from etle.wire import frame_from_wire, frame_to_wire, parcel_from_wire, parcel_to_wire
-from pipeline.work.writing import WriteWorker
-from pipeline.write import check_files
+from pipeline.evidence.writer import check_files
+from pipeline.workers.write import WriteWorker
 
 MESSAGES = 10_000
 SEED = 20261125

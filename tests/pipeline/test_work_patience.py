@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import pytest
 
 from etle.errors import BrokerUnavailable, InferenceError
-from etle.observe.health import Health
-from etle.observe.metrics import Metrics
-from pipeline.work.patience import Pauses, keep_working
+from etle.observability.health import Health
+from etle.observability.metrics import Metrics
+from pipeline.workers.supervise import Pauses, keep_working
 
 AWAY = BrokerUnavailable("Kafka cannot be reached at k:1")
 

@@ -6,15 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from etle.broker.letters import letters, replay
-from etle.broker.names import Names
 from etle.errors import EvidenceFull, EvidenceUnavailable, StoreError, StoreUnavailable
-from etle.observe.metrics import Metrics
+from etle.kafka.dead_letters import letters, replay
+from etle.kafka.topics import Names
+from etle.observability.metrics import Metrics
 from etle.testing import HandClock, ListSink, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_parcel
 from etle.types import EvidenceFile, Parcel, Violation
 from etle.wire import parcel_to_wire
-from pipeline.work.writing import WriteWorker
-from pipeline.write import Writer
+from pipeline.evidence.writer import Writer
+from pipeline.workers.write import WriteWorker
 
 NAMES = Names("t")
 TROUBLE = [StoreUnavailable("PostgreSQL cannot be reached."), EvidenceFull("the disk is full.")]

@@ -6,16 +6,16 @@ from typing import Any
 
 from drawn import MARK, RED_LIGHT, STOP_LINE, ColourDetector, driving, frames, site, stage
 
-from etle import config
-from etle.broker.names import Names
-from etle.broker.seams import Position
-from etle.observe.metrics import Metrics
+from etle.config import site as config
+from etle.kafka.protocols import Position
+from etle.kafka.topics import Names
+from etle.observability.metrics import Metrics
 from etle.testing import HandClock, MemoryBroker, MemorySubscriber
 from etle.types import CameraId, Digest, Frame, Parcel, ViolationId
 from etle.wire import Verify, frame_to_wire, parcel_from_wire
-from pipeline.detect import CameraStage
-from pipeline.memory import Memory
-from pipeline.work.detecting import DetectSettings, DetectWorker
+from pipeline.detect.stage import CameraStage
+from pipeline.detect.state import Memory
+from pipeline.workers.detect import DetectSettings, DetectWorker
 
 NAMES = Names("t")
 CAMERA = CameraId("cam-1")

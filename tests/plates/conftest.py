@@ -10,7 +10,7 @@ import pytest
 from etle.errors import EtleError
 
 if TYPE_CHECKING:
-    from models.reading.ppocr import PpOcrPlateReader
+    from models.plates.readers.ppocr import PpOcrPlateReader
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +26,9 @@ def weights(name: str, variable: str) -> Path:
     """A weight file by its name in the catalogue, or where the environment variable says."""
     if variable in os.environ:
         return Path(os.environ[variable])
-    if find_spec("models.weights") is None:
+    if find_spec("models.weights.locate") is None:
         pytest.skip(f"no catalogue of weights here; set {variable}")
-    from models.weights import weight
+    from models.weights.locate import weight
 
     try:
         return Path(weight(name))
@@ -38,7 +38,7 @@ def weights(name: str, variable: str) -> Path:
 
 @pytest.fixture(scope="session")
 def ppocr() -> "PpOcrPlateReader":
-    from models.reading.ppocr import PpOcrPlateReader
+    from models.plates.readers.ppocr import PpOcrPlateReader
 
     return PpOcrPlateReader(weights("ppocrv6-rec", "ETLE_PPOCR_WEIGHTS"))
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from etle.testing.values import BEGIN
 from etle.types import Box, CharacterRead, Detection, PlateBox, PlateColour, PlateRead, digest_of
-from pipeline.evaluating.looking import Outcomes, T, Watchers, look
-from pipeline.evaluating.truth import load_truth
+from pipeline.evaluation.dataset import load_truth
+from pipeline.evaluation.run import Outcomes, T, Watchers, look
 
 if TYPE_CHECKING:
     from etle.types import Image

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from etle.errors import WeightsError
-from models.composing import compose
-from models.composing.backdrop import backdrop
-from models.composing.camera import photographed
-from models.composing.compose import Composer
-from models.composing.distractors import bars, cone, lamp, sign, sticker
-from models.composing.drawn import box_body, car, motorcycle
-from models.composing.placing import Scene, seen
-from models.composing.portraits import read_portraits, vehicle_of
-from models.composing.values import Picture, box_of
+from models.synthetic.scenes import compose
+from models.synthetic.scenes.backdrop import backdrop
+from models.synthetic.scenes.camera import photographed
+from models.synthetic.scenes.compose import Composer
+from models.synthetic.scenes.distractors import bars, cone, lamp, sign, sticker
+from models.synthetic.scenes.placement import Scene, seen
+from models.synthetic.scenes.sprites import read_portraits, vehicle_of
+from models.synthetic.scenes.values import Picture, box_of
+from models.synthetic.scenes.vehicles_2d import box_body, car, motorcycle
 from models.training.finder_batches import batches
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from evaluation import row, write_table
 
-from etle.cli import main
-from etle.commands.wiring import needed_weights
-from etle.config import Detection
+from etle.config.site import Detection
 from etle.errors import EtleError
-from models.reading.as_they_come import PpOcrAsItComes, main_line
-from models.rendering import render_plate
-from models.weights import weight
+from etle_cli.main import main
+from models.plates.readers.baselines import PpOcrAsItComes, main_line
+from models.synthetic.plates import render_plate
+from models.weights.locate import weight
+from pipeline.assembly import needed_weights
 
 PROMISED = {"reader_exact", "finder_recall", "end_to_end_exact", "foreign_read_as_indonesian", "coverage_at_1_percent_error", "n"}
 FURTHER = {"finder_precision", "crops_exact", "character_accuracy", "expiry_exact", "colour_right", "certain", "splits", "calibration"}

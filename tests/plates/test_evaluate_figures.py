@@ -3,7 +3,16 @@
 import pytest
 
 from etle.types import Box
-from pipeline.evaluating.figures import Share, calibration_error, character_accuracy, coverage_at, edits, error_curve, matched, reliability
+from pipeline.evaluation.statistics import (
+    Share,
+    calibration_error,
+    character_accuracy,
+    coverage_at,
+    edits,
+    error_curve,
+    matched,
+    reliability,
+)
 
 A, B = Box(0, 0, 10, 10), Box(20, 0, 30, 10)
 

@@ -6,12 +6,12 @@ import pytest
 from evaluation import CROPS, FOREIGN, PHOTOS, found, outcomes, read, row, write_table
 from test_evaluate_score import LEFT, NOTHING, RIGHT
 
-from etle.commands.evaluation_table import show
 from etle.testing.values import BEGIN
-from pipeline.evaluating.cards import marked
-from pipeline.evaluating.page import page
-from pipeline.evaluating.report import report
-from pipeline.evaluating.sheets import sheets
+from etle_cli.tables.evaluation import show
+from pipeline.evaluation.cards import marked
+from pipeline.evaluation.contact_sheet import sheets
+from pipeline.evaluation.html import page
+from pipeline.evaluation.report import report
 
 
 def test_every_kind_of_error_has_its_card(tmp_path):

@@ -6,12 +6,12 @@ import pytest
 from evaluation import CROPS, FOREIGN, PHOTOS, found, outcomes, read, row, silent, watchers, write_table
 
 from etle.types import Certainty
-from pipeline.evaluating.costs import Costs, MeteredDetector, MeteredFinder, MeteredReader, costs_of
-from pipeline.evaluating.looking import PhotoOutcome, PlateCase, look
-from pipeline.evaluating.peers import compare, sample
-from pipeline.evaluating.report import as_json, report
-from pipeline.evaluating.score import score, size_name
-from pipeline.evaluating.truth import load_truth
+from pipeline.evaluation.costs import Costs, MeteredDetector, MeteredFinder, MeteredReader, costs_of
+from pipeline.evaluation.dataset import load_truth
+from pipeline.evaluation.peers import compare, sample
+from pipeline.evaluation.report import as_json, report
+from pipeline.evaluation.run import PhotoOutcome, PlateCase, look
+from pipeline.evaluation.score import score, size_name
 
 LEFT, RIGHT = (10, 20, 60, 40), (110, 20, 180, 40)
 NOTHING = Costs(detector_per_photo=None, finder_per_photo=None, finder_per_vehicle=None, readers_per_plate={}, readers=None, per_look=None)

@@ -6,9 +6,9 @@ from evaluation import PHOTOS, found, outcomes, read, row, silent, watchers, wri
 from etle.testing import ScriptedDetector
 from etle.testing.values import BEGIN
 from etle.types import Box, Detection, VehicleClass
-from pipeline.evaluating.peers import sample
-from pipeline.evaluating.tracks import track_cost
-from pipeline.plates import PlateSearch
+from pipeline.evaluation.peers import sample
+from pipeline.evaluation.tracks import track_cost
+from pipeline.plates.search import PlateSearch
 
 PLATE = (80, 60, 110, 70)
 CAR, LORRY = (45, 10, 145, 95), (5, 2, 195, 98)

@@ -5,7 +5,7 @@ from evaluation import row, write_table
 
 from etle.errors import ConfigError
 from etle.types import Box, PlateColour
-from pipeline.evaluating.truth import load_truth
+from pipeline.evaluation.dataset import load_truth
 
 PHOTOS, CROPS, FOREIGN = "plates_full.csv", "plate_crops.csv", "plates_foreign.csv"
 BOX = (10, 20, 60, 40)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from etle.types import PlateColour
-from models.reading.colour import plate_colour
-from models.reading.lines import find_lines
-from models.reading.sharpness import contrast, sharpness
+from models.plates.readers.colour import plate_colour
+from models.plates.readers.lines import find_lines
+from models.plates.readers.sharpness import contrast, sharpness
 
 C = PlateColour
 WHITE, BLACK = (235, 235, 235), (25, 25, 25)

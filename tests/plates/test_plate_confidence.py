@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from etle.config.packaged import configs_folder
 from etle.errors import ConfigError
-from etle.resources import configs_folder
-from pipeline.plate_confidence import Signs, as_numbers, load_confidence, log_odds, shipped_confidence
+from pipeline.plates.confidence import Signs, as_numbers, load_confidence, log_odds, shipped_confidence
 
 SIGNS = Signs(margin=6.0, weakest=3.0, agreement=1.0, witnesses=1.0, width=0.0)
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etle.plates import is_plate
-from etle.plates.automaton import SYMBOLS, expiry_automaton, plate_automaton
-from models.reading import ctc
+from etle.plates.fsm import SYMBOLS, expiry_automaton, plate_automaton
+from models.plates.readers import ctc
 
 
 def steps(*rows: dict[str, float]) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":

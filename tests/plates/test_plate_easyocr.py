@@ -10,7 +10,7 @@ import pytest
 
 from etle.errors import EtleError, WeightsError
 from etle.plates import is_plate
-from models.reading import open_plate_reader
+from models.plates.readers import open_plate_reader
 
 if TYPE_CHECKING:
     from etle.protocols import PlateReader

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from etle.types import Box, Sighting, Track, TrackId, VehicleClass
-from pipeline.plate_frames import frames_worth_reading
+from pipeline.plates.frame_selection import frames_worth_reading
 
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 W, H = 1920, 1080

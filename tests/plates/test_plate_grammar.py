@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etle.config.packaged import configs_folder
 from etle.errors import ConfigError
 from etle.plates import NOTE_TEXTS, PlateKind, PlateNote, formatted, is_plate, normalise, notes_on, parse, parse_expiry
-from etle.plates.automaton import LETTERS, plate_automaton
+from etle.plates.fsm import LETTERS, plate_automaton
 from etle.plates.tables import load_tables, shipped_tables
-from etle.resources import configs_folder
 from etle.types import VehicleClass
 
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)

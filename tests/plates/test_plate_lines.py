@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from etle.cli import main
 from etle.errors import WeightsError, WeightsMissing
-from models.reading.lines import LineFinder, find_lines, shipped_line_finder, straight
-from models.rendering import render_plate, seen
-from models.rendering.hindrances import hindered
+from etle_cli.main import main
+from models.plates.readers.lines import LineFinder, find_lines, shipped_line_finder, straight
+from models.synthetic.plates import render_plate, seen
+from models.synthetic.plates.occlusion import hindered
 
 
 def height_of(corners: Any) -> float:

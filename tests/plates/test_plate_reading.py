@@ -13,8 +13,8 @@ import pytest
 from etle.errors import ConfigError, WeightsError, WeightsMissing
 from etle.plates import PlateKind, normalise, parse
 from etle.types import PlateColour
-from models.reading import PLATE_READERS, open_plate_reader
-from models.reading.ppocr import PpOcrPlateReader
+from models.plates.readers import PLATE_READERS, open_plate_reader
+from models.plates.readers.ppocr import PpOcrPlateReader
 
 
 def rows(path: Path, every: int = 1) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from etle.types import (
     PlateSighting,
     VehicleClass,
 )
-from pipeline.plate_vote import vote
+from pipeline.plates.voting import vote
 
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 CERTAIN, CHECK, UNREADABLE = Certainty.CERTAIN, Certainty.CHECK, Certainty.UNREADABLE

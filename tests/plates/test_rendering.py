@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from etle.plates import is_plate, parse, parse_expiry
-from etle.plates.automaton import DIGITS, LETTERS, plate_automaton
+from etle.plates.fsm import DIGITS, LETTERS, plate_automaton
 from etle.plates.tables import shipped_tables
 from etle.types import PlateColour, VehicleClass
-from models.rendering import RenderedPlate, SeenPlate, no_plate, render_plate, seen
-from models.rendering.alphabet import draw_alphabet
-from models.rendering.typeface import GLYPH_HEIGHT, Typeface
+from models.synthetic.plates import RenderedPlate, SeenPlate, no_plate, render_plate, seen
+from models.synthetic.plates.alphabet import draw_alphabet
+from models.synthetic.plates.typeface import GLYPH_HEIGHT, Typeface
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,18 +8,18 @@ import onnx
 import pytest
 from miniature_yolo import RED, blob_finder
 
-from etle.cli import main
 from etle.errors import EtleError, WeightsError
 from etle.geometry import overlap
-from models import surgery
-from models.composing.compose import Composer
-from models.composing.portraits import read_portraits
-from models.composing.values import Picture
-from models.finding import OnnxPlateFinder
-from models.training.eight_bits import in_floats
+from etle_cli.main import main
+from models.plates.detector import OnnxPlateFinder
+from models.runtime import onnx_edit as surgery
+from models.runtime.yolov8 import Yolo
+from models.synthetic.scenes.compose import Composer
+from models.synthetic.scenes.sprites import read_portraits
+from models.synthetic.scenes.values import Picture
 from models.training.finder_export import finder_in_8_bits
-from models.weights import weight
-from models.yolov8 import Yolo
+from models.training.quantize import in_floats
+from models.weights.locate import weight
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path) -> None:
     """In a process of its own, in which there is no torch."""
     import subprocess
 
-    program = "import sys; sys.modules['torch'] = None; from etle.cli import main; sys.exit(main(['models', 'train', 'plate-finder']))"
+    program = "import sys; sys.modules['torch'] = None; from etle_cli.main import main; sys.exit(main(['models', 'train', 'plate-finder']))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert "etle[torch]" in done.stderr

@@ -16,20 +16,20 @@ torch = pytest.importorskip("torch", reason="training comes with the torch extra
 
 from miniature_recogniser import write_recogniser  # noqa: E402
 
-from models.reading.ppocr import PpOcrPlateReader  # noqa: E402
-from models.rendering import render_plate  # noqa: E402
-from models.training.eight_bits import ROUNDED, ROUNDED_WEIGHTS, with_rounding  # noqa: E402
+from models.plates.readers.ppocr import PpOcrPlateReader  # noqa: E402
+from models.synthetic.plates import render_plate  # noqa: E402
 from models.training.export import reader_file, reader_in_8_bits  # noqa: E402
 from models.training.graph import TorchGraph, with_weights  # noqa: E402
-from models.training.measuring import MeasuringSet, exact, greedy, reads, rendered_set  # noqa: E402
-from models.training.part import Lesson, ctc_loss, imitation_loss  # noqa: E402
 from models.training.pool import gradient_pool  # noqa: E402
 from models.training.progress import Point, Progress  # noqa: E402
+from models.training.quantize import ROUNDED, ROUNDED_WEIGHTS, with_rounding  # noqa: E402
 from models.training.reader import Keeping, best_weights, train_reader  # noqa: E402
 from models.training.recogniser import CHARACTERS, end_in_softmax, plate_recogniser, with_characters  # noqa: E402
 from models.training.samples import WIDTH, draw_sample, network_input  # noqa: E402
 from models.training.schedule import Schedule  # noqa: E402
-from models.weights import weight  # noqa: E402
+from models.training.shard import Lesson, ctc_loss, imitation_loss  # noqa: E402
+from models.training.validation_set import MeasuringSet, exact, greedy, reads, rendered_set  # noqa: E402
+from models.weights.locate import weight  # noqa: E402
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -210,7 +210,7 @@ def test_samples_are_numbers_expiries_and_nothing_in_their_shares() -> None:
 
 
 def test_a_line_is_put_into_the_network_as_the_reader_does_it() -> None:
-    from models.reading.ppocr import _blob
+    from models.plates.readers.ppocr import _blob
 
     for height, width in ((20, 60), (30, 200), (60, 190)):
         line = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)

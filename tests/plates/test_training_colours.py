@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from etle.cli import main
 from etle.errors import WeightsError, WeightsMissing
 from etle.types import PlateColour
-from models.reading.colour import COLOURS, load_network, plate_colour
-from models.rendering import render_plate, seen
+from etle_cli.main import main
+from models.plates.readers.colour import COLOURS, load_network, plate_colour
+from models.synthetic.plates import render_plate, seen
 from models.training.colours import train_colours
 
 

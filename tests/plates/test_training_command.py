@@ -8,17 +8,17 @@ import numpy as np
 import onnx
 import pytest
 
-from etle.cli import main
 from etle.errors import ConfigError
-from models.rendering import render_plate
+from etle_cli.main import main
+from models.synthetic.plates import render_plate
 
 pytest.importorskip("torch", reason="training comes with the torch extra")
 
 from miniature_recogniser import write_recogniser
 
-from models.reading.ppocr import PpOcrPlateReader
+from models.plates.readers.ppocr import PpOcrPlateReader
 from models.training.export import reader_file
-from models.training.real import jittered, read_labelled
+from models.training.labelled_crops import jittered, read_labelled
 from models.training.recogniser import plate_recogniser
 from models.training.samples import WIDTH
 

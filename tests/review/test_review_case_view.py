@@ -8,8 +8,8 @@ import pytest
 from review_cases import STARTS_AT, Story, moment, parcel
 
 from etle.types import Case, EvidenceRole, Lamp, Measurement, Violation
-from review.case_view import Trust, check_plate, lamp_at, measured_view, plate_cells, plate_view, signal_view, trust, view_of
-from review.wording import Language, wording
+from review.i18n import Language, wording
+from review.views.case import Trust, check_plate, lamp_at, measured_view, plate_cells, plate_view, signal_view, trust, view_of
 
 INDONESIAN = wording(Language.INDONESIAN)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from etle.errors import ConfigError
-from etle.store.database import Database
-from etle.store.migrate import migrate
-from etle.store.users import Access, Role, Users
+from etle.storage.database import Database
+from etle.storage.migrate import migrate
+from etle.storage.users import Access, Role, Users
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 IDLE = timedelta(hours=1)

@@ -8,9 +8,9 @@ from review_cases import Story
 from review_desk import Pages, Person
 
 from etle.errors import StoreUnavailable
-from etle.observe.metrics import Metrics
+from etle.observability.metrics import Metrics
 from etle.protocols import CaseCounts
-from review.watched import open_cases
+from review.middleware import open_cases
 
 
 def numbers(pages: Pages) -> Metrics:

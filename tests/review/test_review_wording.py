@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from etle.types import Lamp, Measurement, PlateColour, VehicleClass, Verdict
-from review import case_view
+from review.i18n import Language, Wording, wording
 from review.pages import VERDICT_LABELS
-from review.wording import Language, Wording, wording
+from review.views import case as case_view
 
 PACKAGE = Path(case_view.__file__).parent
 INDONESIAN, ENGLISH = wording(Language.INDONESIAN), wording(Language.ENGLISH)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from etle.testing.services import Server, ServiceError, ServiceMissing, free_port, running_rtsp
-from etle.testing.services.field import start, status, stop
-from etle.testing.services.kafka import serves
-from etle.testing.services.process import connects, in_folder
+from services import Server, ServiceError, ServiceMissing, free_port, running_rtsp
+from services.field import start, status, stop
+from services.kafka import serves
+from services.process import connects, in_folder
 
 ROOT = Path(__file__).parents[2]
 ECHO = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print('listens', flush=True)\nwhile True: s.accept()"
@@ -79,7 +79,7 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path: Path, variabl
     (java / "java").symlink_to("/bin/true")
     environment = {**os.environ, **{name: value.format(java=java, empty=empty) for name, value in variables.items()}}
     code = (
-        "import sys; from pathlib import Path; from etle.testing.services import *\n"
+        "import sys; from pathlib import Path; from services import *\n"
         f"try: {make}(Path(sys.argv[1]))\nexcept ServiceMissing as missing: print(missing)"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

@@ -2,10 +2,10 @@
 
 import itertools
 
-from benchmark.simulator.demand import Vehicle
-from benchmark.simulator.layout import FPS
-from benchmark.simulator.plates import Registration
-from benchmark.simulator.traffic import Sighting, Track, Traffic
+from simulator.demand import Vehicle
+from simulator.layout import FPS
+from simulator.plates import Registration
+from simulator.traffic import Sighting, Track, Traffic
 
 
 def vehicle(id_: str = "car-0", kind: str = "car", arm: str = "W", *, wrong_way: bool = False, riders: int = 0) -> Vehicle:

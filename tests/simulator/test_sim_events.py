@@ -3,8 +3,8 @@
 import pytest
 from runs import run, track, vehicle
 
-from benchmark.simulator.events import crossings
-from benchmark.simulator.layout import BOX_X, CYCLE_S, GREEN_S, LINE_X, YELLOW_S
+from simulator.events import crossings
+from simulator.layout import BOX_X, CYCLE_S, GREEN_S, LINE_X, YELLOW_S
 
 RED_S = GREEN_S + YELLOW_S
 

@@ -3,12 +3,12 @@
 import pytest
 from runs import run, track, vehicle
 
-from benchmark.simulator.camera import Camera
-from benchmark.simulator.events import crossings
-from benchmark.simulator.layout import FPS, KELUAR, MASUK, CameraPlan
-from benchmark.simulator.traffic import Traffic
-from benchmark.simulator.views import View, outline, overlap, view_of
-from benchmark.simulator.windows import Window, best_keluar, best_masuk, line_violations, wrong_way_violations
+from simulator.camera import Camera
+from simulator.events import crossings
+from simulator.layout import FPS, KELUAR, MASUK, CameraPlan
+from simulator.traffic import Traffic
+from simulator.views import View, outline, overlap, view_of
+from simulator.windows import Window, best_keluar, best_masuk, line_violations, wrong_way_violations
 
 
 def seen_by(plan: CameraPlan, traffic: Traffic) -> View:

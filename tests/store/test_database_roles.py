@@ -11,19 +11,19 @@ pytest.importorskip("psycopg2", reason="needs the `store` extra")
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from etle.cli import main
 from etle.errors import CaseTaken, ConfigError
-from etle.store.cases import PostgresCases
-from etle.store.checkpoints import PostgresLosses
-from etle.store.database import Database
-from etle.store.migrate import migrate
-from etle.store.roles import ROLES, grant_roles, roles_sql
-from etle.store.users import Access, Role, Users
-from etle.store.verify import verify
+from etle.storage.cases import PostgresCases
+from etle.storage.checkpoints import PostgresLosses
+from etle.storage.database import Database
+from etle.storage.evidence.verify import verify
+from etle.storage.migrate import migrate
+from etle.storage.roles import ROLES, grant_roles, roles_sql
+from etle.storage.users import Access, Role, Users
 from etle.testing import BEGIN, HandClock, MemoryEvidence, a_decision, a_file, a_parcel
-from etle.testing.services import Server
 from etle.types import CameraId
-from pipeline.write import Writer
+from etle_cli.main import main
+from pipeline.evidence.writer import Writer
+from services import Server
 
 NAME = "roles_of_etle"
 

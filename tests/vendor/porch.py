@@ -7,16 +7,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from etle.config import Camera, Site, Source
-from etle.deployment import IngestSettings, Vendor
-from etle.observe.health import Health
-from etle.observe.metrics import Metrics
+from etle.config.deployment import IngestSettings, Vendor
+from etle.config.site import Camera, Site, Source
+from etle.observability.health import Health
+from etle.observability.metrics import Metrics
 from etle.signing import Signer
 from etle.testing import HandClock, MemoryBroker
-from ingest.vendor.build import DoorParts, open_door
-from ingest.vendor.client import Reply, Request
-from ingest.vendor.http import DoorApp
-from ingest.vendor.samples import Samples
+from ingest.push_api.api import DoorApp
+from ingest.push_api.build import DoorParts, open_door
+from ingest.push_api.client import Reply, Request
+from ingest.push_api.samples import Samples
 
 FRAMES = "etle.frames.v1"
 EVENTS = "etle.events.v1"

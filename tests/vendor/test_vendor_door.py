@@ -9,19 +9,19 @@ import msgspec
 import pytest
 from porch import EVENTS, FRAMES, OTHER, SECRET, SIZE, Porch, a_site
 
-from etle.commands.vendor import event_schema_text
-from etle.deployment import Vendor
+from etle.config.deployment import Vendor
 from etle.errors import ConfigError
-from etle.jpeg import size_of
+from etle.media.jpeg import size_of
 from etle.testing import BEGIN
 from etle.wire import frame_from_wire, signed_part
-from ingest.vendor.accepted import KEPT, Accepted
-from ingest.vendor.admission import Admission, TokenBucket
-from ingest.vendor.check import Kit
-from ingest.vendor.client import Reply, Request
-from ingest.vendor.pictures import grey_jpeg
-from ingest.vendor.refusal import STATUS, Fault
-from ingest.vendor.samples import Samples
+from etle_cli.commands.vendor import event_schema_text
+from ingest.push_api.auth import Admission, TokenBucket
+from ingest.push_api.client import Reply, Request
+from ingest.push_api.conformance import Kit
+from ingest.push_api.dedup import KEPT, Accepted
+from ingest.push_api.errors import STATUS, Fault
+from ingest.push_api.pictures import grey_jpeg
+from ingest.push_api.samples import Samples
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,8 +15,8 @@ from porch import SECRET
 
 from etle.clock import SystemClock
 from etle.errors import SourceUnavailable
-from ingest.vendor.client import RemoteDoor, Request
-from ingest.vendor.samples import Samples
+from ingest.push_api.client import RemoteDoor, Request
+from ingest.push_api.samples import Samples
 
 ROOT = Path(__file__).parents[2]
 SITE = {
@@ -30,7 +30,20 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "ACME_SECRET": SECRET, "ET
 @contextmanager
 def a_door(folder: Path, *more: str, kafka: str = "127.0.0.1:9") -> Iterator[tuple[str, subprocess.Popen[str]]]:
     (folder / "site.yaml").write_text(json.dumps(SITE))
-    command = [sys.executable, "-m", "etle.cli", "vendor", "serve", "site.yaml", "--host", "127.0.0.1", "--port", "0", "--data", "data"]
+    command = [
+        sys.executable,
+        "-m",
+        "etle_cli.main",
+        "vendor",
+        "serve",
+        "site.yaml",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--data",
+        "data",
+    ]
     environment = {**ENVIRONMENT, "ETLE_KAFKA": kafka}
     with subprocess.Popen([*command, *more], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as door:
         try:
@@ -50,7 +63,7 @@ def dry_door(tmp_path_factory) -> Iterator[str]:
 
 
 def test_the_kit_says_that_our_door_keeps_the_contract(dry_door, tmp_path):
-    command = [sys.executable, "-m", "etle.cli", "vendor", "check", dry_door, "--camera", "utara", "--size", "640x360", "--quota"]
+    command = [sys.executable, "-m", "etle_cli.main", "vendor", "check", dry_door, "--camera", "utara", "--size", "640x360", "--quota"]
     done = subprocess.run([*command, "--json", tmp_path / "kit.json"], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert "0 not as they should be" in done.stdout, done.stdout
     assert done.returncode == 0
@@ -59,7 +72,7 @@ def test_the_kit_says_that_our_door_keeps_the_contract(dry_door, tmp_path):
 
 
 def test_the_kit_fails_on_a_wrong_size_and_says_what_came(dry_door):
-    command = [sys.executable, "-m", "etle.cli", "vendor", "check", dry_door, "--camera", "utara", "--size", "320x200"]
+    command = [sys.executable, "-m", "etle_cli.main", "vendor", "check", dry_door, "--camera", "utara", "--size", "320x200"]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "FAIL  takes a frame: wanted 201; came 422, wrong_size" in done.stdout

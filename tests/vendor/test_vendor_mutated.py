@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from porch import EVENTS, FRAMES, Porch
 
-from ingest.vendor.refusal import Fault
+from ingest.push_api.errors import Fault
 
 REQUESTS = 10_000
 _ODD = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from etle.deployment import Box, IngestSettings
+from etle.config.deployment import Box, IngestSettings
 from etle.errors import ConfigError, WireError
 from etle.signing import Signer, frame_verifier
 from etle.testing import a_frame

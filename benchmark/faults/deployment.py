@@ -1,0 +1,109 @@
+"""The whole deployment on this machine: servers, topics, roles, and the site file that they share."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from benchmark.faults.footage import DEMO, Footage
+from benchmark.faults.roles import Role, ServerTarget
+from etle.config.site import Site, load_site
+from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.security import Connection
+from etle.kafka.topic_plan import create_topics, planned
+from etle.signing import Signer
+from services import running_kafka, running_postgres
+
+SILENCE_S: Final = 12
+"""After which a camera has ended. Longer than a fault, so that none is taken for an end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    site: Site
+    connection: Connection
+    database: str
+    data: Path
+    roles: tuple[Role, ...]
+    servers: tuple[ServerTarget, ...]
+
+    @property
+    def ingest(self) -> Role:
+        return self.roles[0]
+
+    def look(self) -> None:
+        for role in self.roles:
+            role.look()
+
+
+@contextmanager
+def standing(folder: Path, footage: Footage, detect_workers: int) -> Iterator[Stand]:
+    """All of it started, nothing disturbed yet. Stops it at the end."""
+    with ExitStack() as opened:
+        kafka = opened.enter_context(running_kafka())
+        postgres = opened.enter_context(running_postgres())
+        path = _site_file(folder, footage, kafka.address)
+        site = load_site(path, {})
+        connection = Connection(servers=(kafka.address,), broker=site.broker)
+        create_topics(planned(site.broker), KafkaTopicAdmin(connection))
+        names = {"ETLE_KAFKA": kafka.address, "ETLE_DATABASE": postgres.address, "ETLE_DATA": str(folder / "data")}
+        roles = (
+            Role("ingest", ["ingest", path], names, folder),
+            *(Role(f"detect-{number}", ["detect", path, "--silence", str(SILENCE_S)], names, folder) for number in range(detect_workers)),
+            Role("write", ["write", path], names, folder),
+        )
+        opened.callback(_stop_all, roles)
+        for role in roles[1:]:
+            role.start()
+        yield Stand(
+            site=site,
+            connection=connection,
+            database=postgres.address,
+            data=folder / "data",
+            roles=roles,
+            servers=(ServerTarget(kafka), ServerTarget(postgres)),
+        )
+
+
+def _site_file(folder: Path, footage: Footage, kafka: str) -> Path:
+    """The demo's, with folders for clips, a broker, and the key of the box."""
+    signer = Signer.from_file(folder / "data" / "keys" / "ingest.pem")
+    (folder / "box.pem").write_bytes(signer.public_pem)
+    document: dict[str, Any] = yaml.safe_load(DEMO.read_text())
+    for camera in document["cameras"]:
+        camera["source"] = {"folder": str(footage.folder_of(camera["id"]))}
+    topic = {"partitions": 4, "retention_hours": 48}
+    document["broker"] = {
+        "servers": [kafka],
+        "frames": topic | {"largest_mb": 8},
+        "violations": topic | {"largest_mb": 48},
+        "timeout_s": 10,
+        "session_s": 3,
+    }
+    document["ingest"] = {"boxes": [{"id": "box", "public_key": str(folder / "box.pem")}]}
+    path = folder / "site.yaml"
+    path.write_text(json.dumps(document))  # JSON is YAML
+    return path
+
+
+def _stop_all(roles: tuple[Role, ...]) -> None:
+    for role in roles:
+        role.mend() if role.running else None
+    for role in roles:
+        role.stop()
+
+
+def wait_until(done: Callable[[], bool], *, within_s: float, look: Callable[[], None]) -> bool:
+    """False if it did not come true in time."""
+    ends = time.monotonic() + within_s
+    while not done():
+        if time.monotonic() > ends:
+            return False
+        look()
+        time.sleep(0.5)
+    return True

@@ -1,0 +1,117 @@
+"""What is in the database, the evidence store and the topic at the end, against what should be."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from benchmark.faults.footage import Expected
+from etle.kafka.client import KafkaReader, KafkaSubscriber
+from etle.kafka.security import Connection
+from etle.kafka.topics import Names
+from etle.storage.cases import PostgresCases
+from etle.storage.database import Database
+from etle.storage.evidence.folder import FolderEvidence
+from etle.storage.evidence.manifest import Signer
+from etle.storage.evidence.verify import verify
+from etle.types import CameraId, ViolationId
+from etle.wire import frame_from_wire
+from etle_cli.options.broker import whole_topic
+from pipeline.workers.checkpoint import checkpoint_from_wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoning:
+    expected: int
+    missing: int
+    doubled: int
+    """Cases beyond one for each violation of the undisturbed run."""
+    unverified: int
+    frames_lost_uncounted: int
+    set_aside: int
+    details: tuple[str, ...]
+
+
+def reckon(expected: Expected, connection: Connection, database: str, data: Path) -> Reckoning:
+    store = Database(database)
+    try:
+        cases = PostgresCases(store)
+        found = Counter(violations_in(store))
+        signer = Signer.read(data / "keys" / "manifest.pem")
+        faults = [str(each) for each in verify(cases, FolderEvidence(data / "evidence"), {signer.fingerprint})]
+    finally:
+        store.close()
+    sent, set_aside = frames_in(connection), letters_in(connection)
+    lost = {camera: count - len(sent.get(camera, ())) for camera, count in expected.frames.items()}
+    missing = expected.violations - set(found)
+    extra = Counter(found) - Counter(expected.violations)
+    return Reckoning(
+        expected=len(expected.violations),
+        missing=len(missing),
+        doubled=extra.total(),
+        unverified=len(faults),
+        frames_lost_uncounted=sum(lost.values()),
+        set_aside=len(set_aside),
+        details=(
+            *(f"missing: {each}" for each in sorted(map(str, missing))),
+            *(f"doubled: {each}" for each in sorted(map(str, extra))),
+            *(f"lost: {count} of {camera}; the last that came: {max(sent.get(camera, {-1}))}" for camera, count in lost.items() if count),
+            *faults,
+            *set_aside,
+        ),
+    )
+
+
+def violations_in(database: Database) -> list[ViolationId]:
+    with database.transaction() as cursor:
+        cursor.execute("SELECT id FROM violations")
+        return [ViolationId(UUID(str(row[0]))) for row in cursor.fetchall()]
+
+
+def frames_in(connection: Connection) -> dict[CameraId, set[int]]:
+    """The numbers of the frames that lie in the topic, whole and with the digest that they should have."""
+    found: dict[CameraId, set[int]] = {}
+    for message in whole_topic(connection, Names(connection.broker.prefix).frames, "faults"):
+        frame = frame_from_wire(message.headers, message.value)
+        found.setdefault(frame.camera, set()).add(frame.sequence)
+    return found
+
+
+def letters_in(connection: Connection) -> list[str]:
+    messages = whole_topic(connection, Names(connection.broker.prefix).dead_letters, "faults")
+    return [f"set aside: {dict(message.headers).get('dead-reason', b'').decode()}" for message in messages]
+
+
+class Backlog:
+    """How much the two groups still have before them; looks on without joining them."""
+
+    def __init__(self, connection: Connection) -> None:
+        names = Names(connection.broker.prefix)
+        self._detect = KafkaSubscriber(connection, "faults", names.frames, names.detect_group)
+        self._write = KafkaSubscriber(connection, "faults", names.violations, names.write_group)
+        self._names = names
+        self._reader = KafkaReader(connection, "faults")
+        self._partitions = connection.broker.frames.partitions, connection.broker.violations.partitions
+
+    def messages(self) -> int:
+        frames, violations = self._partitions
+        return sum(_left(self._detect, number, noted=True) for number in range(frames)) + sum(
+            _left(self._write, number, noted=False) for number in range(violations)
+        )
+
+    def ended(self) -> int:
+        """Cameras that have fallen silent, with nothing pending."""
+        tables = [self._reader.latest(self._names.checkpoints, number) for number in range(self._partitions[0])]
+        return sum(checkpoint_from_wire(value).finished for table in tables for value in table.values())
+
+    def close(self) -> None:
+        self._reader.close()
+        self._detect.close()
+        self._write.close()
+
+
+def _left(group: KafkaSubscriber, partition: int, *, noted: bool) -> int:
+    end, position = group.end(partition), group.committed(partition)
+    if position is None:
+        return end
+    return end - (int(position.note) if noted and position.note.isdigit() else position.offset)

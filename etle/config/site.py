@@ -1,0 +1,361 @@
+"""The site file: which cameras there are, what is drawn on their pictures, and which rules watch.
+
+One YAML file describes one site. A key that is not known is an error that names the file, the place and the nearest key that is,
+because a misspelt `grace_s` that is silently ignored sends letters to people who did nothing. Secrets never stand in a site file:
+a text may hold `${NAME}`, which is taken from the environment.
+
+The settings of a rule belong to the rule (`pipeline/rules/`), which checks them when the stage is built.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from etle.config.deployment import Broker, IngestSettings, Store, refuse_secrets
+from etle.config.strict_yaml import Part as Part  # those who have settings of their own find both here
+from etle.config.strict_yaml import check as check
+from etle.config.strict_yaml import filled_in, read_yaml, rebased
+from etle.errors import ConfigError
+from etle.geometry import side_distance
+from etle.types import Box, CameraId, Digest, Lamp, Point, Quality, View, digest_of
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Pixel = tuple[float, float]
+_ORIGINS: Final = ("file", "folder", "rtsp", "mjpeg", "snapshot", "vendor")
+_LIVE: Final = ("rtsp", "mjpeg", "snapshot")
+_OURS: Final = _ORIGINS[:-1]
+_SCHEMES: Final = {"rtsp": ("rtsp", "rtsps", "http", "https"), "mjpeg": ("http", "https"), "snapshot": ("http", "https")}
+_MEANT_FOR: Final = {
+    "starts_at": ("file", "folder"),
+    "fps": ("file", "folder", "rtsp", "mjpeg"),
+    "interval_s": ("snapshot",),
+    "timeout_s": _LIVE,
+    "max_width": _OURS,
+    "quality": _OURS,
+    "schedule": _LIVE,
+}
+"""Options of some origins only. Elsewhere they would be read and do nothing."""
+_WEIGHTS: Final = ("weights", "finder_weights", "reader_weights")
+
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Hours(Part):
+    """Hours of some days, in the site's time zone. They may run over midnight; they belong to the day on which they begin."""
+
+    days: tuple[Day, ...] = Field(DAYS, min_length=1)
+    begins: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="HH:MM")
+    ends: str = Field(
+        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", description="HH:MM, up to 24:00; before `begins`: of the next day."
+    )
+
+    @field_validator("begins", "ends", mode="before")
+    @classmethod
+    def as_written(cls, value: Any) -> Any:
+        """YAML takes 22:00 without quotation marks for a number to the base of sixty."""
+        return f"{value // 60:02}:{value % 60:02}" if isinstance(value, int) else value
+
+
+class Source(Part):
+    """Where the pictures come from: exactly one of file, folder, rtsp, mjpeg, snapshot, vendor."""
+
+    file: Path | None = Field(None, description="A video file (MP4, AVI, MKV ...), relative to the site file.")
+    folder: Path | None = Field(None, description="A folder of JPEG or PNG pictures, taken in the order of their names.")
+    rtsp: str | None = Field(None, description="Address of an RTSP camera, or of a video over HTTP.")
+    mjpeg: str | None = Field(None, description="HTTP address of a camera that pushes JPEGs (multipart/x-mixed-replace).")
+    snapshot: str | None = Field(None, description="HTTP address that answers with one JPEG.")
+    vendor: Name | None = Field(None, description="A vendor's box that pushes frames over HTTP; one of `ingest.vendors`.")
+    starts_at: datetime | None = Field(None, description="When the first picture of a file or folder was taken, with its UTC offset.")
+    fps: float | None = Field(
+        None, gt=0, le=60, description="Thin a file or stream out to this rate; for a folder, the rate it was taken at."
+    )
+    interval_s: float = Field(1.0, gt=0, description="Seconds between two snapshots.")
+    timeout_s: float = Field(10.0, gt=0, description="A camera that says nothing for so long is connected anew.")
+    max_width: int | None = Field(
+        None, ge=320, le=16384, description="Wider pictures are made smaller, in proportion. `frame_size` is then the smaller size."
+    )
+    quality: Quality | None = Field(
+        None, description="Encode pictures in this quality; without it JPEGs stay as they came and the rest is `normal`."
+    )
+    schedule: tuple[Hours, ...] = Field((), description="Watch only at these hours; without it, always.")
+
+    @model_validator(mode="after")
+    def one_origin(self) -> Self:
+        given = [key for key in _ORIGINS if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a source is exactly one of {', '.join(_ORIGINS)}; here: {', '.join(given) or 'none'}")
+        idle = [key for key in _MEANT_FOR if key in self.model_fields_set and given[0] not in _MEANT_FOR[key]]
+        if idle and getattr(self, idle[0]) is not None:
+            raise ValueError(f"`{idle[0]}` is for {', '.join(_MEANT_FOR[idle[0]])} and does nothing for {given[0]}: take it out")
+        schemes = _SCHEMES.get(given[0])
+        if schemes and urlsplit(getattr(self, given[0])).scheme not in schemes:
+            raise ValueError(f"`{given[0]}` is an address that begins with {', '.join(f'{scheme}://' for scheme in schemes)}")
+        return self
+
+    @field_validator("starts_at")
+    @classmethod
+    def with_offset(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError('a moment needs its UTC offset, such as "2026-11-23T10:00:00+07:00"')
+        return value
+
+    @property
+    def live(self) -> bool:
+        return self.file is None and self.folder is None
+
+
+class GroundPoint(Part):
+    """One point of the road, in the picture and in metres. Four or more of them give the camera's homography."""
+
+    px: Pixel = Field(description="Pixels of the full frame.")
+    m: tuple[float, float] = Field(description="Metres on the road, any origin, right-handed axes.")
+
+
+class SignalHead(Part):
+    """A traffic signal that stands in the picture."""
+
+    id: Name
+    head: tuple[float, float, float, float] = Field(description="Box of the housing: x1, y1, x2, y2 in pixels of the full frame.")
+    order: tuple[Lamp, ...] = Field((Lamp.RED, Lamp.YELLOW, Lamp.GREEN), description="The lamps from top to bottom (or left to right).")
+
+    @model_validator(mode="after")
+    def has_size(self) -> Self:
+        if self.box.width <= 0 or self.box.height <= 0:
+            raise ValueError(f"the head of signal {self.id!r} has no size: it is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+        if Lamp.UNKNOWN in self.order or len(set(self.order)) != len(self.order) or not self.order:
+            raise ValueError(f"the order of signal {self.id!r} names each of its lamps once: red, yellow, green")
+        return self
+
+    @property
+    def box(self) -> Box:
+        return Box(*self.head)
+
+
+class Line(Part):
+    """A line on the road, and a point on its far side."""
+
+    id: Name
+    points: tuple[Pixel, Pixel]
+    beyond: Pixel = Field(description="Any point on the side to which vehicles cross.")
+
+    @model_validator(mode="after")
+    def has_sides(self) -> Self:
+        start, end = (Point(*point) for point in self.points)
+        if start == end:
+            raise ValueError(f"line {self.id!r} has no length: its two points are the same")
+        if abs(side_distance(Point(*self.beyond), start, end, start)) < 1:
+            raise ValueError(f"`beyond` of line {self.id!r} lies on the line: it does not tell to which side vehicles cross")
+        return self
+
+
+class Lane(Part):
+    """A part of the road with its direction of travel."""
+
+    id: Name
+    polygon: tuple[Pixel, ...] = Field(min_length=3)
+    along: tuple[Pixel, Pixel] = Field(description="An arrow from its first point to its second: the way that is legal.")
+
+    @model_validator(mode="after")
+    def has_direction(self) -> Self:
+        if self.along[0] == self.along[1]:
+            raise ValueError(f"`along` of lane {self.id!r} has no direction: its two points are the same")
+        return self
+
+    @property
+    def corners(self) -> tuple[Point, ...]:
+        return tuple(Point(*corner) for corner in self.polygon)
+
+
+NamedT = TypeVar("NamedT", SignalHead, Line, Lane)
+
+
+class RuleEntry(BaseModel):
+    """A rule that watches this camera. `rule` names it; the other keys are the rule's own settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    rule: str
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self.model_extra or {}
+
+
+class Camera(Part):
+    """One camera: where its pictures come from, what is drawn on them, and which rules watch."""
+
+    id: Name
+    name: str = ""
+    view: View = Field(description="The side of the vehicles that the camera sees: rear or front.")
+    source: Source
+    frame_size: tuple[int, int] = Field(description="Width and height of the frame that everything here is drawn on.")
+    ground_points: tuple[GroundPoint, ...] = Field((), description="At least four, well spread; without them distances are in pixels.")
+    signals: tuple[SignalHead, ...] = ()
+    lines: tuple[Line, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    rules: tuple[RuleEntry, ...] = ()
+
+    @field_validator("ground_points")
+    @classmethod
+    def enough_points(cls, value: tuple[GroundPoint, ...]) -> tuple[GroundPoint, ...]:
+        if 0 < len(value) < 4:
+            raise ValueError(f"a homography takes at least 4 points, no three on one line; here are {len(value)}")
+        return value
+
+    @model_validator(mode="after")
+    def names_once(self) -> Self:
+        for kind in ("signals", "lines", "lanes"):
+            names = [part.id for part in getattr(self, kind)]
+            doubled = sorted({name for name in names if names.count(name) > 1})
+            if doubled:
+                raise ValueError(f"{kind}: the id {doubled[0]!r} is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def signals_inside(self) -> Self:
+        width, height = self.frame_size
+        if width < 1 or height < 1:
+            raise ValueError(f"frame_size is width and height in pixels; here: {width}, {height}")
+        for box, name in ((signal.box, signal.id) for signal in self.signals):
+            if box.x1 < 0 or box.y1 < 0 or box.x2 > width or box.y2 > height:
+                raise ValueError(f"the head of signal {name!r} reaches out of the frame of {width}x{height}")
+        return self
+
+    @property
+    def camera_id(self) -> CameraId:
+        return CameraId(self.id)
+
+    def line(self, name: str) -> Line:
+        return self._named(self.lines, "line", name)
+
+    def lane(self, name: str) -> Lane:
+        return self._named(self.lanes, "lane", name)
+
+    def signal(self, name: str) -> SignalHead:
+        return self._named(self.signals, "signal", name)
+
+    def _named(self, parts: "tuple[NamedT, ...]", kind: str, name: str) -> "NamedT":
+        found = next((part for part in parts if part.id == name), None)
+        if found is None:
+            raise ConfigError(f"camera {self.id!r} has no {kind} {name!r}; it has: {', '.join(part.id for part in parts) or 'none'}")
+        return found
+
+
+ReaderName = Literal["tnkb", "ppocr", "easyocr"]
+
+
+class Detection(Part):
+    """How vehicles and plates are found and read. The defaults need no torch and one core."""
+
+    engine: Literal["onnx", "ultralytics"] = "onnx"
+    weights: Path | None = Field(None, description="Weights of the ultralytics engine (.pt or an export); the onnx engine has its own.")
+    finder_weights: Path | None = Field(None, description="A region's own plate finder, as `etle models train plate-finder` writes it.")
+    readers: tuple[ReaderName, ...] = Field(
+        ("tnkb", "ppocr"), min_length=1, description="Each reads every plate, and the vote hears them all."
+    )
+    reader_weights: Path | None = Field(None, description="A region's own reader `tnkb`, as `etle models train reader` writes it.")
+    arbiter: ReaderName | None = Field(None, description="A further reader, asked once for a plate on which the others are at odds.")
+    threads: int = Field(1, ge=1, description="Threads of each model. One a stream is best on few cores.")
+    score: float = Field(0.25, gt=0, lt=1, description="Detections below this score are not vehicles.")
+    plate_reads: int = Field(8, ge=1, le=40, description="How many frames of a violating vehicle are searched for its plate and read.")
+    gate: bool = Field(True, description="Spend no inference on frames in which nothing moves.")
+
+    @model_validator(mode="after")
+    def readers_once(self) -> Self:
+        named = [*self.readers, self.arbiter]
+        doubled = sorted({name for name in named if name and named.count(name) > 1})
+        if doubled:
+            raise ValueError(f"readers and arbiter: {doubled[0]!r} is there twice; a reader is no witness for itself")
+        if self.reader_weights is not None and "tnkb" not in named:
+            raise ValueError("`reader_weights` are for the reader tnkb, which is not among `readers`: add it, or take them out")
+        return self
+
+
+class Evidence(Part):
+    """What is kept of a violation, in seconds from its moment."""
+
+    before_s: float = Field(3.0, gt=0, le=30)
+    after_s: float = Field(3.0, gt=0, le=30)
+    clip_width: int = Field(960, ge=320, le=1920, description="Width of the clip in pixels; the pictures keep their full size.")
+    keep_s: float = Field(15.0, ge=5, le=120, description="How long frames stay in memory, for a plate that was legible earlier.")
+
+
+class Site(Part):
+    """A site file."""
+
+    site: Name
+    name: str = ""
+    timezone: str = "Asia/Jakarta"
+    cameras: tuple[Camera, ...] = Field(min_length=1)
+    detect: Detection = Detection()
+    evidence: Evidence = Evidence()
+    broker: Broker = Broker()
+    store: Store = Store()
+    ingest: IngestSettings = IngestSettings()
+
+    @field_validator("timezone")
+    @classmethod
+    def known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"no such time zone: {value!r}; Indonesia has Asia/Jakarta, Asia/Makassar, Asia/Jayapura") from error
+        return value
+
+    @model_validator(mode="after")
+    def cameras_once(self) -> Self:
+        names = [camera.id for camera in self.cameras]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"cameras: the id {doubled[0]!r} is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def vendors_known(self) -> Self:
+        known = {vendor.id for vendor in self.ingest.vendors}
+        for camera in self.cameras:
+            if camera.source.vendor is not None and camera.source.vendor not in known:
+                raise ValueError(
+                    f"camera {camera.id!r}: there is no vendor {camera.source.vendor!r} in `ingest.vendors`; "
+                    f"there is: {', '.join(sorted(known)) or 'none'}"
+                )
+        return self
+
+    @property
+    def digest(self) -> Digest:
+        """Of everything that can change what is found in given frames. Where they come from and how they travel is no part of it, and
+        neither is the path of the weights: a violation names the models by their own digests."""
+        without: dict[str, Any] = {"cameras": {"__all__": {"source"}}, "detect": {"weights"}, "broker": True, "store": True, "ingest": True}
+        return digest_of(self.model_dump_json(exclude=without).encode())
+
+
+def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
+    """Read and check a site file. Raises ConfigError that names every wrong key at once."""
+    if not path.exists():
+        raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one")
+    raw = read_yaml(path)
+    refuse_secrets(raw, str(path))
+    document = filled_in(raw, environment, str(path))
+    return _rebased(check(document, Site, str(path)), path.parent)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a site file, for editors; without the rules' own settings, which `etle schema` adds."""
+    return Site.model_json_schema()
+
+
+def _rebased(site: Site, folder: Path) -> Site:
+    """Paths are those of the site file's folder; so is a folder of evidence, which might also be the address of a bucket."""
+    moved = rebased(site, folder)
+    place = site.store.evidence
+    if place is None or "://" in place:
+        return moved
+    return moved.model_copy(update={"store": moved.store.model_copy(update={"evidence": str(folder / place)})})

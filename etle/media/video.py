@@ -1,0 +1,332 @@
+"""Video in and out: the one file that imports PyAV.
+
+A picture goes from the decoder's YUV straight into the JPEG encoder, without a detour over RGB and without numpy, which a camera box
+does not have. At the quantiser used here it keeps about what OpenCV keeps at quality 80, and as many plates are read as at 90
+(docs/ingest.md has the measurement). Everything runs on one thread with fixed settings, so that on one machine the same file gives the
+same bytes, and so the same digests, every time.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from etle.errors import FrameBroken, MissingExtra, SourceBroken, SourceUnavailable
+from etle.media import jpeg
+
+try:
+    import av
+except ImportError as error:
+    raise MissingExtra("av", "ingest") from error
+
+if TYPE_CHECKING:
+    from etle.types import Image
+
+QUANTISER = 3
+"""2 is the finest and 31 the coarsest; up to 5 no fewer plates are read, at 8 some are lost."""
+_FULL, _LIMITED = 2, 1  # FFmpeg's AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
+_BT709, _BT601 = 1, 5  # FFmpeg's AVCOL_SPC_BT709, and swscale's number for the matrix that a JPEG means
+_TICKS = Fraction(1, 1_000_000)
+_H264 = {"preset": "ultrafast", "crf": "25", "threads": "1", "x264-params": "mbtree=0:weightp=0:bframes=0"}
+"""A film for the eye, made beside the detector: two fifths of the time of `veryfast`, and a third larger. Macroblock trees and weighted
+prediction stay out: with x264's assembler they do not give the same bytes each time."""
+_CAMERAS_SINCE = 2000
+"""Containers whose maker did not fill in the date say 1904 or 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFacts:
+    """What a container says about its pictures. Not all of it need be true."""
+
+    width: int
+    height: int
+    fps: float | None
+    duration_s: float | None
+    pictures: int | None
+    created_at: datetime | None
+    codec: str
+
+
+class JpegEncoder:
+    """Makes JPEGs. Their bytes depend on the picture alone, not on those before it.
+
+    `max_width`: a wider picture is made smaller, in proportion. `quantiser`: None means ours, where a picture has to be encoded at all.
+    """
+
+    def __init__(self, quantiser: int | None = None, max_width: int | None = None) -> None:
+        self._asked = quantiser is not None
+        self._quantiser = QUANTISER if quantiser is None else quantiser
+        self._max_width = max_width
+        self._context: Any = None
+        self._reformatter = av.video.reformatter.VideoReformatter()
+        self._ticks = 0
+
+    def keeps(self, width: int) -> bool:
+        """Whether a JPEG of that width stays as it is."""
+        return not self._asked and (self._max_width is None or width <= self._max_width)
+
+    def encode(self, picture: Any) -> bytes:
+        """A PyAV frame as JPEG: 4:2:0, full range, BT.601, as every reader of JPEGs takes it."""
+        size = self._smaller(picture.width, picture.height)
+        converted = self._reformatter.reformat(picture, format="yuv420p", dst_color_range=_FULL, threads=1, **size, **_colours_of(picture))
+        converted.color_range = _FULL
+        converted.time_base = _TICKS
+        converted.pts = self._ticks
+        self._ticks += 1
+        return b"".join(bytes(packet) for packet in self._of_size(converted.width, converted.height).encode(converted))
+
+    def _smaller(self, width: int, height: int) -> dict[str, Any]:
+        if self._max_width is None or width <= self._max_width:
+            return {}
+        return {"width": self._max_width, "height": max(1, round(height * self._max_width / width)), "interpolation": "AREA"}
+
+    def _of_size(self, width: int, height: int) -> Any:
+        if self._context is None or (self._context.width, self._context.height) != (width, height):
+            context = av.CodecContext.create("mjpeg", "w")
+            context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+            context.color_range, context.time_base, context.thread_count = _FULL, _TICKS, 1
+            context.sample_aspect_ratio = Fraction(1)  # which makes it write a JFIF header
+            context.qmin = context.qmax = self._quantiser
+            context.flags |= av.codec.context.Flags.bitexact  # no library version in the bytes
+            context.options = {"huffman": "default"}
+            self._context = context
+        return self._context
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a video, not yet a JPEG."""
+
+    seconds: float | None
+    """Since the container's zero; None if it does not say."""
+    width: int
+    height: int
+    _of: Any
+    _encoder: JpegEncoder
+
+    def jpeg(self) -> bytes:
+        """The camera's own bytes if the video is made of JPEGs and the encoder keeps them, else encoded now."""
+        if not isinstance(self._of, bytes):
+            return self._encoder.encode(_upright(self._of))
+        return self._of if self._encoder.keeps(self.width) else jpeg_of(self._of, self._encoder)
+
+
+class Video:
+    """An open video: a file, or an address that FFmpeg knows. Use it in a `with`.
+
+    Raises SourceUnavailable if it cannot be opened, SourceBroken if it is there and is no video. `shown` is how messages name it.
+    """
+
+    def __init__(
+        self, where: str, shown: str | None = None, options: Mapping[str, str] | None = None, timeout_s: float | None = None
+    ) -> None:
+        self.shown = shown or where
+        self.undecodable = 0
+        """Pictures so far that could not be decoded, or were built on one that could not."""
+        self._smeared = False
+        self._complete = True
+        self._container = self._open(where, dict(options or {}), timeout_s)
+        videos = self._container.streams.video
+        if not videos:
+            self._container.close()
+            raise SourceBroken(f"{self.shown}: there is no video in it")
+        self._stream = videos[0]
+        self._stream.codec_context.thread_count = 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._container.close()
+
+    @property
+    def facts(self) -> VideoFacts:
+        stream, length = self._stream, _seconds(self._stream.duration, self._stream.time_base)
+        if length is None and self._container.duration:
+            length = self._container.duration / av.time_base
+        return VideoFacts(
+            width=stream.codec_context.width,
+            height=stream.codec_context.height,
+            fps=float(stream.average_rate) if stream.average_rate else None,
+            duration_s=length,
+            pictures=stream.frames or None,
+            created_at=_created_at({**stream.metadata, **self._container.metadata}),
+            codec=stream.codec_context.name,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """After the last picture: whether all that the container announced was there."""
+        return self._complete
+
+    def pictures(self, encoder: JpegEncoder | None = None) -> Iterator[Picture]:
+        """The pictures in the order in which they are shown. What cannot be decoded is left out and counted, and so is what comes
+        after it up to the next whole picture: FFmpeg builds that on what is not there, and nobody ever saw such a road.
+
+        It ends with the video, or where reading failed; then `complete` is False.
+        """
+        encoder, announced = encoder or JpegEncoder(), self.facts
+        packets, ends = 0, -math.inf
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size and not packet.is_corrupt and packet.pts is not None:
+                    packets += 1
+                    ends = max(ends, float((packet.pts + 1.5 * (packet.duration or 0)) * packet.time_base))
+                yield from self._decoded(packet, encoder)
+        except av.FFmpegError as error:
+            if isinstance(error, av.ExitError | TimeoutError | OSError):
+                raise SourceUnavailable(f"{self.shown}: {_reason(error)}") from error
+            self._complete = False
+        self._complete = self._complete and not self._ends_early(packets, ends, announced)
+
+    def _decoded(self, packet: Any, encoder: JpegEncoder) -> Iterator[Picture]:
+        if self._stream.codec_context.name == "mjpeg" and packet.size:
+            data = bytes(packet)
+            size = _size_of(data)
+            if size and jpeg.has_huffman_tables(data):
+                yield Picture(_seconds(packet.pts, packet.time_base), *size, data, encoder)
+                return
+            if size is None:  # the decoder would paint the rest grey and say nothing
+                self.undecodable += 1
+                return
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            self.undecodable, self._smeared = self.undecodable + 1, True
+            return
+        for picture in decoded:
+            self._smeared = picture.is_corrupt or (self._smeared and not picture.key_frame)
+            if self._smeared:
+                self.undecodable += 1
+                continue
+            width, height = (picture.height, picture.width) if picture.rotation % 180 else (picture.width, picture.height)
+            yield Picture(_seconds(picture.pts, picture.time_base), width, height, picture, encoder)
+
+    def _ends_early(self, packets: int, ends: float, announced: VideoFacts) -> bool:
+        """Both counts must fall short: a film that was cut without being copied announces more pictures than it shows."""
+        if announced.pictures is not None:
+            return packets < announced.pictures and _short_of(ends, self._stream, announced.duration_s)
+        tagged = "DURATION" in self._stream.metadata or len(self._container.streams) == 1
+        return tagged and announced.duration_s is not None and ends + 1 < announced.duration_s
+
+    def _open(self, where: str, options: dict[str, str], timeout_s: float | None) -> Any:
+        try:
+            return av.open(where, options=options, timeout=timeout_s, metadata_errors="replace")
+        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+            raise SourceUnavailable(f"{self.shown}: {error.strerror}") from error
+        except av.InvalidDataError as error:
+            if "://" in where:  # FFmpeg says the same of a server that says nothing
+                raise SourceUnavailable(f"{self.shown}: gives nothing that FFmpeg can read; is it the address of a video?") from error
+            raise SourceBroken(f"{self.shown}: is no video that FFmpeg can read, or lacks its end, where an MP4 keeps its index") from error
+        except av.FFmpegError as error:
+            raise SourceUnavailable(f"{self.shown}: {_reason(error)}") from error
+
+
+def jpeg_of(picture: bytes, encoder: JpegEncoder | None = None) -> bytes:
+    """A still picture (PNG, another JPEG and the like) as JPEG. Raises FrameBroken."""
+    try:
+        with av.open(BytesIO(picture)) as container:
+            decoded = next(container.decode(video=0))
+    except (av.FFmpegError, IndexError, StopIteration) as error:
+        raise FrameBroken("not a picture that FFmpeg can read") from error
+    return (encoder or JpegEncoder()).encode(decoded)
+
+
+def encode_clip(images: "Sequence[Image]", fps: float, width: int, height: int) -> bytes:
+    """The pictures as a film that every browser plays: H.264 in MP4 with its index in front, 4:2:0.
+
+    The same pictures give the same bytes. Odd sizes lose a column or a row, which 4:2:0 cannot show. Raises ValueError for no picture.
+    """
+    if not images:
+        raise ValueError("a clip needs at least one picture")
+    rate = Fraction(fps).limit_denominator(1001)
+    with TemporaryDirectory(prefix="etle-") as folder:  # FFmpeg moves the index to the front by reading the file again
+        path = Path(folder) / "clip.mp4"
+        _write_clip(path, images, rate, width - width % 2, height - height % 2)
+        return path.read_bytes()
+
+
+def _write_clip(path: Path, images: "Sequence[Image]", rate: Fraction, width: int, height: int) -> None:
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart", "fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libx264", rate=rate, options=_H264)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        for number, image in enumerate(images):
+            picture = _as_yuv(image, width, height)
+            picture.pts, picture.time_base = number, 1 / rate
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+
+
+def _as_yuv(image: "Image", width: int, height: int) -> Any:
+    """At the film's size. OpenCV converts in a third of swscale's time; who has a picture as an array has OpenCV."""
+    import cv2
+
+    fitted = image if image.shape[:2] == (height, width) else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return av.VideoFrame.from_ndarray(cv2.cvtColor(fitted, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
+
+
+def creation_time(path: Path) -> datetime | None:
+    """When the container says that it was begun; None if it does not say."""
+    with Video(str(path)) as video:
+        return video.facts.created_at
+
+
+def _colours_of(picture: Any) -> dict[str, int]:
+    """How its numbers mean colours. What it does not say is taken for BT.601, as OpenCV takes it."""
+    if picture.format.is_rgb:
+        return {"src_color_range": _FULL}
+    full = picture.color_range == _FULL or picture.format.name.startswith("yuvj")
+    matrix = {"src_colorspace": _BT709, "dst_colorspace": _BT601} if picture.colorspace == _BT709 else {}
+    return {"src_color_range": _FULL if full else _LIMITED, **matrix}
+
+
+def _size_of(data: bytes) -> jpeg.JpegSize | None:
+    """None if the data is not one whole JPEG."""
+    try:
+        return jpeg.size_of(data)
+    except FrameBroken:
+        return None
+
+
+def _upright(picture: Any) -> Any:
+    """The picture as it is meant to be seen; phones note a turn instead of turning."""
+    turns = round(picture.rotation / 90) % 4  # anticlockwise
+    if not turns:
+        return picture
+    graph = av.filter.Graph()
+    links = [graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=_TICKS)]
+    links += [graph.add("transpose", "cclock") for _ in range(turns)] + [graph.add("buffersink")]
+    graph.link_nodes(*links).configure()
+    graph.push(picture)
+    return graph.pull()
+
+
+def _short_of(ends: float, stream: Any, duration_s: float | None) -> bool:
+    begins = _seconds(stream.start_time, stream.time_base) or 0.0
+    return duration_s is None or ends < begins + duration_s
+
+
+def _seconds(ticks: int | None, base: Fraction | None) -> float | None:
+    return None if ticks is None or base is None else float(ticks * base)
+
+
+def _created_at(metadata: Mapping[str, str]) -> datetime | None:
+    text = metadata.get("creation_time") or metadata.get("date") or ""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.year >= _CAMERAS_SINCE else None
+
+
+def _reason(error: Any) -> str:
+    return str(error.strerror or error)

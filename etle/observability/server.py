@@ -1,0 +1,73 @@
+"""`/metrics` for Prometheus and `/healthz` for whoever restarts the process, on one small HTTP server in a thread of its own."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Final
+
+from etle.errors import ConfigError
+from etle.observability.health import Health
+from etle.observability.metrics import Metrics
+
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+REQUEST_S: Final = 10
+"""A client that says nothing for so long is hung up on."""
+
+
+@contextmanager
+def serve(port: int, metrics: Metrics, health: Health, host: str = "0.0.0.0") -> Iterator[int]:
+    """Answers while the block runs; gives the port, which the system chooses if `port` is 0. Raises ConfigError if it is taken."""
+    try:
+        server = _Server((host, port), _handler(metrics, health))
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"metrics cannot be served on {host}:{port}: {error}. Choose another port with --metrics") from error
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+def _handler(metrics: Metrics, health: Health) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = REQUEST_S
+        server_version = "etle"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(HTTPStatus.OK, METRICS_TYPE, metrics.text())
+            elif self.path == "/healthz":
+                problems = health.problems()
+                status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
+                self._answer(status, "application/json", _told(problems, health))
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there are /metrics and /healthz\n")
+
+        def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """A request every few seconds is nothing to tell."""
+
+    return Handler
+
+
+def _told(problems: tuple[str, ...], health: Health) -> bytes:
+    loops = {loop: round(age, 1) for loop, age in health.ages().items()}
+    return json.dumps({"ok": not problems, "problems": problems, "seconds_since_turn": loops}).encode() + b"\n"

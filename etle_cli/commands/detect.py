@@ -1,0 +1,113 @@
+"""`etle detect`: a worker that turns a site's frames in Kafka into violations in Kafka. Start as many as there is work for."""
+
+import argparse
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from etle.clock import SystemClock
+from etle.config.site import Site, load_site
+from etle.kafka.topics import Names
+from etle.types import CameraId, Digest
+from etle_cli.options.broker import check_topics_exist, connection_to
+from etle_cli.options.observability import add_observe_options, open_observation
+from etle_cli.signals import stopping
+from pipeline.assembly import Engines, build_stage, made_by, open_engines, shipped_law
+
+if TYPE_CHECKING:
+    from etle.config.law import Law
+    from etle.kafka.security import Connection
+    from etle.observability.metrics import Metrics
+    from etle.protocols import VehicleDetector
+    from pipeline.detect.stage import CameraStage
+    from pipeline.detect.state import Memory
+    from pipeline.workers.detect import DetectSettings, DetectWorker
+    from pipeline.workers.session import Stages
+
+SILENCE_S: Final = 60.0
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "detect",
+        help="a worker between Kafka's frames and Kafka's violations",
+        description="Takes frames of the site's cameras from Kafka, finds violations, and puts them back into Kafka, where `etle write` "
+        "takes them. Workers share the cameras: start as many as there is work for, on as many hosts. One that dies is replaced by the "
+        "others, which go on where it was. Ctrl-C and SIGTERM end it in good order.",
+    )
+    parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file")
+    parser.add_argument(
+        "--silence",
+        metavar="SECONDS",
+        type=float,
+        default=SILENCE_S,
+        help=f"a camera of which nothing came for so long has ended: what is pending is completed (default: {SILENCE_S:g})",
+    )
+    add_observe_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from etle.signing import frame_verifier
+    from pipeline.workers.detect import STAGE, DetectSettings
+    from pipeline.workers.supervise import keep_working
+
+    site = load_site(args.site)
+    connection = connection_to(site.broker)
+    stages = SiteStages(site, open_engines(site.detect), shipped_law())
+    stages.check()
+    settings = DetectSettings(names=Names(site.broker.prefix), verify=frame_verifier(site.ingest), silence_s=args.silence)
+    with open_observation(args) as seen, stopping() as stop:
+        seen.metrics.expect_dead_letters(STAGE)
+        keep_working(lambda: detect_worker(connection, stages, settings, seen.metrics), STAGE, stop, seen.health, seen.metrics)
+    return 0
+
+
+@contextmanager
+def detect_worker(connection: "Connection", stages: "Stages", settings: "DetectSettings", metrics: "Metrics") -> "Iterator[DetectWorker]":
+    """Raises BrokerUnavailable, ConfigError if a topic is missing."""
+    from etle.kafka.client import KafkaPublisher, KafkaReader, KafkaSubscriber
+    from pipeline.workers.detect import DetectWorker
+
+    check_topics_exist(connection)
+    client = f"detect-{socket.gethostname()}-{os.getpid()}"
+    with ExitStack() as opened:
+        publisher = KafkaPublisher(connection, client)
+        opened.callback(publisher.close)
+        history = KafkaReader(connection, client)
+        opened.callback(history.close)
+        subscriber = KafkaSubscriber(connection, client, settings.names.frames, settings.names.detect_group)
+        opened.callback(subscriber.close)
+        yield DetectWorker(subscriber, publisher, history, stages, settings, SystemClock(), metrics)
+
+
+class SiteStages:
+    """The stages of a site's cameras, all with the same models."""
+
+    def __init__(self, site: Site, engines: Engines, law: "Law") -> None:
+        self._site = site
+        self._engines = engines
+        self._law = law
+        self._cameras = {camera.camera_id: camera for camera in site.cameras}
+        self._made_by = {name: made_by(site, camera, engines) for name, camera in self._cameras.items()}
+        self.cameras = frozenset(self._cameras)
+        self.detector: VehicleDetector = engines.detector
+
+    def check(self) -> None:
+        """Raises ConfigError where a camera's drawings or rules are wrong: better now than at its first frame."""
+        from pipeline.workers.checkpoint import first_memory
+
+        for camera in self.cameras:
+            self.build(camera, first_memory(self._made_by[camera], camera, 0))
+
+    def made_by(self, camera: CameraId) -> Digest:
+        return self._made_by[camera]
+
+    def rules(self, camera: CameraId) -> frozenset[str]:
+        return frozenset(entry.rule for entry in self._cameras[camera].rules)
+
+    def build(self, camera: CameraId, memory: "Memory") -> "CameraStage":
+        return build_stage(self._site, self._cameras[camera], self._engines, self._law, memory)

@@ -1,0 +1,101 @@
+"""`etle review`: the web pages of the reviewers."""
+
+import argparse
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from etle.clock import SystemClock
+from etle.errors import ConfigError
+from etle_cli.options.observability import add_observe_options, open_observation
+from etle_cli.options.storage import Stores, add_store_options, data_folder, open_stores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etle.observability.metrics import Metrics
+
+DEMO_NAME: Final = "peninjau"
+"""Reviewer, in Indonesian."""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("review", help="serve the pages in which cases are decided")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--behind-proxy", metavar="ADDRESS", help="the proxy that ends TLS in front: its word on the visitor is taken")
+    add_store_options(parser)
+    add_observe_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from etle.storage.users import Users
+
+    console = Console()
+    with open_observation(args) as seen, open_stores(args) as stores:
+        if not Users(stores.database).users():
+            console.print(f"Nobody may sign in yet: etle users add NAME --role reviewer --data {data_folder(args)}", soft_wrap=True)
+
+        def started() -> None:
+            console.print(f"Reviewers find their cases at http://{args.host}:{args.port}/   (Ctrl-C ends)")
+
+        serve_review(stores, args.host, args.port, behind_proxy=args.behind_proxy, metrics=seen.metrics, started=started)
+    return 0
+
+
+def serve_review(
+    stores: Stores,
+    host: str,
+    port: int,
+    *,
+    behind_proxy: str | None = None,
+    metrics: "Metrics | None" = None,
+    started: Callable[[], None] | None = None,
+) -> None:
+    """Until it is interrupted. `started` is called once it answers. Raises ConfigError if it cannot listen there."""
+    from etle.storage.users import Users
+    from review.app import create_app
+    from review.serve import serve
+
+    _check_port(host, port)
+    app = create_app(cases=stores.cases, evidence=stores.evidence, users=Users(stores.database), clock=SystemClock(), metrics=metrics)
+    serve(app, host, port, behind_proxy=behind_proxy, started=started)
+
+
+def demo_account(stores: Stores) -> tuple[str, str]:
+    """Name and password of a supervisor for looking around, made on the first call; the password lies in the data folder."""
+    from etle.storage.users import Role, Users
+    from review.passwords import Passwords
+
+    users, file = Users(stores.database), stores.data / "demo-password"
+    known = any(user.name == DEMO_NAME for user in users.users())
+    if known and file.exists():
+        return DEMO_NAME, file.read_text().strip()
+    password = "-".join(secrets.token_hex(2) for _ in range(3))
+    _write_secret(file, password)
+    hashed, now = Passwords().hash(password), SystemClock().now()
+    if known:
+        users.set_password(DEMO_NAME, hashed, now)
+    else:
+        users.add(DEMO_NAME, Role.SUPERVISOR, hashed, now)
+    return DEMO_NAME, password
+
+
+def _write_secret(file: "Path", text: str) -> None:
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text + "\n")
+
+
+def _check_port(host: str, port: int) -> None:
+    """Asked beforehand, because the web server would only log it."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise ConfigError(f"the pages cannot be served at {host}:{port}: {error.strerror}. Choose another with --port.") from error

@@ -1,0 +1,115 @@
+"""`etle users`: who may sign in to the pages of the reviewers."""
+
+import argparse
+import getpass
+import sys
+from typing import TYPE_CHECKING
+
+from etle.clock import SystemClock
+from etle.errors import ConfigError
+from etle_cli.options.storage import Stores, add_store_options, open_stores
+
+if TYPE_CHECKING:
+    from etle.storage.users import Users
+
+ROLES = ("reviewer", "supervisor", "auditor", "admin")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("users", help="add, list and disable the people who may sign in")
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+
+    new = deeds.add_parser("add", help="add somebody")
+    new.add_argument("name", help="small letters, digits, dot, hyphen, underscore")
+    new.add_argument(
+        "--role",
+        choices=ROLES,
+        required=True,
+        help="reviewer decides what the queue gives; supervisor decides and browses all; "
+        "auditor reads all and the access log; admin sees accounts and the log, but no evidence",
+    )
+    _add_password_option(new)
+    new.set_defaults(run=run_add)
+
+    listed = deeds.add_parser("list", help="show everybody with role and last activity")
+    listed.set_defaults(run=run_list)
+
+    password = deeds.add_parser("password", help="set a new password; whoever is signed in under the old one is signed out")
+    password.add_argument("name")
+    _add_password_option(password)
+    password.set_defaults(run=run_password)
+
+    disable = deeds.add_parser("disable", help="sign somebody out for good; what they decided stays")
+    disable.add_argument("name")
+    disable.set_defaults(run=run_disable)
+
+    for deed in (new, listed, password, disable):
+        add_store_options(deed)
+
+
+def _add_password_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--password-stdin", action="store_true", help="read the password from the first line of standard input instead of asking"
+    )
+
+
+def run_add(args: argparse.Namespace) -> int:
+    from etle.storage.users import Role
+    from review.passwords import Passwords
+
+    hashed = Passwords().hash(password_from(args))
+    with open_stores(args) as stores:
+        _users(stores).add(args.name, Role(args.role), hashed, SystemClock().now())
+    _say(f"{args.name} may sign in as {args.role}.")
+    return 0
+
+
+def run_list(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    with open_stores(args) as stores:
+        found = _users(stores).users()
+    table = Table("name", "role", "added", "last active", "state")
+    for user in found:
+        seen = f"{user.last_seen_at:%Y-%m-%d %H:%M} UTC" if user.last_seen_at else ""
+        table.add_row(user.name, user.role, f"{user.created_at:%Y-%m-%d}", seen, "disabled" if user.disabled_at else "active")
+    Console().print(table if found else "Nobody yet. Add somebody: etle users add NAME --role reviewer")
+    return 0
+
+
+def run_password(args: argparse.Namespace) -> int:
+    from review.passwords import Passwords
+
+    hashed = Passwords().hash(password_from(args))
+    with open_stores(args) as stores:
+        _users(stores).set_password(args.name, hashed, SystemClock().now())
+    _say(f"{args.name} has a new password and is signed out.")
+    return 0
+
+
+def run_disable(args: argparse.Namespace) -> int:
+    with open_stores(args) as stores:
+        _users(stores).disable(args.name, SystemClock().now())
+    _say(f"{args.name} is signed out and can no longer sign in.")
+    return 0
+
+
+def password_from(args: argparse.Namespace) -> str:
+    """From standard input or the keyboard, never from the command line: that is seen by everybody on the machine."""
+    if args.password_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass(f"Password of {args.name}: ")
+    if getpass.getpass("Once more: ") != password:
+        raise ConfigError("the two passwords differ; nothing was changed")
+    return password
+
+
+def _users(stores: Stores) -> "Users":
+    from etle.storage.users import Users
+
+    return Users(stores.database)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

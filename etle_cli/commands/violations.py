@@ -1,0 +1,97 @@
+"""`etle violations`: what was found, on the terminal or for another program."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from etle.types import Case, Verdict
+from etle_cli.options.storage import Stores, add_store_options, open_stores
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+AT_ONCE = 200
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("violations", help="list what was found")
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    listed = deeds.add_parser("list", help="list violations, latest first")
+    listed.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
+    listed.add_argument("--state", choices=("open", *Verdict), help="only those in this state")
+    listed.add_argument("--camera", help="only those of this camera")
+    listed.add_argument("--rule", help="only those of this rule")
+    listed.add_argument("--plate", help="only those of this plate, without spaces")
+    listed.add_argument("--limit", type=int, metavar="N", help="at most so many (default: all)")
+    add_store_options(listed)
+    listed.set_defaults(run=run_list)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    with open_stores(args) as stores:
+        cases = islice(_cases(stores, args), args.limit)
+        if args.json:
+            for case in cases:
+                sys.stdout.write(json.dumps(as_json(case), ensure_ascii=False) + "\n")
+        else:
+            _show(list(cases))
+    return 0
+
+
+def as_json(case: Case) -> dict[str, object]:
+    violation = case.violation
+    clip = [violation.clip.sha256] if violation.clip else []
+    return {
+        "id": str(violation.id),
+        "camera": violation.camera,
+        "rule": violation.rule,
+        "occurred_at": violation.occurred_at.isoformat(),
+        "plate": violation.plate.text,
+        "plate_probability": violation.plate.probability,
+        "vehicle": violation.vehicle.value,
+        "article": violation.article.article,
+        "state": state_of(case),
+        "evidence": [*dict.fromkeys([picture.sha256 for picture in violation.pictures] + clip)],
+    }
+
+
+def state_of(case: Case) -> str:
+    return case.state.value if case.state else "open"
+
+
+def _cases(stores: Stores, args: argparse.Namespace) -> Iterator[Case]:
+    """Page by page, so that a year of them needs no more memory than a day."""
+    state = args.state if args.state in (None, "open") else Verdict(args.state)
+    after = None
+    while page := stores.cases.cases(state=state, camera=args.camera, rule=args.rule, plate=args.plate, limit=AT_ONCE, after=after):
+        yield from page
+        after = page[-1].violation.id
+
+
+def _show(cases: list[Case]) -> None:
+    from rich.console import Console
+
+    Console().print(_table(cases) if cases else "None found.")
+
+
+def _table(cases: list[Case]) -> "Table":
+    from rich.table import Table
+
+    table = Table("occurred at (UTC)", "camera", "rule", "plate", "sure", "vehicle", "article", "state", "id")
+    for case in cases:
+        violation = case.violation
+        table.add_row(
+            f"{violation.occurred_at:%Y-%m-%d %H:%M:%S}",
+            violation.camera,
+            violation.rule,
+            violation.plate.text or "-",
+            f"{violation.plate.probability:.0%}" if violation.plate.text else "",
+            violation.vehicle.value,
+            violation.article.article,
+            state_of(case),
+            str(violation.id),
+        )
+    return table

@@ -1,0 +1,85 @@
+"""The command `etle`. Each subcommand is a file in `etle_cli/commands/`; it imports what it needs when it is called."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from etle import __version__
+from etle.errors import EtleError
+from etle.observability.logs import LogForm, set_up_logs
+from etle_cli.commands import (
+    check,
+    database,
+    dead_letters,
+    demo,
+    detect,
+    evaluate,
+    evidence,
+    ingest,
+    init,
+    keys,
+    models,
+    review,
+    run,
+    schema,
+    topics,
+    users,
+    vendor,
+    violations,
+    write,
+)
+
+COMMANDS = (
+    run,
+    init,
+    check,
+    violations,
+    review,
+    users,
+    evidence,
+    models,
+    evaluate,
+    ingest,
+    vendor,
+    detect,
+    write,
+    topics,
+    database,
+    dead_letters,
+    keys,
+    demo,
+    schema,
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="etle",
+        description="Camera enforcement of traffic law in Indonesia: from a camera's frames to cases that a reviewer decides.",
+    )
+    top.add_argument("--version", action="version", version=f"etle {__version__}")
+    top.add_argument("-v", "--verbose", action="store_true", help="say more on what goes on")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 something was wrong and the message says what, 2 the command line was, 130 interrupted."""
+    args = parser().parse_args(arguments)
+    role = getattr(args, "log", None)
+    set_up_logs(LogForm(role or LogForm.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
+    try:
+        code: int = args.run(args)
+    except EtleError as error:
+        sys.stderr.write(f"etle: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

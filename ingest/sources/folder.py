@@ -1,0 +1,133 @@
+"""A folder of pictures as a camera: what a recorder wrote away one by one, or somebody collected."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+
+from etle.errors import ConfigError, FrameBroken, SourceBroken, SourceUnavailable
+from etle.media.exif import taken_at
+from etle.media.jpeg import size_of
+from etle.protocols import Clock
+from etle.types import CameraId, Frame
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.frames import frame_of
+
+_JPEG = frozenset((".jpg", ".jpeg"))
+_PICTURES = _JPEG | {".png"}
+_IN_NAME = re.compile(
+    r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_. T]?([0-2]\d)[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.,](\d{1,6})|(\d{3}))?(?!\d)"
+)
+"""The last three digits may be glued on: milliseconds, as some recorders write them."""
+_EPOCH_IN_NAME = re.compile(r"(?<!\d)(1\d{9})(\d{3})?(?!\d)")
+_STEP_S = 0.001
+
+
+class FolderSource:
+    """The JPEGs of a folder, bytes untouched, and its PNGs, encoded once; in the order of their names, `2.jpg` before `10.jpg`.
+
+    A frame's number is its picture's place in that order, so that a broken one leaves a gap. Its moment is that of the picture's
+    EXIF; else that in its name (`20261123_100000_123`, or seconds since 1970); else `starts_at` plus its place at `fps`, where
+    `starts_at` is by default the first file's last change. Times without an offset are meant in `timezone`.
+    """
+
+    live = False
+
+    def __init__(
+        self,
+        camera: CameraId,
+        path: Path,
+        clock: Clock,
+        losses: Losses,
+        *,
+        starts_at: datetime | None = None,
+        fps: float | None = None,
+        timezone: tzinfo = UTC,
+    ) -> None:
+        self._camera = camera
+        self._path = path
+        self._clock = clock
+        self._losses = losses
+        self._starts_at = starts_at.astimezone(UTC) if starts_at else None
+        self._fps = fps
+        self._timezone = timezone
+
+    def frames(self, after: int | None = None) -> Iterator[Frame]:
+        """Broken pictures are counted, named and left out. Raises SourceBroken at the end if not one was good.
+
+        Raises ConfigError if the pictures tell no time and `fps` is not given: nothing is guessed about speed.
+        """
+        pictures, good, last = self._pictures(), False, None
+        for number, path in enumerate(pictures):
+            data = self._read(path)
+            if data is None:
+                continue
+            good = True
+            captured_at = last = self._rising(self._captured_at(path, data, number, pictures[0]), last, path)
+            if after is None or number > after:
+                yield frame_of(self._camera, number, data, captured_at=captured_at, received_at=self._clock.now())
+        if not good:
+            raise SourceBroken(f"{self._path}: none of the {len(pictures)} pictures in it could be read")
+
+    def _pictures(self) -> list[Path]:
+        try:
+            found = [path for path in self._path.iterdir() if path.suffix.lower() in _PICTURES]
+        except OSError as error:
+            raise SourceUnavailable(f"{self._path}: cannot be listed: {error.strerror}") from error
+        if not found:
+            raise SourceUnavailable(f"{self._path}: there are no pictures in it (.jpg, .jpeg, .png)")
+        return sorted(found, key=lambda path: _natural(path.name))
+
+    def _read(self, path: Path) -> bytes | None:
+        """The picture as JPEG; None if it is broken."""
+        try:
+            data = path.read_bytes()
+            if path.suffix.lower() not in _JPEG:
+                return _encoded(data)
+            size_of(data)
+        except (FrameBroken, OSError) as error:
+            self._losses.count(self._camera, Loss.UNDECODABLE, f"{path}: {error}")
+            return None
+        return data
+
+    def _captured_at(self, path: Path, data: bytes, number: int, first: Path) -> datetime:
+        told = taken_at(data, self._timezone) or time_in_name(path.name, self._timezone)
+        if told is not None:
+            return told
+        if self._fps is None:
+            raise ConfigError(f"{path}: tells no time, neither in EXIF nor in its name; give the source `fps`, the pictures' rate")
+        begin = self._starts_at or datetime.fromtimestamp(first.stat().st_mtime, UTC)
+        return begin + timedelta(microseconds=round(number * 1e6 / self._fps))
+
+    def _rising(self, told: datetime, last: datetime | None, path: Path) -> datetime:
+        """Pictures that share a second are spread at `fps`; one that seems older than its forerunner is counted, and follows it."""
+        if last is None or told > last:
+            return told
+        if last - told > timedelta(seconds=1):
+            self._losses.count(self._camera, Loss.CLOCK_JUMP, f"{path}: is older than the picture before it")
+        return last + timedelta(seconds=1 / self._fps if self._fps else _STEP_S)
+
+
+def time_in_name(name: str, local: tzinfo) -> datetime | None:
+    """The moment that a recorder wrote into a file's name; None if there is none."""
+    if match := _IN_NAME.search(name):
+        *parts, fraction, glued = match.groups()
+        try:
+            moment = datetime.strptime("".join(parts), "%Y%m%d%H%M%S").replace(tzinfo=local)
+        except ValueError:
+            return None
+        return (moment + timedelta(seconds=float(f"0.{fraction or glued or 0}"))).astimezone(UTC)
+    if match := _EPOCH_IN_NAME.search(name):
+        return datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(match[2] or 0))
+    return None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Key that sorts numbers in names by their size."""
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
+
+
+def _encoded(data: bytes) -> bytes:
+    from etle.media.video import jpeg_of  # only folders with PNGs need PyAV
+
+    return jpeg_of(data)

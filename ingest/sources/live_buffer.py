@@ -1,0 +1,92 @@
+"""Between a source and a stage that is sometimes slower: a few frames of room.
+
+A live camera cannot wait. When there is no room, the oldest frame that nobody has looked at goes, and is counted. A file can
+wait, and does.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from threading import Condition, Thread
+from typing import Protocol, runtime_checkable
+
+from etle.protocols import FrameSource
+from etle.types import Frame
+from ingest.frame_loss import Loss, Losses
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A source that can be ended while another thread waits for its next frame."""
+
+    def close(self) -> None: ...
+
+
+class LiveBuffer:
+    """Reads a source in a thread of its own. It is a FrameSource itself; read it once."""
+
+    def __init__(self, source: FrameSource, size: int, losses: Losses) -> None:
+        if size < 1:
+            raise ValueError("a buffer holds at least one frame")
+        self.live = source.live
+        self._source = source
+        self._size = size
+        self._losses = losses
+        self._waiting: deque[Frame] = deque()
+        self._changed = Condition()
+        self._closed = False
+        self._ended = False
+        self._error: BaseException | None = None
+
+    def frames(self, after: int | None = None) -> Iterator[Frame]:
+        """The source's frames. Its errors are raised here, after every frame that it gave before."""
+        thread = Thread(target=self._fill, args=(after,), name="etle-ingest", daemon=True)
+        thread.start()
+        try:
+            while (frame := self._take()) is not None:
+                yield frame
+            stopped = self._closed
+        finally:
+            self.close()
+            thread.join()
+        if self._error is not None and not stopped:
+            raise self._error
+
+    def close(self) -> None:
+        """Ends the thread and `frames`. Frames that wait are left. Safe from another thread, and twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if isinstance(self._source, Closable):
+            self._source.close()
+
+    def _take(self) -> Frame | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended or self._closed)
+            if self._closed or not self._waiting:
+                return None
+            frame = self._waiting.popleft()
+            self._changed.notify_all()
+            return frame
+
+    def _fill(self, after: int | None) -> None:
+        try:
+            for frame in self._source.frames(after):
+                if not self._put(frame):
+                    return
+        except BaseException as error:  # noqa: BLE001 - nothing is swallowed: the reader gets it
+            self._error = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _put(self, frame: Frame) -> bool:
+        """False once the buffer is closed."""
+        with self._changed:
+            if self.live and len(self._waiting) >= self._size:
+                self._waiting.popleft()
+                self._losses.count(frame.camera, Loss.DROPPED)
+            self._changed.wait_for(lambda: len(self._waiting) < self._size or self._closed)
+            self._waiting.append(frame)
+            self._changed.notify_all()
+            return not self._closed

@@ -1,0 +1,108 @@
+"""A camera that pushes JPEGs over HTTP. Its bytes are passed on untouched."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from etle.errors import FrameBroken, SourceBroken, SourceUnavailable
+from etle.protocols import Clock
+from etle.types import CameraId, Frame
+from ingest.frame_loss import Loss, Losses
+from ingest.sources.address import Address
+from ingest.sources.frames import Thinning, first_live_sequence, frame_of
+from ingest.sources.http import Http, problems_of
+from ingest.sources.multipart import Part, PartCutter, boundary_of
+from ingest.sources.reconnect import Connection, Pauses
+from ingest.sources.timestamps import CaptureTimes
+
+_AT_ONCE = 64 * 1024
+_SLOWEST = 3.0
+"""A picture may take so many times longer than the silence that is borne."""
+_CLOCKS_SINCE_S = 946_684_800.0
+"""1 January 2000: an `X-Timestamp` before it is a camera's time since it was switched on, and no clock."""
+
+
+class MjpegSource:
+    """Frames of a multipart stream. A camera that tells its time (`X-Timestamp`, seconds since 1970) has its clock error measured."""
+
+    live = True
+
+    def __init__(
+        self,
+        camera: CameraId,
+        url: str,
+        clock: Clock,
+        losses: Losses,
+        pauses: Pauses,
+        *,
+        fps: float | None = None,
+        timeout_s: float = 10.0,
+        attempts: int | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._camera = camera
+        self._clock = clock
+        self._losses = losses
+        self._http = Http(Address.of(url), timeout_s)
+        self._connection = Connection(camera, self._http.address.bare, clock, losses, pauses, attempts)
+        self._times = CaptureTimes(camera, losses)
+        self._fps = fps
+        self._timeout_s = timeout_s
+        self._monotonic = monotonic
+
+    def frames(self, after: int | None = None) -> Iterator[Frame]:
+        """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
+        number = first_live_sequence(self._clock.now(), after)
+        thinning = Thinning(self._fps)
+        for part in self._connection.keep(self._parts):
+            received_at = self._clock.now()
+            if not thinning.wants(received_at.timestamp()):
+                continue
+            frame = self._frame(number, part, received_at)
+            if frame is not None:
+                yield frame
+            number += 1
+
+    def close(self) -> None:
+        """Ends `frames` at the next picture, at the latest after `timeout_s`. Safe from another thread."""
+        self._connection.stop()
+
+    def _parts(self) -> Iterator[Part]:
+        address = self._http.address
+        self._times.unpin()
+        with self._http.open() as response:
+            try:
+                cutter = PartCutter(boundary_of(response.headers.get("Content-Type", "")))
+                whole_at = self._monotonic()
+                while not self._connection.stopped:
+                    with problems_of(address):
+                        data = response.read1(_AT_ONCE)
+                    if not data:
+                        return
+                    for part in cutter.feed(data):
+                        yield part
+                        whole_at = self._monotonic()
+                    if self._monotonic() - whole_at > _SLOWEST * self._timeout_s:
+                        raise SourceUnavailable(
+                            f"{address.bare}: no whole picture for {_SLOWEST * self._timeout_s:.0f} s, only parts of one"
+                        )
+            except SourceBroken as error:
+                raise SourceBroken(f"{address.bare}: {error}") from error
+
+    def _frame(self, number: int, part: Part, received_at: datetime) -> Frame | None:
+        """None if the picture is broken: then its number stays a gap."""
+        told_s = _told_s(part)
+        error_s = told_s - received_at.timestamp() if told_s is not None and told_s > _CLOCKS_SINCE_S else None
+        captured_at = self._times.captured_at(received_at, told_s)
+        try:
+            return frame_of(self._camera, number, part.body, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
+        except FrameBroken as error:
+            self._losses.count(self._camera, Loss.UNDECODABLE, str(error))
+            return None
+
+
+def _told_s(part: Part) -> float | None:
+    try:
+        return float(part.headers["x-timestamp"])
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,89 @@
+"""What is around a plate: bumper, grille, lamps, the holder with its dealer's name."""
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from etle.plates.fsm import LETTERS
+from models.synthetic.plates.typeface import TYPEFACES, typeface
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from etle.types import Image
+
+NAMES = (
+    "HONDA",
+    "TOYOTA",
+    "DAIHATSU",
+    "SUZUKI",
+    "YAMAHA",
+    "MITSUBISHI",
+    "AVANZA",
+    "XENIA",
+    "BRIO",
+    "VARIO",
+    "BEAT",
+    "INNOVA",
+    "XPANDER",
+    "ERTIGA",
+)
+"""Lettering of cars and dealers."""
+
+
+def draw_surroundings(height: int, width: int, rng: np.random.Generator) -> "Image":
+    """Body, shadow and light in soft patches; often with the straight edges of a bumper or a grille."""
+    patches = rng.uniform(0, 255, (int(rng.integers(2, 6)), int(rng.integers(2, 9)), 1)) * rng.uniform(0.2, 1)
+    coloured = patches * rng.uniform(0.4, 1.1, 3) if rng.random() < 0.5 else patches.repeat(3, axis=2)
+    image: Image = cv2.resize(np.clip(coloured, 0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+    for _ in range(int(rng.integers(0, 4))):
+        y, slope = rng.uniform(0, height), rng.normal(0, 0.08) * height
+        cv2.line(image, (0, int(y - slope)), (width, int(y + slope)), _grey(rng), int(rng.integers(1, max(2, height // 8))), cv2.LINE_AA)
+    if rng.random() < 0.3:
+        x = int(rng.uniform(0, width))
+        cv2.line(image, (x, 0), (x + int(rng.normal(0, 4)), height), _grey(rng), int(rng.integers(1, max(2, height // 8))), cv2.LINE_AA)
+    return image
+
+
+def with_holder(plate: "Image", rng: np.random.Generator) -> "tuple[Image, int]":
+    """The plate in a holder and how far the frame moves it right and down; often there is none, and it is moved by 0."""
+    if rng.random() < 0.5:
+        return plate, 0
+    frame = int(rng.integers(3, 14))
+    strip = int(rng.integers(10, 24)) if rng.random() < 0.4 else 0
+    colour = (16.0, 16.0, 18.0) if rng.random() < 0.6 else _grey(rng)
+    held: Image = cv2.copyMakeBorder(plate, frame, frame + strip, frame, frame, cv2.BORDER_CONSTANT, value=colour)
+    if rng.random() < 0.4:  # a light edge where the frame meets the plate
+        h, w = plate.shape[:2]
+        cv2.rectangle(held, (frame, frame), (frame + w - 1, frame + h - 1), _grey(rng), int(rng.integers(1, 3)), cv2.LINE_AA)
+    if strip >= 12:
+        letter(held, str(rng.choice(NAMES)), (held.shape[1] * rng.uniform(0.1, 0.5), held.shape[0] - frame * 0.5 - strip), strip * 0.8, rng)
+    for x in (rng.uniform(0.05, 0.3), rng.uniform(0.7, 0.95)):
+        if rng.random() < 0.3:
+            y = int(rng.choice([frame // 2, held.shape[0] - frame // 2]))
+            cv2.circle(held, (int(x * held.shape[1]), y), max(2, frame // 3), _grey(rng), -1, cv2.LINE_AA)
+    return held, frame
+
+
+def letter(image: "Image", text: str, at: tuple[float, float], height: float, rng: np.random.Generator) -> None:
+    """Writes in one grey over the picture, as far as there is room."""
+    face = typeface(int(rng.integers(TYPEFACES)))
+    masks = [cv2.resize(face.mask(c), (max(2, round(height * 0.6)), max(3, round(height)))) for c in text if c in LETTERS]
+    x, y = (max(0, round(v)) for v in at)
+    room = image.shape[1] - x
+    strip = np.concatenate([np.pad(mask, ((0, 0), (1, 1))) for mask in masks], axis=1)[: image.shape[0] - y, :room]
+    place = image[y : y + strip.shape[0], x : x + strip.shape[1]]
+    share = strip[..., None].astype(np.float32) / 255
+    place[:] = (place * (1 - share) + np.float32(rng.uniform(0, 255)) * share).astype(np.uint8)
+
+
+def mix(below: "Image", above: "Image", mask: "NDArray[np.uint8]") -> "Image":
+    share = mask[..., None].astype(np.float32) * np.float32(1 / 255)
+    mixed: Image = (below + (above - below.astype(np.float32)) * share).astype(np.uint8)
+    return mixed
+
+
+def _grey(rng: np.random.Generator) -> tuple[float, float, float]:
+    grey = float(rng.uniform(0, 255))
+    return (grey, grey, grey)

@@ -1,0 +1,145 @@
+"""Puts vehicles and their plates into a scene, each under a perspective of its own."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.synthetic.scenes.distractors import bars, lamp, sticker
+from models.synthetic.scenes.textures import Rng, chance, grey, lettering, vivid
+from models.synthetic.scenes.values import Light, Quad, Vehicle, box_of, moved
+
+if TYPE_CHECKING:
+    from etle.types import Image
+
+_HIDDEN = 0.08
+"""A vehicle that would hide more than this of a plate is not put there, ..."""
+_GONE = 0.97
+"""... but for one that hides all of it."""
+_INSIDE = 0.75
+"""A plate of which less is in the picture is left off."""
+_ROLL_DEG = {"car": 4.0, "motorcycle": 11.0}
+_LEAN = {"car": 0.06, "motorcycle": 0.15}
+"""How far what is upright or level leans, seen from beside."""
+
+
+@dataclass(slots=True)
+class Scene:
+    canvas: NDArray[np.float32]
+    night: bool = False
+    plates: list[Quad] = field(default_factory=list)
+    lights: list[Light] = field(default_factory=list)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.canvas.shape[1], self.canvas.shape[0]
+
+    def add(self, rng: Rng, vehicle: Vehicle, matrix: NDArray[np.float64], plate: "Image | None") -> bool:
+        """Whether it was put there: it is not, where it would hide a plate. No `plate` leaves the place bare."""
+        mask = _warped(vehicle.mask, matrix, self.size)
+        hidden = [_share(mask, quad) for quad in self.plates]
+        if any(_HIDDEN < share < _GONE for share in hidden):
+            return False
+        self.plates = [quad for quad, share in zip(self.plates, hidden, strict=True) if share < _GONE]
+        image = _warped(_worn(rng, vehicle), matrix, self.size)
+        part = mask.astype(np.float32)[..., None] / 255
+        self.canvas *= 1 - part
+        self.canvas += image.astype(np.float32) * part
+        scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+        self.lights += [_moved_light(light, matrix, scale) for light in vehicle.lights]
+        quad = moved(vehicle.plate, matrix)
+        if plate is not None and self._inside(quad) >= _INSIDE:
+            self.mount(rng, plate, quad)
+        return True
+
+    def mount(self, rng: Rng, plate: "Image", quad: Quad) -> None:
+        """The plate in the light that falls on it: its own lamp, a headlamp that it throws back, or too little."""
+        wide, high = (max(4, int(np.linalg.norm(quad[i] - quad[0]))) for i in (1, 3))
+        fitted = cv2.resize(plate, (wide, high), interpolation=cv2.INTER_AREA).astype(np.float32)
+        fitted *= (
+            np.exp(self._brightness(rng)) * np.linspace(rng.uniform(0.7, 1.2), rng.uniform(0.6, 1.1), high, dtype=np.float32)[:, None, None]
+        )
+        corners = np.array([(0, 0), (wide, 0), (wide, high), (0, high)], np.float32) - 0.5
+        matrix = cv2.getPerspectiveTransform(corners, quad - 0.5)
+        part = cv2.warpPerspective(np.ones((high, wide), np.float32), matrix, self.size)[..., None]
+        self.canvas *= 1 - part
+        self.canvas += cv2.warpPerspective(fitted, matrix, self.size, flags=cv2.INTER_LINEAR)
+        self.plates.append(quad)
+
+    def _brightness(self, rng: Rng) -> float:
+        """Logarithm of how much brighter than what is around; by night a plate has its lamp, and some are all glare."""
+        if not self.night:
+            return float(rng.normal(0, 0.3))
+        return float(rng.normal(1.7, 0.5) if chance(rng, 0.2) else rng.normal(0.6, 0.6))
+
+    def _inside(self, quad: Quad) -> float:
+        width, height = self.size
+        picture = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+        if not cv2.isContourConvex(quad.reshape(-1, 1, 2)):
+            return 0.0
+        area, _ = cv2.intersectConvexConvex(quad, picture)
+        return float(area) / max(cv2.contourArea(quad), 1e-6)
+
+
+def seen(rng: Rng, vehicle: Vehicle, plate_px: float, middle: tuple[float, float], *, motorcycle: bool) -> NDArray[np.float64]:
+    """A perspective under which the plate is so wide and its middle there: rolled, sheared, foreshortened at random."""
+    own = vehicle.plate
+    kind = "motorcycle" if motorcycle else "car"
+    roll = np.radians(rng.normal(0, _ROLL_DEG[kind]))
+    scale = plate_px / max(float(np.linalg.norm(own[1] - own[0])), 1.0)
+    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    skew = np.array([[1.0, rng.normal(0, _LEAN[kind])], [rng.normal(0, _LEAN[kind]), np.exp(rng.normal(0, 0.1))]])
+    matrix = np.eye(3)
+    matrix[:2, :2] = scale * turn @ skew
+    matrix[2, :2] = rng.normal(0, 1.2e-4, 2) / max(scale, 0.3)
+    away = moved(own.mean(axis=0, keepdims=True), matrix)[0]
+    shift = np.eye(3)
+    shift[:2, 2] = np.array(middle) - away
+    return shift @ matrix
+
+
+def _warped(image: "Image", matrix: NDArray[np.float64], size: tuple[int, int]) -> "Image":
+    """Made smaller by area first, or thin parts would flicker."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+    if scale < 0.7:
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        matrix = matrix @ np.diag([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0], 1.0])
+        image = small
+    warped: Image = cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR)
+    return warped
+
+
+def _worn(rng: Rng, vehicle: Vehicle) -> "Image":
+    """With stickers, names and lamps on it, as vehicles have."""
+    if chance(rng, 0.3):
+        return vehicle.image
+    image = vehicle.image.copy()
+    height, width = image.shape[:2]
+    for _ in range(int(rng.integers(1, 5))):
+        at = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height)
+        size = rng.uniform(0.02, 0.07) * width
+        match int(rng.integers(6)):
+            case 0 | 1:
+                lamp(rng, image, at, size * rng.uniform(1, 4))
+            case 2 | 3:
+                sticker(rng, image, at, size)
+            case 4:
+                bars(rng, image, at, size * rng.uniform(1, 4))
+            case _:
+                lettering(rng, image, at, size, grey(rng, 0, 255) if chance(rng, 0.6) else vivid(rng))
+    return image
+
+
+def _share(mask: "Image", quad: Quad) -> float:
+    """Of the plate, that lies under the mask."""
+    x1, y1, x2, y2 = (round(side) for side in box_of(quad, mask.shape[1], mask.shape[0]))
+    part = mask[y1:y2, x1:x2]
+    return float(part.mean()) / 255 if part.size else 0.0
+
+
+def _moved_light(light: Light, matrix: NDArray[np.float64], scale: float) -> Light:
+    x, y = moved(np.array([[light.x, light.y]], np.float32), matrix)[0].tolist()
+    return Light(x=x, y=y, radius=light.radius * scale, colour=light.colour, power=light.power)

@@ -1,0 +1,154 @@
+"""From a finding to a parcel: the pictures before, at and after the moment, the plate, the film, and who found it with what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid5
+
+from etle.config import site as config
+from etle.config.law import Law
+from etle.types import (
+    Box,
+    EvidenceFile,
+    EvidencePicture,
+    EvidenceRole,
+    Finding,
+    Frame,
+    Parcel,
+    Plate,
+    PlateSighting,
+    Provenance,
+    Sighting,
+    Track,
+    Violation,
+    ViolationId,
+)
+from pipeline.detect.state import Pending
+from pipeline.frames.buffer import FrameRing
+from pipeline.frames.clip import Film
+from pipeline.plates.search import PlateSearch
+from pipeline.scene.scene import Rule
+from pipeline.scene.signals import SignalHistory
+
+NAMESPACE: Final = UUID("6f0a3d7e-3b0c-5f43-9c0e-0d6a4f1c2b11")
+"""Of the ids of violations. Never to be changed: a replay would find everything anew."""
+_APART: Final = timedelta(seconds=1)
+"""Between the pictures and the moment: enough to see that the vehicle moves (or does not)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """Makes parcels of one camera's findings."""
+
+    site: config.Site
+    camera: config.Camera
+    law: Law
+    plates: PlateSearch
+    film: Film
+    provenance: Provenance
+
+    def parcel(
+        self, pending: Pending, rule: Rule, frames: FrameRing, others: Sequence[Track], signal: SignalHistory | None
+    ) -> Parcel | None:
+        """None if the frames around the moment are not there any more: without pictures there is no violation."""
+        finding, track = pending.finding, pending.track
+        shown = pictured(track, finding.occurred_at, pending.found_at, frames)
+        if shown is None:
+            return None
+        plate = self.plates.plate_of(track, others, frames, finding.occurred_at)
+        starts_at = finding.occurred_at - timedelta(seconds=self.site.evidence.before_s)
+        pictures, originals = self._pictures(shown, plate, track, frames)
+        clip, film = self.film.of([*frames.between(starts_at, pending.due_at)])
+        first, last = shown[0][1], max(sighting.captured_at for _, sighting in shown)
+        violation = Violation(
+            id=violation_id(self.site.site, self.camera.id, finding),
+            site=self.site.site,
+            camera=self.camera.camera_id,
+            camera_name=self.camera.name or self.camera.id,
+            rule=finding.rule,
+            article=self.law.article(finding.rule, finding.occurred_at, self.site.timezone),
+            occurred_at=finding.occurred_at,
+            timezone=self.site.timezone,
+            vehicle=finding.vehicle,
+            track=finding.track,
+            measured=finding.measured,
+            signal=signal.during(starts_at, pending.due_at) if signal else (),
+            path=tuple(sighting for sighting in track.sightings if first.captured_at <= sighting.captured_at <= last),
+            plate=plate,
+            pictures=pictures,
+            clip=clip,
+            drawing=rule.drawing(),
+            provenance=self.provenance,
+        )
+        return Parcel(violation=violation, files=(*originals, film))
+
+    def _pictures(
+        self, shown: Sequence[tuple[EvidenceRole, Sighting]], plate: Plate, track: Track, frames: FrameRing
+    ) -> tuple[tuple[EvidencePicture, ...], tuple[EvidenceFile, ...]]:
+        plates = {sighting.sequence: sighting.plate.box for sighting in plate.sightings}
+        best = clearest(plate)
+        vehicle = {sighting.sequence: sighting for sighting in track.sightings}
+        wanted = [*shown] + ([(EvidenceRole.PLATE, vehicle[best.sequence])] if best else [])
+        pictures, files = [], {}
+        for role, sighting in wanted:
+            frame = _there(frames, sighting)
+            pictures.append(_picture(role, frame, sighting.box, plates.get(sighting.sequence)))
+            files[frame.sha256] = EvidenceFile(sha256=frame.sha256, suffix=".jpg", data=frame.jpeg)
+        return tuple(pictures), tuple(files.values())
+
+
+def violation_id(site: str, camera: str, finding: Finding) -> ViolationId:
+    """The same frames give the same id, in every replay and on every machine."""
+    name = f"{site}/{camera}/{finding.rule}/{finding.first_sequence}/{finding.occurred_at.isoformat()}"
+    return ViolationId(uuid5(NAMESPACE, name))
+
+
+def pictured(
+    track: Track, occurred_at: datetime, found_at: datetime, frames: FrameRing
+) -> tuple[tuple[EvidenceRole, Sighting], ...] | None:
+    """The sightings that tell the story: a second before, at the moment, and when it was complete; None if the moment is not there.
+
+    Only sightings of the vehicle itself: a picture in which it was not detected proves nothing.
+    """
+    there = [sighting for sighting in track.sightings if frames.get(sighting.sequence)]
+    if not there:
+        return None
+    at = _nearest(there, occurred_at)
+    earlier = [sighting for sighting in there if sighting.captured_at < min(at.captured_at, occurred_at)]
+    later = [sighting for sighting in there if sighting.captured_at > max(at.captured_at, occurred_at)]
+    if not earlier or abs(at.captured_at - occurred_at) > _APART:
+        return None
+    story = [(EvidenceRole.BEFORE, _nearest(earlier, occurred_at - _APART)), (EvidenceRole.AT, at)]
+    if later:
+        story.append((EvidenceRole.AFTER, _nearest(later, max(occurred_at + _APART, found_at))))
+    return tuple(story)
+
+
+def clearest(plate: Plate) -> PlateSighting | None:
+    """The sighting to show beside the text: one that reads as the vote does, large and sharp."""
+    agreeing = [sighting for sighting in plate.sightings if sighting.read.text == plate.text] or list(plate.sightings)
+    return max(agreeing, key=lambda sighting: (sighting.plate.box.width * sighting.sharpness**0.5, -sighting.sequence), default=None)
+
+
+def _nearest(sightings: Sequence[Sighting], at: datetime) -> Sighting:
+    return min(sightings, key=lambda sighting: abs(sighting.captured_at - at))
+
+
+def _there(frames: FrameRing, sighting: Sighting) -> Frame:
+    frame = frames.get(sighting.sequence)
+    assert frame is not None, "only sightings whose frame is there are chosen"
+    return frame
+
+
+def _picture(role: EvidenceRole, frame: Frame, vehicle: Box, plate: Box | None) -> EvidencePicture:
+    return EvidencePicture(
+        role=role,
+        sequence=frame.sequence,
+        captured_at=frame.captured_at,
+        width=frame.width,
+        height=frame.height,
+        sha256=frame.sha256,
+        vehicle_box=vehicle,
+        plate_box=plate,
+    )

@@ -1,0 +1,133 @@
+"""A camera's picture with a labelled pixel grid and what its site file draws on it: to read positions off, and to check them."""
+
+import math
+from typing import TYPE_CHECKING
+
+from etle.config.site import Camera, Lane, Line
+from etle.errors import FrameBroken, MissingExtra
+
+if TYPE_CHECKING:
+    from etle.types import Image
+
+_LEAST_WIDTH = 1280
+"""Smaller pictures are enlarged, so that a pixel can be told from its neighbour and a label is no wider than a lane."""
+_LARGEST_SCALE = 4
+_LEAST_STEP = 64
+"""Pixels of the drawing between two labelled lines."""
+_RED, _YELLOW, _GREEN, _BLUE, _WHITE = (60, 60, 255), (0, 220, 255), (80, 220, 80), (255, 160, 60), (255, 255, 255)
+
+
+def draw_grid(picture: bytes, camera: Camera, note: str = "") -> bytes:
+    """A JPEG. Labels are pixels of the original, however much it is enlarged. `note` follows each name. Raises MissingExtra."""
+    try:
+        import cv2
+        import numpy as np
+    except ImportError as error:
+        raise MissingExtra("opencv-python", "detect") from error
+
+    image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise FrameBroken("OpenCV cannot decode this picture")
+    drawing = _Drawing(np.asarray(image, np.uint8), note)
+    drawing.grid()
+    for lane in camera.lanes:
+        drawing.lane(lane)
+    for number, line in enumerate(camera.lines):
+        drawing.line(line, (_YELLOW, _BLUE)[number % 2])
+    for signal in camera.signals:
+        drawing.box(signal.head, f"signal {signal.id}")
+    for point in camera.ground_points:
+        drawing.ground_point(point.px, f"{point.m[0]:g}, {point.m[1]:g} m")
+    drawing.grid_labels()
+    done, data = cv2.imencode(".jpg", drawing.image, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    assert done
+    return bytes(data)
+
+
+class _Drawing:
+    """Takes pixels of the original picture, draws on the enlarged one."""
+
+    def __init__(self, picture: "Image", note: str) -> None:
+        import cv2
+
+        self._height, self._width = picture.shape[:2]
+        self._scale = min(_LARGEST_SCALE, max(1, math.ceil(_LEAST_WIDTH / self._width)))
+        self._note = note
+        self.image = cv2.resize(picture, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_CUBIC)
+        wide = self._width * self._scale
+        self._step = next(step for step in (10, 20, 25, 50, 100, 200, 500) if step * self._scale >= _LEAST_STEP)
+        self._font = max(0.45, wide / 2800)
+        self._thick = max(2, round(wide / 900))
+
+    def grid(self) -> None:
+        """Lines at each step, half through which the picture shows, and ticks at each fifth."""
+        import cv2
+
+        lines = self.image.copy()
+        for x in range(self._step, self._width, self._step):
+            cv2.line(lines, self._at((x, 0)), self._at((x, self._height)), _WHITE, 1)
+            for y in range(0, self._height, self._step // 5):
+                cv2.line(lines, (x * self._scale - 3, y * self._scale), (x * self._scale + 3, y * self._scale), _WHITE, 1)
+        for y in range(self._step, self._height, self._step):
+            cv2.line(lines, self._at((0, y)), self._at((self._width, y)), _WHITE, 1)
+            for x in range(0, self._width, self._step // 5):
+                cv2.line(lines, (x * self._scale, y * self._scale - 3), (x * self._scale, y * self._scale + 3), _WHITE, 1)
+        self.image = cv2.addWeighted(lines, 0.5, self.image, 0.5, 0)
+
+    def grid_labels(self) -> None:
+        for x in range(self._step, self._width, self._step):
+            self._label(str(x), (x * self._scale + 3, 0))
+        for y in range(self._step, self._height, self._step):
+            self._label(str(y), (3, y * self._scale - 5))
+
+    def lane(self, lane: Lane) -> None:
+        import cv2
+        import numpy as np
+
+        cv2.polylines(self.image, [np.array([self._at(corner) for corner in lane.polygon], np.int32)], True, _GREEN, self._thick)
+        cv2.arrowedLine(self.image, self._at(lane.along[0]), self._at(lane.along[1]), _GREEN, self._thick, tipLength=0.06)
+        self._name(f"lane {lane.id}", lane.along[0], _GREEN)
+
+    def line(self, line: Line, colour: tuple[int, int, int]) -> None:
+        """With an arrow to its far side: the way in which vehicles cross it."""
+        import cv2
+
+        (x1, y1), (x2, y2) = line.points
+        middle = ((x1 + x2) / 2, (y1 + y2) / 2)
+        length = math.hypot(x2 - x1, y2 - y1)
+        across = ((y1 - y2) / length, (x2 - x1) / length)
+        far = (line.beyond[0] - middle[0]) * across[0] + (line.beyond[1] - middle[1]) * across[1]
+        reach = math.copysign(self._width / 25, far)
+        cv2.line(self.image, self._at(line.points[0]), self._at(line.points[1]), colour, self._thick)
+        tip = (middle[0] + across[0] * reach, middle[1] + across[1] * reach)
+        cv2.arrowedLine(self.image, self._at(middle), self._at(tip), colour, self._thick, tipLength=0.3)
+        self._name(f"line {line.id}", line.points[0], colour)
+
+    def box(self, head: tuple[float, float, float, float], name: str) -> None:
+        import cv2
+
+        cv2.rectangle(self.image, self._at(head[:2]), self._at(head[2:]), _RED, self._thick)
+        self._name(name, (head[0], head[3]), _RED, below=True)
+
+    def ground_point(self, point: tuple[float, float], text: str) -> None:
+        import cv2
+
+        cv2.drawMarker(self.image, self._at(point), _WHITE, cv2.MARKER_CROSS, 6 * self._thick, self._thick)
+        self._label(text, (self._at(point)[0] + 8, self._at(point)[1] - 4))
+
+    def _name(self, text: str, point: tuple[float, float], colour: tuple[int, int, int], *, below: bool = False) -> None:
+        x, y = self._at(point)
+        offset = round(40 * self._font) if below else -4 * self._thick
+        self._label(f"{text}{self._note}", (min(max(x, 2), self.image.shape[1] - 60), y + offset), colour)
+
+    def _label(self, text: str, at: tuple[int, int], colour: tuple[int, int, int] = _WHITE) -> None:
+        """On a dark plate, so that it can be read over any road. `at` is its lower left corner, in pixels of the enlarged picture."""
+        import cv2
+
+        (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, self._font, 1)
+        x, y = at[0], min(max(at[1], height + 2), self.image.shape[0] - below - 2)
+        cv2.rectangle(self.image, (x - 2, y - height - 2), (x + width + 2, y + below), (40, 40, 40), -1)
+        cv2.putText(self.image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, self._font, colour, 1, cv2.LINE_AA)
+
+    def _at(self, point: tuple[float, ...]) -> tuple[int, int]:
+        return round(point[0] * self._scale), round(point[1] * self._scale)

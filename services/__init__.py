@@ -1,0 +1,31 @@
+"""Real servers on loopback, for tests, benchmarks and developers: Kafka, PostgreSQL, an S3 server, a camera.
+
+    with running_kafka() as kafka, running_postgres() as postgres:
+        kafka.address, postgres.address
+        kafka.kill()   # as when the power fails
+        kafka.start()  # on the same port and data
+
+Each needs programs that pip does not bring; `ServiceMissing` says which, and how they are had. `scripts/services` is the command.
+"""
+
+from services.kafka import kafka_server, running_kafka
+from services.postgres import postgres_server, running_postgres
+from services.process import Server, ServiceError, ServiceMissing, free_port
+from services.rtsp import rtsp_server, running_rtsp
+from services.s3 import S3Server, running_s3, s3_server
+
+__all__ = [
+    "S3Server",
+    "Server",
+    "ServiceError",
+    "ServiceMissing",
+    "free_port",
+    "kafka_server",
+    "postgres_server",
+    "rtsp_server",
+    "running_kafka",
+    "running_postgres",
+    "running_rtsp",
+    "running_s3",
+    "s3_server",
+]

@@ -1,0 +1,142 @@
+"""A real Apache Kafka, one broker that is its own controller (KRaft), from Maven Central or from `KAFKA_HOME`."""
+
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from services.process import Server, ServiceError, ServiceMissing, cache_folder, free_port, in_folder, running
+
+VERSION: Final = "4.3.1"
+_JARS: Final = (
+    ("org.apache.kafka", "kafka_2.13", VERSION),
+    ("org.apache.kafka", "kafka-tools", VERSION),
+    ("org.slf4j", "slf4j-simple", "1.7.36"),
+)
+_POM: Final = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>etle</groupId><artifactId>kafka</artifactId><version>1</version>
+  <dependencies>
+{dependencies}
+  </dependencies>
+</project>
+"""
+_DEPENDENCY: Final = "    <dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+_PROPERTIES: Final = """process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+num.partitions=4
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+message.max.bytes=8388608
+auto.create.topics.enable=false
+"""
+
+
+def java() -> Path:
+    found = shutil.which("java")
+    if found is None:
+        raise ServiceMissing("Kafka needs Java 17 or newer: apt-get install default-jre-headless")
+    return Path(found)
+
+
+def kafka_jars() -> Path:
+    """The folder of Kafka's jars. Raises ServiceMissing if there are none and no Maven to fetch them."""
+    if home := os.environ.get("KAFKA_HOME"):
+        jars = Path(home) / "libs"
+        if not any(jars.glob("kafka_*.jar")):
+            raise ServiceMissing(f"KAFKA_HOME is {home}, and {jars} holds no Kafka")
+        return jars
+    folder = cache_folder() / f"kafka-{VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "libs").is_dir() or _pom() != _fetched(folder):
+            _fetch(folder)
+    return folder / "libs"
+
+
+def kafka_server(folder: Path, *, port: int | None = None, heap_mb: int = 512) -> Server:
+    """Not yet started; its data lies in `folder`, which is laid out at the first use. Raises ServiceMissing, ServiceError."""
+    port = port or free_port()
+    program, classes = java(), f"{kafka_jars()}/*"
+    settings, data = folder / "server.properties", folder / "kafka-data"
+    settings.write_text(_PROPERTIES.format(port=port, controller=free_port(), data=data))
+    if not (data / "meta.properties").exists():
+        tool: list[str | Path] = [program, "-Xmx128m", "-cp", classes, "kafka.tools.StorageTool"]
+        name = _run([*tool, "random-uuid"]).split()[-1]
+        _run([*tool, "format", "--standalone", "-t", name, "-c", settings])
+    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+    return Server(
+        name="kafka",
+        address=f"127.0.0.1:{port}",
+        port=port,
+        command=[program, f"-Xmx{heap_mb}m", "-XX:+ExitOnOutOfMemoryError", quiet, "-cp", classes, "kafka.Kafka", settings],
+        folder=folder,
+        answers=lambda: serves(port),
+    )
+
+
+@contextmanager
+def running_kafka(folder: Path | None = None, *, port: int | None = None, heap_mb: int = 512) -> Iterator[Server]:
+    """`address` is its host:port. Without a folder its data is gone at the end."""
+    with in_folder(folder) as place, running(kafka_server(place, port=port, heap_mb=heap_mb)) as server:
+        yield server
+
+
+def serves(port: int) -> bool:
+    """True if the broker answers a Metadata request with itself: only then can a client use it."""
+    request = struct.pack(">hhih4si", 3, 1, 1, 4, b"etle", 0)  # Metadata, version 1, correlation 1, of the client "etle", no topics
+    with suppress(OSError, struct.error), socket.create_connection(("127.0.0.1", port), timeout=2) as broker:
+        broker.sendall(struct.pack(">i", len(request)) + request)
+        with broker.makefile("rb") as answer:
+            _size, _correlation, brokers = struct.unpack(">iii", answer.read(12))
+            return int(brokers) > 0
+    return False
+
+
+def _pom() -> str:
+    return _POM.format(dependencies="\n".join(_DEPENDENCY.format(*jar) for jar in _JARS))
+
+
+def _fetched(folder: Path) -> str:
+    """What the jars were fetched by; empty if none were, or not to the end."""
+    mark = folder / "libs" / "pom.xml"
+    return mark.read_text() if mark.exists() else ""
+
+
+def _fetch(folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise ServiceMissing("Kafka comes with Maven (apt-get install maven), or unpack it yourself and set KAFKA_HOME to its folder")
+    (folder / "pom.xml").write_text(_pom())
+    new = folder / "libs.new"
+    shutil.rmtree(new, ignore_errors=True)
+    _run([maven, "-B", "-q", "-f", folder / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={new}"])
+    (new / "pom.xml").write_text(_pom())
+    shutil.rmtree(folder / "libs", ignore_errors=True)
+    new.rename(folder / "libs")
+
+
+def _run(command: Sequence[str | Path]) -> str:
+    done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ServiceError(f"{Path(command[0]).name} failed: {(done.stdout + done.stderr).strip()[-1500:]}")
+    return done.stdout

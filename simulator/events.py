@@ -1,0 +1,94 @@
+"""What the vehicles did at the western line, from their tracks alone.
+
+`red_light`: the front crosses the painted line on red and enters the box on that same red. `stop_line`: it crosses the line on red and
+does not enter the box on that red. Who crosses on green or yellow and then stands has broken neither.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from simulator.demand import Vehicle
+from simulator.layout import BOX_X, CYCLE_S, LINE_X, signal_age_s, signal_at
+from simulator.traffic import Sighting, Track, Traffic
+
+STANDS_MPS = 0.3
+STOOD_S = 2.0  # who has stood past the line for so long has stopped there, for anyone who watches
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """The front of a vehicle on the western approach met the line, and perhaps later the box."""
+
+    vehicle: Vehicle
+    line_s: float
+    box_s: float | None
+    speed_kmh: float
+    stood_s: float | None
+    """Since when it stood between line and box for the first time; None if it never did."""
+
+    @property
+    def stood_past_line(self) -> bool:
+        return self.stood_s is not None
+
+    @property
+    def lamp(self) -> str:
+        return signal_at(self.line_s)
+
+    @property
+    def red_age_s(self) -> float:
+        return signal_age_s(self.line_s)
+
+    @property
+    def rule(self) -> str | None:
+        if self.lamp != "red":
+            return None
+        entered = self.box_s is not None and signal_at(self.box_s) == "red" and self.box_s // CYCLE_S == self.line_s // CYCLE_S
+        return "red_light" if entered else "stop_line"
+
+    @property
+    def decided_s(self) -> float:
+        """From when on it cannot turn out otherwise: in the box on red; stood past the line for a while, or until the red ended."""
+        if self.rule == "red_light" and self.box_s is not None:
+            return self.box_s
+        red_ends_s = (self.line_s // CYCLE_S + 1) * CYCLE_S
+        return red_ends_s if self.stood_s is None else min(red_ends_s, self.stood_s + STOOD_S)
+
+    @property
+    def behaviour(self) -> str:
+        if self.rule:
+            return self.rule
+        return f"crosses_{self.lamp}_stands_past_line" if self.stood_past_line else f"crosses_{self.lamp}"
+
+    def moments(self) -> list[float]:
+        return [self.line_s] + ([self.box_s] if self.box_s is not None else [])
+
+
+def crossings(traffic: Traffic) -> list[Crossing]:
+    found = []
+    for vehicle_id, track in traffic.tracks.items():
+        vehicle = traffic.vehicles[vehicle_id]
+        if vehicle.arm != "W":
+            continue
+        line_s, speed = _passes(track, LINE_X)
+        if line_s is None:
+            continue
+        box_s, _ = _passes(track, BOX_X)
+        between = (s for s in track if s.sim_s > line_s and (box_s is None or s.sim_s < box_s))
+        stood_s = next((s.sim_s for s in between if s.speed_mps < STANDS_MPS), None)
+        found.append(Crossing(vehicle, line_s, box_s, speed * 3.6, stood_s))
+    return found
+
+
+def stops_before_line(track: Track) -> list[Sighting]:
+    """Where a vehicle of the western approach stood with its front before the line, within the camera's reach."""
+    return [s for s in track if s.speed_mps < STANDS_MPS and LINE_X - 12 < s.x < LINE_X]
+
+
+def _passes(track: Track, x: float) -> tuple[float | None, float]:
+    """When the front met x, and how fast (m/s), both linear between two steps."""
+    for before, after in pairwise(track):
+        if before.x < x <= after.x:
+            part = (x - before.x) / (after.x - before.x)
+            moment = before.sim_s + part * (after.sim_s - before.sim_s)
+            return moment, before.speed_mps + part * (after.speed_mps - before.speed_mps)
+    return None, 0.0

@@ -1,0 +1,72 @@
+"""What lies between the scene and the file: a lens that is not perfect, a sensor that is noisy, a clock burnt in, H.264."""
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from simulator.layout import FPS
+
+Picture = NDArray[np.uint8]
+BLUR_SIGMA_PX = 0.55
+GREY_NOISE, COLOUR_NOISE = 2.0, 0.9
+
+
+class Sensor:
+    """Softens and roughens a picture; the same seed and the same order give the same pictures."""
+
+    def __init__(self, width: int, height: int, seed: int, label: str) -> None:
+        self._rng = np.random.default_rng(seed)
+        # Drawing two million normal numbers costs more than rendering: a few sheets, shifted at random, do as well.
+        grey = self._rng.normal(0, GREY_NOISE, (4, height, width, 1))
+        self._sheets = (grey + self._rng.normal(0, COLOUR_NOISE, (4, height, width, 3))).astype(np.float32)
+        self._label = label
+        self._font = ImageFont.truetype("DejaVuSans-Bold.ttf", round(height / 40))
+        self._scale = height / 1080
+
+    def expose(self, scene: Picture, at: datetime) -> Picture:
+        soft = cv2.GaussianBlur(scene, (0, 0), BLUR_SIGMA_PX * max(self._scale, 0.5)).astype(np.float32)
+        sheet = self._sheets[self._rng.integers(len(self._sheets))]
+        shifted = np.roll(sheet, tuple(int(n) for n in self._rng.integers(0, sheet.shape[:2])), axis=(0, 1))
+        return self._caption(np.clip(soft + shifted, 0, 255).astype(np.uint8), at)
+
+    def _caption(self, picture: Picture, at: datetime) -> Picture:
+        text = f"{self._label}  {at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 100000}"
+        tall = round(44 * self._scale)
+        top = picture.shape[0] - tall - round(8 * self._scale)
+        strip = Image.fromarray(picture[top : top + tall])
+        place = (round(24 * self._scale), round(6 * self._scale))
+        ImageDraw.Draw(strip).text(place, text, (255, 255, 255), self._font, stroke_width=2, stroke_fill=(0, 0, 0))
+        picture[top : top + tall] = np.asarray(strip)
+        return picture
+
+
+class Clip:
+    """An MP4 being written, frame by frame."""
+
+    def __init__(self, path: Path, width: int, height: int, crf: int) -> None:
+        self._container = av.open(str(path), "w")
+        self._stream = self._container.add_stream("libx264", rate=FPS)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        self._stream.options = {"crf": str(crf), "preset": "slow", "threads": "1", "g": "50"}
+        self._stream.codec_context.time_base = Fraction(1, FPS)
+        self._count = 0
+
+    def add(self, picture: Picture) -> None:
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts = self._count
+        self._count += 1
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        self._container.mux(self._stream.encode())
+        self._container.close()
+
+
+def clock(starts_at: str, seconds: float) -> datetime:
+    return datetime.fromisoformat(starts_at) + timedelta(seconds=seconds)
