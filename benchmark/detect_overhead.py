@@ -16,20 +16,20 @@ from typing import Any
 from benchmark import report
 from etle.clock import SystemClock
 from etle.config.packaged import configs_folder
-from etle.config.site import Camera, Site, load_site
+from etle.config.site import CameraSettings, Site, load_site
 from etle.types import Digest, Frame
-from ingest.frame_loss import Losses
+from ingest.frame_loss import FrameLossCounter
 from ingest.sources.open import open_source
 from models.vehicles.onnx_detector import OnnxVehicleDetector
 from pipeline.assembly import Engines, build_stage, open_engines, shipped_law
-from pipeline.detect.state import Memory
+from pipeline.detect.state import StageState
 from pipeline.frames.decode import decode
 
 CHUNK = 20
 
 
 @dataclass(slots=True)
-class Spent:
+class StageTime:
     cpu_s: float = 0.0
     wall_s: float = 0.0
 
@@ -53,14 +53,14 @@ def main() -> None:
     report.save(args.json, {"ratio": ratio, "ratio_wall": wall, "frames": frames, "cameras": rows})
 
 
-def _measured(site: Site, camera: Camera) -> dict[str, Any]:
+def _measured(site: Site, camera: CameraSettings) -> dict[str, Any]:
     engines = open_engines(site.detect)
     detector = engines.detector
     if not isinstance(detector, OnnxVehicleDetector):
         raise SystemExit("the bare session is that of the onnx engine: leave `engine` as it is")
-    stage = build_stage(site, camera, engines, shipped_law(), Memory(made_by=Digest("0" * 64), run="benchmark"))
+    stage = build_stage(site, camera, engines, shipped_law(), StageState(made_by=Digest("0" * 64), run="benchmark"))
     frames = frames_of(camera)
-    of_stage, of_bare, found = Spent(), Spent(), 0
+    of_stage, of_bare, found = StageTime(), StageTime(), 0
     warm(engines, frames[0])
     for first in range(0, len(frames), CHUNK):
         chunk = frames[first : first + CHUNK]
@@ -85,8 +85,8 @@ def _measured(site: Site, camera: Camera) -> dict[str, Any]:
     }
 
 
-def frames_of(camera: Camera) -> Sequence[Frame]:
-    return list(open_source(camera.camera_id, camera.source, SystemClock(), Losses()).frames())
+def frames_of(camera: CameraSettings) -> Sequence[Frame]:
+    return list(open_source(camera.camera_id, camera.source, SystemClock(), FrameLossCounter()).frames())
 
 
 def warm(engines: Engines, frame: Frame) -> None:

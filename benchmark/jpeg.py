@@ -35,7 +35,7 @@ OURS = f"etle, quantiser {QUANTISER}"
 
 
 @dataclass(slots=True)
-class Tally:
+class QualityTotals:
     sizes: list[int] = field(default_factory=list)
     psnr_db: list[float] = field(default_factory=list)
     ssim: list[float] = field(default_factory=list)
@@ -56,7 +56,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     ways: dict[str, Encode] = {f"etle, quantiser {quantiser}": JpegEncoder(quantiser).encode for quantiser in QUANTISERS}
     ways |= {f"OpenCV, quality {quality}": opencv(quality) for quality in QUALITIES}
-    tallies = {way: Tally() for way in ways}
+    tallies = {way: QualityTotals() for way in ways}
     decode_ms, pictures = [], 0
     for picture, spent_ms in decoded(args.video, args.every):
         decode_ms.append(spent_ms)
@@ -94,7 +94,7 @@ def opencv(quality: int) -> Encode:
     return encode
 
 
-def measure(picture: Any, ways: dict[str, Encode], tallies: dict[str, Tally]) -> None:
+def measure(picture: Any, ways: dict[str, Encode], tallies: dict[str, QualityTotals]) -> None:
     wanted = cv2.cvtColor(picture.to_ndarray(format="bgr24"), cv2.COLOR_BGR2GRAY)
     for way, encode in ways.items():
         begun = time.process_time()

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import report
-from benchmark.detect_overhead import Spent, frames_of, warm
+from benchmark.detect_overhead import StageTime, frames_of, warm
 from benchmark.torch_yolo import torch_yolo
 from etle.config.packaged import configs_folder
-from etle.config.site import Camera, Site, load_site
+from etle.config.site import CameraSettings, Site, load_site
 from etle.types import Digest, Frame
 from models.weights.locate import weight
 from pipeline.assembly import build_stage, open_engines, shipped_law
-from pipeline.detect.state import Memory
+from pipeline.detect.state import StageState
 from pipeline.frames.decode import decode
 
 VEHICLES = [2, 3, 5, 7]
@@ -51,13 +51,13 @@ def _mean(rows: Sequence[dict[str, Any]], name: str) -> float:
     return float(sum(row["cpu_ms"] * row["of"] for row in own) / sum(row["of"] for row in own))
 
 
-def _measured(site: Site, camera: Camera, scripts: dict[str, Script], every: int) -> list[dict[str, Any]]:
+def _measured(site: Site, camera: CameraSettings, scripts: dict[str, Script], every: int) -> list[dict[str, Any]]:
     frames = frames_of(camera)
     rows = [_row(camera, "etle", len(frames), len(frames), _of_stage(site, camera, frames))]
     sample = [decode(frame) for frame in frames[::every]]
     for name, script in scripts.items():
         script(sample[0])  # the first call opens things
-        spent, read = Spent(), 0
+        spent, read = StageTime(), 0
         for image in sample:
             with spent.counting():
                 read += script(image)
@@ -65,16 +65,16 @@ def _measured(site: Site, camera: Camera, scripts: dict[str, Script], every: int
     return rows
 
 
-def _row(camera: Camera, what: str, of: int, frames: int, spent_and_read: tuple[Spent, int]) -> dict[str, Any]:
+def _row(camera: CameraSettings, what: str, of: int, frames: int, spent_and_read: tuple[StageTime, int]) -> dict[str, Any]:
     spent, read = spent_and_read
     return {"camera": camera.id, "what": what, "of": of, "frames": frames, "cpu_ms": 1e3 * spent.cpu_s / frames, "plates read": read}
 
 
-def _of_stage(site: Site, camera: Camera, frames: Sequence[Frame]) -> tuple[Spent, int]:
+def _of_stage(site: Site, camera: CameraSettings, frames: Sequence[Frame]) -> tuple[StageTime, int]:
     engines = open_engines(site.detect)
     warm(engines, frames[0])
-    stage = build_stage(site, camera, engines, shipped_law(), Memory(made_by=Digest("0" * 64), run="benchmark"))
-    spent, read = Spent(), 0
+    stage = build_stage(site, camera, engines, shipped_law(), StageState(made_by=Digest("0" * 64), run="benchmark"))
+    spent, read = StageTime(), 0
     with spent.counting():
         for frame in frames:
             read += sum(len(parcel.violation.plate.sightings) for parcel in stage.process(frame))

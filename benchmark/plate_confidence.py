@@ -18,35 +18,35 @@ import numpy as np
 import yaml
 
 from benchmark.report import parser, save, show
-from etle.config.site import Detection
+from etle.config.site import DetectionSettings
 from etle.protocols import PlateReader
 from etle.types import PlateSighting
 from pipeline.assembly import open_engines
-from pipeline.evaluation.dataset import Truth, load_truth
+from pipeline.evaluation.dataset import Dataset, load_truth
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.statistics import Share, coverage_at, error_curve
-from pipeline.plates.confidence import Confidence, Signs, as_numbers
+from pipeline.plates.confidence import ConfidenceFeatures, ConfidenceModel, as_numbers
 from pipeline.plates.photo import read_box, read_crop
 from pipeline.plates.voting import LEAST_READS, best_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NAMES = ("constant", *(field.name for field in fields(Signs)))
+_NAMES = ("constant", *(field.name for field in fields(ConfidenceFeatures)))
 _RIDGE = 1.0
 """Keeps coefficients small where a few hundred plates say little."""
 _STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    signs: Signs
+class ConfidenceExample:
+    signs: ConfidenceFeatures
     right: bool
     several: bool
     """Whether there were enough reads that it may be certain at all."""
 
 
-def examples(truth: Truth, readers: Sequence[PlateReader], at: datetime) -> Iterator[tuple[Example, ...]]:
+def examples(truth: Dataset, readers: Sequence[PlateReader], at: datetime) -> Iterator[tuple[ConfidenceExample, ...]]:
     """For each plate: by all readers together, then by each."""
     for number, (true, sightings) in enumerate(_read(truth, readers, at), 1):
         if number % 100 == 0:
@@ -55,7 +55,7 @@ def examples(truth: Truth, readers: Sequence[PlateReader], at: datetime) -> Iter
         yield tuple(example for some in (sightings, *alone) if (example := _example(true, some)))
 
 
-def _read(truth: Truth, readers: Sequence[PlateReader], at: datetime) -> Iterator[tuple[str, tuple[PlateSighting, ...]]]:
+def _read(truth: Dataset, readers: Sequence[PlateReader], at: datetime) -> Iterator[tuple[str, tuple[PlateSighting, ...]]]:
     for picture in truth.photos or ():
         image = load(picture.path)
         for plate in picture.plates:
@@ -66,15 +66,15 @@ def _read(truth: Truth, readers: Sequence[PlateReader], at: datetime) -> Iterato
             yield picture.plates[0].text, read_crop(load(picture.path), readers, at).sightings
 
 
-def _example(true: str, sightings: Sequence[PlateSighting]) -> Example | None:
+def _example(true: str, sightings: Sequence[PlateSighting]) -> ConfidenceExample | None:
     best = best_text(sightings)
     if best is None:
         return None
     text, signs = best
-    return Example(signs, text == true, len({s.read.reader for s in sightings if s.read.text == text}) >= LEAST_READS)
+    return ConfidenceExample(signs, text == true, len({s.read.reader for s in sightings if s.read.text == text}) >= LEAST_READS)
 
 
-def fitted(given: Sequence[Example]) -> dict[str, float]:
+def fitted(given: Sequence[ConfidenceExample]) -> dict[str, float]:
     """Maximum likelihood with a ridge, by Newton's method. Nothing that speaks for a text may count against it: no sign is negative."""
     x, y = _matrix(given), np.array([example.right for example in given], float)
     held = np.zeros(len(_NAMES), bool)
@@ -97,11 +97,11 @@ def _newton(x: "NDArray[np.float64]", y: "NDArray[np.float64]", held: "NDArray[n
     return beta
 
 
-def _matrix(given: Sequence[Example]) -> "NDArray[np.float64]":
+def _matrix(given: Sequence[ConfidenceExample]) -> "NDArray[np.float64]":
     return np.array([[1.0, *as_numbers(example.signs).values()] for example in given])
 
 
-def certain_from(confidence: Confidence, given: Sequence[Example], promise: float) -> float:
+def certain_from(confidence: ConfidenceModel, given: Sequence[ConfidenceExample], promise: float) -> float:
     """The least probability above which at most that share of plates is wrong."""
     ranked = sorted(((confidence.probability(e.signs), e.right) for e in given if e.several), reverse=True)
     wrong, least = 0, 0.999
@@ -119,7 +119,7 @@ def main() -> None:
     arguments.add_argument("--limit", type=int, metavar="N", help="only N pictures of each table, spread evenly")
     arguments.add_argument("--out", type=Path, metavar="FILE", help="write the table that etle reads")
     args = arguments.parse_args()
-    engines = open_engines(Detection())
+    engines = open_engines(DetectionSettings())
     plates = list(examples(load_truth(args.folder, args.limit), engines.readers, datetime.now(UTC)))
     halves = [[e for i, group in enumerate(plates) if i % 2 == half for e in group] for half in (0, 1)]
     told = [_held_back(halves[half], halves[1 - half], args.promise) for half in (0, 1)]
@@ -131,13 +131,13 @@ def main() -> None:
     save(args.json, {"held_back": told, "coefficients": confidence.coefficients, "certain_from": confidence.certain_from, "n": len(plates)})
 
 
-def _confidence(given: Sequence[Example], promise: float, measured_on: str) -> Confidence:
-    draft = Confidence(measured_on=measured_on, certain_from=0.9, coefficients=fitted(given))
+def _confidence(given: Sequence[ConfidenceExample], promise: float, measured_on: str) -> ConfidenceModel:
+    draft = ConfidenceModel(measured_on=measured_on, certain_from=0.9, coefficients=fitted(given))
     least = certain_from(draft, given, promise)
-    return Confidence(measured_on=measured_on, certain_from=least, coefficients=draft.coefficients)
+    return ConfidenceModel(measured_on=measured_on, certain_from=least, coefficients=draft.coefficients)
 
 
-def _held_back(seen: Sequence[Example], unseen: Sequence[Example], promise: float) -> dict[str, object]:
+def _held_back(seen: Sequence[ConfidenceExample], unseen: Sequence[ConfidenceExample], promise: float) -> dict[str, object]:
     confidence = _confidence(seen, promise, "")
     judged = [(confidence.probability(e.signs), e.right) for e in unseen if e.several]
     certain = [right for probability, right in judged if probability >= confidence.certain_from]
@@ -151,7 +151,7 @@ def _held_back(seen: Sequence[Example], unseen: Sequence[Example], promise: floa
     }
 
 
-def _as_yaml(confidence: Confidence) -> str:
+def _as_yaml(confidence: ConfidenceModel) -> str:
     heading = (
         "# How probable it is that a voted plate is wholly right: a logistic regression over the signs in pipeline/plates/confidence.py.\n"
         "# Fitted and measured by: python -m benchmark.plate_confidence DIR --out configs/plates/confidence.yaml\n"

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from benchmark.report import parser, save, show
-from etle.config.site import Detection
+from etle.config.site import DetectionSettings
 from etle.types import Certainty, Plate
 from models.synthetic.plates import render_plate, seen
 from pipeline.assembly import open_engines
@@ -21,7 +21,7 @@ from pipeline.plates.photo import read_crop
 
 if TYPE_CHECKING:
     from etle.types import Image
-    from models.synthetic.plates import SeenPlate
+    from models.synthetic.plates import CapturedPlate
 
 _WIDTH, _HEIGHT, _CAPTION, _COLUMNS = 200, 84, 36, 8
 _RED, _INK = (40, 40, 220), (30, 30, 30)
@@ -32,7 +32,7 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, required=True, metavar="FILE", help="a JPEG or PNG")
     arguments.add_argument("--count", type=int, default=40, metavar="N", help="default: %(default)s")
     args = arguments.parse_args()
-    rng, readers, at = np.random.default_rng(args.seed), open_engines(Detection()).readers, datetime.now(UTC)
+    rng, readers, at = np.random.default_rng(args.seed), open_engines(DetectionSettings()).readers, datetime.now(UTC)
     drawn = [seen(render_plate(rng), rng) for _ in range(args.count)]
     read = [read_crop(plate.image, readers, at) for plate in drawn]
     tiles = [_tile(plate, what) for plate, what in zip(drawn, read, strict=True)]
@@ -42,7 +42,7 @@ def main() -> None:
     save(args.json, figures)
 
 
-def _figures(drawn: "list[SeenPlate]", read: list[Plate]) -> dict[str, int]:
+def _figures(drawn: "list[CapturedPlate]", read: list[Plate]) -> dict[str, int]:
     pairs = list(zip(drawn, read, strict=True))
     certain = [(plate, what) for plate, what in pairs if what.certainty is Certainty.CERTAIN]
     return {
@@ -56,7 +56,7 @@ def _figures(drawn: "list[SeenPlate]", read: list[Plate]) -> dict[str, int]:
     }
 
 
-def _tile(plate: "SeenPlate", what: Plate) -> "Image":
+def _tile(plate: "CapturedPlate", what: Plate) -> "Image":
     picture = cv2.resize(plate.image, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
     tile = cv2.copyMakeBorder(picture, 2, _CAPTION, 2, 2, cv2.BORDER_CONSTANT, value=(250, 250, 250))
     right = what.text == plate.text

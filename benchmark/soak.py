@@ -23,15 +23,15 @@ import yaml
 
 from benchmark import report
 from benchmark.faults.footage import DEMO
-from benchmark.faults.roles import Role
+from benchmark.faults.roles import ProcessRole
 from benchmark.faults.verification import violations_in
 from etle.config.site import load_site
 from etle.errors import EtleError
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaSubscriber
-from etle.kafka.security import Connection
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.signing import Signer
 from etle.storage.database import Database
 from services import running_kafka, running_postgres, running_rtsp
@@ -43,16 +43,16 @@ QUARTER: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ResourceSample:
     """At one role and its children."""
 
     private_mb: float
     open_files: int
 
 
-def look_at(pid: int) -> Look:
+def look_at(pid: int) -> ResourceSample:
     family = [pid, *_descendants(pid)]
-    return Look(private_mb=sum(map(_private_mb, family)), open_files=sum(map(_open_files, family)))
+    return ResourceSample(private_mb=sum(map(_private_mb, family)), open_files=sum(map(_open_files, family)))
 
 
 def _descendants(pid: int) -> Iterator[int]:
@@ -84,10 +84,10 @@ def soak(folder: Path, minutes: float, warm_up: float) -> dict[str, Any]:
         document = yaml.safe_load(DEMO.read_text())
         cameras = [opened.enter_context(running_rtsp(DEMO.parent / camera["source"]["file"])) for camera in document["cameras"]]
         path = _site_file(folder, document, kafka.address, [camera.address for camera in cameras])
-        connection = Connection(servers=(kafka.address,), broker=load_site(path, {}).broker)
+        connection = BrokerConnection(servers=(kafka.address,), broker=load_site(path, {}).broker)
         create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
         names = {"ETLE_KAFKA": kafka.address, "ETLE_DATABASE": postgres.address, "ETLE_DATA": str(folder / "data")}
-        roles = [Role(name, [name, path], names, folder) for name in ("write", "detect", "ingest")]
+        roles = [ProcessRole(name, [name, path], names, folder) for name in ("write", "detect", "ingest")]
         for role in roles:
             opened.callback(role.stop)
             role.start()
@@ -108,9 +108,9 @@ def _site_file(folder: Path, document: dict[str, Any], kafka: str, addresses: Se
     return path
 
 
-def _watched(roles: Sequence[Role], minutes: float, warm_up: float) -> dict[str, list[Look]]:
+def _watched(roles: Sequence[ProcessRole], minutes: float, warm_up: float) -> dict[str, list[ResourceSample]]:
     """What was seen of each role after the warm-up."""
-    series: dict[str, list[Look]] = {role.name: [] for role in roles}
+    series: dict[str, list[ResourceSample]] = {role.name: [] for role in roles}
     began = told = time.monotonic()
     while (now := time.monotonic() - began) < (warm_up + minutes) * 60:
         time.sleep(EVERY_S)
@@ -125,9 +125,9 @@ def _watched(roles: Sequence[Role], minutes: float, warm_up: float) -> dict[str,
     return series
 
 
-def _done(connection: Connection, address: str) -> dict[str, int]:
+def _done(connection: BrokerConnection, address: str) -> dict[str, int]:
     """Frames that went through Kafka, and cases that are in the database."""
-    subscriber, database = KafkaSubscriber(connection, "soak", Names().frames, "soak"), Database(address)
+    subscriber, database = KafkaSubscriber(connection, "soak", TopicNames().frames, "soak"), Database(address)
     try:
         frames = sum(subscriber.end(partition) for partition in range(connection.broker.frames.partitions))
         return {"frames": frames, "cases": len(violations_in(database))}
@@ -136,7 +136,7 @@ def _done(connection: Connection, address: str) -> dict[str, int]:
         database.close()
 
 
-def _row(name: str, looks: Sequence[Look]) -> dict[str, Any]:
+def _row(name: str, looks: Sequence[ResourceSample]) -> dict[str, Any]:
     some = max(1, round(QUARTER * len(looks)))
     first, last = looks[:some], looks[-some:]
     row: dict[str, Any] = {"role": name, "looks": len(looks)}

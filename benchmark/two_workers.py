@@ -23,18 +23,18 @@ import yaml
 from kafka.partitioner.default import murmur2
 
 from benchmark.faults.footage import DEMO
-from benchmark.faults.roles import Role
+from benchmark.faults.roles import ProcessRole
 from etle.clock import SystemClock
 from etle.config.site import load_site
 from etle.errors import EtleError
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher
-from etle.kafka.security import Connection
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.types import CameraId, Frame
 from etle.wire import frame_to_wire
-from ingest.frame_loss import Losses
+from ingest.frame_loss import FrameLossCounter
 from ingest.sources.open import open_source
 from services import free_port, running_kafka
 
@@ -57,7 +57,7 @@ def names_that_spread(count: int) -> list[str]:
 def footage(fps: float, most: int) -> list[Frame]:
     site = load_site(DEMO, {})
     source = site.cameras[0].source.model_copy(update={"fps": fps})
-    frames = open_source(site.cameras[0].camera_id, source, SystemClock(), Losses(), timezone=ZoneInfo(site.timezone)).frames()
+    frames = open_source(site.cameras[0].camera_id, source, SystemClock(), FrameLossCounter(), timezone=ZoneInfo(site.timezone)).frames()
     return [frame for frame, _ in zip(frames, range(most), strict=False)]
 
 
@@ -78,19 +78,19 @@ def rate(folder: Path, kafka: str, workers: int, frames: Sequence[Frame]) -> flo
     cameras, prefix = names_that_spread(CAMERAS), f"workers-{workers}"
     path = site_file(folder, kafka, prefix, cameras)
     broker = load_site(path, {}).broker
-    connection = Connection(servers=(kafka,), broker=broker)
+    connection = BrokerConnection(servers=(kafka,), broker=broker)
     create_topics(planned(broker), KafkaTopicAdmin(connection))
     publisher = KafkaPublisher(connection, "two-workers")
     for frame in frames:
         for name in cameras:
             headers, value = frame_to_wire(replace(frame, camera=CameraId(name)))
-            publisher.publish(Names(prefix).frames, value, key=name.encode(), headers=headers)
+            publisher.publish(TopicNames(prefix).frames, value, key=name.encode(), headers=headers)
     publisher.flush()
     publisher.close()
     with ExitStack() as opened:
         ports = [free_port() for _ in range(workers)]
         for number, port in enumerate(ports):
-            role = Role(f"{prefix}-{number}", ["detect", path, "--metrics", str(port)], {"OMP_NUM_THREADS": "1"}, folder)
+            role = ProcessRole(f"{prefix}-{number}", ["detect", path, "--metrics", str(port)], {"OMP_NUM_THREADS": "1"}, folder)
             role.start()
             opened.callback(role.stop)
         return _measured(ports, len(frames) * CAMERAS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from etle.tally import CaseCounts, Tally
+from etle.tally import CaseCounts, ReviewerTally
 from etle.types import (
     Box,
     Case,
@@ -17,12 +17,12 @@ from etle.types import (
     EvidenceFile,
     Frame,
     Lamp,
-    Parcel,
     PlateBox,
     PlateRead,
     Verdict,
     Violation,
     ViolationId,
+    ViolationMessage,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class VehicleDetector(Protocol):
         ...
 
 
-class PlateFinder(Protocol):
+class PlateDetector(Protocol):
     name: str
     digest: Digest
 
@@ -105,7 +105,7 @@ class EvidenceStore(Protocol):
 class ViolationSink(Protocol):
     """Where finished violations go."""
 
-    def put(self, parcel: Parcel) -> bool:
+    def put(self, parcel: ViolationMessage) -> bool:
         """Safe when it returns: False if it was there already."""
         ...
 
@@ -179,4 +179,4 @@ class CaseStore(Protocol):
         """The cases that this reviewer has decided since then, the last decided first."""
         ...
 
-    def tally(self, reviewer: str, *, since: datetime) -> Tally: ...
+    def tally(self, reviewer: str, *, since: datetime) -> ReviewerTally: ...

@@ -24,7 +24,7 @@ class CaseCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class ReviewerTally:
     """What one reviewer did: each case counts once, by their last verdict on it."""
 
     verdicts: Mapping[Verdict, int]

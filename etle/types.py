@@ -368,7 +368,7 @@ class EvidenceFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class ViolationMessage:
     """A violation as it travels: with every file it names, so that it never points at a frame that retention has eaten."""
 
     violation: Violation

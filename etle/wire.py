@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from etle.errors import WireError
-from etle.types import CameraId, Digest, Frame, Parcel, Violation, digest_of
+from etle.types import CameraId, Digest, Frame, Violation, ViolationMessage, digest_of
 
 SCHEMA: Final = 1
 DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -50,7 +50,7 @@ class _Envelope:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SealedParcel:
     schema: int
-    body: Parcel
+    body: ViolationMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +59,14 @@ class _SealedViolation:
     body: Violation
 
 
-def parcel_to_wire(parcel: Parcel) -> bytes:
+def parcel_to_wire(parcel: ViolationMessage) -> bytes:
     _check(parcel)
     return msgspec.msgpack.encode(_SealedParcel(schema=SCHEMA, body=parcel))
 
 
-def parcel_from_wire(data: bytes) -> Parcel:
+def parcel_from_wire(data: bytes) -> ViolationMessage:
     """Raises WireError. The files' bytes are not hashed here: the writer does, before it keeps them."""
-    return _read(data, msgspec.msgpack.decode, Parcel, "parcel")
+    return _read(data, msgspec.msgpack.decode, ViolationMessage, "parcel")
 
 
 def violation_to_json(violation: Violation) -> str:

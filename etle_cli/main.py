@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from etle import __version__
 from etle.errors import EtleError
-from etle.observability.logs import LogForm, set_up_logs
+from etle.observability.logs import LogFormat, set_up_logs
 from etle_cli.commands import (
     check,
     database,
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 something was wrong and the message says what, 2 the command line was, 130 interrupted."""
     args = parser().parse_args(arguments)
     role = getattr(args, "log", None)
-    set_up_logs(LogForm(role or LogForm.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
+    set_up_logs(LogFormat(role or LogFormat.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
     try:
         code: int = args.run(args)
     except EtleError as error:

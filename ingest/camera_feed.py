@@ -9,18 +9,18 @@ from functools import partial
 from threading import Event
 from typing import Final
 
-from etle.config.site import Camera
+from etle.config.site import CameraSettings
 from etle.errors import EtleError
 from etle.protocols import Clock, FrameSource
 from etle.types import Frame
 from etle.wire import Sign, frame_to_wire
-from ingest.delivery.positions import UNWRITTEN, PositionFile
-from ingest.delivery.producer import Outlet
-from ingest.delivery.queued_message import Kept, Message, Outgoing
-from ingest.frame_loss import Loss, Losses
+from ingest.delivery.positions import UNWRITTEN, SourcePositionFile
+from ingest.delivery.producer import SpooledProducer
+from ingest.delivery.queued_message import DeliveryStatus, OutgoingMessage, QueuedMessage
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.live_buffer import LiveBuffer
 from ingest.sources.open import open_source
-from ingest.sources.reconnect import Pauses
+from ingest.sources.reconnect import ReconnectBackoff
 from ingest.sources.schedule import watched
 
 log = logging.getLogger(__name__)
@@ -30,31 +30,31 @@ _LOOK_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedReports:
+class FeedCallbacks:
     """Both are called from other threads."""
 
     captured: Callable[[Frame], None] = lambda frame: None
-    kept: Callable[[Frame, Kept], None] = lambda frame, kept: None
+    kept: Callable[[Frame, DeliveryStatus], None] = lambda frame, kept: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
+class FeedContext:
     """What all cameras of a box share."""
 
     zone: tzinfo
     clock: Clock
-    losses: Losses
-    pauses: Pauses
+    losses: FrameLossCounter
+    pauses: ReconnectBackoff
     topic: str
     sign: Sign
     largest_bytes: int
-    reports: FeedReports
+    reports: FeedCallbacks
 
 
 class CameraFeed:
     """`run` it in a thread of its own. A film ends; a live camera is watched until `stop`, whatever happens."""
 
-    def __init__(self, camera: Camera, wiring: Wiring, outlet: Outlet, position: PositionFile) -> None:
+    def __init__(self, camera: CameraSettings, wiring: FeedContext, outlet: SpooledProducer, position: SourcePositionFile) -> None:
         self.camera: Final = camera
         self.position: Final = position
         self.problem: str | None = None
@@ -66,7 +66,7 @@ class CameraFeed:
 
     def run(self) -> None:
         if self.camera.source.live and self.position.position.sequence is not None:
-            self._wiring.losses.count(self.camera.camera_id, Loss.GAP, "was not watched since this process ended")
+            self._wiring.losses.count(self.camera.camera_id, LossReason.GAP, "was not watched since this process ended")
         failures = 0
         while not self._stopped.is_set():
             if not self._watched():
@@ -137,14 +137,16 @@ class CameraFeed:
             frame = replace(frame, sequence=base + frame.sequence)
         wiring.reports.captured(frame)
         if len(frame.jpeg) > wiring.largest_bytes:
-            wiring.losses.count(frame.camera, Loss.TOO_LARGE, f"a picture of {len(frame.jpeg)} bytes; {wiring.largest_bytes} are the most")
+            wiring.losses.count(
+                frame.camera, LossReason.TOO_LARGE, f"a picture of {len(frame.jpeg)} bytes; {wiring.largest_bytes} are the most"
+            )
             return True
         headers, value = frame_to_wire(frame, wiring.sign)
-        message = Message(topic=wiring.topic, key=frame.camera.encode(), headers=tuple(headers), value=value)
-        return self._outlet.put(Outgoing(camera=frame.camera, message=message, kept=partial(self._kept, replace(frame, jpeg=b""))))
+        message = OutgoingMessage(topic=wiring.topic, key=frame.camera.encode(), headers=tuple(headers), value=value)
+        return self._outlet.put(QueuedMessage(camera=frame.camera, message=message, kept=partial(self._kept, replace(frame, jpeg=b""))))
 
-    def _kept(self, frame: Frame, kept: Kept) -> None:
-        if kept is Kept.LOST:
-            self._wiring.losses.count(frame.camera, Loss.UNSENT)
+    def _kept(self, frame: Frame, kept: DeliveryStatus) -> None:
+        if kept is DeliveryStatus.LOST:
+            self._wiring.losses.count(frame.camera, LossReason.UNSENT)
         self.position.safe(frame.sequence)
         self._wiring.reports.kept(frame, kept)

@@ -10,7 +10,7 @@ from etle.types import CameraId
 log = logging.getLogger(__name__)
 
 
-class Loss(StrEnum):
+class LossReason(StrEnum):
     UNDECODABLE = "undecodable"
     """A picture arrived broken, or its video builds it on a broken one, and was set aside."""
     DROPPED = "dropped"
@@ -29,19 +29,19 @@ class Loss(StrEnum):
     """A clock (of the camera, the file or this box) went back, or leapt ahead."""
 
 
-FRAMES_LOST = frozenset((Loss.UNDECODABLE, Loss.DROPPED, Loss.UNSENT, Loss.TOO_LARGE))
+FRAMES_LOST = frozenset((LossReason.UNDECODABLE, LossReason.DROPPED, LossReason.UNSENT, LossReason.TOO_LARGE))
 """Those that count frames."""
 
 
-class Losses:
+class FrameLossCounter:
     """Counters of every camera, safe to use from several threads. The last detail of each reason is kept for whoever asks why."""
 
     def __init__(self) -> None:
-        self._counts: dict[CameraId, Counter[Loss]] = {}
-        self._details: dict[CameraId, dict[Loss, str]] = {}
+        self._counts: dict[CameraId, Counter[LossReason]] = {}
+        self._details: dict[CameraId, dict[LossReason, str]] = {}
         self._lock = Lock()
 
-    def count(self, camera: CameraId, reason: Loss, detail: str = "", times: int = 1) -> None:
+    def count(self, camera: CameraId, reason: LossReason, detail: str = "", times: int = 1) -> None:
         if times < 1:
             return
         with self._lock:
@@ -51,15 +51,15 @@ class Losses:
         if detail:
             log.warning("%s: %s: %s", camera, reason, detail)
 
-    def snapshot(self) -> dict[CameraId, dict[Loss, int]]:
+    def snapshot(self) -> dict[CameraId, dict[LossReason, int]]:
         """A copy: by camera, every reason that occurred with its count."""
         with self._lock:
             return {camera: dict(counts) for camera, counts in self._counts.items()}
 
-    def of(self, camera: CameraId) -> dict[Loss, int]:
+    def of(self, camera: CameraId) -> dict[LossReason, int]:
         return self.snapshot().get(camera, {})
 
-    def last_detail(self, camera: CameraId, reason: Loss) -> str | None:
+    def last_detail(self, camera: CameraId, reason: LossReason) -> str | None:
         """What was said when this was last counted, such as the name of a broken file; None if nothing was."""
         with self._lock:
             return self._details.get(camera, {}).get(reason)

@@ -9,25 +9,25 @@ from threading import Event, Thread
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from etle.config.site import Camera, Site
-from etle.kafka.topics import Names
+from etle.config.site import CameraSettings, Site
+from etle.kafka.topics import TopicNames
 from etle.observability.health import Health
 from etle.observability.metrics import FrameOutcome, Metrics
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
 from etle.wire import Sign
-from ingest.camera_feed import CameraFeed, FeedReports, Wiring
-from ingest.delivery.broker_metrics import BrokerPause
-from ingest.delivery.positions import PositionFile
-from ingest.delivery.producer import Outlet, Watch
-from ingest.delivery.queued_message import Kept
-from ingest.delivery.sender import Connected, Sender
+from ingest.camera_feed import CameraFeed, FeedCallbacks, FeedContext
+from ingest.delivery.broker_metrics import BrokerPauseMetrics
+from ingest.delivery.positions import SourcePositionFile
+from ingest.delivery.producer import QueueCallbacks, SpooledProducer
+from ingest.delivery.queued_message import DeliveryStatus
+from ingest.delivery.sender import ClosablePublisher, Sender
 from ingest.delivery.spool import Spool
-from ingest.frame_loss import FRAMES_LOST, Loss, Losses
-from ingest.sources.reconnect import Pauses
+from ingest.frame_loss import FRAMES_LOST, FrameLossCounter, LossReason
+from ingest.sources.reconnect import ReconnectBackoff
 
 log = logging.getLogger(__name__)
-OUTCOMES: Final = {Kept.SENT: FrameOutcome.SENT, Kept.SPOOLED: FrameOutcome.SPOOLED}
+OUTCOMES: Final = {DeliveryStatus.SENT: FrameOutcome.SENT, DeliveryStatus.SPOOLED: FrameOutcome.SPOOLED}
 COUNTED: Final = (FrameOutcome.CAPTURED, FrameOutcome.SENT, FrameOutcome.SPOOLED, FrameOutcome.LOST)
 _TICK_S: Final = 1.0
 _JOIN_S: Final = 3.0
@@ -38,28 +38,28 @@ _MB: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class GatewayDeps:
     """What a box needs of the world. `connect` raises BrokerError."""
 
     folder: Path
     """Spool and positions lie in it."""
-    connect: Callable[[], Connected]
+    connect: Callable[[], ClosablePublisher]
     sign: Sign
     clock: Clock
     metrics: Metrics
     health: Health
-    source_name: Callable[[Camera], str]
+    source_name: Callable[[CameraSettings], str]
     """Changes when a camera's film is another one."""
 
 
-class Box:
-    def __init__(self, site: Site, cameras: Sequence[Camera], around: Surroundings) -> None:
+class EdgeGateway:
+    def __init__(self, site: Site, cameras: Sequence[CameraSettings], around: GatewayDeps) -> None:
         """Raises ConfigError if the folder cannot be used, or another process uses it."""
         self._site = site
         self._around = around
-        self._losses = Losses()
-        self._told: dict[tuple[CameraId, Loss], int] = {}
-        self._pauses = Pauses(Random().random)
+        self._losses = FrameLossCounter()
+        self._told: dict[tuple[CameraId, LossReason], int] = {}
+        self._pauses = ReconnectBackoff(Random().random)
         wiring = self._wiring()
         live = [camera for camera in cameras if camera.source.live]
         films = [camera for camera in cameras if not camera.source.live]
@@ -90,22 +90,22 @@ class Box:
     def _empty(self) -> bool:
         return all(outlet.drain(0) for outlet in (self._live, self._films) if outlet is not None)
 
-    def _wiring(self) -> Wiring:
+    def _wiring(self) -> FeedContext:
         around = self._around
-        return Wiring(
+        return FeedContext(
             zone=ZoneInfo(self._site.timezone),
             clock=around.clock,
             losses=self._losses,
             pauses=self._pauses,
-            topic=Names(self._site.broker.prefix).frames,
+            topic=TopicNames(self._site.broker.prefix).frames,
             sign=around.sign,
             largest_bytes=round(self._site.broker.frames.largest_mb * _MB),
-            reports=FeedReports(captured=self._captured, kept=self._kept),
+            reports=FeedCallbacks(captured=self._captured, kept=self._kept),
         )
 
-    def _feed(self, camera: Camera, wiring: Wiring, outlet: Outlet) -> CameraFeed:
+    def _feed(self, camera: CameraSettings, wiring: FeedContext, outlet: SpooledProducer) -> CameraFeed:
         self._around.metrics.expect(camera.id, *COUNTED)
-        position = PositionFile(self._around.folder / "positions", camera.camera_id, self._around.source_name(camera))
+        position = SourcePositionFile(self._around.folder / "positions", camera.camera_id, self._around.source_name(camera))
         return CameraFeed(camera, wiring, outlet, position)
 
     def _spool(self) -> Spool:
@@ -114,14 +114,14 @@ class Box:
             self._around.folder / "spool",
             settings.spool_mb * _MB,
             keep_free_bytes=settings.keep_free_mb * _MB,
-            lost=lambda camera, times: self._losses.count(CameraId(camera), Loss.UNSENT, "damaged in the spool", times),
+            lost=lambda camera, times: self._losses.count(CameraId(camera), LossReason.UNSENT, "damaged in the spool", times),
         )
 
-    def _outlet(self, name: str, spool: Spool | None) -> Outlet:
+    def _outlet(self, name: str, spool: Spool | None) -> SpooledProducer:
         health = self._around.health
         health.watch(name, _STUCK_S)
-        watch = Watch(kept=self._drained, trouble=BrokerPause(self._around.metrics), turned=lambda: health.turned(name))
-        return Outlet(Sender(self._around.connect), spool, self._pauses, watch)
+        watch = QueueCallbacks(kept=self._drained, trouble=BrokerPauseMetrics(self._around.metrics), turned=lambda: health.turned(name))
+        return SpooledProducer(Sender(self._around.connect), spool, self._pauses, watch)
 
     def _captured(self, frame: Frame) -> None:
         metrics = self._around.metrics
@@ -130,13 +130,13 @@ class Box:
         if frame.clock_error_s is not None:
             metrics.clock_skew(frame.camera, frame.clock_error_s)
 
-    def _kept(self, frame: Frame, kept: Kept) -> None:
+    def _kept(self, frame: Frame, kept: DeliveryStatus) -> None:
         if kept in OUTCOMES:  # what is lost is counted with all other losses
             self._around.metrics.frame(frame.camera, OUTCOMES[kept])
 
-    def _drained(self, camera: CameraId, kept: Kept, times: int) -> None:
-        if kept is Kept.LOST:
-            self._losses.count(camera, Loss.UNSENT, "", times)
+    def _drained(self, camera: CameraId, kept: DeliveryStatus, times: int) -> None:
+        if kept is DeliveryStatus.LOST:
+            self._losses.count(camera, LossReason.UNSENT, "", times)
         else:
             self._around.metrics.frame(camera, FrameOutcome.SENT, times)
 
@@ -151,7 +151,7 @@ class Box:
             frames, size = self._live.spooled()
             self._around.metrics.spool(frames=frames, bytes_=size, limit_bytes=self._site.ingest.spool_mb * _MB)
 
-    def _tell(self, camera: CameraId, loss: Loss, times: int) -> None:
+    def _tell(self, camera: CameraId, loss: LossReason, times: int) -> None:
         new = times - self._told.get((camera, loss), 0)
         self._told[camera, loss] = times
         if new and loss in FRAMES_LOST:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 from etle import __version__
 from etle.config.packaged import configs_folder
-from etle.config.site import Camera, Detection, Site
+from etle.config.site import CameraSettings, DetectionSettings, Site
 from etle.types import Digest, Provenance, digest_of
 
 if TYPE_CHECKING:
     from etle.config.law import Law
-    from etle.protocols import LampReader, PlateFinder, PlateReader, VehicleDetector
+    from etle.protocols import LampReader, PlateDetector, PlateReader, VehicleDetector
     from pipeline.detect.stage import CameraStage
-    from pipeline.detect.state import Memory
+    from pipeline.detect.state import StageState
 
 _READERS = {"tnkb": "plate-reader", "ppocr": "ppocrv6-rec", "easyocr": "easyocr-recognition"}
 """The weights of each reader."""
@@ -25,7 +25,7 @@ class Engines:
     """The models of one thread: none is shared, so no picture's result can reach another's case."""
 
     detector: "VehicleDetector"
-    finder: "PlateFinder"
+    finder: "PlateDetector"
     readers: tuple["PlateReader", ...]
     arbiter: "PlateReader | None"
     lamps: "LampReader"
@@ -40,7 +40,7 @@ class Engines:
         return (*found, *readers, *((name, entry_of(name).sha256) for name in _OF_ALL_READERS))
 
 
-def open_engines(settings: Detection) -> Engines:
+def open_engines(settings: DetectionSettings) -> Engines:
     """Raises WeightsMissing, WeightsError, MissingExtra."""
     from models.plates.detector import open_plate_finder
     from models.signals.lamps import ColourLampReader
@@ -55,7 +55,7 @@ def open_engines(settings: Detection) -> Engines:
     )
 
 
-def _open_reader(name: str, settings: Detection) -> "PlateReader":
+def _open_reader(name: str, settings: DetectionSettings) -> "PlateReader":
     from models.plates.readers import open_plate_reader
     from models.weights.locate import weight
 
@@ -66,7 +66,7 @@ def _open_reader(name: str, settings: Detection) -> "PlateReader":
     return open_plate_reader(name, weights.parent if name == "easyocr" else weights, threads=settings.threads, details=details)
 
 
-def made_by(site: Site, camera: Camera, engines: Engines) -> Digest:
+def made_by(site: Site, camera: CameraSettings, engines: Engines) -> Digest:
     """What a checkpoint of this camera depends on: another rule, line or model makes it worthless."""
     parts = [
         __version__,
@@ -80,19 +80,19 @@ def made_by(site: Site, camera: Camera, engines: Engines) -> Digest:
     return digest_of("\n".join(parts).encode())
 
 
-def build_stage(site: Site, camera: Camera, engines: Engines, law: "Law", memory: "Memory") -> "CameraStage":
+def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law", memory: "StageState") -> "CameraStage":
     """Raises ConfigError where the drawings or the rules of the camera are wrong."""
     from pipeline.detect.stage import CameraStage
-    from pipeline.evidence.builder import Gathering
-    from pipeline.frames.clip import Film
+    from pipeline.evidence.builder import EvidenceBuilder
+    from pipeline.frames.clip import ClipRecorder
     from pipeline.plates.search import PlateSearch
     from pipeline.rules import build_rules
     from pipeline.scene.calibration import calibrate
 
     provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=memory.run)
     plates = PlateSearch(engines.finder, engines.readers, site.detect.plate_reads, engines.arbiter)
-    film = Film(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
-    gathering = Gathering(site, camera, law, plates, film, provenance)
+    film = ClipRecorder(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
+    gathering = EvidenceBuilder(site, camera, law, plates, film, provenance)
     rules = build_rules(camera, calibrate(camera))
     return CameraStage(camera, site.detect, engines.detector, engines.lamps, rules, gathering, memory)
 
@@ -103,7 +103,7 @@ def shipped_law() -> "Law":
     return load_law(configs_folder() / "law")
 
 
-def needed_weights(settings: Detection) -> tuple[str, ...]:
+def needed_weights(settings: DetectionSettings) -> tuple[str, ...]:
     """Names in the catalogue of what these settings need."""
     vehicles = ["vehicles"] if settings.engine == "onnx" else []
     plates = [] if settings.finder_weights else ["plate-finder"]

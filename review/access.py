@@ -16,8 +16,8 @@ from uuid import UUID
 
 from fastapi import Depends, HTTPException, Request
 
-from etle.storage.users import Access, Role, User
-from review.deps import Desk, desk_of
+from etle.storage.users import AccessEntry, User, UserRole
+from review.deps import Deps, desk_of
 from review.i18n import Language, Wording, wording
 
 SESSION_COOKIE: Final = "etle_session"
@@ -38,10 +38,10 @@ class Right(StrEnum):
 
 
 RIGHTS: Final = {
-    Role.REVIEWER: frozenset({Right.DECIDE}),
-    Role.SUPERVISOR: frozenset({Right.DECIDE, Right.DECIDE_ANY, Right.BROWSE}),
-    Role.AUDITOR: frozenset({Right.BROWSE, Right.READ_LOG}),
-    Role.ADMIN: frozenset({Right.SEE_USERS, Right.READ_LOG}),
+    UserRole.REVIEWER: frozenset({Right.DECIDE}),
+    UserRole.SUPERVISOR: frozenset({Right.DECIDE, Right.DECIDE_ANY, Right.BROWSE}),
+    UserRole.AUDITOR: frozenset({Right.BROWSE, Right.READ_LOG}),
+    UserRole.ADMIN: frozenset({Right.SEE_USERS, Right.READ_LOG}),
 }
 """An administrator keeps the accounts and sees no evidence."""
 
@@ -54,7 +54,7 @@ class SignInNeeded(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
+class Viewer:
     """Who is asking, with what the pages need of the session."""
 
     user: User
@@ -105,26 +105,26 @@ def wording_of(request: Request) -> Wording:
     return wording(language_of(request))
 
 
-def visitor_or_none(request: Request) -> Visitor | None:
+def visitor_or_none(request: Request) -> Viewer | None:
     token = request.cookies.get(SESSION_COOKIE)
     if not token:
         return None
     desk = desk_of(request)
     user = desk.users.signed_in(token_hash(token), at=desk.clock.now(), idle=IDLE_LASTS)
-    return Visitor(user=user, token=token, address=address_of(request)) if user else None
+    return Viewer(user=user, token=token, address=address_of(request)) if user else None
 
 
-def visitor(request: Request) -> Visitor:
+def visitor(request: Request) -> Viewer:
     found = visitor_or_none(request)
     if found is None:
         raise SignInNeeded(expired=SESSION_COOKIE in request.cookies)
     return found
 
 
-def allow(*rights: Right) -> Callable[..., Visitor]:
+def allow(*rights: Right) -> Callable[..., Viewer]:
     """A dependency: the visitor, if they have one of the rights; a denial is recorded."""
 
-    def check(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> Visitor:
+    def check(request: Request, who: Annotated[Viewer, Depends(visitor)]) -> Viewer:
         if any(who.may(right) for right in rights):
             return who
         record(desk_of(request), who, "denied", detail=request.url.path)
@@ -144,7 +144,7 @@ async def check_form(request: Request) -> None:
         raise HTTPException(403, "csrf")
 
 
-def record(desk: Desk, who: Visitor, action: str, violation: UUID | None = None, detail: str = "") -> None:
+def record(desk: Deps, who: Viewer, action: str, violation: UUID | None = None, detail: str = "") -> None:
     """Into the access log, before the answer: what cannot be recorded is not shown."""
     at: datetime = desk.clock.now()
-    desk.users.record(Access(at=at, who=who.user.name, address=who.address, action=action, violation=violation, detail=detail))
+    desk.users.record(AccessEntry(at=at, who=who.user.name, address=who.address, action=action, violation=violation, detail=detail))

@@ -14,10 +14,10 @@ from etle.errors import StoreUnavailable
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.users import Users
 from review import browse, files, queue, sign_in
-from review.access import SignInNeeded, Visitor, check_form, visitor_or_none, wording_of
-from review.deps import Desk
-from review.middleware import Watched, open_cases
-from review.pages import STATIC_FOLDER, Guard, error_page, static_version
+from review.access import SignInNeeded, Viewer, check_form, visitor_or_none, wording_of
+from review.deps import Deps
+from review.middleware import MetricsMiddleware, open_cases
+from review.pages import STATIC_FOLDER, SecurityHeaders, error_page, static_version
 from review.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def create_app(
     metrics: "Metrics | None" = None,
 ) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_form)])
-    app.state.desk = Desk(cases=cases, evidence=evidence, users=users, clock=clock, passwords=passwords or Passwords(), metrics=metrics)
+    app.state.desk = Deps(cases=cases, evidence=evidence, users=users, clock=clock, passwords=passwords or Passwords(), metrics=metrics)
     app.mount(f"/static/{static_version()}", StaticFiles(directory=STATIC_FOLDER), name="static")
     for routes in ROUTERS:
         app.include_router(routes)
@@ -47,9 +47,9 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(StoreUnavailable, _store_away)
     app.add_exception_handler(500, _broken)
-    app.add_middleware(Guard)
+    app.add_middleware(SecurityHeaders)
     if metrics is not None:
-        app.add_middleware(Watched, metrics=metrics)
+        app.add_middleware(MetricsMiddleware, metrics=metrics)
         metrics.count_open_cases(partial(open_cases, cases))
     return app
 
@@ -83,7 +83,7 @@ def _broken(request: Request, error: Exception) -> Response:
     return error_page(request, None, 500)
 
 
-def _visitor(request: Request) -> Visitor | None:
+def _visitor(request: Request) -> Viewer | None:
     try:
         return visitor_or_none(request)
     except StoreUnavailable:

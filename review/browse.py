@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from etle.plates import formatted, normalise
 from etle.types import Case, VehicleClass, Verdict, ViolationId
-from review.access import Right, Visitor, allow, record, wording_of
+from review.access import Right, Viewer, allow, record, wording_of
 from review.deps import desk_of
 from review.i18n import Language, Wording
 from review.pages import LOCAL_ZONE, VERDICT_LABELS, Page
@@ -59,7 +59,7 @@ def row_of(case: Case, words: Wording) -> CaseRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class CaseFilter:
     """The filters as they stand in the address; None: not filtered by that."""
 
     state: Verdict | Literal["open"] | None
@@ -82,7 +82,7 @@ class Chosen:
         return "/cases?" + urlencode({key: str(value) for key, value in (named | {"after": after}).items() if value})
 
 
-Looker = Annotated[Visitor, Depends(allow(Right.BROWSE))]
+Looker = Annotated[Viewer, Depends(allow(Right.BROWSE))]
 Day = Annotated[date | None, Query()]
 
 
@@ -93,9 +93,9 @@ def chosen_filters(
     plate: str = "",
     since: Annotated[str, Query(alias="from", pattern=r"^$|^\d{4}-\d\d-\d\d$")] = "",
     until: Annotated[str, Query(alias="to", pattern=r"^$|^\d{4}-\d\d-\d\d$")] = "",
-) -> Chosen:
+) -> CaseFilter:
     """A form sends empty fields for what is not filtered."""
-    return Chosen(
+    return CaseFilter(
         state="open" if state == "open" else Verdict(state) if state in tuple(Verdict) else None,
         rule=rule or None,
         camera=camera.strip() or None,
@@ -116,7 +116,7 @@ def _day(text: str) -> date | None:
 
 
 @router.get("/cases")
-def cases(request: Request, who: Looker, chosen: Annotated[Chosen, Depends(chosen_filters)], after: UUID | None = None) -> Response:
+def cases(request: Request, who: Looker, chosen: Annotated[CaseFilter, Depends(chosen_filters)], after: UUID | None = None) -> Response:
     desk, words = desk_of(request), wording_of(request)
     record(desk, who, "list_viewed", detail=request.url.query[:500])
     since, until = chosen.span
@@ -144,7 +144,7 @@ def cases(request: Request, who: Looker, chosen: Annotated[Chosen, Depends(chose
 @router.get("/log")
 def log(
     request: Request,
-    who: Annotated[Visitor, Depends(allow(Right.READ_LOG))],
+    who: Annotated[Viewer, Depends(allow(Right.READ_LOG))],
     name: Annotated[str, Query(alias="who")] = "",
     before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
 ) -> Response:
@@ -156,7 +156,7 @@ def log(
 
 
 @router.get("/users")
-def users(request: Request, who: Annotated[Visitor, Depends(allow(Right.SEE_USERS))]) -> Response:
+def users(request: Request, who: Annotated[Viewer, Depends(allow(Right.SEE_USERS))]) -> Response:
     desk = desk_of(request)
     record(desk, who, "users_viewed")
     return USERS.answer(request, who, users=desk.users.users())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Deps:
     cases: CaseStore
     evidence: EvidenceStore
     users: Users
@@ -23,6 +23,6 @@ class Desk:
     metrics: "Metrics | None" = None
 
 
-def desk_of(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
+def desk_of(request: Request) -> Deps:
+    desk: Deps = request.app.state.desk
     return desk

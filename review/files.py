@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
 from etle.types import Digest, Violation
-from review.access import Right, Visitor, allow, record
+from review.access import Right, Viewer, allow, record
 from review.deps import desk_of
 from review.permissions import case_in_sight
 
@@ -18,7 +18,7 @@ KINDS: Final = {"jpg": "image/jpeg", "mp4": "video/mp4"}
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
-class RangeOutside(Exception):
+class RangeNotSatisfiable(Exception):
     """No byte of the file is in the range that was asked for."""
 
 
@@ -38,7 +38,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
         if last and int(last) < int(first):
             return None
     if start >= stop:
-        raise RangeOutside
+        raise RangeNotSatisfiable
     return start, stop
 
 
@@ -56,7 +56,7 @@ def evidence(
     case_id: UUID,
     digest: str,
     suffix: str,
-    who: Annotated[Visitor, Depends(allow(Right.DECIDE, Right.BROWSE))],
+    who: Annotated[Viewer, Depends(allow(Right.DECIDE, Right.BROWSE))],
 ) -> Response:
     desk = desk_of(request)
     case = case_in_sight(desk, who, case_id)
@@ -73,7 +73,7 @@ def evidence(
     return _answer(desk_record(request, who, case_id, digest), data, kind, headers)
 
 
-def desk_record(request: Request, who: Visitor, case_id: UUID, digest: str) -> str | None:
+def desk_record(request: Request, who: Viewer, case_id: UUID, digest: str) -> str | None:
     """Records the look, once per file and not for each further piece of a film; gives the range that was asked for."""
     asked = request.headers.get("range")
     if asked is None or asked.startswith("bytes=0-"):
@@ -84,7 +84,7 @@ def desk_record(request: Request, who: Visitor, case_id: UUID, digest: str) -> s
 def _answer(asked: str | None, data: bytes, kind: str, headers: dict[str, str]) -> Response:
     try:
         part = byte_range(asked, len(data))
-    except RangeOutside:
+    except RangeNotSatisfiable:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}", "Cache-Control": "no-store"})
     if part is None:
         return Response(data, media_type=kind, headers=headers)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Watched:
+class MetricsMiddleware:
     """Around the whole application: the time to an answer's beginning. One that never began counts as a failure."""
 
     def __init__(self, app: ASGIApp, metrics: "Metrics") -> None:

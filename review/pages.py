@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from etle.types import Verdict
-from review.access import FORM_COOKIE, SESSION_COOKIE, Right, Visitor, form_token, wording_of
+from review.access import FORM_COOKIE, SESSION_COOKIE, Right, Viewer, form_token, wording_of
 
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
 LOCAL_ZONE: Final = "Asia/Jakarta"
@@ -64,7 +64,7 @@ class Page:
     template: str
     here: str = ""
 
-    def answer(self, request: Request, visitor: Visitor | None, status: int = 200, **values: object) -> HTMLResponse:
+    def answer(self, request: Request, visitor: Viewer | None, status: int = 200, **values: object) -> HTMLResponse:
         words = wording_of(request)
         cookie = visitor.token if visitor else request.cookies.get(SESSION_COOKIE) or request.cookies.get(FORM_COOKIE)
 
@@ -88,7 +88,7 @@ class Page:
         return HTMLResponse(templates().get_template(self.template).render(context | values), status_code=status)
 
 
-def error_page(request: Request, visitor: Visitor | None, code: int, text: str | None = None) -> Response:
+def error_page(request: Request, visitor: Viewer | None, code: int, text: str | None = None) -> Response:
     words = wording_of(request)
     shown = code if f"error.{code}.title" in words.texts else 400 if code < 500 else 500
     title = words(f"error.{shown}.title")
@@ -100,7 +100,7 @@ def error_page(request: Request, visitor: Visitor | None, code: int, text: str |
     return answer
 
 
-class Guard:
+class SecurityHeaders:
     """Around the whole application: headers on every answer, no large forms, nothing of the pages kept by a cache."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from etle.errors import CaseTaken
 from etle.types import Case, Decision, EvidenceRole, Lamp, Verdict, ViolationId
-from review.access import Right, Visitor, allow, record, seal, unseal, wording_of
-from review.deps import Desk, desk_of
+from review.access import Right, Viewer, allow, record, seal, unseal, wording_of
+from review.deps import Deps, desk_of
 from review.i18n import Wording
 from review.pages import LOCAL_ZONE, Page
 from review.permissions import case_in_sight, may_decide
@@ -26,12 +26,12 @@ HISTORY: Final = Page(template="history.html")
 LONGEST_NOTE: Final = 500
 RECENT: Final = 8
 
-Reviewer = Annotated[Visitor, Depends(allow(Right.DECIDE))]
-Looker = Annotated[Visitor, Depends(allow(Right.DECIDE, Right.BROWSE))]
+Reviewer = Annotated[Viewer, Depends(allow(Right.DECIDE))]
+Looker = Annotated[Viewer, Depends(allow(Right.DECIDE, Right.BROWSE))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class QueueRow:
     """One line about a verdict."""
 
     id: UUID
@@ -44,7 +44,7 @@ class Row:
 
 
 @router.get("/")
-def home(request: Request, who: Annotated[Visitor, Depends(allow(*Right))]) -> Response:
+def home(request: Request, who: Annotated[Viewer, Depends(allow(*Right))]) -> Response:
     if not who.may(Right.DECIDE):
         return RedirectResponse("/cases" if who.may(Right.BROWSE) else "/users", status_code=303)
     desk, words = desk_of(request), wording_of(request)
@@ -167,11 +167,11 @@ def fault_of(verdict: Verdict, reason: str | None, plate: PlateCheck, note: str,
     return None if plate.is_plate or keep_odd else words("plate.bad_shape")
 
 
-def row_of(case: Case, reviewer: str, words: Wording) -> Row:
+def row_of(case: Case, reviewer: str, words: Wording) -> QueueRow:
     """About this reviewer's last verdict on it."""
     own = next(decision for decision in reversed(case.decisions) if decision.reviewer == reviewer)
     shown = decision_view(own, case.violation, words)
-    return Row(
+    return QueueRow(
         id=case.violation.id,
         verdict=own.verdict,
         label=shown.label,
@@ -182,7 +182,7 @@ def row_of(case: Case, reviewer: str, words: Wording) -> Row:
     )
 
 
-def _next(desk: Desk, who: Visitor, after: UUID | None = None) -> Response:
+def _next(desk: Deps, who: Viewer, after: UUID | None = None) -> Response:
     """On to the case that the queue gives; to the first page where there is none."""
     case = desk.cases.take_next(who.user.name, desk.clock.now())
     if case is None:
@@ -191,7 +191,7 @@ def _next(desk: Desk, who: Visitor, after: UUID | None = None) -> Response:
     return RedirectResponse(f"/cases/{case.violation.id}" + (f"?after={after}" if after else ""), status_code=303)
 
 
-def _previous(desk: Desk, who: Visitor, after: UUID | None, words: Wording) -> Row | None:
+def _previous(desk: Deps, who: Viewer, after: UUID | None, words: Wording) -> QueueRow | None:
     """The case decided just before, so that a slip is one key away from its correction."""
     case = desk.cases.case(ViolationId(after)) if after else None
     if case is None or all(decision.reviewer != who.user.name for decision in case.decisions):
@@ -199,7 +199,7 @@ def _previous(desk: Desk, who: Visitor, after: UUID | None, words: Wording) -> R
     return row_of(case, who.user.name, words)
 
 
-def _page(request: Request, who: Visitor, case: Case, status: int = 200, previous: Row | None = None, **typed: object) -> Response:
+def _page(request: Request, who: Viewer, case: Case, status: int = 200, previous: QueueRow | None = None, **typed: object) -> Response:
     desk, words = desk_of(request), wording_of(request)
     view = view_of(case, words)
     roles = [picture.role for picture in view.pictures]
@@ -239,7 +239,7 @@ def _film(clip: ClipView, words: Wording) -> str:
     )
 
 
-def _seconds_since(desk: Desk, who: Visitor, case_id: UUID, opened: str) -> float | None:
+def _seconds_since(desk: Deps, who: Viewer, case_id: UUID, opened: str) -> float | None:
     """From the page's answer to the verdict; None where the form does not prove when that was."""
     text = unseal(who.token, opened)
     if text is None or not text.startswith(f"{case_id} "):
@@ -247,5 +247,5 @@ def _seconds_since(desk: Desk, who: Visitor, case_id: UUID, opened: str) -> floa
     return round((desk.clock.now() - datetime.fromisoformat(text.partition(" ")[2])).total_seconds(), 2)
 
 
-def _midnight(desk: Desk) -> datetime:
+def _midnight(desk: Deps) -> datetime:
     return desk.clock.now().astimezone(ZoneInfo(LOCAL_ZONE)).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -22,11 +22,11 @@ def serve(app: FastAPI, host: str, port: int, *, behind_proxy: str | None = None
         forwarded_allow_ips=behind_proxy,
         timeout_graceful_shutdown=5,
     )
-    server = Server(config, started)
+    server = ReviewServer(config, started)
     server.run()
 
 
-class Server(uvicorn.Server):
+class ReviewServer(uvicorn.Server):
     """Says when it answers, and can be told to end from another thread (`should_exit`)."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None] | None = None) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from etle.storage.users import Access
+from etle.storage.users import AccessEntry
 from review.access import (
     FORM_COOKIE,
     LANGUAGE_COOKIE,
@@ -25,7 +25,7 @@ from review.access import (
     visitor_or_none,
     wording_of,
 )
-from review.deps import Desk, desk_of
+from review.deps import Deps, desk_of
 from review.i18n import Language
 from review.pages import Page
 
@@ -102,7 +102,7 @@ def ask(request: Request, next: str, message: str = "", name: str = "", status: 
     return answer
 
 
-def examine(desk: Desk, name: str, password: str, address: str) -> str:
+def examine(desk: Deps, name: str, password: str, address: str) -> str:
     """What came of the attempt, as it is recorded. One at a time, so that guesses sent together are still counted one by one."""
     with desk.passwords.turn:
         if held_back(desk, name, address):
@@ -115,7 +115,7 @@ def examine(desk: Desk, name: str, password: str, address: str) -> str:
     return outcome
 
 
-def held_back(desk: Desk, name: str, address: str) -> bool:
+def held_back(desk: Deps, name: str, address: str) -> bool:
     since = desk.clock.now() - WINDOW
     failures = desk.users.failures
     return (
@@ -125,8 +125,8 @@ def held_back(desk: Desk, name: str, address: str) -> bool:
     )
 
 
-def note(desk: Desk, name: str, address: str, action: str) -> None:
-    desk.users.record(Access(at=desk.clock.now(), who=name, address=address, action=action))
+def note(desk: Deps, name: str, address: str, action: str) -> None:
+    desk.users.record(AccessEntry(at=desk.clock.now(), who=name, address=address, action=action))
 
 
 def safe_path(path: str) -> str:

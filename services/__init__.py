@@ -10,15 +10,15 @@ Each needs programs that pip does not bring; `ServiceMissing` says which, and ho
 
 from services.kafka import kafka_server, running_kafka
 from services.postgres import postgres_server, running_postgres
-from services.process import Server, ServiceError, ServiceMissing, free_port
+from services.process import ServiceError, ServiceMissing, ServiceProcess, free_port
 from services.rtsp import rtsp_server, running_rtsp
 from services.s3 import S3Server, running_s3, s3_server
 
 __all__ = [
     "S3Server",
-    "Server",
     "ServiceError",
     "ServiceMissing",
+    "ServiceProcess",
     "free_port",
     "kafka_server",
     "postgres_server",

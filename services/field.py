@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from services.kafka import kafka_server
 from services.postgres import postgres_server
-from services.process import Server, ServiceError, ServiceMissing, connects
+from services.process import ServiceError, ServiceMissing, ServiceProcess, connects
 from services.rtsp import rtsp_server
 from services.s3 import Kind, s3_environment, s3_server
 
@@ -21,7 +21,7 @@ STOP_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ServiceRecord:
     """A server that was started; `born` tells its process from another that was given the same number later."""
 
     name: str
@@ -33,7 +33,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class ServiceStatus:
     name: str
     address: str
     pid: int
@@ -41,8 +41,8 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    entries: tuple[Entry, ...]
+class ServiceSet:
+    entries: tuple[ServiceRecord, ...]
     missing: Mapping[str, str]
     """Why one is not there, by its name."""
 
@@ -64,20 +64,20 @@ class Field:
         file.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def start(folder: Path, names: Sequence[str], *, clip: Path, s3_kind: Kind = "versitygw", optional: Sequence[str] = ()) -> Field:
+def start(folder: Path, names: Sequence[str], *, clip: Path, s3_kind: Kind = "versitygw", optional: Sequence[str] = ()) -> ServiceSet:
     """Starts what does not run yet, on the ports of last time. Those that are optional may be missing. Raises ServiceError, and stops
     again what this call started."""
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     ports = {entry.name: entry.port for entry in _read(folder)}
-    makers: Mapping[str, Callable[[int | None], Server]] = {
+    makers: Mapping[str, Callable[[int | None], ServiceProcess]] = {
         "kafka": lambda port: kafka_server(folder, port=port),
         "postgres": lambda port: postgres_server(folder, port=port),
         "s3": lambda port: s3_server(folder, port=port, kind=s3_kind),
         "rtsp": lambda port: rtsp_server(folder, clip, port=port),
     }
     missing: dict[str, str] = {}
-    started: list[Server] = []
+    started: list[ServiceProcess] = []
     try:
         for name in names:
             if _running(folder, name):
@@ -95,7 +95,7 @@ def start(folder: Path, names: Sequence[str], *, clip: Path, s3_kind: Kind = "ve
         for server in started:
             server.stop()
         raise
-    return Field(entries=tuple(entry for entry in _read(folder) if _alive(entry)), missing=missing)
+    return ServiceSet(entries=tuple(entry for entry in _read(folder) if _alive(entry)), missing=missing)
 
 
 def stop(folder: Path) -> tuple[str, ...]:
@@ -108,15 +108,15 @@ def stop(folder: Path) -> tuple[str, ...]:
     return tuple(entry.name for entry in running)
 
 
-def status(folder: Path) -> tuple[Status, ...]:
+def status(folder: Path) -> tuple[ServiceStatus, ...]:
     return tuple(
-        Status(name=entry.name, address=entry.address, pid=entry.pid, answers=_alive(entry) and connects(entry.port))
+        ServiceStatus(name=entry.name, address=entry.address, pid=entry.pid, answers=_alive(entry) and connects(entry.port))
         for entry in _read(folder.absolute())
     )
 
 
-def _note(folder: Path, server: Server) -> None:
-    entry = Entry(
+def _note(folder: Path, server: ServiceProcess) -> None:
+    entry = ServiceRecord(
         name=server.name,
         address=server.address,
         port=server.port,
@@ -130,12 +130,12 @@ def _note(folder: Path, server: Server) -> None:
     unfinished.rename(folder / "running.json")
 
 
-def _read(folder: Path) -> tuple[Entry, ...]:
+def _read(folder: Path) -> tuple[ServiceRecord, ...]:
     file = folder / "running.json"
     if not file.exists():
         return ()
     try:
-        return tuple(Entry(**entry) for entry in json.loads(file.read_text()))
+        return tuple(ServiceRecord(**entry) for entry in json.loads(file.read_text()))
     except (ValueError, TypeError) as error:
         raise ServiceError(f"{file} is not what was written there: {error}. Stop the servers by hand and remove the folder") from error
 
@@ -144,7 +144,7 @@ def _running(folder: Path, name: str) -> bool:
     return any(entry.name == name and _alive(entry) for entry in _read(folder))
 
 
-def _alive(entry: Entry) -> bool:
+def _alive(entry: ServiceRecord) -> bool:
     return _born(entry.pid) == entry.born != ""
 
 
@@ -157,7 +157,7 @@ def _born(pid: int) -> str:
     return "" if words[0] == "Z" else words[19]
 
 
-def _wait_gone(entry: Entry) -> None:
+def _wait_gone(entry: ServiceRecord) -> None:
     deadline = time.monotonic() + STOP_S
     while _alive(entry):
         if time.monotonic() > deadline:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from services.process import Server, ServiceError, ServiceMissing, cache_folder, free_port, in_folder, running
+from services.process import ServiceError, ServiceMissing, ServiceProcess, cache_folder, free_port, in_folder, running
 
 VERSION: Final = "4.3.1"
 _JARS: Final = (
@@ -73,7 +73,7 @@ def kafka_jars() -> Path:
     return folder / "libs"
 
 
-def kafka_server(folder: Path, *, port: int | None = None, heap_mb: int = 512) -> Server:
+def kafka_server(folder: Path, *, port: int | None = None, heap_mb: int = 512) -> ServiceProcess:
     """Not yet started; its data lies in `folder`, which is laid out at the first use. Raises ServiceMissing, ServiceError."""
     port = port or free_port()
     program, classes = java(), f"{kafka_jars()}/*"
@@ -84,7 +84,7 @@ def kafka_server(folder: Path, *, port: int | None = None, heap_mb: int = 512) -
         name = _run([*tool, "random-uuid"]).split()[-1]
         _run([*tool, "format", "--standalone", "-t", name, "-c", settings])
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    return Server(
+    return ServiceProcess(
         name="kafka",
         address=f"127.0.0.1:{port}",
         port=port,
@@ -95,7 +95,7 @@ def kafka_server(folder: Path, *, port: int | None = None, heap_mb: int = 512) -
 
 
 @contextmanager
-def running_kafka(folder: Path | None = None, *, port: int | None = None, heap_mb: int = 512) -> Iterator[Server]:
+def running_kafka(folder: Path | None = None, *, port: int | None = None, heap_mb: int = 512) -> Iterator[ServiceProcess]:
     """`address` is its host:port. Without a folder its data is gone at the end."""
     with in_folder(folder) as place, running(kafka_server(place, port=port, heap_mb=heap_mb)) as server:
         yield server

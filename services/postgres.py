@@ -11,7 +11,7 @@ from typing import Final
 
 from etle.errors import MissingExtra
 from etle.storage.pg_binaries import account_for, let_through, packaged_versions
-from services.process import Server, ServiceError, ServiceMissing, free_port, in_folder, running
+from services.process import ServiceError, ServiceMissing, ServiceProcess, free_port, in_folder, running
 
 SUPERUSER: Final = "etle"
 
@@ -27,7 +27,7 @@ def postgres_programs() -> Path:
     return found[max(found)]
 
 
-def postgres_server(folder: Path, *, port: int | None = None) -> Server:
+def postgres_server(folder: Path, *, port: int | None = None) -> ServiceProcess:
     """Not yet started; its data lies in `folder`. Whoever can connect is the superuser `etle` without a password: loopback only."""
     port = port or free_port()
     programs = postgres_programs()
@@ -40,7 +40,7 @@ def postgres_server(folder: Path, *, port: int | None = None) -> Server:
     data = home / "data"
     if not (data / "PG_VERSION").exists():
         _create(programs, home)
-    return Server(
+    return ServiceProcess(
         name="postgres",
         address=f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres",
         port=port,
@@ -53,7 +53,7 @@ def postgres_server(folder: Path, *, port: int | None = None) -> Server:
 
 
 @contextmanager
-def running_postgres(folder: Path | None = None, *, port: int | None = None) -> Iterator[Server]:
+def running_postgres(folder: Path | None = None, *, port: int | None = None) -> Iterator[ServiceProcess]:
     """`address` is its postgresql:// URL. Without a folder its data is gone at the end."""
     with in_folder(folder) as place, running(postgres_server(place, port=port)) as server:
         yield server

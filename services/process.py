@@ -39,7 +39,7 @@ def connects(port: int) -> bool:
     return False
 
 
-class Server:
+class ServiceProcess:
     """`address` is what a role is given to find it. It outlives this process if nobody stops it."""
 
     def __init__(
@@ -158,7 +158,7 @@ def in_folder(folder: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def running(server: Server) -> Iterator[Server]:
+def running(server: ServiceProcess) -> Iterator[ServiceProcess]:
     try:
         yield server.start()
     finally:

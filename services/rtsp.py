@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from services.process import Server, ServiceMissing, connects, free_port, in_folder, running
+from services.process import ServiceMissing, ServiceProcess, connects, free_port, in_folder, running
 
 PYTHON: Final = Path("/usr/bin/python3")
 PACKAGES: Final = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
@@ -47,11 +47,11 @@ def require_gstreamer() -> None:
         raise ServiceMissing(f"an RTSP camera needs GStreamer's RTSP server: apt-get install {PACKAGES}")
 
 
-def rtsp_server(folder: Path, film: Path, *, port: int | None = None, codec: str = "h264") -> Server:
+def rtsp_server(folder: Path, film: Path, *, port: int | None = None, codec: str = "h264") -> ServiceProcess:
     """Not yet started. Raises ServiceMissing."""
     require_gstreamer()
     port = port or free_port()
-    return Server(
+    return ServiceProcess(
         name="rtsp",
         address=f"rtsp://127.0.0.1:{port}/cam",
         port=port,
@@ -62,7 +62,7 @@ def rtsp_server(folder: Path, film: Path, *, port: int | None = None, codec: str
 
 
 @contextmanager
-def running_rtsp(film: Path, *, port: int | None = None, codec: str = "h264") -> Iterator[Server]:
+def running_rtsp(film: Path, *, port: int | None = None, codec: str = "h264") -> Iterator[ServiceProcess]:
     """`address` is the camera's rtsp:// address."""
     with in_folder(None) as place, running(rtsp_server(place, film, port=port, codec=codec)) as server:
         yield server

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from services.process import Server, ServiceError, ServiceMissing, cache_folder, connects, free_port, in_folder, running
+from services.process import ServiceError, ServiceMissing, ServiceProcess, cache_folder, connects, free_port, in_folder, running
 
 Kind = Literal["versitygw", "minio"]
 MODULES: Final[Mapping[str, str]] = {
@@ -25,7 +25,7 @@ SECRET_KEY: Final = "loopback-only"
 """Known to everybody, for a server that only this machine reaches."""
 
 
-class S3Server(Server):
+class S3Server(ServiceProcess):
     """`address` is s3://BUCKET; `environment` has what a client must be told besides."""
 
     @property

@@ -14,20 +14,20 @@ from itertools import repeat
 from pathlib import Path
 
 from simulator import meshes, truth
-from simulator.camera import Camera
+from simulator.camera import PinholeCamera
 from simulator.layout import CAMERAS, FPS, STARTS_AT, signal_at
 from simulator.renderer import Renderer
-from simulator.sensor import Clip, Sensor, clock
+from simulator.sensor import EncodedClip, Sensor, clock
 from simulator.site_file import site_file
 from simulator.traffic import simulate
-from simulator.views import View, view_of
+from simulator.views import ProjectedView, view_of
 from simulator.windows import choose
 
 
 def main() -> None:
     arguments = _arguments()
     width, height = (int(n) for n in arguments.size.split("x"))
-    cameras = {plan.id: Camera(plan, width, height) for plan in CAMERAS}
+    cameras = {plan.id: PinholeCamera(plan, width, height) for plan in CAMERAS}
     traffic = simulate(arguments.seed, arguments.run)
     views = {name: view_of(camera, traffic) for name, camera in cameras.items()}
     seconds = {plan.id: getattr(arguments, f"{plan.id}_seconds") or plan.seconds for plan in CAMERAS}
@@ -49,12 +49,12 @@ def main() -> None:
     (arguments.out / "ATTRIBUTION").write_text(meshes.ATTRIBUTION, encoding="utf-8")
 
 
-def _render(view: View, job: truth.ClipTruth, folder: Path, path: Path | None, crf: int) -> truth.ClipTruth:
+def _render(view: ProjectedView, job: truth.ClipTruth, folder: Path, path: Path | None, crf: int) -> truth.ClipTruth:
     """The clip's truth with all its frames; the picture goes to `path`."""
     camera, traffic, window, began = view.camera, job.traffic, job.window, time.monotonic()
     renderer = Renderer(camera, folder)
     sensor = Sensor(camera.width, camera.height, traffic.seed, f"ETLE SIMULASI {camera.plan.id.upper()}")
-    clip = Clip(path, camera.width, camera.height, crf) if path else None
+    clip = EncodedClip(path, camera.width, camera.height, crf) if path else None
     by_step = traffic.by_step()
     for step in range(window.start, window.start + window.steps):
         lamp = signal_at(step / FPS)

@@ -15,7 +15,7 @@ from simulator.plates import SIZES_M
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class BodyModel:
     """Where a model lies and how large it is in life; heights are those of the middle of each plate."""
 
     path: str
@@ -29,19 +29,19 @@ class Model:
 
 
 MODELS = {
-    "hatchback": Model(path="scopia/seat_leon/seat_leon.obj", length_m=4.2, plate="car", rear_z=0.52, front_z=0.42),
-    "minivan": Model(
+    "hatchback": BodyModel(path="scopia/seat_leon/seat_leon.obj", length_m=4.2, plate="car", rear_z=0.52, front_z=0.42),
+    "minivan": BodyModel(
         path="scopia/renault-scenic/renault-scenic.obj", length_m=4.26, plate="car", rear_z=0.60, front_z=0.525, without="plate"
     ),
-    "suv": Model(path="scopia/suv/suv.obj", length_m=4.5, plate="car", rear_z=0.80, front_z=0.50),
-    "city_bus": Model(path="scopia/cityBus/cityBus.obj", length_m=12.0, plate="car", rear_z=0.82, front_z=0.46),
-    "coach": Model(path="scopia/bus/bus.obj", length_m=12.0, plate="car", rear_z=0.48, front_z=0.55),
-    "box_truck": Model(path="scopia/truck/truck.obj", length_m=6.3, plate="car", rear_z=0.88, front_z=0.62),
-    "scooter": Model(path="scopia/scooter2/scooter2.obj", length_m=1.9, plate="motorcycle", rear_z=0.62, front_z=0.98),
-    "man": Model(path="reallusion/sitMale02/sitMale02.obj", height_m=1.36),
-    "woman": Model(path="reallusion/sitFemale03/sitFemale03.obj", height_m=1.30),
-    "youth": Model(path="reallusion/boySitting/boySitting.obj", height_m=1.30),
-    "palm": Model(path="scopia/palm/palm.obj", height_m=9.0),
+    "suv": BodyModel(path="scopia/suv/suv.obj", length_m=4.5, plate="car", rear_z=0.80, front_z=0.50),
+    "city_bus": BodyModel(path="scopia/cityBus/cityBus.obj", length_m=12.0, plate="car", rear_z=0.82, front_z=0.46),
+    "coach": BodyModel(path="scopia/bus/bus.obj", length_m=12.0, plate="car", rear_z=0.48, front_z=0.55),
+    "box_truck": BodyModel(path="scopia/truck/truck.obj", length_m=6.3, plate="car", rear_z=0.88, front_z=0.62),
+    "scooter": BodyModel(path="scopia/scooter2/scooter2.obj", length_m=1.9, plate="motorcycle", rear_z=0.62, front_z=0.98),
+    "man": BodyModel(path="reallusion/sitMale02/sitMale02.obj", height_m=1.36),
+    "woman": BodyModel(path="reallusion/sitFemale03/sitFemale03.obj", height_m=1.30),
+    "youth": BodyModel(path="reallusion/boySitting/boySitting.obj", height_m=1.30),
+    "palm": BodyModel(path="scopia/palm/palm.obj", height_m=9.0),
 }
 # The package has a van and a Ford Focus too: COCO detectors call the one a bus and overlook the other, so neither may be a car here.
 BODIES = {
@@ -65,7 +65,7 @@ PAINTED_OVER = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BodyPart:
     """Triangles of one material, three rows each."""
 
     points: Array
@@ -79,7 +79,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    parts: tuple[Part, ...]
+    parts: tuple[BodyPart, ...]
     low: Array
     high: Array
     plates: dict[str, tuple[float, float]]
@@ -114,14 +114,14 @@ def load(folder: Path, name: str) -> Body:
         shade = tuple(c**1.8 for c in material.diffuse)
         colour = (1.0, 1.0, 1.0, 1.0) if texture else (0.03, 0.035, 0.04, 1.0) if glass and model.plate else (*shade, 1.0)
         normals = n / (np.linalg.norm(n, axis=1, keepdims=True) + 1e-9)
-        parts.append(Part((p - origin) * scale, normals, uv, colour, texture, glass, key == largest))
+        parts.append(BodyPart((p - origin) * scale, normals, uv, colour, texture, glass, key == largest))
     soup = np.concatenate([p.points for p in parts])
     top = float(soup[:, 2].max())
     head_x = float(soup[soup[:, 2] > top - 0.22][:, 0].mean())
     return Body(tuple(parts), soup.min(axis=0), soup.max(axis=0), _plate_places(model, soup), (head_x, top))
 
 
-def _plate_places(model: Model, soup: Array) -> dict[str, tuple[float, float]]:
+def _plate_places(model: BodyModel, soup: Array) -> dict[str, tuple[float, float]]:
     """Just outside the outermost surface within the plate's outline, found by sampling the triangles there."""
     if model.plate is None:
         return {}

@@ -42,7 +42,7 @@ def perspective(hfov_deg: float, aspect: float, near: float = 0.5, far: float = 
     return m
 
 
-class Camera:
+class PinholeCamera:
     """A camera plan at a picture size."""
 
     def __init__(self, plan: CameraPlan, width: int, height: int) -> None:

@@ -35,7 +35,7 @@ HABITS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vehicle:
+class PlannedVehicle:
     """A vehicle as it was sent off; `arm` is where it comes from, `wrong_way` that it drives on a ghost edge."""
 
     id: str
@@ -58,7 +58,7 @@ class Demand:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.vehicles: dict[str, Vehicle] = {}
+        self.vehicles: dict[str, PlannedVehicle] = {}
         self._looks = random.Random(f"{seed} looks")
         self._rows: list[tuple[float, str]] = []
 
@@ -80,10 +80,10 @@ class Demand:
         row = f'<vehicle id="{vehicle.id}" type="{kind}-wrong" depart="{depart_s:.2f}" departSpeed="max"><route edges="{ghost}"/></vehicle>'
         self._rows.append((depart_s, row))
 
-    def _vehicle(self, kind: str, arm: str, *, wrong_way: bool = False) -> Vehicle:
+    def _vehicle(self, kind: str, arm: str, *, wrong_way: bool = False) -> PlannedVehicle:
         looks = self._looks
         riders = looks.choices([1, 2, 3], [66, 30, 4])[0] if kind == "motorcycle" else 0
-        vehicle = Vehicle(
+        vehicle = PlannedVehicle(
             id=f"{kind}-{len(self.vehicles)}",
             kind=kind,
             arm=arm,

@@ -7,19 +7,19 @@ does not enter the box on that red. Who crosses on green or yellow and then stan
 from dataclasses import dataclass
 from itertools import pairwise
 
-from simulator.demand import Vehicle
+from simulator.demand import PlannedVehicle
 from simulator.layout import BOX_X, CYCLE_S, LINE_X, signal_age_s, signal_at
-from simulator.traffic import Sighting, Track, Traffic
+from simulator.traffic import Track, Traffic, VehicleState
 
 STANDS_MPS = 0.3
 STOOD_S = 2.0  # who has stood past the line for so long has stopped there, for anyone who watches
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
+class SimulatedCrossing:
     """The front of a vehicle on the western approach met the line, and perhaps later the box."""
 
-    vehicle: Vehicle
+    vehicle: PlannedVehicle
     line_s: float
     box_s: float | None
     speed_kmh: float
@@ -63,7 +63,7 @@ class Crossing:
         return [self.line_s] + ([self.box_s] if self.box_s is not None else [])
 
 
-def crossings(traffic: Traffic) -> list[Crossing]:
+def crossings(traffic: Traffic) -> list[SimulatedCrossing]:
     found = []
     for vehicle_id, track in traffic.tracks.items():
         vehicle = traffic.vehicles[vehicle_id]
@@ -75,11 +75,11 @@ def crossings(traffic: Traffic) -> list[Crossing]:
         box_s, _ = _passes(track, BOX_X)
         between = (s for s in track if s.sim_s > line_s and (box_s is None or s.sim_s < box_s))
         stood_s = next((s.sim_s for s in between if s.speed_mps < STANDS_MPS), None)
-        found.append(Crossing(vehicle, line_s, box_s, speed * 3.6, stood_s))
+        found.append(SimulatedCrossing(vehicle, line_s, box_s, speed * 3.6, stood_s))
     return found
 
 
-def stops_before_line(track: Track) -> list[Sighting]:
+def stops_before_line(track: Track) -> list[VehicleState]:
     """Where a vehicle of the western approach stood with its front before the line, within the camera's reach."""
     return [s for s in track if s.speed_mps < STANDS_MPS and LINE_X - 12 < s.x < LINE_X]
 

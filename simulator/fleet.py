@@ -11,8 +11,8 @@ import numpy as np
 from simulator import bodies
 from simulator.bodies import Body
 from simulator.camera import Array, translation
-from simulator.demand import Vehicle
-from simulator.gpu import WHITE, Gpu, Mesh, Tint
+from simulator.demand import PlannedVehicle
+from simulator.gpu import WHITE, GpuContext, Mesh, Tint
 from simulator.plates import SIZES_M, plate_picture
 
 CAR_TINTS: tuple[Tint, ...] = (
@@ -32,7 +32,7 @@ HELMETS: tuple[Tint, ...] = ((0.02, 0.02, 0.02), (0.6, 0.6, 0.6), (0.5, 0.02, 0.
 
 
 @dataclass(slots=True)
-class Look:
+class VehicleAppearance:
     """Meshes with their place on the vehicle and their colour, and per side the plate's mesh and corners.
 
     A plate's corners run from the top left as one reads it, clockwise.
@@ -48,23 +48,23 @@ class Look:
 class Fleet:
     """Makes each vehicle's look once."""
 
-    def __init__(self, gpu: Gpu, meshes: Path) -> None:
+    def __init__(self, gpu: GpuContext, meshes: Path) -> None:
         self._gpu, self._meshes = gpu, meshes
         self._bodies: dict[str, tuple[Body, list[Mesh]]] = {}
         self._textures: dict[Path, moderngl.Texture] = {}
         self._helmets: dict[Tint, list[Mesh]] = {}
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, VehicleAppearance] = {}
 
-    def look(self, vehicle: Vehicle) -> Look:
+    def look(self, vehicle: PlannedVehicle) -> VehicleAppearance:
         if vehicle.id not in self._looks:
             self._looks[vehicle.id] = self._make(vehicle)
         return self._looks[vehicle.id]
 
-    def _make(self, vehicle: Vehicle) -> Look:
+    def _make(self, vehicle: PlannedVehicle) -> VehicleAppearance:
         rng = random.Random(vehicle.id + vehicle.registration.number)
         tints = {"car": CAR_TINTS, "motorcycle": SCOOTER_TINTS}.get(vehicle.kind, TRUCK_TINTS)
         body, meshes = self._body(rng.choice(bodies.BODIES[vehicle.kind]))
-        look = Look(body)
+        look = VehicleAppearance(body)
         tint = rng.choice(tints)
         look.parts.extend((mesh, np.eye(4), tint) for mesh in meshes)
         self._add_plates(look, vehicle)
@@ -99,7 +99,7 @@ class Fleet:
             self._textures[path] = self._gpu.picture(bodies.read_texture(path))
         return self._textures[path]
 
-    def _add_plates(self, look: Look, vehicle: Vehicle) -> None:
+    def _add_plates(self, look: VehicleAppearance, vehicle: PlannedVehicle) -> None:
         width, height = SIZES_M["motorcycle" if vehicle.kind == "motorcycle" else "car"]
         painted = self._gpu.picture(plate_picture(vehicle.registration, vehicle.kind))
         for side, (x, z) in look.body.plates.items():
@@ -114,7 +114,7 @@ class Fleet:
             holder = (quad - middle) * [1.0, 1.05, 1.14] + middle + [sign * 0.006, 0.0, 0.0]
             look.parts.append((self._gpu.mesh(holder[order], normals, uv, colour=(0.02, 0.02, 0.022, 1), rough=0.6), np.eye(4), WHITE))
 
-    def _add_rider(self, look: Look, rng: random.Random, seat: int, helmet: bool) -> None:
+    def _add_rider(self, look: VehicleAppearance, rng: random.Random, seat: int, helmet: bool) -> None:
         person, meshes = self._body(rng.choice(bodies.RIDERS))
         x, z = -1.02 - 0.36 * seat, 0.22 + 0.05 * min(seat, 1)
         clothes = rng.choice(CLOTHES)

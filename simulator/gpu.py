@@ -29,7 +29,7 @@ class Mesh:
     glow: float
 
 
-class Gpu:
+class GpuContext:
     """Compiled programs, and the way to bring meshes and pictures in."""
 
     def __init__(self) -> None:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from simulator import bodies
 from simulator.camera import Array, look_at, perspective
-from simulator.demand import Vehicle
-from simulator.fleet import CAR_TINTS, SCOOTER_TINTS, Fleet, Look
-from simulator.gpu import Gpu, Tint, put, write
+from simulator.demand import PlannedVehicle
+from simulator.fleet import CAR_TINTS, SCOOTER_TINTS, Fleet, VehicleAppearance
+from simulator.gpu import GpuContext, Tint, put, write
 from simulator.meshes import ATTRIBUTION, cached_meshes
 from simulator.plates import draw_registration
 
@@ -33,7 +33,7 @@ CLOSE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SpriteView:
     body: str
     side: str
     yaw: float
@@ -48,17 +48,17 @@ class View:
     """Of the picture's width that the plate takes, in a close view; None shows the whole vehicle."""
 
 
-def views(count: int, seed: int) -> list[View]:
+def views(count: int, seed: int) -> list[SpriteView]:
     rng = random.Random(seed)
     names, shares = list(SHARES), list(SHARES.values())
     return [_view(rng, rng.choices(names, shares)[0]) for _ in range(count)]
 
 
-def _view(rng: random.Random, body: str) -> View:
+def _view(rng: random.Random, body: str) -> SpriteView:
     scooter = body == "scooter"
     long = bodies.MODELS[body].length_m or 4.0
     tint = rng.choice(SCOOTER_TINTS if scooter else CAR_TINTS)
-    return View(
+    return SpriteView(
         body=body,
         side=rng.choice(["rear", "front"]),
         yaw=rng.gauss(0, 0.3),
@@ -72,11 +72,11 @@ def _view(rng: random.Random, body: str) -> View:
     )
 
 
-class Studio:
+class SpriteStudio:
     """Renders one vehicle at a time."""
 
     def __init__(self, meshes: Path) -> None:
-        self.gpu = Gpu()
+        self.gpu = GpuContext()
         self.fleet = Fleet(self.gpu, meshes)
         size, ctx = (SIDE_PX, SIDE_PX), self.gpu.ctx
         samples = min(4, ctx.max_samples)
@@ -86,7 +86,7 @@ class Studio:
         self._shadow.compare_func, self._shadow.repeat_x, self._shadow.repeat_y = "<=", False, False
         self._sun = ctx.framebuffer(depth_attachment=self._shadow)
 
-    def portrait(self, view: View, rng: random.Random) -> tuple[NDArray[np.uint8], Array]:
+    def portrait(self, view: SpriteView, rng: random.Random) -> tuple[NDArray[np.uint8], Array]:
         """BGRA, cut to what is seen, and the plate's corners in it."""
         look = self._dressed(view, rng)
         plate = look.plates[view.side][1]
@@ -108,9 +108,9 @@ class Studio:
         raw = np.frombuffer(self._flat.read(components=4, alignment=1), np.uint8).reshape(SIDE_PX, SIDE_PX, 4)[::-1]
         return _cut(raw[..., [2, 1, 0, 3]], _pixels(plate, matrix), view.share is not None)
 
-    def _dressed(self, view: View, rng: random.Random) -> Look:
+    def _dressed(self, view: SpriteView, rng: random.Random) -> VehicleAppearance:
         body, meshes = self.fleet._body(view.body)
-        look = Look(body)
+        look = VehicleAppearance(body)
         look.parts.extend((mesh, np.eye(4), view.tint) for mesh in meshes)
         self.fleet._add_plates(look, _registered(view.body, rng))
         if not view.holder:
@@ -119,7 +119,7 @@ class Studio:
             self.fleet._add_rider(look, rng, seat, rng.random() < 0.7)
         return look
 
-    def _aim(self, view: View, look: Look, middle: Array) -> Array:
+    def _aim(self, view: SpriteView, look: VehicleAppearance, middle: Array) -> Array:
         """The eye's matrix, narrowed until the vehicle fills the picture."""
         turn = view.yaw + (math.pi if view.side == "rear" else 0.0)
         distance_m = view.distance_m * (0.5 if view.share else 1.0)
@@ -137,7 +137,7 @@ class Studio:
         write(self.gpu.lit, "view", matrix)
         return matrix
 
-    def _light(self, view: View, middle: Array, look: Look) -> None:
+    def _light(self, view: SpriteView, middle: Array, look: VehicleAppearance) -> None:
         sun = np.array(view.sun) / np.linalg.norm(view.sun)
         reach = np.diag([1 / 8.0, 1 / 8.0, -1 / 30.0, 1.0])
         reach[2, 3] = -1.0
@@ -153,10 +153,10 @@ class Studio:
             mesh.depth.render()
 
 
-def _registered(body: str, rng: random.Random) -> Vehicle:
+def _registered(body: str, rng: random.Random) -> PlannedVehicle:
     """What the fleet asks of a vehicle to mount its plates; the plates themselves are not drawn."""
     kind = next(kind for kind, names in bodies.BODIES.items() if body in names)
-    return Vehicle(id=body, kind=kind, arm="", registration=draw_registration(rng, kind), riders=())
+    return PlannedVehicle(id=body, kind=kind, arm="", registration=draw_registration(rng, kind), riders=())
 
 
 def _pixels(points: Array, matrix: Array) -> Array:
@@ -174,7 +174,7 @@ def _cut(image: NDArray[np.uint8], quad: Array, close: bool) -> tuple[NDArray[np
     return image[top : rows.max() + 1, left : columns.max() + 1], quad - (left, top)
 
 
-def _entry(name: str, view: View, image: NDArray[np.uint8], quad: Array) -> dict[str, object] | None:
+def _entry(name: str, view: SpriteView, image: NDArray[np.uint8], quad: Array) -> dict[str, object] | None:
     """None where the plate is cut off or seen from too far beside."""
     height, width = image.shape[:2]
     inside = (quad >= 0).all() and (quad < (width, height)).all()
@@ -186,7 +186,7 @@ def _entry(name: str, view: View, image: NDArray[np.uint8], quad: Array) -> dict
 
 def write_portraits(out: Path, meshes: Path, count: int, seed: int) -> int:
     """How many were kept."""
-    studio, rng, entries = Studio(meshes), random.Random(seed), []
+    studio, rng, entries = SpriteStudio(meshes), random.Random(seed), []
     with zipfile.ZipFile(out, "w") as archive:
         for number, view in enumerate(views(count, seed)):
             image, quad = studio.portrait(view, rng)

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import scene as scenery
-from simulator.camera import Array, Camera, look_at, rotation, translation
-from simulator.demand import Vehicle
-from simulator.fleet import Fleet, Look
-from simulator.gpu import WHITE, Gpu, Mesh, Tint, put, write
+from simulator.camera import Array, PinholeCamera, look_at, rotation, translation
+from simulator.demand import PlannedVehicle
+from simulator.fleet import Fleet, VehicleAppearance
+from simulator.gpu import WHITE, GpuContext, Mesh, Tint, put, write
 from simulator.layout import ARM_M, HALF_M, SHOULDER_M
-from simulator.traffic import Sighting
+from simulator.traffic import VehicleState
 from simulator.views import heading_rad
 
 SHADOW_PX = 2048
@@ -33,7 +33,7 @@ Pixels = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RenderedVehicle:
     """A vehicle as the picture shows it: box of its visible pixels; the plate that faces the camera, in full even where hidden."""
 
     id: str
@@ -46,9 +46,9 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    vehicle: Vehicle
-    look: Look
+class PlacedMesh:
+    vehicle: PlannedVehicle
+    look: VehicleAppearance
     matrix: Array
     number: int
 
@@ -56,9 +56,9 @@ class Placed:
 class Renderer:
     """One camera's eye on one run."""
 
-    def __init__(self, camera: Camera, meshes: Path) -> None:
+    def __init__(self, camera: PinholeCamera, meshes: Path) -> None:
         self.camera = camera
-        self.gpu = Gpu()
+        self.gpu = GpuContext()
         self.fleet = Fleet(self.gpu, meshes)
         size, ctx = (camera.width, camera.height), self.gpu.ctx
         samples = min(SAMPLES, ctx.max_samples)
@@ -124,17 +124,17 @@ class Renderer:
                 mesh.identity.render()
 
     def frame(
-        self, present: list[tuple[Vehicle, Sighting]], lamps: dict[str, str], *, picture: bool = True
-    ) -> tuple[NDArray[np.uint8] | None, list[Seen]]:
+        self, present: list[tuple[PlannedVehicle, VehicleState]], lamps: dict[str, str], *, picture: bool = True
+    ) -> tuple[NDArray[np.uint8] | None, list[RenderedVehicle]]:
         """The picture (RGB; None if not wanted, for the truth alone is ten times faster) and who is in it."""
         placed = []
         for number, (vehicle, s) in enumerate(present):
             matrix = translation(s.x, s.y, 0.0) @ rotation(heading_rad(s))
-            placed.append(Placed(vehicle, self.fleet.look(vehicle), matrix, number))
+            placed.append(PlacedMesh(vehicle, self.fleet.look(vehicle), matrix, number))
         image = self._paint(placed, lamps) if picture else None
         return image, self._truth(placed)
 
-    def _paint(self, placed: list[Placed], lamps: dict[str, str]) -> NDArray[np.uint8]:
+    def _paint(self, placed: list[PlacedMesh], lamps: dict[str, str]) -> NDArray[np.uint8]:
         ctx = self.gpu.ctx
         self._shadow_targets[1].use()
         self._shadow_targets[1].clear(depth=1.0)
@@ -178,7 +178,7 @@ class Renderer:
         clip = mesh.corners @ (self.camera.matrix @ place).T
         return not any(bool((sign * clip[:, axis] > clip[:, 3]).all()) for axis in range(3) for sign in (1, -1))
 
-    def _truth(self, placed: list[Placed]) -> list[Seen]:
+    def _truth(self, placed: list[PlacedMesh]) -> list[RenderedVehicle]:
         self.gpu.ctx.copy_framebuffer(self._id, self._still_id)
         self._id.use()
         for item in placed:
@@ -196,7 +196,7 @@ class Renderer:
         write(self.gpu.identity, "model", place)
         mesh.identity.render()
 
-    def _seen(self, ids: NDArray[np.int32], item: Placed) -> Seen | None:
+    def _seen(self, ids: NDArray[np.int32], item: PlacedMesh) -> RenderedVehicle | None:
         body = item.look.body
         high = body.high + np.array([0.0, 0.0, 1.0 if item.vehicle.riders else 0.0])
         corners = np.array([(x, y, z) for x in (body.low[0], high[0]) for y in (body.low[1], high[1]) for z in (body.low[2], high[2])])
@@ -221,7 +221,7 @@ class Renderer:
                     visible, width = min(1.0, count / max(area, 1.0)), float(np.linalg.norm(q[1] - q[0]))
                     quad = tuple((round(float(x), 1), round(float(y), 1)) for x, y in q)
         body_box = _box(mine & (part % 10 != RIDER), int(x0), int(y0))
-        return Seen(item.vehicle.id, box, body_box, quad, round(visible, 2), round(width, 1))
+        return RenderedVehicle(item.vehicle.id, box, body_box, quad, round(visible, 2), round(width, 1))
 
     def _pixels(self, points: Array, matrix: Array) -> Array:
         return self.camera.project((np.c_[points, np.ones(len(points))] @ matrix.T)[:, :3])

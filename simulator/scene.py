@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from simulator import bodies
 from simulator.camera import Array, rotation, translation
-from simulator.gpu import Box, Gpu, Mesh, boxes
+from simulator.gpu import Box, GpuContext, Mesh, boxes
 from simulator.layout import ARM_M, BOX_M, HALF_M, LANE_M, LINE_X, POLE_XY, REPEATER_LAMP_M, REPEATER_Z, SHOULDER_M
 
 EDGE_M = HALF_M + SHOULDER_M  # kerb of the exit side
@@ -22,7 +22,7 @@ MARGIN = 0.22  # of the housing around its lamps, in diameters
 
 
 @dataclass(slots=True)
-class Scene:
+class RenderScene:
     """Meshes with where they stand; lamps per arm as (colour, lit, unlit, where)."""
 
     still: list[tuple[Mesh, Array]] = field(default_factory=list)
@@ -39,8 +39,8 @@ def lamp_z(bottom_z: float, lamp_m: float, place: int) -> float:
     return bottom_z + lamp_m * (0.5 + MARGIN + place * PITCH)
 
 
-def build(gpu: Gpu, meshes: Path) -> Scene:
-    scene = Scene()
+def build(gpu: GpuContext, meshes: Path) -> RenderScene:
+    scene = RenderScene()
     _roads(gpu, scene)
     _markings(gpu, scene)
     _houses(gpu, scene, random.Random(3))
@@ -50,11 +50,11 @@ def build(gpu: Gpu, meshes: Path) -> Scene:
     return scene
 
 
-def _everywhere(scene: Scene, mesh: Mesh) -> None:
+def _everywhere(scene: RenderScene, mesh: Mesh) -> None:
     scene.still.extend((mesh, rotation(turn * math.pi / 2)) for turn in TURNS.values())
 
 
-def _roads(gpu: Gpu, scene: Scene) -> None:
+def _roads(gpu: GpuContext, scene: RenderScene) -> None:
     grass: list[Box] = [(-2 * ARM_M, -2 * ARM_M, -0.5, 2 * ARM_M, 2 * ARM_M, -0.16)]
     scene.still.append((gpu.mesh(*boxes(grass), colour=(0.10, 0.15, 0.05, 1), kind=2.0), np.eye(4)))
     middle: list[Box] = [(-BOX_M, -BOX_M, -0.3, BOX_M, BOX_M, -0.002)]
@@ -74,7 +74,7 @@ def _roads(gpu: Gpu, scene: Scene) -> None:
     _everywhere(scene, gpu.mesh(*boxes(kerb), colour=(0.66, 0.66, 0.64, 1), kind=2.0))
 
 
-def _markings(gpu: Gpu, scene: Scene) -> None:
+def _markings(gpu: GpuContext, scene: RenderScene) -> None:
     white: list[Box] = []
 
     def paint(x0: float, y0: float, x1: float, y1: float) -> None:
@@ -97,7 +97,7 @@ def _markings(gpu: Gpu, scene: Scene) -> None:
     _everywhere(scene, gpu.mesh(*boxes(yellow), colour=(0.75, 0.52, 0.06, 1), kind=2.0))
 
 
-def _houses(gpu: Gpu, scene: Scene, rng: random.Random) -> None:
+def _houses(gpu: GpuContext, scene: RenderScene, rng: random.Random) -> None:
     for i, wall in enumerate(((205, 198, 182), (160, 170, 180), (214, 210, 205), (178, 140, 122))):
         facade = Image.new("RGB", (512, 512), wall)
         draw = ImageDraw.Draw(facade)
@@ -116,7 +116,7 @@ def _houses(gpu: Gpu, scene: Scene, rng: random.Random) -> None:
         scene.still.append((gpu.mesh(points, normals, uv / 24.0, texture=gpu.picture(facade), rough=0.7), np.eye(4)))
 
 
-def _palms(gpu: Gpu, scene: Scene, meshes: Path, rng: random.Random) -> None:
+def _palms(gpu: GpuContext, scene: RenderScene, meshes: Path, rng: random.Random) -> None:
     palm = [
         gpu.mesh(p.points, p.normals, p.uv, colour=p.colour, texture=gpu.picture(bodies.read_texture(p.texture)) if p.texture else None)
         for p in bodies.load(meshes, "palm").parts
@@ -127,7 +127,7 @@ def _palms(gpu: Gpu, scene: Scene, meshes: Path, rng: random.Random) -> None:
             scene.still.extend((mesh, place) for mesh in palm)
 
 
-def _signals(gpu: Gpu, scene: Scene, arm: str) -> None:
+def _signals(gpu: GpuContext, scene: RenderScene, arm: str) -> None:
     """A low repeater at the stop line, and above it the large head for those further back."""
     turn = rotation(TURNS[arm] * math.pi / 2)
     place = turn @ translation(*POLE_XY, 0)

@@ -46,7 +46,7 @@ class Sensor:
         return picture
 
 
-class Clip:
+class EncodedClip:
     """An MP4 being written, frame by frame."""
 
     def __init__(self, path: Path, width: int, height: int, crf: int) -> None:

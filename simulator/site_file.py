@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simulator.camera import Array, Camera
+from simulator.camera import Array, PinholeCamera
 from simulator.layout import BOX_X, HALF_M, KELUAR, LANE_M, LINE_X, MASUK, POLE_XY, REPEATER_LAMP_M, REPEATER_Z, SHOULDER_M, SITE
 from simulator.scene import housing
 
@@ -18,12 +18,12 @@ cameras:
 """
 
 
-def site_file(cameras: dict[str, Camera], starts_at: dict[str, str]) -> str:
+def site_file(cameras: dict[str, PinholeCamera], starts_at: dict[str, str]) -> str:
     masuk, keluar = cameras[MASUK.id], cameras[KELUAR.id]
     return HEAD + _masuk(masuk, starts_at[MASUK.id]) + _keluar(keluar, starts_at[KELUAR.id])
 
 
-def _masuk(camera: Camera, starts_at: str) -> str:
+def _masuk(camera: PinholeCamera, starts_at: str) -> str:
     return (
         _camera(camera, starts_at, "the side of the vehicles that the camera sees: rear | front")
         + _ground_points(camera, [(x, y) for x in (-24, -20, -17, LINE_X, BOX_X, -4) for y in (0, LANE_M, HALF_M)])
@@ -41,7 +41,7 @@ def _masuk(camera: Camera, starts_at: str) -> str:
     )
 
 
-def _keluar(camera: Camera, starts_at: str) -> str:
+def _keluar(camera: PinholeCamera, starts_at: str) -> str:
     near, far = camera.plan.eye[0] + 10, camera.plan.eye[0] + 55
     points = [(near + d, y) for d in (3, 7, 12, 20) for y in (-LANE_M, -HALF_M)] + [(near + d, 0.0) for d in (12, 20)]
     return (
@@ -55,7 +55,7 @@ def _keluar(camera: Camera, starts_at: str) -> str:
     )
 
 
-def _camera(camera: Camera, starts_at: str, note: str) -> str:
+def _camera(camera: PinholeCamera, starts_at: str, note: str) -> str:
     plan = camera.plan
     return (
         f"  - id: {plan.camera_id}\n"
@@ -66,12 +66,12 @@ def _camera(camera: Camera, starts_at: str, note: str) -> str:
     )
 
 
-def _ground_points(camera: Camera, points: list[Ground]) -> str:
+def _ground_points(camera: PinholeCamera, points: list[Ground]) -> str:
     rows = [f"      - {{px: {_pixel(camera, p)}, m: {_numbers(p)}}}\n" for p in points if camera.sees(*p)]
     return "    ground_points:  # picture point -> metres on the road\n" + "".join(rows)
 
 
-def _head(camera: Camera) -> list[float]:
+def _head(camera: PinholeCamera) -> list[float]:
     """Box of the front of the low signal head."""
     half, low, high = housing(REPEATER_Z, REPEATER_LAMP_M)
     x, y = POLE_XY
@@ -79,12 +79,12 @@ def _head(camera: Camera) -> list[float]:
     return [*face.min(axis=0), *face.max(axis=0)]
 
 
-def _line(camera: Camera, name: str, x: float, note: str) -> str:
+def _line(camera: PinholeCamera, name: str, x: float, note: str) -> str:
     ends = f"[{_pixel(camera, (x, HALF_M))}, {_pixel(camera, (x, 0.0))}]"
     return f"      - {{id: {name}, points: {ends}, beyond: {_pixel(camera, (x + 2.5, HALF_M / 2))}}}  # {note}\n"
 
 
-def _lane(camera: Camera, name: str, xs: Ground, ys: Ground, *, forward: bool, note: str = "") -> str:
+def _lane(camera: PinholeCamera, name: str, xs: Ground, ys: Ground, *, forward: bool, note: str = "") -> str:
     corners = np.array([camera.ground(*p) for p in ((xs[0], ys[0]), (xs[1], ys[0]), (xs[1], ys[1]), (xs[0], ys[1]))])
     polygon = ", ".join(_numbers(p) for p in clip_to_frame(corners, camera.width, camera.height))
     middle = sum(ys) / 2
@@ -110,7 +110,7 @@ def clip_to_frame(polygon: Array, width: int, height: int) -> Array:
     return polygon
 
 
-def _pixel(camera: Camera, point: Ground) -> str:
+def _pixel(camera: PinholeCamera, point: Ground) -> str:
     return _numbers(camera.ground(*point))
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator import network
-from simulator.demand import Vehicle, draw_demand
+from simulator.demand import PlannedVehicle, draw_demand
 from simulator.layout import FPS
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class VehicleState:
     """A vehicle at a step: middle of its front bumper, heading clockwise from north."""
 
     step: int
@@ -26,7 +26,7 @@ class Sighting:
         return self.step / FPS
 
 
-Track = list[Sighting]
+Track = list[VehicleState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class Traffic:
     """One simulated run: who was sent, and each one's gapless track."""
 
     seed: int
-    vehicles: dict[str, Vehicle]
+    vehicles: dict[str, PlannedVehicle]
     tracks: dict[str, Track]
 
-    def by_step(self) -> dict[int, list[tuple[Vehicle, Sighting]]]:
-        steps: dict[int, list[tuple[Vehicle, Sighting]]] = {}
+    def by_step(self) -> dict[int, list[tuple[PlannedVehicle, VehicleState]]]:
+        steps: dict[int, list[tuple[PlannedVehicle, VehicleState]]] = {}
         for vehicle_id, track in self.tracks.items():
             for sighting in track:
                 steps.setdefault(sighting.step, []).append((self.vehicles[vehicle_id], sighting))
@@ -74,6 +74,6 @@ def _tracks(path: Path) -> dict[str, Track]:
         step = round(float(element.get("time", "0")) * FPS)
         for row in element:
             x, y, angle, speed = (float(row.get(key, "nan")) for key in ("x", "y", "angle", "speed"))
-            tracks.setdefault(row.get("id", ""), []).append(Sighting(step, x, y, angle, speed))
+            tracks.setdefault(row.get("id", ""), []).append(VehicleState(step, x, y, angle, speed))
         element.clear()
     return tracks

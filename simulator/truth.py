@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from simulator.demand import Vehicle
+from simulator.demand import PlannedVehicle
 from simulator.events import STANDS_MPS, crossings
 from simulator.layout import FPS, LINE_X, MASUK, SITE, CameraPlan, changes_between
-from simulator.renderer import Seen
+from simulator.renderer import RenderedVehicle
 from simulator.sensor import clock
-from simulator.traffic import Sighting, Traffic
+from simulator.traffic import Traffic, VehicleState
 from simulator.views import MOVES_MPS
-from simulator.windows import Violation, Window
+from simulator.windows import FootageWindow, SimulatedViolation
 
 READABLE = 0.9  # the share of a plate in sight from which its width counts
 CALM_S = 1.0  # shorter pauses are not told
@@ -29,14 +29,14 @@ class ClipTruth:
 
     plan: CameraPlan
     traffic: Traffic
-    window: Window
+    window: FootageWindow
     size: tuple[int, int]
     starts_at: str
     frames: list[Plain] = field(default_factory=list)
     widths: dict[str, float] = field(default_factory=dict)
     still: list[bool] = field(default_factory=list)
 
-    def add(self, sightings: dict[str, Sighting], seen: list[Seen]) -> None:
+    def add(self, sightings: dict[str, VehicleState], seen: list[RenderedVehicle]) -> None:
         number = len(self.frames)
         rows = [_row(item, sightings[item.id]) for item in seen]
         self.frames.append({"i": number, "t_s": round(number / FPS, 1), "vehicles": rows})
@@ -70,7 +70,7 @@ class ClipTruth:
         start_s = self.window.start / FPS
         return [[round(s - start_s, 1), lamp] for s, lamp in changes_between(start_s, start_s + len(self.frames) / FPS)]
 
-    def _violation(self, v: Violation) -> Plain:
+    def _violation(self, v: SimulatedViolation) -> Plain:
         at_s = round(v.sim_s - self.window.start / FPS, 2)
         return {
             "camera": self.plan.camera_id,
@@ -83,7 +83,7 @@ class ClipTruth:
             "speed_kmh": round(v.speed_kmh, 1),
         }
 
-    def _shown(self, v: Violation) -> bool:
+    def _shown(self, v: SimulatedViolation) -> bool:
         """The window search reckoned with outlines; the pixels have the last word."""
         indices = [step - self.window.start for step in v.watched]
         missing = [i for i in indices if all(row["id"] != v.vehicle.id for row in self.frames[i]["vehicles"])]
@@ -109,7 +109,7 @@ class ClipTruth:
         return found
 
 
-def starts(windows: dict[str, Window], first: str) -> dict[str, str]:
+def starts(windows: dict[str, FootageWindow], first: str) -> dict[str, str]:
     """When each clip starts: the earliest at `first`, the others as much later as they are in the run."""
     zero = min(window.start for window in windows.values())
     return {name: clock(first, (window.start - zero) / FPS).isoformat() for name, window in windows.items()}
@@ -137,7 +137,7 @@ def calm(still: list[bool]) -> list[list[float]]:
     return spans
 
 
-def _row(item: Seen, s: Sighting) -> Plain:
+def _row(item: RenderedVehicle, s: VehicleState) -> Plain:
     return {
         "id": item.id,
         "box": list(item.box),
@@ -149,11 +149,11 @@ def _row(item: Seen, s: Sighting) -> Plain:
     }
 
 
-def _vehicle(vehicle: Vehicle, behaviour: str) -> Plain:
+def _vehicle(vehicle: PlannedVehicle, behaviour: str) -> Plain:
     return {**_identity(vehicle, "id"), "behaviour": behaviour}
 
 
-def _identity(vehicle: Vehicle, key: str) -> Plain:
+def _identity(vehicle: PlannedVehicle, key: str) -> Plain:
     registration = vehicle.registration
     return {
         key: vehicle.id,
@@ -164,6 +164,6 @@ def _identity(vehicle: Vehicle, key: str) -> Plain:
     }
 
 
-def _whole(item: Seen, size: tuple[int, int]) -> bool:
+def _whole(item: RenderedVehicle, size: tuple[int, int]) -> bool:
     """The plate lies within the frame."""
     return item.plate_quad is not None and all(0 <= x < size[0] and 0 <= y < size[1] for x, y in item.plate_quad)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from simulator.camera import Array, Camera
-from simulator.demand import Vehicle
-from simulator.traffic import Sighting, Traffic
+from simulator.camera import Array, PinholeCamera
+from simulator.demand import PlannedVehicle
+from simulator.traffic import Traffic, VehicleState
 
 HEIGHTS_M = {"car": 1.5, "motorcycle": 1.6, "bus": 3.2, "truck": 3.0}
 REACH_M = 60.0
@@ -19,11 +19,11 @@ MOVES_MPS = 0.05
 
 
 @dataclass(slots=True)
-class View:
+class ProjectedView:
     """One camera's view of a run, step by step."""
 
-    camera: Camera
-    visible: dict[int, list[tuple[Vehicle, Sighting]]] = field(default_factory=dict)
+    camera: PinholeCamera
+    visible: dict[int, list[tuple[PlannedVehicle, VehicleState]]] = field(default_factory=dict)
     clashes: set[int] = field(default_factory=set)
 
     def shows(self, vehicle_id: str, step: int) -> bool:
@@ -35,12 +35,12 @@ class View:
         return all(s.speed_mps < MOVES_MPS for _, s in self.visible.get(step, []))
 
 
-def heading_rad(sighting: Sighting) -> float:
+def heading_rad(sighting: VehicleState) -> float:
     """Counter-clockwise from east, as the renderer turns things."""
     return math.radians(90.0 - sighting.heading_deg)
 
 
-def outline(vehicle: Vehicle, sighting: Sighting, shrink_m: float = 0.0) -> Array:
+def outline(vehicle: PlannedVehicle, sighting: VehicleState, shrink_m: float = 0.0) -> Array:
     """The four corners of the body on the road."""
     length, width = vehicle.size_m
     c, s = math.cos(heading_rad(sighting)), math.sin(heading_rad(sighting))
@@ -63,8 +63,8 @@ def overlap(a: Array, b: Array) -> bool:
     return True
 
 
-def view_of(camera: Camera, traffic: Traffic) -> View:
-    view = View(camera)
+def view_of(camera: PinholeCamera, traffic: Traffic) -> ProjectedView:
+    view = ProjectedView(camera)
     eye = camera.eye
     for step, present in traffic.by_step().items():
         near = [(v, s) for v, s in present if abs(s.x - eye[0]) < REACH_M and abs(s.y - eye[1]) < REACH_M]
@@ -76,13 +76,13 @@ def view_of(camera: Camera, traffic: Traffic) -> View:
     return view
 
 
-def rear_in_view(camera: Camera, vehicle: Vehicle, sighting: Sighting) -> bool:
+def rear_in_view(camera: PinholeCamera, vehicle: PlannedVehicle, sighting: VehicleState) -> bool:
     """The rear's foot on the road is in the picture: the vehicle is neither half out of it nor still below it."""
     rear = outline(vehicle, sighting)[2:].mean(axis=0)
     return camera.sees(float(rear[0]), float(rear[1]))
 
 
-def _in_view(camera: Camera, vehicle: Vehicle, sighting: Sighting) -> bool:
+def _in_view(camera: PinholeCamera, vehicle: PlannedVehicle, sighting: VehicleState) -> bool:
     """Some of the middle line of the body, at half height, is in the picture."""
     corners = outline(vehicle, sighting)
     middle = corners.mean(axis=0)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
-from simulator.demand import Vehicle
-from simulator.events import Crossing, crossings, stops_before_line
+from simulator.demand import PlannedVehicle
+from simulator.events import SimulatedCrossing, crossings, stops_before_line
 from simulator.layout import BOX_X, FPS, KELUAR, LINE_X, MASUK, changes_between, signal_age_s
 from simulator.traffic import Traffic
-from simulator.views import View
+from simulator.views import ProjectedView
 
 MARGIN_STEPS = FPS  # in view from a second before to a second after
 EDGE_STEPS = 3 * FPS  # from the clip's ends: evidence shows some seconds before and after
@@ -23,9 +23,9 @@ CROWD = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class SimulatedViolation:
     rule: str
-    vehicle: Vehicle
+    vehicle: PlannedVehicle
     sim_s: float
     decided_s: float
     red_age_s: float | None
@@ -36,7 +36,7 @@ class Violation:
         """The steps in which the vehicle must be in the picture."""
         return range(round(self.sim_s * FPS) - MARGIN_STEPS, round(self.decided_s * FPS) + MARGIN_STEPS + 1)
 
-    def within(self, view: View, start: int, steps: int) -> bool:
+    def within(self, view: ProjectedView, start: int, steps: int) -> bool:
         """Whether a clip of these steps shows all of it, with some seconds around the moment."""
         moment, end = round(self.sim_s * FPS), start + steps
         if not start + EDGE_STEPS <= moment < end - EDGE_STEPS or self.watched[-1] >= end:
@@ -45,40 +45,40 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class FootageWindow:
     """`steps` of the run, and the violations that are decided within it in full view."""
 
     start: int
     steps: int
-    violations: tuple[Violation, ...]
+    violations: tuple[SimulatedViolation, ...]
     score: float
     notes: dict[str, int]
 
 
-def line_violations(view: View, found: list[Crossing], start: int, steps: int) -> tuple[Violation, ...]:
-    all_ = (Violation(c.rule, c.vehicle, c.line_s, c.decided_s, c.red_age_s, c.speed_kmh) for c in found if c.rule)
+def line_violations(view: ProjectedView, found: list[SimulatedCrossing], start: int, steps: int) -> tuple[SimulatedViolation, ...]:
+    all_ = (SimulatedViolation(c.rule, c.vehicle, c.line_s, c.decided_s, c.red_age_s, c.speed_kmh) for c in found if c.rule)
     return tuple(violation for violation in all_ if violation.within(view, start, steps))
 
 
-def wrong_way_violations(view: View, start: int, steps: int) -> tuple[Violation, ...]:
+def wrong_way_violations(view: ProjectedView, start: int, steps: int) -> tuple[SimulatedViolation, ...]:
     """The moment is when a wrong-way vehicle has come 5 m since it was in the picture to its rear, within the window."""
     first: dict[str, float] = {}
-    found: dict[str, Violation] = {}
+    found: dict[str, SimulatedViolation] = {}
     for step in range(start, start + steps):
         for vehicle, s in view.visible.get(step, []):
             if vehicle.wrong_way and vehicle.id not in found and view.shows(vehicle.id, step):
                 gone = s.x - first.setdefault(vehicle.id, s.x)
                 if gone >= WRONG_WAY_M:
                     moment = s.sim_s - (gone - WRONG_WAY_M) / max(s.speed_mps, 0.1)
-                    found[vehicle.id] = Violation("wrong_way", vehicle, moment, moment, None, s.speed_mps * 3.6)
+                    found[vehicle.id] = SimulatedViolation("wrong_way", vehicle, moment, moment, None, s.speed_mps * 3.6)
     return tuple(violation for violation in found.values() if violation.within(view, start, steps))
 
 
-def best_masuk(traffic: Traffic, view: View, steps: int) -> Window | None:
+def best_masuk(traffic: Traffic, view: ProjectedView, steps: int) -> FootageWindow | None:
     found = crossings(traffic)
     arguable = _arguable_steps(traffic, found)
 
-    def judge(start: int) -> Window | None:
+    def judge(start: int) -> FootageWindow | None:
         end = start + steps
         if any(start <= step < end for step in arguable):
             return None
@@ -104,13 +104,13 @@ def best_masuk(traffic: Traffic, view: View, steps: int) -> Window | None:
             + _calm(view, start, steps)
             - _crowding(view, start, steps)
         )
-        return Window(start, steps, violations, score, {**kinds, **behaviours, "stopped": stopped})
+        return FootageWindow(start, steps, violations, score, {**kinds, **behaviours, "stopped": stopped})
 
     return _best(view, steps, judge)
 
 
-def best_keluar(view: View, steps: int) -> Window | None:
-    def judge(start: int) -> Window | None:
+def best_keluar(view: ProjectedView, steps: int) -> FootageWindow | None:
+    def judge(start: int) -> FootageWindow | None:
         violations = wrong_way_violations(view, start, steps)
         seen = {v.id: v for step in range(start, start + steps) for v, _ in view.visible.get(step, [])}
         if sum(v.wrong_way for v in seen.values()) != len(violations):
@@ -119,14 +119,14 @@ def best_keluar(view: View, steps: int) -> Window | None:
         legal = sum(not v.wrong_way for v in seen.values())
         score = 8.0 * min(2, kinds["motorcycle"]) + 5 * min(1, kinds["car"]) + min(8, legal)
         score += _calm(view, start, steps) - _crowding(view, start, steps) - 3 * _crowded_saddles(violations)
-        return Window(start, steps, violations, score, {**kinds, "legal": legal})
+        return FootageWindow(start, steps, violations, score, {**kinds, "legal": legal})
 
     return _best(view, steps, judge)
 
 
-def _best(view: View, steps: int, judge: Callable[[int], Window | None]) -> Window | None:
+def _best(view: ProjectedView, steps: int, judge: Callable[[int], FootageWindow | None]) -> FootageWindow | None:
     last = max(view.visible) - steps
-    best: Window | None = None
+    best: FootageWindow | None = None
     for start in range(30 * FPS, last, FPS // 2):
         if any(start <= step < start + steps for step in view.clashes):
             continue
@@ -136,22 +136,22 @@ def _best(view: View, steps: int, judge: Callable[[int], Window | None]) -> Wind
     return best
 
 
-def _crowding(view: View, start: int, steps: int) -> float:
+def _crowding(view: ProjectedView, start: int, steps: int) -> float:
     return 0.05 * sum(max(0, len(view.visible.get(step, [])) - CROWD) for step in range(start, start + steps))
 
 
-def _crowded_saddles(violations: tuple[Violation, ...]) -> int:
+def _crowded_saddles(violations: tuple[SimulatedViolation, ...]) -> int:
     """Two or three on a scooter hide it from behind: half of the time a COCO detector sees people alone."""
     return sum(len(violation.vehicle.riders) > 1 for violation in violations)
 
 
-def _calm(view: View, start: int, steps: int) -> float:
+def _calm(view: ProjectedView, start: int, steps: int) -> float:
     """Worth of the seconds in which nothing moves: a little, and no more than two of them."""
     longest = max((len(list(run)) for still, run in groupby(range(start, start + steps), view.still) if still), default=0)
     return 2.0 * min(2.0, longest / FPS)
 
 
-def _arguable_steps(traffic: Traffic, found: list[Crossing]) -> set[int]:
+def _arguable_steps(traffic: Traffic, found: list[SimulatedCrossing]) -> set[int]:
     steps = set()
     for crossing in found:
         for moment in crossing.moments():
@@ -163,7 +163,7 @@ def _arguable_steps(traffic: Traffic, found: list[Crossing]) -> set[int]:
     return steps
 
 
-def choose(traffic: Traffic, views: dict[str, View], seconds: dict[str, float]) -> dict[str, Window]:
+def choose(traffic: Traffic, views: dict[str, ProjectedView], seconds: dict[str, float]) -> dict[str, FootageWindow]:
     """The best window of the run for each camera; raises if a camera has none."""
     chosen = {
         MASUK.id: best_masuk(traffic, views[MASUK.id], round(seconds[MASUK.id] * FPS)),

@@ -8,10 +8,10 @@ from typing import TypeVar
 import pytest
 from demo_footage import FOOTAGE, DemoRun, run_demo
 
-from services import S3Server, Server, ServiceMissing, running_kafka, running_postgres, running_s3
+from services import S3Server, ServiceMissing, ServiceProcess, running_kafka, running_postgres, running_s3
 from services.s3 import Kind
 
-ServerT = TypeVar("ServerT", bound=Server)
+ServerT = TypeVar("ServerT", bound=ServiceProcess)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -30,13 +30,13 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     pytest.importorskip("onnxruntime", reason="needs the `detect` extra")
     if not (FOOTAGE / "masuk.mp4").exists():
         pytest.skip(f"{FOOTAGE} holds no clips")
-    from etle.config.site import Detection
+    from etle.config.site import DetectionSettings
     from etle.errors import WeightsMissing
     from models.weights.locate import weight
     from pipeline.assembly import needed_weights
 
     try:
-        for name in needed_weights(Detection()):
+        for name in needed_weights(DetectionSettings()):
             weight(name)
     except WeightsMissing as error:
         pytest.skip(str(error))
@@ -44,13 +44,13 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
 
 
 @pytest.fixture(scope="session")
-def live_kafka() -> Iterator[Server]:
+def live_kafka() -> Iterator[ServiceProcess]:
     """A real broker for all tests of the session: each takes topics of its own, and starts it again if it stops it."""
     yield from _live(running_kafka)
 
 
 @pytest.fixture(scope="session")
-def live_postgres() -> Iterator[Server]:
+def live_postgres() -> Iterator[ServiceProcess]:
     yield from _live(running_postgres)
 
 

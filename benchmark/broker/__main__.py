@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmark import report
-from benchmark.broker.load import Load
+from benchmark.broker.load import FrameLoad
 from etle.signing import Signer
 from services import running_kafka
 from services.kafka import java, kafka_jars
@@ -30,12 +30,12 @@ PARTITIONS = 4
 CPU = ", CPU"
 
 
-class Stand:
+class BrokerBenchmark:
     """One broker, one folder, one load; jobs run in processes of their own."""
 
     def __init__(self, kafka: str, folder: Path, frames: int, frame_bytes: int) -> None:
         self._folder = folder
-        self._load = Load(kafka=kafka, topic="", frames=frames, frame_bytes=frame_bytes)
+        self._load = FrameLoad(kafka=kafka, topic="", frames=frames, frame_bytes=frame_bytes)
         Signer.from_file(folder / "box.pem")
 
     def round(self) -> dict[str, float]:
@@ -53,12 +53,12 @@ class Stand:
             found["perf-test in"] = _perf_test(load)
         return found
 
-    def _through(self, kind: str, load: Load) -> float:
+    def _through(self, kind: str, load: FrameLoad) -> float:
         reading, writing = self._job(f"{kind} out", load), self._job(f"{kind} in", load)
         sent, received = _result(writing), _result(reading)
         return load.megabytes / float(received["ended_at"] - sent["began_at"])
 
-    def _job(self, way: str, load: Load) -> "subprocess.Popen[str]":
+    def _job(self, way: str, load: FrameLoad) -> "subprocess.Popen[str]":
         command = [sys.executable, "-W", "ignore", "-m", "benchmark.broker.jobs", way]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         job = subprocess.Popen(command, cwd=self._folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -69,11 +69,11 @@ class Stand:
         return job
 
     @contextmanager
-    def _topic(self) -> Iterator[Load]:
+    def _topic(self) -> Iterator[FrameLoad]:
         from kafka.admin import KafkaAdminClient, NewTopic
 
         name = f"benchmark-{uuid4().hex[:12]}"
-        load = Load(**{**asdict(self._load), "topic": name})
+        load = FrameLoad(**{**asdict(self._load), "topic": name})
         settings = {"max.message.bytes": "8388608"}
         admin = KafkaAdminClient(bootstrap_servers=load.kafka)
         try:
@@ -93,7 +93,7 @@ def _result(job: "subprocess.Popen[str]") -> Mapping[str, Any]:
     return result
 
 
-def _perf_test(load: Load) -> float:
+def _perf_test(load: FrameLoad) -> float:
     """Kafka's own: acks=all, batches of 1 MB, as quickly as it can."""
     test = [str(java()), "-cp", f"{kafka_jars()}/*", "org.apache.kafka.tools.ProducerPerformance", "--topic", load.topic]
     amount = ["--num-records", str(load.frames), "--record-size", str(load.frame_bytes), "--throughput", "-1"]
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="(default: %(default)s)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, _broker(args.kafka) as kafka:
-        stand = Stand(kafka, Path(folder), args.frames, args.frame_kb * 1000)
+        stand = BrokerBenchmark(kafka, Path(folder), args.frames, args.frame_kb * 1000)
         rounds = [stand.round() for _ in range(args.rounds)]
     _tell(rounds, args.frame_kb * 1000, args.json)
 

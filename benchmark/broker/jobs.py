@@ -15,18 +15,18 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-from benchmark.broker.load import CAMERAS, Load, in_turn, pictures
-from etle.config.deployment import Box, Broker, IngestSettings
+from benchmark.broker.load import CAMERAS, FrameLoad, in_turn, pictures
+from etle.config.deployment import BrokerSettings, EdgeDevice, IngestSettings
 from etle.kafka.client import KafkaPublisher, KafkaSubscriber
-from etle.kafka.security import Connection
+from etle.kafka.security import BrokerConnection
 from etle.signing import Signer, frame_verifier
 from etle.types import CameraId
 from etle.wire import Verify, frame_from_wire, frame_to_wire
-from ingest.delivery.producer import Outlet, Watch
-from ingest.delivery.queued_message import Message, Outgoing
+from ingest.delivery.producer import QueueCallbacks, SpooledProducer
+from ingest.delivery.queued_message import OutgoingMessage, QueuedMessage
 from ingest.delivery.sender import Sender
 from ingest.sources.frames import frame_of
-from ingest.sources.reconnect import Pauses
+from ingest.sources.reconnect import ReconnectBackoff
 
 BOX_KEY = Path("box.pem")
 _MOST = 32
@@ -34,7 +34,7 @@ _MOST = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Went:
+class JobResult:
     frames: int
     began_at: float
     ended_at: float
@@ -42,7 +42,7 @@ class Went:
     """Of this process, all threads."""
 
 
-def bare_in(load: Load) -> Went:
+def bare_in(load: FrameLoad) -> JobResult:
     from kafka import KafkaProducer
 
     producer = KafkaProducer(
@@ -61,14 +61,14 @@ def bare_in(load: Load) -> Went:
     producer.flush()
     ended_at, cpu_s = time.time(), time.process_time() - cpu
     producer.close()
-    return Went(frames=load.frames, began_at=began_at, ended_at=ended_at, cpu_s=cpu_s)
+    return JobResult(frames=load.frames, began_at=began_at, ended_at=ended_at, cpu_s=cpu_s)
 
 
-def ours_in(load: Load) -> Went:
+def ours_in(load: FrameLoad) -> JobResult:
     """From the bytes as a camera gives them, until all is safe: size, digest, signature, headers, outlet (a film's), publisher."""
-    connection = Connection(servers=(load.kafka,), broker=Broker())
+    connection = BrokerConnection(servers=(load.kafka,), broker=BrokerSettings())
     signer, made = Signer.read(BOX_KEY), pictures(load.frame_bytes)
-    outlet = Outlet(Sender(lambda: KafkaPublisher(connection, "benchmark")), None, Pauses(lambda: 0.5), Watch())
+    outlet = SpooledProducer(Sender(lambda: KafkaPublisher(connection, "benchmark")), None, ReconnectBackoff(lambda: 0.5), QueueCallbacks())
 
     def feed(first: int) -> None:
         for number, camera, picture in in_turn(load.frames, made):
@@ -77,8 +77,8 @@ def ours_in(load: Load) -> Went:
             now = datetime.now(UTC)
             frame = frame_of(CameraId(camera), number, picture, captured_at=now, received_at=now)
             headers, value = frame_to_wire(frame, signer.sign)
-            message = Message(topic=load.topic, key=camera.encode(), headers=tuple(headers), value=value)
-            outlet.put(Outgoing(camera=frame.camera, message=message, kept=lambda kept: None))
+            message = OutgoingMessage(topic=load.topic, key=camera.encode(), headers=tuple(headers), value=value)
+            outlet.put(QueuedMessage(camera=frame.camera, message=message, kept=lambda kept: None))
 
     feeds = [Thread(target=feed, args=(first,)) for first in range(load.threads)]
     began_at, cpu = time.time(), time.process_time()
@@ -89,10 +89,10 @@ def ours_in(load: Load) -> Went:
     outlet.drain()
     ended_at, cpu_s = time.time(), time.process_time() - cpu
     outlet.close()
-    return Went(frames=load.frames, began_at=began_at, ended_at=ended_at, cpu_s=cpu_s)
+    return JobResult(frames=load.frames, began_at=began_at, ended_at=ended_at, cpu_s=cpu_s)
 
 
-def bare_out(load: Load) -> Went:
+def bare_out(load: FrameLoad) -> JobResult:
     from kafka import KafkaConsumer, TopicPartition
 
     consumer = KafkaConsumer(
@@ -111,20 +111,20 @@ def bare_out(load: Load) -> Went:
     return _counted(load, poll)
 
 
-def ours_out(load: Load) -> Went:
+def ours_out(load: FrameLoad) -> JobResult:
     """As the detect worker takes them: group, poll, headers read, digest checked."""
     return _taken(load, None)
 
 
-def ours_out_verified(load: Load) -> Went:
+def ours_out_verified(load: FrameLoad) -> JobResult:
     """And the box's signature."""
     Path("box.pub").write_bytes(Signer.read(BOX_KEY).public_pem)
-    return _taken(load, frame_verifier(IngestSettings(boxes=(Box(id="box", public_key=Path("box.pub"), cameras=CAMERAS),))))
+    return _taken(load, frame_verifier(IngestSettings(boxes=(EdgeDevice(id="box", public_key=Path("box.pub"), cameras=CAMERAS),))))
 
 
-def _taken(load: Load, verify: Verify | None) -> Went:
+def _taken(load: FrameLoad, verify: Verify | None) -> JobResult:
     group = f"{load.topic}-{uuid4().hex}"
-    subscriber = KafkaSubscriber(Connection(servers=(load.kafka,), broker=Broker()), "benchmark", load.topic, group)
+    subscriber = KafkaSubscriber(BrokerConnection(servers=(load.kafka,), broker=BrokerSettings()), "benchmark", load.topic, group)
 
     def poll() -> int:
         polled = subscriber.poll(0.5, _MOST)
@@ -135,7 +135,7 @@ def _taken(load: Load, verify: Verify | None) -> Went:
     return _counted(load, poll)
 
 
-def _counted(load: Load, poll: Callable[[], int]) -> Went:
+def _counted(load: FrameLoad, poll: Callable[[], int]) -> JobResult:
     """The clock begins with the first frames, which are not counted: joining a group takes what it takes."""
     first = 0
     while not first:
@@ -143,10 +143,10 @@ def _counted(load: Load, poll: Callable[[], int]) -> Went:
     began_at, cpu, count = time.time(), time.process_time(), first
     while count < load.frames:
         count += poll()
-    return Went(frames=count - first, began_at=began_at, ended_at=time.time(), cpu_s=time.process_time() - cpu)
+    return JobResult(frames=count - first, began_at=began_at, ended_at=time.time(), cpu_s=time.process_time() - cpu)
 
 
-WAYS: dict[str, Callable[[Load], Went]] = {
+WAYS: dict[str, Callable[[FrameLoad], JobResult]] = {
     "bare in": bare_in,
     "bare out": bare_out,
     "ours in": ours_in,
@@ -157,7 +157,7 @@ WAYS: dict[str, Callable[[Load], Went]] = {
 
 def main() -> None:
     order: dict[str, Any] = json.load(sys.stdin)
-    went = WAYS[sys.argv[1]](Load(**order))
+    went = WAYS[sys.argv[1]](FrameLoad(**order))
     json.dump(asdict(went), sys.stdout)
 
 

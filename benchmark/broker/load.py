@@ -12,7 +12,7 @@ _SEGMENT = 65_533
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class FrameLoad:
     """One measurement's own topic, and how much goes through it."""
 
     kafka: str

@@ -7,11 +7,11 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark.faults.trial import Outcome, run, sound
+from benchmark.faults.trial import TrialResult, run, sound
 from etle.errors import EtleError
 
 
-def table(outcome: Outcome) -> str:
+def table(outcome: TrialResult) -> str:
     reckoning = outcome.reckoning
     lines = [f"{name:20} {count:4}" for name, count in sorted(outcome.faults.items())]
     rows = {**{key: value for key, value in asdict(reckoning).items() if key != "details"}, "crashed": len(outcome.crashes)}
@@ -19,7 +19,7 @@ def table(outcome: Outcome) -> str:
     return "\n".join([*lines, f"{sum(outcome.faults.values())} faults in {outcome.seconds:.0f} s"])
 
 
-def as_json(outcome: Outcome) -> dict[str, object]:
+def as_json(outcome: TrialResult) -> dict[str, object]:
     reckoning = asdict(outcome.reckoning)
     return {
         "faults": sum(outcome.faults.values()),

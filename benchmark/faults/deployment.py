@@ -11,10 +11,10 @@ from typing import Any, Final
 import yaml
 
 from benchmark.faults.footage import DEMO, Footage
-from benchmark.faults.roles import Role, ServerTarget
+from benchmark.faults.roles import ProcessRole, ServerTarget
 from etle.config.site import Site, load_site
 from etle.kafka.admin import KafkaTopicAdmin
-from etle.kafka.security import Connection
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
 from etle.signing import Signer
 from services import running_kafka, running_postgres
@@ -24,16 +24,16 @@ SILENCE_S: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stand:
+class FaultDeployment:
     site: Site
-    connection: Connection
+    connection: BrokerConnection
     database: str
     data: Path
-    roles: tuple[Role, ...]
+    roles: tuple[ProcessRole, ...]
     servers: tuple[ServerTarget, ...]
 
     @property
-    def ingest(self) -> Role:
+    def ingest(self) -> ProcessRole:
         return self.roles[0]
 
     def look(self) -> None:
@@ -42,25 +42,28 @@ class Stand:
 
 
 @contextmanager
-def standing(folder: Path, footage: Footage, detect_workers: int) -> Iterator[Stand]:
+def standing(folder: Path, footage: Footage, detect_workers: int) -> Iterator[FaultDeployment]:
     """All of it started, nothing disturbed yet. Stops it at the end."""
     with ExitStack() as opened:
         kafka = opened.enter_context(running_kafka())
         postgres = opened.enter_context(running_postgres())
         path = _site_file(folder, footage, kafka.address)
         site = load_site(path, {})
-        connection = Connection(servers=(kafka.address,), broker=site.broker)
+        connection = BrokerConnection(servers=(kafka.address,), broker=site.broker)
         create_topics(planned(site.broker), KafkaTopicAdmin(connection))
         names = {"ETLE_KAFKA": kafka.address, "ETLE_DATABASE": postgres.address, "ETLE_DATA": str(folder / "data")}
         roles = (
-            Role("ingest", ["ingest", path], names, folder),
-            *(Role(f"detect-{number}", ["detect", path, "--silence", str(SILENCE_S)], names, folder) for number in range(detect_workers)),
-            Role("write", ["write", path], names, folder),
+            ProcessRole("ingest", ["ingest", path], names, folder),
+            *(
+                ProcessRole(f"detect-{number}", ["detect", path, "--silence", str(SILENCE_S)], names, folder)
+                for number in range(detect_workers)
+            ),
+            ProcessRole("write", ["write", path], names, folder),
         )
         opened.callback(_stop_all, roles)
         for role in roles[1:]:
             role.start()
-        yield Stand(
+        yield FaultDeployment(
             site=site,
             connection=connection,
             database=postgres.address,
@@ -91,7 +94,7 @@ def _site_file(folder: Path, footage: Footage, kafka: str) -> Path:
     return path
 
 
-def _stop_all(roles: tuple[Role, ...]) -> None:
+def _stop_all(roles: tuple[ProcessRole, ...]) -> None:
     for role in roles:
         role.mend() if role.running else None
     for role in roles:

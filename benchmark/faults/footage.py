@@ -8,10 +8,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from etle.clock import SystemClock
-from etle.config.site import Camera, load_site
+from etle.config.site import CameraSettings, load_site
 from etle.types import CameraId, ViolationId
-from etle_cli.commands.detect import SiteStages
-from ingest.frame_loss import Losses
+from etle_cli.commands.detect import SiteStageFactory
+from ingest.frame_loss import FrameLossCounter
 from ingest.sources.folder import FolderSource
 from ingest.sources.open import open_source
 from pipeline.workers.checkpoint import first_memory
@@ -22,7 +22,7 @@ BETWEEN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class FootageFrame:
     camera: CameraId
     moment: datetime
     jpeg: Path
@@ -45,34 +45,34 @@ class Footage:
         """`whole`: for the undisturbed run, which has everything from the start."""
         return self._folder / ("whole" if whole else "cameras") / camera
 
-    def pictures(self, passes: int) -> list[Picture]:
+    def pictures(self, passes: int) -> list[FootageFrame]:
         """Of all cameras, in the order of their moments."""
-        every = [Picture(each.camera, each.moment + number * self._span, each.jpeg) for number in range(passes) for each in self._pass]
+        every = [FootageFrame(each.camera, each.moment + number * self._span, each.jpeg) for number in range(passes) for each in self._pass]
         return sorted(every, key=lambda picture: (picture.moment, picture.camera))
 
-    def lay(self, picture: Picture, *, whole: bool = False) -> None:
+    def lay(self, picture: FootageFrame, *, whole: bool = False) -> None:
         """Into its camera's folder, under a name that tells its moment."""
         name = picture.moment.astimezone(self.zone).strftime("%Y%m%d_%H%M%S_%f.jpg")
         os.link(picture.jpeg, self.folder_of(picture.camera, whole=whole) / name)
 
-    def _taken(self, camera: Camera, fps: float) -> Iterator[Picture]:
+    def _taken(self, camera: CameraSettings, fps: float) -> Iterator[FootageFrame]:
         folder = self._folder / "pass" / camera.id
         folder.mkdir(parents=True)
         source = camera.source.model_copy(update={"fps": fps})
-        for frame in open_source(camera.camera_id, source, SystemClock(), Losses(), timezone=self.zone).frames():
+        for frame in open_source(camera.camera_id, source, SystemClock(), FrameLossCounter(), timezone=self.zone).frames():
             path = folder / f"{frame.sequence}.jpg"
             path.write_bytes(frame.jpeg)
             moment = frame.captured_at.replace(microsecond=frame.captured_at.microsecond // 1000 * 1000)
-            yield Picture(camera.camera_id, moment, path)
+            yield FootageFrame(camera.camera_id, moment, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class ExpectedViolation:
     violations: frozenset[ViolationId]
     frames: dict[CameraId, int]
 
 
-def undisturbed(footage: Footage, pictures: Sequence[Picture], stages: SiteStages) -> Expected:
+def undisturbed(footage: Footage, pictures: Sequence[FootageFrame], stages: SiteStageFactory) -> ExpectedViolation:
     """One stage for each camera, over all of the pictures."""
     found: set[ViolationId] = set()
     frames: dict[CameraId, int] = {}
@@ -80,8 +80,10 @@ def undisturbed(footage: Footage, pictures: Sequence[Picture], stages: SiteStage
         footage.lay(picture, whole=True)
     for name in (camera.camera_id for camera in footage.site.cameras):
         stage = stages.build(name, first_memory(stages.made_by(name), name, 0))
-        for frame in FolderSource(name, footage.folder_of(name, whole=True), SystemClock(), Losses(), timezone=footage.zone).frames():
+        for frame in FolderSource(
+            name, footage.folder_of(name, whole=True), SystemClock(), FrameLossCounter(), timezone=footage.zone
+        ).frames():
             frames[name] = frames.get(name, 0) + 1
             found |= {parcel.violation.id for parcel in stage.process(frame)}
         found |= {parcel.violation.id for parcel in stage.finish()}
-    return Expected(violations=frozenset(found), frames=frames)
+    return ExpectedViolation(violations=frozenset(found), frames=frames)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from services import Server
+from services import ServiceProcess
 
 STOP_S = 40
 """A role that was told to stop has so long."""
@@ -18,23 +18,23 @@ _ASKED_FOR = (0, -signal.SIGKILL, -signal.SIGTERM)
 """The last is how a process ends that is told to stop before it has begun."""
 
 
-class Fault(StrEnum):
+class FaultKind(StrEnum):
     KILL = "kill -9"
     STOP = "stop"
     FREEZE = "freeze"
 
 
-class Target(Protocol):
+class FaultTarget(Protocol):
     name: str
 
-    def disturb(self, fault: Fault) -> None:
+    def disturb(self, fault: FaultKind) -> None:
         """Returns at once, or when it is down."""
         ...
 
     def mend(self) -> None: ...
 
 
-class Role:
+class ProcessRole:
     """One `etle` command. Its output goes to a file."""
 
     def __init__(self, name: str, arguments: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> None:
@@ -60,14 +60,14 @@ class Role:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self.running else None
 
-    def disturb(self, fault: Fault) -> None:
+    def disturb(self, fault: FaultKind) -> None:
         self.look()
         if self._process is None:
             return
-        if fault is Fault.STOP:
+        if fault is FaultKind.STOP:
             self.stop()
         else:
-            self._process.send_signal(signal.SIGKILL if fault is Fault.KILL else signal.SIGSTOP)
+            self._process.send_signal(signal.SIGKILL if fault is FaultKind.KILL else signal.SIGSTOP)
 
     def mend(self) -> None:
         if self._process is not None and self.running:
@@ -108,14 +108,14 @@ class Role:
 class ServerTarget:
     """A server that roles depend on."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServiceProcess) -> None:
         self.name = server.name
         self._server = server
 
-    def disturb(self, fault: Fault) -> None:
-        if fault is Fault.KILL:
+    def disturb(self, fault: FaultKind) -> None:
+        if fault is FaultKind.KILL:
             self._server.kill()
-        elif fault is Fault.STOP:
+        elif fault is FaultKind.STOP:
             self._server.stop()
         else:
             os.killpg(self._server.pid, signal.SIGSTOP)

@@ -8,35 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmark.faults.deployment import Stand, standing, wait_until
-from benchmark.faults.footage import Expected, Footage, Picture, undisturbed
-from benchmark.faults.roles import Fault, Target
-from benchmark.faults.verification import Backlog, Reckoning, reckon, violations_in
+from benchmark.faults.deployment import FaultDeployment, standing, wait_until
+from benchmark.faults.footage import ExpectedViolation, Footage, FootageFrame, undisturbed
+from benchmark.faults.roles import FaultKind, FaultTarget
+from benchmark.faults.verification import Backlog, FaultReport, reckon, violations_in
 from etle.storage.database import Database
 from etle.types import CameraId
-from etle_cli.commands.detect import SiteStages
+from etle_cli.commands.detect import SiteStageFactory
 from pipeline.assembly import open_engines, shipped_law
 
 FAULTS_A_PASS: Final = 25
 """So many faults while one pass over the clips is streamed."""
-KINDS: Final = (Fault.KILL, Fault.KILL, Fault.STOP, Fault.FREEZE)
+KINDS: Final = (FaultKind.KILL, FaultKind.KILL, FaultKind.STOP, FaultKind.FREEZE)
 SETTLE_S: Final = 300
 """Without any progress, after the last fault, before it is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TrialResult:
     faults: dict[str, int]
     crashes: list[str]
-    reckoning: Reckoning
+    reckoning: FaultReport
     seconds: float
 
 
-def run(folder: Path, *, faults: int, seed: int, fps: float, detect_workers: int, say: bool) -> Outcome:
+def run(folder: Path, *, faults: int, seed: int, fps: float, detect_workers: int, say: bool) -> TrialResult:
     began, chance = time.monotonic(), random.Random(seed)
     footage = Footage(folder, fps)
     pictures = footage.pictures(max(1, round(faults / FAULTS_A_PASS)))
-    expected = undisturbed(footage, pictures, SiteStages(footage.site, open_engines(footage.site.detect), shipped_law()))
+    expected = undisturbed(footage, pictures, SiteStageFactory(footage.site, open_engines(footage.site.detect), shipped_law()))
     with standing(folder, footage, detect_workers) as stand:
         done = disturb(stand, footage, pictures, faults, chance, say)
         drain(stand, expected, say)
@@ -44,13 +44,15 @@ def run(folder: Path, *, faults: int, seed: int, fps: float, detect_workers: int
             role.stop()
         crashes = [crash for role in stand.roles for crash in role.crashes]
         reckoning = reckon(expected, stand.connection, stand.database, stand.data)
-    return Outcome(faults=dict(done), crashes=crashes, reckoning=reckoning, seconds=time.monotonic() - began)
+    return TrialResult(faults=dict(done), crashes=crashes, reckoning=reckoning, seconds=time.monotonic() - began)
 
 
-def disturb(stand: Stand, footage: Footage, pictures: Sequence[Picture], faults: int, chance: random.Random, say: bool) -> Counter[str]:
+def disturb(
+    stand: FaultDeployment, footage: Footage, pictures: Sequence[FootageFrame], faults: int, chance: random.Random, say: bool
+) -> Counter[str]:
     """Before each fault some more of the footage is laid out, so that there is always something in work."""
     done = Counter[str]()
-    targets: list[Target] = [*stand.roles, *stand.servers]
+    targets: list[FaultTarget] = [*stand.roles, *stand.servers]
     laid = 0
     for number in range(faults):
         upto = max(len(pictures) * (number + 1) // faults, _all_begun(pictures))
@@ -71,7 +73,7 @@ def disturb(stand: Stand, footage: Footage, pictures: Sequence[Picture], faults:
     return done
 
 
-def _all_begun(pictures: Sequence[Picture]) -> int:
+def _all_begun(pictures: Sequence[FootageFrame]) -> int:
     """How many it takes until every camera has one: ingest calls an empty folder a mistake, and is right."""
     first: dict[CameraId, int] = {}
     for number, picture in enumerate(pictures, 1):
@@ -79,7 +81,7 @@ def _all_begun(pictures: Sequence[Picture]) -> int:
     return max(first.values())
 
 
-def drain(stand: Stand, expected: Expected, say: bool) -> None:
+def drain(stand: FaultDeployment, expected: ExpectedViolation, say: bool) -> None:
     """Until everything is sent, looked at, ended and written; or until nothing has moved for long."""
     backlog, database = Backlog(stand.connection), Database(stand.database)
     try:
@@ -105,7 +107,7 @@ def drain(stand: Stand, expected: Expected, say: bool) -> None:
         database.close()
 
 
-def sound(outcome: Outcome) -> bool:
+def sound(outcome: TrialResult) -> bool:
     reckoning = outcome.reckoning
     wrong = reckoning.missing, reckoning.doubled, reckoning.unverified, reckoning.frames_lost_uncounted, reckoning.set_aside
     return reckoning.expected > 0 and not any(wrong) and not outcome.crashes

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from benchmark.faults.footage import Expected
-from etle.kafka.client import KafkaReader, KafkaSubscriber
-from etle.kafka.security import Connection
-from etle.kafka.topics import Names
+from benchmark.faults.footage import ExpectedViolation
+from etle.kafka.client import KafkaCompactedTopicReader, KafkaSubscriber
+from etle.kafka.security import BrokerConnection
+from etle.kafka.topics import TopicNames
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
@@ -21,7 +21,7 @@ from pipeline.workers.checkpoint import checkpoint_from_wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reckoning:
+class FaultReport:
     expected: int
     missing: int
     doubled: int
@@ -32,7 +32,7 @@ class Reckoning:
     details: tuple[str, ...]
 
 
-def reckon(expected: Expected, connection: Connection, database: str, data: Path) -> Reckoning:
+def reckon(expected: ExpectedViolation, connection: BrokerConnection, database: str, data: Path) -> FaultReport:
     store = Database(database)
     try:
         cases = PostgresCases(store)
@@ -45,7 +45,7 @@ def reckon(expected: Expected, connection: Connection, database: str, data: Path
     lost = {camera: count - len(sent.get(camera, ())) for camera, count in expected.frames.items()}
     missing = expected.violations - set(found)
     extra = Counter(found) - Counter(expected.violations)
-    return Reckoning(
+    return FaultReport(
         expected=len(expected.violations),
         missing=len(missing),
         doubled=extra.total(),
@@ -68,29 +68,29 @@ def violations_in(database: Database) -> list[ViolationId]:
         return [ViolationId(UUID(str(row[0]))) for row in cursor.fetchall()]
 
 
-def frames_in(connection: Connection) -> dict[CameraId, set[int]]:
+def frames_in(connection: BrokerConnection) -> dict[CameraId, set[int]]:
     """The numbers of the frames that lie in the topic, whole and with the digest that they should have."""
     found: dict[CameraId, set[int]] = {}
-    for message in whole_topic(connection, Names(connection.broker.prefix).frames, "faults"):
+    for message in whole_topic(connection, TopicNames(connection.broker.prefix).frames, "faults"):
         frame = frame_from_wire(message.headers, message.value)
         found.setdefault(frame.camera, set()).add(frame.sequence)
     return found
 
 
-def letters_in(connection: Connection) -> list[str]:
-    messages = whole_topic(connection, Names(connection.broker.prefix).dead_letters, "faults")
+def letters_in(connection: BrokerConnection) -> list[str]:
+    messages = whole_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "faults")
     return [f"set aside: {dict(message.headers).get('dead-reason', b'').decode()}" for message in messages]
 
 
 class Backlog:
     """How much the two groups still have before them; looks on without joining them."""
 
-    def __init__(self, connection: Connection) -> None:
-        names = Names(connection.broker.prefix)
+    def __init__(self, connection: BrokerConnection) -> None:
+        names = TopicNames(connection.broker.prefix)
         self._detect = KafkaSubscriber(connection, "faults", names.frames, names.detect_group)
         self._write = KafkaSubscriber(connection, "faults", names.violations, names.write_group)
         self._names = names
-        self._reader = KafkaReader(connection, "faults")
+        self._reader = KafkaCompactedTopicReader(connection, "faults")
         self._partitions = connection.broker.frames.partitions, connection.broker.violations.partitions
 
     def messages(self) -> int:

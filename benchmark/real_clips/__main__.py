@@ -29,7 +29,7 @@ SITES = sorted(Path(__file__).parent.glob("*.yaml"))
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class LabelledClip:
     site: Site
     expected: tuple[tuple[datetime, datetime], ...]
     """From when to when each crossing on red may be reported."""
@@ -52,7 +52,7 @@ def measured(folder: Path, truth_file: Path | None = None, sheets: Path | None =
         return [_row(clip, stores, sheets) for clip in clips]
 
 
-def _row(clip: Clip, stores: Stores, sheets: Path | None) -> dict[str, Any]:
+def _row(clip: LabelledClip, stores: Stores, sheets: Path | None) -> dict[str, Any]:
     outcome = run_site(clip.site, stores, Console(stderr=True))
     found = [violation for violation in outcome.new if violation.rule != "stop_line"]
     hit = {index for index, span in enumerate(clip.expected) for violation in found if span[0] <= violation.occurred_at <= span[1]}
@@ -74,10 +74,10 @@ def _expected(violation: Violation, spans: Sequence[tuple[datetime, datetime]]) 
     return any(start <= violation.occurred_at <= end for start, end in spans)
 
 
-def _clip(site: Site, truth: dict[str, Any]) -> Clip:
+def _clip(site: Site, truth: dict[str, Any]) -> LabelledClip:
     source = site.cameras[0].source
     if source.file is None or all(entry.rule != "red_light" for entry in site.cameras[0].rules):
-        return Clip(site, ())  # traffic in which nobody breaks the rule that watches
+        return LabelledClip(site, ())  # traffic in which nobody breaks the rule that watches
     assert source.starts_at is not None
     with Video(str(source.file)) as video:
         fps = video.facts.fps or 25.0
@@ -90,7 +90,7 @@ def _clip(site: Site, truth: dict[str, Any]) -> Clip:
 
     crossings = [crossing for line in told["lines"] for crossing in line["crossings"] if crossing.get("red_light_violation")]
     spans = ((c.get("first", c["contact"]) - slack, c.get("last", c["contact"]) + slack) for c in crossings)
-    return Clip(site, tuple((moment(first), moment(last)) for first, last in spans))
+    return LabelledClip(site, tuple((moment(first), moment(last)) for first, last in spans))
 
 
 def _arguments() -> argparse.Namespace:

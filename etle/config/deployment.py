@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from etle.config.strict_yaml import Part
+from etle.config.strict_yaml import Section
 from etle.errors import ConfigError
 
 _SERVER: Final = re.compile(r"[^\s:/@,]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}")
@@ -20,7 +20,7 @@ Server = Annotated[str, Field(pattern=r"^[^\s/@,]+:[0-9]{1,5}$")]
 _SECRETS: Final = ("password", "token", "secret")
 
 
-class Security(Part):
+class BrokerSecurity(Section):
     """TLS and SASL to Kafka. Without `tls` and `mechanism` the connection is open: for loopback and closed networks."""
 
     tls: bool = Field(False, description="Encrypt, and check the servers' certificates.")
@@ -47,7 +47,7 @@ class Security(Part):
         return self
 
 
-class Topic(Part):
+class TopicSettings(Section):
     """How a topic is made by `etle topics create`."""
 
     partitions: int = Field(ge=1, le=1000)
@@ -55,22 +55,24 @@ class Topic(Part):
     largest_mb: float = Field(ge=1, le=100, description="The largest message, in MB.")
 
 
-class Broker(Part):
+class BrokerSettings(Section):
     """Kafka, and the topics in it. ETLE_KAFKA goes before `servers`."""
 
     servers: tuple[Server, ...] = Field((), description="host:port of some of the brokers; they tell of the others.")
     prefix: str = Field("etle", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Topics and groups begin with it.")
     replication: int = Field(1, ge=1, le=9, description="Copies of each message, on as many brokers.")
-    frames: Topic = Field(Topic(partitions=12, retention_hours=24, largest_mb=8), description="Of the checkpoints too.")
-    violations: Topic = Field(Topic(partitions=6, retention_hours=24 * 14, largest_mb=48))
-    dead_letters: Topic = Field(Topic(partitions=1, retention_hours=24 * 30, largest_mb=48))
-    events: Topic = Field(Topic(partitions=3, retention_hours=24 * 30, largest_mb=1), description="What vendors' boxes claim to have seen.")
+    frames: TopicSettings = Field(TopicSettings(partitions=12, retention_hours=24, largest_mb=8), description="Of the checkpoints too.")
+    violations: TopicSettings = Field(TopicSettings(partitions=6, retention_hours=24 * 14, largest_mb=48))
+    dead_letters: TopicSettings = Field(TopicSettings(partitions=1, retention_hours=24 * 30, largest_mb=48))
+    events: TopicSettings = Field(
+        TopicSettings(partitions=3, retention_hours=24 * 30, largest_mb=1), description="What vendors' boxes claim to have seen."
+    )
     timeout_s: float = Field(30, gt=0, le=600, description="A broker that says nothing for so long is away.")
     session_s: float = Field(10, ge=1, le=300, description="A worker that is not heard of for so long is dead: the others take over.")
-    security: Security = Security()
+    security: BrokerSecurity = BrokerSecurity()
 
 
-class Store(Part):
+class StorageSettings(Section):
     """Where cases and evidence are kept. ETLE_DATABASE and ETLE_EVIDENCE go before."""
 
     database: str | None = Field(None, description="postgresql://user:${PASSWORD}@host/etle; or use database_file.")
@@ -92,7 +94,7 @@ class Store(Part):
         return value
 
 
-class Box(Part):
+class EdgeDevice(Section):
     """A box beside cameras, known by the key that it signs its frames with."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -100,7 +102,7 @@ class Box(Part):
     cameras: tuple[str, ...] = Field((), description="The cameras for which it may speak; none named: all of the site.")
 
 
-class Vendor(Part):
+class VendorSettings(Section):
     """A vendor whose boxes push frames and events to the door (`etle vendor serve`)."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -116,16 +118,16 @@ class Vendor(Part):
         return self
 
 
-class IngestSettings(Part):
+class IngestSettings(Section):
     """The boxes beside the cameras."""
 
-    boxes: tuple[Box, ...] = Field((), description="With a box here, frames without the right signature go to the dead letters.")
+    boxes: tuple[EdgeDevice, ...] = Field((), description="With a box here, frames without the right signature go to the dead letters.")
     signing_key: Path | None = Field(
         None, description="This box's private Ed25519 key (PEM); without it, keys/ingest.pem in the data folder."
     )
     spool_mb: int = Field(4096, ge=64, description="Room on the box's disk for frames that wait for the broker, in MB.")
     keep_free_mb: int = Field(512, ge=0, description="So much of the disk is left free, whatever spool_mb says.")
-    vendors: tuple[Vendor, ...] = Field((), description="Who may push frames and events over HTTP.")
+    vendors: tuple[VendorSettings, ...] = Field((), description="Who may push frames and events over HTTP.")
     vendor_clock_s: float = Field(5.0, gt=0, le=3600, description="A vendor's box whose clock is further off is refused.")
 
     @model_validator(mode="after")
@@ -145,7 +147,7 @@ class IngestSettings(Part):
         return self
 
 
-def broker_servers(broker: Broker, environment: Mapping[str, str]) -> tuple[str, ...]:
+def broker_servers(broker: BrokerSettings, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Raises ConfigError if nothing names one."""
     given = environment.get("ETLE_KAFKA")
     if not given:
@@ -159,19 +161,19 @@ def broker_servers(broker: Broker, environment: Mapping[str, str]) -> tuple[str,
     return servers
 
 
-def database_url(store: Store, environment: Mapping[str, str]) -> str | None:
+def database_url(store: StorageSettings, environment: Mapping[str, str]) -> str | None:
     """None if nothing names a database. Raises ConfigError."""
     if given := environment.get("ETLE_DATABASE"):
         return given
     return secret_in(store.database_file) if store.database_file is not None else store.database
 
 
-def evidence_place(store: Store, environment: Mapping[str, str]) -> str | None:
+def evidence_place(store: StorageSettings, environment: Mapping[str, str]) -> str | None:
     """A folder or an s3:// address; None if nothing names one."""
     return environment.get("ETLE_EVIDENCE") or store.evidence
 
 
-def broker_password(security: Security) -> str | None:
+def broker_password(security: BrokerSecurity) -> str | None:
     return secret_in(security.password_file) if security.password_file is not None else security.password
 
 

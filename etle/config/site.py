@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from etle.config.deployment import Broker, IngestSettings, Store, refuse_secrets
-from etle.config.strict_yaml import Part as Part  # those who have settings of their own find both here
+from etle.config.deployment import BrokerSettings, IngestSettings, StorageSettings, refuse_secrets
+from etle.config.strict_yaml import Section as Section  # those who have settings of their own find both here
 from etle.config.strict_yaml import check as check
-from etle.config.strict_yaml import filled_in, read_yaml, rebased
+from etle.config.strict_yaml import interpolate_env, read_yaml, resolve_paths
 from etle.errors import ConfigError
 from etle.geometry import side_distance
 from etle.types import Box, CameraId, Digest, Lamp, Point, Quality, View, digest_of
@@ -48,7 +48,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-class Hours(Part):
+class Hours(Section):
     """Hours of some days, in the site's time zone. They may run over midnight; they belong to the day on which they begin."""
 
     days: tuple[Day, ...] = Field(DAYS, min_length=1)
@@ -64,7 +64,7 @@ class Hours(Part):
         return f"{value // 60:02}:{value % 60:02}" if isinstance(value, int) else value
 
 
-class Source(Part):
+class SourceSettings(Section):
     """Where the pictures come from: exactly one of file, folder, rtsp, mjpeg, snapshot, vendor."""
 
     file: Path | None = Field(None, description="A video file (MP4, AVI, MKV ...), relative to the site file.")
@@ -112,14 +112,14 @@ class Source(Part):
         return self.file is None and self.folder is None
 
 
-class GroundPoint(Part):
+class GroundPoint(Section):
     """One point of the road, in the picture and in metres. Four or more of them give the camera's homography."""
 
     px: Pixel = Field(description="Pixels of the full frame.")
     m: tuple[float, float] = Field(description="Metres on the road, any origin, right-handed axes.")
 
 
-class SignalHead(Part):
+class SignalHead(Section):
     """A traffic signal that stands in the picture."""
 
     id: Name
@@ -139,7 +139,7 @@ class SignalHead(Part):
         return Box(*self.head)
 
 
-class Line(Part):
+class Line(Section):
     """A line on the road, and a point on its far side."""
 
     id: Name
@@ -156,7 +156,7 @@ class Line(Part):
         return self
 
 
-class Lane(Part):
+class Lane(Section):
     """A part of the road with its direction of travel."""
 
     id: Name
@@ -189,13 +189,13 @@ class RuleEntry(BaseModel):
         return self.model_extra or {}
 
 
-class Camera(Part):
+class CameraSettings(Section):
     """One camera: where its pictures come from, what is drawn on them, and which rules watch."""
 
     id: Name
     name: str = ""
     view: View = Field(description="The side of the vehicles that the camera sees: rear or front.")
-    source: Source
+    source: SourceSettings
     frame_size: tuple[int, int] = Field(description="Width and height of the frame that everything here is drawn on.")
     ground_points: tuple[GroundPoint, ...] = Field((), description="At least four, well spread; without them distances are in pixels.")
     signals: tuple[SignalHead, ...] = ()
@@ -252,7 +252,7 @@ class Camera(Part):
 ReaderName = Literal["tnkb", "ppocr", "easyocr"]
 
 
-class Detection(Part):
+class DetectionSettings(Section):
     """How vehicles and plates are found and read. The defaults need no torch and one core."""
 
     engine: Literal["onnx", "ultralytics"] = "onnx"
@@ -279,7 +279,7 @@ class Detection(Part):
         return self
 
 
-class Evidence(Part):
+class EvidenceSettings(Section):
     """What is kept of a violation, in seconds from its moment."""
 
     before_s: float = Field(3.0, gt=0, le=30)
@@ -288,17 +288,17 @@ class Evidence(Part):
     keep_s: float = Field(15.0, ge=5, le=120, description="How long frames stay in memory, for a plate that was legible earlier.")
 
 
-class Site(Part):
+class Site(Section):
     """A site file."""
 
     site: Name
     name: str = ""
     timezone: str = "Asia/Jakarta"
-    cameras: tuple[Camera, ...] = Field(min_length=1)
-    detect: Detection = Detection()
-    evidence: Evidence = Evidence()
-    broker: Broker = Broker()
-    store: Store = Store()
+    cameras: tuple[CameraSettings, ...] = Field(min_length=1)
+    detect: DetectionSettings = DetectionSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    broker: BrokerSettings = BrokerSettings()
+    store: StorageSettings = StorageSettings()
     ingest: IngestSettings = IngestSettings()
 
     @field_validator("timezone")
@@ -343,7 +343,7 @@ def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
         raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one")
     raw = read_yaml(path)
     refuse_secrets(raw, str(path))
-    document = filled_in(raw, environment, str(path))
+    document = interpolate_env(raw, environment, str(path))
     return _rebased(check(document, Site, str(path)), path.parent)
 
 
@@ -354,7 +354,7 @@ def schema() -> dict[str, Any]:
 
 def _rebased(site: Site, folder: Path) -> Site:
     """Paths are those of the site file's folder; so is a folder of evidence, which might also be the address of a bucket."""
-    moved = rebased(site, folder)
+    moved = resolve_paths(site, folder)
     place = site.store.evidence
     if place is None or "://" in place:
         return moved

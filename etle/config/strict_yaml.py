@@ -14,14 +14,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from etle.errors import ConfigError
 
-PartT = TypeVar("PartT", bound=BaseModel)
+SectionT = TypeVar("SectionT", bound=BaseModel)
 ValueT = TypeVar("ValueT")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _SHOWN = 40
 """Longer values than that are not repeated in a message, and addresses never: they may hold a password."""
 
 
-class Part(BaseModel):
+class Section(BaseModel):
     """A part of a document: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
@@ -37,12 +37,12 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: {_where_and_why(error)}") from error
 
 
-def filled_in(document: Any, environment: Mapping[str, str], where: str, place: str = "") -> Any:
+def interpolate_env(document: Any, environment: Mapping[str, str], where: str, place: str = "") -> Any:
     """The document with each `${NAME}` in its texts taken from the environment. Raises ConfigError for a name that is not set."""
     if isinstance(document, dict):
-        return {key: filled_in(value, environment, where, f"{place}.{key}".lstrip(".")) for key, value in document.items()}
+        return {key: interpolate_env(value, environment, where, f"{place}.{key}".lstrip(".")) for key, value in document.items()}
     if isinstance(document, list):
-        return [filled_in(value, environment, where, f"{place}[{number}]") for number, value in enumerate(document)]
+        return [interpolate_env(value, environment, where, f"{place}[{number}]") for number, value in enumerate(document)]
     if not isinstance(document, str):
         return document
 
@@ -54,7 +54,7 @@ def filled_in(document: Any, environment: Mapping[str, str], where: str, place: 
     return _VARIABLE.sub(value_of, document)
 
 
-def check(document: object, part: type[PartT], where: str) -> PartT:
+def check(document: object, part: type[SectionT], where: str) -> SectionT:
     """`document` as a `part`. Raises ConfigError with one line for each thing that is wrong."""
     if not isinstance(document, dict):
         raise ConfigError(f"{where}: expected keys and values, found {'nothing' if document is None else type(document).__name__}")
@@ -66,15 +66,15 @@ def check(document: object, part: type[PartT], where: str) -> PartT:
         raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
 
 
-def rebased(value: ValueT, folder: Path) -> ValueT:
+def resolve_paths(value: ValueT, folder: Path) -> ValueT:
     """The same value with every path in it, and in the parts inside it, taken from `folder`."""
     moved: Any = value
     if isinstance(value, Path):
         moved = folder / value
     elif isinstance(value, tuple):
-        moved = tuple(rebased(item, folder) for item in value)
-    elif isinstance(value, Part):
-        moved = value.model_copy(update={key: rebased(getattr(value, key), folder) for key in value.model_fields_set})
+        moved = tuple(resolve_paths(item, folder) for item in value)
+    elif isinstance(value, Section):
+        moved = value.model_copy(update={key: resolve_paths(getattr(value, key), folder) for key in value.model_fields_set})
     result: ValueT = moved
     return result
 

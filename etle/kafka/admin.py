@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from etle.errors import BrokerUnavailable
-from etle.kafka.client import connecting, told
-from etle.kafka.security import Connection
+from etle.kafka.client import connecting, translate_errors
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import TopicPlan
 
 _TOPIC: Final = "TOPIC"
@@ -16,7 +16,7 @@ _READY_MS: Final = 20_000
 class KafkaTopicAdmin:
     """A TopicAdmin."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: BrokerConnection) -> None:
         self._connection = connection
 
     def found(self, names: Sequence[str]) -> Mapping[str, TopicPlan]:
@@ -57,7 +57,7 @@ class KafkaTopicAdmin:
 
         with connecting(self._connection.where):
             admin = KafkaAdminClient(**self._connection.settings(), client_id="etle-admin")
-        with told(self._connection.where):
+        with translate_errors(self._connection.where):
             try:
                 yield admin
             finally:

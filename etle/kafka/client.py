@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from etle.errors import BrokerError, BrokerRefused, BrokerUnavailable, MissingExtra
 from etle.kafka.protocols import Message, Polled, Position
-from etle.kafka.security import Connection
+from etle.kafka.security import BrokerConnection
 
 try:
     from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
@@ -96,14 +96,14 @@ def connecting(where: str) -> Iterator[None]:
 
 
 @contextmanager
-def told(where: str) -> Iterator[None]:
+def translate_errors(where: str) -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
         raise broker_error(error, where) from error
 
 
-class KafkaReceipt:
+class KafkaDelivery:
     def __init__(self, future: "FutureRecordMetadata") -> None:
         self._future = future
 
@@ -115,7 +115,7 @@ class KafkaReceipt:
 class KafkaPublisher:
     """A Publisher. What could not be delivered within the broker's timeout is not tried again by it: whoever published it does."""
 
-    def __init__(self, connection: Connection, client: str) -> None:
+    def __init__(self, connection: BrokerConnection, client: str) -> None:
         self._where = connection.where
         self._timeout_s = connection.broker.timeout_s
         self._room = Condition()
@@ -139,21 +139,21 @@ class KafkaPublisher:
 
     def publish(
         self, topic: str, value: bytes, *, key: bytes, headers: Sequence[tuple[str, bytes]] = (), partition: int | None = None
-    ) -> KafkaReceipt:
+    ) -> KafkaDelivery:
         size = len(value) + len(key) + sum(len(name) + len(content) for name, content in headers)
         self._wait_for_room(size)
         try:
-            with told(self._where):
+            with translate_errors(self._where):
                 future = self._producer.send(topic, value=value, key=key, headers=list(headers), partition=partition)
         except BaseException:
             self._settled(size)
             raise
         future.add_callback(lambda _: self._settled(size))
         future.add_errback(lambda error: self._failed(size, error))
-        return KafkaReceipt(future)
+        return KafkaDelivery(future)
 
     def flush(self) -> None:
-        with told(self._where):
+        with translate_errors(self._where):
             self._producer.flush(timeout=self._timeout_s + 5)
         if self._failures:
             error = self._failures[0]
@@ -207,7 +207,7 @@ class _Moves(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
 class KafkaSubscriber:
     """A Subscriber."""
 
-    def __init__(self, connection: Connection, client: str, topic: str, group: str) -> None:
+    def __init__(self, connection: BrokerConnection, client: str, topic: str, group: str) -> None:
         self._where = connection.where
         self._topic = topic
         self._timeout_ms = round(connection.broker.timeout_s * 1000)
@@ -233,7 +233,7 @@ class KafkaSubscriber:
             self._consumer.subscribe([topic], listener=self._moves)
 
     def poll(self, timeout_s: float, most: int) -> Polled:
-        with told(self._where):
+        with translate_errors(self._where):
             batches = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=most)
         lost, gained = self._moves.taken()
         self._unplaced = (self._unplaced - lost) | gained
@@ -245,29 +245,29 @@ class KafkaSubscriber:
         return Polled(lost=tuple(sorted(lost)), gained=tuple(sorted(gained)), messages=messages)
 
     def seek(self, partition: int, offset: int) -> None:
-        with told(self._where):
+        with translate_errors(self._where):
             self._consumer.seek(self._place(partition), offset)
         self._unplaced.discard(partition)
 
     def committed(self, partition: int) -> Position | None:
-        with told(self._where):
+        with translate_errors(self._where):
             found = self._consumer.committed(self._place(partition), metadata=True, timeout_ms=self._timeout_ms)
         return None if found is None else Position(offset=found.offset, note=found.metadata or "")
 
     def first(self, partition: int) -> int:
         place = self._place(partition)
-        with told(self._where):
+        with translate_errors(self._where):
             return int(self._consumer.beginning_offsets([place], timeout_ms=self._timeout_ms)[place])
 
     def end(self, partition: int) -> int:
         place = self._place(partition)
-        with told(self._where):
+        with translate_errors(self._where):
             return int(self._consumer.end_offsets([place], timeout_ms=self._timeout_ms)[place])
 
     def commit(self, positions: Mapping[int, Position]) -> bool:
         offsets = {self._place(number): OffsetAndMetadata(each.offset, each.note, -1) for number, each in positions.items()}
         try:
-            with told(self._where):
+            with translate_errors(self._where):
                 self._consumer.commit(offsets, timeout_ms=self._timeout_ms)
         except BrokerError as error:
             if isinstance(error.__cause__, _NOT_OURS):
@@ -294,10 +294,10 @@ class KafkaSubscriber:
         return TopicPartition(self._topic, partition)
 
 
-class KafkaReader:
+class KafkaCompactedTopicReader:
     """Reads topics without a group: whole partitions of compacted ones (a History), and dead letters."""
 
-    def __init__(self, connection: Connection, client: str) -> None:
+    def __init__(self, connection: BrokerConnection, client: str) -> None:
         self._where = connection.where
         self._timeout_ms = round(connection.broker.timeout_s * 1000)
         with connecting(self._where):
@@ -317,7 +317,7 @@ class KafkaReader:
     def messages(self, topic: str, partition: int, since: int | None = None) -> Iterator[Message]:
         """Oldest first, up to the partition's present end. Raises BrokerUnavailable."""
         place = TopicPartition(topic, partition)
-        with told(self._where):
+        with translate_errors(self._where):
             self._consumer.assign([place])
             first = self._consumer.beginning_offsets([place], timeout_ms=self._timeout_ms)[place]
             end = self._consumer.end_offsets([place], timeout_ms=self._timeout_ms)[place]
@@ -326,7 +326,7 @@ class KafkaReader:
 
     def partitions(self, topic: str) -> int:
         """How many it has; 0 if there is no such topic."""
-        with told(self._where):
+        with translate_errors(self._where):
             return len(self._consumer.partitions_for_topic(topic) or ())
 
     def close(self) -> None:
@@ -336,7 +336,7 @@ class KafkaReader:
     def _until(self, place: TopicPartition, end: int) -> Iterator[Message]:
         silent_ms = 0
         while (position := self._position(place)) < end:
-            with told(self._where):
+            with translate_errors(self._where):
                 batches = self._consumer.poll(timeout_ms=500)
             silent_ms = 0 if batches or self._position(place) > position else silent_ms + 500
             if silent_ms > self._timeout_ms:
@@ -346,7 +346,7 @@ class KafkaReader:
                     yield _message(record)
 
     def _position(self, place: TopicPartition) -> int:
-        with told(self._where):
+        with translate_errors(self._where):
             return int(self._consumer.position(place, timeout_ms=self._timeout_ms) or 0)
 
 

@@ -34,7 +34,7 @@ class DeadLetter:
     replayed: bool = False
 
 
-class LetterBox:
+class DeadLetterQueue:
     """Where a stage puts what it cannot process."""
 
     def __init__(self, publisher: Publisher, topic: str, stage: str) -> None:

@@ -42,7 +42,7 @@ class Polled:
     messages: tuple[Message, ...] = ()
 
 
-class Receipt(Protocol):
+class Delivery(Protocol):
     """What is known of a message that was handed over."""
 
     @property
@@ -56,7 +56,7 @@ class Publisher(Protocol):
 
     def publish(
         self, topic: str, value: bytes, *, key: bytes, headers: Sequence[tuple[str, bytes]] = (), partition: int | None = None
-    ) -> Receipt:
+    ) -> Delivery:
         """Hands a message over, and waits while too many bytes are on their way. Messages of one key stay in order.
 
         Raises BrokerUnavailable; BrokerRefused if there is no such topic, or the message is too large for it.
@@ -102,7 +102,7 @@ class Subscriber(Protocol):
     def resume(self) -> None: ...
 
 
-class History(Protocol):
+class CompactedTopicReader(Protocol):
     """A compacted topic as a table."""
 
     def latest(self, topic: str, partition: int) -> Mapping[bytes, bytes]:

@@ -9,7 +9,7 @@ from etle.errors import BrokerUnavailable
 _LONGEST_S: Final = 5.0
 
 
-def need_somebody(servers: Sequence[str], timeout_s: float = _LONGEST_S) -> None:
+def require_reachable(servers: Sequence[str], timeout_s: float = _LONGEST_S) -> None:
     """At least one of host:port must take a connection. Raises BrokerUnavailable that tells what each of them said."""
     told: list[str] = []
     for server in servers:

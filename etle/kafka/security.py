@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from etle.config.deployment import Broker, Security, broker_password
+from etle.config.deployment import BrokerSecurity, BrokerSettings, broker_password
 from etle.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class BrokerConnection:
     """A broker's settings with the servers that count (`etle.config.deployment.broker_servers`)."""
 
     servers: tuple[str, ...]
-    broker: Broker
+    broker: BrokerSettings
 
     @property
     def where(self) -> str:
@@ -36,7 +36,7 @@ class Connection:
         }
 
 
-def security_settings(security: Security) -> dict[str, Any]:
+def security_settings(security: BrokerSecurity) -> dict[str, Any]:
     for path in (security.ca_file, security.certificate_file, security.key_file):
         if path is not None and not path.is_file():
             raise ConfigError(f"broker.security: there is no file {path}")

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from etle.config.deployment import Broker, Topic
+from etle.config.deployment import BrokerSettings, TopicSettings
 from etle.errors import ConfigError
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 
 _HOUR_MS: Final = 3_600_000
 _SEGMENT_MS: Final = 600_000
@@ -35,8 +35,8 @@ class TopicAdmin(Protocol):
     def change(self, name: str, settings: Mapping[str, str]) -> None: ...
 
 
-def planned(broker: Broker) -> tuple[TopicPlan, ...]:
-    names = Names(broker.prefix)
+def planned(broker: BrokerSettings) -> tuple[TopicPlan, ...]:
+    names = TopicNames(broker.prefix)
     kept = {"cleanup.policy": "delete"}
     compacted = {"cleanup.policy": "compact", "segment.ms": str(_SEGMENT_MS), "max.message.bytes": _bytes(broker.frames)}
     return (
@@ -73,7 +73,7 @@ def check_topics(plans: Sequence[TopicPlan], admin: TopicAdmin) -> tuple[str, ..
 
 
 def create_topics(plans: Sequence[TopicPlan], admin: TopicAdmin) -> tuple[str, ...]:
-    """Makes those that are absent and sets what can be set on the others. Names of those that were made."""
+    """Makes those that are absent and sets what can be set on the others. TopicNames of those that were made."""
     found = admin.found([plan.name for plan in plans])
     absent = [plan for plan in plans if plan.name not in found]
     if absent:
@@ -88,9 +88,9 @@ def create_topics(plans: Sequence[TopicPlan], admin: TopicAdmin) -> tuple[str, .
     return tuple(plan.name for plan in absent)
 
 
-def need_topics(broker: Broker, admin: TopicAdmin) -> None:
+def need_topics(broker: BrokerSettings, admin: TopicAdmin) -> None:
     """Raises ConfigError if a topic is not there, or the checkpoints are not partitioned as the frames are."""
-    names = Names(broker.prefix)
+    names = TopicNames(broker.prefix)
     found = admin.found([plan.name for plan in planned(broker)])
     if absent := [plan.name for plan in planned(broker) if plan.name not in found]:
         raise ConfigError(f"Kafka has no topic {', '.join(absent)}: `etle topics create` makes what is missing")
@@ -101,14 +101,14 @@ def need_topics(broker: Broker, admin: TopicAdmin) -> None:
         )
 
 
-def _plan(name: str, topic: Topic, replication: int, settings: Mapping[str, str]) -> TopicPlan:
+def _plan(name: str, topic: TopicSettings, replication: int, settings: Mapping[str, str]) -> TopicPlan:
     safe = {"min.insync.replicas": str(max(1, replication - 1))}
     return TopicPlan(name=name, partitions=topic.partitions, replication=replication, settings={**settings, **safe})
 
 
-def _limits(topic: Topic) -> dict[str, str]:
+def _limits(topic: TopicSettings) -> dict[str, str]:
     return {"retention.ms": str(round(topic.retention_hours * _HOUR_MS)), "max.message.bytes": _bytes(topic)}
 
 
-def _bytes(topic: Topic) -> str:
+def _bytes(topic: TopicSettings) -> str:
     return str(round(topic.largest_mb * 1_000_000))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TopicNames:
     """`prefix` keeps several deployments apart on one cluster."""
 
     prefix: str = "etle"

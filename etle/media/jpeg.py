@@ -17,7 +17,7 @@ _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers; C4, C8 and CC stand between them and mean other things."""
 
 
-class Segment(NamedTuple):
+class JpegSegment(NamedTuple):
     """A part of a JPEG before its picture data: `data[start:end]` is what it carries, `end` where the next one begins."""
 
     marker: int
@@ -47,7 +47,7 @@ def size_of(data: bytes) -> JpegSize:
     raise FrameBroken(f"a JPEG that breaks off after {len(data)} bytes, before its picture")
 
 
-def segments(data: bytes) -> Iterator[Segment]:
+def segments(data: bytes) -> Iterator[JpegSegment]:
     """The segments up to and with the start of the picture data. Raises FrameBroken where they are no JPEG's."""
     if not data.startswith(START):
         raise FrameBroken("not a JPEG")
@@ -64,7 +64,7 @@ def segments(data: bytes) -> Iterator[Segment]:
             end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
             if end > len(data) or end < at + 4:
                 return
-            yield Segment(marker, at + 4, end)
+            yield JpegSegment(marker, at + 4, end)
             if marker == _SCAN:
                 return
             at = end
@@ -75,7 +75,7 @@ def has_huffman_tables(data: bytes) -> bool:
     return any(segment.marker == 0xC4 for segment in segments(data))
 
 
-def _size(data: bytes, segment: Segment) -> JpegSize:
+def _size(data: bytes, segment: JpegSegment) -> JpegSize:
     if segment.end - segment.start < 6:
         raise FrameBroken("a JPEG whose size is cut off")
     height = int.from_bytes(data[segment.start + 1 : segment.start + 3])

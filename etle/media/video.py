@@ -41,7 +41,7 @@ _CAMERAS_SINCE = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoFacts:
+class VideoInfo:
     """What a container says about its pictures. Not all of it need be true."""
 
     width: int
@@ -100,7 +100,7 @@ class JpegEncoder:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class VideoPicture:
     """A picture of a video, not yet a JPEG."""
 
     seconds: float | None
@@ -146,11 +146,11 @@ class Video:
         self._container.close()
 
     @property
-    def facts(self) -> VideoFacts:
+    def facts(self) -> VideoInfo:
         stream, length = self._stream, _seconds(self._stream.duration, self._stream.time_base)
         if length is None and self._container.duration:
             length = self._container.duration / av.time_base
-        return VideoFacts(
+        return VideoInfo(
             width=stream.codec_context.width,
             height=stream.codec_context.height,
             fps=float(stream.average_rate) if stream.average_rate else None,
@@ -165,7 +165,7 @@ class Video:
         """After the last picture: whether all that the container announced was there."""
         return self._complete
 
-    def pictures(self, encoder: JpegEncoder | None = None) -> Iterator[Picture]:
+    def pictures(self, encoder: JpegEncoder | None = None) -> Iterator[VideoPicture]:
         """The pictures in the order in which they are shown. What cannot be decoded is left out and counted, and so is what comes
         after it up to the next whole picture: FFmpeg builds that on what is not there, and nobody ever saw such a road.
 
@@ -185,12 +185,12 @@ class Video:
             self._complete = False
         self._complete = self._complete and not self._ends_early(packets, ends, announced)
 
-    def _decoded(self, packet: Any, encoder: JpegEncoder) -> Iterator[Picture]:
+    def _decoded(self, packet: Any, encoder: JpegEncoder) -> Iterator[VideoPicture]:
         if self._stream.codec_context.name == "mjpeg" and packet.size:
             data = bytes(packet)
             size = _size_of(data)
             if size and jpeg.has_huffman_tables(data):
-                yield Picture(_seconds(packet.pts, packet.time_base), *size, data, encoder)
+                yield VideoPicture(_seconds(packet.pts, packet.time_base), *size, data, encoder)
                 return
             if size is None:  # the decoder would paint the rest grey and say nothing
                 self.undecodable += 1
@@ -206,9 +206,9 @@ class Video:
                 self.undecodable += 1
                 continue
             width, height = (picture.height, picture.width) if picture.rotation % 180 else (picture.width, picture.height)
-            yield Picture(_seconds(picture.pts, picture.time_base), width, height, picture, encoder)
+            yield VideoPicture(_seconds(picture.pts, picture.time_base), width, height, picture, encoder)
 
-    def _ends_early(self, packets: int, ends: float, announced: VideoFacts) -> bool:
+    def _ends_early(self, packets: int, ends: float, announced: VideoInfo) -> bool:
         """Both counts must fall short: a film that was cut without being copied announces more pictures than it shows."""
         if announced.pictures is not None:
             return packets < announced.pictures and _short_of(ends, self._stream, announced.duration_s)

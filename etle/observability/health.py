@@ -10,7 +10,7 @@ from threading import Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Heartbeat:
     at: float
     within_s: float
 
@@ -21,20 +21,20 @@ class Health:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = Lock()
-        self._turns: dict[str, Turn] = {}
+        self._turns: dict[str, Heartbeat] = {}
         self._failed: dict[str, str] = {}
 
     def watch(self, loop: str, within_s: float) -> None:
         """From now on that loop must turn every `within_s` seconds."""
         with self._lock:
-            self._turns[loop] = Turn(at=self._monotonic(), within_s=within_s)
+            self._turns[loop] = Heartbeat(at=self._monotonic(), within_s=within_s)
 
     def turned(self, loop: str) -> None:
         """The loop went round once more. One that nobody watches may turn as it likes."""
         with self._lock:
             known = self._turns.get(loop)
             if known is not None:
-                self._turns[loop] = Turn(at=self._monotonic(), within_s=known.within_s)
+                self._turns[loop] = Heartbeat(at=self._monotonic(), within_s=known.within_s)
 
     def forget(self, loop: str) -> None:
         """The loop has ended as it should."""

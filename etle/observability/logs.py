@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, TextIO
 
 
-class LogForm(StrEnum):
+class LogFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
 
@@ -21,10 +21,10 @@ _OWN: Final = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime",
 """What every record has; the rest was passed as `extra`."""
 
 
-def set_up_logs(form: LogForm, level: int, stream: TextIO | None = None) -> None:
+def set_up_logs(form: LogFormat, level: int, stream: TextIO | None = None) -> None:
     """Everything that is logged in this process from now on. Replaces what was set up before."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if form is LogForm.JSON else TextFormatter())
+    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

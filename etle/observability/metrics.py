@@ -50,7 +50,7 @@ class ViolationOutcome(StrEnum):
     """It was in the database already."""
 
 
-class Away(StrEnum):
+class Dependency(StrEnum):
     """What a role waits for when it pauses."""
 
     BROKER = "broker"
@@ -58,7 +58,7 @@ class Away(StrEnum):
     EVIDENCE = "evidence"
 
 
-class EvidenceTrouble(StrEnum):
+class EvidenceError(StrEnum):
     FULL = "full"
     UNAVAILABLE = "unavailable"
     CORRUPT = "corrupt"
@@ -107,10 +107,10 @@ class Metrics:
             "etle_decision_seconds", "From the case on the screen to its verdict.", registry=registry, buckets=DECISION_BUCKETS_S
         )
         self._open_cases = Gauge("etle_open_cases", "Cases without a verdict; no number while the database is away.", registry=registry)
-        for target in Away:
+        for target in Dependency:
             self._pauses.labels(target.value)
             self._paused.labels(target.value).set(0)
-        for kind in EvidenceTrouble:
+        for kind in EvidenceError:
             self._evidence_errors.labels(kind.value)
 
     def expect(self, camera: str, *outcomes: FrameOutcome) -> None:
@@ -173,13 +173,13 @@ class Metrics:
         self._dead.labels(stage).inc()
 
     @contextmanager
-    def waiting_for(self, target: Away) -> Iterator[None]:
+    def waiting_for(self, target: Dependency) -> Iterator[None]:
         """Around a pause: counted as one, and shown as long as it lasts."""
         self._pauses.labels(target.value).inc()
         with self._paused.labels(target.value).track_inprogress():
             yield
 
-    def evidence_error(self, kind: EvidenceTrouble) -> None:
+    def evidence_error(self, kind: EvidenceError) -> None:
         self._evidence_errors.labels(kind.value).inc()
 
     def evidence_stored(self, bytes_: int) -> None:

@@ -27,7 +27,7 @@ _NO_SUFFIX = -1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Automaton:
+class PlateFsm:
     """`steps[state][character]` is the next state and the step's weight; `final[state]` the weight of ending there."""
 
     start: State
@@ -55,7 +55,7 @@ class _Builder:
 
 
 @cache
-def plate_automaton() -> Automaton:
+def plate_automaton() -> PlateFsm:
     """The main line of every kind of plate."""
     builder = _Builder()
     tables = shipped_tables()
@@ -66,11 +66,11 @@ def plate_automaton() -> Automaton:
     final = {f"number{n}": _NO_SUFFIX for n in range(1, 5)} | {f"suffix{n}": 0.0 for n in range(1, 4)}
     final |= {f"state{n}": 0.0 for n in range(1, 4)} | {f"corps{n}": 0.0 for n in range(3, 8)}
     final |= {f"unit{n}": 0.0 for n in range(1, 3)} | {f"roman{n}": 0.0 for n in range(1, 8)}
-    return Automaton("", builder.steps, final)
+    return PlateFsm("", builder.steps, final)
 
 
 @cache
-def expiry_automaton() -> Automaton:
+def expiry_automaton() -> PlateFsm:
     """The second line: month and year, four digits; the dot between them is ornament."""
     builder = _Builder()
     builder.add("", "0", "month0")
@@ -79,7 +79,7 @@ def expiry_automaton() -> Automaton:
     builder.add("month1", "012", "month")
     builder.add("month", "0123", "year")
     builder.add("year", DIGITS, "end")
-    return Automaton("", builder.steps, {"end": 0.0})
+    return PlateFsm("", builder.steps, {"end": 0.0})
 
 
 def _add_prefixes(builder: _Builder, tables: PlateTables) -> None:

@@ -10,8 +10,8 @@ from etle.errors import CaseTaken
 from etle.protocols import Clock
 from etle.storage.database import Database
 from etle.storage.evidence.manifest import SUFFIX as MANIFEST_SUFFIX
-from etle.storage.evidence.verify import Filed
-from etle.tally import CaseCounts, Tally
+from etle.storage.evidence.verify import FiledViolation
+from etle.tally import CaseCounts, ReviewerTally
 from etle.types import Case, Decision, Digest, EvidenceFile, RuleName, Verdict, Violation, ViolationId
 from etle.wire import violation_from_json, violation_to_json
 
@@ -181,7 +181,7 @@ class PostgresCases:
             )
             return _cases(cursor, cursor.fetchall())
 
-    def tally(self, reviewer: str, *, since: datetime) -> Tally:
+    def tally(self, reviewer: str, *, since: datetime) -> ReviewerTally:
         with self._database.transaction() as cursor:
             cursor.execute(
                 "SELECT verdict, count(*) FROM (SELECT DISTINCT ON (violation) verdict FROM decisions"
@@ -194,9 +194,9 @@ class PostgresCases:
                 (reviewer, since),
             )
             row = cursor.fetchone()
-        return Tally(verdicts=verdicts, median_s=row[0] if row else None)
+        return ReviewerTally(verdicts=verdicts, median_s=row[0] if row else None)
 
-    def filed(self, *, limit: int, after: ViolationId | None = None) -> Sequence[Filed]:
+    def filed(self, *, limit: int, after: ViolationId | None = None) -> Sequence[FiledViolation]:
         with self._database.transaction() as cursor:
             cursor.execute(
                 "SELECT v.id::text, v.document::text, array_remove(array_agg(f.digest ORDER BY f.digest), NULL),"
@@ -206,7 +206,7 @@ class PostgresCases:
                 {"after": str(after) if after else None, "limit": limit, "manifest": MANIFEST_SUFFIX},
             )
             return tuple(
-                Filed(id=ViolationId(UUID(id_)), document=document, files=tuple(files), manifests=tuple(manifests or ()))
+                FiledViolation(id=ViolationId(UUID(id_)), document=document, files=tuple(files), manifests=tuple(manifests or ()))
                 for id_, document, files, manifests in cursor.fetchall()
             )
 

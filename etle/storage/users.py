@@ -19,7 +19,7 @@ from etle.types import Verdict
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 
 
-class Role(StrEnum):
+class UserRole(StrEnum):
     REVIEWER = "reviewer"
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
@@ -29,14 +29,14 @@ class Role(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     name: str
-    role: Role
+    role: UserRole
     created_at: datetime
     disabled_at: datetime | None = None
     last_seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class AccessEntry:
     """One line of the access log. `who` is the name as typed where nobody was signed in yet."""
 
     at: datetime
@@ -68,7 +68,7 @@ class Users:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, name: str, role: Role, password_hash: str, at: datetime) -> None:
+    def add(self, name: str, role: UserRole, password_hash: str, at: datetime) -> None:
         """Raises ConfigError if the name is taken or is no name."""
         if not NAME.fullmatch(name):
             raise ConfigError(f"{name!r} is no user name: at most 63 small letters, digits, dots, hyphens and underscores, no mark first")
@@ -130,7 +130,7 @@ class Users:
         with self._database.transaction() as cursor:
             cursor.execute("UPDATE sessions SET ended_at = %s WHERE token_hash = %s AND ended_at IS NULL", (at, token_hash))
 
-    def record(self, access: Access) -> None:
+    def record(self, access: AccessEntry) -> None:
         with self._database.transaction() as cursor:
             cursor.execute(
                 "INSERT INTO access_log (at, who, address, action, violation, detail) VALUES (%s, %s, %s, %s, %s, %s)",
@@ -157,7 +157,7 @@ class Users:
 
     def entries(
         self, *, violation: UUID | None = None, who: str | None = None, before: int | None = None, limit: int = 200
-    ) -> tuple[Access, ...]:
+    ) -> tuple[AccessEntry, ...]:
         """Lines of the access log, newest first; `before` is the number of a line to go on behind."""
         with self._database.transaction() as cursor:
             cursor.execute(
@@ -186,9 +186,9 @@ def _storable(text: str) -> str:
 
 
 def _user(row: Sequence[Any]) -> User:
-    return User(name=row[0], role=Role(row[1]), created_at=row[2], disabled_at=row[3], last_seen_at=row[4])
+    return User(name=row[0], role=UserRole(row[1]), created_at=row[2], disabled_at=row[3], last_seen_at=row[4])
 
 
-def _access(row: Sequence[Any]) -> Access:
+def _access(row: Sequence[Any]) -> AccessEntry:
     violation = UUID(str(row[4])) if row[4] else None
-    return Access(at=row[0], who=row[1], address=row[2], action=row[3], violation=violation, detail=row[5], id=row[6])
+    return AccessEntry(at=row[0], who=row[1], address=row[2], action=row[3], violation=violation, detail=row[5], id=row[6])

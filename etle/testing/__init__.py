@@ -6,15 +6,15 @@ They are shipped, so that whoever writes a rule, a reader or a store of their ow
 
 from etle.testing.broker import MemoryBroker, MemorySubscriber
 from etle.testing.cases import MemoryCases
-from etle.testing.engines import Script, ScriptedDetector, ScriptedFinder, ScriptedLamps, ScriptedReader
-from etle.testing.memory import HandClock, ListSink, ListSource, MemoryCheckpoints, MemoryEvidence
+from etle.testing.engines import Script, ScriptedDetector, ScriptedLamps, ScriptedPlateDetector, ScriptedReader
+from etle.testing.memory import ListSink, ListSource, ManualClock, MemoryCheckpoints, MemoryEvidence
 from etle.testing.values import BEGIN, a_decision, a_file, a_frame, a_jpeg, a_parcel, a_plate, a_read, a_violation
 
 __all__ = [
     "BEGIN",
-    "HandClock",
     "ListSink",
     "ListSource",
+    "ManualClock",
     "MemoryBroker",
     "MemoryCases",
     "MemoryCheckpoints",
@@ -22,8 +22,8 @@ __all__ = [
     "MemorySubscriber",
     "Script",
     "ScriptedDetector",
-    "ScriptedFinder",
     "ScriptedLamps",
+    "ScriptedPlateDetector",
     "ScriptedReader",
     "a_decision",
     "a_file",

@@ -17,7 +17,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryReceipt:
+class MemoryDelivery:
     safe: bool | None = True
 
 
@@ -42,7 +42,7 @@ class MemoryBroker:
 
     def publish(
         self, topic: str, value: bytes, *, key: bytes, headers: Sequence[tuple[str, bytes]] = (), partition: int | None = None
-    ) -> MemoryReceipt:
+    ) -> MemoryDelivery:
         with self.lock:
             self.check()
             if topic not in self.topics or len(value) > self.largest_bytes:
@@ -52,7 +52,7 @@ class MemoryBroker:
             lies.append(
                 Message(topic=topic, partition=number, offset=len(lies), key=key, headers=tuple(headers), value=bytes(value), at=BEGIN)
             )
-        return MemoryReceipt()
+        return MemoryDelivery()
 
     def flush(self) -> None:
         self.check()

@@ -10,8 +10,8 @@ from typing import Literal
 
 from etle.errors import CaseTaken, StoreError
 from etle.protocols import Clock
-from etle.tally import CaseCounts, Tally
-from etle.testing.memory import HandClock
+from etle.tally import CaseCounts, ReviewerTally
+from etle.testing.memory import ManualClock
 from etle.types import Case, Decision, EvidenceFile, RuleName, Verdict, Violation, ViolationId
 
 
@@ -49,7 +49,7 @@ class MemoryCases:
     """A CaseStore. The clock tells when a case was recorded and which leases of the queue still hold."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or HandClock()
+        self._clock = clock or ManualClock()
         self._lock = RLock()
         self._records: dict[ViolationId, _Record] = {}
         self._decided: list[Decision] = []
@@ -151,12 +151,14 @@ class MemoryCases:
             last_first = dict.fromkeys(decision.violation for decision in reversed(self._own(reviewer, since)))
             return tuple(self._records[violation].case for violation in list(last_first)[:limit])
 
-    def tally(self, reviewer: str, *, since: datetime) -> Tally:
+    def tally(self, reviewer: str, *, since: datetime) -> ReviewerTally:
         with self._lock:
             own = self._own(reviewer, since)
         last = Counter({decision.violation: decision.verdict for decision in own}.values())
         seconds = [decision.seconds_taken for decision in own if decision.seconds_taken is not None]
-        return Tally(verdicts={verdict: last[verdict] for verdict in Verdict}, median_s=statistics.median(seconds) if seconds else None)
+        return ReviewerTally(
+            verdicts={verdict: last[verdict] for verdict in Verdict}, median_s=statistics.median(seconds) if seconds else None
+        )
 
     def _queue(self) -> list[_Record]:
         """The open ones, longest waiting first."""

@@ -43,7 +43,7 @@ class ScriptedDetector(Script[tuple[Detection, ...]]):
         return [self.next() for _ in images]
 
 
-class ScriptedFinder(Script[tuple[PlateBox, ...]]):
+class ScriptedPlateDetector(Script[tuple[PlateBox, ...]]):
     def __init__(self, answers: Sequence[tuple[PlateBox, ...] | InferenceError], name: str = "scripted-finder") -> None:
         super().__init__(name, answers)
 

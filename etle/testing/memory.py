@@ -6,11 +6,11 @@ from threading import Lock
 
 from etle.errors import EvidenceCorrupt, SourceBroken, StoreError
 from etle.testing.values import BEGIN
-from etle.types import Digest, Frame, Parcel, digest_of
+from etle.types import Digest, Frame, ViolationMessage, digest_of
 from etle.wire import SUFFIX
 
 
-class HandClock:
+class ManualClock:
     """Stands still until somebody sleeps or winds it."""
 
     def __init__(self, now: datetime = BEGIN) -> None:
@@ -83,9 +83,9 @@ class ListSink:
     """Keeps what it is given, each violation once."""
 
     def __init__(self) -> None:
-        self.parcels: list[Parcel] = []
+        self.parcels: list[ViolationMessage] = []
 
-    def put(self, parcel: Parcel) -> bool:
+    def put(self, parcel: ViolationMessage) -> bool:
         if any(kept.violation.id == parcel.violation.id for kept in self.parcels):
             return False
         self.parcels.append(parcel)

@@ -21,7 +21,6 @@ from etle.types import (
     Frame,
     Lamp,
     Measurement,
-    Parcel,
     Plate,
     PlateBox,
     PlateColour,
@@ -37,6 +36,7 @@ from etle.types import (
     Verdict,
     Violation,
     ViolationId,
+    ViolationMessage,
     digest_of,
 )
 
@@ -110,7 +110,7 @@ def a_parcel(
     camera: str = "cam-1",
     occurred_at: datetime = BEGIN,
     clip: bytes | None = b"not really a film",
-) -> Parcel:
+) -> ViolationMessage:
     """A violation with its files: pictures before, at and after, and a clip. Another name is another violation with other pictures."""
     roles = (EvidenceRole.BEFORE, EvidenceRole.AT, EvidenceRole.AFTER)
     pictures = tuple(a_file(a_jpeg(f"{name} {role}")) for role in roles)
@@ -136,7 +136,7 @@ def a_parcel(
         drawing=Drawing(lines=(("henti", (Point(0, 30), Point(64, 30))),), areas=(), signals=(("barat", Box(2, 2, 8, 16)),)),
         provenance=Provenance(code_version="0", models=(), config_digest=Digest("cd" * 32), run="test"),
     )
-    return Parcel(violation=violation, files=(*pictures, *film))
+    return ViolationMessage(violation=violation, files=(*pictures, *film))
 
 
 def a_violation(name: str = "1", *, plate: str | None = "B1432GMC", rule: str = "red_light", occurred_at: datetime = BEGIN) -> Violation:

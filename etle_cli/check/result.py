@@ -7,7 +7,7 @@ from enum import StrEnum
 from etle.errors import EtleError
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     OK = "ok"
     NOTE = "note"
     """It works, and somebody should know."""
@@ -15,27 +15,27 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """`said` holds what is, or what is wrong and the way out."""
 
     subject: str
-    state: State
+    state: CheckState
     said: str
 
 
-def ok(subject: str, said: str) -> Finding:
-    return Finding(subject=subject, state=State.OK, said=said)
+def ok(subject: str, said: str) -> CheckResult:
+    return CheckResult(subject=subject, state=CheckState.OK, said=said)
 
 
-def note(subject: str, said: str) -> Finding:
-    return Finding(subject=subject, state=State.NOTE, said=said)
+def note(subject: str, said: str) -> CheckResult:
+    return CheckResult(subject=subject, state=CheckState.NOTE, said=said)
 
 
-def problem(subject: str, said: str) -> Finding:
-    return Finding(subject=subject, state=State.PROBLEM, said=said)
+def problem(subject: str, said: str) -> CheckResult:
+    return CheckResult(subject=subject, state=CheckState.PROBLEM, said=said)
 
 
-def looked(subject: str, look: Callable[[], str]) -> Finding:
+def looked(subject: str, look: Callable[[], str]) -> CheckResult:
     """What `look` says, or the error that it raises."""
     try:
         return ok(subject, look())

@@ -10,22 +10,22 @@ from typing import Final
 from etle.config.deployment import database_url, evidence_place
 from etle.config.site import Site
 from etle.errors import ConfigError, EtleError, StoreUnavailable
-from etle_cli.check.result import Finding, looked, note, ok, problem
+from etle_cli.check.result import CheckResult, looked, note, ok, problem
 from etle_cli.options.broker import connection_to
 
 _GB: Final = 1_000_000_000
 
 
-def check_broker(site: Site, timeout_s: float) -> Iterator[Finding]:
+def check_broker(site: Site, timeout_s: float) -> Iterator[CheckResult]:
     """Reachable, signed in, and every topic as planned."""
     from etle.kafka.admin import KafkaTopicAdmin
-    from etle.kafka.reachability import need_somebody
+    from etle.kafka.reachability import require_reachable
     from etle.kafka.topic_plan import check_topics, planned
 
     broker = site.broker.model_copy(update={"timeout_s": timeout_s})
     try:
         connection = connection_to(broker)
-        need_somebody(connection.servers, timeout_s)
+        require_reachable(connection.servers, timeout_s)
         differences = check_topics(planned(broker), KafkaTopicAdmin(connection))
     except EtleError as error:
         yield problem("Kafka", str(error))
@@ -39,7 +39,7 @@ def check_broker(site: Site, timeout_s: float) -> Iterator[Finding]:
         yield note("broker.security", "the line to Kafka is open: frames of the road travel unencrypted. See docs/configuration.md")
 
 
-def check_database(site: Site, timeout_s: float) -> Iterator[Finding]:
+def check_database(site: Site, timeout_s: float) -> Iterator[CheckResult]:
     url = database_url(site.store, os.environ)
     if url is None:
         yield problem("database", "no database is named: set ETLE_DATABASE, or `store.database` in the site file")
@@ -61,7 +61,7 @@ def _database(url: str, timeout_s: float) -> str:
     return f"{database.name} answers, of this version's shape"
 
 
-def check_evidence(site: Site, timeout_s: float) -> Iterator[Finding]:
+def check_evidence(site: Site, timeout_s: float) -> Iterator[CheckResult]:
     place = evidence_place(site.store, os.environ)
     if place is None:
         yield problem("evidence", "no place is named: set ETLE_EVIDENCE, or `store.evidence` in the site file")

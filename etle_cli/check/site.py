@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from etle.config.site import Camera, Site
+from etle.config.site import CameraSettings, Site
 from etle.errors import EtleError
 from etle.types import RuleName
-from etle_cli.check.result import Finding, looked, note, ok, problem
+from etle_cli.check.result import CheckResult, looked, note, ok, problem
 from etle_cli.commands.ingest import box_key
 from pipeline.assembly import needed_weights, shipped_law
 
 
-def check_rules(site: Site) -> Iterator[Finding]:
+def check_rules(site: Site) -> Iterator[CheckResult]:
     """Geometry and settings, as a stage would build them, and the article of today for each rule."""
     for camera in site.cameras:
         yield looked(f"rules of {camera.id}", lambda camera=camera: _built(site, camera))  # type: ignore[misc]  # bound now, not later
@@ -21,7 +21,7 @@ def check_rules(site: Site) -> Iterator[Finding]:
             yield note(f"calibration of {camera.id}", "no ground_points: distances are told in pixels, and no speed")
 
 
-def _built(site: Site, camera: Camera) -> str:
+def _built(site: Site, camera: CameraSettings) -> str:
     from pipeline.rules import build_rules
     from pipeline.scene.calibration import calibrate
 
@@ -33,7 +33,7 @@ def _built(site: Site, camera: Camera) -> str:
     return ", ".join(articles)
 
 
-def check_weights(site: Site) -> Iterator[Finding]:
+def check_weights(site: Site) -> Iterator[CheckResult]:
     from models.weights.locate import weight
 
     for name in needed_weights(site.detect):
@@ -42,7 +42,7 @@ def check_weights(site: Site) -> Iterator[Finding]:
         yield problem("detect.weights", f"{site.detect.weights} is not there")
 
 
-def check_box_key(site: Site, data: Path) -> Iterator[Finding]:
+def check_box_key(site: Site, data: Path) -> Iterator[CheckResult]:
     """The private key of this box, and whether the site takes its frames."""
     from etle.signing import Signer, read_public_key
 
@@ -70,7 +70,7 @@ def check_box_key(site: Site, data: Path) -> Iterator[Finding]:
         )
 
 
-def check_known_keys(site: Site) -> Iterator[Finding]:
+def check_known_keys(site: Site) -> Iterator[CheckResult]:
     """The boxes' public keys, as detect reads them."""
     from etle.signing import frame_verifier
 
@@ -85,7 +85,7 @@ def check_known_keys(site: Site) -> Iterator[Finding]:
             yield problem(f"box {box.id}", f"it may speak for {strangers[0]!r}, which is no camera of this site")
 
 
-def check_manifest_key(site: Site) -> Iterator[Finding]:
+def check_manifest_key(site: Site) -> Iterator[CheckResult]:
     """The writer's: without it no manifest can be signed."""
     from etle.signing import Signer
 
@@ -99,12 +99,14 @@ def check_manifest_key(site: Site) -> Iterator[Finding]:
     yield looked("signing key of the manifests", lambda: f"{key}, fingerprint {Signer.read(key).fingerprint[:16]}...")
 
 
-def check_vendors(site: Site) -> Iterator[Finding]:
-    from ingest.push_api.auth import Admission
+def check_vendors(site: Site) -> Iterator[CheckResult]:
+    from ingest.push_api.auth import Authenticator
 
     if not site.ingest.vendors:
         return
-    yield looked("vendors", lambda: f"{len(site.ingest.vendors)} with secrets" if Admission(site.ingest.vendors, time.monotonic) else "")
+    yield looked(
+        "vendors", lambda: f"{len(site.ingest.vendors)} with secrets" if Authenticator(site.ingest.vendors, time.monotonic) else ""
+    )
     used = {camera.source.vendor for camera in site.cameras}
     for vendor in site.ingest.vendors:
         if vendor.id not in used:

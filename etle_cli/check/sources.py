@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from etle.clock import SystemClock
-from etle.config.site import Camera, Site
+from etle.config.site import CameraSettings, Site
 from etle.errors import EtleError, SourceUnavailable
 from etle.types import Frame
-from etle_cli.check.result import Finding, note, ok, problem
+from etle_cli.check.result import CheckResult, note, ok, problem
 
 if TYPE_CHECKING:
     from etle.protocols import FrameSource
@@ -25,14 +25,14 @@ CLOCK_S: Final = 2.0
 _MB: Final = 1_000_000
 
 
-def check_sources(site: Site, timeout_s: float) -> Iterator[Finding]:
+def check_sources(site: Site, timeout_s: float) -> Iterator[CheckResult]:
     cameras = [camera for camera in site.cameras if camera.source.vendor is None]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for findings in pool.map(lambda camera: _looked_at(site, camera, timeout_s), cameras):
             yield from findings
 
 
-def check_box_disk(site: Site, data: Path) -> Iterator[Finding]:
+def check_box_disk(site: Site, data: Path) -> Iterator[CheckResult]:
     """Room for the spool, beside what is to stay free."""
     settings, folder = site.ingest, next(path for path in (data, *data.parents) if path.exists())
     free_mb, wanted_mb = shutil.disk_usage(folder).free / _MB, settings.spool_mb + settings.keep_free_mb
@@ -47,7 +47,7 @@ def check_box_disk(site: Site, data: Path) -> Iterator[Finding]:
         yield ok("disk for the spool", f"{said}; {settings.spool_mb} may be taken")
 
 
-def _looked_at(site: Site, camera: Camera, timeout_s: float) -> list[Finding]:
+def _looked_at(site: Site, camera: CameraSettings, timeout_s: float) -> list[CheckResult]:
     subject = f"camera {camera.id}"
     try:
         frame = _first_frame(site, camera, timeout_s)
@@ -64,20 +64,20 @@ def _looked_at(site: Site, camera: Camera, timeout_s: float) -> list[Finding]:
     return [ok(subject, f"gives {frame.width}x{frame.height}, {len(frame.jpeg) / 1000:.0f} kB"), *_clock(camera, frame)]
 
 
-def _clock(camera: Camera, frame: Frame) -> list[Finding]:
+def _clock(camera: CameraSettings, frame: Frame) -> list[CheckResult]:
     error_s = frame.clock_error_s
     if error_s is None or abs(error_s) <= CLOCK_S:
         return []
     return [note(f"clock of {camera.id}", f"is off by {error_s:+.1f} s; both times are kept, but set it by NTP")]
 
 
-def _first_frame(site: Site, camera: Camera, timeout_s: float) -> Frame:
+def _first_frame(site: Site, camera: CameraSettings, timeout_s: float) -> Frame:
     """In a thread that is left behind if it hangs. Raises EtleError."""
-    from ingest.frame_loss import Losses
+    from ingest.frame_loss import FrameLossCounter
     from ingest.sources.open import open_source
 
     source = camera.source.model_copy(update={"timeout_s": timeout_s}) if camera.source.live else camera.source
-    opened = open_source(camera.camera_id, source, SystemClock(), Losses(), timezone=ZoneInfo(site.timezone), attempts=1)
+    opened = open_source(camera.camera_id, source, SystemClock(), FrameLossCounter(), timezone=ZoneInfo(site.timezone), attempts=1)
     answers: SimpleQueue[Frame | EtleError] = SimpleQueue()
     Thread(target=_read_one, args=(opened, camera, answers), daemon=True).start()
     try:
@@ -89,7 +89,7 @@ def _first_frame(site: Site, camera: Camera, timeout_s: float) -> Frame:
     return answer
 
 
-def _read_one(source: "FrameSource", camera: Camera, answers: "SimpleQueue[Frame | EtleError]") -> None:
+def _read_one(source: "FrameSource", camera: CameraSettings, answers: "SimpleQueue[Frame | EtleError]") -> None:
     try:
         with closing(source.frames()) as frames:  # type: ignore[type-var]  # a generator, in all of them
             frame = next(frames, None)

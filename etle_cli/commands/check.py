@@ -9,14 +9,14 @@ from typing import Final
 
 from etle.config.site import Site, load_site
 from etle.errors import ConfigError, MissingExtra
-from etle_cli.check.result import Finding, State, ok, problem
+from etle_cli.check.result import CheckResult, CheckState, ok, problem
 from etle_cli.check.servers import check_broker, check_database, check_evidence
 from etle_cli.check.site import check_box_key, check_known_keys, check_manifest_key, check_rules, check_vendors, check_weights
 from etle_cli.check.sources import check_box_disk, check_sources
 from etle_cli.commands.ingest import add_data_option
 from etle_cli.options.storage import data_folder
 
-Look = Callable[[Site, Path, float], Iterator[Finding]]
+Look = Callable[[Site, Path, float], Iterator[CheckResult]]
 LOOKS: Final[dict[str, Look]] = {
     "rules": lambda site, data, timeout_s: check_rules(site),
     "weights": lambda site, data, timeout_s: check_weights(site),
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             sys.stdout.write(f"{finding.state.value:8} {finding.subject}: {finding.said}\n")
             sys.stdout.flush()
-    problems = sum(finding.state is State.PROBLEM for finding in findings)
+    problems = sum(finding.state is CheckState.PROBLEM for finding in findings)
     if args.json:
         told = [{"subject": each.subject, "state": each.state.value, "said": each.said} for each in findings]
         sys.stdout.write(json.dumps({"problems": problems, "findings": told}, indent=2, ensure_ascii=False) + "\n")
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def findings_of(path: Path, roles: "tuple[str, ...] | list[str]", data: Path, timeout_s: float) -> Iterator[Finding]:
+def findings_of(path: Path, roles: "tuple[str, ...] | list[str]", data: Path, timeout_s: float) -> Iterator[CheckResult]:
     """Each as soon as it is known. A site file that does not load is all that can be said."""
     try:
         site = load_site(path)
@@ -89,7 +89,7 @@ def findings_of(path: Path, roles: "tuple[str, ...] | list[str]", data: Path, ti
             yield from _looked(name, look, site, data, timeout_s)
 
 
-def _looked(name: str, look: Look, site: Site, data: Path, timeout_s: float) -> Iterator[Finding]:
+def _looked(name: str, look: Look, site: Site, data: Path, timeout_s: float) -> Iterator[CheckResult]:
     try:
         yield from look(site, data, timeout_s)
     except MissingExtra as error:

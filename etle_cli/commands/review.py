@@ -69,7 +69,7 @@ def serve_review(
 
 def demo_account(stores: Stores) -> tuple[str, str]:
     """Name and password of a supervisor for looking around, made on the first call; the password lies in the data folder."""
-    from etle.storage.users import Role, Users
+    from etle.storage.users import UserRole, Users
     from review.passwords import Passwords
 
     users, file = Users(stores.database), stores.data / "demo-password"
@@ -82,7 +82,7 @@ def demo_account(stores: Stores) -> tuple[str, str]:
     if known:
         users.set_password(DEMO_NAME, hashed, now)
     else:
-        users.add(DEMO_NAME, Role.SUPERVISOR, hashed, now)
+        users.add(DEMO_NAME, UserRole.SUPERVISOR, hashed, now)
     return DEMO_NAME, password
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from etle.clock import SystemClock
-from etle.config.site import Camera, Site, load_site
+from etle.config.site import CameraSettings, Site, load_site
 from etle.errors import ConfigError, EtleError, SourceBroken
 from etle.types import CameraId, Frame, Violation
 from etle_cli.options.storage import Stores, add_store_options, data_folder, open_stores
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from etle.protocols import FrameSource
-    from ingest.frame_loss import Losses
+    from ingest.frame_loss import FrameLossCounter
     from pipeline.workers.embedded import CameraRun
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _TICK_S: Final = 1.0
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunOutcome:
     """What one run did. Only counted up, by several threads under the lock."""
 
     frames: int = 0
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.problems else 0
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(outcome: RunOutcome) -> str:
     if not outcome.frames and not outcome.problems:
         return "Nothing new: every frame was looked at in an earlier run (--from-start looks again)."
     return f"{outcome.frames} frames; {len(outcome.new)} new violations, {outcome.known} known already."
@@ -96,11 +96,11 @@ def only(site: Site, cameras: Sequence[str] | None) -> Site:
     return site.model_copy(update={"cameras": tuple(camera for camera in site.cameras if camera.id in cameras)})
 
 
-def run_site(site: Site, stores: Stores, console: "Console", *, from_start: bool = False) -> Outcome:
+def run_site(site: Site, stores: Stores, console: "Console", *, from_start: bool = False) -> RunOutcome:
     """Until every source has ended, or Ctrl-C. A camera's broken source does not stop the others; a failing model or store does."""
-    from ingest.frame_loss import Losses
+    from ingest.frame_loss import FrameLossCounter
 
-    outcome, losses = Outcome(), Losses()
+    outcome, losses = RunOutcome(), FrameLossCounter()
     with _progress(console) as progress:
         jobs = [_Job(site, camera, stores, losses, outcome, progress, from_start) for camera in site.cameras]
         with ThreadPoolExecutor(_workers(site), thread_name_prefix="etle") as pool, _stopping(jobs):
@@ -114,7 +114,7 @@ def _workers(site: Site) -> int:
     return live + min(len(site.cameras) - live, os.cpu_count() or 1)
 
 
-def _watch(futures: "list[Future[None]]", jobs: "list[_Job]", losses: "Losses", stores: Stores) -> None:
+def _watch(futures: "list[Future[None]]", jobs: "list[_Job]", losses: "FrameLossCounter", stores: Stores) -> None:
     told: dict[tuple[CameraId, str], int] = {}
     pending = set(futures)
     while pending:
@@ -128,7 +128,7 @@ def _watch(futures: "list[Future[None]]", jobs: "list[_Job]", losses: "Losses", 
         future.result()
 
 
-def _tell_losses(losses: "Losses", stores: Stores, told: dict[tuple[CameraId, str], int]) -> None:
+def _tell_losses(losses: "FrameLossCounter", stores: Stores, told: dict[tuple[CameraId, str], int]) -> None:
     """Adds what was counted since the last time."""
     for camera, counts in losses.snapshot().items():
         for reason, times in counts.items():
@@ -141,7 +141,14 @@ class _Job:
     """One camera in its thread."""
 
     def __init__(
-        self, site: Site, camera: Camera, stores: Stores, losses: "Losses", outcome: Outcome, progress: "Progress", from_start: bool
+        self,
+        site: Site,
+        camera: CameraSettings,
+        stores: Stores,
+        losses: "FrameLossCounter",
+        outcome: RunOutcome,
+        progress: "Progress",
+        from_start: bool,
     ) -> None:
         self._site = site
         self._camera = camera
@@ -181,7 +188,7 @@ class _Job:
     def _prepared(self) -> "CameraRun":
         from etle.storage.evidence.manifest import make_manifest
         from pipeline.evidence.writer import Writer
-        from pipeline.workers.embedded import CameraRun, Reports, last_checkpoint
+        from pipeline.workers.embedded import CameraRun, RunCallbacks, last_checkpoint
 
         site, camera, stores = self._site, self._camera, self._stores
         engines = open_engines(site.detect)
@@ -191,10 +198,10 @@ class _Job:
         self._source = self._opened(site, camera)
         self._progress.update(self._task, completed=start.memory.processed + 1 if not camera.source.live else 0)
         sink = Writer(stores.cases, stores.evidence, lambda violation, files: make_manifest(violation, files, stores.signer))
-        reports = Reports(frame=self._done, broken=self._broken, violation=self._found)
+        reports = RunCallbacks(frame=self._done, broken=self._broken, violation=self._found)
         return CameraRun(stage, self._source, sink, stores.checkpoints, SystemClock(), stream, start.after, reports)
 
-    def _opened(self, site: Site, camera: Camera) -> "FrameSource":
+    def _opened(self, site: Site, camera: CameraSettings) -> "FrameSource":
         from ingest.sources.live_buffer import LiveBuffer
         from ingest.sources.open import open_source
 
@@ -208,10 +215,10 @@ class _Job:
             self._outcome.frames += 1
 
     def _broken(self, frame: Frame, reason: str) -> None:
-        from ingest.frame_loss import Loss
+        from ingest.frame_loss import LossReason
 
         self._refused = reason
-        self._losses.count(frame.camera, Loss.UNDECODABLE, reason)
+        self._losses.count(frame.camera, LossReason.UNDECODABLE, reason)
 
     def _found(self, violation: Violation, new: bool) -> None:
         with self._outcome.lock:
@@ -225,7 +232,7 @@ class _Job:
             self._outcome.problems.append(text)
 
 
-def stream_of(site: Site, camera: Camera) -> str:
+def stream_of(site: Site, camera: CameraSettings) -> str:
     """The name under which a checkpoint is kept: a file is known by name and size, a camera by itself."""
     source = camera.source
     if source.file is not None:
@@ -236,7 +243,7 @@ def stream_of(site: Site, camera: Camera) -> str:
     return f"{site.site}/{camera.id}"
 
 
-def expected_frames(camera: Camera) -> int | None:
+def expected_frames(camera: CameraSettings) -> int | None:
     """For the progress bar; None where nobody knows."""
     from etle.media.video import Video
 

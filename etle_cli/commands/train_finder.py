@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from models.training.finder_training import Progress
+    from models.training.finder_training import DetectorTrainingProgress
 
 _SAY_EVERY = 25
 
@@ -42,12 +42,12 @@ def run_finder(args: argparse.Namespace) -> int:
     from models.synthetic.scenes.sprites import read_portraits
     from models.training.finder_export import exported, write_model
     from models.training.finder_network import read_start, tensors_of
-    from models.training.finder_training import Recipe, train
+    from models.training.finder_training import DetectorRecipe, train
     from models.weights.locate import weight
 
     start = read_start(args.start or weight("plates"))
     base = tensors_of(start)
-    recipe = Recipe(pictures=args.pictures, minutes=args.minutes, seed=args.seed, size=args.size)
+    recipe = DetectorRecipe(pictures=args.pictures, minutes=args.minutes, seed=args.seed, size=args.size)
     for progress in train(base, Composer(read_portraits()), recipe):
         if progress.batch % _SAY_EVERY == 0 or progress.share >= 1:
             _say(progress)
@@ -67,7 +67,7 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError("--minutes and --pictures must be more than 0")
 
 
-def _say(progress: "Progress") -> None:
+def _say(progress: "DetectorTrainingProgress") -> None:
     losses = ", ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
     sys.stdout.write(f"batch {progress.batch}, {progress.share:.0%}: {losses}\n")
     sys.stdout.flush()

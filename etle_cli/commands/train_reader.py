@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import onnx
 
     from models.training.graph import TorchGraph
-    from models.training.progress import Point
-    from models.training.shard import Lesson
+    from models.training.progress import ProgressPoint
+    from models.training.shard import TrainTask
 
 _RENDERED = 384
 """Held-out rendered lines: about 25 seconds for both kinds of weights."""
@@ -65,12 +65,12 @@ def run_reader(args: argparse.Namespace) -> int:
     from models.training.graph import with_weights
     from models.training.labelled_crops import read_labelled
     from models.training.recogniser import plate_recogniser
-    from models.training.shard import Lesson
+    from models.training.shard import TrainTask
     from models.weights.locate import weight
 
     real = read_labelled(args.finetune) if args.finetune else ()
     model = plate_recogniser(args.start or weight("ppocrv6-rec"))
-    net = _trained(args, model, Lesson(seed=args.seed, batch=args.batch, real=real))
+    net = _trained(args, model, TrainTask(seed=args.seed, batch=args.batch, real=real))
     args.out.write_bytes(reader_file(with_weights(model, net.weights())))
     return 0
 
@@ -81,10 +81,10 @@ def run_rounded_reader(args: argparse.Namespace) -> int:
     from models.training.graph import with_weights
     from models.training.quantize import with_rounding
     from models.training.recogniser import plate_recogniser
-    from models.training.shard import Lesson
+    from models.training.shard import TrainTask
 
     model = plate_recogniser(args.start)
-    lesson = Lesson(seed=args.seed, batch=args.batch, teacher=model)
+    lesson = TrainTask(seed=args.seed, batch=args.batch, teacher=model)
     net = _trained(args, with_rounding(model, reader_in_8_bits(model)), lesson)
     args.out.write_bytes(reader_in_8_bits(with_weights(model, net.weights())).SerializeToString())
     return 0
@@ -105,18 +105,18 @@ def _check(args: argparse.Namespace) -> None:
         raise MissingExtra("torch", "torch") from error
 
 
-def _trained(args: argparse.Namespace, model: "onnx.ModelProto", lesson: "Lesson") -> "TorchGraph":
+def _trained(args: argparse.Namespace, model: "onnx.ModelProto", lesson: "TrainTask") -> "TorchGraph":
     """The network with its share of the best that was learned; the curve lies beside where the weights will be."""
     from models.training.graph import TorchGraph
     from models.training.labelled_crops import read_labelled
-    from models.training.reader import Keeping, best_weights, train_reader
+    from models.training.reader import CheckpointPolicy, best_weights, train_reader
     from models.training.schedule import Schedule
     from models.training.validation_set import real_set, rendered_set
 
     schedule = Schedule(minutes=args.minutes, samples=args.samples, peak_rate=args.rate)
     rendered = rendered_set(_RENDERED)
     measured = [rendered, *(real_set(str(path), read_labelled(path)) for path in args.measure)]
-    keeping = Keeping(every_minutes=args.every, checkpoint=args.checkpoint, sets=measured, say=_say)
+    keeping = CheckpointPolicy(every_minutes=args.every, checkpoint=args.checkpoint, sets=measured, say=_say)
     progress = train_reader(model, lesson, schedule, keeping, threads=args.threads)
     _write_curve(args.out.with_suffix(".csv"), progress.curve)
     net = TorchGraph(model)
@@ -125,13 +125,13 @@ def _trained(args: argparse.Namespace, model: "onnx.ModelProto", lesson: "Lesson
     return net
 
 
-def _say(point: "Point") -> None:
+def _say(point: "ProgressPoint") -> None:
     figures = ", ".join(f"{name} {share:.3f} (last {point.last[name]:.3f})" for name, share in point.averaged.items())
     sys.stdout.write(f"{point.minutes:.1f} min, {point.samples} lines, rate {point.rate:.1e}, loss {point.loss:.3g}: {figures}\n")
     sys.stdout.flush()
 
 
-def _write_curve(path: Path, curve: "tuple[Point, ...]") -> None:
+def _write_curve(path: Path, curve: "tuple[ProgressPoint, ...]") -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         names = list(curve[-1].averaged)

@@ -54,12 +54,12 @@ def _add_password_option(parser: argparse.ArgumentParser) -> None:
 
 
 def run_add(args: argparse.Namespace) -> int:
-    from etle.storage.users import Role
+    from etle.storage.users import UserRole
     from review.passwords import Passwords
 
     hashed = Passwords().hash(password_from(args))
     with open_stores(args) as stores:
-        _users(stores).add(args.name, Role(args.role), hashed, SystemClock().now())
+        _users(stores).add(args.name, UserRole(args.role), hashed, SystemClock().now())
     _say(f"{args.name} may sign in as {args.role}.")
     return 0
 

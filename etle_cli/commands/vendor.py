@@ -15,14 +15,14 @@ from etle.errors import ConfigError
 from etle_cli.commands.ingest import add_data_option, box_signer, publisher_to
 from etle_cli.commands.vendor_events import add_events
 from etle_cli.options.broker import connection_to
-from etle_cli.options.observability import Observation, add_observe_options, open_observation
+from etle_cli.options.observability import ObservabilityContext, add_observe_options, open_observation
 from etle_cli.options.storage import data_folder
 from etle_cli.signals import stopping
 
 if TYPE_CHECKING:
-    from ingest.delivery.sender import Connected
-    from ingest.push_api.api import DoorApp
-    from ingest.push_api.conformance import Result
+    from ingest.delivery.sender import ClosablePublisher
+    from ingest.push_api.api import PushApi
+    from ingest.push_api.conformance import CheckOutcome
 
 _PORT: Final = 8443
 
@@ -75,14 +75,14 @@ def _add_check(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def run_serve(args: argparse.Namespace) -> int:
-    from ingest.push_api.serve import Listening, serve
+    from ingest.push_api.serve import BoundServer, serve
 
     if (args.certificate is None) != (args.key is None):
         raise ConfigError("--certificate and --key belong together")
     site = load_site(args.site)
     if not site.ingest.vendors:
         raise ConfigError(f"{args.site}: ingest.vendors is empty: nobody may come in by the door")
-    listening = Listening(host=args.host, port=args.port, certificate=args.certificate, key=args.key)
+    listening = BoundServer(host=args.host, port=args.port, certificate=args.certificate, key=args.key)
     with open_observation(args) as seen, stopping() as stop, _app(site, args, seen) as app:
         serve(app, listening, stop, _say_port)
     return 0
@@ -94,11 +94,11 @@ def _say_port(port: int) -> None:
 
 
 @contextmanager
-def _app(site: Site, args: argparse.Namespace, seen: Observation) -> Iterator["DoorApp"]:
-    from ingest.push_api.build import DoorParts, open_door
+def _app(site: Site, args: argparse.Namespace, seen: ObservabilityContext) -> Iterator["PushApi"]:
+    from ingest.push_api.build import ServiceDeps, open_push_service
 
     data = data_folder(args)
-    parts = DoorParts(
+    parts = ServiceDeps(
         folder=data / ("vendor-dry" if args.dry else "vendor"),
         connect=_nowhere() if args.dry else publisher_to(connection_to(site.broker)),
         sign=box_signer(site, data).sign,
@@ -106,24 +106,24 @@ def _app(site: Site, args: argparse.Namespace, seen: Observation) -> Iterator["D
         metrics=seen.metrics,
         health=seen.health,
     )
-    with open_door(site, parts) as app:
+    with open_push_service(site, parts) as app:
         yield app
 
 
-def _nowhere() -> "Callable[[], Connected]":
-    from ingest.push_api.null_publisher import Nowhere
+def _nowhere() -> "Callable[[], ClosablePublisher]":
+    from ingest.push_api.null_publisher import NullPublisher
 
-    return Nowhere
+    return NullPublisher
 
 
 def run_check(args: argparse.Namespace) -> int:
-    from ingest.push_api.client import RemoteDoor
-    from ingest.push_api.conformance import Kit
+    from ingest.push_api.client import PushClient
+    from ingest.push_api.conformance import ConformanceSuite
 
     secret = args.key or os.environ.get("ETLE_VENDOR_KEY")
     if not secret:
         raise ConfigError("no secret: set ETLE_VENDOR_KEY, or give --key")
-    kit = Kit(RemoteDoor(args.url).ask, args.camera, args.size, secret, SystemClock())
+    kit = ConformanceSuite(PushClient(args.url).ask, args.camera, args.size, secret, SystemClock())
     results = [_shown(result) for result in kit.run()]
     if args.quota:
         results.append(_shown(kit.quota()))
@@ -150,7 +150,7 @@ def event_schema_text() -> str:
     return json.dumps(event_schema(), indent=2) + "\n"
 
 
-def _shown(result: "Result") -> "Result":
+def _shown(result: "CheckOutcome") -> "CheckOutcome":
     line = f"{'ok  ' if result.passed else 'FAIL'}  {result.name}"
     sys.stdout.write(line + ("\n" if result.passed else f": wanted {result.wanted}; came {result.came}\n"))
     sys.stdout.flush()

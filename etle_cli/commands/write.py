@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
-from etle.config.deployment import Broker, Store, database_url, evidence_place
+from etle.config.deployment import BrokerSettings, StorageSettings, database_url, evidence_place
 from etle.errors import StoreUnavailable
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle_cli.options.broker import check_topics_exist, connection_to
 from etle_cli.options.observability import add_observe_options, open_observation
 from etle_cli.options.storage import Stores, add_store_options, open_stores
 from etle_cli.signals import stopping
 
 if TYPE_CHECKING:
-    from etle.kafka.security import Connection
+    from etle.kafka.security import BrokerConnection
     from etle.observability.health import Health
     from etle.observability.metrics import Metrics
     from etle.protocols import ViolationSink
@@ -43,7 +43,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    from pipeline.workers.supervise import keep_working
+    from pipeline.workers.supervise import run_worker
     from pipeline.workers.write import STAGE
 
     broker, store = _settings(args.site)
@@ -56,18 +56,18 @@ def run(args: argparse.Namespace) -> int:
         stores = _opened_patiently(args, opened, stop, seen.health, seen.metrics)
         if stores is not None:
             sink = _sink(stores)
-            keep_working(lambda: write_worker(connection, sink, seen.metrics), STAGE, stop, seen.health, seen.metrics)
+            run_worker(lambda: write_worker(connection, sink, seen.metrics), STAGE, stop, seen.health, seen.metrics)
     return 0
 
 
 @contextmanager
-def write_worker(connection: "Connection", sink: "ViolationSink", metrics: "Metrics") -> "Iterator[WriteWorker]":
+def write_worker(connection: "BrokerConnection", sink: "ViolationSink", metrics: "Metrics") -> "Iterator[WriteWorker]":
     """Raises BrokerUnavailable, ConfigError if a topic is missing."""
     from etle.kafka.client import KafkaPublisher, KafkaSubscriber
     from pipeline.workers.write import WriteWorker
 
     check_topics_exist(connection)
-    client, names = f"write-{socket.gethostname()}-{os.getpid()}", Names(connection.broker.prefix)
+    client, names = f"write-{socket.gethostname()}-{os.getpid()}", TopicNames(connection.broker.prefix)
     with ExitStack() as opened:
         publisher = KafkaPublisher(connection, client)
         opened.callback(publisher.close)
@@ -78,11 +78,11 @@ def write_worker(connection: "Connection", sink: "ViolationSink", metrics: "Metr
         yield worker
 
 
-def _settings(site: Path | None) -> tuple[Broker, Store]:
+def _settings(site: Path | None) -> tuple[BrokerSettings, StorageSettings]:
     from etle.config.site import load_site
 
     if site is None:
-        return Broker(), Store()
+        return BrokerSettings(), StorageSettings()
     loaded = load_site(site)
     return loaded.broker, loaded.store
 
@@ -91,7 +91,7 @@ def _opened_patiently(
     args: argparse.Namespace, opened: ExitStack, stop: threading.Event, health: "Health", metrics: "Metrics"
 ) -> Stores | None:
     """The stores, as soon as the database answers; None if told to stop before. Raises ConfigError."""
-    from etle.observability.metrics import Away
+    from etle.observability.metrics import Dependency
     from pipeline.workers.supervise import STUCK_S, Pauses
     from pipeline.workers.write import STAGE
 
@@ -103,7 +103,7 @@ def _opened_patiently(
         except StoreUnavailable as error:
             pause_s = pauses.next_s()
             log.warning("%s Trying again in %g s.", error, pause_s)
-            with metrics.waiting_for(Away.DATABASE):
+            with metrics.waiting_for(Dependency.DATABASE):
                 stop.wait(pause_s)
             health.turned(STAGE)
     return None

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class ObservabilityContext:
     """What a role tells of itself; counted whether or not somebody asks."""
 
     metrics: "Metrics"
@@ -33,13 +33,13 @@ def add_observe_options(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def open_observation(args: argparse.Namespace) -> Iterator[Observation]:
+def open_observation(args: argparse.Namespace) -> Iterator[ObservabilityContext]:
     """Raises ConfigError if the port is taken, MissingExtra."""
     from etle.observability.health import Health
     from etle.observability.metrics import Metrics
     from etle.observability.server import serve
 
-    seen = Observation(metrics=Metrics(), health=Health())
+    seen = ObservabilityContext(metrics=Metrics(), health=Health())
     if args.metrics is None:
         yield seen
         return

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from pipeline.evaluation.peers import Comparison
     from pipeline.evaluation.report import Report
-    from pipeline.evaluation.score import Score
+    from pipeline.evaluation.score import PlateScore
     from pipeline.evaluation.statistics import Share
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ def _headline(report: "Report") -> "Table":
     return table
 
 
-def _split_table(splits: "Mapping[str, Mapping[str, Score]]", title: str) -> "Table":
+def _split_table(splits: "Mapping[str, Mapping[str, PlateScore]]", title: str) -> "Table":
     from rich.markup import escape
 
     table = _table(title, "plates", "found", "read", "end to end", "at 1 % error")

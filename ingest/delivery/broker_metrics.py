@@ -2,10 +2,10 @@
 
 from contextlib import ExitStack
 
-from etle.observability.metrics import Away, Metrics
+from etle.observability.metrics import Dependency, Metrics
 
 
-class BrokerPause:
+class BrokerPauseMetrics:
     """For one outlet's sender: told each time why the broker takes nothing, or None if it took something."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -18,6 +18,6 @@ class BrokerPause:
             return
         self._waits = reason is not None
         if self._waits:
-            self._pause.enter_context(self._metrics.waiting_for(Away.BROKER))
+            self._pause.enter_context(self._metrics.waiting_for(Dependency.BROKER))
         else:
             self._pause.close()

@@ -15,21 +15,21 @@ import msgspec
 
 from etle.errors import ConfigError
 from etle.types import CameraId
-from ingest.frame_loss import Loss
+from ingest.frame_loss import LossReason
 
 UNWRITTEN: Final = 10_000
 """More frames of a camera than that are never on their way while the file lags behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class SourcePosition:
     source: str
     """Which film or camera. Another film's numbers follow on those of the one before."""
     base: int = 0
     """Added to the numbers that the source itself gives."""
     sequence: int | None = None
     """Of the last frame that is safe, `base` included; None if none is."""
-    losses: Mapping[Loss, int] = field(default_factory=dict)
+    losses: Mapping[LossReason, int] = field(default_factory=dict)
     """What this camera has lost since the file was begun."""
 
     @property
@@ -38,7 +38,7 @@ class Position:
         return None if self.sequence is None or self.sequence < self.base else self.sequence - self.base
 
 
-class PositionFile:
+class SourcePositionFile:
     """One camera's. Safe to use from several threads; what was told to `safe` is written by `save`."""
 
     def __init__(self, folder: Path, camera: CameraId, source: str) -> None:
@@ -46,18 +46,18 @@ class PositionFile:
         self._path = folder / f"{camera}.json"
         self._lock = Lock()
         self._saved = _read(self._path)
-        self._before: Mapping[Loss, int] = self._saved.losses if self._saved else {}
+        self._before: Mapping[LossReason, int] = self._saved.losses if self._saved else {}
         self._position = _going_on(self._saved, source)
 
     @property
-    def position(self) -> Position:
+    def position(self) -> SourcePosition:
         return self._position
 
     def safe(self, sequence: int) -> None:
         with self._lock:
             self._position = replace(self._position, sequence=sequence)
 
-    def save(self, losses: Mapping[Loss, int]) -> None:
+    def save(self, losses: Mapping[LossReason, int]) -> None:
         """`losses` are those since this process began; they are added to those before."""
         with self._lock:
             together = {loss: self._before.get(loss, 0) + losses.get(loss, 0) for loss in sorted({*self._before, *losses})}
@@ -67,17 +67,17 @@ class PositionFile:
                 self._saved = position
 
 
-def _going_on(known: Position | None, source: str) -> Position:
+def _going_on(known: SourcePosition | None, source: str) -> SourcePosition:
     if known is None:
-        return Position(source=source)
+        return SourcePosition(source=source)
     if known.source == source:
         return known
-    return Position(source=source, base=0 if known.sequence is None else known.sequence + 1, sequence=known.sequence)
+    return SourcePosition(source=source, base=0 if known.sequence is None else known.sequence + 1, sequence=known.sequence)
 
 
-def _read(path: Path) -> Position | None:
+def _read(path: Path) -> SourcePosition | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Position)
+        return msgspec.json.decode(path.read_bytes(), type=SourcePosition)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:

@@ -15,17 +15,17 @@ from typing import Final
 
 from etle.errors import SpoolFull
 from etle.types import CameraId
-from ingest.delivery.queued_message import Kept, Outgoing, from_record, to_record
-from ingest.delivery.sender import Delivery, Sender
+from ingest.delivery.queued_message import DeliveryStatus, QueuedMessage, from_record, to_record
+from ingest.delivery.sender import BatchResult, Sender
 from ingest.delivery.spool import Spool
-from ingest.sources.reconnect import Pauses
+from ingest.sources.reconnect import ReconnectBackoff
 
 log = logging.getLogger(__name__)
 _LOOK_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class QueueLimits:
     """How much is held in memory, how much is sent at once, and how long a message may be without being safe before it goes to the disk."""
 
     memory_bytes: int = 32_000_000
@@ -34,10 +34,10 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class QueueCallbacks:
     """Who is told what happens. `kept` is about messages out of the spool, whose senders have long had their answer."""
 
-    kept: Callable[[CameraId, Kept, int], None] = lambda camera, kept, times: None
+    kept: Callable[[CameraId, DeliveryStatus, int], None] = lambda camera, kept, times: None
     trouble: Callable[[str | None], None] = lambda reason: None
     """Why the broker takes nothing; None once it takes something again."""
     turned: Callable[[], None] = lambda: None
@@ -48,27 +48,34 @@ class Watch:
 class _Hand:
     """What is on its way to the broker."""
 
-    batch: Sequence[Outgoing]
+    batch: Sequence[QueuedMessage]
     since: float
     spooled: bool
     dropped: int = 0
     """So many of them were dropped from the spool meanwhile."""
 
 
-class Outlet:
+class SpooledProducer:
     """`drops`: a full spool gives up its oldest to take the newest; else it takes no more, and `put` waits."""
 
     def __init__(
-        self, sender: Sender, spool: Spool | None, pauses: Pauses, watch: Watch, *, drops: bool = True, room: Room | None = None
+        self,
+        sender: Sender,
+        spool: Spool | None,
+        pauses: ReconnectBackoff,
+        watch: QueueCallbacks,
+        *,
+        drops: bool = True,
+        room: QueueLimits | None = None,
     ) -> None:
         self._sender = sender
         self._spool = spool
         self._pauses = pauses
         self._watch = watch
         self._drops = drops
-        self._room = room or Room()
+        self._room = room or QueueLimits()
         self._changed = Condition()
-        self._memory: deque[Outgoing] = deque()
+        self._memory: deque[QueuedMessage] = deque()
         self._memory_bytes = 0
         self._hand: _Hand | None = None
         self._stop = Event()
@@ -80,7 +87,7 @@ class Outlet:
         for thread in self._threads:
             thread.start()
 
-    def put(self, outgoing: Outgoing, timeout_s: float | None = None) -> bool:
+    def put(self, outgoing: QueuedMessage, timeout_s: float | None = None) -> bool:
         """Waits for room. False if there was none for so long, or the outlet was closed: then the message is still the caller's."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._memory_bytes < self._room.memory_bytes or self._stop.is_set(), timeout_s):
@@ -131,7 +138,7 @@ class Outlet:
                 self._rest(self._pauses.after(failures))
         self._sender.close()
 
-    def _tell(self, delivery: Delivery, failures: int) -> None:
+    def _tell(self, delivery: BatchResult, failures: int) -> None:
         self._watch.turned()
         if delivery.error and failures == 1:
             log.warning("%s", delivery.error)
@@ -159,20 +166,20 @@ class Outlet:
         if self._spool is None:
             return None
         batch = [
-            Outgoing(camera=CameraId(waiting.label), message=from_record(waiting.body), kept=lambda kept: None)
+            QueuedMessage(camera=CameraId(waiting.label), message=from_record(waiting.body), kept=lambda kept: None)
             for waiting in self._spool.peek(self._room.batch_bytes)
         ]
         return _Hand(batch, time.monotonic(), True) if batch else None
 
-    def _from_memory(self) -> Sequence[Outgoing]:
-        batch: list[Outgoing] = []
+    def _from_memory(self) -> Sequence[QueuedMessage]:
+        batch: list[QueuedMessage] = []
         size = 0
         while self._memory and (not batch or size + self._memory[0].size <= self._room.batch_bytes):
             batch.append(self._memory.popleft())
             size += batch[-1].size
         return batch
 
-    def _settle(self, hand: _Hand, delivery: Delivery) -> None:
+    def _settle(self, hand: _Hand, delivery: BatchResult) -> None:
         settled = delivery.settled
         if hand.spooled:
             assert self._spool is not None
@@ -216,7 +223,7 @@ class Outlet:
         self._memory_bytes = sum(outgoing.size for outgoing in self._memory)
         self._changed.notify_all()
 
-    def _spool_up(self, batch: Sequence[Outgoing]) -> bool:
+    def _spool_up(self, batch: Sequence[QueuedMessage]) -> bool:
         assert self._spool is not None
         records = [to_record(outgoing.camera, outgoing.message) for outgoing in batch]
         while True:
@@ -230,7 +237,7 @@ class Outlet:
                 break
         self._full = False
         for outgoing in batch:
-            outgoing.kept(Kept.SPOOLED)
+            outgoing.kept(DeliveryStatus.SPOOLED)
         return True
 
     def _make_room(self) -> bool:
@@ -240,7 +247,7 @@ class Outlet:
         if self._hand and self._hand.spooled:
             self._hand.dropped += gone.total()
         for camera, times in gone.items():
-            self._watch.kept(CameraId(camera), Kept.LOST, times)
+            self._watch.kept(CameraId(camera), DeliveryStatus.LOST, times)
         return bool(gone)
 
     def _say_full(self, reason: str) -> None:

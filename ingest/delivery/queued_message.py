@@ -9,12 +9,12 @@ import msgspec
 
 from etle.kafka.protocols import Headers
 from etle.types import CameraId
-from ingest.delivery.spool import Record
+from ingest.delivery.spool import SpoolRecord
 
 _LENGTH: Final = 4
 
 
-class Kept(StrEnum):
+class DeliveryStatus(StrEnum):
     """What became of a message."""
 
     SENT = "sent"
@@ -26,7 +26,7 @@ class Kept(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class OutgoingMessage:
     topic: str
     key: bytes
     headers: Headers
@@ -34,12 +34,12 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class QueuedMessage:
     """`kept` is called once, from another thread, when the message is safe or lost. One that is spooled is safe."""
 
     camera: CameraId
-    message: Message
-    kept: Callable[[Kept], None]
+    message: OutgoingMessage
+    kept: Callable[[DeliveryStatus], None]
 
     @property
     def size(self) -> int:
@@ -53,13 +53,13 @@ class _Label:
     headers: Headers
 
 
-def to_record(camera: CameraId, message: Message) -> Record:
+def to_record(camera: CameraId, message: OutgoingMessage) -> SpoolRecord:
     label = msgspec.msgpack.encode(_Label(topic=message.topic, key=message.key, headers=message.headers))
-    return Record(camera, (len(label).to_bytes(_LENGTH, "big") + label, message.value))
+    return SpoolRecord(camera, (len(label).to_bytes(_LENGTH, "big") + label, message.value))
 
 
-def from_record(body: bytes) -> Message:
+def from_record(body: bytes) -> OutgoingMessage:
     """Of a body whose sum was right: what `to_record` made."""
     begin = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
     label = msgspec.msgpack.decode(memoryview(body)[_LENGTH:begin], type=_Label)
-    return Message(topic=label.topic, key=label.key, headers=label.headers, value=body[begin:])
+    return OutgoingMessage(topic=label.topic, key=label.key, headers=label.headers, value=body[begin:])

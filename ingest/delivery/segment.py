@@ -18,7 +18,7 @@ _PARTS_AT_ONCE: Final = 512
 """Linux takes 1,024 in one writev."""
 
 
-class Place(NamedTuple):
+class RecordLocation(NamedTuple):
     """Where a record lies in its file, and how long it is with its head."""
 
     offset: int
@@ -39,7 +39,7 @@ def packed(label: str, body: Sequence[bytes]) -> tuple[bytes, ...]:
     return (summed + struct.pack(">I", crc32(name, crc32(summed))) + name, *body)
 
 
-def places(file: int, start: int = 0) -> Iterator[Place]:
+def places(file: int, start: int = 0) -> Iterator[RecordLocation]:
     """The records from `start` on, up to the end or the first one whose head is damaged or that breaks off. No body is read."""
     end, at = os.fstat(file).st_size, start
     while (place := _place(file, at, end)) is not None:
@@ -47,7 +47,7 @@ def places(file: int, start: int = 0) -> Iterator[Place]:
         at += place.size
 
 
-def body_of(file: int, place: Place) -> bytes | None:
+def body_of(file: int, place: RecordLocation) -> bytes | None:
     """None if it is not what was written."""
     length = place.size - _HEAD.size - len(place.label.encode())
     body = os.pread(file, length, place.offset + place.size - length)
@@ -66,7 +66,7 @@ def append(file: int, records: Sequence[Sequence[bytes]], end: int) -> None:
         raise
 
 
-def _place(file: int, at: int, end: int) -> Place | None:
+def _place(file: int, at: int, end: int) -> RecordLocation | None:
     head = os.pread(file, _HEAD.size + LONGEST_LABEL, at)
     if len(head) < _HEAD.size:
         return None
@@ -75,7 +75,7 @@ def _place(file: int, at: int, end: int) -> Place | None:
     if crc32(name, crc32(head[: _SUMMED.size])) != head_crc or len(name) != name_length:
         return None
     size = _HEAD.size + name_length + length
-    return Place(at, size, name.decode(errors="replace"), body_crc) if at + size <= end else None
+    return RecordLocation(at, size, name.decode(errors="replace"), body_crc) if at + size <= end else None
 
 
 def _write(file: int, parts: list[bytes]) -> None:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from etle.errors import BrokerError, BrokerRefused
-from etle.kafka.protocols import Publisher, Receipt
-from ingest.delivery.queued_message import Kept, Message
+from etle.kafka.protocols import Delivery, Publisher
+from ingest.delivery.queued_message import DeliveryStatus, OutgoingMessage
 
 log = logging.getLogger(__name__)
 
 
-class Connected(Publisher, Protocol):
+class ClosablePublisher(Publisher, Protocol):
     """A Publisher that holds a connection."""
 
     def close(self) -> None:
@@ -25,14 +25,14 @@ class Connected(Publisher, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class BatchResult:
     """What became of each message of a batch; None: not sent, and to be sent again. With an error the broker did not take all."""
 
-    fates: tuple[Kept | None, ...]
+    fates: tuple[DeliveryStatus | None, ...]
     error: BrokerError | None = None
 
     @property
-    def settled(self) -> tuple[Kept, ...]:
+    def settled(self) -> tuple[DeliveryStatus, ...]:
         """The fates up to the first message that is to be sent again."""
         unsent = next((number for number, fate in enumerate(self.fates) if fate is None), len(self.fates))
         return tuple(fate for fate in self.fates[:unsent] if fate is not None)
@@ -41,11 +41,11 @@ class Delivery:
 class Sender:
     """For one thread. `connect` raises BrokerError; it is called again after every failure."""
 
-    def __init__(self, connect: Callable[[], Connected]) -> None:
+    def __init__(self, connect: Callable[[], ClosablePublisher]) -> None:
         self._connect = connect
-        self._publisher: Connected | None = None
+        self._publisher: ClosablePublisher | None = None
 
-    def send(self, messages: Sequence[Message]) -> Delivery:
+    def send(self, messages: Sequence[OutgoingMessage]) -> BatchResult:
         """A message is lost that the broker refuses while it takes others. If it refuses all, the fault is in the settings."""
         delivery = self._try(messages)
         if isinstance(delivery.error, BrokerRefused) and len(messages) > 1:
@@ -57,8 +57,8 @@ class Sender:
             self._publisher.close()
             self._publisher = None
 
-    def _try(self, messages: Sequence[Message]) -> Delivery:
-        receipts: list[Receipt] = []
+    def _try(self, messages: Sequence[OutgoingMessage]) -> BatchResult:
+        receipts: list[Delivery] = []
         try:
             publisher = self._publisher = self._publisher or self._connect()
             for message in messages:
@@ -66,28 +66,29 @@ class Sender:
             publisher.flush()
         except BrokerError as error:
             self.close()
-            return Delivery(_fates(messages, receipts), error)
-        return Delivery((Kept.SENT,) * len(messages))
+            return BatchResult(_fates(messages, receipts), error)
+        return BatchResult((DeliveryStatus.SENT,) * len(messages))
 
-    def _one_by_one(self, messages: Sequence[Message]) -> Delivery:
-        fates: list[Kept | None] = []
+    def _one_by_one(self, messages: Sequence[OutgoingMessage]) -> BatchResult:
+        fates: list[DeliveryStatus | None] = []
         refused: BrokerError | None = None
         for message in messages:
             delivery = self._try([message])
             if delivery.error is not None and not isinstance(delivery.error, BrokerRefused):
-                return Delivery((*fates, *(None for _ in messages[len(fates) :])), delivery.error)
+                return BatchResult((*fates, *(None for _ in messages[len(fates) :])), delivery.error)
             refused = delivery.error or refused
-            fates.append(Kept.LOST if delivery.error else Kept.SENT)
-        if Kept.SENT not in fates:
-            return Delivery((None,) * len(messages), refused)
-        log.error("%d of %d messages are lost: %s", fates.count(Kept.LOST), len(fates), refused)
-        return Delivery(tuple(fates))
+            fates.append(DeliveryStatus.LOST if delivery.error else DeliveryStatus.SENT)
+        if DeliveryStatus.SENT not in fates:
+            return BatchResult((None,) * len(messages), refused)
+        log.error("%d of %d messages are lost: %s", fates.count(DeliveryStatus.LOST), len(fates), refused)
+        return BatchResult(tuple(fates))
 
 
-def _fates(messages: Sequence[Message], receipts: Sequence[Receipt]) -> tuple[Kept | None, ...]:
+def _fates(messages: Sequence[OutgoingMessage], receipts: Sequence[Delivery]) -> tuple[DeliveryStatus | None, ...]:
     """Of a batch that failed. One that a later one of its camera has overtaken is lost: a reader would leave it out."""
     safe = [receipt.safe is True for receipt in receipts] + [False] * (len(messages) - len(receipts))
     last = {message.key: number for number, message in enumerate(messages) if safe[number]}
     return tuple(
-        Kept.SENT if safe[number] else Kept.LOST if number < last.get(message.key, -1) else None for number, message in enumerate(messages)
+        DeliveryStatus.SENT if safe[number] else DeliveryStatus.LOST if number < last.get(message.key, -1) else None
+        for number, message in enumerate(messages)
     )

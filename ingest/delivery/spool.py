@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, Self
 from zlib import crc32
 
 from etle.errors import ConfigError, SpoolFull
-from ingest.delivery.segment import Place, append, body_of, packed, places
+from ingest.delivery.segment import RecordLocation, append, body_of, packed, places
 
 _NAME: Final = re.compile(r"(\d{20})\.spool")
 _MARK: Final = struct.Struct(">QQ")
@@ -28,14 +28,14 @@ _SEGMENTS: Final = 16
 _LARGEST_SEGMENT: Final = 64 * 1024 * 1024
 
 
-class Record(NamedTuple):
+class SpoolRecord(NamedTuple):
     """`label` says whose it is: the camera's id. The parts of `body` are written one behind the other."""
 
     label: str
     body: tuple[bytes, ...]
 
 
-class Waiting(NamedTuple):
+class SpooledMessage(NamedTuple):
     """A record as it is read."""
 
     label: str
@@ -85,7 +85,7 @@ class Spool:
         """On the disk, what was taken from the first file included."""
         return sum(segment.size for segment in self._segments)
 
-    def put(self, records: Sequence[Record]) -> None:
+    def put(self, records: Sequence[SpoolRecord]) -> None:
         """All of them behind those that wait, safe when it returns; or none: raises SpoolFull."""
         packs = [packed(*record) for record in records]
         size = sum(len(part) for pack in packs for part in pack)
@@ -99,9 +99,9 @@ class Spool:
         segment.size += size
         segment.labels.update(record.label for record in records)
 
-    def peek(self, limit_bytes: int) -> list[Waiting]:
+    def peek(self, limit_bytes: int) -> list[SpooledMessage]:
         """The oldest records, up to so many bytes and at least one if there is one. They stay until `forget`."""
-        found: list[Waiting] = []
+        found: list[SpooledMessage] = []
         size = 0
         for segment in list(self._segments):
             read = 0
@@ -113,7 +113,7 @@ class Spool:
                     self._pass(segment, place)
                     self._lost(place.label, 1)
                 else:
-                    found.append(Waiting(place.label, body))
+                    found.append(SpooledMessage(place.label, body))
                     read += 1
             if found and segment.labels.total() > read:
                 return found  # what is behind it cannot be read: told when it is the oldest
@@ -163,7 +163,7 @@ class Spool:
         _sync_folder(self._folder)
         return segment, self._file
 
-    def _stored(self, segment: _Segment) -> Iterator[tuple[Place, bytes | None]]:
+    def _stored(self, segment: _Segment) -> Iterator[tuple[RecordLocation, bytes | None]]:
         file = os.open(segment.path, os.O_RDONLY)
         try:
             for place in places(file, self._offset if segment.number == self._first else 0):
@@ -183,7 +183,7 @@ class Spool:
             self._pass(segment, place)
         return len(taken)
 
-    def _pass(self, segment: _Segment, place: Place) -> None:
+    def _pass(self, segment: _Segment, place: RecordLocation) -> None:
         self._first, self._offset = segment.number, place.offset + place.size
         segment.labels[place.label] -= 1
 

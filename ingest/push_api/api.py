@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from etle.protocols import Clock
-from ingest.push_api.auth import Admission
+from ingest.push_api.auth import Authenticator
 from ingest.push_api.contract import AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LARGEST_EVENT, VERSION, headers_of
-from ingest.push_api.errors import Fault, Refused
-from ingest.push_api.service import Answer, Door
+from ingest.push_api.errors import ApiError, ErrorCode
+from ingest.push_api.service import PushResponse, PushService
 
 log = logging.getLogger(__name__)
 FRAMES: Final = f"/{VERSION}/frames"
@@ -29,9 +29,16 @@ Told: TypeAlias = Callable[[str, str], None]
 """Vendor ("unknown" before it has signed in) and what became of its request: accepted, known, or the code of a refusal."""
 
 
-class DoorApp:
+class PushApi:
     def __init__(
-        self, door: Door, admission: Admission, clock: Clock, largest_frame: int, told: Told, *, body_within_s: float = BODY_WITHIN_S
+        self,
+        door: PushService,
+        admission: Authenticator,
+        clock: Clock,
+        largest_frame: int,
+        told: Told,
+        *,
+        body_within_s: float = BODY_WITHIN_S,
     ) -> None:
         self._door = door
         self._admission = admission
@@ -50,15 +57,17 @@ class DoorApp:
             outcome = str(answer.body.get("status", "asked"))
         except ClientGone:
             return
-        except Refused as refused:
+        except ApiError as refused:
             answer, headers, outcome = _refusal(refused)
         except Exception:  # the broad catch of this worker: one request's fault is not the next one's
             log.exception("a request could not be answered")
-            answer, headers, outcome = _refusal(Refused(Fault.FAULT_OF_OURS, "something went wrong here; send it again", retry_after_s=60))
+            answer, headers, outcome = _refusal(
+                ApiError(ErrorCode.FAULT_OF_OURS, "something went wrong here; send it again", retry_after_s=60)
+            )
         self._told(vendor[0], outcome)
         await _send(send, answer, headers)
 
-    async def _answered(self, scope: Scope, body: "_Body", vendor: list[str]) -> Answer:
+    async def _answered(self, scope: Scope, body: "_Body", vendor: list[str]) -> PushResponse:
         """`vendor` gets its name as soon as it is known. Raises Refused, after reading a body that is not too large: a client that still
         sends would not hear the answer."""
         received_at = self._clock.now()
@@ -74,8 +83,8 @@ class DoorApp:
             _check_type(headers, _TYPES[path])
             _check_length(headers, largest)
             head = self._door.head(vendor[0], headers, received_at) if path == FRAMES else None
-        except Refused as refused:
-            if refused.fault is not Fault.TOO_LARGE:
+        except ApiError as refused:
+            if refused.fault is not ErrorCode.TOO_LARGE:
                 await body.drain(largest)
             raise
         data = await body.read(largest)
@@ -94,16 +103,16 @@ class _Body:
         self._within_s = within_s
 
     async def read(self, largest: int) -> bytes:
-        """Raises Refused if it is larger, or does not come."""
+        """Raises ApiError if it is larger, or does not come."""
         data = bytearray()
         try:
             async with asyncio.timeout(self._within_s):
                 async for part in self._parts():
                     data += part
                     if len(data) > largest:
-                        raise Refused(Fault.TOO_LARGE, f"the body is larger than {largest} bytes")
+                        raise ApiError(ErrorCode.TOO_LARGE, f"the body is larger than {largest} bytes")
         except TimeoutError as error:
-            raise Refused(Fault.TOO_SLOW, f"the body did not come within {self._within_s:g} s") from error
+            raise ApiError(ErrorCode.TOO_SLOW, f"the body did not come within {self._within_s:g} s") from error
         return bytes(data)
 
     async def drain(self, largest: int) -> None:
@@ -130,36 +139,36 @@ class _Body:
 
 def _check_path(path: str, method: str) -> None:
     if path not in _METHODS:
-        raise Refused(Fault.NO_SUCH_PATH, f"there is nothing at {path[:100]!r}; there are {', '.join(_METHODS)}")
+        raise ApiError(ErrorCode.NO_SUCH_PATH, f"there is nothing at {path[:100]!r}; there are {', '.join(_METHODS)}")
     if method != _METHODS[path]:
-        raise Refused(Fault.WRONG_METHOD, f"{path} takes {_METHODS[path]}")
+        raise ApiError(ErrorCode.WRONG_METHOD, f"{path} takes {_METHODS[path]}")
 
 
 def _check_type(headers: Mapping[str, str], wanted: str) -> None:
     given = headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
     if given != wanted:
-        raise Refused(Fault.WRONG_TYPE, f"Content-Type is {wanted}; here: {given[:40]!r}", "Content-Type")
+        raise ApiError(ErrorCode.WRONG_TYPE, f"Content-Type is {wanted}; here: {given[:40]!r}", "Content-Type")
 
 
 def _check_length(headers: Mapping[str, str], largest: int) -> None:
     """Before anything is read."""
     given = headers.get(CONTENT_LENGTH, "0")
     if not given.isdecimal() or len(given) > 18:
-        raise Refused(Fault.BAD_HEADER, "Content-Length is a number", "Content-Length")
+        raise ApiError(ErrorCode.BAD_HEADER, "Content-Length is a number", "Content-Length")
     if int(given) > largest:
-        raise Refused(Fault.TOO_LARGE, f"{given} bytes; {largest} are the most", "Content-Length")
+        raise ApiError(ErrorCode.TOO_LARGE, f"{given} bytes; {largest} are the most", "Content-Length")
 
 
-def _refusal(refused: Refused) -> tuple[Answer, list[tuple[bytes, bytes]], str]:
+def _refusal(refused: ApiError) -> tuple[PushResponse, list[tuple[bytes, bytes]], str]:
     """The answer, further headers, and the code for the counters."""
     said = {"error": {"code": refused.fault.value, "field": refused.field, "message": refused.message}}
-    headers = [(b"www-authenticate", b"Bearer")] if refused.fault is Fault.NOT_SIGNED_IN else []
+    headers = [(b"www-authenticate", b"Bearer")] if refused.fault is ErrorCode.NOT_SIGNED_IN else []
     if refused.retry_after_s is not None:
         headers.append((b"retry-after", str(max(1, math.ceil(refused.retry_after_s))).encode()))
-    return Answer(refused.status, said), headers, refused.fault.value
+    return PushResponse(refused.status, said), headers, refused.fault.value
 
 
-async def _send(send: Send, answer: Answer, headers: Iterable[tuple[bytes, bytes]]) -> None:
+async def _send(send: Send, answer: PushResponse, headers: Iterable[tuple[bytes, bytes]]) -> None:
     data = json.dumps(answer.body).encode() + b"\n"
     own = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode()), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": int(HTTPStatus(answer.status)), "headers": [*own, *headers]})

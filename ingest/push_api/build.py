@@ -9,22 +9,22 @@ from random import Random
 from typing import Final
 
 from etle.config.site import Site
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.observability.health import Health
 from etle.observability.metrics import FrameOutcome, Metrics
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
 from etle.wire import Sign
-from ingest.delivery.broker_metrics import BrokerPause
-from ingest.delivery.producer import Outlet, Watch
-from ingest.delivery.queued_message import Kept
-from ingest.delivery.sender import Connected, Sender
+from ingest.delivery.broker_metrics import BrokerPauseMetrics
+from ingest.delivery.producer import QueueCallbacks, SpooledProducer
+from ingest.delivery.queued_message import DeliveryStatus
+from ingest.delivery.sender import ClosablePublisher, Sender
 from ingest.delivery.spool import Spool
-from ingest.push_api.api import DoorApp
-from ingest.push_api.auth import Admission
-from ingest.push_api.dedup import Accepted
-from ingest.push_api.service import SAFE_WITHIN_S, Door, Topics
-from ingest.sources.reconnect import Pauses
+from ingest.push_api.api import PushApi
+from ingest.push_api.auth import Authenticator
+from ingest.push_api.dedup import Deduplicator
+from ingest.push_api.service import SAFE_WITHIN_S, PushService, PushTopics
+from ingest.sources.reconnect import ReconnectBackoff
 
 _MB: Final = 1_000_000
 _STUCK_S: Final = 180.0
@@ -32,11 +32,11 @@ _LOOP: Final = "send vendors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoorParts:
+class ServiceDeps:
     """What a door needs of the world. `connect` raises BrokerError."""
 
     folder: Path
-    connect: Callable[[], Connected]
+    connect: Callable[[], ClosablePublisher]
     sign: Sign
     clock: Clock
     metrics: Metrics
@@ -45,15 +45,15 @@ class DoorParts:
 
 
 @contextmanager
-def open_door(site: Site, parts: DoorParts) -> Iterator[DoorApp]:
+def open_push_service(site: Site, parts: ServiceDeps) -> Iterator[PushApi]:
     """Raises ConfigError if the folder or a vendor's secret cannot be used. What is in work at the end goes to the broker or the disk."""
-    admission = Admission(site.ingest.vendors, time.monotonic)
-    outlet = Outlet(Sender(parts.connect), _spool(site, parts), Pauses(Random().random), _watch(parts), drops=False)
+    admission = Authenticator(site.ingest.vendors, time.monotonic)
+    outlet = SpooledProducer(Sender(parts.connect), _spool(site, parts), ReconnectBackoff(Random().random), _watch(parts), drops=False)
     try:
-        with Accepted(parts.folder / "accepted.sqlite") as accepted:
-            names = Names(site.broker.prefix)
-            topics = Topics(frames=names.frames, events=names.events)
-            door = Door(
+        with Deduplicator(parts.folder / "accepted.sqlite") as accepted:
+            names = TopicNames(site.broker.prefix)
+            topics = PushTopics(frames=names.frames, events=names.events)
+            door = PushService(
                 site,
                 topics,
                 outlet,
@@ -64,12 +64,12 @@ def open_door(site: Site, parts: DoorParts) -> Iterator[DoorApp]:
                 safe_within_s=parts.safe_within_s,
             )
             largest = round(site.broker.frames.largest_mb * _MB)
-            yield DoorApp(door, admission, parts.clock, largest, parts.metrics.vendor_message)
+            yield PushApi(door, admission, parts.clock, largest, parts.metrics.vendor_message)
     finally:
         outlet.close()
 
 
-def _spool(site: Site, parts: DoorParts) -> Spool:
+def _spool(site: Site, parts: ServiceDeps) -> Spool:
     settings = site.ingest
     return Spool(
         parts.folder / "spool",
@@ -79,16 +79,16 @@ def _spool(site: Site, parts: DoorParts) -> Spool:
     )
 
 
-def _watch(parts: DoorParts) -> Watch:
+def _watch(parts: ServiceDeps) -> QueueCallbacks:
     parts.health.watch(_LOOP, _STUCK_S)
 
-    def kept(camera: CameraId, fate: Kept, times: int) -> None:
-        parts.metrics.frame(camera, FrameOutcome.LOST if fate is Kept.LOST else FrameOutcome.SENT, times)
+    def kept(camera: CameraId, fate: DeliveryStatus, times: int) -> None:
+        parts.metrics.frame(camera, FrameOutcome.LOST if fate is DeliveryStatus.LOST else FrameOutcome.SENT, times)
 
-    return Watch(kept=kept, trouble=BrokerPause(parts.metrics), turned=lambda: parts.health.turned(_LOOP))
+    return QueueCallbacks(kept=kept, trouble=BrokerPauseMetrics(parts.metrics), turned=lambda: parts.health.turned(_LOOP))
 
 
-def _taken(parts: DoorParts, outlet: Outlet, site: Site, frame: Frame) -> None:
+def _taken(parts: ServiceDeps, outlet: SpooledProducer, site: Site, frame: Frame) -> None:
     metrics = parts.metrics
     metrics.frame(frame.camera, FrameOutcome.CAPTURED)
     metrics.last_frame(frame.camera, frame.captured_at)

@@ -13,7 +13,7 @@ _TIMEOUT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class PushRequest:
     method: str
     path: str
     headers: Mapping[str, str]
@@ -21,7 +21,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class PushReply:
     status: int
     headers: Mapping[str, str]
     """Names in small letters."""
@@ -34,7 +34,7 @@ class Reply:
         return error.get("code") if isinstance(error, dict) else None
 
 
-class RemoteDoor:
+class PushClient:
     """One that is somewhere else. Raises SourceUnavailable if it cannot be reached."""
 
     def __init__(self, url: str, timeout_s: float = _TIMEOUT_S) -> None:
@@ -46,7 +46,7 @@ class RemoteDoor:
         self._base = parts.path.rstrip("/")
         self._url = url
 
-    def ask(self, request: Request) -> Reply:
+    def ask(self, request: PushRequest) -> PushReply:
         kind = HTTPSConnection if self._secure else HTTPConnection
         connection = kind(self._host, self._port, timeout=self._timeout_s)
         try:
@@ -61,4 +61,4 @@ class RemoteDoor:
             body = json.loads(data)
         except ValueError:
             body = None
-        return Reply(status=answer.status, headers={name.lower(): value for name, value in answer.getheaders()}, body=body)
+        return PushReply(status=answer.status, headers={name.lower(): value for name, value in answer.getheaders()}, body=body)

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from etle.types import Digest, VehicleClass
 from etle.wire import DIGEST
-from ingest.push_api.errors import Fault, Refused
+from ingest.push_api.errors import ApiError, ErrorCode
 
 VERSION: Final = "v1"
 CAMERA: Final = "etle-camera"
@@ -32,7 +32,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameHead:
+class FrameHeader:
     """What the headers of a pushed frame say."""
 
     camera: str
@@ -58,7 +58,7 @@ class ClaimedPlate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
-class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeviceInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which box says so."""
 
     model: Word
@@ -68,7 +68,7 @@ class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Number of its calibration certificate."""
 
 
-class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class VendorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a vendor's box claims to have seen. It is kept as it came; a case is made only of what our own stages find in the frames."""
 
     id: Word
@@ -78,7 +78,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was seen: one of our rules' names (red_light, stop_line, wrong_way, ...), or the vendor's own."""
     occurred_at: Moment
     sent_at: Moment
-    device: Device
+    device: DeviceInfo
     sequences: Annotated[tuple[Annotated[int, Meta(ge=0, lt=10**18)], ...], Meta(max_length=200)] = ()
     """Frames of the camera that show it."""
     vehicle: VehicleClass | None = None
@@ -87,21 +87,21 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Those that we read, each once. Raises Refused."""
+    """Those that we read, each once. Raises ApiError."""
     found: dict[str, str] = {}
     for name, value in raw:
         key = name.decode("latin-1").lower()
         if key not in OURS:
             continue
         if key in found:
-            raise Refused(Fault.BAD_HEADER, f"{shown(key)} is there twice", shown(key))
+            raise ApiError(ErrorCode.BAD_HEADER, f"{shown(key)} is there twice", shown(key))
         found[key] = value.decode("latin-1").strip()
     return found
 
 
-def frame_head(headers: dict[str, str]) -> FrameHead:
-    """Raises Refused."""
-    return FrameHead(
+def frame_head(headers: dict[str, str]) -> FrameHeader:
+    """Raises ApiError."""
+    return FrameHeader(
         camera=_given(headers, CAMERA),
         sequence=_number(headers, SEQUENCE),
         captured_at=_moment(headers, CAPTURED_AT),
@@ -110,21 +110,21 @@ def frame_head(headers: dict[str, str]) -> FrameHead:
     )
 
 
-def event_of(body: bytes) -> Event:
-    """Raises Refused."""
+def event_of(body: bytes) -> VendorEvent:
+    """Raises ApiError."""
     try:
-        return msgspec.json.decode(body, type=Event)
+        return msgspec.json.decode(body, type=VendorEvent)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         field = place.rstrip("`").lstrip(".") or None
-        raise Refused(Fault.BAD_BODY, f"{field or 'the event'}: {message}", field) from error
+        raise ApiError(ErrorCode.BAD_BODY, f"{field or 'the event'}: {message}", field) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
-        raise Refused(Fault.BAD_BODY, f"the body is not JSON: {error}") from error
+        raise ApiError(ErrorCode.BAD_BODY, f"the body is not JSON: {error}") from error
 
 
 def event_schema() -> dict[str, object]:
     """JSON Schema of an event, for vendors."""
-    schema = msgspec.json.schema(Event)
+    schema = msgspec.json.schema(VendorEvent)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "etle vendor event, version 1", **schema}
 
 
@@ -136,20 +136,22 @@ def shown(header: str) -> str:
 def _given(headers: dict[str, str], name: str) -> str:
     value = headers.get(name, "")
     if not value:
-        raise Refused(Fault.BAD_HEADER, f"{shown(name)} is missing", shown(name))
+        raise ApiError(ErrorCode.BAD_HEADER, f"{shown(name)} is missing", shown(name))
     return value
 
 
 def _number(headers: dict[str, str], name: str) -> int:
     value = _given(headers, name)
     if not _NUMBER.fullmatch(value):
-        raise Refused(Fault.BAD_HEADER, f"{shown(name)} is a whole number of at most 18 digits; here: {value[:40]!r}", shown(name))
+        raise ApiError(ErrorCode.BAD_HEADER, f"{shown(name)} is a whole number of at most 18 digits; here: {value[:40]!r}", shown(name))
     return int(value)
 
 
 def _moment(headers: dict[str, str], name: str) -> datetime:
     value = _given(headers, name)
-    wrong = Refused(Fault.BAD_HEADER, f"{shown(name)} is a moment such as 2026-11-23T10:00:00.250+07:00; here: {value[:40]!r}", shown(name))
+    wrong = ApiError(
+        ErrorCode.BAD_HEADER, f"{shown(name)} is a moment such as 2026-11-23T10:00:00.250+07:00; here: {value[:40]!r}", shown(name)
+    )
     if not _MOMENT.fullmatch(value):
         raise wrong
     try:
@@ -161,5 +163,5 @@ def _moment(headers: dict[str, str], name: str) -> datetime:
 def _digest(headers: dict[str, str], name: str) -> Digest:
     value = _given(headers, name)
     if not DIGEST.fullmatch(value):
-        raise Refused(Fault.BAD_HEADER, f"{shown(name)} is the body's SHA-256 as 64 small hexadecimal digits", shown(name))
+        raise ApiError(ErrorCode.BAD_HEADER, f"{shown(name)} is the body's SHA-256 as 64 small hexadecimal digits", shown(name))
     return Digest(value)

@@ -23,12 +23,12 @@ CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, vendor TEXT, id T
 """
 
 
-class Last(NamedTuple):
+class LastAccepted(NamedTuple):
     sequence: int
     captured_at: datetime
 
 
-class Accepted:
+class Deduplicator:
     """For one process, one thread."""
 
     def __init__(self, path: Path) -> None:
@@ -57,10 +57,10 @@ class Accepted:
         row = self._one("SELECT sha256 FROM frames WHERE camera = ? AND sequence = ?", camera, sequence)
         return Digest(row[0]) if row else None
 
-    def last(self, camera: str) -> Last | None:
+    def last(self, camera: str) -> LastAccepted | None:
         """The newest frame of the camera."""
         row = self._one("SELECT sequence, captured_at FROM frames WHERE camera = ? ORDER BY sequence DESC LIMIT 1", camera)
-        return Last(row[0], datetime.fromisoformat(row[1]).astimezone(UTC)) if row else None
+        return LastAccepted(row[0], datetime.fromisoformat(row[1]).astimezone(UTC)) if row else None
 
     def add_frame(self, camera: str, sequence: int, sha256: Digest, captured_at: datetime) -> None:
         self._notes.execute("INSERT OR IGNORE INTO frames VALUES (?, ?, ?, ?)", (camera, sequence, sha256, captured_at.isoformat()))

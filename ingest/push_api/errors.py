@@ -4,7 +4,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 
-class Fault(StrEnum):
+class ErrorCode(StrEnum):
     """Codes of the contract: none is taken out or changes its meaning within a version."""
 
     NO_SUCH_PATH = "no_such_path"
@@ -28,31 +28,31 @@ class Fault(StrEnum):
 
 
 STATUS = {
-    Fault.NO_SUCH_PATH: HTTPStatus.NOT_FOUND,
-    Fault.WRONG_METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
-    Fault.NOT_SIGNED_IN: HTTPStatus.UNAUTHORIZED,
-    Fault.OVER_QUOTA: HTTPStatus.TOO_MANY_REQUESTS,
-    Fault.BAD_HEADER: HTTPStatus.BAD_REQUEST,
-    Fault.BAD_BODY: HTTPStatus.BAD_REQUEST,
-    Fault.WRONG_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    Fault.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    Fault.TOO_SLOW: HTTPStatus.REQUEST_TIMEOUT,
-    Fault.UNKNOWN_CAMERA: HTTPStatus.NOT_FOUND,
-    Fault.BROKEN_PICTURE: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Fault.WRONG_DIGEST: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Fault.WRONG_SIZE: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Fault.WRONG_CLOCK: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Fault.OUT_OF_ORDER: HTTPStatus.CONFLICT,
-    Fault.REUSED: HTTPStatus.CONFLICT,
-    Fault.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
-    Fault.FAULT_OF_OURS: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.NO_SUCH_PATH: HTTPStatus.NOT_FOUND,
+    ErrorCode.WRONG_METHOD: HTTPStatus.METHOD_NOT_ALLOWED,
+    ErrorCode.NOT_SIGNED_IN: HTTPStatus.UNAUTHORIZED,
+    ErrorCode.OVER_QUOTA: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorCode.BAD_HEADER: HTTPStatus.BAD_REQUEST,
+    ErrorCode.BAD_BODY: HTTPStatus.BAD_REQUEST,
+    ErrorCode.WRONG_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorCode.TOO_SLOW: HTTPStatus.REQUEST_TIMEOUT,
+    ErrorCode.UNKNOWN_CAMERA: HTTPStatus.NOT_FOUND,
+    ErrorCode.BROKEN_PICTURE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.WRONG_DIGEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.WRONG_SIZE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.WRONG_CLOCK: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.OUT_OF_ORDER: HTTPStatus.CONFLICT,
+    ErrorCode.REUSED: HTTPStatus.CONFLICT,
+    ErrorCode.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.FAULT_OF_OURS: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """`field` is the header or the place in the JSON that is wrong; None if it is the request as a whole."""
 
-    def __init__(self, fault: Fault, message: str, field: str | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(self, fault: ErrorCode, message: str, field: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.fault = fault
         self.message = message

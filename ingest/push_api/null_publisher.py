@@ -7,7 +7,7 @@ class _Taken:
     safe: bool | None = True
 
 
-class Nowhere:
+class NullPublisher:
     """Connected."""
 
     def publish(

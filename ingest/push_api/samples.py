@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from etle.protocols import Clock
 from etle.types import digest_of
-from ingest.push_api.client import Request
+from ingest.push_api.client import PushRequest
 from ingest.push_api.contract import VERSION
 from ingest.push_api.pictures import grey_jpeg
 
@@ -26,7 +26,7 @@ class Samples:
         """Of the last frame."""
         self._clock = clock
 
-    def frame(self, changed: Mapping[str, str] | None = None, *, without: str | None = None, body: bytes | None = None) -> Request:
+    def frame(self, changed: Mapping[str, str] | None = None, *, without: str | None = None, body: bytes | None = None) -> PushRequest:
         """With those headers changed, or one of them left out. The digest is that of the body."""
         self.sequence += 1
         picture = grey_jpeg(*self.size, remark=str(self.sequence)) if body is None else body
@@ -41,7 +41,7 @@ class Samples:
             "Etle-SHA256": digest_of(picture),
             **(changed or {}),
         }
-        return Request(method="POST", path=FRAMES, headers={k: v for k, v in headers.items() if k != without}, body=picture)
+        return PushRequest(method="POST", path=FRAMES, headers={k: v for k, v in headers.items() if k != without}, body=picture)
 
     def event(self, **changed: Any) -> dict[str, Any]:
         now = self._clock.now().isoformat()
@@ -59,9 +59,9 @@ class Samples:
         }
         return good | changed
 
-    def posted(self, event: Mapping[str, Any]) -> Request:
+    def posted(self, event: Mapping[str, Any]) -> PushRequest:
         return self.raw(json.dumps(event).encode())
 
-    def raw(self, body: bytes) -> Request:
+    def raw(self, body: bytes) -> PushRequest:
         """That body as an event."""
-        return Request(method="POST", path=EVENTS, headers={**self.signed_in, "Content-Type": "application/json"}, body=body)
+        return PushRequest(method="POST", path=EVENTS, headers={**self.signed_in, "Content-Type": "application/json"}, body=body)

@@ -7,7 +7,7 @@ from threading import Event, Thread
 from typing import Final
 
 from etle.errors import ConfigError, MissingExtra
-from ingest.push_api.api import DoorApp
+from ingest.push_api.api import PushApi
 
 try:
     import uvicorn
@@ -20,7 +20,7 @@ _LOOK_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
+class BoundServer:
     """`certificate` and `key` (PEM) make it HTTPS."""
 
     host: str
@@ -29,7 +29,7 @@ class Listening:
     key: Path | None = None
 
 
-def serve(app: DoorApp, listening: Listening, stop: Event, started: Callable[[int], None]) -> None:
+def serve(app: PushApi, listening: BoundServer, stop: Event, started: Callable[[int], None]) -> None:
     """Until `stop`; requests in work are answered. `started` is told the port. Raises ConfigError if the port is taken."""
     config = uvicorn.Config(
         app,

@@ -10,7 +10,7 @@ from etle.media.exif import taken_at
 from etle.media.jpeg import size_of
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import frame_of
 
 _JPEG = frozenset((".jpg", ".jpeg"))
@@ -38,7 +38,7 @@ class FolderSource:
         camera: CameraId,
         path: Path,
         clock: Clock,
-        losses: Losses,
+        losses: FrameLossCounter,
         *,
         starts_at: datetime | None = None,
         fps: float | None = None,
@@ -86,7 +86,7 @@ class FolderSource:
                 return _encoded(data)
             size_of(data)
         except (FrameBroken, OSError) as error:
-            self._losses.count(self._camera, Loss.UNDECODABLE, f"{path}: {error}")
+            self._losses.count(self._camera, LossReason.UNDECODABLE, f"{path}: {error}")
             return None
         return data
 
@@ -104,7 +104,7 @@ class FolderSource:
         if last is None or told > last:
             return told
         if last - told > timedelta(seconds=1):
-            self._losses.count(self._camera, Loss.CLOCK_JUMP, f"{path}: is older than the picture before it")
+            self._losses.count(self._camera, LossReason.CLOCK_JUMP, f"{path}: is older than the picture before it")
         return last + timedelta(seconds=1 / self._fps if self._fps else _STEP_S)
 
 

@@ -32,7 +32,7 @@ def first_live_sequence(now: datetime, after: int | None) -> int:
     return max(int(now.timestamp() * 1000), -1 if after is None else after + 1)
 
 
-class Thinning:
+class FrameSampler:
     """Leaves out pictures so that no more than `fps` a second remain, by their times and not by counting them."""
 
     def __init__(self, fps: float | None) -> None:

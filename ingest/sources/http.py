@@ -39,7 +39,7 @@ def problems_of(address: Address) -> Iterator[None]:
         raise SourceUnavailable(f"{address.bare}: {error or type(error).__name__}") from error
 
 
-class Http:
+class HttpClient:
     """Opens one address again and again."""
 
     def __init__(self, address: Address, timeout_s: float) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from etle.protocols import FrameSource
 from etle.types import Frame
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 
 
 @runtime_checkable
@@ -24,7 +24,7 @@ class Closable(Protocol):
 class LiveBuffer:
     """Reads a source in a thread of its own. It is a FrameSource itself; read it once."""
 
-    def __init__(self, source: FrameSource, size: int, losses: Losses) -> None:
+    def __init__(self, source: FrameSource, size: int, losses: FrameLossCounter) -> None:
         if size < 1:
             raise ValueError("a buffer holds at least one frame")
         self.live = source.live
@@ -85,7 +85,7 @@ class LiveBuffer:
         with self._changed:
             if self.live and len(self._waiting) >= self._size:
                 self._waiting.popleft()
-                self._losses.count(frame.camera, Loss.DROPPED)
+                self._losses.count(frame.camera, LossReason.DROPPED)
             self._changed.wait_for(lambda: len(self._waiting) < self._size or self._closed)
             self._waiting.append(frame)
             self._changed.notify_all()

@@ -7,13 +7,13 @@ from datetime import datetime
 from etle.errors import FrameBroken, SourceBroken, SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.address import Address
-from ingest.sources.frames import Thinning, first_live_sequence, frame_of
-from ingest.sources.http import Http, problems_of
-from ingest.sources.multipart import Part, PartCutter, boundary_of
-from ingest.sources.reconnect import Connection, Pauses
-from ingest.sources.timestamps import CaptureTimes
+from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of
+from ingest.sources.http import HttpClient, problems_of
+from ingest.sources.multipart import MultipartParser, MultipartPart, boundary_of
+from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.timestamps import TimestampEstimator
 
 _AT_ONCE = 64 * 1024
 _SLOWEST = 3.0
@@ -32,8 +32,8 @@ class MjpegSource:
         camera: CameraId,
         url: str,
         clock: Clock,
-        losses: Losses,
-        pauses: Pauses,
+        losses: FrameLossCounter,
+        pauses: ReconnectBackoff,
         *,
         fps: float | None = None,
         timeout_s: float = 10.0,
@@ -43,9 +43,9 @@ class MjpegSource:
         self._camera = camera
         self._clock = clock
         self._losses = losses
-        self._http = Http(Address.of(url), timeout_s)
-        self._connection = Connection(camera, self._http.address.bare, clock, losses, pauses, attempts)
-        self._times = CaptureTimes(camera, losses)
+        self._http = HttpClient(Address.of(url), timeout_s)
+        self._connection = SourceConnection(camera, self._http.address.bare, clock, losses, pauses, attempts)
+        self._times = TimestampEstimator(camera, losses)
         self._fps = fps
         self._timeout_s = timeout_s
         self._monotonic = monotonic
@@ -53,7 +53,7 @@ class MjpegSource:
     def frames(self, after: int | None = None) -> Iterator[Frame]:
         """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
         number = first_live_sequence(self._clock.now(), after)
-        thinning = Thinning(self._fps)
+        thinning = FrameSampler(self._fps)
         for part in self._connection.keep(self._parts):
             received_at = self._clock.now()
             if not thinning.wants(received_at.timestamp()):
@@ -67,12 +67,12 @@ class MjpegSource:
         """Ends `frames` at the next picture, at the latest after `timeout_s`. Safe from another thread."""
         self._connection.stop()
 
-    def _parts(self) -> Iterator[Part]:
+    def _parts(self) -> Iterator[MultipartPart]:
         address = self._http.address
         self._times.unpin()
         with self._http.open() as response:
             try:
-                cutter = PartCutter(boundary_of(response.headers.get("Content-Type", "")))
+                cutter = MultipartParser(boundary_of(response.headers.get("Content-Type", "")))
                 whole_at = self._monotonic()
                 while not self._connection.stopped:
                     with problems_of(address):
@@ -89,7 +89,7 @@ class MjpegSource:
             except SourceBroken as error:
                 raise SourceBroken(f"{address.bare}: {error}") from error
 
-    def _frame(self, number: int, part: Part, received_at: datetime) -> Frame | None:
+    def _frame(self, number: int, part: MultipartPart, received_at: datetime) -> Frame | None:
         """None if the picture is broken: then its number stays a gap."""
         told_s = _told_s(part)
         error_s = told_s - received_at.timestamp() if told_s is not None and told_s > _CLOCKS_SINCE_S else None
@@ -97,11 +97,11 @@ class MjpegSource:
         try:
             return frame_of(self._camera, number, part.body, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
         except FrameBroken as error:
-            self._losses.count(self._camera, Loss.UNDECODABLE, str(error))
+            self._losses.count(self._camera, LossReason.UNDECODABLE, str(error))
             return None
 
 
-def _told_s(part: Part) -> float | None:
+def _told_s(part: MultipartPart) -> float | None:
     try:
         return float(part.headers["x-timestamp"])
     except (KeyError, ValueError):

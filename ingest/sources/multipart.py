@@ -18,7 +18,7 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MultipartPart:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
@@ -33,7 +33,7 @@ def boundary_of(content_type: str) -> bytes:
     return match[1].encode("latin-1").lstrip(b"-")
 
 
-class PartCutter:
+class MultipartParser:
     """Feed it what arrives; it gives the parts that are whole."""
 
     def __init__(self, boundary: bytes) -> None:
@@ -44,7 +44,7 @@ class PartCutter:
         self._searched = 0
         """So far in what waits there is no end of the part that has begun: it is not looked through again."""
 
-    def feed(self, data: bytes) -> Iterator[Part]:
+    def feed(self, data: bytes) -> Iterator[MultipartPart]:
         """Raises SourceBroken if a part does not end, or none begins."""
         self._waiting += data
         self._idle += len(data)
@@ -54,7 +54,7 @@ class PartCutter:
         if self._idle > _LONGEST:
             raise SourceBroken(f"sends {self._idle} bytes without a whole picture between two of its boundaries ({self._name!r})")
 
-    def _next(self) -> Part | None:
+    def _next(self) -> MultipartPart | None:
         start = self._boundary.search(self._waiting)
         if start is None:  # nothing before a boundary is a part
             self._drop(max(0, len(self._waiting) - _LONGEST_BOUNDARY))
@@ -71,7 +71,7 @@ class PartCutter:
             return None
         body = bytes(self._waiting[begin:end])
         self._drop(end)
-        return Part(headers, body if length else body.rstrip(b"\r\n"))
+        return MultipartPart(headers, body if length else body.rstrip(b"\r\n"))
 
     def _drop(self, count: int) -> None:
         del self._waiting[:count]

@@ -4,23 +4,23 @@ from collections.abc import Callable
 from datetime import UTC, tzinfo
 from random import Random
 
-from etle.config.site import Source
+from etle.config.site import SourceSettings
 from etle.errors import ConfigError
 from etle.protocols import Clock, FrameSource
 from etle.types import CameraId
-from ingest.frame_loss import Losses
+from ingest.frame_loss import FrameLossCounter
 from ingest.sources.folder import FolderSource
 from ingest.sources.mjpeg import MjpegSource
-from ingest.sources.reconnect import Pauses
-from ingest.sources.reencode import MadeSource, Making
+from ingest.sources.reconnect import ReconnectBackoff
+from ingest.sources.reencode import ReencodeSettings, ReencodingSource
 from ingest.sources.snapshot import SnapshotSource
 
 
 def open_source(
     camera: CameraId,
-    source: Source,
+    source: SourceSettings,
     clock: Clock,
-    losses: Losses,
+    losses: FrameLossCounter,
     *,
     timezone: tzinfo = UTC,
     attempts: int | None = None,
@@ -31,7 +31,7 @@ def open_source(
     `timezone`, the site's, is that of times in a folder's pictures without an offset. `attempts` bounds the failures in a row of a
     live camera; None: it is tried for ever. Raises MissingExtra if a video is to be read and PyAV is not installed.
     """
-    making = Making(source.quality, source.max_width)
+    making = ReencodeSettings(source.quality, source.max_width)
     if source.file is not None:
         from ingest.sources.video_file import VideoFileSource  # these two need PyAV, the others don't
 
@@ -39,11 +39,17 @@ def open_source(
     if source.folder is not None:
         folder = FolderSource(camera, source.folder, clock, losses, starts_at=source.starts_at, fps=source.fps, timezone=timezone)
         return _made(folder, making, losses)
-    return _live(camera, source, clock, losses, Pauses(chance or Random().random), attempts, making)
+    return _live(camera, source, clock, losses, ReconnectBackoff(chance or Random().random), attempts, making)
 
 
 def _live(
-    camera: CameraId, source: Source, clock: Clock, losses: Losses, pauses: Pauses, attempts: int | None, making: Making
+    camera: CameraId,
+    source: SourceSettings,
+    clock: Clock,
+    losses: FrameLossCounter,
+    pauses: ReconnectBackoff,
+    attempts: int | None,
+    making: ReencodeSettings,
 ) -> FrameSource:
     fps, timeout_s, every_s = source.fps, source.timeout_s, source.interval_s
     if source.rtsp is not None:
@@ -61,5 +67,5 @@ def _live(
     raise ConfigError(f"camera {camera!r}: its source is none of file, folder, rtsp, mjpeg, snapshot, vendor")
 
 
-def _made(source: FrameSource, making: Making, losses: Losses) -> FrameSource:
-    return MadeSource(source, making, losses) if making.touches else source
+def _made(source: FrameSource, making: ReencodeSettings, losses: FrameLossCounter) -> FrameSource:
+    return ReencodingSource(source, making, losses) if making.touches else source

@@ -11,7 +11,7 @@ from typing import TypeVar
 from etle.errors import SourceError, SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 
 T = TypeVar("T")
 _NAP_S = 0.2
@@ -19,7 +19,7 @@ _NAP_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Pauses:
+class ReconnectBackoff:
     """`chance` gives numbers from 0 up to 1. A pause is between half and the whole of what its turn allows."""
 
     chance: Callable[[], float]
@@ -32,10 +32,12 @@ class Pauses:
         return allowed * (0.5 + 0.5 * self.chance())
 
 
-class Connection:
+class SourceConnection:
     """Keeps one camera connected. It gives up after `attempts` failures in a row; never, if that is None."""
 
-    def __init__(self, camera: CameraId, shown: str, clock: Clock, losses: Losses, pauses: Pauses, attempts: int | None = None) -> None:
+    def __init__(
+        self, camera: CameraId, shown: str, clock: Clock, losses: FrameLossCounter, pauses: ReconnectBackoff, attempts: int | None = None
+    ) -> None:
         self._camera = camera
         self._shown = shown
         self._clock = clock
@@ -68,10 +70,10 @@ class Connection:
                 return
             failures += 1
             if gave:
-                self._losses.count(self._camera, Loss.GAP, reason)
+                self._losses.count(self._camera, LossReason.GAP, reason)
             if self._attempts is not None and failures >= self._attempts:
                 raise SourceUnavailable(f"{self._shown}: given up after {failures} attempts: {reason}")
-            self._losses.count(self._camera, Loss.RECONNECT, reason)
+            self._losses.count(self._camera, LossReason.RECONNECT, reason)
             self.wait(self._pauses.after(failures))
 
     def wait(self, seconds: float) -> None:

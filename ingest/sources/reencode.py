@@ -8,7 +8,7 @@ from etle.errors import FrameBroken
 from etle.media.jpeg import size_of
 from etle.protocols import FrameSource
 from etle.types import Frame, Quality, digest_of
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.live_buffer import Closable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ QUANTISERS: Final = {Quality.FINE: 2, Quality.NORMAL: 3, Quality.SMALL: 5, Quali
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class ReencodeSettings:
     """As the site file says it; nothing of it means: as they came."""
 
     quality: Quality | None = None
@@ -36,10 +36,10 @@ class Making:
         return JpegEncoder(None if self.quality is None else QUANTISERS[self.quality], self.max_width)
 
 
-class MadeSource:
+class ReencodingSource:
     """Another source's JPEGs, made anew. What cannot be decoded is counted; its number stays a gap."""
 
-    def __init__(self, source: FrameSource, making: Making, losses: Losses) -> None:
+    def __init__(self, source: FrameSource, making: ReencodeSettings, losses: FrameLossCounter) -> None:
         self.live = source.live
         self._source = source
         self._encoder = making.encoder()
@@ -63,7 +63,7 @@ class MadeSource:
         try:
             data = jpeg_of(frame.jpeg, self._encoder)
         except FrameBroken as error:
-            self._losses.count(frame.camera, Loss.UNDECODABLE, str(error))
+            self._losses.count(frame.camera, LossReason.UNDECODABLE, str(error))
             return None
         size = size_of(data)
         return replace(frame, jpeg=data, sha256=digest_of(data), width=size.width, height=size.height)

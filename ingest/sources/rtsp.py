@@ -14,13 +14,13 @@ from typing import IO
 from etle.errors import FrameBroken, SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.address import Address
 from ingest.sources.frames import first_live_sequence, frame_of
-from ingest.sources.reconnect import Connection, Pauses
-from ingest.sources.reencode import Making
-from ingest.sources.rtsp_process import HEAD, Order, Record, line_of
-from ingest.sources.timestamps import CaptureTimes
+from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.reencode import ReencodeSettings
+from ingest.sources.rtsp_process import HEAD, CaptureRequest, PacketKind, line_of
+from ingest.sources.timestamps import TimestampEstimator
 
 CAPTURE = (sys.executable, "-m", "ingest.sources.rtsp_process")
 _GRACE_S = 2.0
@@ -42,22 +42,22 @@ class RtspSource:
         camera: CameraId,
         url: str,
         clock: Clock,
-        losses: Losses,
-        pauses: Pauses,
+        losses: FrameLossCounter,
+        pauses: ReconnectBackoff,
         *,
         fps: float | None = None,
         timeout_s: float = 10.0,
         attempts: int | None = None,
-        making: Making | None = None,
+        making: ReencodeSettings | None = None,
         command: Sequence[str] = CAPTURE,
     ) -> None:
         self._camera = camera
         self._clock = clock
         self._losses = losses
         self._shown = Address.of(url).bare
-        self._connection = Connection(camera, self._shown, clock, losses, pauses, attempts)
-        self._times = CaptureTimes(camera, losses)
-        self._order = Order(url, timeout_s, fps, making.quality if making else None, making.max_width if making else None)
+        self._connection = SourceConnection(camera, self._shown, clock, losses, pauses, attempts)
+        self._times = TimestampEstimator(camera, losses)
+        self._order = CaptureRequest(url, timeout_s, fps, making.quality if making else None, making.max_width if making else None)
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -69,7 +69,7 @@ class RtspSource:
             try:
                 yield frame_of(self._camera, number, data, captured_at=captured_at, received_at=received_at)
             except FrameBroken as error:
-                self._losses.count(self._camera, Loss.UNDECODABLE, str(error))
+                self._losses.count(self._camera, LossReason.UNDECODABLE, str(error))
             number += 1
 
     def close(self) -> None:
@@ -90,13 +90,13 @@ class RtspSource:
                     kind, pace, length = HEAD.unpack(head)
                     body = self._read(process.stdout, length, wait_s)
                     wait_s = self._order.timeout_s + _GRACE_S
-                    if kind == Record.PICTURE:
+                    if kind == PacketKind.PICTURE:
                         yield self._clock.now(), None if math.isnan(pace) else pace, body
-                    elif kind == Record.ALIVE and not math.isnan(pace):
+                    elif kind == PacketKind.ALIVE and not math.isnan(pace):
                         self._times.seen(self._clock.now(), pace)
-                    elif kind == Record.UNDECODABLE:
-                        self._losses.count(self._camera, Loss.UNDECODABLE, f"{self._shown}: a picture could not be decoded")
-                    elif kind == Record.FAILED:
+                    elif kind == PacketKind.UNDECODABLE:
+                        self._losses.count(self._camera, LossReason.UNDECODABLE, f"{self._shown}: a picture could not be decoded")
+                    elif kind == PacketKind.FAILED:
                         raise SourceUnavailable(body.decode())
                 self._check_end(process)
             finally:
@@ -137,7 +137,7 @@ def _environment(mine: Mapping[str, str]) -> dict[str, str]:
     return {**mine, "PYTHONPATH": os.pathsep.join(filter(None, (root, mine.get("PYTHONPATH"))))}
 
 
-def _tell(pipe: IO[bytes], order: Order) -> None:
+def _tell(pipe: IO[bytes], order: CaptureRequest) -> None:
     try:
         pipe.write(line_of(order))
         pipe.close()

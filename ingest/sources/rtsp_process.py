@@ -19,15 +19,15 @@ from etle.errors import SourceError
 from etle.media.video import Video
 from etle.types import Quality
 from ingest.sources.address import Address
-from ingest.sources.frames import Thinning
-from ingest.sources.reencode import Making
+from ingest.sources.frames import FrameSampler
+from ingest.sources.reencode import ReencodeSettings
 
 _HELD_AT_MOST = 64
 HEAD = struct.Struct(">BdI")
 """Kind, seconds of the camera's pace (NaN if it tells none), length of what follows."""
 
 
-class Record(IntEnum):
+class PacketKind(IntEnum):
     PICTURE = 1
     """A JPEG follows."""
     ALIVE = 2
@@ -38,11 +38,11 @@ class Record(IntEnum):
     """The reason follows, as text. The last record."""
 
 
-Send: TypeAlias = Callable[[Record, float, bytes], None]
+Send: TypeAlias = Callable[[PacketKind, float, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CaptureRequest:
     url: str
     timeout_s: float
     fps: float | None
@@ -50,35 +50,35 @@ class Order:
     max_width: int | None = None
 
 
-def line_of(order: Order) -> bytes:
+def line_of(order: CaptureRequest) -> bytes:
     return json.dumps(asdict(order)).encode() + b"\n"
 
 
-def capture(order: Order, send: Send) -> None:
+def capture(order: CaptureRequest, send: Send) -> None:
     """Send every picture until the stream ends."""
-    thinning, undecodable, failed = Thinning(order.fps), 0, ""
-    opening = Opening(send, time.monotonic)
-    making = Making(order.quality, order.max_width)
+    thinning, undecodable, failed = FrameSampler(order.fps), 0, ""
+    opening = StartupBuffer(send, time.monotonic)
+    making = ReencodeSettings(order.quality, order.max_width)
     try:
         with Video(order.url, Address.of(order.url).bare, _options(order), order.timeout_s) as video:
             for picture in video.pictures(making.encoder()):
                 for _ in range(video.undecodable - undecodable):
-                    send(Record.UNDECODABLE, math.nan, b"")
+                    send(PacketKind.UNDECODABLE, math.nan, b"")
                 undecodable = video.undecodable
                 pace = math.nan if picture.seconds is None else picture.seconds
                 opening.arrived(pace)
                 if order.fps is None or math.isnan(pace) or thinning.wants(pace):
-                    opening.send(Record.PICTURE, pace, picture.jpeg())
+                    opening.send(PacketKind.PICTURE, pace, picture.jpeg())
                 else:
-                    opening.send(Record.ALIVE, pace, b"")
+                    opening.send(PacketKind.ALIVE, pace, b"")
     except SourceError as error:
         failed = str(error)
     opening.release()
     if failed:
-        send(Record.FAILED, math.nan, failed.encode())
+        send(PacketKind.FAILED, math.nan, failed.encode())
 
 
-class Opening:
+class StartupBuffer:
     """Holds back the pictures that FFmpeg had read before it knew what the stream is.
 
     They come all at once: dated by their arrival they would lie a millisecond apart, and every vehicle would fly. The first picture that
@@ -88,7 +88,7 @@ class Opening:
     def __init__(self, send: Send, monotonic: Callable[[], float]) -> None:
         self._send = send
         self._monotonic = monotonic
-        self._held: list[tuple[Record, float, bytes]] | None = []
+        self._held: list[tuple[PacketKind, float, bytes]] | None = []
         self._last_pace: float | None = None
         self._free_at = monotonic()
 
@@ -96,12 +96,12 @@ class Opening:
         """A picture was there, after everything about the one before was done."""
         if self._held is None:
             return
-        self._send(Record.ALIVE, pace, b"")
+        self._send(PacketKind.ALIVE, pace, b"")
         before, self._last_pace = self._last_pace, pace
         if before is not None and (math.isnan(pace) or self._monotonic() - self._free_at >= (pace - before) / 2):
             self.release()
 
-    def send(self, kind: Record, pace: float, body: bytes) -> None:
+    def send(self, kind: PacketKind, pace: float, body: bytes) -> None:
         if self._held is None:
             self._send(kind, pace, body)
             return
@@ -119,7 +119,7 @@ class Opening:
                 self._send(kind, pace, body)
 
 
-def _options(order: Order) -> dict[str, str]:
+def _options(order: CaptureRequest) -> dict[str, str]:
     """TCP: a lost datagram smears the picture until the next keyframe, and a smear can look like a vehicle.
 
     FFmpeg is not to guess the rate of the pictures: it would read twenty of them first.
@@ -131,10 +131,10 @@ def _options(order: Order) -> dict[str, str]:
 
 
 def main() -> None:
-    order = Order(**json.loads(sys.stdin.buffer.readline()))
+    order = CaptureRequest(**json.loads(sys.stdin.buffer.readline()))
     out = sys.stdout.buffer
 
-    def send(kind: Record, pace: float, body: bytes) -> None:
+    def send(kind: PacketKind, pace: float, body: bytes) -> None:
         out.write(HEAD.pack(kind, pace, len(body)))
         out.write(body)
         out.flush()

@@ -9,12 +9,12 @@ from email.utils import parsedate_to_datetime
 from etle.errors import FrameBroken
 from etle.protocols import Clock
 from etle.types import CameraId, Digest, Frame, digest_of
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.address import Address
 from ingest.sources.frames import first_live_sequence, frame_of
-from ingest.sources.http import Http, problems_of, whole_body
-from ingest.sources.reconnect import Connection, Pauses
-from ingest.sources.timestamps import CaptureTimes
+from ingest.sources.http import HttpClient, problems_of, whole_body
+from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.timestamps import TimestampEstimator
 
 _LONGEST = 32 * 1024 * 1024
 """Bytes; what is longer is no picture."""
@@ -38,8 +38,8 @@ class SnapshotSource:
         camera: CameraId,
         url: str,
         clock: Clock,
-        losses: Losses,
-        pauses: Pauses,
+        losses: FrameLossCounter,
+        pauses: ReconnectBackoff,
         *,
         interval_s: float = 1.0,
         timeout_s: float = 10.0,
@@ -49,9 +49,9 @@ class SnapshotSource:
         self._camera = camera
         self._clock = clock
         self._losses = losses
-        self._http = Http(Address.of(url), timeout_s)
-        self._connection = Connection(camera, self._http.address.bare, clock, losses, pauses, attempts)
-        self._times = CaptureTimes(camera, losses)
+        self._http = HttpClient(Address.of(url), timeout_s)
+        self._connection = SourceConnection(camera, self._http.address.bare, clock, losses, pauses, attempts)
+        self._times = TimestampEstimator(camera, losses)
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._monotonic = monotonic
@@ -63,7 +63,7 @@ class SnapshotSource:
         number = first_live_sequence(self._clock.now(), after)
         for answer in self._connection.keep(self._answers):
             if answer is None:
-                self._losses.count(self._camera, Loss.DUPLICATE)
+                self._losses.count(self._camera, LossReason.DUPLICATE)
                 continue
             frame = self._frame(number, *answer)
             if frame is not None:
@@ -102,7 +102,7 @@ class SnapshotSource:
         try:
             return frame_of(self._camera, number, data, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
         except FrameBroken as error:
-            self._losses.count(self._camera, Loss.UNDECODABLE, str(error))
+            self._losses.count(self._camera, LossReason.UNDECODABLE, str(error))
             return None
 
 

@@ -8,7 +8,7 @@ that jumps (cameras restart theirs at every keyframe problem) is pinned anew and
 from datetime import UTC, datetime, timedelta
 
 from etle.types import CameraId
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 
 _STEP = timedelta(milliseconds=1)
 _CLOCK_BACK_S = 1.0
@@ -20,10 +20,10 @@ _DRIFT = 200e-6
 """Seconds per second by which a camera's quartz may be off; the pin follows a slow one at that pace."""
 
 
-class CaptureTimes:
+class TimestampEstimator:
     """Moments for the pictures of one connection's camera, in order. They rise, unless the box's own clock is set back."""
 
-    def __init__(self, camera: CameraId, losses: Losses) -> None:
+    def __init__(self, camera: CameraId, losses: FrameLossCounter) -> None:
         self._camera = camera
         self._losses = losses
         self._pin_s: float | None = None
@@ -56,7 +56,7 @@ class CaptureTimes:
         before = self._last_received_at
         if before is not None and (before - received_at).total_seconds() > _CLOCK_BACK_S:
             self._losses.count(
-                self._camera, Loss.CLOCK_JUMP, f"this box's clock was set back from {before:%H:%M:%S} to {received_at:%H:%M:%S}"
+                self._camera, LossReason.CLOCK_JUMP, f"this box's clock was set back from {before:%H:%M:%S} to {received_at:%H:%M:%S}"
             )
             self._last = None
             self.unpin()
@@ -66,7 +66,9 @@ class CaptureTimes:
         if self._pin_s is None:
             self._pin_s = arrived_s
         elif self._jumped(self._pin_s, arrived_s, pace_s):
-            self._losses.count(self._camera, Loss.CLOCK_JUMP, f"the camera's time went from {self._last_pace_s:.3f} to {pace_s:.3f} s")
+            self._losses.count(
+                self._camera, LossReason.CLOCK_JUMP, f"the camera's time went from {self._last_pace_s:.3f} to {pace_s:.3f} s"
+            )
             self._pin_s = arrived_s
         else:
             drift_s = 0.0 if self._last_pace_s is None else _DRIFT * (pace_s - self._last_pace_s)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from etle.errors import SourceBroken, SourceUnavailable
-from etle.media.video import Picture, Video, VideoFacts
+from etle.media.video import Video, VideoInfo, VideoPicture
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
-from ingest.frame_loss import Loss, Losses
-from ingest.sources.frames import Thinning, frame_of
-from ingest.sources.reencode import Making
+from ingest.frame_loss import FrameLossCounter, LossReason
+from ingest.sources.frames import FrameSampler, frame_of
+from ingest.sources.reencode import ReencodeSettings
 
 _DEFAULT_FPS = 25.0
 """For the step over a time that the file lost, if it does not tell its rate either."""
@@ -32,11 +32,11 @@ class VideoFileSource:
         camera: CameraId,
         path: Path,
         clock: Clock,
-        losses: Losses,
+        losses: FrameLossCounter,
         *,
         starts_at: datetime | None = None,
         fps: float | None = None,
-        making: Making | None = None,
+        making: ReencodeSettings | None = None,
     ) -> None:
         self._camera = camera
         self._path = path
@@ -44,7 +44,7 @@ class VideoFileSource:
         self._losses = losses
         self._starts_at = starts_at.astimezone(UTC) if starts_at else None
         self._fps = fps
-        self._making = making or Making()
+        self._making = making or ReencodeSettings()
 
     def starts_at(self) -> datetime:
         """The moment of the first picture. Raises SourceUnavailable, SourceBroken."""
@@ -57,7 +57,7 @@ class VideoFileSource:
         Raises SourceBroken at the end if pictures that the file announces are not there.
         """
         with self._open() as video:
-            begin, thinning, number = self._begin(video.facts), Thinning(self._fps), 0
+            begin, thinning, number = self._begin(video.facts), FrameSampler(self._fps), 0
             for seconds, picture in self._timed(video):
                 if not thinning.wants(seconds):
                     continue
@@ -66,7 +66,7 @@ class VideoFileSource:
                     yield frame_of(self._camera, number, picture.jpeg(), captured_at=captured_at, received_at=self._clock.now())
                 number += 1
             lost = f"{self._path}: {video.undecodable} of its pictures could not be decoded"
-            self._losses.count(self._camera, Loss.UNDECODABLE, lost, video.undecodable)
+            self._losses.count(self._camera, LossReason.UNDECODABLE, lost, video.undecodable)
             if not video.complete or not number:
                 raise SourceBroken(self._broken(number, video.facts))
 
@@ -75,10 +75,10 @@ class VideoFileSource:
             raise SourceUnavailable(f"{self._path}: no such video file")
         return Video(str(self._path))
 
-    def _begin(self, facts: VideoFacts) -> datetime:
+    def _begin(self, facts: VideoInfo) -> datetime:
         return self._starts_at or facts.created_at or datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
 
-    def _timed(self, video: Video) -> Iterator[tuple[float, Picture]]:
+    def _timed(self, video: Video) -> Iterator[tuple[float, VideoPicture]]:
         """Each picture with its seconds since the first one, which always rise: a recorder's clock that jumps is stepped over."""
         step = 1 / (video.facts.fps or _DEFAULT_FPS)
         zero: float | None = None
@@ -92,11 +92,11 @@ class VideoFileSource:
             else:
                 if told is not None:
                     zero = told - last - step
-                    self._losses.count(self._camera, Loss.CLOCK_JUMP, f"{self._path}: the time in the file jumps at {last:.3f} s")
+                    self._losses.count(self._camera, LossReason.CLOCK_JUMP, f"{self._path}: the time in the file jumps at {last:.3f} s")
                 last += step
             yield last, picture
 
-    def _broken(self, number: int, facts: VideoFacts) -> str:
+    def _broken(self, number: int, facts: VideoInfo) -> str:
         announced = f" of {facts.pictures}" if facts.pictures and not self._fps else ""
         return (
             f"{self._path}: breaks off; {number}{announced} frames were read, and they are good. "

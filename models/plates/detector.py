@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etle.protocols import PlateFinder
+from etle.protocols import PlateDetector
 from etle.types import PlateBox
 from models.plates.fusion import merged
-from models.runtime.yolov8 import Yolo, shape_for, without_doubles
+from models.runtime.yolov8 import Yolo, nms, shape_for
 from models.weights.locate import weight
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _DOUBLE = 0.5
 """Plates do not overlap."""
 
 
-class OnnxPlateFinder:
+class OnnxPlateDetector:
     """Not to be shared between threads."""
 
     def __init__(self, path: Path, *, threads: int = 1, name: str = "yolov8n-plates") -> None:
@@ -67,7 +67,7 @@ class OnnxPlateFinder:
 
     def _look(self, image: "Image", shape: tuple[int, int]) -> tuple[PlateBox, ...]:
         candidates = self._yolo.candidates(image, shape, least=_LEAST_SCORE)
-        return tuple(PlateBox(box=found.box, score=found.score) for found in without_doubles(candidates, _DOUBLE))
+        return tuple(PlateBox(box=found.box, score=found.score) for found in nms(candidates, _DOUBLE))
 
 
 def _shape(image: "Image", width: int, heights: Sequence[int]) -> tuple[int, int]:
@@ -76,6 +76,6 @@ def _shape(image: "Image", width: int, heights: Sequence[int]) -> tuple[int, int
     return next((each for each in heights if each >= height), heights[-1]), width
 
 
-def open_plate_finder(weights: Path | None = None, *, threads: int = 1) -> PlateFinder:
+def open_plate_finder(weights: Path | None = None, *, threads: int = 1) -> PlateDetector:
     """`weights` None means those of the catalogue. Raises WeightsMissing, WeightsError, MissingExtra."""
-    return OnnxPlateFinder(weights or weight("plate-finder"), threads=threads)
+    return OnnxPlateDetector(weights or weight("plate-finder"), threads=threads)

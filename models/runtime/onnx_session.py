@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _ERRORS_ONLY = 3
 
 
-class Network:
+class OnnxSession:
     """An opened graph with one input and one output that matters."""
 
     def __init__(self, graph: bytes, name: str, *, threads: int = 1) -> None:

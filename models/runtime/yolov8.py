@@ -16,7 +16,7 @@ import numpy as np
 
 from etle.errors import InferenceError, MissingExtra, WeightsMissing
 from etle.types import Box, Digest
-from models.runtime.onnx_session import Network
+from models.runtime.onnx_session import OnnxSession
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ _GREY = 114
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class RawDetection:
     """A box that the network gives, before anything is said about what it is."""
 
     box: Box
@@ -56,10 +56,10 @@ class Yolo:
         self._threads = threads
         self.names = surgery.class_names(self._model)
         """Of the kinds, by their numbers."""
-        self._networks: dict[tuple[int, int], Network] = {}
+        self._networks: dict[tuple[int, int], OnnxSession] = {}
         self._opened(_STRIDE, _STRIDE)  # so that weights which cannot be used are known before the first picture
 
-    def candidates(self, image: "Image", shape: tuple[int, int], *, least: float, kinds: Sequence[int] | None = None) -> list[Candidate]:
+    def candidates(self, image: "Image", shape: tuple[int, int], *, least: float, kinds: Sequence[int] | None = None) -> list[RawDetection]:
         """What the network gives for the picture at an input of this height and width: best first, doubles not yet removed.
 
         `least` is the lowest score; of other `kinds` nothing is given. Raises InferenceError.
@@ -79,15 +79,15 @@ class Yolo:
         blob, _ = _letterboxed(image, shape)
         return partial(self._network(*shape).run, blob)
 
-    def _network(self, height: int, width: int) -> Network:
+    def _network(self, height: int, width: int) -> OnnxSession:
         network = self._networks.get((height, width))
         if network is None:
             network = self._networks[height, width] = self._opened(height, width)
         return network
 
-    def _opened(self, height: int, width: int) -> Network:
+    def _opened(self, height: int, width: int) -> OnnxSession:
         graph = self._reshaped(self._model, height, width).SerializeToString()
-        return Network(graph, self._name, threads=self._threads)
+        return OnnxSession(graph, self._name, threads=self._threads)
 
 
 def shape_for(image: "Image", longest: int) -> tuple[int, int]:
@@ -97,7 +97,7 @@ def shape_for(image: "Image", longest: int) -> tuple[int, int]:
     return _up(height * scale), _up(width * scale)
 
 
-def without_doubles(candidates: Sequence[Candidate], overlap: float) -> list[Candidate]:
+def nms(candidates: Sequence[RawDetection], overlap: float) -> list[RawDetection]:
     """Best first; leaves out what overlaps more than that with a better one, of whatever kind."""
     if not candidates:
         return []
@@ -138,7 +138,9 @@ def _letterboxed(image: "Image", shape: tuple[int, int]) -> "tuple[NDArray[np.fl
     return blob, _Fit(scale, left, top)
 
 
-def _decoded(output: "NDArray[np.float32]", fit: _Fit, size: tuple[int, int], least: float, kinds: Sequence[int] | None) -> list[Candidate]:
+def _decoded(
+    output: "NDArray[np.float32]", fit: _Fit, size: tuple[int, int], least: float, kinds: Sequence[int] | None
+) -> list[RawDetection]:
     """Columns of (x, y, width, height, score of each kind) as boxes in the picture."""
     scores = output[4:]
     likely = np.flatnonzero((scores if kinds is None else scores[list(kinds)]).max(axis=0) >= least)
@@ -156,7 +158,7 @@ def _decoded(output: "NDArray[np.float32]", fit: _Fit, size: tuple[int, int], le
         np.clip((y + height / 2 - fit.top) / fit.scale, 0, height_px),
     )
     rows = zip(*(each.tolist() for each in (*edges, score, kind)), strict=True)
-    found = [Candidate(box=Box(x1, y1, x2, y2), score=score, kind=kind) for x1, y1, x2, y2, score, kind in rows if x2 > x1 and y2 > y1]
+    found = [RawDetection(box=Box(x1, y1, x2, y2), score=score, kind=kind) for x1, y1, x2, y2, score, kind in rows if x2 > x1 and y2 > y1]
     return sorted(found, key=lambda candidate: -candidate.score)
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def best_pairs(gains: "NDArray[np.float64]") -> list[tuple[int, int]]:
+def linear_assignment(gains: "NDArray[np.float64]") -> list[tuple[int, int]]:
     """(row, column) pairs in the order of rows. A pair that gains nothing (zero or less) is never made."""
     rows, columns = (np.flatnonzero((gains > 0).any(axis=axis)) for axis in (1, 0))
     worth = np.maximum(gains[np.ix_(rows, columns)], 0)

@@ -48,7 +48,7 @@ _FARTHEST_GROWTH = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class PredictedBox:
     """A vehicle at one moment: centre, logarithms of the box's sides, and standard errors in its own sizes."""
 
     x: float
@@ -65,7 +65,7 @@ class Expected:
         return Box(self.x - width / 2, self.y - height / 2, self.x + width / 2, self.y + height / 2)
 
 
-def expected(track: Track, at: datetime) -> Expected:
+def expected(track: Track, at: datetime) -> PredictedBox:
     """Linear in place and in the logarithm of the sides, from the last half second of sightings."""
     last = track.last
     ahead_s = (at - last.captured_at).total_seconds()
@@ -75,11 +75,11 @@ def expected(track: Track, at: datetime) -> Expected:
     size = sqrt(max(last.box.area, 1.0))
     if span_s <= 0:
         place, side = min(_TREMBLE + _ANY_SPEED * ahead_s, _LOST), min(_TREMBLE + 2 * _GROWTH * ahead_s, _LOST_SIDE)
-        return Expected(x, y, log_width, log_height, size, place, side)
+        return PredictedBox(x, y, log_width, log_height, size, place, side)
     speed_x, speed_y, *growth = _slopes(seen, _shape)
     acceleration = min(_ACCELERATION, _STARTING + hypot(speed_x, speed_y) / size)
     grown = [max(-_FARTHEST_GROWTH, min(_FARTHEST_GROWTH, rate * ahead_s)) for rate in growth]
-    return Expected(
+    return PredictedBox(
         x + speed_x * ahead_s,
         y + speed_y * ahead_s,
         log_width + grown[0],
@@ -90,7 +90,7 @@ def expected(track: Track, at: datetime) -> Expected:
     )
 
 
-def surprise(vehicles: Sequence[Expected], detections: Sequence[Detection]) -> "NDArray[np.float64]":
+def matching_cost(vehicles: Sequence[PredictedBox], detections: Sequence[Detection]) -> "NDArray[np.float64]":
     """How little each detection (column) fits each vehicle (row): minus the logarithm of its likelihood, 0 for one just where a
     well-known vehicle should be. Vague expectations pay for their vagueness, or a newcomer would take what is somebody else's."""
     seen = np.array([_shape(detection.box) for detection in detections]).reshape(1, -1, 4)

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 from etle.geometry import overlap, shared_area
 from etle.types import Detection, Sighting, Track, TrackId, VehicleClass
-from models.tracking.assignment import best_pairs
-from models.tracking.motion import Expected, expected, has_left, surprise
+from models.tracking.assignment import linear_assignment
+from models.tracking.motion import PredictedBox, expected, has_left, matching_cost
 
 PATIENCE_S = 2.0
 """A vehicle that was not seen for longer is given up: what comes out from behind a bus after that may be another one."""
@@ -129,13 +129,13 @@ def _still_open(state: TrackerState, now: datetime, picture: tuple[int, int] | N
 
 
 def _matched(
-    places: Sequence[Expected], rows: Sequence[int], detections: Sequence[Detection], columns: Sequence[int], limit: float
+    places: Sequence[PredictedBox], rows: Sequence[int], detections: Sequence[Detection], columns: Sequence[int], limit: float
 ) -> dict[int, int]:
     """Detection of each track, by their places in `places` and `detections`, for the tracks and detections that are asked about."""
     if not rows or not columns:
         return {}
-    gains = limit - surprise([places[i] for i in rows], [detections[j] for j in columns])
-    return {rows[row]: columns[column] for row, column in best_pairs(gains)}
+    gains = limit - matching_cost([places[i] for i in rows], [detections[j] for j in columns])
+    return {rows[row]: columns[column] for row, column in linear_assignment(gains)}
 
 
 def _fresh(before: datetime | None, now: datetime) -> datetime:

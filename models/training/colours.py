@@ -24,18 +24,18 @@ _MOMENTS = 0.9, 0.999
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class ColourTrainingResult:
     network: ColourNetwork
     right: float
     """Share of the drawn plates that were held back."""
 
 
-def train_colours(samples: int, seed: int, say: Callable[[str], None]) -> Learned:
+def train_colours(samples: int, seed: int, say: Callable[[str], None]) -> ColourTrainingResult:
     x, y = _drawn(samples, np.random.default_rng(seed), say)
     kept = np.arange(samples) % _HELD_BACK == 0
     network = _fitted(x[~kept], y[~kept], np.random.default_rng(seed))
     right = float((network.probabilities(x[kept]).argmax(axis=1) == y[kept]).mean())
-    return Learned(network, right)
+    return ColourTrainingResult(network, right)
 
 
 def _drawn(samples: int, rng: np.random.Generator, say: Callable[[str], None]) -> "tuple[Floats, NDArray[np.int64]]":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.synthetic.scenes.compose import Composer
-from models.synthetic.scenes.values import Picture, Quad, box_of
+from models.synthetic.scenes.values import Quad, ScenePhoto, box_of
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -36,7 +36,7 @@ class Batch:
 def batches(composer: Composer, seed: int, *, size: int, count: int, looks: int = 2) -> Iterator[Batch]:
     """Endless. Each picture is looked at `looks` times, at another scale and some time later; sides are around `size`."""
     rng = np.random.default_rng(seed)
-    known: deque[Picture] = deque(maxlen=24 * count)
+    known: deque[ScenePhoto] = deque(maxlen=24 * count)
     while True:
         side = size + _STRIDE * int(rng.integers(-2, 3))
         new = max(1, count // looks)
@@ -46,7 +46,7 @@ def batches(composer: Composer, seed: int, *, size: int, count: int, looks: int 
         yield _batch([_view(rng, picture, side) for picture in (*fresh, *old)], side)
 
 
-def _view(rng: np.random.Generator, picture: Picture, side: int) -> tuple["Image", list[Quad]]:
+def _view(rng: np.random.Generator, picture: ScenePhoto, side: int) -> tuple["Image", list[Quad]]:
     """The picture fitted into the square, or a little larger or smaller than that."""
     height, width = picture.image.shape[:2]
     fit = side / max(height, width)

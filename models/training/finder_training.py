@@ -22,7 +22,7 @@ _LONGEST_STEP = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class DetectorRecipe:
     pictures: int = 10_000
     minutes: float = 55.0
     """Whichever of the two is reached first."""
@@ -37,7 +37,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DetectorTrainingProgress:
     batch: int
     share: float
     """Of the training, 0 to 1."""
@@ -46,7 +46,9 @@ class Progress:
     """The running average up to here."""
 
 
-def train(base: Tensors, composer: Composer, recipe: Recipe, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
+def train(
+    base: Tensors, composer: Composer, recipe: DetectorRecipe, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[DetectorTrainingProgress]:
     """One value after each batch. Raises MissingExtra, WeightsError."""
     torch.manual_seed(recipe.seed)
     model = network(base, 1, frozen=recipe.frozen)
@@ -61,7 +63,7 @@ def train(base: Tensors, composer: Composer, recipe: Recipe, *, clock: Callable[
             group["lr"] = recipe.rate * min(1.0, number / _WARM_UP) * _cosine(share)
         losses = _step(model, optimiser, learning, batch)
         _follow(average, model, min(recipe.memory, (1 + number) / (10 + number)))
-        yield Progress(number, share, losses, lambda: learned(average))
+        yield DetectorTrainingProgress(number, share, losses, lambda: learned(average))
         if share >= 1:
             return
 

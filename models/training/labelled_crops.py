@@ -17,7 +17,7 @@ from etle.errors import ConfigError
 from etle.plates.grammar import normalise
 from models.plates.readers.lines import find_lines
 from models.training.recogniser import CHARACTERS
-from models.training.samples import WIDTH, Sample
+from models.training.samples import WIDTH, TrainingSample
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -79,7 +79,7 @@ def _cut(image: "Image", row: dict[str, str]) -> "Image":
     return image[max(0, int(y1 - down)) : int(y2 + down) + 1, max(0, int(x1 - across)) : int(x2 + across) + 1]
 
 
-def jittered(crop: LabelledCrop, rng: np.random.Generator) -> Sample:
+def jittered(crop: LabelledCrop, rng: np.random.Generator) -> TrainingSample:
     """The crop a little wider or narrower, turned, lighter or darker, smaller: one plate, many sightings."""
     image = _moved(crop.image, rng)
     image = cv2.convertScaleAbs(image, alpha=rng.uniform(0.6, 1.3), beta=rng.uniform(-20, 25))
@@ -92,7 +92,7 @@ def jittered(crop: LabelledCrop, rng: np.random.Generator) -> Sample:
         done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(35, 92))])
         assert done
         image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return Sample(line=find_lines(np.asarray(image, dtype=np.uint8)).main, text=crop.text, widest=WIDTH)
+    return TrainingSample(line=find_lines(np.asarray(image, dtype=np.uint8)).main, text=crop.text, widest=WIDTH)
 
 
 def _moved(image: "Image", rng: np.random.Generator) -> "Image":

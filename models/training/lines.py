@@ -42,7 +42,7 @@ _OPSET, _IR = 17, 8
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LineTrainingResult:
     weights: bytes
     """An ONNX file."""
     error: float
@@ -57,7 +57,7 @@ class _Drawn:
     """n x 8 corners x 2: of the number and of the expiry, in pixels of the input; NaN where there is no expiry to see"""
 
 
-def train_lines(samples: int, seed: int, *, threads: int, say: Callable[[str], None]) -> Learned:
+def train_lines(samples: int, seed: int, *, threads: int, say: Callable[[str], None]) -> LineTrainingResult:
     drawn = _drawn(samples, seed, threads, say)
     kept = np.arange(samples) % _HELD_BACK == 0
     torch.manual_seed(seed)
@@ -65,7 +65,7 @@ def train_lines(samples: int, seed: int, *, threads: int, say: Callable[[str], N
     network = _network()
     _fit(network, _Drawn(drawn.pictures[~kept], drawn.corners[~kept]), np.random.default_rng(seed), say)
     network.eval()
-    return Learned(_exported(network), _error(network, _Drawn(drawn.pictures[kept], drawn.corners[kept])))
+    return LineTrainingResult(_exported(network), _error(network, _Drawn(drawn.pictures[kept], drawn.corners[kept])))
 
 
 def _drawn(samples: int, seed: int, threads: int, say: Callable[[str], None]) -> _Drawn:

@@ -10,13 +10,13 @@ import torch
 from torch import multiprocessing
 
 from etle.errors import InferenceError
-from models.training.shard import Lesson, Part
+from models.training.shard import Shard, TrainTask
 
 
 class GradientPool:
     """`weights` is what the parts run with: whoever changes it in place changes them all."""
 
-    def __init__(self, part: Part, processes: "tuple[tuple[Connection, torch.Tensor], ...]", weights: torch.Tensor) -> None:
+    def __init__(self, part: Shard, processes: "tuple[tuple[Connection, torch.Tensor], ...]", weights: torch.Tensor) -> None:
         self.weights = weights
         self._part = part
         self._others = processes
@@ -38,11 +38,11 @@ class GradientPool:
 
 
 @contextmanager
-def gradient_pool(model: onnx.ModelProto, lesson: Lesson, *, threads: int) -> Iterator[GradientPool]:
+def gradient_pool(model: onnx.ModelProto, lesson: TrainTask, *, threads: int) -> Iterator[GradientPool]:
     """One part in this process and threads - 1 in others; they end with the block."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    part = Part(model, lesson, of=threads)
+    part = Shard(model, lesson, of=threads)
     weights = part.initial().share_memory_()
     context = multiprocessing.get_context("spawn")
     started, ends = [], []
@@ -64,10 +64,10 @@ def gradient_pool(model: onnx.ModelProto, lesson: Lesson, *, threads: int) -> It
             process.join()
 
 
-def _serve(pipe: Connection, model: bytes, lesson: Lesson, index: int, of: int, weights: torch.Tensor, gradient: torch.Tensor) -> None:
+def _serve(pipe: Connection, model: bytes, lesson: TrainTask, index: int, of: int, weights: torch.Tensor, gradient: torch.Tensor) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    part = Part(onnx.load_from_string(model), lesson, index=index, of=of)
+    part = Shard(onnx.load_from_string(model), lesson, index=index, of=of)
     part.share(weights, gradient)
     with suppress(EOFError, BrokenPipeError):  # the training has ended, or was killed
         while True:

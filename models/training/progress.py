@@ -10,7 +10,7 @@ from etle.errors import WeightsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class ProgressPoint:
     """One row of the curve."""
 
     minutes: float
@@ -25,7 +25,7 @@ class Point:
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
+class TrainingProgress:
     weights: torch.Tensor
     average: torch.Tensor
     mean: torch.Tensor
@@ -33,10 +33,10 @@ class Progress:
     square: torch.Tensor
     step: int = 0
     seconds: float = 0.0
-    curve: tuple[Point, ...] = ()
+    curve: tuple[ProgressPoint, ...] = ()
 
     @classmethod
-    def begin(cls, weights: torch.Tensor) -> "Progress":
+    def begin(cls, weights: torch.Tensor) -> "TrainingProgress":
         return cls(weights=weights, average=weights.clone(), mean=torch.zeros_like(weights), square=torch.zeros_like(weights))
 
     def save(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class Progress:
                 raise WeightsError(f"{path} is of another network: {tensors[name].numel()} weights, not {self.weights.numel()}")
             getattr(self, name).copy_(tensors[name])
         self.step, self.seconds = numbers[:2]
-        self.curve = tuple(Point(**row) for row in numbers[2])
+        self.curve = tuple(ProgressPoint(**row) for row in numbers[2])
 
 
 _TENSORS = ("weights", "average", "mean", "square")

@@ -17,10 +17,10 @@ import torch
 from etle.errors import WeightsError
 from models.training.graph import TorchGraph
 from models.training.pool import GradientPool, gradient_pool
-from models.training.progress import Point, Progress
+from models.training.progress import ProgressPoint, TrainingProgress
 from models.training.schedule import Schedule
-from models.training.shard import Lesson
-from models.training.validation_set import MeasuringSet, exact
+from models.training.shard import TrainTask
+from models.training.validation_set import ValidationSet, exact
 
 _AVERAGE = 0.998
 _DECAY = 0.01
@@ -29,28 +29,30 @@ _MEAN, _SQUARE, _EPSILON = 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class CheckpointPolicy:
     """What a training leaves on its way: a checkpoint and a row of the curve every so often."""
 
     every_minutes: float
     checkpoint: Path | None
-    sets: Sequence[MeasuringSet]
+    sets: Sequence[ValidationSet]
     """The first decides which weights are kept."""
-    say: Callable[[Point], None]
+    say: Callable[[ProgressPoint], None]
     clock: Callable[[], float] = time.monotonic
 
 
-def train_reader(model: onnx.ModelProto, lesson: Lesson, schedule: Schedule, keeping: Keeping, *, threads: int) -> Progress:
+def train_reader(
+    model: onnx.ModelProto, lesson: TrainTask, schedule: Schedule, keeping: CheckpointPolicy, *, threads: int
+) -> TrainingProgress:
     """Goes on from the checkpoint if there is one. Raises WeightsError if the loss is no number any more."""
     with gradient_pool(model, lesson, threads=threads) as pool:
-        progress = Progress.begin(pool.weights)
+        progress = TrainingProgress.begin(pool.weights)
         if keeping.checkpoint is not None and keeping.checkpoint.exists():
             progress.load(keeping.checkpoint)
         _Run(model, lesson, schedule, keeping, pool, progress).to_the_end()
         return progress
 
 
-def best_weights(progress: Progress, name: str) -> torch.Tensor:
+def best_weights(progress: TrainingProgress, name: str) -> torch.Tensor:
     """Averaged or last, by the set of that name in the last row of the curve."""
     last = progress.curve[-1]
     return progress.average if last.averaged[name] >= last.last[name] else progress.weights
@@ -58,7 +60,13 @@ def best_weights(progress: Progress, name: str) -> torch.Tensor:
 
 class _Run:
     def __init__(
-        self, model: onnx.ModelProto, lesson: Lesson, schedule: Schedule, keeping: Keeping, pool: GradientPool, progress: Progress
+        self,
+        model: onnx.ModelProto,
+        lesson: TrainTask,
+        schedule: Schedule,
+        keeping: CheckpointPolicy,
+        pool: GradientPool,
+        progress: TrainingProgress,
     ) -> None:
         self._lesson, self._schedule, self._keeping, self._pool, self._progress = lesson, schedule, keeping, pool, progress
         self._net = TorchGraph(model)
@@ -101,7 +109,7 @@ class _Run:
 
     def _keep(self, rate: float) -> None:
         progress = self._progress
-        point = Point(
+        point = ProgressPoint(
             minutes=progress.seconds / 60,
             samples=self._samples,
             rate=rate,
@@ -120,7 +128,7 @@ class _Run:
         return {measured.name: exact(self._net, measured) for measured in self._keeping.sets}
 
 
-def _adamw(progress: Progress, gradient: torch.Tensor, rate: float) -> None:
+def _adamw(progress: TrainingProgress, gradient: torch.Tensor, rate: float) -> None:
     """One step: weights, running means and the average of the weights, all in place."""
     length = float(gradient.norm())
     if length > _LONGEST_GRADIENT:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from models.plates.readers.lines import find_lines, straight
-from models.synthetic.plates import SeenPlate, no_plate, render_plate, seen
+from models.synthetic.plates import CapturedPlate, no_plate, render_plate, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ _ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class TrainingSample:
     line: "Image"
     text: str
     """Empty where there is nothing to read."""
@@ -41,17 +41,17 @@ class Sample:
     """The line may take up so many pixels of the network's input."""
 
 
-def draw_sample(rng: np.random.Generator) -> Sample:
+def draw_sample(rng: np.random.Generator) -> TrainingSample:
     kind = rng.random()
     if kind < _NOTHING:
-        return Sample(line=_line_of_nothing(rng), text="", widest=WIDTH)
+        return TrainingSample(line=_line_of_nothing(rng), text="", widest=WIDTH)
     if kind < _NOTHING + _EXPIRIES:
         for _ in range(_ATTEMPTS):
             plate = seen(render_plate(rng), rng)
             if plate.expiry is not None:
-                return Sample(line=_expiry_line(plate, rng), text=plate.expiry.replace("·", ""), widest=EXPIRY_WIDTH)
+                return TrainingSample(line=_expiry_line(plate, rng), text=plate.expiry.replace("·", ""), widest=EXPIRY_WIDTH)
     plate = seen(render_plate(rng), rng)
-    return Sample(line=_number_line(plate, rng), text=plate.text, widest=WIDTH)
+    return TrainingSample(line=_number_line(plate, rng), text=plate.text, widest=WIDTH)
 
 
 def network_input(line: "Image", widest: int, stretch: float = 1.0, width: int = WIDTH) -> "NDArray[np.float32]":
@@ -67,14 +67,14 @@ def _line_of_nothing(rng: np.random.Generator) -> "Image":
     return find_lines(image).main if rng.random() < _FOUND else image
 
 
-def _number_line(plate: SeenPlate, rng: np.random.Generator) -> "Image":
+def _number_line(plate: CapturedPlate, rng: np.random.Generator) -> "Image":
     """As the reader finds it, or where it truly is, its corners off a little and with more or less around it."""
     if rng.random() < _FOUND:
         return find_lines(plate.image).main
     return _cut(plate.image, plate.main_corners, (rng.uniform(0.1, 0.7), rng.uniform(0.02, 0.35)), rng)
 
 
-def _expiry_line(plate: SeenPlate, rng: np.random.Generator) -> "Image":
+def _expiry_line(plate: CapturedPlate, rng: np.random.Generator) -> "Image":
     assert plate.expiry_corners is not None
     if rng.random() < _FOUND and (line := find_lines(plate.image).expiry) is not None:
         return line

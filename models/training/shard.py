@@ -15,14 +15,14 @@ from torch.nn import functional
 
 from models.training.graph import TorchGraph
 from models.training.recogniser import CHARACTERS
-from models.training.samples import Sample, draw_sample, network_input
+from models.training.samples import TrainingSample, draw_sample, network_input
 
 if TYPE_CHECKING:
     from models.training.labelled_crops import LabelledCrop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class TrainTask:
     """What is drawn for training; all of it follows from `seed`."""
 
     seed: int
@@ -33,10 +33,10 @@ class Lesson:
     """Its scores are what is to be learned, instead of the texts."""
 
 
-class Part:
+class Shard:
     """Every `of`th sample of each batch from number `index` on. The gradients of all parts sum to the batch's."""
 
-    def __init__(self, model: onnx.ModelProto, lesson: Lesson, *, index: int = 0, of: int = 1) -> None:
+    def __init__(self, model: onnx.ModelProto, lesson: TrainTask, *, index: int = 0, of: int = 1) -> None:
         self._lesson = lesson
         self._numbers = range(index, lesson.batch, of)
         self._net = TorchGraph(model)
@@ -74,14 +74,14 @@ class Part:
         return imitation_loss(scores, told)
 
 
-def _drawn(lesson: Lesson, step: int, number: int) -> "tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], str]":
+def _drawn(lesson: TrainTask, step: int, number: int) -> "tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], str]":
     """The same sample for the same numbers, whoever draws it and whatever was drawn before."""
     rng = np.random.default_rng([lesson.seed, step, number])
     sample = _sample(lesson, rng)
     return network_input(sample.line, sample.widest, rng.uniform(0.78, 1.18)), sample.text
 
 
-def _sample(lesson: Lesson, rng: np.random.Generator) -> Sample:
+def _sample(lesson: TrainTask, rng: np.random.Generator) -> TrainingSample:
     if lesson.real and rng.random() < 0.5:
         from models.training.labelled_crops import jittered
 

@@ -22,29 +22,29 @@ _BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuringSet:
+class ValidationSet:
     name: str
     lines: "NDArray[np.float32]"
     texts: tuple[str, ...]
 
 
-def rendered_set(count: int) -> MeasuringSet:
+def rendered_set(count: int) -> ValidationSet:
     """The same lines in every training, whatever its seed."""
     samples = [draw_sample(np.random.default_rng([HELD_OUT, number])) for number in range(count)]
     lines = np.stack([network_input(sample.line, sample.widest) for sample in samples])
-    return MeasuringSet(name="rendered", lines=lines, texts=tuple(sample.text for sample in samples))
+    return ValidationSet(name="rendered", lines=lines, texts=tuple(sample.text for sample in samples))
 
 
-def real_set(name: str, crops: Sequence[LabelledCrop]) -> MeasuringSet:
+def real_set(name: str, crops: Sequence[LabelledCrop]) -> ValidationSet:
     lines = np.stack([network_input(find_lines(crop.image).main, WIDTH) for crop in crops])
-    return MeasuringSet(name=name, lines=lines, texts=tuple(crop.text for crop in crops))
+    return ValidationSet(name=name, lines=lines, texts=tuple(crop.text for crop in crops))
 
 
-def exact(net: TorchGraph, measured: MeasuringSet) -> float:
+def exact(net: TorchGraph, measured: ValidationSet) -> float:
     return float(np.mean([read == text for read, text in zip(reads(net, measured), measured.texts, strict=True)]))
 
 
-def reads(net: TorchGraph, measured: MeasuringSet) -> list[str]:
+def reads(net: TorchGraph, measured: ValidationSet) -> list[str]:
     texts: list[str] = []
     with torch.no_grad():
         for first in range(0, len(measured.lines), _BATCH):

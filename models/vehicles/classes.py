@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from etle.errors import WeightsError
 from etle.geometry import overlap, shared_area
 from etle.types import Detection, VehicleClass
-from models.runtime.yolov8 import Candidate, without_doubles
+from models.runtime.yolov8 import RawDetection, nms
 
 LEAST_SCORE = 0.1
 """Detections of a lower score are noise. Those up to the site file's `score` begin no track, but keep a half-hidden vehicle's alive."""
@@ -25,11 +25,11 @@ def vehicle_kinds(names: Mapping[int, str]) -> dict[int, VehicleClass]:
     return kinds
 
 
-def as_detections(candidates: Iterable[Candidate], kinds: Mapping[int, VehicleClass]) -> tuple[Detection, ...]:
+def as_detections(candidates: Iterable[RawDetection], kinds: Mapping[int, VehicleClass]) -> tuple[Detection, ...]:
     """Vehicles, best first, each once."""
     vehicles = [found for found in candidates if found.kind in kinds and found.score >= LEAST_SCORE]
     detections: list[Detection] = []
-    for found in without_doubles(vehicles, _DOUBLE):
+    for found in nms(vehicles, _DOUBLE):
         detection = Detection(box=found.box, vehicle=kinds[found.kind], score=found.score)
         if not any(_same_vehicle(detection, better) for better in detections):
             detections.append(detection)

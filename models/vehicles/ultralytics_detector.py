@@ -15,7 +15,7 @@ import numpy as np
 
 from etle.errors import InferenceError, MissingExtra, WeightsError, WeightsMissing
 from etle.types import Box, Detection, Digest
-from models.runtime.yolov8 import Candidate
+from models.runtime.yolov8 import RawDetection
 from models.vehicles.classes import LEAST_SCORE, as_detections, vehicle_kinds
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class UltralyticsVehicleDetector:
         except Exception as error:  # whatever torch, or the runtime of the export, raises
             raise InferenceError(f"{self.name} failed on a picture: {error}") from error
         rows = zip(boxes.xyxy.tolist(), boxes.conf.tolist(), boxes.cls.tolist(), strict=True)
-        return as_detections([Candidate(box=Box(*box), score=score, kind=int(kind)) for box, score, kind in rows], self._kinds)
+        return as_detections([RawDetection(box=Box(*box), score=score, kind=int(kind)) for box, score, kind in rows], self._kinds)
 
 
 def _loaded(path: Path, threads: int, longest_px: int) -> tuple[Any, dict[int, str]]:

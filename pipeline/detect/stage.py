@@ -15,13 +15,13 @@ from etle.config import site as config
 from etle.errors import FrameBroken
 from etle.geometry import shared_area
 from etle.protocols import LampReader, VehicleDetector
-from etle.types import Box, Detection, Finding, Frame, Parcel, RuleName, SignalId, SignalReading, Track, TrackId
+from etle.types import Box, Detection, Finding, Frame, RuleName, SignalId, SignalReading, Track, TrackId, ViolationMessage
 from models.tracking.tracker import Tracker
-from pipeline.detect.state import Memory, Pending
-from pipeline.evidence.builder import Gathering
-from pipeline.frames.buffer import FrameRing
+from pipeline.detect.state import PendingFinding, StageState
+from pipeline.evidence.builder import EvidenceBuilder
+from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import HALF_FROM_PX, decode
-from pipeline.frames.motion_gate import Gate
+from pipeline.frames.motion_gate import MotionGate
 from pipeline.rules import used_signals
 from pipeline.scene.scene import Rule, Scene, seconds
 from pipeline.scene.signals import SignalHistory
@@ -38,7 +38,7 @@ _SAME_MOMENT_S, _NESTED, _SEEN_TWICE = 0.5, 0.5, 3
 
 
 @dataclass(slots=True)
-class Counts:
+class StageCounts:
     """What became of the frames since the stage was made."""
 
     frames: int = 0
@@ -48,13 +48,13 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class DecodedFrame:
     """A frame half way through its stage: what is left is to find the vehicles in it, if `moving`."""
 
     frame: Frame
     image: "Image"
     moving: bool
-    parcels: tuple[Parcel, ...]
+    parcels: tuple[ViolationMessage, ...]
     """What was completed because the camera's clock went back."""
 
 
@@ -62,8 +62,8 @@ class CameraStage:
     """Holds the models of one camera; not to be shared between threads."""
 
     def __init__(
-        self, camera: config.Camera, detect: config.Detection, detector: VehicleDetector, lamps: LampReader,
-        rules: Sequence[Rule], gathering: Gathering, memory: Memory,
+        self, camera: config.CameraSettings, detect: config.DetectionSettings, detector: VehicleDetector, lamps: LampReader,
+        rules: Sequence[Rule], gathering: EvidenceBuilder, memory: StageState,
     ) -> None:  # fmt: skip
         self._camera = camera
         self._settings = detect
@@ -74,14 +74,14 @@ class CameraStage:
         self._gathering = gathering
         self._heads = used_signals(camera)
         self._halved = max(camera.frame_size) >= HALF_FROM_PX and all(_width(head.box) >= _LEAST_HEAD_PX for head in self._heads)
-        self._ring = FrameRing(self._evidence.keep_s)
+        self._ring = FrameBuffer(self._evidence.keep_s)
         self._memory = memory
         self._tracker = Tracker(memory.tracker, score=detect.score, picture=camera.frame_size)
-        self._gate = Gate(camera, memory.gate)
-        self.counts = Counts()
+        self._gate = MotionGate(camera, memory.gate)
+        self.counts = StageCounts()
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> StageState:
         return self._memory
 
     @property
@@ -94,12 +94,12 @@ class CameraStage:
         """A frame that went through before, for the pictures only."""
         self._ring.add(frame, self._needed_moment())
 
-    def process(self, frame: Frame) -> tuple[Parcel, ...]:
+    def process(self, frame: Frame) -> tuple[ViolationMessage, ...]:
         """The violations that became complete. Raises FrameBroken (the stage goes on with the next), InferenceError."""
         seen = self.begin(frame)
         return self.conclude(seen, self._detector.detect([seen.image])[0] if seen.moving else ())
 
-    def begin(self, frame: Frame) -> Seen:
+    def begin(self, frame: Frame) -> DecodedFrame:
         """The first half, for whoever asks the detector about several cameras at once; `conclude` is the other. Raises FrameBroken."""
         self._check_size(frame)
         image = decode(frame, halved=self._halved)
@@ -110,9 +110,9 @@ class CameraStage:
         self._memory = replace(self._memory, processed=frame.sequence, last_at=frame.captured_at, finished=False)
         self._read_signals(image, frame)
         moving = not self._settings.gate or self._gate.opens(image, frame.captured_at)
-        return Seen(frame=frame, image=image, moving=moving, parcels=parcels)
+        return DecodedFrame(frame=frame, image=image, moving=moving, parcels=parcels)
 
-    def conclude(self, seen: Seen, found: Sequence[Detection]) -> tuple[Parcel, ...]:
+    def conclude(self, seen: DecodedFrame, found: Sequence[Detection]) -> tuple[ViolationMessage, ...]:
         """`found` is what the detector says of `seen.image`. Raises InferenceError."""
         if seen.moving:
             self._look(seen.image, seen.frame, found)
@@ -120,7 +120,7 @@ class CameraStage:
             self.counts.gated += 1
         return seen.parcels + self._complete(seen.frame.captured_at)
 
-    def finish(self) -> tuple[Parcel, ...]:
+    def finish(self) -> tuple[ViolationMessage, ...]:
         """The source has ended: what is pending is completed with the pictures that there are."""
         parcels = self._complete(None)
         self._memory = replace(self._memory, finished=True)
@@ -145,11 +145,11 @@ class CameraStage:
         last = self._memory.last_at
         return last is not None and seconds(frame.captured_at, last) > _CLOCK_BACK_S
 
-    def _break_off(self) -> tuple[Parcel, ...]:
+    def _break_off(self) -> tuple[ViolationMessage, ...]:
         """Complete what is pending, and begin anew."""
         parcels = self._complete(None)
         self._ring.clear()
-        self._tracker, self._gate = Tracker(score=self._settings.score, picture=self._camera.frame_size), Gate(self._camera)
+        self._tracker, self._gate = Tracker(score=self._settings.score, picture=self._camera.frame_size), MotionGate(self._camera)
         self._memory = replace(self._memory, tracker=None, gate=None, signals=(), recent=(), reported=())
         return parcels
 
@@ -196,7 +196,7 @@ class CameraStage:
             self._memory = replace(self._memory, reported=(*self._memory.reported, known))
             return
         due_at = max(finding.occurred_at + timedelta(seconds=self._evidence.after_s), scene.now)
-        pending = Pending(finding=finding, found_at=scene.now, due_at=due_at, track=track)
+        pending = PendingFinding(finding=finding, found_at=scene.now, due_at=due_at, track=track)
         self._memory = replace(self._memory, reported=(*self._memory.reported, known), pending=(*self._memory.pending, pending))
 
     def _forget_reported(self, tracks: Sequence[Track]) -> None:
@@ -205,7 +205,7 @@ class CameraStage:
         open_ |= {track.id for track in self._tracker.state.tracks}
         self._memory = replace(self._memory, reported=tuple(known for known in self._memory.reported if known[1] in open_))
 
-    def _complete(self, now: datetime | None) -> tuple[Parcel, ...]:
+    def _complete(self, now: datetime | None) -> tuple[ViolationMessage, ...]:
         """Parcels of what is due by `now`; of all that is pending if that is None."""
         due = tuple(each for each in self._memory.pending if now is None or each.due_at <= now)
         if not due:

@@ -12,14 +12,14 @@ import msgspec
 from etle.errors import StoreError
 from etle.types import Digest, Finding, RuleName, SignalId, Track, TrackId
 from models.tracking.tracker import TrackerState
-from pipeline.frames.motion_gate import GateState
+from pipeline.frames.motion_gate import MotionGateState
 from pipeline.scene.signals import SignalHistory
 
 VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class PendingFinding:
     """A finding whose pictures are still being gathered; `track` as it is by now."""
 
     finding: Finding
@@ -29,7 +29,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class StageState:
     version: int = VERSION
     made_by: Digest
     """Digest of the code, models and configuration: another stage's memory is of no use."""
@@ -38,30 +38,30 @@ class Memory:
     """The last sequence that went through; -1 before the first."""
     last_at: datetime | None = None
     tracker: TrackerState | None = None
-    gate: GateState | None = None
+    gate: MotionGateState | None = None
     signals: tuple[tuple[SignalId, SignalHistory], ...] = ()
     recent: tuple[Track, ...] = ()
     """Tracks that ended a short while ago: whose plate is it that hangs between two vehicles?"""
     reported: tuple[tuple[RuleName, TrackId], ...] = ()
-    pending: tuple[Pending, ...] = ()
+    pending: tuple[PendingFinding, ...] = ()
     finished: bool = False
     """The source came to its end, and nothing is pending."""
 
-    def without(self, done: tuple[Pending, ...]) -> "Memory":
+    def without(self, done: tuple[PendingFinding, ...]) -> "StageState":
         return replace(self, pending=tuple(pending for pending in self.pending if pending not in done))
 
 
-def encode(memory: Memory) -> bytes:
+def encode(memory: StageState) -> bytes:
     return msgspec.msgpack.encode(memory)
 
 
-def decode(data: bytes, made_by: Digest) -> Memory | None:
+def decode(data: bytes, made_by: Digest) -> StageState | None:
     """None if another version, configuration or set of models left it. Raises StoreError if it is no memory at all."""
     try:
         head = msgspec.msgpack.decode(data, type=_Head)
         if head.version != VERSION or head.made_by != made_by:
             return None
-        return msgspec.msgpack.decode(data, type=Memory)
+        return msgspec.msgpack.decode(data, type=StageState)
     except msgspec.MsgspecError as error:
         raise StoreError(f"a checkpoint cannot be read: {error}. Start anew with --from-start") from error
 

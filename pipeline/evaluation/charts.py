@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.evaluation.statistics import Bin
+from pipeline.evaluation.statistics import CalibrationBin
 
 _SIDE, _LEFT, _TOP, _BOTTOM = 240, 40, 34, 42
 _MOST_ERROR = 0.1
@@ -10,7 +10,7 @@ _MOST_ERROR = 0.1
 _FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
-def reliability_diagram(bins: Sequence[Bin]) -> str:
+def reliability_diagram(bins: Sequence[CalibrationBin]) -> str:
     """Bars: what share was right, by what was said; a dot where a bin's mean lies; the diagonal is perfect."""
     most = max((bin.n for bin in bins), default=0) or 1
     bars = "".join(_bar(bin, most) for bin in bins if bin.right is not None)
@@ -28,7 +28,7 @@ def coverage_diagram(curve: Sequence[tuple[int, int]], promised: float) -> str:
     return _frame("share of the plates, most probable first", "of these wrong", promise + line, marks)
 
 
-def _bar(bin: Bin, most: int) -> str:
+def _bar(bin: CalibrationBin, most: int) -> str:
     left, width, right = _x(bin.low) + 2, _SIDE / 10 - 4, bin.right or 0.0
     top, ink = _y(right), 0.25 + 0.75 * bin.n / most
     title = f"<title>{bin.low:.0%} to {bin.high:.0%}: {bin.n} plates, {right:.0%} right</title>"

@@ -8,7 +8,7 @@ import cv2
 
 from etle.plates import formatted
 from etle.types import Box, Plate
-from pipeline.evaluation.dataset import TruePicture, TruePlate
+from pipeline.evaluation.dataset import LabelledPhoto, LabelledPlate
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.run import Outcomes, PhotoOutcome, PlateCase
 from pipeline.evaluation.score import false_finds, is_certain
@@ -114,7 +114,7 @@ def _second(cases: Sequence[PlateCase]) -> Iterator[Card]:
             yield _card(case.picture, case.truth, _crop(case.picture, case.truth.box), case.given, wrong)
 
 
-def _second_wrong(truth: TruePlate, plate: Plate) -> str:
+def _second_wrong(truth: LabelledPlate, plate: Plate) -> str:
     wrong = []
     if truth.expiry and plate.expiry != truth.expiry:
         wrong.append(f"expiry {truth.expiry}, read {plate.expiry or 'none'}")
@@ -123,7 +123,7 @@ def _second_wrong(truth: TruePlate, plate: Plate) -> str:
     return "; ".join(wrong)
 
 
-def _card(picture: TruePicture, truth: TruePlate | None, image: "Image", plate: Plate | None, remark: str) -> Card:
+def _card(picture: LabelledPhoto, truth: LabelledPlate | None, image: "Image", plate: Plate | None, remark: str) -> Card:
     row = f", row {truth.row}" if truth else ""
     width = f"{truth.box.width:.0f} px wide" if truth and truth.box else ""
     return Card(
@@ -136,12 +136,12 @@ def _card(picture: TruePicture, truth: TruePlate | None, image: "Image", plate: 
     )
 
 
-def _crop(picture: TruePicture, box: Box | None) -> "Image":
+def _crop(picture: LabelledPhoto, box: Box | None) -> "Image":
     image = load(picture.path)
     return cut_out(image, box, FIRST) if box else image
 
 
-def _around(picture: TruePicture, boxes: Iterable[tuple[Box, tuple[int, int, int]]]) -> "Image":
+def _around(picture: LabelledPhoto, boxes: Iterable[tuple[Box, tuple[int, int, int]]]) -> "Image":
     """What surrounds the first of the boxes, with all of them drawn."""
     image, drawn = load(picture.path), list(boxes)
     box = drawn[0][0]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etle.protocols import PlateFinder, PlateReader, VehicleDetector
+from etle.protocols import PlateDetector, PlateReader, VehicleDetector
 from etle.types import Detection, PlateBox, PlateRead
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class MeteredDetector:
             return self._detector.detect(images)
 
 
-class MeteredFinder:
-    def __init__(self, finder: PlateFinder) -> None:
+class MeteredPlateDetector:
+    def __init__(self, finder: PlateDetector) -> None:
         self.name, self.digest = finder.name, finder.digest
         self._finder = finder
         self.whole, self.vehicles = Meter(), Meter()
@@ -83,7 +83,9 @@ class MeteredReader:
             return self._reader.read(crops)
 
 
-def costs_of(detector: MeteredDetector, finder: MeteredFinder, readers: Sequence[MeteredReader], *, photos: int, plates: int) -> Costs:
+def costs_of(
+    detector: MeteredDetector, finder: MeteredPlateDetector, readers: Sequence[MeteredReader], *, photos: int, plates: int
+) -> Costs:
     """`photos` that were searched, and `plates` that were read, found or given."""
     found = Meter(finder.whole.spent_s + finder.vehicles.spent_s, finder.whole.pictures + finder.vehicles.pictures)
     of_vehicle = finder.vehicles.ms_over(finder.vehicles.pictures)

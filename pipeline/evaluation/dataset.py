@@ -26,7 +26,7 @@ _MOST_TOLD = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TruePlate:
+class LabelledPlate:
     """One row. None means unknown: a blank text counts for finding only, a row without a box for neither."""
 
     row: int
@@ -39,25 +39,25 @@ class TruePlate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TruePicture:
+class LabelledPhoto:
     name: str
     """As the table calls it."""
     path: Path
-    plates: tuple[TruePlate, ...]
+    plates: tuple[LabelledPlate, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Truth:
+class Dataset:
     """None for a table that is not there."""
 
-    photos: tuple[TruePicture, ...] | None
-    crops: tuple[TruePicture, ...] | None
-    foreign: tuple[TruePicture, ...] | None
+    photos: tuple[LabelledPhoto, ...] | None
+    crops: tuple[LabelledPhoto, ...] | None
+    foreign: tuple[LabelledPhoto, ...] | None
     remarks: tuple[str, ...]
     """What was left out of the reckoning, and why."""
 
 
-def load_truth(folder: Path, limit: int | None = None) -> Truth:
+def load_truth(folder: Path, limit: int | None = None) -> Dataset:
     """`limit`: so many pictures of each table, spread evenly. Raises ConfigError, which names every row that is wrong."""
     if not any((folder / name).is_file() for name in _NEEDED):
         raise ConfigError(f"{folder} holds none of {', '.join(_NEEDED)}: one of them is needed (see docs/evaluating.md)")
@@ -67,7 +67,7 @@ def load_truth(folder: Path, limit: int | None = None) -> Truth:
     if problems:
         more = [f"... and {len(problems) - _MOST_TOLD} more"] if len(problems) > _MOST_TOLD else []
         raise ConfigError("\n  ".join([f"{folder} cannot be evaluated:", *problems[:_MOST_TOLD], *more]))
-    return Truth(photos=photos, crops=crops, foreign=foreign, remarks=tuple(remarks))
+    return Dataset(photos=photos, crops=crops, foreign=foreign, remarks=tuple(remarks))
 
 
 def spread(things: Sequence[T], limit: int | None) -> tuple[T, ...]:
@@ -77,17 +77,17 @@ def spread(things: Sequence[T], limit: int | None) -> tuple[T, ...]:
     return tuple(things[i * len(things) // limit] for i in range(limit))
 
 
-def _pictures(folder: Path, table: str, limit: int | None, remarks: list[str], problems: list[str]) -> tuple[TruePicture, ...] | None:
+def _pictures(folder: Path, table: str, limit: int | None, remarks: list[str], problems: list[str]) -> tuple[LabelledPhoto, ...] | None:
     if not (folder / table).is_file():
         remarks.append(f"{table} is not there: what it would tell is left out")
         return None
-    of_file: dict[str, list[TruePlate]] = {}
+    of_file: dict[str, list[LabelledPlate]] = {}
     for row, fields in _rows(folder / table):
         try:
             of_file.setdefault(_file(fields), []).append(_plate(row, fields, table, remarks))
         except ValueError as error:
             problems.append(f"{table} row {row}: {error}")
-    pictures = [TruePicture(name=name, path=folder / name, plates=tuple(plates)) for name, plates in of_file.items()]
+    pictures = [LabelledPhoto(name=name, path=folder / name, plates=tuple(plates)) for name, plates in of_file.items()]
     for picture in pictures:
         problems += [f"{table} {problem}" for problem in _doubles(picture, table)]
     return tuple(_looked_at(picture, table, problems) for picture in spread(pictures, limit))
@@ -113,7 +113,7 @@ def _file(fields: Mapping[str, str]) -> str:
     return fields["file"]
 
 
-def _plate(row: int, fields: Mapping[str, str], table: str, remarks: list[str]) -> TruePlate:
+def _plate(row: int, fields: Mapping[str, str], table: str, remarks: list[str]) -> LabelledPlate:
     def unless(known: bool, key: str, what: str) -> None:
         if fields.get(key) and not known:
             remarks.append(f"{table} row {row}: {key} {fields[key]!r} is {what}: counted as blank")
@@ -126,7 +126,7 @@ def _plate(row: int, fields: Mapping[str, str], table: str, remarks: list[str]) 
     unless(text is not None, "plate_text", "not letters and digits alone")
     unless(colour is not None, "plate_colour", "none that a plate can have")
     unless(expiry is not None, "expiry", "no month and year")
-    return TruePlate(
+    return LabelledPlate(
         row=row,
         text=text,
         box=_box(fields),
@@ -167,7 +167,7 @@ def _box(fields: Mapping[str, str]) -> Box | None:
     return box
 
 
-def _doubles(picture: TruePicture, table: str) -> Iterator[str]:
+def _doubles(picture: LabelledPhoto, table: str) -> Iterator[str]:
     seen: dict[object, int] = {}
     for plate in picture.plates:
         what = None if table == CROPS else plate.box or plate.text
@@ -176,7 +176,7 @@ def _doubles(picture: TruePicture, table: str) -> Iterator[str]:
         seen.setdefault(what, plate.row)
 
 
-def _looked_at(picture: TruePicture, table: str, problems: list[str]) -> TruePicture:
+def _looked_at(picture: LabelledPhoto, table: str, problems: list[str]) -> LabelledPhoto:
     """With boxes that end in the picture."""
     boxes = [plate.box for plate in picture.plates]
     outcome = broken_or_box_outside(picture.path, boxes)

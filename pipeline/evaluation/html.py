@@ -10,7 +10,7 @@ from pipeline.evaluation.cards import card
 from pipeline.evaluation.charts import coverage_diagram, reliability_diagram
 from pipeline.evaluation.contact_sheet import Sheet
 from pipeline.evaluation.report import Report, cost_ratio
-from pipeline.evaluation.score import PROMISED_ERROR, Score
+from pipeline.evaluation.score import PROMISED_ERROR, PlateScore
 from pipeline.evaluation.statistics import Share
 
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -64,7 +64,7 @@ def _tile(what: str, share: Share | None) -> str:
     return _figure(what, percent(share.value), f"{share.right} of {share.of}; 95 %: {100 * low:.1f} to {100 * high:.1f}")
 
 
-def _certain(score: Score, what: str) -> str:
+def _certain(score: PlateScore, what: str) -> str:
     wrong = score.certain_wrong
     most = f"; 95 %: at most {percent(wrong.interval[1])}" if wrong.interval else ""
     return _figure(
@@ -88,7 +88,7 @@ def _diagrams(report: Report) -> Iterator[str]:
             yield _panel(f"{what}: error and coverage", coverage_diagram(score.curve, PROMISED_ERROR))
 
 
-def _splits(splits: Mapping[str, Mapping[str, Score]]) -> str:
+def _splits(splits: Mapping[str, Mapping[str, PlateScore]]) -> str:
     rows: list[str] = []
     for name, groups in splits.items():
         if not groups:
@@ -97,7 +97,7 @@ def _splits(splits: Mapping[str, Mapping[str, Score]]) -> str:
     return _table(("", "plates", "found", "read", "end to end", "at 1 % error"), rows)
 
 
-def _groups(groups: Mapping[str, Score]) -> Iterator[str]:
+def _groups(groups: Mapping[str, PlateScore]) -> Iterator[str]:
     for value, score in groups.items():
         shares = (score.found.value, score.exact.value, score.end_to_end.value, score.coverage)
         yield _row(value, str(max(score.found.of, score.exact.of)), *(percent(share) for share in shares))

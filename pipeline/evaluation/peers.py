@@ -8,19 +8,19 @@ from models.plates.readers.baselines import PlainReader
 from pipeline.evaluation.costs import Meter
 from pipeline.evaluation.dataset import spread
 from pipeline.evaluation.pictures import load
-from pipeline.evaluation.run import Outcomes, PlateCase, Progress
+from pipeline.evaluation.run import Outcomes, PlateCase, ProgressCallback
 from pipeline.evaluation.statistics import Share
 from pipeline.evaluation.tracks import TrackCost
-from pipeline.plates.crops import Cut, cut_out
+from pipeline.plates.crops import Margin, cut_out
 
 if TYPE_CHECKING:
     from etle.types import Image
 
-_RIM = Cut(0.04, 0.04)
+_RIM = Margin(0.04, 0.04)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
+class PeerReader:
     """`given` and `crops` are what it read right, in boxes of photos and of `plate_crops.csv`."""
 
     name: str
@@ -33,40 +33,42 @@ class Peer:
 class Comparison:
     """Ours and theirs, on the same plates."""
 
-    ours: Peer
-    others: tuple[Peer, ...]
+    ours: PeerReader
+    others: tuple[PeerReader, ...]
     track: TrackCost | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class PeerSample:
     """Plates of photos, and crops, that all are shown."""
 
     given: tuple[PlateCase, ...]
     crops: tuple[PlateCase, ...]
 
 
-def sample(outcomes: Outcomes, most: int) -> Sample:
+def sample(outcomes: Outcomes, most: int) -> PeerSample:
     """At most so many of each, spread evenly."""
-    return Sample(
+    return PeerSample(
         given=spread([case for photo in outcomes.photos or () for case in photo.cases if case.given], most),
         crops=spread([case for case in outcomes.crops or () if case.given], most),
     )
 
 
-def compare(plates: Sample, peers: Sequence[PlainReader], ours_ms: float | None, track: TrackCost | None, progress: Progress) -> Comparison:
+def compare(
+    plates: PeerSample, peers: Sequence[PlainReader], ours_ms: float | None, track: TrackCost | None, progress: ProgressCallback
+) -> Comparison:
     """`ours_ms`: CPU-ms of all our readers on one plate."""
     given, crops = plates.given, plates.crops
-    ours = Peer(name="etle", given=_right(given), crops=_right(crops), cpu_ms=ours_ms)
+    ours = PeerReader(name="etle", given=_right(given), crops=_right(crops), cpu_ms=ours_ms)
     return Comparison(ours=ours, others=tuple(_of(peer, given, crops, progress) for peer in peers), track=track)
 
 
-def _of(peer: PlainReader, given: Sequence[PlateCase], crops: Sequence[PlateCase], progress: Progress) -> Peer:
+def _of(peer: PlainReader, given: Sequence[PlateCase], crops: Sequence[PlateCase], progress: ProgressCallback) -> PeerReader:
     meter = Meter()
     if first := next(iter((*given, *crops)), None):
         peer.text_of(crop_of(first))  # the first call opens things
     rights = [_reads_right(peer, case, meter) for case in progress((*given, *crops), peer.name)]
-    return Peer(
+    return PeerReader(
         name=peer.name,
         given=Share(sum(rights[: len(given)]), len(given)),
         crops=Share(sum(rights[len(given) :]), len(crops)),

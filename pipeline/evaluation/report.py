@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from etle.types import Digest
-from models.plates.readers.baselines import EasyOcrAsItComes
+from models.plates.readers.baselines import EasyOcrBaseline
 from pipeline.evaluation.costs import Costs
-from pipeline.evaluation.peers import Comparison, Peer
+from pipeline.evaluation.peers import Comparison, PeerReader
 from pipeline.evaluation.run import Outcomes
-from pipeline.evaluation.score import Foreign, Score, foreign, precision, score, split
+from pipeline.evaluation.score import ForeignScore, PlateScore, foreign, precision, score, split
 from pipeline.evaluation.statistics import Share
 
 
@@ -20,11 +20,11 @@ class Report:
     photos: int | None
     unboxed: int
     precision: Share | None
-    plates: Score | None
-    splits: Mapping[str, Mapping[str, Score]]
-    crops: Score | None
-    crop_splits: Mapping[str, Mapping[str, Score]]
-    foreign: Foreign | None
+    plates: PlateScore | None
+    splits: Mapping[str, Mapping[str, PlateScore]]
+    crops: PlateScore | None
+    crop_splits: Mapping[str, Mapping[str, PlateScore]]
+    foreign: ForeignScore | None
     costs: Costs
     peers: Comparison | None
     engines: tuple[tuple[str, Digest], ...]
@@ -81,7 +81,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _score(score: Score) -> dict[str, Any]:
+def _score(score: PlateScore) -> dict[str, Any]:
     return {
         "finder_recall": score.found.value,
         "reader_exact": score.exact.value,
@@ -97,7 +97,7 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def _certain(score: Score) -> dict[str, Any]:
+def _certain(score: PlateScore) -> dict[str, Any]:
     wrong = score.certain_wrong
     return {
         "n": wrong.of,
@@ -108,7 +108,7 @@ def _certain(score: Score) -> dict[str, Any]:
     }
 
 
-def _calibration(score: Score) -> dict[str, Any]:
+def _calibration(score: PlateScore) -> dict[str, Any]:
     return {"error": score.calibration_error, "bins": [asdict(bin) for bin in score.bins]}
 
 
@@ -141,14 +141,14 @@ def _intervals(report: Report) -> dict[str, Any]:
     return {name: share.interval if share else None for name, share in shares.items()}
 
 
-def _splits(splits: Mapping[str, Mapping[str, Score]]) -> dict[str, Any]:
+def _splits(splits: Mapping[str, Mapping[str, PlateScore]]) -> dict[str, Any]:
     return {name: {value: _score(score) for value, score in groups.items()} for name, groups in splits.items()}
 
 
 def cost_ratio(report: Report) -> float | None:
     """The plate of one vehicle, finder and readers over its track, against one EasyOCR read of one crop, in the same run."""
     peers = report.peers
-    easyocr = next((peer.cpu_ms for peer in (peers.others if peers else ()) if peer.name == EasyOcrAsItComes.name), None)
+    easyocr = next((peer.cpu_ms for peer in (peers.others if peers else ()) if peer.name == EasyOcrBaseline.name), None)
     return peers.track.models_cpu_ms / easyocr if peers and peers.track and easyocr else None
 
 
@@ -160,7 +160,7 @@ def _peers(peers: Comparison) -> dict[str, Any]:
     return {peer.name: _peer(peer) for peer in (peers.ours, *peers.others)}
 
 
-def _peer(peer: Peer) -> dict[str, Any]:
+def _peer(peer: PeerReader) -> dict[str, Any]:
     return {
         "n": peer.given.of,
         "reader_exact": peer.given.value,

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from etle.geometry import overlap
-from etle.protocols import PlateFinder, PlateReader, VehicleDetector
+from etle.protocols import PlateDetector, PlateReader, VehicleDetector
 from etle.types import Plate
-from pipeline.evaluation.dataset import TruePicture, TruePlate, Truth
+from pipeline.evaluation.dataset import Dataset, LabelledPhoto, LabelledPlate
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.statistics import matched
-from pipeline.plates.photo import PhotoPlate, read_box, read_crop, read_photo
+from pipeline.plates.photo import PlateInPhoto, read_box, read_crop, read_photo
 
 FOUND_FROM = 0.5
 """Overlap (intersection over union) from which a plate counts as found."""
@@ -21,7 +21,7 @@ READ_FROM = 0.3
 T = TypeVar("T")
 
 
-class Progress(Protocol):
+class ProgressCallback(Protocol):
     def __call__(self, things: Sequence[T], what: str) -> Iterable[T]:
         """The same things one by one, while a person is told how far it is."""
         ...
@@ -31,11 +31,11 @@ class Progress(Protocol):
 class PlateCase:
     """One true plate and what became of it."""
 
-    picture: TruePicture
-    truth: TruePlate
+    picture: LabelledPhoto
+    truth: LabelledPlate
     given: Plate | None
     """Read in its true box or on its crop; None where there is no box, or no text to hold it against."""
-    found: PhotoPlate | None
+    found: PlateInPhoto | None
     """What the finder found in its place, from an overlap of `READ_FROM`."""
     overlap: float = 0.0
 
@@ -54,10 +54,10 @@ class PlateCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoOutcome:
-    picture: TruePicture
+    picture: LabelledPhoto
     cases: tuple[PlateCase, ...]
-    found: tuple[PhotoPlate, ...]
-    strangers: tuple[PhotoPlate, ...]
+    found: tuple[PlateInPhoto, ...]
+    strangers: tuple[PlateInPhoto, ...]
     """Found where no true plate is, from an overlap of `FOUND_FROM`."""
 
 
@@ -83,19 +83,19 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watchers:
+class EvaluatedEngines:
     """Who looks. `at`: the day on which the plates count as seen."""
 
     detector: VehicleDetector
-    finder: PlateFinder
+    finder: PlateDetector
     readers: Sequence[PlateReader]
     at: datetime
 
 
-def look(truth: Truth, watchers: Watchers, progress: Progress) -> Outcomes:
+def look(truth: Dataset, watchers: EvaluatedEngines, progress: ProgressCallback) -> Outcomes:
     """Raises InferenceError, and SourceError where a picture has gone."""
 
-    def photos(pictures: Sequence[TruePicture], what: str, *, foreign: bool) -> tuple[PhotoOutcome, ...]:
+    def photos(pictures: Sequence[LabelledPhoto], what: str, *, foreign: bool) -> tuple[PhotoOutcome, ...]:
         return tuple(_photo(picture, watchers, foreign=foreign) for picture in progress(pictures, what))
 
     return Outcomes(
@@ -105,7 +105,7 @@ def look(truth: Truth, watchers: Watchers, progress: Progress) -> Outcomes:
     )
 
 
-def _photo(picture: TruePicture, by: Watchers, *, foreign: bool) -> PhotoOutcome:
+def _photo(picture: LabelledPhoto, by: EvaluatedEngines, *, foreign: bool) -> PhotoOutcome:
     """A foreign plate's own text does not matter: whatever is read there is wrong."""
     image = load(picture.path)
     found = read_photo(image, by.detector, by.finder, by.readers, by.at)
@@ -126,7 +126,7 @@ def _photo(picture: TruePicture, by: Watchers, *, foreign: bool) -> PhotoOutcome
     return PhotoOutcome(picture=picture, cases=cases, found=found, strangers=tuple(plate for plate in found if plate not in known))
 
 
-def _crop(picture: TruePicture, by: Watchers) -> PlateCase:
+def _crop(picture: LabelledPhoto, by: EvaluatedEngines) -> PlateCase:
     truth = picture.plates[0]
     given = read_crop(load(picture.path), by.readers, by.at) if truth.text else None
     return PlateCase(picture=picture, truth=truth, given=given, found=None)

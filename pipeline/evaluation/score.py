@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 from etle.types import Certainty, Plate, PlateColour
 from pipeline.evaluation.run import PhotoOutcome, PlateCase
-from pipeline.evaluation.statistics import Bin, Share, calibration_error, character_accuracy, coverage_at, error_curve, reliability
+from pipeline.evaluation.statistics import (
+    CalibrationBin,
+    Share,
+    calibration_error,
+    character_accuracy,
+    coverage_at,
+    error_curve,
+    reliability,
+)
 
 PROMISED_ERROR = 0.01
 SIZES_PX = (40, 60, 90, 140, 240)
@@ -13,7 +21,7 @@ SIZES_PX = (40, 60, 90, 140, 240)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class PlateScore:
     found: Share
     """Of the plates with a box, those that were found."""
     exact: Share
@@ -27,7 +35,7 @@ class Score:
     """Right ones of those that a reviewer is told to be certain."""
     curve: tuple[tuple[int, int], ...]
     """How many plates a threshold lets through, and how many of these are wrong."""
-    bins: tuple[Bin, ...]
+    bins: tuple[CalibrationBin, ...]
 
     @property
     def certain_wrong(self) -> Share:
@@ -43,7 +51,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
+class ForeignScore:
     """How often a foreign plate came out as an Indonesian one, in photos (searched) and in their given boxes."""
 
     photos: int
@@ -56,14 +64,14 @@ class Foreign:
     """Photos in which either came out as certain."""
 
 
-def score(cases: Sequence[PlateCase]) -> Score:
+def score(cases: Sequence[PlateCase]) -> PlateScore:
     boxed = [case for case in cases if case.truth.box]
     read = [(case, case.given) for case in cases if case.given and case.truth.text]
     reads = [(given.probability, case.right_given) for case, given in read]
     coloured = [given.colour is case.truth.colour for case, given in read if case.truth.colour]
     expiring = [given.expiry == case.truth.expiry for case, given in read if case.truth.expiry]
     certain = [case.right_given for case, given in read if given.certainty is Certainty.CERTAIN]
-    return Score(
+    return PlateScore(
         found=_share(case.was_found for case in boxed),
         exact=_share(case.right_given for case, _ in read),
         end_to_end=_share(case.right_end_to_end for case in boxed if case.truth.text),
@@ -76,7 +84,7 @@ def score(cases: Sequence[PlateCase]) -> Score:
     )
 
 
-def split(cases: Sequence[PlateCase]) -> dict[str, dict[str, Score]]:
+def split(cases: Sequence[PlateCase]) -> dict[str, dict[str, PlateScore]]:
     """By what is known of a plate, then by its value; those with most plates first."""
     return {name: _by(key, cases) for name, key in KEYS.items()}
 
@@ -93,11 +101,11 @@ def false_finds(photo: PhotoOutcome) -> int:
     return max(0, len(photo.strangers) - unboxed)
 
 
-def foreign(photos: Sequence[PhotoOutcome]) -> Foreign:
+def foreign(photos: Sequence[PhotoOutcome]) -> ForeignScore:
     found = [[plate.plate for plate in photo.found] for photo in photos]
     given = [[case.given for case in photo.cases if case.given] for photo in photos]
     boxes = [plate for plates in given for plate in plates]
-    return Foreign(
+    return ForeignScore(
         photos=len(photos),
         boxes=len(boxes),
         photos_certain=sum(any(is_certain(plate) for plate in plates) for plates in found),
@@ -117,7 +125,7 @@ def _share(rights: Iterable[bool]) -> Share:
     return Share(sum(told), len(told))
 
 
-def _by(key: Callable[[PlateCase], str | None], cases: Sequence[PlateCase]) -> dict[str, Score]:
+def _by(key: Callable[[PlateCase], str | None], cases: Sequence[PlateCase]) -> dict[str, PlateScore]:
     groups: dict[str, list[PlateCase]] = {}
     for case in cases:
         name = key(case)

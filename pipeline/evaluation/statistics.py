@@ -34,7 +34,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
+class CalibrationBin:
     """Plates whose probability lies from `low` up to `high` (the last bin includes 1)."""
 
     low: float
@@ -73,12 +73,12 @@ def coverage_at(error: float, curve: Sequence[tuple[int, int]]) -> float | None:
     return max(kept, default=0) / curve[-1][0] if curve else None
 
 
-def reliability(reads: Sequence[tuple[float, bool]]) -> tuple[Bin, ...]:
+def reliability(reads: Sequence[tuple[float, bool]]) -> tuple[CalibrationBin, ...]:
     members: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
     for probability, right in reads:
         members[min(BINS - 1, int(probability * BINS))].append((probability, right))
     return tuple(
-        Bin(
+        CalibrationBin(
             low=i / BINS,
             high=(i + 1) / BINS,
             n=len(inside),
@@ -89,7 +89,7 @@ def reliability(reads: Sequence[tuple[float, bool]]) -> tuple[Bin, ...]:
     )
 
 
-def calibration_error(bins: Sequence[Bin]) -> float | None:
+def calibration_error(bins: Sequence[CalibrationBin]) -> float | None:
     """Mean distance between what was said and what was right, weighted by how often it was said (ECE)."""
     total = sum(bin.n for bin in bins)
     gaps = (bin.n * abs(bin.probability - bin.right) for bin in bins if bin.probability is not None and bin.right is not None)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from etle.geometry import within
 from etle.protocols import VehicleDetector
 from etle.types import CameraId, Detection, Frame, Sighting, Track, TrackId, digest_of
-from pipeline.evaluation.costs import MeteredFinder, MeteredReader
+from pipeline.evaluation.costs import MeteredPlateDetector, MeteredReader
 from pipeline.evaluation.pictures import load
-from pipeline.evaluation.run import PlateCase, Progress
-from pipeline.frames.buffer import FrameRing
+from pipeline.evaluation.run import PlateCase, ProgressCallback
+from pipeline.frames.buffer import FrameBuffer
 from pipeline.plates.search import PlateSearch
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Spent:
 
 
 def track_cost(
-    cases: Sequence[PlateCase], detector: VehicleDetector, search: PlateSearch, at: datetime, progress: Progress
+    cases: Sequence[PlateCase], detector: VehicleDetector, search: PlateSearch, at: datetime, progress: ProgressCallback
 ) -> TrackCost | None:
     """None if the detector sees no vehicle around any of the plates."""
     spent = [each for case in progress(cases, "vehicles' tracks") if (each := _spent(case, detector, search, at))]
@@ -66,7 +66,7 @@ def _spent(case: PlateCase, detector: VehicleDetector, search: PlateSearch, at: 
     if vehicle is None:
         return None
     track, ring = _parked(vehicle, image, case.picture.path.read_bytes(), at)
-    finder, readers = MeteredFinder(search.finder), tuple(MeteredReader(reader) for reader in search.readers)
+    finder, readers = MeteredPlateDetector(search.finder), tuple(MeteredReader(reader) for reader in search.readers)
     arbiter = MeteredReader(search.arbiter) if search.arbiter else None
     since = time.process_time()
     plate = PlateSearch(finder, readers, search.limit, arbiter).plate_of(track, (), ring, at)
@@ -82,8 +82,8 @@ def _vehicle(case: PlateCase, seen: Sequence[Detection]) -> Detection | None:
     return min(around, key=lambda vehicle: vehicle.box.area, default=None)
 
 
-def _parked(vehicle: Detection, image: "Image", data: bytes, at: datetime) -> tuple[Track, FrameRing]:
-    ring = FrameRing(keep_s=(2 * _FRAMES * _APART).total_seconds())
+def _parked(vehicle: Detection, image: "Image", data: bytes, at: datetime) -> tuple[Track, FrameBuffer]:
+    ring = FrameBuffer(keep_s=(2 * _FRAMES * _APART).total_seconds())
     sightings = []
     for number in range(_FRAMES):
         seen_at = at + number * _APART

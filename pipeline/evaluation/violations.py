@@ -43,7 +43,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class ViolationScore:
     """`found` are those that happened, whether or not their plate was read right; precision and recall ask for the plate too."""
 
     found: tuple[Match, ...]
@@ -109,7 +109,7 @@ def _hidden_s(frames: Sequence[dict[str, Any]], vehicle: str, at_s: float) -> fl
     return float(longest * (frames[1]["t_s"] - frames[0]["t_s"]))
 
 
-def score(violations: Sequence[Violation], truth: Sequence[TrueViolation]) -> Score:
+def score(violations: Sequence[Violation], truth: Sequence[TrueViolation]) -> ViolationScore:
     """Each true violation is matched with one of the same camera, rule and time; of several with that of its plate, then the nearest."""
     pairs = sorted(
         (
@@ -123,14 +123,14 @@ def score(violations: Sequence[Violation], truth: Sequence[TrueViolation]) -> Sc
     for _, _, n, m in pairs:
         if n not in of_truth and m not in of_truth.values():
             of_truth[n] = m
-    return Score(
+    return ViolationScore(
         found=tuple(Match(truth=truth[n], found=violations[m]) for n, m in sorted(of_truth.items())),
         missed=tuple(t for n, t in enumerate(truth) if n not in of_truth),
         false=tuple(v for m, v in enumerate(violations) if m not in of_truth.values()),
     )
 
 
-def as_json(score: Score) -> dict[str, Any]:
+def as_json(score: ViolationScore) -> dict[str, Any]:
     return {
         "precision": score.precision,
         "recall": score.recall,

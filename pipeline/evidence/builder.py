@@ -15,7 +15,6 @@ from etle.types import (
     EvidenceRole,
     Finding,
     Frame,
-    Parcel,
     Plate,
     PlateSighting,
     Provenance,
@@ -23,10 +22,11 @@ from etle.types import (
     Track,
     Violation,
     ViolationId,
+    ViolationMessage,
 )
-from pipeline.detect.state import Pending
-from pipeline.frames.buffer import FrameRing
-from pipeline.frames.clip import Film
+from pipeline.detect.state import PendingFinding
+from pipeline.frames.buffer import FrameBuffer
+from pipeline.frames.clip import ClipRecorder
 from pipeline.plates.search import PlateSearch
 from pipeline.scene.scene import Rule
 from pipeline.scene.signals import SignalHistory
@@ -38,19 +38,19 @@ _APART: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class EvidenceBuilder:
     """Makes parcels of one camera's findings."""
 
     site: config.Site
-    camera: config.Camera
+    camera: config.CameraSettings
     law: Law
     plates: PlateSearch
-    film: Film
+    film: ClipRecorder
     provenance: Provenance
 
     def parcel(
-        self, pending: Pending, rule: Rule, frames: FrameRing, others: Sequence[Track], signal: SignalHistory | None
-    ) -> Parcel | None:
+        self, pending: PendingFinding, rule: Rule, frames: FrameBuffer, others: Sequence[Track], signal: SignalHistory | None
+    ) -> ViolationMessage | None:
         """None if the frames around the moment are not there any more: without pictures there is no violation."""
         finding, track = pending.finding, pending.track
         shown = pictured(track, finding.occurred_at, pending.found_at, frames)
@@ -81,10 +81,10 @@ class Gathering:
             drawing=rule.drawing(),
             provenance=self.provenance,
         )
-        return Parcel(violation=violation, files=(*originals, film))
+        return ViolationMessage(violation=violation, files=(*originals, film))
 
     def _pictures(
-        self, shown: Sequence[tuple[EvidenceRole, Sighting]], plate: Plate, track: Track, frames: FrameRing
+        self, shown: Sequence[tuple[EvidenceRole, Sighting]], plate: Plate, track: Track, frames: FrameBuffer
     ) -> tuple[tuple[EvidencePicture, ...], tuple[EvidenceFile, ...]]:
         plates = {sighting.sequence: sighting.plate.box for sighting in plate.sightings}
         best = clearest(plate)
@@ -105,7 +105,7 @@ def violation_id(site: str, camera: str, finding: Finding) -> ViolationId:
 
 
 def pictured(
-    track: Track, occurred_at: datetime, found_at: datetime, frames: FrameRing
+    track: Track, occurred_at: datetime, found_at: datetime, frames: FrameBuffer
 ) -> tuple[tuple[EvidenceRole, Sighting], ...] | None:
     """The sightings that tell the story: a second before, at the moment, and when it was complete; None if the moment is not there.
 
@@ -135,7 +135,7 @@ def _nearest(sightings: Sequence[Sighting], at: datetime) -> Sighting:
     return min(sightings, key=lambda sighting: abs(sighting.captured_at - at))
 
 
-def _there(frames: FrameRing, sighting: Sighting) -> Frame:
+def _there(frames: FrameBuffer, sighting: Sighting) -> Frame:
     frame = frames.get(sighting.sequence)
     assert frame is not None, "only sightings whose frame is there are chosen"
     return frame

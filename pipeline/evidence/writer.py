@@ -8,7 +8,7 @@ from typing import Protocol
 
 from etle.errors import EvidenceCorrupt
 from etle.protocols import CaseStore, EvidenceStore
-from etle.types import EvidenceFile, Parcel, Violation, digest_of
+from etle.types import EvidenceFile, Violation, ViolationMessage, digest_of
 
 
 class ManifestMaker(Protocol):
@@ -25,7 +25,7 @@ class Writer:
         self._evidence = evidence
         self._manifest = manifest
 
-    def put(self, parcel: Parcel) -> bool:
+    def put(self, parcel: ViolationMessage) -> bool:
         """Raises EvidenceCorrupt if a file is not what its name says, or one that the violation names is not in the parcel."""
         violation = parcel.violation
         if self._cases.case(violation.id) is not None:
@@ -37,7 +37,7 @@ class Writer:
         return self._cases.add(violation, files)
 
 
-def check_files(parcel: Parcel) -> None:
+def check_files(parcel: ViolationMessage) -> None:
     violation = parcel.violation
     for file in parcel.files:
         if digest_of(file.data) != file.sha256:

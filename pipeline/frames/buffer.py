@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from etle.types import Frame
 
 
-class FrameRing:
+class FrameBuffer:
     """Frames in the order they came; what is older than `keep_s` before the newest is forgotten, unless told to stay."""
 
     def __init__(self, keep_s: float) -> None:

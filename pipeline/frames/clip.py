@@ -24,7 +24,7 @@ _SLACK_S: Final = 2.0
 
 
 @dataclass(slots=True)
-class Film:
+class ClipRecorder:
     """`span_s` of pictures at most `width` wide: at 10 frames a second and 960 x 540 some 120 MB a camera."""
 
     span_s: float

@@ -30,7 +30,7 @@ _LOOK_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateState:
+class MotionGateState:
     """The small picture that was last looked at, row by row, and when."""
 
     looked_at: datetime
@@ -38,10 +38,10 @@ class GateState:
     grey: bytes
 
 
-class Gate:
+class MotionGate:
     """Says whether a picture needs the detector."""
 
-    def __init__(self, camera: config.Camera, state: GateState | None = None) -> None:
+    def __init__(self, camera: config.CameraSettings, state: MotionGateState | None = None) -> None:
         self._mask = _mask(camera)
         self.state = state
 
@@ -53,7 +53,7 @@ class Gate:
             then = np.frombuffer(before.grey, np.uint8).reshape(small.shape)
             if int((cv2.absdiff(small, then) > _CHANGED).sum()) < _PIXELS:
                 return False
-        self.state = GateState(looked_at=captured_at, height=len(small), grey=small.tobytes())
+        self.state = MotionGateState(looked_at=captured_at, height=len(small), grey=small.tobytes())
         return True
 
     def _small(self, image: "Image") -> "NDArray[np.uint8]":
@@ -65,7 +65,7 @@ class Gate:
         return small
 
 
-def _mask(camera: config.Camera) -> "NDArray[np.uint8] | None":
+def _mask(camera: config.CameraSettings) -> "NDArray[np.uint8] | None":
     """Where motion counts; None where no lane is drawn: everywhere."""
     if not camera.lanes:
         return None

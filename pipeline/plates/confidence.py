@@ -21,7 +21,7 @@ _FARTHEST = 14.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
+class ConfidenceFeatures:
     """What speaks for a text and against it."""
 
     margin: float
@@ -36,18 +36,18 @@ class Signs:
     """Of the widest plate seen: log2 of its pixels / 90, between -2 and 1."""
 
 
-class Confidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ConfidenceModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     measured_on: str
     certain_from: float
     coefficients: dict[str, float]
 
-    def probability(self, signs: Signs) -> float:
+    def probability(self, signs: ConfidenceFeatures) -> float:
         """That the whole text is right."""
         logit = self.coefficients["constant"] + sum(self.coefficients[name] * value for name, value in as_numbers(signs).items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-def as_numbers(signs: Signs) -> dict[str, float]:
+def as_numbers(signs: ConfidenceFeatures) -> dict[str, float]:
     return {field.name: getattr(signs, field.name) for field in fields(signs)}
 
 
@@ -58,17 +58,17 @@ def log_odds(probability: float) -> float:
 
 
 @cache
-def shipped_confidence() -> Confidence:
+def shipped_confidence() -> ConfidenceModel:
     return load_confidence(configs_folder() / "plates" / "confidence.yaml")
 
 
-def load_confidence(path: Path) -> Confidence:
+def load_confidence(path: Path) -> ConfidenceModel:
     """Raises ConfigError."""
     try:
-        confidence = msgspec.convert(read_yaml(path), Confidence)
+        confidence = msgspec.convert(read_yaml(path), ConfidenceModel)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error
-    wanted = {"constant", *(field.name for field in fields(Signs))}
+    wanted = {"constant", *(field.name for field in fields(ConfidenceFeatures))}
     if set(confidence.coefficients) != wanted:
         raise ConfigError(f"{path}: coefficients are for {', '.join(sorted(wanted))}; here: {', '.join(sorted(confidence.coefficients))}")
     if not 0 < confidence.certain_from < 1:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from etle.geometry import within
-from etle.protocols import PlateFinder, PlateReader
+from etle.protocols import PlateDetector, PlateReader
 from etle.types import Box, Certainty, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
 from models.tracking.tracker import vehicle_of
-from pipeline.frames.buffer import FrameRing
+from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import decode
-from pipeline.plates.crops import TIGHTER, Cut, Seen, agree, around, at_odds, find_in
+from pipeline.plates.crops import TIGHTER, Margin, PlateCrop, agree, around, at_odds, find_in
 from pipeline.plates.frame_selection import frames_worth_reading, same_view
 from pipeline.plates.voting import vote
 
-_AROUND = Cut(0.08, 0.08)
+_AROUND = Margin(0.08, 0.08)
 """A vehicle's crop takes in so much of its surroundings: detectors cut plates that hang low."""
 _ENOUGH = 6
 """Reads that all agree, even if the vote may not call them certain: an area code that nobody knows stays unknown in every frame."""
@@ -40,17 +40,17 @@ _CLEARLY = 0.35
 class PlateSearch:
     """Finder and readers, and how many frames they may be shown for one vehicle."""
 
-    finder: PlateFinder
+    finder: PlateDetector
     readers: tuple[PlateReader, ...]
     limit: int
     arbiter: PlateReader | None = None
     """Asked once, where the readers are at odds: slow, or too poor to be asked always."""
 
-    def plate_of(self, track: Track, others: Sequence[Track], frames: FrameRing, at: datetime) -> Plate:
+    def plate_of(self, track: Track, others: Sequence[Track], frames: FrameBuffer, at: datetime) -> Plate:
         """What the plate says, by all reads in the frames that are still there. `at`: the moment of the violation."""
         vehicle = vehicle_of(track)
         best = list(self._best_first(track, frames))
-        seen: list[Seen] = []
+        seen: list[PlateCrop] = []
         reads: list[PlateSighting] = []
         for plate in self._plates(best, others):
             seen.append(plate)
@@ -61,14 +61,14 @@ class PlateSearch:
             reads += self._read_again(max(seen, key=lambda plate: plate.plate.box.area), best, reads)
         return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
 
-    def _read_again(self, plate: Seen, best: Sequence[tuple[Sighting, Frame]], reads: Sequence[PlateSighting]) -> list[PlateSighting]:
+    def _read_again(self, plate: PlateCrop, best: Sequence[tuple[Sighting, Frame]], reads: Sequence[PlateSighting]) -> list[PlateSighting]:
         """The plate in a tighter cut, from another frame of the same view if there is one; and by the arbiter if readers stay at odds."""
         again = _in_another_frame(plate, best).reads(self.readers, TIGHTER)
         if self.arbiter and at_odds([*reads, *again]):
             again += plate.reads([self.arbiter])
         return again
 
-    def _plates(self, best: Sequence[tuple[Sighting, Frame]], others: Sequence[Track]) -> Iterator[Seen]:
+    def _plates(self, best: Sequence[tuple[Sighting, Frame]], others: Sequence[Track]) -> Iterator[PlateCrop]:
         """The vehicle's plate in its best frames, once in each view; if its crops show none, in the whole of the first."""
         shown: list[Sighting] = []
         for whole, some in ((False, best), (True, best[:_WHOLE_FRAMES])):
@@ -82,7 +82,7 @@ class PlateSearch:
             if shown:
                 return
 
-    def _best_first(self, track: Track, frames: FrameRing) -> Iterator[tuple[Sighting, Frame]]:
+    def _best_first(self, track: Track, frames: FrameBuffer) -> Iterator[tuple[Sighting, Frame]]:
         """The frames that are worth reading, those with the largest vehicle first."""
         there = tuple(sighting for sighting in track.sightings if frames.get(sighting.sequence))
         if not there:
@@ -96,19 +96,19 @@ class PlateSearch:
             assert frame is not None
             yield sighting, frame
 
-    def _plate(self, sighting: Sighting, frame: Frame, others: Sequence[tuple[Box, VehicleClass]], *, whole: bool) -> Seen | None:
+    def _plate(self, sighting: Sighting, frame: Frame, others: Sequence[tuple[Box, VehicleClass]], *, whole: bool) -> PlateCrop | None:
         image = decode(frame)
         found = self.finder.find([image], whole=True)[0] if whole else find_in(self.finder, image, around(image, sighting.box, _AROUND))
         mine = next((plate for plate in found if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
-        return Seen(image, mine, frame.sequence, frame.captured_at) if mine else None
+        return PlateCrop(image, mine, frame.sequence, frame.captured_at) if mine else None
 
 
-def _in_another_frame(plate: Seen, best: Sequence[tuple[Sighting, Frame]]) -> Seen:
+def _in_another_frame(plate: PlateCrop, best: Sequence[tuple[Sighting, Frame]]) -> PlateCrop:
     """The same plate a while later or earlier, where the vehicle stood; otherwise the same again."""
     here = next(sighting for sighting, _ in best if sighting.sequence == plate.sequence)
     for sighting, frame in best:
         if sighting is not here and same_view(sighting, here):
-            return Seen(decode(frame), plate.plate, frame.sequence, frame.captured_at)
+            return PlateCrop(decode(frame), plate.plate, frame.sequence, frame.captured_at)
     return plate
 
 

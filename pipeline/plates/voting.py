@@ -17,7 +17,7 @@ from datetime import datetime
 from etle.plates import is_plate, notes_on, parse
 from etle.plates.fsm import plate_automaton
 from etle.types import Certainty, CharacterRead, Plate, PlateColour, PlateRead, PlateSighting, VehicleClass
-from pipeline.plates.confidence import Signs, log_odds, shipped_confidence
+from pipeline.plates.confidence import ConfidenceFeatures, log_odds, shipped_confidence
 
 READABLE_FROM = 0.3
 """Below it the best text is wrong more often than right: showing it would lead the reviewer astray."""
@@ -136,7 +136,7 @@ def _ranked(votes: Sequence[Vote]) -> list[tuple[str, float]]:
     return [(best, probability), *((text, min(probability, other * left)) for text, other in shares[1:])]
 
 
-def best_text(sightings: Sequence[PlateSighting]) -> tuple[str, Signs] | None:
+def best_text(sightings: Sequence[PlateSighting]) -> tuple[str, ConfidenceFeatures] | None:
     """The likeliest text of these reads, and what speaks for it; None if nothing was read. For fitting the confidence."""
     votes = _votes([s for s in sightings if s.read.text])
     shares = _shares(votes)
@@ -152,10 +152,10 @@ def _shares(votes: Sequence[Vote]) -> list[tuple[str, float]]:
     return sorted(_softmax(scores).items(), key=lambda item: (-item[1], item[0]))
 
 
-def _signs(votes: Sequence[Vote], text: str, share: float) -> Signs:
+def _signs(votes: Sequence[Vote], text: str, share: float) -> ConfidenceFeatures:
     """What speaks for this text, which has this share of the candidates' probability."""
     weight = sum(v.weight for v in votes)
-    return Signs(
+    return ConfidenceFeatures(
         margin=log_odds(share),
         weakest=log_odds(min(character.probability for character in _characters(votes, text))),
         agreement=sum(v.weight for v in votes if v.read.text == text) / weight,

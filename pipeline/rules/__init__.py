@@ -20,7 +20,7 @@ RULES: Final[Mapping[RuleName, type[RedLight] | type[StopLine] | type[WrongWay]]
 }
 
 
-def build_rules(camera: config.Camera, calibration: Calibration) -> tuple[Rule, ...]:
+def build_rules(camera: config.CameraSettings, calibration: Calibration) -> tuple[Rule, ...]:
     """The rules that watch this camera. Raises ConfigError for an unknown rule, setting, line, lane or signal."""
     return tuple(_build(entry, camera, calibration) for entry in camera.rules)
 
@@ -30,22 +30,22 @@ def schema() -> dict[str, Any]:
     return {"anyOf": [_entry_schema(name) for name in RULES]}
 
 
-def used_signals(camera: config.Camera) -> Sequence[config.SignalHead]:
+def used_signals(camera: config.CameraSettings) -> Sequence[config.SignalHead]:
     """The signals that some rule asks for: the others are not read."""
     named = {entry.settings.get("signal") for entry in camera.rules}
     return [signal for signal in camera.signals if signal.id in named]
 
 
-def _build(entry: config.RuleEntry, camera: config.Camera, calibration: Calibration) -> Rule:
+def _build(entry: config.RuleEntry, camera: config.CameraSettings, calibration: Calibration) -> Rule:
     where = f"camera {camera.id!r}, rule {entry.rule!r}"
     kind = RULES.get(RuleName(entry.rule))
     if kind is None:
         raise ConfigError(f"camera {camera.id!r}: there is no rule {entry.rule!r}; there are: {', '.join(RULES)}")
-    settings: config.Part = check(dict(entry.settings), kind.Settings, where)
+    settings: config.Section = check(dict(entry.settings), kind.Settings, where)
     return _made(kind, settings, camera, calibration)
 
 
-def _made(kind: Any, settings: config.Part, camera: config.Camera, calibration: Calibration) -> Rule:
+def _made(kind: Any, settings: config.Section, camera: config.CameraSettings, calibration: Calibration) -> Rule:
     """Each rule is given its own Settings, which no type can say of a table."""
     rule: Rule = kind(settings, camera, calibration)
     return rule

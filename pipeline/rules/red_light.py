@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import Field
 
 from etle.config import site as config
-from etle.config.site import Name, Part
+from etle.config.site import Name, Section
 from etle.types import Drawing, Finding, Lamp, Measurement, Point, RuleName, Sighting, SignalId, Track
 from models.tracking.tracker import vehicle_of
 from pipeline.scene.calibration import Calibration
@@ -26,13 +26,13 @@ class RedLight:
 
     name: Final = RuleName("red_light")
 
-    class Settings(Part):
+    class Settings(Section):
         line: Name = Field(description="The stop line.")
         entry: Name = Field(description="The line where the junction begins.")
         signal: Name = Field(description="The signal that this approach obeys.")
         grace_s: float = Field(0.3, ge=0, le=5, description="A red younger than this at the line is not reported.")
 
-    def __init__(self, settings: Settings, camera: config.Camera, calibration: Calibration) -> None:
+    def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:
         self._settings = settings
         self._line, self._entry = camera.line(settings.line), camera.line(settings.entry)
         self._signal = camera.signal(settings.signal)

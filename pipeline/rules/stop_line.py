@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import Field
 
 from etle.config import site as config
-from etle.config.site import Name, Part
+from etle.config.site import Name, Section
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track
 from models.tracking.tracker import vehicle_of
 from pipeline.rules.red_light import COVERAGE, Approach, drawn
@@ -26,14 +26,14 @@ class StopLine:
 
     name: Final = RuleName("stop_line")
 
-    class Settings(Part):
+    class Settings(Section):
         line: Name = Field(description="The stop line.")
         entry: Name = Field(description="The line where the junction begins.")
         signal: Name = Field(description="The signal that this approach obeys.")
         grace_s: float = Field(0.3, ge=0, le=5, description="A red younger than this at the line is not reported.")
         stand_s: float = Field(1.5, gt=0, le=30, description="Standing past the line for so long, the vehicle has stopped there.")
 
-    def __init__(self, settings: Settings, camera: config.Camera, calibration: Calibration) -> None:
+    def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:
         self._settings = settings
         self._calibration = calibration
         self._line, self._entry = camera.line(settings.line), camera.line(settings.entry)

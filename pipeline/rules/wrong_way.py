@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from etle.config import site as config
-from etle.config.site import Name, Part
+from etle.config.site import Name, Section
 from etle.geometry import contains, distance, progress
 from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
 from models.tracking.tracker import vehicle_of
@@ -27,13 +27,13 @@ class WrongWay:
 
     name: Final = RuleName("wrong_way")
 
-    class Settings(Part):
+    class Settings(Section):
         lanes: tuple[Name, ...] = Field(min_length=1, description="The lanes that are watched.")
         distance_m: float = Field(5.0, gt=0, le=100, description="So far against the arrow; without metres, in heights of its box / 1.5 m.")
         angle_deg: float = Field(45.0, gt=0, lt=90, description="How far from straight against the arrow the way may lead.")
         speed_kmh: float = Field(5.0, ge=0, description="Slower than this is rolling back.")
 
-    def __init__(self, settings: Settings, camera: config.Camera, calibration: Calibration) -> None:
+    def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:
         self._settings = settings
         self._calibration = calibration
         self._lanes = tuple(camera.lane(name) for name in settings.lanes)

@@ -66,7 +66,7 @@ class Calibration:
         return FOOT_U_M if self.matrix is not None else max(2.0, sighting.box.height / 50)
 
 
-def calibrate(camera: config.Camera) -> Calibration:
+def calibrate(camera: config.CameraSettings) -> Calibration:
     """Raises ConfigError if the ground points do not span a plane or do not agree with one another."""
     if not camera.ground_points:
         return Calibration(camera.view, None)

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from etle.config.site import Camera, Lane, Line
+from etle.config.site import CameraSettings, Lane, Line
 from etle.errors import FrameBroken, MissingExtra
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _LEAST_STEP = 64
 _RED, _YELLOW, _GREEN, _BLUE, _WHITE = (60, 60, 255), (0, 220, 255), (80, 220, 80), (255, 160, 60), (255, 255, 255)
 
 
-def draw_grid(picture: bytes, camera: Camera, note: str = "") -> bytes:
+def draw_grid(picture: bytes, camera: CameraSettings, note: str = "") -> bytes:
     """A JPEG. Labels are pixels of the original, however much it is enlarged. `note` follows each name. Raises MissingExtra."""
     try:
         import cv2

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
-from etle.config.site import Source
+from etle.config.site import SourceSettings
 from etle.errors import SourceBroken
 from etle.types import CameraId, Frame, View
 
@@ -28,27 +28,27 @@ _CLEAR = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstLook:
+class FootageSurvey:
     frame: Frame
     starts_at: datetime
     view: View | None
     """None if it cannot be told: hardly anything moved, or as much came as went."""
 
 
-def look(source: Source, watch_s: float) -> FirstLook:
+def look(source: SourceSettings, watch_s: float) -> FootageSurvey:
     """Watches the source for so many seconds of its own time. Raises SourceError."""
-    from ingest.frame_loss import Losses
+    from ingest.frame_loss import FrameLossCounter
     from ingest.sources.open import open_source
 
     watched: list[Frame] = []
     with suppress(SourceBroken):  # a video that breaks off later shows its beginning
-        frames = open_source(CameraId("init"), source, SystemClock(), Losses(), attempts=2).frames()
+        frames = open_source(CameraId("init"), source, SystemClock(), FrameLossCounter(), attempts=2).frames()
         watched.extend(_spread(frames, watch_s))
     if not watched:
         raise SourceBroken(f"{source.file or source.folder or 'the camera'}: not one picture could be read from it")
     begin = watched[0].captured_at
     settled = (frame for frame in watched if (frame.captured_at - begin).total_seconds() >= SETTLED_S)
-    return FirstLook(frame=next(settled, watched[-1]), starts_at=begin, view=seen_side(watched))
+    return FootageSurvey(frame=next(settled, watched[-1]), starts_at=begin, view=seen_side(watched))
 
 
 def _spread(frames: Iterator[Frame], watch_s: float) -> Iterator[Frame]:

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
-from etle.config.site import Source
+from etle.config.site import SourceSettings
 from etle.types import View
 
 PASSWORD: Final = "CAMERA_PASSWORD"
@@ -27,7 +27,7 @@ _NOTES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guess:
+class TemplateGuess:
     """Where things might be in a picture of this size, in whole pixels."""
 
     head: tuple[int, int, int, int]
@@ -39,7 +39,7 @@ class Guess:
     ground: tuple[tuple[int, int], ...]
 
 
-def guess(width: int, height: int, view: View) -> Guess:
+def guess(width: int, height: int, view: View) -> TemplateGuess:
     """Positions as shares of the picture: traffic goes up it away from the camera, or down it towards the camera."""
 
     def at(x: float, y: float) -> tuple[int, int]:
@@ -48,7 +48,7 @@ def guess(width: int, height: int, view: View) -> Guess:
     near, far = (at(0.15, 0.62), at(0.85, 0.62)), (at(0.22, 0.48), at(0.78, 0.48))
     up, down = (at(0.28, 0.95), at(0.37, 0.5)), (at(0.37, 0.3), at(0.28, 0.6))
     rear = view is View.REAR
-    return Guess(
+    return TemplateGuess(
         head=(*at(0.72, 0.10), *at(0.75, 0.24)),
         stop_line=near if rear else far,
         junction=far if rear else near,
@@ -59,7 +59,7 @@ def guess(width: int, height: int, view: View) -> Guess:
     )
 
 
-def site_text(origin: str, source: Source, size: tuple[int, int], starts_at: datetime, view: View | None, out: Path) -> str:
+def site_text(origin: str, source: SourceSettings, size: tuple[int, int], starts_at: datetime, view: View | None, out: Path) -> str:
     """`origin` is the path or address as it was given; `out` the folder that the file will lie in."""
     drawn = guess(*size, view or View.REAR)
 
@@ -85,7 +85,7 @@ def site_text(origin: str, source: Source, size: tuple[int, int], starts_at: dat
     )
 
 
-def _source_text(origin: str, source: Source, starts_at: datetime, out: Path) -> str:
+def _source_text(origin: str, source: SourceSettings, starts_at: datetime, out: Path) -> str:
     """The `source` key. A file is named as seen from the site file, a password by an environment variable."""
     if source.live:
         kind = next(key for key in ("rtsp", "mjpeg", "snapshot") if getattr(source, key) is not None)

@@ -13,7 +13,7 @@ import msgspec
 from etle.errors import StoreError, WireError
 from etle.types import CameraId, Digest, RuleName, digest_of
 from pipeline.detect import state as memory
-from pipeline.detect.state import Memory
+from pipeline.detect.state import StageState
 
 SCHEMA: Final = 1
 
@@ -53,25 +53,25 @@ def checkpoint_from_wire(data: bytes) -> Checkpoint:
         raise WireError(f"checkpoint: {error}") from error
 
 
-def first_memory(made_by: Digest, camera: CameraId, offset: int) -> Memory:
+def first_memory(made_by: Digest, camera: CameraId, offset: int) -> StageState:
     """Of a camera that begins at that offset. Whoever begins there gives the run the same name, so that a replay gives the same bytes."""
-    return Memory(made_by=made_by, run=digest_of(f"{made_by} {camera} {offset}".encode())[:32])
+    return StageState(made_by=made_by, run=digest_of(f"{made_by} {camera} {offset}".encode())[:32])
 
 
-def memory_of(checkpoint: Checkpoint, made_by: Digest, rules: Collection[str]) -> Memory:
+def memory_of(checkpoint: Checkpoint, made_by: Digest, rules: Collection[str]) -> StageState:
     """The memory to go on with. Another version, configuration or model takes over what does not depend on it: vehicles on their way and
     findings whose pictures are still being gathered. Otherwise each change would lose those, or find them a second time."""
     try:
         same = memory.decode(checkpoint.memory, made_by)
         if same is not None:
             return same
-        other = msgspec.msgpack.decode(checkpoint.memory, type=Memory)
+        other = msgspec.msgpack.decode(checkpoint.memory, type=StageState)
     except (StoreError, msgspec.MsgspecError):
         return replace(first_memory(made_by, checkpoint.camera, checkpoint.next_offset), processed=checkpoint.processed)
     return _taken_over(other, first_memory(made_by, checkpoint.camera, checkpoint.next_offset), rules)
 
 
-def _taken_over(other: Memory, new: Memory, rules: Collection[str]) -> Memory:
+def _taken_over(other: StageState, new: StageState, rules: Collection[str]) -> StageState:
     """The gate goes: it looks at the lanes as they were drawn."""
     if other.version != new.version:
         return replace(new, processed=other.processed)

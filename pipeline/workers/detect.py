@@ -15,18 +15,18 @@ from datetime import datetime
 from itertools import zip_longest
 
 from etle.errors import FrameBroken, WireError
-from etle.kafka.dead_letters import LetterBox
-from etle.kafka.protocols import History, Message, Publisher, Subscriber
-from etle.kafka.topics import Names
+from etle.kafka.dead_letters import DeadLetterQueue
+from etle.kafka.protocols import CompactedTopicReader, Message, Publisher, Subscriber
+from etle.kafka.topics import TopicNames
 from etle.observability.metrics import FrameOutcome, Metrics, ViolationOutcome
 from etle.protocols import Clock
-from etle.types import CameraId, Detection, Frame, Parcel
+from etle.types import CameraId, Detection, Frame, ViolationMessage
 from etle.wire import Verify, frame_from_wire, parcel_to_wire
-from pipeline.detect.stage import Seen
+from pipeline.detect.stage import DecodedFrame
 from pipeline.scene.scene import seconds
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire, first_memory, memory_of
-from pipeline.workers.partition import Partition, handled_by
-from pipeline.workers.session import CameraWork, Fate, Stages
+from pipeline.workers.partition import PartitionState, handled_by
+from pipeline.workers.session import CameraSession, FrameStatus, StageFactory
 
 log = logging.getLogger(__name__)
 STAGE = "detect"
@@ -39,7 +39,7 @@ LOOK_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectSettings:
-    names: Names
+    names: TopicNames
     verify: Verify | None
     """Whose signatures count; None: frames need none."""
     silence_s: float
@@ -50,15 +50,15 @@ class DetectSettings:
 class _Half:
     """A frame half way through."""
 
-    work: CameraWork
-    seen: Seen
+    work: CameraSession
+    seen: DecodedFrame
 
 
 class DetectWorker:
     """One worker's work from its start, or from the broker's return, on. For one thread."""
 
     def __init__(
-        self, subscriber: Subscriber, publisher: Publisher, history: History, stages: Stages, settings: DetectSettings,
+        self, subscriber: Subscriber, publisher: Publisher, history: CompactedTopicReader, stages: StageFactory, settings: DetectSettings,
         clock: Clock, metrics: Metrics,
     ) -> None:  # fmt: skip
         self._subscriber = subscriber
@@ -68,8 +68,8 @@ class DetectWorker:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._letters = LetterBox(publisher, settings.names.dead_letters, STAGE)
-        self._partitions: dict[int, Partition] = {}
+        self._letters = DeadLetterQueue(publisher, settings.names.dead_letters, STAGE)
+        self._partitions: dict[int, PartitionState] = {}
         self._saved_at = self._looked_at = clock.now()
 
     def step(self, timeout_s: float) -> int:
@@ -103,12 +103,12 @@ class DetectWorker:
                 self._partitions[number].saved = position
         self._saved_at = self._clock.now()
 
-    def _publish_checkpoint(self, partition: Partition, work: CameraWork) -> None:
+    def _publish_checkpoint(self, partition: PartitionState, work: CameraSession) -> None:
         value = checkpoint_to_wire(work.checkpoint())
         self._publisher.publish(self._settings.names.checkpoints, value, key=work.camera.encode(), partition=partition.number)
         work.dirty = False
 
-    def _resumed(self, number: int) -> Partition:
+    def _resumed(self, number: int) -> PartitionState:
         """A partition that came to us, from where its last worker got."""
         checkpoints = self._checkpoints(number)
         committed, first = self._subscriber.committed(number), self._subscriber.first(number)
@@ -117,7 +117,7 @@ class DetectWorker:
         handled = handled_by(committed, start)
         if first > handled:
             log.warning("partition %d: %d messages were gone before anybody had looked at them", number, first - handled)
-        partition = Partition(number, start, handled)
+        partition = PartitionState(number, start, handled)
         for checkpoint in checkpoints:
             if checkpoint.finished:
                 partition.resting[checkpoint.camera] = checkpoint
@@ -138,10 +138,10 @@ class DetectWorker:
                 found.append(checkpoint)
         return found
 
-    def _take_up(self, partition: Partition, camera: CameraId, checkpoint: Checkpoint | None, offset: int) -> CameraWork:
+    def _take_up(self, partition: PartitionState, camera: CameraId, checkpoint: Checkpoint | None, offset: int) -> CameraSession:
         made_by, rules = self._stages.made_by(camera), self._stages.rules(camera)
         memory = memory_of(checkpoint, made_by, rules) if checkpoint else first_memory(made_by, camera, offset)
-        work = CameraWork(camera, self._stages.build(camera, memory), checkpoint, offset, self._clock.now())
+        work = CameraSession(camera, self._stages.build(camera, memory), checkpoint, offset, self._clock.now())
         partition.cameras[camera] = work
         return work
 
@@ -161,7 +161,7 @@ class DetectWorker:
             partition.position = message.offset + 1
         self._conclude(batch)
 
-    def _read(self, message: Message, partition: Partition) -> Frame | None:
+    def _read(self, message: Message, partition: PartitionState) -> Frame | None:
         """None if it was set aside."""
         try:
             frame = frame_from_wire(message.headers, message.value, self._settings.verify)
@@ -172,7 +172,7 @@ class DetectWorker:
             return None
         return frame
 
-    def _set_aside(self, message: Message, partition: Partition, reason: str, camera: CameraId | None = None) -> None:
+    def _set_aside(self, message: Message, partition: PartitionState, reason: str, camera: CameraId | None = None) -> None:
         if message.offset < partition.handled:
             return
         log.warning("%s %d/%d set aside: %s", message.topic, message.partition, message.offset, reason)
@@ -181,20 +181,20 @@ class DetectWorker:
         if camera is not None:
             self._metrics.frame(camera, FrameOutcome.DEAD)
 
-    def _begin(self, message: Message, frame: Frame, partition: Partition) -> _Half | None:
+    def _begin(self, message: Message, frame: Frame, partition: PartitionState) -> _Half | None:
         """The first half; None if there is no second."""
         work = partition.cameras.get(frame.camera)
         if work is None:
             work = self._take_up(partition, frame.camera, partition.resting.pop(frame.camera, None), message.offset)
         fate = work.fate(frame, message.offset)
-        if fate is Fate.SEEN:
+        if fate is FrameStatus.SEEN:
             work.refill(frame, message.offset)
             self._metrics.frame(frame.camera, FrameOutcome.REFILLED)
             return None
-        if fate is Fate.REPEATED:
+        if fate is FrameStatus.REPEATED:
             self._metrics.frame(frame.camera, FrameOutcome.REPEATED)
             return None
-        if fate is Fate.RENUMBERED:
+        if fate is FrameStatus.RENUMBERED:
             log.warning("%s counts its frames anew from %d", frame.camera, frame.sequence)
             self._publish(work.finish(), work)
             work = self._take_up(partition, frame.camera, None, message.offset)
@@ -220,7 +220,7 @@ class DetectWorker:
             answers = detector.detect([half.seen.image for half in moving])
         return {half.work.camera: answer for half, answer in zip(moving, answers, strict=True)}
 
-    def _count(self, seen: Seen) -> None:
+    def _count(self, seen: DecodedFrame) -> None:
         frame = seen.frame
         self._metrics.frame(frame.camera, FrameOutcome.PROCESSED if seen.moving else FrameOutcome.GATED)
         self._metrics.last_frame(frame.camera, frame.captured_at)
@@ -228,7 +228,7 @@ class DetectWorker:
             self._metrics.clock_skew(frame.camera, frame.clock_error_s)
         self._metrics.lag(self._settings.names.frames, seconds(frame.received_at, self._clock.now()))
 
-    def _publish(self, parcels: Iterable[Parcel], work: CameraWork) -> None:
+    def _publish(self, parcels: Iterable[ViolationMessage], work: CameraSession) -> None:
         for parcel in parcels:
             violation = parcel.violation
             log.info("%s: %s at %s", work.camera, violation.rule, violation.occurred_at.isoformat())
@@ -242,7 +242,7 @@ class DetectWorker:
             if not waiting[number]:
                 self._finish_silent(partition, now)
 
-    def _finish_silent(self, partition: Partition, now: datetime) -> None:
+    def _finish_silent(self, partition: PartitionState, now: datetime) -> None:
         for work in partition.cameras.values():
             if not work.finished and seconds(work.heard_at, now) >= self._settings.silence_s:
                 self._publish(work.finish(), work)

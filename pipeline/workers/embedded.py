@@ -15,9 +15,9 @@ from uuid import uuid4
 
 from etle.errors import FrameBroken, SourceError, StoreUnavailable
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
-from etle.types import Digest, Frame, Parcel, Violation
+from etle.types import Digest, Frame, Violation, ViolationMessage
 from pipeline.detect.stage import CameraStage
-from pipeline.detect.state import Memory, decode, encode
+from pipeline.detect.state import StageState, decode, encode
 from pipeline.scene.scene import seconds
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reports:
+class RunCallbacks:
     """Whom to tell what."""
 
     frame: Callable[[Frame], None]
@@ -43,7 +43,7 @@ class Reports:
 class Checkpoint:
     """Where to go on: the stage's memory, and the last sequence that need not be read again (None: from the beginning)."""
 
-    memory: Memory
+    memory: StageState
     after: int | None
 
 
@@ -53,7 +53,7 @@ def last_checkpoint(checkpoints: CheckpointStore | None, stream: str, made_by: D
     memory = decode(saved[1], made_by) if saved else None
     if saved is None or memory is None or memory.processed < 0:
         run = memory.run if memory else uuid4().hex
-        return Checkpoint(memory=Memory(made_by=made_by, run=run), after=None)
+        return Checkpoint(memory=StageState(made_by=made_by, run=run), after=None)
     return Checkpoint(memory=memory, after=memory.processed if memory.finished else saved[0])
 
 
@@ -62,7 +62,7 @@ class CameraRun:
 
     def __init__(
         self, stage: CameraStage, source: FrameSource, sink: ViolationSink, checkpoints: CheckpointStore, clock: Clock,
-        stream: str, after: int | None, reports: Reports,
+        stream: str, after: int | None, reports: RunCallbacks,
     ) -> None:  # fmt: skip
         """`after`: the frames up to that sequence are not needed; those behind it that `stage` has seen only fill its ring again."""
         self._stage = stage
@@ -118,7 +118,7 @@ class CameraRun:
         self._hand_over(parcels)
         self._reports.frame(frame)
 
-    def _hand_over(self, parcels: tuple[Parcel, ...]) -> None:
+    def _hand_over(self, parcels: tuple[ViolationMessage, ...]) -> None:
         for parcel in parcels:
             new = self._patiently(partial(self._sink.put, parcel))
             self._reports.violation(parcel.violation, new)

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from etle.kafka.protocols import Position
 from etle.types import CameraId
 from pipeline.workers.checkpoint import Checkpoint
-from pipeline.workers.session import CameraWork
+from pipeline.workers.session import CameraSession
 
 
 @dataclass(slots=True)
-class Partition:
+class PartitionState:
     number: int
     position: int
     """The offset of the next message."""
     handled: int
     """Up to there an earlier worker got: what it set aside among the dead letters is not set aside again."""
-    cameras: dict[CameraId, CameraWork] = field(default_factory=dict)
+    cameras: dict[CameraId, CameraSession] = field(default_factory=dict)
     resting: dict[CameraId, Checkpoint] = field(default_factory=dict)
     """Of cameras that had fallen silent when the partition came to us."""
     saved: Position | None = None

@@ -8,13 +8,13 @@ from typing import Protocol
 from etle.errors import FrameBroken
 from etle.media.jpeg import size_of
 from etle.protocols import VehicleDetector
-from etle.types import CameraId, Detection, Digest, Frame, Parcel
-from pipeline.detect.stage import CameraStage, Seen
-from pipeline.detect.state import Memory, encode
+from etle.types import CameraId, Detection, Digest, Frame, ViolationMessage
+from pipeline.detect.stage import CameraStage, DecodedFrame
+from pipeline.detect.state import StageState, encode
 from pipeline.workers.checkpoint import Checkpoint
 
 
-class Stages(Protocol):
+class StageFactory(Protocol):
     """Makes the stages of a site's cameras, all with the same models."""
 
     detector: VehicleDetector
@@ -24,10 +24,10 @@ class Stages(Protocol):
 
     def rules(self, camera: CameraId) -> frozenset[str]: ...
 
-    def build(self, camera: CameraId, memory: Memory) -> CameraStage: ...
+    def build(self, camera: CameraId, memory: StageState) -> CameraStage: ...
 
 
-class Fate(Enum):
+class FrameStatus(Enum):
     """What a frame is to a camera."""
 
     NEW = auto()
@@ -39,7 +39,7 @@ class Fate(Enum):
     """The box began to count anew: another story."""
 
 
-class CameraWork:
+class CameraSession:
     """Not to be shared between threads."""
 
     def __init__(self, camera: CameraId, stage: CameraStage, checkpoint: Checkpoint | None, offset: int, now: datetime) -> None:
@@ -57,16 +57,16 @@ class CameraWork:
         self._broken = set(checkpoint.broken) if checkpoint else set()
         self._last_sequence = checkpoint.processed if checkpoint and checkpoint.processed >= 0 else None
 
-    def fate(self, frame: Frame, offset: int) -> Fate:
+    def fate(self, frame: Frame, offset: int) -> FrameStatus:
         if offset < self._next_offset:
-            return Fate.SEEN
+            return FrameStatus.SEEN
         memory = self.stage.memory
         if frame.sequence > memory.processed and frame.sequence not in self._broken:
-            return Fate.NEW
+            return FrameStatus.NEW
         known = frame.sequence in self._offsets or frame.sequence in self._broken
         if known or memory.last_at is None or frame.captured_at <= memory.last_at:
-            return Fate.REPEATED
-        return Fate.RENUMBERED
+            return FrameStatus.REPEATED
+        return FrameStatus.RENUMBERED
 
     def refill(self, frame: Frame, offset: int) -> None:
         if frame.sequence not in self._broken and offset >= self._refill_from:
@@ -77,7 +77,7 @@ class CameraWork:
         """Frames that are missing in the sequence before this new one."""
         return 0 if self._last_sequence is None else max(0, frame.sequence - self._last_sequence - 1)
 
-    def begin(self, frame: Frame, offset: int, now: datetime) -> Seen:
+    def begin(self, frame: Frame, offset: int, now: datetime) -> DecodedFrame:
         """Raises FrameBroken; the frame is done with then."""
         self._meet(frame.sequence, offset, now)
         try:
@@ -89,7 +89,7 @@ class CameraWork:
         self._offsets[frame.sequence] = offset
         return seen
 
-    def conclude(self, seen: Seen, found: Sequence[Detection]) -> tuple[Parcel, ...]:
+    def conclude(self, seen: DecodedFrame, found: Sequence[Detection]) -> tuple[ViolationMessage, ...]:
         """Raises InferenceError."""
         parcels = self.stage.conclude(seen, found)
         oldest = self.stage.needed_from
@@ -98,7 +98,7 @@ class CameraWork:
         self._broken = {sequence for sequence in self._broken if sequence >= oldest}
         return parcels
 
-    def finish(self) -> tuple[Parcel, ...]:
+    def finish(self) -> tuple[ViolationMessage, ...]:
         """The camera has fallen silent: what is pending is completed with the pictures that there are."""
         self.dirty = True
         return self.stage.finish()

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from etle.errors import BrokerUnavailable
 from etle.observability.health import Health
-from etle.observability.metrics import Away, Metrics
+from etle.observability.metrics import Dependency, Metrics
 
 log = logging.getLogger(__name__)
 _PAUSES_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -40,9 +40,7 @@ class Worker(Protocol):
         ...
 
 
-def keep_working(
-    open_worker: Callable[[], AbstractContextManager[Worker]], loop: str, stop: Event, health: Health, metrics: Metrics
-) -> None:
+def run_worker(open_worker: Callable[[], AbstractContextManager[Worker]], loop: str, stop: Event, health: Health, metrics: Metrics) -> None:
     """Until told to stop, with a new worker each time that the broker was away: what the last one had not made count is done once more.
 
     Raises what no waiting can mend: ConfigError, BrokerRefused, InferenceError ...
@@ -56,7 +54,7 @@ def keep_working(
         except BrokerUnavailable as error:
             pause_s = pauses.next_s()
             log.warning("%s. Trying again in %g s", error, pause_s)
-            with metrics.waiting_for(Away.BROKER):
+            with metrics.waiting_for(Dependency.BROKER):
                 stop.wait(pause_s)
             health.turned(loop)
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from etle.errors import EvidenceCorrupt, EvidenceFull, EvidenceUnavailable, StoreError, StoreUnavailable, WireError
-from etle.kafka.dead_letters import LetterBox
+from etle.kafka.dead_letters import DeadLetterQueue
 from etle.kafka.protocols import Message, Position, Publisher, Subscriber
-from etle.kafka.topics import Names
-from etle.observability.metrics import Away, EvidenceTrouble, Metrics, ViolationOutcome
+from etle.kafka.topics import TopicNames
+from etle.observability.metrics import Dependency, EvidenceError, Metrics, ViolationOutcome
 from etle.protocols import Clock, ViolationSink
 from etle.wire import parcel_from_wire
 from pipeline.workers.supervise import Pauses
@@ -28,7 +28,7 @@ class WriteWorker:
     """One worker's work from its start, or from the broker's return, on. For one thread."""
 
     def __init__(
-        self, subscriber: Subscriber, publisher: Publisher, sink: ViolationSink, names: Names, clock: Clock, metrics: Metrics
+        self, subscriber: Subscriber, publisher: Publisher, sink: ViolationSink, names: TopicNames, clock: Clock, metrics: Metrics
     ) -> None:
         self._subscriber = subscriber
         self._publisher = publisher
@@ -36,7 +36,7 @@ class WriteWorker:
         self._names = names
         self._clock = clock
         self._metrics = metrics
-        self._letters = LetterBox(publisher, names.dead_letters, STAGE)
+        self._letters = DeadLetterQueue(publisher, names.dead_letters, STAGE)
         self._next: dict[int, int] = {}
         """Of each partition that is ours, the offset of the next parcel."""
         self._pauses = Pauses()
@@ -104,7 +104,7 @@ class WriteWorker:
         self._letters.put(message, str(error), self._clock.now())
         self._metrics.dead_letter(STAGE)
         if isinstance(error, EvidenceCorrupt):
-            self._metrics.evidence_error(EvidenceTrouble.CORRUPT)
+            self._metrics.evidence_error(EvidenceError.CORRUPT)
 
     def _wait(self, error: StoreUnavailable | EvidenceFull) -> None:
         pause_s = self._pauses.next_s()
@@ -115,7 +115,7 @@ class WriteWorker:
         self._paused_until = self._clock.now() + timedelta(seconds=pause_s)
         self._subscriber.pause()
         self._pause.close()
-        self._pause.enter_context(self._metrics.waiting_for(Away.DATABASE if trouble is None else Away.EVIDENCE))
+        self._pause.enter_context(self._metrics.waiting_for(Dependency.DATABASE if trouble is None else Dependency.EVIDENCE))
 
     def _resume_in_time(self) -> None:
         if self._paused_until is not None and self._clock.now() >= self._paused_until:
@@ -142,8 +142,8 @@ class WriteWorker:
         self._subscriber.commit({number: Position(offset=offset) for number, offset in offsets.items()})
 
 
-def _trouble(error: StoreUnavailable | EvidenceFull) -> EvidenceTrouble | None:
+def _trouble(error: StoreUnavailable | EvidenceFull) -> EvidenceError | None:
     """None if it is the database that is away."""
     if isinstance(error, EvidenceFull):
-        return EvidenceTrouble.FULL
-    return EvidenceTrouble.UNAVAILABLE if isinstance(error, EvidenceUnavailable) else None
+        return EvidenceError.FULL
+    return EvidenceError.UNAVAILABLE if isinstance(error, EvidenceUnavailable) else None

@@ -43,7 +43,7 @@ class Trust(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class PlateCell:
     """One character of the plate; `character` empty: a gap between its parts."""
 
     character: str
@@ -87,7 +87,7 @@ class PictureView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class SignalSegment:
     """A stretch of the signal over the clip, in thousandths of it."""
 
     lamp: Lamp
@@ -96,7 +96,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class TimelineMark:
     at: float
     label: str
     kind: str
@@ -108,8 +108,8 @@ class SignalView:
     for_s: str
     at_least: bool
     """It showed this already when the clip began."""
-    segments: tuple[Segment, ...]
-    marks: tuple[Mark, ...]
+    segments: tuple[SignalSegment, ...]
+    marks: tuple[TimelineMark, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ class ReadView:
 class PlateView:
     text: str
     """As people write it; empty if nothing was legible."""
-    cells: tuple[Cell, ...]
+    cells: tuple[PlateCell, ...]
     certainty: Certainty
     percent: str
     colour: str
@@ -249,14 +249,14 @@ def signal_view(violation: Violation, words: Wording) -> SignalView | None:
     edges = [*violation.signal]
     until = [reading.captured_at for reading in edges[1:]] + [ends]
     segments = [
-        Segment(lamp=reading.lamp, start=place(reading.captured_at), width=place(end) - place(reading.captured_at))
+        SignalSegment(lamp=reading.lamp, start=place(reading.captured_at), width=place(end) - place(reading.captured_at))
         for reading, end in zip(edges, until, strict=True)
     ]
     before = [index for index, reading in enumerate(edges) if reading.captured_at <= violation.occurred_at]
     now = before[-1] if before else 0
-    marks = [Mark(at=place(violation.occurred_at), label="", kind="occurred")]
+    marks = [TimelineMark(at=place(violation.occurred_at), label="", kind="occurred")]
     shown = [picture for picture in violation.pictures if picture.role is not EvidenceRole.PLATE]
-    marks += [Mark(at=place(picture.captured_at), label=str(number), kind="picture") for number, picture in enumerate(shown, 1)]
+    marks += [TimelineMark(at=place(picture.captured_at), label=str(number), kind="picture") for number, picture in enumerate(shown, 1)]
     return SignalView(
         lamp=edges[now].lamp if before else Lamp.UNKNOWN,
         for_s=words.seconds((violation.occurred_at - edges[now].captured_at).total_seconds(), 2),
@@ -305,7 +305,7 @@ def plate_view(violation: Violation, words: Wording) -> PlateView:
     )
 
 
-def plate_cells(plate: Plate, words: Wording) -> tuple[Cell, ...]:
+def plate_cells(plate: Plate, words: Wording) -> tuple[PlateCell, ...]:
     """One per character with gaps where people write spaces; without a text there is none."""
     if plate.text is None:
         return ()
@@ -314,12 +314,14 @@ def plate_cells(plate: Plate, words: Wording) -> tuple[Cell, ...]:
     for character in formatted(plate.text):
         read = next(reads, None) if character.isalnum() else None
         if character == " ":
-            cells.append(Cell(character=""))
+            cells.append(PlateCell(character=""))
         elif read is None:
-            cells.append(Cell(character=character))
+            cells.append(PlateCell(character=character))
         else:
             others = tuple((text, words.percent(p)) for text, p in read.alternatives if text != character)[:2]
-            cells.append(Cell(character=character, percent=words.percent(read.probability), trust=trust(read.probability), others=others))
+            cells.append(
+                PlateCell(character=character, percent=words.percent(read.probability), trust=trust(read.probability), others=others)
+            )
     return tuple(cells)
 
 

@@ -18,7 +18,7 @@ from footage.films import film, jpeg, picture
 
 from etle.config.site import load_site
 from etle.signing import Signer
-from etle_cli.check.result import Finding, State
+from etle_cli.check.result import CheckResult, CheckState
 from etle_cli.check.servers import check_broker, check_database, check_evidence
 from etle_cli.commands.check import findings_of
 from etle_cli.main import main
@@ -37,7 +37,7 @@ def a_site(folder: Path, source: dict[str, Any], *, more: dict[str, Any] | None 
     return site
 
 
-def found(site: Path, *roles: str, timeout_s: float = 1.0) -> dict[str, Finding]:
+def found(site: Path, *roles: str, timeout_s: float = 1.0) -> dict[str, CheckResult]:
     """By what they are about; of several about one thing the last."""
     return {finding.subject: finding for finding in findings_of(site, roles, site.parent / "data", timeout_s)}
 
@@ -63,21 +63,21 @@ def test_a_site_file_that_does_not_load_is_told_line_by_line(tmp_path, capsys):
 )
 def test_a_rule_that_could_not_be_built_is_a_problem(tmp_path, camera, said):
     finding = found(a_site(tmp_path, {"file": "a.mp4"}, **camera), "detect")["rules of masuk"]
-    assert finding.state is State.PROBLEM
+    assert finding.state is CheckState.PROBLEM
     assert said in finding.said
 
 
 def test_a_rule_is_told_with_its_article(tmp_path):
     finding = found(a_site(tmp_path, {"file": "a.mp4"}, rules=[RULE]), "detect")["rules of masuk"]
-    assert (finding.state, "red_light (Pasal 287" in finding.said) == (State.OK, True)
+    assert (finding.state, "red_light (Pasal 287" in finding.said) == (CheckState.OK, True)
 
 
 def test_a_film_and_a_folder_give_their_first_picture(tmp_path):
     film(tmp_path / "a.mp4", 5)
-    assert found(a_site(tmp_path, {"file": "a.mp4"}), "ingest")["camera masuk"].state is State.OK
+    assert found(a_site(tmp_path, {"file": "a.mp4"}), "ingest")["camera masuk"].state is CheckState.OK
     (tmp_path / "pictures").mkdir()
     cv2.imwrite(str(tmp_path / "pictures" / "20261123_100000.png"), picture(1))
-    assert found(a_site(tmp_path, {"folder": "pictures"}), "ingest")["camera masuk"].state is State.OK
+    assert found(a_site(tmp_path, {"folder": "pictures"}), "ingest")["camera masuk"].state is CheckState.OK
 
 
 @pytest.mark.parametrize(
@@ -93,15 +93,15 @@ def test_a_film_and_a_folder_give_their_first_picture(tmp_path):
 def test_a_camera_in_trouble_is_a_problem_that_says_which(tmp_path, answer, said):
     with http_camera(answer) as url:
         finding = found(a_site(tmp_path, {"mjpeg": url}), "ingest")["camera masuk"]
-    assert finding.state is State.PROBLEM
+    assert finding.state is CheckState.PROBLEM
     assert said in finding.said
 
 
 def test_a_camera_whose_clock_lies_is_a_note(tmp_path):
     with http_camera(parts(jpeg(1), headers={"X-Timestamp": "1000000000"}, then_silent=Event())) as url:
         findings = found(a_site(tmp_path, {"mjpeg": url}), "ingest")
-    assert findings["camera masuk"].state is State.OK
-    assert findings["clock of masuk"].state is State.NOTE
+    assert findings["camera masuk"].state is CheckState.OK
+    assert findings["clock of masuk"].state is CheckState.NOTE
 
 
 def test_nothing_behind_the_addresses_is_a_problem_each(tmp_path):
@@ -131,28 +131,28 @@ def test_a_key_that_the_site_does_not_know_is_a_problem_before_every_frame_is_se
     (tmp_path / "other.pub").write_bytes(Signer.from_file(tmp_path / "other.pem").public_pem)
     more = {"ingest": {"boxes": [{"id": "box-1", "public_key": "other.pub", "cameras": ["masuk", "nobody"]}]}}
     site = a_site(tmp_path, {"file": "a.mp4"}, more=more)
-    assert found(site, "ingest")["signing key of this box"].state is State.NOTE
+    assert found(site, "ingest")["signing key of this box"].state is CheckState.NOTE
     mine = Signer.from_file(tmp_path / "data/keys/ingest.pem")
     assert "none of ingest.boxes" in found(site, "ingest")["signing key of this box"].said
     (tmp_path / "other.pub").write_bytes(mine.public_pem)
-    assert found(site, "ingest")["signing key of this box"].state is State.OK
+    assert found(site, "ingest")["signing key of this box"].state is CheckState.OK
     assert "'nobody'" in found(site, "detect")["box box-1"].said
     (tmp_path / "other.pub").write_text("gone")
-    assert found(site, "detect")["signatures"].state is State.PROBLEM
+    assert found(site, "detect")["signatures"].state is CheckState.PROBLEM
 
 
 def test_a_vendors_secret_that_is_too_short_is_a_problem(tmp_path):
     (tmp_path / "acme.secret").write_text("short")
     site = a_site(tmp_path, {"vendor": "acme"}, more={"ingest": {"vendors": [{"id": "acme", "secret_file": "acme.secret"}]}})
-    assert found(site, "vendor")["vendors"].state is State.PROBLEM
+    assert found(site, "vendor")["vendors"].state is CheckState.PROBLEM
 
 
 def test_a_disk_that_has_no_room_for_the_spool_is_a_problem(tmp_path):
     film(tmp_path / "a.mp4", 5)
     site = a_site(tmp_path, {"file": "a.mp4"}, more={"ingest": {"keep_free_mb": 10**9}})
-    assert found(site, "ingest")["disk for the spool"].state is State.PROBLEM
+    assert found(site, "ingest")["disk for the spool"].state is CheckState.PROBLEM
     site = a_site(tmp_path, {"file": "a.mp4"}, more={"ingest": {"spool_mb": 10**9, "keep_free_mb": 0}})
-    assert found(site, "ingest")["disk for the spool"].state is State.NOTE
+    assert found(site, "ingest")["disk for the spool"].state is CheckState.NOTE
 
 
 def test_where_all_is_well_nothing_stands_in_the_way(live_kafka, live_postgres, tmp_path):
@@ -162,10 +162,10 @@ def test_where_all_is_well_nothing_stands_in_the_way(live_kafka, live_postgres, 
     }
     site = a_site(tmp_path, {"file": "a.mp4"}, more=more)
     before = [*_servers(site)]
-    assert {finding.subject for finding in before if finding.state is State.PROBLEM} == {"topics", "database"}
+    assert {finding.subject for finding in before if finding.state is CheckState.PROBLEM} == {"topics", "database"}
     for command in (["topics", "create", str(site)], ["database", "migrate", "--database", address]):
         subprocess.run([sys.executable, "-m", "etle_cli.main", *command], check=True, capture_output=True)
-    assert {finding.state for finding in _servers(site)} == {State.OK}
+    assert {finding.state for finding in _servers(site)} == {CheckState.OK}
 
 
 def _new_database(address: str) -> str:
@@ -178,6 +178,6 @@ def _new_database(address: str) -> str:
     return urlsplit(address)._replace(path=f"/{name}").geturl()
 
 
-def _servers(path: Path) -> list[Finding]:
+def _servers(path: Path) -> list[CheckResult]:
     site = load_site(path)
     return [*check_broker(site, 10), *check_database(site, 10), *check_evidence(site, 10)]

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 import yaml
 
-from etle.config.deployment import Broker, Security, Store, broker_password, broker_servers, database_url, evidence_place
+from etle.config.deployment import (
+    BrokerSecurity,
+    BrokerSettings,
+    StorageSettings,
+    broker_password,
+    broker_servers,
+    database_url,
+    evidence_place,
+)
 from etle.config.site import load_site
 from etle.errors import ConfigError
 
@@ -52,8 +60,8 @@ def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path):
 
 
 def test_the_environment_goes_before_the_site_file():
-    broker = Broker(servers=("a:1",))
-    store = Store(database="postgresql://file/e", evidence="files")
+    broker = BrokerSettings(servers=("a:1",))
+    store = StorageSettings(database="postgresql://file/e", evidence="files")
     assert broker_servers(broker, {}) == ("a:1",)
     assert broker_servers(broker, {"ETLE_KAFKA": "b:2, c:3"}) == ("b:2", "c:3")
     assert database_url(store, {"ETLE_DATABASE": "postgresql://env/e"}) == "postgresql://env/e"
@@ -64,7 +72,7 @@ def test_the_environment_goes_before_the_site_file():
 @pytest.mark.parametrize("given", ["", ",", "b", "b:2,c"])
 def test_no_server_or_a_wrong_one_is_told(given: str):
     with pytest.raises(ConfigError, match="ETLE_KAFKA"):
-        broker_servers(Broker(), {"ETLE_KAFKA": given})
+        broker_servers(BrokerSettings(), {"ETLE_KAFKA": given})
 
 
 def test_paths_are_those_of_the_site_files_folder_and_a_bucket_stays(tmp_path: Path):
@@ -83,4 +91,4 @@ def test_where_things_travel_changes_nothing_that_is_found(tmp_path: Path):
 
 
 def test_without_security_the_connection_is_open():
-    assert broker_password(Security()) is None
+    assert broker_password(BrokerSecurity()) is None

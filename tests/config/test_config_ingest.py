@@ -2,7 +2,7 @@
 
 import pytest
 
-from etle.config.site import Camera, Hours, Site, Source
+from etle.config.site import CameraSettings, Hours, Site, SourceSettings
 from etle.config.strict_yaml import check
 from etle.errors import ConfigError
 from etle.types import Quality
@@ -51,7 +51,7 @@ def test_a_vendor_that_is_wrong_is_refused(vendor, fault):
 )
 def test_what_makes_no_sense_for_a_source_is_refused(source, fault):
     with pytest.raises(ConfigError, match=fault):
-        check(camera(**source), Camera, "site.yaml")
+        check(camera(**source), CameraSettings, "site.yaml")
 
 
 def test_hours_without_quotation_marks_mean_what_they_say():
@@ -67,4 +67,4 @@ def test_how_pictures_are_taken_is_no_part_of_what_is_found_in_them():
         return check(site, Site, "site.yaml").digest
 
     assert digest(max_width=640, quality="small") == digest()
-    assert Source(rtsp="rtsp://a/b", quality="small").quality is Quality.SMALL
+    assert SourceSettings(rtsp="rtsp://a/b", quality="small").quality is Quality.SMALL

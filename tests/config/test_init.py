@@ -14,7 +14,7 @@ from footage.cameras import http_camera, paced, plain
 from footage.films import film, image_of, jpeg
 from numpy.typing import NDArray
 
-from etle.config.site import Camera, Detection, Evidence, Site, load_site
+from etle.config.site import CameraSettings, DetectionSettings, EvidenceSettings, Site, load_site
 from etle.errors import ConfigError, SourceBroken, SourceUnavailable
 from etle.types import View
 from etle_cli.commands import init
@@ -69,7 +69,7 @@ def test_what_is_written_loads_and_says_what_was_seen(etle_init: Init, tmp_path:
 
 
 def test_the_picture_is_one_from_after_the_first_second(etle_init: Init, tmp_path: Path) -> None:
-    from ingest.frame_loss import Losses
+    from ingest.frame_loss import FrameLossCounter
     from ingest.sources.video_file import VideoFileSource
 
     video = film(tmp_path / "a.mp4", 40)
@@ -77,7 +77,7 @@ def test_the_picture_is_one_from_after_the_first_second(etle_init: Init, tmp_pat
     from etle.clock import SystemClock
     from etle.types import CameraId
 
-    frames = list(VideoFileSource(CameraId("a"), video, SystemClock(), Losses()).frames())
+    frames = list(VideoFileSource(CameraId("a"), video, SystemClock(), FrameLossCounter()).frames())
     assert (tmp_path / "frame.jpg").read_bytes() in [frame.jpeg for frame in frames[10:13]]
 
 
@@ -126,8 +126,10 @@ def test_the_rules_in_comments_are_right_once_they_are_taken_out(etle_init: Init
     assert len(build_rules(camera, calibrate(camera))) == len(RULES)
 
 
-@pytest.mark.parametrize(("key", "defaults"), [("detect", Detection()), ("evidence", Evidence())])
-def test_the_defaults_in_comments_are_the_defaults(etle_init: Init, tmp_path: Path, key: str, defaults: Detection | Evidence) -> None:
+@pytest.mark.parametrize(("key", "defaults"), [("detect", DetectionSettings()), ("evidence", EvidenceSettings())])
+def test_the_defaults_in_comments_are_the_defaults(
+    etle_init: Init, tmp_path: Path, key: str, defaults: DetectionSettings | EvidenceSettings
+) -> None:
     etle_init(film(tmp_path / "a.mp4", 20), "--out", tmp_path)
     path = tmp_path / "site.yaml"
     path.write_text(uncommented(path.read_text(), key))
@@ -256,7 +258,7 @@ class TestASiteFile:
 
     def test_is_drawn_beside_it(self, etle_init: Init, tmp_path: Path) -> None:
         path = self.begun(etle_init, tmp_path)
-        camera: Camera = load_site(path).cameras[0]
+        camera: CameraSettings = load_site(path).cameras[0]
         old, new = "points: [[48, 149], [272, 149]]", "points: [[48, 200], [272, 200]]"
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))

@@ -13,11 +13,11 @@ from footage.films import film, image_of, jpeg, picture
 from footage.rtsp import rtsp_server
 
 from etle.clock import SystemClock
-from etle.config.site import Source
+from etle.config.site import SourceSettings
 from etle.protocols import FrameSource
 from etle.testing import ListSource
 from etle.types import CameraId, Frame, digest_of
-from ingest.frame_loss import Losses
+from ingest.frame_loss import FrameLossCounter
 from ingest.sources.live_buffer import LiveBuffer
 from ingest.sources.open import open_source
 
@@ -26,54 +26,56 @@ BEGIN = "2026-11-23T10:00:00+07:00"
 
 
 @contextmanager
-def a_video_file(folder: Path) -> Iterator[Source]:
-    yield Source(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN)
+def a_video_file(folder: Path) -> Iterator[SourceSettings]:
+    yield SourceSettings(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN)
 
 
 @contextmanager
-def a_folder_of_jpegs(folder: Path) -> Iterator[Source]:
+def a_folder_of_jpegs(folder: Path) -> Iterator[SourceSettings]:
     for number in range(COUNT):
         (folder / f"{number}.jpg").write_bytes(jpeg(number))
-    yield Source(folder=folder, starts_at=BEGIN, fps=5)
+    yield SourceSettings(folder=folder, starts_at=BEGIN, fps=5)
 
 
 @contextmanager
-def a_folder_of_pngs(folder: Path) -> Iterator[Source]:
+def a_folder_of_pngs(folder: Path) -> Iterator[SourceSettings]:
     for number in range(COUNT):
         cv2.imwrite(str(folder / f"20261123_10000{number}.png"), picture(number))
-    yield Source(folder=folder)
+    yield SourceSettings(folder=folder)
 
 
 @contextmanager
-def an_mjpeg_camera(folder: Path) -> Iterator[Source]:
+def an_mjpeg_camera(folder: Path) -> Iterator[SourceSettings]:
     with http_camera(paced(jpeg, 1000, 0.005)) as url:
-        yield Source(mjpeg=url)
+        yield SourceSettings(mjpeg=url)
 
 
 @contextmanager
-def a_snapshot_camera(folder: Path) -> Iterator[Source]:
+def a_snapshot_camera(folder: Path) -> Iterator[SourceSettings]:
     with http_camera(*(plain(jpeg(number)) for number in range(200))) as url:
-        yield Source(snapshot=url, interval_s=0.01)
+        yield SourceSettings(snapshot=url, interval_s=0.01)
 
 
 @contextmanager
-def a_video_over_http(folder: Path) -> Iterator[Source]:
+def a_video_over_http(folder: Path) -> Iterator[SourceSettings]:
     body = film(folder / "film.ts", 60, options={"format": "mpegts"}).read_bytes()
     with http_camera(plain(body, "video/mp2t")) as url:
-        yield Source(rtsp=url)
+        yield SourceSettings(rtsp=url)
 
 
 @contextmanager
-def an_rtsp_camera(folder: Path) -> Iterator[Source]:
+def an_rtsp_camera(folder: Path) -> Iterator[SourceSettings]:
     with rtsp_server() as camera:
         camera.start(film(folder / "film.mp4", 100, fps=25))
-        yield Source(rtsp=camera.url)
+        yield SourceSettings(rtsp=camera.url)
 
 
 @contextmanager
 def a_list(folder: Path) -> Iterator[FrameSource]:
     """The fake, with true frames in it."""
-    source = open_source(CameraId("cam-1"), Source(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN), SystemClock(), Losses())
+    source = open_source(
+        CameraId("cam-1"), SourceSettings(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN), SystemClock(), FrameLossCounter()
+    )
     yield ListSource(list(source.frames()))
 
 
@@ -81,16 +83,16 @@ SOURCES = (a_list, a_video_file, a_folder_of_jpegs, a_folder_of_pngs, an_mjpeg_c
 
 
 @pytest.fixture(scope="module", params=SOURCES, ids=lambda made: made.__name__.replace("_", " "))
-def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source | FrameSource]:
+def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceSettings | FrameSource]:
     with request.param(tmp_path_factory.mktemp("source")) as source:
         yield source
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["read directly", "read through a buffer"])
-def opened(request: pytest.FixtureRequest, described: Source | FrameSource) -> Callable[[], FrameSource]:
+def opened(request: pytest.FixtureRequest, described: SourceSettings | FrameSource) -> Callable[[], FrameSource]:
     def open_one() -> FrameSource:
-        losses = Losses()
-        source = open_source(CameraId("cam-1"), described, SystemClock(), losses) if isinstance(described, Source) else described
+        losses = FrameLossCounter()
+        source = open_source(CameraId("cam-1"), described, SystemClock(), losses) if isinstance(described, SourceSettings) else described
         return LiveBuffer(source, COUNT * 100, losses) if request.param else source
 
     return open_one
@@ -136,11 +138,11 @@ def test_every_frame_is_a_whole_jpeg_of_its_size(frames: list[Frame]) -> None:
         assert frame.jpeg.startswith(b"\xff\xd8") and frame.jpeg.endswith(b"\xff\xd9")
 
 
-def test_live_says_whether_the_world_goes_on(described: Source | FrameSource, opened: Callable[[], FrameSource]) -> None:
+def test_live_says_whether_the_world_goes_on(described: SourceSettings | FrameSource, opened: Callable[[], FrameSource]) -> None:
     assert opened().live is described.live
 
 
-def test_goes_on_after_a_number(described: Source | FrameSource, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
+def test_goes_on_after_a_number(described: SourceSettings | FrameSource, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
     after = frames[2].sequence
     rest = read(opened(), 3, after)
     assert len(rest) == 3 and rest[0].sequence > after
@@ -149,7 +151,7 @@ def test_goes_on_after_a_number(described: Source | FrameSource, opened: Callabl
         assert again == [(frame.sequence, frame.captured_at, frame.sha256) for frame in frames[3:6]]
 
 
-def test_can_be_read_again(described: Source | FrameSource, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
+def test_can_be_read_again(described: SourceSettings | FrameSource, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
     again = read(opened(), COUNT)
     assert len(again) == COUNT
     if not described.live:

@@ -20,8 +20,8 @@ from etle.storage.evidence.manifest import Signer, make_manifest
 from etle.storage.migrate import migrate
 from etle.testing import (
     BEGIN,
-    HandClock,
     ListSink,
+    ManualClock,
     MemoryCases,
     MemoryCheckpoints,
     MemoryEvidence,
@@ -51,8 +51,8 @@ def database(url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock(BEGIN + timedelta(hours=1))
+def clock() -> ManualClock:
+    return ManualClock(BEGIN + timedelta(hours=1))
 
 
 def at(minute: int, **changes: str) -> Violation:
@@ -61,7 +61,7 @@ def at(minute: int, **changes: str) -> Violation:
 
 class TestCaseStore:
     @pytest.fixture(params=["memory", "postgres"])
-    def cases(self, request: pytest.FixtureRequest, clock: HandClock) -> CaseStore:
+    def cases(self, request: pytest.FixtureRequest, clock: ManualClock) -> CaseStore:
         return MemoryCases(clock) if request.param == "memory" else PostgresCases(request.getfixturevalue("database"), clock)
 
     def test_a_violation_is_added_once_and_comes_back_as_it_was(self, cases: CaseStore) -> None:
@@ -105,7 +105,7 @@ class TestCaseStore:
         found = cases.cases(**filters)  # type: ignore[arg-type]
         assert [case.violation.id for case in found] == [at(minute).id for minute in minutes]
 
-    def test_the_queue_deals_the_oldest_to_each_and_the_same_again(self, cases: CaseStore, clock: HandClock) -> None:
+    def test_the_queue_deals_the_oldest_to_each_and_the_same_again(self, cases: CaseStore, clock: ManualClock) -> None:
         for minute in (1, 0):
             cases.add(at(minute), ())
         first, second = cases.take_next("rina", clock.now()), cases.take_next("dewi", clock.now())
@@ -115,7 +115,7 @@ class TestCaseStore:
         assert again is not None and again.violation.id == at(0).id
         assert cases.take_next("tono", clock.now()) is None
 
-    def test_a_lease_that_ran_out_is_dealt_anew(self, cases: CaseStore, clock: HandClock) -> None:
+    def test_a_lease_that_ran_out_is_dealt_anew(self, cases: CaseStore, clock: ManualClock) -> None:
         cases.add(at(0), ())
         cases.take_next("rina", clock.now(), lease_s=60)
         clock.wind(61)
@@ -123,13 +123,13 @@ class TestCaseStore:
         assert taken is not None and taken.assigned_to == "dewi"
         assert cases.assigned("rina") is None
 
-    def test_what_is_given_back_is_dealt_again(self, cases: CaseStore, clock: HandClock) -> None:
+    def test_what_is_given_back_is_dealt_again(self, cases: CaseStore, clock: ManualClock) -> None:
         cases.add(at(0), ())
         cases.take_next("rina", clock.now())
         cases.release("rina")
         assert cases.take_next("dewi", clock.now()) is not None
 
-    def test_nobody_decides_what_another_has_on_the_screen(self, cases: CaseStore, clock: HandClock) -> None:
+    def test_nobody_decides_what_another_has_on_the_screen(self, cases: CaseStore, clock: ManualClock) -> None:
         cases.add(at(0), ())
         cases.take_next("rina", clock.now())
         with pytest.raises(CaseTaken):
@@ -145,7 +145,7 @@ class TestCaseStore:
         assert found is not None and found.state is Verdict.REJECT
         assert [decision.verdict for decision in cases.decisions(at(0).id)] == [Verdict.CONFIRM, Verdict.REJECT]
 
-    def test_counts_and_tallies(self, cases: CaseStore, clock: HandClock) -> None:
+    def test_counts_and_tallies(self, cases: CaseStore, clock: ManualClock) -> None:
         for minute in range(3):
             cases.add(at(minute), ())
         cases.decide(a_decision(at(0), Verdict.WARN, seconds_taken=4.0))

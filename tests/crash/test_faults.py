@@ -9,7 +9,7 @@ pytest.importorskip("psycopg2", reason="needs the `store` extra")
 
 from benchmark.faults.__main__ import table
 from benchmark.faults.trial import run, sound
-from etle.config.site import Detection
+from etle.config.site import DetectionSettings
 from etle.errors import WeightsMissing
 from models.weights.locate import weight
 from pipeline.assembly import needed_weights
@@ -21,7 +21,7 @@ SEED = 20
 @pytest.mark.slow
 def test_whatever_dies_the_cases_are_those_of_an_undisturbed_run_and_every_digest_verifies(tmp_path: Path):
     try:
-        for name in needed_weights(Detection()):
+        for name in needed_weights(DetectionSettings()):
             weight(name)
         outcome = run(tmp_path, faults=10, seed=SEED, fps=3.0, detect_workers=2, say=False)
     except (WeightsMissing, ServiceMissing) as error:

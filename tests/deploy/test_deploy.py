@@ -193,9 +193,9 @@ def test_the_store_lets_the_writer_add_and_nobody_remove() -> None:
 
 
 def test_the_chart_scales_by_the_groups_and_topics_that_there_are() -> None:
-    from etle.kafka.topics import Names
+    from etle.kafka.topics import TopicNames
 
-    names, text = Names("etle"), (DEPLOY / "helm/etle/templates/workers.yaml").read_text()
+    names, text = TopicNames("etle"), (DEPLOY / "helm/etle/templates/workers.yaml").read_text()
     assert names.detect_group == "etle-detect" and names.write_group == "etle-write"
     assert (names.frames, names.violations) == ("etle.frames.v1", "etle.violations.v1")
     assert "consumerGroup: {{ $root.Values.kafka.prefix }}-{{ $role }}" in text

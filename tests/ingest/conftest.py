@@ -8,7 +8,7 @@ from footage.cameras import Answer, http_camera
 from footage.clocks import HandClock, HastyClock
 from footage.rtsp import RtspCamera, rtsp_server
 
-from ingest.frame_loss import Losses
+from ingest.frame_loss import FrameLossCounter
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def hasty() -> HastyClock:
 
 
 @pytest.fixture
-def losses() -> Losses:
-    return Losses()
+def losses() -> FrameLossCounter:
+    return FrameLossCounter()
 
 
 @pytest.fixture

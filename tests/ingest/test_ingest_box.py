@@ -16,26 +16,26 @@ from footage.cameras import paced, parts
 from footage.films import film, jpeg
 
 from etle.clock import SystemClock
-from etle.config.deployment import Broker, Topic
-from etle.config.site import Camera, Site, Source
+from etle.config.deployment import BrokerSettings, TopicSettings
+from etle.config.site import CameraSettings, Site, SourceSettings
 from etle.kafka.admin import KafkaTopicAdmin
-from etle.kafka.client import KafkaReader
-from etle.kafka.security import Connection
+from etle.kafka.client import KafkaCompactedTopicReader
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
 from etle.observability.health import Health
 from etle.observability.metrics import Metrics
 from etle.signing import Signer
 from etle.testing import MemoryBroker
 from etle.wire import frame_from_wire
-from ingest.gateway import Box, Surroundings
+from ingest.gateway import EdgeGateway, GatewayDeps
 
 TOPIC = "etle.frames.v1"
 ROOT = Path(__file__).parents[2]
 LONGEST_S = 180
 
 
-def a_camera(name: str, source: Source) -> Camera:
-    return Camera(id=name, view="rear", source=source, frame_size=(320, 240))
+def a_camera(name: str, source: SourceSettings) -> CameraSettings:
+    return CameraSettings(id=name, view="rear", source=source, frame_size=(320, 240))
 
 
 class Bench:
@@ -47,9 +47,9 @@ class Bench:
         self.signer = Signer.from_file(folder / "box.pem")
         self.metrics = Metrics()
 
-    def box(self, *cameras: Camera) -> Box:
+    def box(self, *cameras: CameraSettings) -> EdgeGateway:
         site = Site(site="simpang", cameras=cameras)
-        around = Surroundings(
+        around = GatewayDeps(
             folder=self.folder,
             connect=lambda: self.broker,
             sign=self.signer.sign,
@@ -58,7 +58,7 @@ class Bench:
             health=Health(),
             source_name=lambda camera: f"{camera.source.file or camera.id}",
         )
-        return Box(site, cameras, around)
+        return EdgeGateway(site, cameras, around)
 
     def sequences(self, camera: str) -> list[int]:
         return [int(dict(message.headers)["sequence"]) for message in self.broker.messages(TOPIC) if message.key == camera.encode()]
@@ -76,7 +76,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @contextmanager
-def running(box: Box):
+def running(box: EdgeGateway):
     stop = Event()
     thread = Thread(target=box.run, args=(stop,))
     thread.start()
@@ -95,7 +95,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_films_arrive_whole_signed_and_in_order_and_are_not_sent_again(bench, tmp_path):
-    cameras = [a_camera(name, Source(file=film(tmp_path / f"{name}.mp4", 25))) for name in ("masuk", "keluar")]
+    cameras = [a_camera(name, SourceSettings(file=film(tmp_path / f"{name}.mp4", 25))) for name in ("masuk", "keluar")]
     assert bench.box(*cameras).run(Event()) == []
     for name in ("masuk", "keluar"):
         assert bench.sequences(name) == list(range(25))
@@ -108,14 +108,14 @@ def test_films_arrive_whole_signed_and_in_order_and_are_not_sent_again(bench, tm
 
 def test_the_next_film_of_a_camera_gets_the_numbers_behind(bench, tmp_path):
     for name in ("monday", "tuesday"):
-        assert bench.box(a_camera("masuk", Source(file=film(tmp_path / f"{name}.mp4", 10)))).run(Event()) == []
+        assert bench.box(a_camera("masuk", SourceSettings(file=film(tmp_path / f"{name}.mp4", 10)))).run(Event()) == []
     assert bench.sequences("masuk") == list(range(20))
 
 
 def test_a_film_that_breaks_off_is_a_problem_and_the_other_one_arrives(bench, tmp_path):
     whole, broken = film(tmp_path / "a.mp4", 20), film(tmp_path / "b.mkv", 60)
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
-    problems = bench.box(a_camera("whole", Source(file=whole)), a_camera("broken", Source(file=broken))).run(Event())
+    problems = bench.box(a_camera("whole", SourceSettings(file=whole)), a_camera("broken", SourceSettings(file=broken))).run(Event())
     assert len(problems) == 1
     assert "b.mkv" in problems[0]
     assert len(bench.sequences("whole")) == 20
@@ -127,15 +127,15 @@ def test_a_camera_in_trouble_disturbs_no_other(bench, serve):
     never = Event()
     good = serve(paced(jpeg, 400, 0.02))
     cameras = {
-        "good": Source(mjpeg=good),
-        "hangs": Source(mjpeg=serve(parts(jpeg(1), then_silent=never)), timeout_s=0.5),
-        "garbage": Source(mjpeg=serve(parts(*[b"\xff\xd8 no picture"] * 50))),
-        "vanishes": Source(mjpeg=serve(parts(jpeg(1), jpeg(2)))),
-        "resizes": Source(mjpeg=serve(paced(lambda number: jpeg(number, 320 if number < 5 else 640), 400, 0.05))),
-        "lies": Source(
+        "good": SourceSettings(mjpeg=good),
+        "hangs": SourceSettings(mjpeg=serve(parts(jpeg(1), then_silent=never)), timeout_s=0.5),
+        "garbage": SourceSettings(mjpeg=serve(parts(*[b"\xff\xd8 no picture"] * 50))),
+        "vanishes": SourceSettings(mjpeg=serve(parts(jpeg(1), jpeg(2)))),
+        "resizes": SourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 320 if number < 5 else 640), 400, 0.05))),
+        "lies": SourceSettings(
             mjpeg=serve(parts(*[jpeg(number) for number in range(5)], headers={"X-Timestamp": "1000000000"}, then_silent=never))
         ),
-        "nobody": Source(mjpeg="http://127.0.0.1:9/"),
+        "nobody": SourceSettings(mjpeg="http://127.0.0.1:9/"),
     }
     box = bench.box(*(a_camera(name, source) for name, source in cameras.items()))
     with running(box):
@@ -157,7 +157,7 @@ def test_a_camera_in_trouble_disturbs_no_other(bench, serve):
 
 
 def test_a_live_camera_goes_on_at_a_higher_number_and_what_was_missed_is_a_gap(bench, serve):
-    camera = a_camera("masuk", Source(mjpeg=serve(paced(jpeg, 100_000, 0.01))))
+    camera = a_camera("masuk", SourceSettings(mjpeg=serve(paced(jpeg, 100_000, 0.01))))
     ends = []
     for _ in range(3):
         with running(bench.box(camera)):
@@ -172,7 +172,7 @@ def test_a_live_camera_goes_on_at_a_higher_number_and_what_was_missed_is_a_gap(b
 
 def test_an_rtsp_camera_that_vanishes_and_comes_back_with_another_size_goes_on(bench, rtsp_camera, tmp_path):
     rtsp_camera.start(film(tmp_path / "a.mp4", 100, fps=25))
-    with running(bench.box(a_camera("masuk", Source(rtsp=rtsp_camera.url, timeout_s=2)))):
+    with running(bench.box(a_camera("masuk", SourceSettings(rtsp=rtsp_camera.url, timeout_s=2)))):
         wait_for(lambda: len(bench.sequences("masuk")) > 10)
         rtsp_camera.stop()
         wait_for(lambda: bench.troubles("masuk", "gap") > 0)
@@ -188,8 +188,8 @@ def test_an_rtsp_camera_that_vanishes_and_comes_back_with_another_size_goes_on(b
 def test_while_the_broker_is_away_a_camera_is_spooled_and_a_film_waits(bench, serve, tmp_path):
     bench.broker.away = True
     cameras = (
-        a_camera("live", Source(mjpeg=serve(paced(jpeg, 100_000, 0.01)))),
-        a_camera("film", Source(file=film(tmp_path / "a.mp4", 30))),
+        a_camera("live", SourceSettings(mjpeg=serve(paced(jpeg, 100_000, 0.01)))),
+        a_camera("film", SourceSettings(file=film(tmp_path / "a.mp4", 30))),
     )
     with running(bench.box(*cameras)):
         wait_for(lambda: (bench.counted("live", "spooled") or 0) > 30)
@@ -214,8 +214,8 @@ def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
     environment = {**os.environ, "ETLE_KAFKA": live_kafka.address, "PYTHONPATH": str(ROOT)}
     etle = [sys.executable, "-m", "etle_cli.main"]
     subprocess.run([*etle, "topics", "create", "site.yaml"], cwd=tmp_path, env=environment, check=True)
-    broker = Broker(prefix="killed-ingest", frames=Topic(partitions=12, retention_hours=24, largest_mb=8))
-    connection = Connection(servers=(live_kafka.address,), broker=broker)
+    broker = BrokerSettings(prefix="killed-ingest", frames=TopicSettings(partitions=12, retention_hours=24, largest_mb=8))
+    connection = BrokerConnection(servers=(live_kafka.address,), broker=broker)
     command = [*etle, "ingest", "site.yaml", "--data", "data"]
     for kills in range(4):
         process = subprocess.Popen(command, cwd=tmp_path, env=environment)
@@ -234,8 +234,8 @@ def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
 
 @pytest.mark.slow
 def test_while_a_real_kafka_is_killed_and_comes_back_a_live_camera_loses_nothing(live_kafka, serve, tmp_path):
-    broker = Broker(prefix="killed-kafka", timeout_s=5)
-    connection = Connection(servers=(live_kafka.address,), broker=broker)
+    broker = BrokerSettings(prefix="killed-kafka", timeout_s=5)
+    connection = BrokerConnection(servers=(live_kafka.address,), broker=broker)
     create_topics(planned(broker), KafkaTopicAdmin(connection))
     camera = {"id": "masuk", "view": "rear", "frame_size": [320, 240], "source": {"mjpeg": serve(paced(jpeg, 100_000, 0.02))}}
     site = {"site": "simpang", "broker": {"prefix": "killed-kafka", "timeout_s": 5}, "cameras": [camera]}
@@ -257,8 +257,8 @@ def test_while_a_real_kafka_is_killed_and_comes_back_a_live_camera_loses_nothing
     assert json.loads(position.read_text())["sequence"] == numbers[-1]
 
 
-def _arrived(connection: Connection) -> list:
-    reader = KafkaReader(connection, "test")
+def _arrived(connection: BrokerConnection) -> list:
+    reader = KafkaCompactedTopicReader(connection, "test")
     try:
         topic = f"{connection.broker.prefix}.frames.v1"
         return [message for partition in range(reader.partitions(topic)) for message in reader.messages(topic, partition)]

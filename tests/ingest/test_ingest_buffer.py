@@ -11,7 +11,7 @@ from footage.films import jpeg
 
 from etle.errors import SourceBroken
 from etle.types import CameraId, Frame
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import frame_of
 from ingest.sources.live_buffer import LiveBuffer
 
@@ -50,17 +50,17 @@ def reading() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "etle-ingest"]
 
 
-def test_a_live_source_that_is_not_read_drops_the_oldest_and_counts_it(losses: Losses) -> None:
+def test_a_live_source_that_is_not_read_drops_the_oldest_and_counts_it(losses: FrameLossCounter) -> None:
     source = Scripted(20, live=True, waits=True)
     frames = LiveBuffer(source, 5, losses).frames()
     assert next(frames).sequence == 0
     source.go.set()
     assert source.given.wait(30)
     assert [frame.sequence for frame in frames] == [15, 16, 17, 18, 19]
-    assert losses.of(CAMERA) == {Loss.DROPPED: 14}
+    assert losses.of(CAMERA) == {LossReason.DROPPED: 14}
 
 
-def test_a_file_waits_and_loses_nothing(losses: Losses) -> None:
+def test_a_file_waits_and_loses_nothing(losses: FrameLossCounter) -> None:
     source = Scripted(50, live=False)
     frames = LiveBuffer(source, 3, losses).frames()
     read = []
@@ -71,18 +71,18 @@ def test_a_file_waits_and_loses_nothing(losses: Losses) -> None:
     assert losses.of(CAMERA) == {}
 
 
-def test_it_goes_on_after_a_number(losses: Losses) -> None:
+def test_it_goes_on_after_a_number(losses: FrameLossCounter) -> None:
     assert [frame.sequence for frame in LiveBuffer(Scripted(6, live=False), 3, losses).frames(after=3)] == [4, 5]
 
 
-def test_an_error_comes_after_every_frame_that_was_given_before(losses: Losses) -> None:
+def test_an_error_comes_after_every_frame_that_was_given_before(losses: FrameLossCounter) -> None:
     read = []
     with pytest.raises(SourceBroken, match="breaks off"):
         read.extend(frame.sequence for frame in LiveBuffer(Scripted(4, live=False, fails=True), 2, losses).frames())
     assert read == [0, 1, 2, 3]
 
 
-def test_closing_ends_the_frames_and_the_thread(losses: Losses) -> None:
+def test_closing_ends_the_frames_and_the_thread(losses: FrameLossCounter) -> None:
     buffer = LiveBuffer(Scripted(10**6, live=False), 2, losses)
     frames = buffer.frames()
     next(frames)
@@ -92,13 +92,13 @@ def test_closing_ends_the_frames_and_the_thread(losses: Losses) -> None:
     assert not reading()
 
 
-def test_a_reader_that_stops_early_ends_the_thread(losses: Losses) -> None:
+def test_a_reader_that_stops_early_ends_the_thread(losses: FrameLossCounter) -> None:
     frames = LiveBuffer(Scripted(10**6, live=True), 2, losses).frames()
     next(frames)
     frames.close()
     assert not reading()
 
 
-def test_it_holds_at_least_one_frame(losses: Losses) -> None:
+def test_it_holds_at_least_one_frame(losses: FrameLossCounter) -> None:
     with pytest.raises(ValueError, match="at least one"):
         LiveBuffer(Scripted(1, live=True), 0, losses)

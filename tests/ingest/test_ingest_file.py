@@ -15,14 +15,16 @@ from footage.films import bar_at, bar_of, film, image_of, picture, without_table
 from etle.errors import SourceBroken, SourceUnavailable
 from etle.media.jpeg import has_huffman_tables
 from etle.types import CameraId, Frame, digest_of
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.video_file import VideoFileSource
 
 CAMERA = CameraId("cam-1")
 
 
-def source(path: Path, losses: Losses | None = None, *, starts_at: datetime | None = BEGIN, fps: float | None = None) -> VideoFileSource:
-    return VideoFileSource(CAMERA, path, HandClock(), losses or Losses(), starts_at=starts_at, fps=fps)
+def source(
+    path: Path, losses: FrameLossCounter | None = None, *, starts_at: datetime | None = BEGIN, fps: float | None = None
+) -> VideoFileSource:
+    return VideoFileSource(CAMERA, path, HandClock(), losses or FrameLossCounter(), starts_at=starts_at, fps=fps)
 
 
 def read_until_it_breaks(frames: Iterator[Frame]) -> tuple[list[Frame], str]:
@@ -176,12 +178,12 @@ def test_a_picture_that_cannot_be_decoded_is_counted_and_left_out(tmp_path: Path
     data = bytearray(path.read_bytes())
     data[begin : begin + length] = bytes(length)
     path.write_bytes(data)
-    losses = Losses()
+    losses = FrameLossCounter()
     frames = list(source(path, losses).frames())
     assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(n) for n in range(20) if n != 7], abs=1.0)
     assert seconds_of(frames) == [n / 10 for n in range(20) if n != 7]
-    assert losses.of(CAMERA) == {Loss.UNDECODABLE: 1}
-    assert str(path) in (losses.last_detail(CAMERA, Loss.UNDECODABLE) or "")
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 1}
+    assert str(path) in (losses.last_detail(CAMERA, LossReason.UNDECODABLE) or "")
 
 
 @pytest.mark.parametrize(
@@ -201,10 +203,10 @@ def test_damage_never_becomes_a_picture_of_a_road_that_nobody_saw(tmp_path: Path
     data = bytearray(path.read_bytes())
     data[begin + keep : begin + length] = Random(3).randbytes(length - keep)
     path.write_bytes(data)
-    losses = Losses()
+    losses = FrameLossCounter()
     frames = list(source(path, losses).frames())
     assert [frame.sha256 for frame in frames] == whole[:damaged] + whole[whole_again:]
-    assert losses.of(CAMERA) == {Loss.UNDECODABLE: whole_again - damaged}
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: whole_again - damaged}
 
 
 def rotated(path: Path, quarters: int) -> Path:
@@ -247,27 +249,27 @@ def test_a_phone_s_video_is_upright(tmp_path: Path, quarters: int, size: tuple[i
 class TestAClockThatJumpsInsideTheFile:
     def test_ahead_by_hours_is_stepped_over_and_counted(self, tmp_path: Path) -> None:
         ticks = [*range(10), *range(90_000, 90_010)]
-        losses = Losses()
+        losses = FrameLossCounter()
         frames = list(source(film(tmp_path / "a.mkv", 20, ticks=ticks), losses).frames())
         assert seconds_of(frames) == [number / 10 for number in range(20)]
-        assert losses.of(CAMERA) == {Loss.CLOCK_JUMP: 1}
-        assert "0.900 s" in (losses.last_detail(CAMERA, Loss.CLOCK_JUMP) or "")
+        assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
+        assert "0.900 s" in (losses.last_detail(CAMERA, LossReason.CLOCK_JUMP) or "")
 
     def test_back_to_zero_as_when_two_recordings_were_joined(self, tmp_path: Path) -> None:
         first = film(tmp_path / "1.ts", 20, options={"format": "mpegts"})
         second = film(tmp_path / "2.ts", 10, options={"format": "mpegts"})
         joined = tmp_path / "joined.ts"
         joined.write_bytes(first.read_bytes() + second.read_bytes())
-        losses = Losses()
+        losses = FrameLossCounter()
         frames = list(source(joined, losses).frames())
         moments = seconds_of(frames)
         assert moments == sorted(set(moments))
         assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(n) for n in (*range(20), *range(10))], abs=1.0)
-        assert losses.of(CAMERA) == {Loss.CLOCK_JUMP: 1}
+        assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
 
     def test_a_pause_of_minutes_is_a_pause(self, tmp_path: Path) -> None:
         ticks = [*range(10), *range(6_000, 6_010)]
-        losses = Losses()
+        losses = FrameLossCounter()
         frames = list(source(film(tmp_path / "a.mkv", 20, ticks=ticks), losses).frames())
         assert seconds_of(frames) == [tick / 10 for tick in ticks]
         assert losses.of(CAMERA) == {}
@@ -290,7 +292,7 @@ def test_a_video_of_jpegs_without_tables_becomes_jpegs_that_any_reader_takes(tmp
             packet = av.Packet(data)
             packet.stream, packet.pts, packet.dts, packet.is_keyframe = stream, number, number, True
             container.mux(packet)
-    losses = Losses()
+    losses = FrameLossCounter()
     frames = list(source(tmp_path / "a.avi", losses).frames())
     assert all(has_huffman_tables(frame.jpeg) for frame in frames) and not any(map(has_huffman_tables, stripped))
     assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(n) for n in range(5)], abs=1.0)
@@ -299,6 +301,6 @@ def test_a_video_of_jpegs_without_tables_becomes_jpegs_that_any_reader_takes(tmp
 
 def test_received_is_when_it_was_read(tmp_path: Path) -> None:
     now = BEGIN + timedelta(days=30)
-    reading = VideoFileSource(CAMERA, film(tmp_path / "a.mp4", 2), HandClock(now), Losses(), starts_at=BEGIN)
+    reading = VideoFileSource(CAMERA, film(tmp_path / "a.mp4", 2), HandClock(now), FrameLossCounter(), starts_at=BEGIN)
     assert [frame.received_at for frame in reading.frames()] == [now, now]
     assert [frame.clock_error_s for frame in reading.frames()] == [None, None]

@@ -12,7 +12,7 @@ from test_ingest_jpeg import ORIGINAL, exif
 
 from etle.errors import ConfigError, SourceBroken, SourceUnavailable
 from etle.types import CameraId, Frame, digest_of
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.folder import FolderSource, time_in_name
 
 CAMERA = CameraId("cam-1")
@@ -20,9 +20,14 @@ WIB = timezone(timedelta(hours=7))
 
 
 def frames_of(
-    folder: Path, losses: Losses | None = None, *, starts_at: datetime | None = BEGIN, fps: float | None = 5, after: int | None = None
+    folder: Path,
+    losses: FrameLossCounter | None = None,
+    *,
+    starts_at: datetime | None = BEGIN,
+    fps: float | None = 5,
+    after: int | None = None,
 ) -> list[Frame]:
-    source = FolderSource(CAMERA, folder, HandClock(), losses or Losses(), starts_at=starts_at, fps=fps, timezone=WIB)
+    source = FolderSource(CAMERA, folder, HandClock(), losses or FrameLossCounter(), starts_at=starts_at, fps=fps, timezone=WIB)
     return list(source.frames(after))
 
 
@@ -63,12 +68,12 @@ def test_a_broken_picture_is_named_counted_and_leaves_a_gap(tmp_path: Path) -> N
     (tmp_path / "1.jpg").write_bytes(jpeg(1)[:-500])
     (tmp_path / "3.png").write_bytes(b"no picture")
     (tmp_path / "3.jpg").unlink()
-    losses = Losses()
+    losses = FrameLossCounter()
     frames = frames_of(tmp_path, losses)
     assert [frame.sequence for frame in frames] == [0, 2, 4]
     assert seconds_of(frames) == [0.0, 0.4, 0.8]
-    assert losses.of(CAMERA) == {Loss.UNDECODABLE: 2}
-    assert "3.png" in (losses.last_detail(CAMERA, Loss.UNDECODABLE) or "")
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 2}
+    assert "3.png" in (losses.last_detail(CAMERA, LossReason.UNDECODABLE) or "")
 
 
 def test_goes_on_after_a_number_with_the_same_numbers_and_moments(tmp_path: Path) -> None:
@@ -109,9 +114,9 @@ def test_exif_wins_over_the_name_and_the_name_over_the_place(tmp_path: Path) -> 
 def test_moments_rise(tmp_path: Path, names: list[str], fps: float | None, expected: list[float], jumps: int) -> None:
     for number, name in enumerate(names):
         (tmp_path / f"{name}.jpg").write_bytes(jpeg(number))
-    losses = Losses()
+    losses = FrameLossCounter()
     assert seconds_of(frames_of(tmp_path, losses, fps=fps)) == expected
-    assert losses.of(CAMERA).get(Loss.CLOCK_JUMP, 0) == jumps
+    assert losses.of(CAMERA).get(LossReason.CLOCK_JUMP, 0) == jumps
 
 
 @pytest.mark.parametrize(
@@ -143,7 +148,7 @@ def test_an_absent_folder_and_an_empty_one_are_named(tmp_path: Path) -> None:
 def test_a_folder_of_nothing_but_broken_pictures_is_broken(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "b.jpg").write_bytes(jpeg()[:200])
-    losses = Losses()
+    losses = FrameLossCounter()
     with pytest.raises(SourceBroken, match="none of the 2 pictures in it could be read"):
         frames_of(tmp_path, losses)
-    assert losses.of(CAMERA) == {Loss.UNDECODABLE: 2}
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 2}

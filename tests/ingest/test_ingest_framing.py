@@ -10,16 +10,16 @@ from footage.films import jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etle.config.site import Source
+from etle.config.site import SourceSettings
 from etle.errors import SourceBroken, SourceUnavailable
 from etle.types import CameraId, digest_of
-from ingest.frame_loss import Loss, Losses
+from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.address import Address
 from ingest.sources.folder import FolderSource
-from ingest.sources.frames import Thinning, first_live_sequence, frame_of
+from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of
 from ingest.sources.mjpeg import MjpegSource
 from ingest.sources.open import open_source
-from ingest.sources.reconnect import Connection, Pauses
+from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
 from ingest.sources.rtsp import RtspSource
 from ingest.sources.snapshot import SnapshotSource
 from ingest.sources.video_file import VideoFileSource
@@ -55,13 +55,13 @@ class TestTheFirstNumberOfALiveCamera:
     ],
 )
 def test_thinning(fps: float | None, seconds: list[float], wanted: list[float]) -> None:
-    thinning = Thinning(fps)
+    thinning = FrameSampler(fps)
     assert [second for second in seconds if thinning.wants(second)] == wanted
 
 
 @given(st.floats(0.2, 60), st.floats(1, 120), st.integers(2, 400))
 def test_thinning_gives_the_rate_that_was_asked_for(fps: float, has: float, count: int) -> None:
-    thinning = Thinning(fps)
+    thinning = FrameSampler(fps)
     kept = sum(thinning.wants(number / has) for number in range(count))
     assert kept == pytest.approx(1 + (count - 1) / has * min(fps, has), abs=max(2, 0.02 * count))
 
@@ -74,16 +74,16 @@ def test_thinning_gives_the_rate_that_was_asked_for(fps: float, has: float, coun
     ],
 )
 def test_pauses_grow_and_are_bounded(chance: float, expected: list[float]) -> None:
-    pauses = Pauses(lambda: chance)
+    pauses = ReconnectBackoff(lambda: chance)
     assert [pauses.after(failures) for failures in range(1, 9)] == expected
     assert pauses.after(10**6) == expected[-1]
 
 
 class TestConnection:
-    def connection(self, clock: HandClock, losses: Losses, attempts: int | None = None) -> Connection:
-        return Connection(CAMERA, "rtsp://camera/", clock, losses, Pauses(lambda: 1.0), attempts)
+    def connection(self, clock: HandClock, losses: FrameLossCounter, attempts: int | None = None) -> SourceConnection:
+        return SourceConnection(CAMERA, "rtsp://camera/", clock, losses, ReconnectBackoff(lambda: 1.0), attempts)
 
-    def test_what_works_again_begins_with_the_shortest_pause(self, clock: HandClock, losses: Losses) -> None:
+    def test_what_works_again_begins_with_the_shortest_pause(self, clock: HandClock, losses: FrameLossCounter) -> None:
         script = iter(["fail", "fail", "give", "fail", "give"])
 
         def connect() -> Iterator[str]:
@@ -94,9 +94,9 @@ class TestConnection:
         kept = self.connection(clock, losses).keep(connect)
         assert [next(kept), next(kept)] == ["picture", "picture"]
         assert sum(clock.slept) == pytest.approx(0.5 + 1 + 0.5 + 1)
-        assert losses.of(CAMERA) == {Loss.RECONNECT: 4, Loss.GAP: 1}
+        assert losses.of(CAMERA) == {LossReason.RECONNECT: 4, LossReason.GAP: 1}
 
-    def test_a_broken_stream_is_connected_anew_too(self, clock: HandClock, losses: Losses) -> None:
+    def test_a_broken_stream_is_connected_anew_too(self, clock: HandClock, losses: FrameLossCounter) -> None:
         def connect() -> Iterator[str]:
             yield "picture"
             raise SourceBroken("garbage")
@@ -104,7 +104,7 @@ class TestConnection:
         with pytest.raises(SourceUnavailable, match="rtsp://camera/: given up after 1 attempts: garbage"):
             list(self.connection(clock, losses, 1).keep(connect))
 
-    def test_what_is_no_error_of_a_source_is_not_swallowed(self, clock: HandClock, losses: Losses) -> None:
+    def test_what_is_no_error_of_a_source_is_not_swallowed(self, clock: HandClock, losses: FrameLossCounter) -> None:
         def connect() -> Iterator[str]:
             raise ZeroDivisionError
             yield ""
@@ -112,7 +112,7 @@ class TestConnection:
         with pytest.raises(ZeroDivisionError):
             list(self.connection(clock, losses).keep(connect))
 
-    def test_a_stop_ends_the_wait(self, clock: HandClock, losses: Losses) -> None:
+    def test_a_stop_ends_the_wait(self, clock: HandClock, losses: FrameLossCounter) -> None:
         connection = self.connection(clock, losses)
         connection.stop()
         connection.wait(1000)
@@ -120,18 +120,18 @@ class TestConnection:
 
 
 class TestLosses:
-    def test_are_counted_by_camera_and_reason_with_the_last_detail(self, losses: Losses) -> None:
+    def test_are_counted_by_camera_and_reason_with_the_last_detail(self, losses: FrameLossCounter) -> None:
         other = CameraId("cam-2")
-        losses.count(CAMERA, Loss.UNDECODABLE, "1.jpg: empty")
-        losses.count(CAMERA, Loss.UNDECODABLE, "2.jpg: empty", 3)
-        losses.count(other, Loss.DROPPED)
-        losses.count(other, Loss.GAP, "nothing lost", 0)
-        assert losses.snapshot() == {CAMERA: {Loss.UNDECODABLE: 4}, other: {Loss.DROPPED: 1}}
-        assert losses.last_detail(CAMERA, Loss.UNDECODABLE) == "2.jpg: empty"
-        assert losses.last_detail(other, Loss.DROPPED) is None
+        losses.count(CAMERA, LossReason.UNDECODABLE, "1.jpg: empty")
+        losses.count(CAMERA, LossReason.UNDECODABLE, "2.jpg: empty", 3)
+        losses.count(other, LossReason.DROPPED)
+        losses.count(other, LossReason.GAP, "nothing lost", 0)
+        assert losses.snapshot() == {CAMERA: {LossReason.UNDECODABLE: 4}, other: {LossReason.DROPPED: 1}}
+        assert losses.last_detail(CAMERA, LossReason.UNDECODABLE) == "2.jpg: empty"
+        assert losses.last_detail(other, LossReason.DROPPED) is None
 
-    def test_a_snapshot_is_a_copy(self, losses: Losses) -> None:
-        losses.snapshot()[CAMERA] = {Loss.GAP: 1}
+    def test_a_snapshot_is_a_copy(self, losses: FrameLossCounter) -> None:
+        losses.snapshot()[CAMERA] = {LossReason.GAP: 1}
         assert losses.snapshot() == {}
 
 
@@ -155,15 +155,15 @@ def test_address(url: str, bare: str, user: str | None, password: str | None) ->
 @pytest.mark.parametrize(
     ("described", "kind", "live"),
     [
-        pytest.param(Source(file=Path("a.mp4")), VideoFileSource, False, id="file"),
-        pytest.param(Source(folder=Path("a")), FolderSource, False, id="folder"),
-        pytest.param(Source(rtsp="rtsp://camera/"), RtspSource, True, id="rtsp"),
-        pytest.param(Source(mjpeg="http://camera/"), MjpegSource, True, id="mjpeg"),
-        pytest.param(Source(snapshot="http://camera/"), SnapshotSource, True, id="snapshot"),
+        pytest.param(SourceSettings(file=Path("a.mp4")), VideoFileSource, False, id="file"),
+        pytest.param(SourceSettings(folder=Path("a")), FolderSource, False, id="folder"),
+        pytest.param(SourceSettings(rtsp="rtsp://camera/"), RtspSource, True, id="rtsp"),
+        pytest.param(SourceSettings(mjpeg="http://camera/"), MjpegSource, True, id="mjpeg"),
+        pytest.param(SourceSettings(snapshot="http://camera/"), SnapshotSource, True, id="snapshot"),
     ],
 )
 def test_a_source_is_opened_by_its_kind_and_touches_nothing_yet(
-    clock: HandClock, losses: Losses, described: Source, kind: type, live: bool
+    clock: HandClock, losses: FrameLossCounter, described: SourceSettings, kind: type, live: bool
 ) -> None:
     source = open_source(CAMERA, described, clock, losses)
     assert type(source) is kind and source.live is live

@@ -8,14 +8,14 @@ import pytest
 from footage.cameras import paced, plain
 from footage.films import bar_at, bar_of, film, image_of, jpeg
 
-from etle.config.site import Hours, Source
+from etle.config.site import Hours, SourceSettings
 from etle.errors import ConfigError
 from etle.testing import ListSource, a_frame, a_jpeg
 from etle.types import CameraId, Quality, digest_of
-from ingest.delivery.positions import Position, PositionFile
-from ingest.frame_loss import Loss
+from ingest.delivery.positions import SourcePosition, SourcePositionFile
+from ingest.frame_loss import LossReason
 from ingest.sources.open import open_source
-from ingest.sources.reencode import MadeSource, Making
+from ingest.sources.reencode import ReencodeSettings, ReencodingSource
 from ingest.sources.schedule import watched
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
@@ -25,13 +25,13 @@ CAMERA = CameraId("masuk")
 def test_jpegs_stay_as_they_came_unless_something_is_asked(clock, losses, tmp_path):
     (tmp_path / "20261123_100000.jpg").write_bytes(jpeg(3))
     for making in ({}, {"max_width": 320}):
-        (frame,) = open_source(CAMERA, Source(folder=tmp_path, **making), clock, losses).frames()
+        (frame,) = open_source(CAMERA, SourceSettings(folder=tmp_path, **making), clock, losses).frames()
         assert frame.jpeg == jpeg(3)
 
 
 def test_a_picture_that_is_too_wide_is_made_smaller_before_its_digest_is_taken(clock, losses, tmp_path):
     (tmp_path / "20261123_100000.jpg").write_bytes(jpeg(40, 1280, 960))
-    (frame,) = open_source(CAMERA, Source(folder=tmp_path, max_width=320), clock, losses).frames()
+    (frame,) = open_source(CAMERA, SourceSettings(folder=tmp_path, max_width=320), clock, losses).frames()
     assert (frame.width, frame.height) == image_of(frame.jpeg).shape[1::-1] == (320, 240)
     assert frame.sha256 == digest_of(frame.jpeg)
     assert bar_of(frame.jpeg) == pytest.approx(bar_at(40, 1280) / 4, abs=2)
@@ -43,7 +43,7 @@ def test_a_finer_quality_of_a_video_costs_more_bytes(clock, losses, tmp_path, co
         tmp_path / ("film.avi" if codec == "mjpeg" else "film.mp4"), 3, codec=codec, pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p"
     )
     sizes = [
-        sum(len(frame.jpeg) for frame in open_source(CAMERA, Source(file=path, quality=quality), clock, losses).frames())
+        sum(len(frame.jpeg) for frame in open_source(CAMERA, SourceSettings(file=path, quality=quality), clock, losses).frames())
         for quality in (Quality.SMALLEST, Quality.SMALL, Quality.NORMAL, Quality.FINE)
     ]
     assert sizes == sorted(sizes)
@@ -52,7 +52,7 @@ def test_a_finer_quality_of_a_video_costs_more_bytes(clock, losses, tmp_path, co
 
 def test_a_streamed_video_is_made_smaller_in_the_process_that_reads_it(serve, hasty, losses, tmp_path):
     url = serve(plain(film(tmp_path / "film.ts", 60, size=(640, 480), options={"format": "mpegts"}).read_bytes(), "video/mp2t"))
-    source = open_source(CAMERA, Source(rtsp=url, max_width=320, quality=Quality.SMALL), hasty, losses)
+    source = open_source(CAMERA, SourceSettings(rtsp=url, max_width=320, quality=Quality.SMALL), hasty, losses)
     frame = next(source.frames())
     source.close()
     assert (frame.width, frame.height) == (320, 240)
@@ -60,7 +60,7 @@ def test_a_streamed_video_is_made_smaller_in_the_process_that_reads_it(serve, ha
 
 def test_a_camera_that_is_made_smaller_can_be_closed(serve, hasty, losses):
     source = open_source(
-        CAMERA, Source(mjpeg=serve(paced(lambda number: jpeg(number, 640, 480), 1000, 0.005)), max_width=320), hasty, losses
+        CAMERA, SourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 640, 480), 1000, 0.005)), max_width=320), hasty, losses
     )
     frames = source.frames()
     assert next(frames).width == 320
@@ -70,9 +70,9 @@ def test_a_camera_that_is_made_smaller_can_be_closed(serve, hasty, losses):
 
 def test_a_picture_that_cannot_be_decoded_is_counted_and_its_number_stays_a_gap(losses):
     broken = replace(a_frame(1), jpeg=a_jpeg().replace(b"\xff\xc0", b"\xff\xc5"))  # a kind of JPEG that no decoder knows
-    source = MadeSource(ListSource([a_frame(0), broken, a_frame(2)]), Making(Quality.SMALL), losses)
+    source = ReencodingSource(ListSource([a_frame(0), broken, a_frame(2)]), ReencodeSettings(Quality.SMALL), losses)
     assert [frame.sequence for frame in source.frames()] == [0, 2]
-    assert losses.of(broken.camera) == {Loss.UNDECODABLE: 1}
+    assert losses.of(broken.camera) == {LossReason.UNDECODABLE: 1}
 
 
 NIGHT = Hours(days=("fri",), begins="22:00", ends="05:00")
@@ -99,30 +99,30 @@ def test_hours_are_those_of_the_sites_clocks(hours, moment, expected):
 
 
 def test_a_position_goes_on_where_it_was_and_losses_add_up(tmp_path):
-    first = PositionFile(tmp_path, CAMERA, "film.mp4")
+    first = SourcePositionFile(tmp_path, CAMERA, "film.mp4")
     assert first.position.after is None
     first.safe(41)
-    first.save({Loss.DROPPED: 2})
-    first.save({Loss.DROPPED: 3})
-    again = PositionFile(tmp_path, CAMERA, "film.mp4")
+    first.save({LossReason.DROPPED: 2})
+    first.save({LossReason.DROPPED: 3})
+    again = SourcePositionFile(tmp_path, CAMERA, "film.mp4")
     assert again.position.after == 41
-    again.save({Loss.DROPPED: 1, Loss.GAP: 1})
-    assert PositionFile(tmp_path, CAMERA, "film.mp4").position.losses == {Loss.DROPPED: 4, Loss.GAP: 1}
+    again.save({LossReason.DROPPED: 1, LossReason.GAP: 1})
+    assert SourcePositionFile(tmp_path, CAMERA, "film.mp4").position.losses == {LossReason.DROPPED: 4, LossReason.GAP: 1}
 
 
 def test_another_films_numbers_follow_on_those_before(tmp_path):
-    first = PositionFile(tmp_path, CAMERA, "monday.mp4")
+    first = SourcePositionFile(tmp_path, CAMERA, "monday.mp4")
     first.safe(41)
     first.save({})
-    second = PositionFile(tmp_path, CAMERA, "tuesday.mp4")
-    assert second.position == Position(source="tuesday.mp4", base=42, sequence=41)
+    second = SourcePositionFile(tmp_path, CAMERA, "tuesday.mp4")
+    assert second.position == SourcePosition(source="tuesday.mp4", base=42, sequence=41)
     assert second.position.after is None
     second.safe(50)
     second.save({})
-    assert PositionFile(tmp_path, CAMERA, "tuesday.mp4").position.after == 8
+    assert SourcePositionFile(tmp_path, CAMERA, "tuesday.mp4").position.after == 8
 
 
 def test_a_position_that_cannot_be_read_is_not_taken_for_none(tmp_path):
     (tmp_path / f"{CAMERA}.json").write_text('{"source": "film.mp4", "seq')
     with pytest.raises(ConfigError, match="larger than any sequence"):
-        PositionFile(tmp_path, CAMERA, "film.mp4")
+        SourcePositionFile(tmp_path, CAMERA, "film.mp4")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etle.errors import SourceBroken
-from ingest.sources.multipart import PartCutter, boundary_of
+from ingest.sources.multipart import MultipartParser, boundary_of
 
 JPEG = jpeg(2, 64, 48)
 
@@ -21,7 +21,7 @@ def stream(bodies: list[bytes], *, name: str = "frame", dashes: str = "--", newl
 
 def cut(data: bytes, boundary: str = "frame", steps: tuple[int, ...] = ()) -> list[bytes]:
     """The bodies, with the data fed in pieces of these lengths, the rest at once."""
-    cutter, bodies = PartCutter(boundary.encode()), []
+    cutter, bodies = MultipartParser(boundary.encode()), []
     for step in steps:
         bodies += [part.body for part in cutter.feed(data[:step])]
         data = data[step:]
@@ -101,7 +101,7 @@ def test_garbage_gives_no_error_before_it_is_long(data: bytes, steps: list[int])
     ],
 )
 def test_a_stream_that_never_gives_a_whole_picture_is_broken_and_fills_no_memory(begin: bytes) -> None:
-    cutter, chunk = PartCutter(b"frame"), bytes(1 << 18)
+    cutter, chunk = MultipartParser(b"frame"), bytes(1 << 18)
     assert list(cutter.feed(begin)) == []
     with pytest.raises(SourceBroken, match=r"without a whole picture between two of its boundaries \('frame'\)"):
         for _ in range(160):

@@ -13,15 +13,15 @@ import pytest
 from etle.errors import BrokerUnavailable
 from etle.testing import MemoryBroker
 from etle.types import CameraId
-from ingest.delivery.producer import Outlet, Room, Watch
-from ingest.delivery.queued_message import Kept, Message, Outgoing, from_record, to_record
-from ingest.delivery.sender import Connected, Sender
+from ingest.delivery.producer import QueueCallbacks, QueueLimits, SpooledProducer
+from ingest.delivery.queued_message import DeliveryStatus, OutgoingMessage, QueuedMessage, from_record, to_record
+from ingest.delivery.sender import ClosablePublisher, Sender
 from ingest.delivery.spool import Spool
-from ingest.sources.reconnect import Pauses
+from ingest.sources.reconnect import ReconnectBackoff
 
 TOPIC = "etle.frames.v1"
 CAMERAS = ("masuk", "keluar")
-QUICK = Pauses(lambda: 0.0, first_s=0.02, longest_s=0.02)
+QUICK = ReconnectBackoff(lambda: 0.0, first_s=0.02, longest_s=0.02)
 LARGE = 1_000_000_000
 WAIT_S = 20
 
@@ -30,15 +30,15 @@ class Counts:
     """Says for each camera what became of its messages."""
 
     def __init__(self) -> None:
-        self.of: Counter[tuple[str, Kept]] = Counter()
+        self.of: Counter[tuple[str, DeliveryStatus]] = Counter()
         self.spooled = Event()
 
-    def kept(self, camera: CameraId, kept: Kept, times: int = 1) -> None:
+    def kept(self, camera: CameraId, kept: DeliveryStatus, times: int = 1) -> None:
         self.of[camera, kept] += times
-        if kept is Kept.SPOOLED:
+        if kept is DeliveryStatus.SPOOLED:
             self.spooled.set()
 
-    def total(self, kept: Kept) -> int:
+    def total(self, kept: DeliveryStatus) -> int:
         return sum(times for (_, each), times in self.of.items() if each is kept)
 
 
@@ -48,20 +48,26 @@ def a_broker() -> MemoryBroker:
 
 @contextmanager
 def an_outlet(
-    broker: Connected, folder: Path | None, counts: Counts, *, limit: int = LARGE, drops: bool = True, room: Room | None = None
-) -> Iterator[Outlet]:
+    broker: ClosablePublisher,
+    folder: Path | None,
+    counts: Counts,
+    *,
+    limit: int = LARGE,
+    drops: bool = True,
+    room: QueueLimits | None = None,
+) -> Iterator[SpooledProducer]:
     spool = Spool(folder, limit) if folder else None
-    outlet = Outlet(Sender(lambda: broker), spool, QUICK, Watch(kept=counts.kept), drops=drops, room=room)
+    outlet = SpooledProducer(Sender(lambda: broker), spool, QUICK, QueueCallbacks(kept=counts.kept), drops=drops, room=room)
     try:
         yield outlet
     finally:
         outlet.close(0.2)
 
 
-def outgoing(number: int, counts: Counts, size: int = 50) -> Outgoing:
+def outgoing(number: int, counts: Counts, size: int = 50) -> QueuedMessage:
     camera = CameraId(CAMERAS[number % 2])
-    message = Message(topic=TOPIC, key=camera.encode(), headers=(("sequence", b"%d" % number),), value=bytes(size))
-    return Outgoing(camera=camera, message=message, kept=lambda kept: counts.kept(camera, kept))
+    message = OutgoingMessage(topic=TOPIC, key=camera.encode(), headers=(("sequence", b"%d" % number),), value=bytes(size))
+    return QueuedMessage(camera=camera, message=message, kept=lambda kept: counts.kept(camera, kept))
 
 
 def sequences(broker: MemoryBroker, camera: str) -> list[int]:
@@ -79,7 +85,7 @@ def arrived(broker: MemoryBroker) -> list[int]:
 
 
 def test_a_message_comes_back_from_the_spool_as_it_went_in():
-    message = Message(topic=TOPIC, key=b"masuk", headers=(("sequence", b"7"), ("sha256", b"\xff\0")), value=b"\xff\xd8 picture")
+    message = OutgoingMessage(topic=TOPIC, key=b"masuk", headers=(("sequence", b"7"), ("sha256", b"\xff\0")), value=b"\xff\xd8 picture")
     record = to_record(CameraId("masuk"), message)
     assert from_record(b"".join(record.body)) == message
     assert record.label == "masuk"
@@ -92,7 +98,7 @@ def test_everything_arrives_in_order(tmp_path, spool):
         assert all(outlet.put(outgoing(number, counts)) for number in range(500))
         assert outlet.drain(WAIT_S)
     assert arrived(broker) == list(range(500))
-    assert counts.of == {("masuk", Kept.SENT): 250, ("keluar", Kept.SENT): 250}
+    assert counts.of == {("masuk", DeliveryStatus.SENT): 250, ("keluar", DeliveryStatus.SENT): 250}
 
 
 def test_while_the_broker_is_away_frames_lie_on_the_disk_and_then_go_out_before_the_new_ones(tmp_path):
@@ -108,8 +114,8 @@ def test_while_the_broker_is_away_frames_lie_on_the_disk_and_then_go_out_before_
         assert outlet.drain(WAIT_S)
         assert outlet.spooled() == (0, 0)
     assert arrived(broker) == list(range(200))
-    assert counts.total(Kept.SENT) == 200
-    assert counts.total(Kept.LOST) == 0
+    assert counts.total(DeliveryStatus.SENT) == 200
+    assert counts.total(DeliveryStatus.LOST) == 0
 
 
 def test_what_is_spooled_when_the_box_is_switched_off_is_sent_when_it_is_on_again(tmp_path):
@@ -118,7 +124,7 @@ def test_what_is_spooled_when_the_box_is_switched_off_is_sent_when_it_is_on_agai
     with an_outlet(broker, tmp_path, counts) as outlet:
         for number in range(100):
             outlet.put(outgoing(number, counts))
-    assert counts.of == {("masuk", Kept.SPOOLED): 50, ("keluar", Kept.SPOOLED): 50}
+    assert counts.of == {("masuk", DeliveryStatus.SPOOLED): 50, ("keluar", DeliveryStatus.SPOOLED): 50}
     broker.away = False
     with an_outlet(broker, tmp_path, counts) as outlet:
         outlet.put(outgoing(100, counts))
@@ -129,7 +135,7 @@ def test_what_is_spooled_when_the_box_is_switched_off_is_sent_when_it_is_on_agai
 def test_files_wait_for_the_broker_and_nothing_of_them_is_lost():
     broker, counts = a_broker(), Counts()
     broker.away = True
-    with an_outlet(broker, None, counts, room=Room(memory_bytes=1000, batch_bytes=300)) as outlet:
+    with an_outlet(broker, None, counts, room=QueueLimits(memory_bytes=1000, batch_bytes=300)) as outlet:
         given = 0
         while outlet.put(outgoing(given, counts), timeout_s=0.1):
             given += 1
@@ -144,11 +150,11 @@ def test_files_wait_for_the_broker_and_nothing_of_them_is_lost():
 def test_a_full_spool_gives_up_its_oldest_and_counts_them(tmp_path):
     broker, counts = a_broker(), Counts()
     broker.away = True
-    with an_outlet(broker, tmp_path, counts, limit=40_000, room=Room(batch_bytes=1000)) as outlet:
+    with an_outlet(broker, tmp_path, counts, limit=40_000, room=QueueLimits(batch_bytes=1000)) as outlet:
         for number in range(400):
             assert outlet.put(outgoing(number, counts, size=300))
         assert counts.spooled.wait(WAIT_S)
-    lost = counts.total(Kept.LOST)
+    lost = counts.total(DeliveryStatus.LOST)
     with Spool(tmp_path, LARGE) as left:
         assert lost + len(left) == 400
     assert lost > 200
@@ -161,14 +167,14 @@ def test_a_full_spool_gives_up_its_oldest_and_counts_them(tmp_path):
 def test_a_door_takes_no_more_when_its_spool_is_full(tmp_path):
     broker, counts = a_broker(), Counts()
     broker.away = True
-    with an_outlet(broker, tmp_path, counts, limit=5000, drops=False, room=Room(memory_bytes=1000, batch_bytes=500)) as outlet:
+    with an_outlet(broker, tmp_path, counts, limit=5000, drops=False, room=QueueLimits(memory_bytes=1000, batch_bytes=500)) as outlet:
         given = 0
         while outlet.put(outgoing(given, counts, size=300), timeout_s=1.0):
             given += 1
-        assert counts.total(Kept.SPOOLED) >= 8
+        assert counts.total(DeliveryStatus.SPOOLED) >= 8
         broker.away = False
         assert outlet.drain(WAIT_S)
-    assert counts.total(Kept.LOST) == 0
+    assert counts.total(DeliveryStatus.LOST) == 0
     assert arrived(broker) == list(range(given))
 
 
@@ -182,8 +188,8 @@ def test_a_message_that_the_broker_refuses_alone_is_lost_and_holds_up_nobody(tmp
         broker.away = False
         assert outlet.drain(WAIT_S)
     assert arrived(broker) == [number for number in range(20) if number != 7]
-    assert counts.of["keluar", Kept.LOST] == 1
-    assert counts.total(Kept.LOST) == 1
+    assert counts.of["keluar", DeliveryStatus.LOST] == 1
+    assert counts.total(DeliveryStatus.LOST) == 1
 
 
 def test_a_topic_that_is_missing_loses_nothing(tmp_path):
@@ -194,7 +200,7 @@ def test_a_topic_that_is_missing_loses_nothing(tmp_path):
         troubles.append(reason)
         told.set()
 
-    outlet = Outlet(Sender(lambda: broker), Spool(tmp_path, LARGE), QUICK, Watch(kept=counts.kept, trouble=trouble))
+    outlet = SpooledProducer(Sender(lambda: broker), Spool(tmp_path, LARGE), QUICK, QueueCallbacks(kept=counts.kept, trouble=trouble))
     for number in range(20):
         outlet.put(outgoing(number, counts))
     assert told.wait(WAIT_S)
@@ -203,7 +209,7 @@ def test_a_topic_that_is_missing_loses_nothing(tmp_path):
     assert outlet.drain(WAIT_S)
     outlet.close()
     assert arrived(broker) == list(range(20))
-    assert counts.total(Kept.LOST) == 0
+    assert counts.total(DeliveryStatus.LOST) == 0
     assert troubles[-1] is None
 
 
@@ -241,13 +247,13 @@ class WhimsicalBroker:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_broker_that_fails_at_any_place_gets_every_frame_in_order(tmp_path, seed):
     broker, counts = WhimsicalBroker(seed), Counts()
-    with an_outlet(broker, tmp_path if seed % 2 else None, counts, room=Room(batch_bytes=700)) as outlet:
+    with an_outlet(broker, tmp_path if seed % 2 else None, counts, room=QueueLimits(batch_bytes=700)) as outlet:
         for number in range(300):
             assert outlet.put(outgoing(number, counts))
         assert outlet.drain(WAIT_S)
     assert arrived(broker.inner) == list(range(300))
-    assert counts.total(Kept.LOST) == 0
-    assert counts.total(Kept.SENT) == 300
+    assert counts.total(DeliveryStatus.LOST) == 0
+    assert counts.total(DeliveryStatus.SENT) == 300
 
 
 class HangingBroker(MemoryBroker):
@@ -263,14 +269,14 @@ class HangingBroker(MemoryBroker):
 
 def test_a_broker_that_hangs_keeps_no_frame_in_memory_alone(tmp_path):
     broker, counts = HangingBroker(), Counts()
-    with an_outlet(broker, tmp_path, counts, room=Room(patience_s=0.05)) as outlet:
+    with an_outlet(broker, tmp_path, counts, room=QueueLimits(patience_s=0.05)) as outlet:
         outlet.put(outgoing(0, counts))
         assert counts.spooled.wait(WAIT_S)
         for number in range(1, 50):
             outlet.put(outgoing(number, counts))
         while outlet.spooled()[0] < 50:
             time.sleep(0.01)
-        assert counts.total(Kept.SPOOLED) == 50
+        assert counts.total(DeliveryStatus.SPOOLED) == 50
         broker.go.set()
         assert outlet.drain(WAIT_S)
     assert arrived(broker) == list(range(50))
@@ -304,7 +310,7 @@ def test_a_frame_that_was_overtaken_is_counted_as_lost():
     broker, counts = OvertakenPublisher(), Counts()
     messages = [outgoing(number, counts).message for number in range(6)]
     delivery = Sender(lambda: broker).send(messages)
-    assert delivery.settled == (Kept.LOST, Kept.LOST, *[Kept.SENT] * 4)
+    assert delivery.settled == (DeliveryStatus.LOST, DeliveryStatus.LOST, *[DeliveryStatus.SENT] * 4)
 
 
 def test_nothing_is_put_once_it_is_closed(tmp_path):

@@ -22,10 +22,10 @@ from footage.rtsp import RtspCamera
 from etle.errors import SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
-from ingest.frame_loss import Loss, Losses
-from ingest.sources.reconnect import Pauses
+from ingest.frame_loss import FrameLossCounter, LossReason
+from ingest.sources.reconnect import ReconnectBackoff
 from ingest.sources.rtsp import CAPTURE, RtspSource
-from ingest.sources.rtsp_process import Order, Record, capture, line_of
+from ingest.sources.rtsp_process import CaptureRequest, PacketKind, capture, line_of
 
 CAMERA = CameraId("cam-1")
 ROOT = Path(__file__).parents[2]
@@ -34,14 +34,16 @@ ROOT = Path(__file__).parents[2]
 def source(
     url: str,
     clock: Clock,
-    losses: Losses,
+    losses: FrameLossCounter,
     *,
     fps: float | None = None,
     timeout_s: float = 10,
     attempts: int | None = 20,
     command: tuple[str, ...] = CAPTURE,
 ) -> RtspSource:
-    return RtspSource(CAMERA, url, clock, losses, Pauses(lambda: 1.0), fps=fps, timeout_s=timeout_s, attempts=attempts, command=command)
+    return RtspSource(
+        CAMERA, url, clock, losses, ReconnectBackoff(lambda: 1.0), fps=fps, timeout_s=timeout_s, attempts=attempts, command=command
+    )
 
 
 def first(count: int, frames: Iterator[Frame]) -> list[Frame]:
@@ -83,7 +85,7 @@ class TestARealServer:
         ],
     )
     def test_pictures_arrive_in_order_at_the_camera_s_pace(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: Losses, tmp_path: Path, codec: str, drawn: dict[str, Any]
+        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path, codec: str, drawn: dict[str, Any]
     ) -> None:
         rtsp_camera.start(film(**{**drawn, "path": tmp_path / drawn["path"]}, count=60, fps=25), codec)
         with closing(source(rtsp_camera.url, hasty, losses).frames()) as frames:
@@ -95,14 +97,16 @@ class TestARealServer:
         assert all(frame.captured_at <= frame.received_at for frame in read)
         assert losses.of(CAMERA) == {}
 
-    def test_thins_out_at_the_camera_s_pace(self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: Losses, tmp_path: Path) -> None:
+    def test_thins_out_at_the_camera_s_pace(
+        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path
+    ) -> None:
         rtsp_camera.start(film(tmp_path / "a.mp4", 60, fps=25))
         with closing(source(rtsp_camera.url, hasty, losses, fps=5).frames()) as frames:
             read = first(6, frames)
         assert median(steps_s(read)) == pytest.approx(0.2, abs=0.005)
 
     def test_a_server_that_is_killed_and_started_again_is_found_again_and_the_gap_counted(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: Losses, tmp_path: Path
+        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
         rtsp_camera.start(film(tmp_path / "a.mp4", 250, fps=25))
         with closing(source(rtsp_camera.url, hasty, losses, timeout_s=3, attempts=200).frames()) as frames:
@@ -112,11 +116,11 @@ class TestARealServer:
             after = next(frame for frame in frames if frame.width == 640)
         assert (after.width, after.height) == (640, 480)
         assert after.sequence > before[-1].sequence and after.captured_at > before[-1].captured_at
-        assert losses.of(CAMERA)[Loss.GAP] == 1
-        assert losses.of(CAMERA)[Loss.RECONNECT] >= 1
+        assert losses.of(CAMERA)[LossReason.GAP] == 1
+        assert losses.of(CAMERA)[LossReason.RECONNECT] >= 1
 
     def test_the_end_of_a_stream_is_a_reason_to_connect_anew(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: Losses, tmp_path: Path
+        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
         rtsp_camera.start(film(tmp_path / "a.mp4", 20, fps=25))
         with closing(source(rtsp_camera.url, hasty, losses).frames()) as frames:
@@ -124,23 +128,25 @@ class TestARealServer:
         assert len({frame.sequence for frame in read}) == 30
         moments = [frame.captured_at for frame in read]
         assert moments == sorted(set(moments))
-        assert losses.of(CAMERA)[Loss.GAP] >= 1
+        assert losses.of(CAMERA)[LossReason.GAP] >= 1
 
     def test_a_capture_process_that_is_killed_is_replaced(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: Losses, tmp_path: Path
+        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
         rtsp_camera.start(film(tmp_path / "a.mp4", 500, fps=25))
         with closing(source(rtsp_camera.url, hasty, losses).frames()) as frames:
             before = first(3, frames)
             (process,) = children_running("ingest.sources.rtsp_process")
             os.kill(process, signal.SIGKILL)
-            after = next(frame for frame in frames if losses.of(CAMERA).get(Loss.RECONNECT))
+            after = next(frame for frame in frames if losses.of(CAMERA).get(LossReason.RECONNECT))
         assert after.sequence > before[-1].sequence
-        assert losses.of(CAMERA) == {Loss.GAP: 1, Loss.RECONNECT: 1}
-        assert losses.last_detail(CAMERA, Loss.GAP) == f"{rtsp_camera.url}: the process that reads it ended with SIGKILL"
+        assert losses.of(CAMERA) == {LossReason.GAP: 1, LossReason.RECONNECT: 1}
+        assert losses.last_detail(CAMERA, LossReason.GAP) == f"{rtsp_camera.url}: the process that reads it ended with SIGKILL"
         assert children_running("ingest.sources.rtsp_process") == []
 
-    def test_a_camera_without_that_stream_is_named(self, rtsp_camera: RtspCamera, clock: HandClock, losses: Losses, tmp_path: Path) -> None:
+    def test_a_camera_without_that_stream_is_named(
+        self, rtsp_camera: RtspCamera, clock: HandClock, losses: FrameLossCounter, tmp_path: Path
+    ) -> None:
         rtsp_camera.start(film(tmp_path / "a.mp4", 20))
         url = rtsp_camera.url.replace("/cam", "/other").replace("rtsp://", "rtsp://admin:secret@")
         with pytest.raises(SourceUnavailable, match=r"/other: given up after 1 attempts: .*404") as refused:
@@ -161,13 +167,13 @@ def children_running(module: str) -> list[int]:
     return found
 
 
-def test_a_server_that_accepts_and_says_nothing_is_a_timeout(clock: HandClock, losses: Losses) -> None:
+def test_a_server_that_accepts_and_says_nothing_is_a_timeout(clock: HandClock, losses: FrameLossCounter) -> None:
     with mute_server() as url, pytest.raises(SourceUnavailable, match=r"given up after 2 attempts: .*cam: (gives nothing|says nothing)"):
         next(source(url, clock, losses, timeout_s=0.3, attempts=2).frames())
-    assert losses.of(CAMERA) == {Loss.RECONNECT: 1}
+    assert losses.of(CAMERA) == {LossReason.RECONNECT: 1}
 
 
-def test_a_capture_process_that_hangs_is_ended_and_replaced(clock: HandClock, losses: Losses) -> None:
+def test_a_capture_process_that_hangs_is_ended_and_replaced(clock: HandClock, losses: FrameLossCounter) -> None:
     """FFmpeg's own timeout does not cover everything."""
     hangs = (sys.executable, "-c", "import time; time.sleep(600)")
     with pytest.raises(SourceUnavailable, match=r"rtsp://127\.0\.0\.1/cam: given up after 2 attempts: .*says nothing for 1 s"):
@@ -175,13 +181,13 @@ def test_a_capture_process_that_hangs_is_ended_and_replaced(clock: HandClock, lo
     assert children_running("time.sleep(600)") == []
 
 
-def test_nobody_at_the_address_is_said_so(clock: HandClock, losses: Losses) -> None:
+def test_nobody_at_the_address_is_said_so(clock: HandClock, losses: FrameLossCounter) -> None:
     with pytest.raises(SourceUnavailable, match=r"given up after 2 attempts: .*refused"):
         next(source("rtsp://127.0.0.1:9/cam", clock, losses, attempts=2).frames())
     assert sum(clock.slept) == pytest.approx(0.5)
 
 
-def test_close_ends_the_frames_and_the_process(clock: HandClock, losses: Losses) -> None:
+def test_close_ends_the_frames_and_the_process(clock: HandClock, losses: FrameLossCounter) -> None:
     with mute_server() as url:
         camera = source(url, clock, losses, timeout_s=60, attempts=None)
         ended = Event()
@@ -205,7 +211,7 @@ def test_a_capture_process_whose_reader_has_gone_ends_by_itself(serve: Callable[
     url = serve(plain(film(tmp_path / "a.ts", 300, options={"format": "mpegts"}).read_bytes(), "video/mp2t"))
     with subprocess.Popen(CAPTURE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(line_of(Order(url, 10, None)))
+        process.stdin.write(line_of(CaptureRequest(url, 10, None)))
         process.stdin.close()
         assert process.stdout.read(1)  # the head of a first record
         process.stdout.close()
@@ -215,13 +221,13 @@ def test_a_capture_process_whose_reader_has_gone_ends_by_itself(serve: Callable[
 def test_what_could_not_be_decoded_is_told_to_the_reader(serve: Callable[..., str], tmp_path: Path) -> None:
     data = bytearray(film(tmp_path / "a.ts", 40, options={"format": "mpegts"}).read_bytes())
     data[len(data) // 2 : len(data) // 2 + 1880] = bytes(1880)
-    records: list[Record] = []
-    capture(Order(serve(plain(bytes(data), "video/mp2t")), 10, None), lambda kind, pace, body: records.append(kind))
-    assert records.count(Record.UNDECODABLE) >= 1
-    assert records.count(Record.PICTURE) >= 20
-    assert records.count(Record.PICTURE) + records.count(Record.UNDECODABLE) <= 41
+    records: list[PacketKind] = []
+    capture(CaptureRequest(serve(plain(bytes(data), "video/mp2t")), 10, None), lambda kind, pace, body: records.append(kind))
+    assert records.count(PacketKind.UNDECODABLE) >= 1
+    assert records.count(PacketKind.PICTURE) >= 20
+    assert records.count(PacketKind.PICTURE) + records.count(PacketKind.UNDECODABLE) <= 41
 
 
 def test_the_password_is_in_no_list_of_processes() -> None:
-    assert b"secret" in line_of(Order("rtsp://admin:secret@camera/cam", 10, None))
+    assert b"secret" in line_of(CaptureRequest("rtsp://admin:secret@camera/cam", 10, None))
     assert all("rtsp" not in part for part in CAPTURE)

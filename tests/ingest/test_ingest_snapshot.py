@@ -14,8 +14,8 @@ from footage.films import jpeg
 
 from etle.errors import SourceUnavailable
 from etle.types import CameraId, Frame
-from ingest.frame_loss import Loss, Losses
-from ingest.sources.reconnect import Pauses
+from ingest.frame_loss import FrameLossCounter, LossReason
+from ingest.sources.reconnect import ReconnectBackoff
 from ingest.sources.snapshot import SnapshotSource
 
 CAMERA = CameraId("cam-1")
@@ -23,9 +23,9 @@ Serve = Callable[..., str]
 
 
 def source(
-    url: str, clock: HandClock, losses: Losses, *, interval_s: float = 1.0, timeout_s: float = 5, attempts: int | None = 2
+    url: str, clock: HandClock, losses: FrameLossCounter, *, interval_s: float = 1.0, timeout_s: float = 5, attempts: int | None = 2
 ) -> SnapshotSource:
-    pauses = Pauses(lambda: 1.0)
+    pauses = ReconnectBackoff(lambda: 1.0)
     return SnapshotSource(CAMERA, url, clock, losses, pauses, interval_s=interval_s, timeout_s=timeout_s, attempts=attempts)
 
 
@@ -33,21 +33,21 @@ def first(count: int, camera: SnapshotSource) -> list[Frame]:
     return list(islice(camera.frames(), count))
 
 
-def test_bytes_pass_through_untouched_one_every_interval(serve: Serve, clock: HandClock, losses: Losses) -> None:
+def test_bytes_pass_through_untouched_one_every_interval(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
     frames = first(3, source(serve(*(plain(jpeg(number)) for number in range(9))), clock, losses, interval_s=2.0))
     assert [frame.jpeg for frame in frames] == [jpeg(0), jpeg(1), jpeg(2)]
     assert [(frame.captured_at - BEGIN).total_seconds() for frame in frames] == pytest.approx([0.0, 2.0, 4.0], abs=0.01)
     assert losses.of(CAMERA) == {}
 
 
-def test_the_same_picture_again_is_a_duplicate_and_no_frame(serve: Serve, clock: HandClock, losses: Losses) -> None:
+def test_the_same_picture_again_is_a_duplicate_and_no_frame(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
     frames = first(2, source(serve(plain(jpeg(1)), plain(jpeg(1)), plain(jpeg(1)), plain(jpeg(2))), clock, losses))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
     assert frames[1].sequence - frames[0].sequence == 1
-    assert losses.of(CAMERA) == {Loss.DUPLICATE: 2}
+    assert losses.of(CAMERA) == {LossReason.DUPLICATE: 2}
 
 
-def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve, clock: HandClock, losses: Losses) -> None:
+def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
     asked_for: list[str | None] = []
 
     def tagged(request: BaseHTTPRequestHandler) -> None:
@@ -60,7 +60,7 @@ def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve
     frames = first(2, source(serve(tagged), clock, losses))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(3)]
     assert asked_for == [None, '"1"', '"1"']
-    assert losses.of(CAMERA) == {Loss.DUPLICATE: 1}
+    assert losses.of(CAMERA) == {LossReason.DUPLICATE: 1}
 
 
 @pytest.mark.parametrize(
@@ -72,15 +72,15 @@ def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve
     ],
 )
 def test_a_broken_picture_is_counted_and_its_number_stays_a_gap(
-    serve: Serve, clock: HandClock, losses: Losses, body: bytes, said: str
+    serve: Serve, clock: HandClock, losses: FrameLossCounter, body: bytes, said: str
 ) -> None:
     frames = first(2, source(serve(plain(jpeg(1)), plain(body), plain(jpeg(3))), clock, losses))
     assert frames[1].sequence - frames[0].sequence == 2
-    assert losses.of(CAMERA) == {Loss.UNDECODABLE: 1}
-    assert said in (losses.last_detail(CAMERA, Loss.UNDECODABLE) or "")
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 1}
+    assert said in (losses.last_detail(CAMERA, LossReason.UNDECODABLE) or "")
 
 
-def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: HandClock, losses: Losses) -> None:
+def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
     def short(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.send_header("Content-Length", str(len(jpeg(2))))
@@ -89,18 +89,18 @@ def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: HandClock, lo
 
     frames = first(2, source(serve(plain(jpeg(1)), short, plain(jpeg(3))), clock, losses))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(3)]
-    assert losses.of(CAMERA) == {Loss.UNDECODABLE: 1}
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 1}
 
 
-def test_a_camera_that_is_away_is_tried_again_after_growing_pauses(serve: Serve, clock: HandClock, losses: Losses) -> None:
+def test_a_camera_that_is_away_is_tried_again_after_growing_pauses(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
     url = serve(plain(jpeg(1)), *[plain(b"", status=503)] * 3, plain(jpeg(2)))
     frames = first(2, source(url, clock, losses, attempts=9))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
-    assert losses.of(CAMERA) == {Loss.GAP: 1, Loss.RECONNECT: 3}
+    assert losses.of(CAMERA) == {LossReason.GAP: 1, LossReason.RECONNECT: 3}
     assert sum(clock.slept) == pytest.approx(1 + 0.5 + 1 + 2)  # the interval, then the pauses
 
 
-def test_it_gives_up_where_it_shall(serve: Serve, clock: HandClock, losses: Losses) -> None:
+def test_it_gives_up_where_it_shall(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
     with pytest.raises(SourceUnavailable, match=r"given up after 3 attempts: .*HTTP 404"):
         first(1, source(serve(plain(b"", status=404)), clock, losses, attempts=3))
 
@@ -110,7 +110,7 @@ def test_it_gives_up_where_it_shall(serve: Serve, clock: HandClock, losses: Loss
     [pytest.param(0, 0.0, id="right to the second"), pytest.param(90, 90.0, id="ahead"), pytest.param(-3600, -3600.0, id="behind")],
 )
 def test_the_date_header_tells_the_camera_s_clock(
-    serve: Serve, clock: HandClock, losses: Losses, ahead_s: float, expected_s: float
+    serve: Serve, clock: HandClock, losses: FrameLossCounter, ahead_s: float, expected_s: float
 ) -> None:
     told = format_datetime(BEGIN + timedelta(seconds=ahead_s), usegmt=True)
 
@@ -122,7 +122,7 @@ def test_the_date_header_tells_the_camera_s_clock(
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 10:00:00 GMT"])
-def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: HandClock, losses: Losses, date: str) -> None:
+def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: HandClock, losses: FrameLossCounter, date: str) -> None:
     def dated(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(f"HTTP/1.0 200 OK\r\nDate: {date}\r\n\r\n".encode() + jpeg(1))
 
@@ -134,10 +134,17 @@ def test_a_camera_that_trickles_a_picture_is_connected_anew(serve, hasty, losses
     """Each byte comes in time, and the picture never does."""
     never, seconds = Event(), count(0.0, 1.0).__next__
     source = SnapshotSource(
-        CAMERA, serve(trickled(never), plain(jpeg(2))), hasty, losses, Pauses(lambda: 0.0), interval_s=0.0, timeout_s=5, monotonic=seconds
+        CAMERA,
+        serve(trickled(never), plain(jpeg(2))),
+        hasty,
+        losses,
+        ReconnectBackoff(lambda: 0.0),
+        interval_s=0.0,
+        timeout_s=5,
+        monotonic=seconds,
     )
     frame = next(source.frames())
     never.set()
     source.close()
     assert frame.jpeg == jpeg(2)
-    assert losses.of(CAMERA)[Loss.RECONNECT] == 1
+    assert losses.of(CAMERA)[LossReason.RECONNECT] == 1

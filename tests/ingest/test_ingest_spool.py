@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from etle.errors import ConfigError, SpoolFull
-from ingest.delivery.spool import Record, Spool
+from ingest.delivery.spool import Spool, SpoolRecord
 
 ROOT = Path(__file__).parents[2]
 MEMORY = Path("/dev/shm")
@@ -22,8 +22,8 @@ MB = 1_000_000
 LABELS = ("masuk", "keluar", "kamera-3")
 
 
-def record(number: int, size: int = 0) -> Record:
-    return Record(LABELS[number % 3], (b"%d:" % number, b"x" * size))
+def record(number: int, size: int = 0) -> SpoolRecord:
+    return SpoolRecord(LABELS[number % 3], (b"%d:" % number, b"x" * size))
 
 
 def number_of(body: bytes) -> int:

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etle.types import CameraId
-from ingest.frame_loss import Loss, Losses
-from ingest.sources.rtsp_process import Opening, Record
-from ingest.sources.timestamps import CaptureTimes
+from ingest.frame_loss import FrameLossCounter, LossReason
+from ingest.sources.rtsp_process import PacketKind, StartupBuffer
+from ingest.sources.timestamps import TimestampEstimator
 
 CAMERA = CameraId("cam-1")
 
 
-def moments(rows: list[tuple[float, float | None]], losses: Losses | None = None) -> list[float]:
+def moments(rows: list[tuple[float, float | None]], losses: FrameLossCounter | None = None) -> list[float]:
     """(second of arrival, camera's pace) to the seconds that the pictures are dated at."""
-    times = CaptureTimes(CAMERA, losses or Losses())
+    times = TimestampEstimator(CAMERA, losses or FrameLossCounter())
     return [round((times.captured_at(BEGIN + timedelta(seconds=arrived), pace) - BEGIN).total_seconds(), 3) for arrived, pace in rows]
 
 
@@ -37,9 +37,9 @@ def moments(rows: list[tuple[float, float | None]], losses: Losses | None = None
     ],
 )
 def test_moments(rows: list[tuple[float, float | None]], expected: list[float], jumps: int) -> None:
-    losses = Losses()
+    losses = FrameLossCounter()
     assert moments(rows, losses) == pytest.approx(expected, abs=0.0015)
-    assert losses.of(CAMERA).get(Loss.CLOCK_JUMP, 0) == jumps
+    assert losses.of(CAMERA).get(LossReason.CLOCK_JUMP, 0) == jumps
 
 
 @pytest.mark.parametrize(
@@ -56,21 +56,21 @@ def test_a_camera_s_quartz_may_be_off(skew: float, expected_s: float) -> None:
 
 
 def test_a_box_clock_that_is_set_back_is_counted_and_followed() -> None:
-    losses = Losses()
+    losses = FrameLossCounter()
     assert moments([(100, 0), (100.1, 0.1), (40, 0.2), (40.1, 0.3)], losses) == pytest.approx([100, 100.1, 40, 40.1], abs=0.0015)
-    assert losses.of(CAMERA) == {Loss.CLOCK_JUMP: 1}
-    assert "set back" in (losses.last_detail(CAMERA, Loss.CLOCK_JUMP) or "")
+    assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
+    assert "set back" in (losses.last_detail(CAMERA, LossReason.CLOCK_JUMP) or "")
 
 
 def test_a_slewed_box_clock_is_no_jump() -> None:
-    losses = Losses()
+    losses = FrameLossCounter()
     assert moments([(10, None), (9.5, None), (10.2, None)], losses) == pytest.approx([10, 10.001, 10.2], abs=0.0015)
     assert losses.of(CAMERA) == {}
 
 
 def test_a_new_connection_may_start_its_pace_anywhere() -> None:
-    losses = Losses()
-    times = CaptureTimes(CAMERA, losses)
+    losses = FrameLossCounter()
+    times = TimestampEstimator(CAMERA, losses)
     times.captured_at(BEGIN, 500.0)
     times.unpin()
     assert times.captured_at(BEGIN + timedelta(seconds=3), 0.0) == BEGIN + timedelta(seconds=3)
@@ -78,7 +78,7 @@ def test_a_new_connection_may_start_its_pace_anywhere() -> None:
 
 
 def test_what_only_passed_by_tells_about_delays_too() -> None:
-    times = CaptureTimes(CAMERA, Losses())
+    times = TimestampEstimator(CAMERA, FrameLossCounter())
     times.seen(BEGIN + timedelta(seconds=1.0), 1.0)
     at = [times.captured_at(BEGIN + timedelta(seconds=1.0), pace) for pace in (0.8, 0.9, 1.0)]
     assert [(moment - BEGIN).total_seconds() for moment in at] == pytest.approx([0.8, 0.9, 1.0], abs=0.001)
@@ -88,7 +88,7 @@ def test_what_only_passed_by_tells_about_delays_too() -> None:
     st.lists(st.tuples(st.floats(0, 2), st.one_of(st.none(), st.floats(-10, 1e6))), min_size=2, max_size=40),
 )
 def test_moments_rise_and_are_utc_whatever_a_camera_tells(steps: list[tuple[float, float | None]]) -> None:
-    times, now, dated = CaptureTimes(CAMERA, Losses()), BEGIN, []
+    times, now, dated = TimestampEstimator(CAMERA, FrameLossCounter()), BEGIN, []
     for step, pace in steps:
         now += timedelta(seconds=step)
         dated.append(times.captured_at(now, pace))
@@ -99,22 +99,22 @@ def test_moments_rise_and_are_utc_whatever_a_camera_tells(steps: list[tuple[floa
 def dated_by_the_reader(arrivals: list[tuple[float, float]], ends_s: float) -> list[tuple[str, float]]:
     """(second at which FFmpeg gives the picture, pace) through the capture process's opening: what it sends, dated by the reader."""
     now = [0.0]
-    times, sent = CaptureTimes(CAMERA, Losses()), []
+    times, sent = TimestampEstimator(CAMERA, FrameLossCounter()), []
 
-    def send(kind: Record, pace: float, body: bytes) -> None:
+    def send(kind: PacketKind, pace: float, body: bytes) -> None:
         moment = BEGIN + timedelta(seconds=now[0])
-        if kind is Record.ALIVE:
+        if kind is PacketKind.ALIVE:
             if not math.isnan(pace):
                 times.seen(moment, pace)
         else:
             at: datetime = times.captured_at(moment, None if math.isnan(pace) else pace)
             sent.append((body.decode(), round((at - BEGIN).total_seconds(), 3)))
 
-    opening = Opening(send, lambda: now[0])
+    opening = StartupBuffer(send, lambda: now[0])
     for number, (arrived, pace) in enumerate(arrivals):
         now[0] = arrived
         opening.arrived(pace)
-        opening.send(Record.PICTURE, pace, str(number).encode())
+        opening.send(PacketKind.PICTURE, pace, str(number).encode())
     now[0] = ends_s
     opening.release()
     return sent

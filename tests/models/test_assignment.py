@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from models.tracking.assignment import best_pairs
+from models.tracking.assignment import linear_assignment
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ from models.tracking.assignment import best_pairs
     ],
 )
 def test_pairs(gains: list[list[float]], pairs: list[tuple[int, int]]) -> None:
-    assert best_pairs(np.array(gains, dtype=np.float64)) == pairs
+    assert linear_assignment(np.array(gains, dtype=np.float64)) == pairs
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
 def test_nobody_to_pair(shape: tuple[int, int]) -> None:
-    assert best_pairs(np.zeros(shape)) == []
+    assert linear_assignment(np.zeros(shape)) == []
 
 
 @settings(deadline=None, max_examples=200)
@@ -36,7 +36,7 @@ def test_nobody_to_pair(shape: tuple[int, int]) -> None:
     arrays.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(-6, 12).map(float)),
 )
 def test_no_other_pairs_gain_more(gains: np.ndarray) -> None:
-    pairs = best_pairs(gains)
+    pairs = linear_assignment(gains)
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
     assert all(gains[pair] > 0 for pair in pairs)
     tall = gains if gains.shape[0] <= gains.shape[1] else gains.T

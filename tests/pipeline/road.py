@@ -18,8 +18,8 @@ R, Y, G, U = Lamp.RED, Lamp.YELLOW, Lamp.GREEN, Lamp.UNKNOWN
 GROUND = [((0, 0), (0, 0)), ((1000, 0), (100, 0)), ((0, 1000), (0, 100)), ((1000, 1000), (100, 100))]
 
 
-def camera(*rules: dict[str, object], metres: bool = True, view: str = "front") -> config.Camera:
-    return config.Camera.model_validate(
+def camera(*rules: dict[str, object], metres: bool = True, view: str = "front") -> config.CameraSettings:
+    return config.CameraSettings.model_validate(
         {
             "id": "cam-1",
             "view": view,

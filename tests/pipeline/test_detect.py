@@ -9,7 +9,7 @@ from drawn import MARK, RED_LIGHT, STOP_LINE, ColourDetector, driving, files_of,
 
 from etle.errors import FrameBroken, StoreError
 from etle.types import EvidenceRole, digest_of
-from pipeline.detect.state import Memory, decode, encode
+from pipeline.detect.state import StageState, decode, encode
 
 RUNNER = driving(5, 45, 40, 60)  # 5 m/s: at the line in frame 25, at the junction in frame 33
 STOPPER = {**driving(0, 20, 40, 52), **dict.fromkeys(range(20, 90), 52.0)}
@@ -129,7 +129,7 @@ def test_findings_whose_pictures_are_gone_are_counted_and_not_reported():
 
 
 def test_the_memory_of_other_code_or_configuration_is_of_no_use():
-    memory = Memory(made_by=MARK, run="r", processed=7)
+    memory = StageState(made_by=MARK, run="r", processed=7)
     assert decode(encode(memory), MARK) == memory
     assert decode(encode(memory), digest_of(b"another")) is None
     assert decode(encode(replace(memory, version=0)), MARK) is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from road import camera, second
 
-from pipeline.frames.motion_gate import Gate
+from pipeline.frames.motion_gate import MotionGate
 
 
 def picture(x=None, y=500, size=30):
@@ -26,36 +26,36 @@ def picture(x=None, y=500, size=30):
     ],
 )
 def test_the_gate(first, then, opens):
-    gate = Gate(camera())
+    gate = MotionGate(camera())
     assert gate.opens(first, second(0))
     assert gate.opens(then, second(0.1)) is opens
 
 
 def test_it_looks_again_after_half_a_second_however_still_it_is():
-    gate = Gate(camera())
+    gate = MotionGate(camera())
     assert [gate.opens(picture(), second(n / 10)) for n in range(12)] == [n % 5 == 0 for n in range(12)]
 
 
 def test_slow_motion_adds_up_until_it_is_seen():
-    gate = Gate(camera())
+    gate = MotionGate(camera())
     opened = [gate.opens(picture(200 + n), second(n / 50)) for n in range(24)]
     assert sum(opened) > 1
 
 
 def test_without_lanes_everything_counts():
     bare = camera().model_copy(update={"lanes": ()})
-    gate = Gate(bare)
+    gate = MotionGate(bare)
     gate.opens(picture(), second(0))
     assert gate.opens(picture(900, 900), second(0.1))
 
 
 def test_it_goes_on_from_its_state():
-    gate = Gate(camera())
+    gate = MotionGate(camera())
     gate.opens(picture(200), second(0))
-    assert not Gate(camera(), gate.state).opens(picture(200), second(0.1))
+    assert not MotionGate(camera(), gate.state).opens(picture(200), second(0.1))
 
 
 def test_a_clock_that_goes_back_opens_it():
-    gate = Gate(camera())
+    gate = MotionGate(camera())
     gate.opens(picture(), second(10))
     assert gate.opens(picture(), second(5))

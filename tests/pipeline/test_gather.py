@@ -8,7 +8,7 @@ from road import second, track
 
 from etle.types import CameraId, Digest, EvidenceRole, Finding, Frame, RuleName, TrackId, VehicleClass
 from pipeline.evidence.builder import pictured, violation_id
-from pipeline.frames.buffer import FrameRing
+from pipeline.frames.buffer import FrameBuffer
 
 ROWS = [(n / 10, 40 + n / 5) for n in range(60)]
 
@@ -28,7 +28,7 @@ def frame(number: int) -> Frame:
 
 
 def ring(numbers, keep_s=60.0):
-    made = FrameRing(keep_s)
+    made = FrameBuffer(keep_s)
     for number in numbers:
         made.add(frame(number))
     return made
@@ -69,7 +69,7 @@ def test_without_frames_of_the_moment_there_is_no_story():
 def test_the_ring_forgets_what_is_older_than_it_keeps_unless_it_is_needed():
     made = ring(range(30), keep_s=1.0)
     assert made.oldest is not None and made.oldest.sequence == 19
-    made = FrameRing(1.0)
+    made = FrameBuffer(1.0)
     for number in range(30):
         made.add(frame(number), needed_from=second(0.5))
     assert made.oldest is not None and made.oldest.sequence == 5

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from etle.testing import ScriptedFinder, ScriptedReader
+from etle.testing import ScriptedPlateDetector, ScriptedReader
 from etle.testing.values import BEGIN, a_frame, a_read
 from etle.types import Box, Certainty, PlateBox, Point, Sighting, Track, TrackId, VehicleClass
-from pipeline.frames.buffer import FrameRing
+from pipeline.frames.buffer import FrameBuffer
 from pipeline.plates.crops import moved
 from pipeline.plates.search import PlateSearch, belongs
 
@@ -58,12 +58,12 @@ DAY, NIGHT = dotted(20, 220), dotted(6, 20)
 
 def searched(boxes, finds, ours, theirs, picture=DAY):
     """The plate of a vehicle that is in these boxes, half a second apart, and the engines that were asked for it."""
-    ring, sightings = FrameRing(keep_s=60), []
+    ring, sightings = FrameBuffer(keep_s=60), []
     for number, box in enumerate(boxes):
         at = BEGIN + timedelta(seconds=number / 2)
         ring.add(a_frame(number, captured_at=at, jpeg=picture))
         sightings.append(Sighting(sequence=number, captured_at=at, box=box, vehicle=CAR, score=0.9))
-    finder = ScriptedFinder(finds)
+    finder = ScriptedPlateDetector(finds)
     readers = ScriptedReader([a_read(text, "ours") for text in ours]), ScriptedReader([a_read(text, "theirs") for text in theirs])
     search = PlateSearch(finder, readers, limit=8)
     return search.plate_of(Track(id=TrackId("t"), sightings=tuple(sightings)), (), ring, BEGIN), finder

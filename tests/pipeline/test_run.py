@@ -7,8 +7,8 @@ import pytest
 from drawn import MARK, RED_LIGHT, STOP_LINE, driving, frames, site, stage
 
 from etle.errors import SourceBroken, StoreUnavailable
-from etle.types import Frame, Parcel, ViolationId
-from pipeline.workers.embedded import CameraRun, Reports, last_checkpoint
+from etle.types import Frame, ViolationId, ViolationMessage
+from pipeline.workers.embedded import CameraRun, RunCallbacks, last_checkpoint
 
 WATCHED = site(RED_LIGHT, STOP_LINE)
 STREET = frames([driving(5, 45, 40, 60), driving(30, 70, 40, 62)], 80)
@@ -45,12 +45,12 @@ class Shelf:
     """A sink that knows what it has; dies before or after the n-th parcel is safe, or is away for a while."""
 
     def __init__(self) -> None:
-        self.kept: dict[ViolationId, Parcel] = {}
+        self.kept: dict[ViolationId, ViolationMessage] = {}
         self.dies_before: int | None = None
         self.dies_after: int | None = None
         self.away = 0
 
-    def put(self, parcel: Parcel) -> bool:
+    def put(self, parcel: ViolationMessage) -> bool:
         if self.away:
             self.away -= 1
             raise StoreUnavailable("PostgreSQL cannot be reached.")
@@ -95,8 +95,8 @@ class Told:
         self.broken: list[str] = []
         self.new: list[bool] = []
 
-    def reports(self) -> Reports:
-        return Reports(
+    def reports(self) -> RunCallbacks:
+        return RunCallbacks(
             frame=lambda frame: self.done.append(frame.sequence),
             broken=lambda frame, reason: self.broken.append(reason),
             violation=lambda violation, new: self.new.append(new),
@@ -110,7 +110,7 @@ def run(source: Footage, shelf: Shelf, notes: Notes, told: Told | None = None, c
 
 
 @pytest.fixture(scope="module")
-def undisturbed() -> dict[ViolationId, Parcel]:
+def undisturbed() -> dict[ViolationId, ViolationMessage]:
     shelf = Shelf()
     run(Footage(), shelf, Notes())
     assert len(shelf.kept) == 2

@@ -9,7 +9,7 @@ from workers import NAMES, DrawnStages, Rig
 from etle.errors import WireError
 from etle.kafka.dead_letters import letters
 from etle.observability.metrics import Metrics
-from etle.testing import HandClock, ListSink, MemoryBroker, ScriptedDetector, a_frame, a_parcel
+from etle.testing import ListSink, ManualClock, MemoryBroker, ScriptedDetector, a_frame, a_parcel
 from etle.wire import frame_from_wire, frame_to_wire, parcel_from_wire, parcel_to_wire
 from pipeline.evidence.writer import check_files
 from pipeline.workers.write import WriteWorker
@@ -93,7 +93,7 @@ def test_damaged_violations(of):
         broker.publish(NAMES.violations, value[:start] + damaged(value[start:], chance), key=b"1")
     subscriber = broker.subscribe(NAMES.violations, NAMES.write_group)
     metrics = Metrics()
-    worker = WriteWorker(subscriber, broker, Checking(), NAMES, HandClock(), metrics)
+    worker = WriteWorker(subscriber, broker, Checking(), NAMES, ManualClock(), metrics)
     worker.step(0)
     while worker.step(0):
         pass

@@ -9,7 +9,7 @@ import pytest
 from etle.errors import BrokerUnavailable, InferenceError
 from etle.observability.health import Health
 from etle.observability.metrics import Metrics
-from pipeline.workers.supervise import Pauses, keep_working
+from pipeline.workers.supervise import Pauses, run_worker
 
 AWAY = BrokerUnavailable("Kafka cannot be reached at k:1")
 
@@ -55,7 +55,7 @@ def lived(script: list[int | Exception | None]) -> Diary:
         yield Scripted(script, diary)
         diary.lines.append("close")
 
-    keep_working(opened, "detect", diary, Health(), Metrics())
+    run_worker(opened, "detect", diary, Health(), Metrics())
     return diary
 
 

@@ -8,15 +8,15 @@ import pytest
 
 from etle.errors import EvidenceFull, EvidenceUnavailable, StoreError, StoreUnavailable
 from etle.kafka.dead_letters import letters, replay
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
-from etle.testing import HandClock, ListSink, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_parcel
-from etle.types import EvidenceFile, Parcel, Violation
+from etle.testing import ListSink, ManualClock, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_parcel
+from etle.types import EvidenceFile, Violation, ViolationMessage
 from etle.wire import parcel_to_wire
 from pipeline.evidence.writer import Writer
 from pipeline.workers.write import WriteWorker
 
-NAMES = Names("t")
+NAMES = TopicNames("t")
 TROUBLE = [StoreUnavailable("PostgreSQL cannot be reached."), EvidenceFull("the disk is full.")]
 
 
@@ -27,7 +27,7 @@ class Moody(ListSink):
         super().__init__()
         self.troubles = list(troubles)
 
-    def put(self, parcel: Parcel) -> bool:
+    def put(self, parcel: ViolationMessage) -> bool:
         if self.troubles:
             raise self.troubles.pop(0)
         return super().put(parcel)
@@ -41,7 +41,7 @@ class Desk:
     """A broker with violations in it, and a writer."""
 
     def __init__(self, sink: ListSink | Writer) -> None:
-        self.clock, self.metrics = HandClock(), Metrics()
+        self.clock, self.metrics = ManualClock(), Metrics()
         self.broker = MemoryBroker({NAMES.violations: 2, NAMES.dead_letters: 1})
         self.sink = sink
         self.subscriber = self.broker.subscribe(NAMES.violations, NAMES.write_group)
@@ -50,7 +50,7 @@ class Desk:
     def another(self) -> WriteWorker:
         return WriteWorker(self.subscriber, self.broker, self.sink, NAMES, self.clock, self.metrics)
 
-    def send(self, *parcels: Parcel) -> None:
+    def send(self, *parcels: ViolationMessage) -> None:
         for parcel in parcels:
             self.broker.publish(NAMES.violations, parcel_to_wire(parcel), key=str(parcel.violation.id).encode())
 
@@ -70,7 +70,7 @@ class Desk:
         return ((letter.stage, letter.reason) for letter in letters(self.broker.messages(NAMES.dead_letters)))
 
 
-def parcels(count: int) -> list[Parcel]:
+def parcels(count: int) -> list[ViolationMessage]:
     return [a_parcel(str(number)) for number in range(count)]
 
 

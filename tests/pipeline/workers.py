@@ -8,16 +8,16 @@ from drawn import MARK, RED_LIGHT, STOP_LINE, ColourDetector, driving, frames, s
 
 from etle.config import site as config
 from etle.kafka.protocols import Position
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
-from etle.testing import HandClock, MemoryBroker, MemorySubscriber
-from etle.types import CameraId, Digest, Frame, Parcel, ViolationId
+from etle.testing import ManualClock, MemoryBroker, MemorySubscriber
+from etle.types import CameraId, Digest, Frame, ViolationId, ViolationMessage
 from etle.wire import Verify, frame_to_wire, parcel_from_wire
 from pipeline.detect.stage import CameraStage
-from pipeline.detect.state import Memory
+from pipeline.detect.state import StageState
 from pipeline.workers.detect import DetectSettings, DetectWorker
 
-NAMES = Names("t")
+NAMES = TopicNames("t")
 CAMERA = CameraId("cam-1")
 STREET = frames([driving(3, 23, 40, 60), driving(16, 36, 40, 62)], 44, fps=5)
 WATCHED = site(RED_LIGHT, STOP_LINE)
@@ -45,8 +45,8 @@ class DrawnStages:
     def rules(self, camera: CameraId) -> frozenset[str]:
         return frozenset(("red_light", "stop_line"))
 
-    def build(self, camera: CameraId, memory: Memory) -> CameraStage:
-        watching: config.Camera = WATCHED.cameras[0].model_copy(update={"id": camera})
+    def build(self, camera: CameraId, memory: StageState) -> CameraStage:
+        watching: config.CameraSettings = WATCHED.cameras[0].model_copy(update={"id": camera})
         return stage(WATCHED.model_copy(update={"cameras": (watching,)}), memory, self.detector)
 
 
@@ -92,7 +92,7 @@ class Rig:
     partitions: int = 1
     stages: Any = field(default_factory=DrawnStages)
     verify: Verify | None = None
-    clock: HandClock = field(default_factory=HandClock)
+    clock: ManualClock = field(default_factory=ManualClock)
     metrics: Metrics = field(default_factory=Metrics)
     broker: MemoryBroker = field(init=False)
 
@@ -116,9 +116,9 @@ class Rig:
         return Running(DetectWorker(subscriber, publisher, self.broker, self.stages, settings, self.clock, self.metrics), subscriber, self)
 
     @property
-    def violations(self) -> dict[ViolationId, Parcel]:
+    def violations(self) -> dict[ViolationId, ViolationMessage]:
         """As the writer keeps them: the first of each id."""
-        found: dict[ViolationId, Parcel] = {}
+        found: dict[ViolationId, ViolationMessage] = {}
         for message in self.broker.messages(NAMES.violations):
             parcel = parcel_from_wire(message.value)
             found.setdefault(parcel.violation.id, parcel)

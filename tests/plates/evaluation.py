@@ -15,7 +15,7 @@ import numpy as np
 from etle.testing.values import BEGIN
 from etle.types import Box, CharacterRead, Detection, PlateBox, PlateColour, PlateRead, digest_of
 from pipeline.evaluation.dataset import load_truth
-from pipeline.evaluation.run import Outcomes, T, Watchers, look
+from pipeline.evaluation.run import EvaluatedEngines, Outcomes, T, look
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -99,12 +99,12 @@ def silent(things: Sequence[T], what: str) -> Iterable[T]:
     return things
 
 
-def watchers(folder: Path, finds: Mapping[str, tuple[PlateBox, ...]], reads: Sequence[PlateRead]) -> Watchers:
+def watchers(folder: Path, finds: Mapping[str, tuple[PlateBox, ...]], reads: Sequence[PlateRead]) -> EvaluatedEngines:
     """`finds`: what is found in which file. `reads`: what each row's plate looks like, row after row of photos, crops, foreign photos."""
     corners = {tuple(cv2.imread(str(folder / file))[0, 0].tolist()): plates for file, plates in finds.items()}
     paints = [_colour(name, number) for name in HEADS if (folder / name).is_file() for number in range(_rows(folder / name))]
     reader = PaintReader(dict(zip(paints, reads, strict=True)))
-    return Watchers(detector=NoVehicles(), finder=PaintFinder(corners), readers=(reader,), at=BEGIN)
+    return EvaluatedEngines(detector=NoVehicles(), finder=PaintFinder(corners), readers=(reader,), at=BEGIN)
 
 
 def _rows(table: Path) -> int:

@@ -13,9 +13,9 @@ from models.synthetic.scenes.backdrop import backdrop
 from models.synthetic.scenes.camera import photographed
 from models.synthetic.scenes.compose import Composer
 from models.synthetic.scenes.distractors import bars, cone, lamp, sign, sticker
-from models.synthetic.scenes.placement import Scene, seen
+from models.synthetic.scenes.placement import SceneLayout, seen
 from models.synthetic.scenes.sprites import read_portraits, vehicle_of
-from models.synthetic.scenes.values import Picture, box_of
+from models.synthetic.scenes.values import ScenePhoto, box_of
 from models.synthetic.scenes.vehicles_2d import box_body, car, motorcycle
 from models.training.finder_batches import batches
 
@@ -25,7 +25,7 @@ def composer() -> Composer:
     return Composer(read_portraits())
 
 
-def pictures(composer: Composer, seed: int, count: int) -> list[Picture]:
+def pictures(composer: Composer, seed: int, count: int) -> list[ScenePhoto]:
     rng = np.random.default_rng(seed)
     return [composer.picture(rng) for _ in range(count)]
 
@@ -59,7 +59,7 @@ def test_no_picture_has_more_than_four_plates_and_some_have_none(composer):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("draw", [car, motorcycle, box_body])
 def test_a_mounted_plate_fills_its_box_to_the_rim(draw, seed):
-    bare, worn = (Scene(np.zeros((400, 480, 3), np.float32)) for _ in range(2))
+    bare, worn = (SceneLayout(np.zeros((400, 480, 3), np.float32)) for _ in range(2))
     for scene, mounted in ((bare, None), (worn, plate())):
         rng = np.random.default_rng(seed)
         vehicle = draw(rng, 2.8)
@@ -75,7 +75,7 @@ def test_a_portraits_plate_comes_where_it_is_asked_for_and_as_wide(close):
     rng = np.random.default_rng(5)
     portrait = next(one for one in read_portraits() if one.close is close and not one.motorcycle)
     vehicle = vehicle_of(rng, portrait)
-    scene = Scene(np.zeros((400, 480, 3), np.float32))
+    scene = SceneLayout(np.zeros((400, 480, 3), np.float32))
     scene.add(rng, vehicle, seen(rng, vehicle, 150, (200, 180), motorcycle=False), plate())
     box = box_of(scene.plates[0], 480, 400)
     assert (box.x1 + box.x2) / 2 == pytest.approx(200, abs=8)
@@ -85,7 +85,7 @@ def test_a_portraits_plate_comes_where_it_is_asked_for_and_as_wide(close):
 
 def test_a_vehicle_that_would_hide_part_of_a_plate_is_not_put_there():
     rng = np.random.default_rng(6)
-    scene = Scene(np.zeros((400, 480, 3), np.float32))
+    scene = SceneLayout(np.zeros((400, 480, 3), np.float32))
     behind, before = car(rng, 2.8), car(rng, 2.8)
     assert scene.add(rng, behind, seen(rng, behind, 100, (240, 200), motorcycle=False), plate())
     canvas = scene.canvas.copy()
@@ -95,7 +95,7 @@ def test_a_vehicle_that_would_hide_part_of_a_plate_is_not_put_there():
 
 def test_a_plate_of_which_much_lies_outside_is_left_off():
     rng = np.random.default_rng(7)
-    scene = Scene(np.zeros((400, 480, 3), np.float32))
+    scene = SceneLayout(np.zeros((400, 480, 3), np.float32))
     vehicle = car(rng, 2.8)
     assert scene.add(rng, vehicle, seen(rng, vehicle, 100, (5, 200), motorcycle=False), plate())
     assert scene.plates == []
@@ -130,7 +130,7 @@ def test_a_distractor_is_drawn_where_it_is_asked_for(draw):
 
 def test_boards_hold_no_plates():
     rng = np.random.default_rng(8)
-    scene = Scene(backdrop(rng, 200, 240))
+    scene = SceneLayout(backdrop(rng, 200, 240))
     before = scene.canvas.copy()
     sign(rng, scene.canvas)
     assert not np.array_equal(before, scene.canvas)

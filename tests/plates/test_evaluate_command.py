@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from evaluation import row, write_table
 
-from etle.config.site import Detection
+from etle.config.site import DetectionSettings
 from etle.errors import EtleError
 from etle_cli.main import main
-from models.plates.readers.baselines import PpOcrAsItComes, main_line
+from models.plates.readers.baselines import PpOcrBaseline, main_line
 from models.synthetic.plates import render_plate
 from models.weights.locate import weight
 from pipeline.assembly import needed_weights
@@ -24,7 +24,7 @@ FURTHER |= {"peers", "cpu_ms", "cost_ratio_to_easyocr"}
 @pytest.fixture(scope="session")
 def _engines() -> None:
     """Skips where the weights of the default engines are not."""
-    for name in needed_weights(Detection()):
+    for name in needed_weights(DetectionSettings()):
         try:
             weight(name)
         except EtleError as error:
@@ -123,7 +123,7 @@ def test_the_main_line_of_what_easyocr_finds(found, text):
 
 def test_pp_ocr_as_it_comes_reads_some_rendered_plates(rendered):
     try:
-        reader = PpOcrAsItComes(weight("ppocrv6-rec"), upper=0.7)
+        reader = PpOcrBaseline(weight("ppocrv6-rec"), upper=0.7)
     except EtleError as error:
         pytest.skip(str(error))
     truth = [line.split(",")[1] for line in (rendered / "plate_crops.csv").read_text().splitlines()[1:]]

@@ -6,7 +6,7 @@ import pytest
 from evaluation import CROPS, FOREIGN, PHOTOS, found, outcomes, read, row, silent, watchers, write_table
 
 from etle.types import Certainty
-from pipeline.evaluation.costs import Costs, MeteredDetector, MeteredFinder, MeteredReader, costs_of
+from pipeline.evaluation.costs import Costs, MeteredDetector, MeteredPlateDetector, MeteredReader, costs_of
 from pipeline.evaluation.dataset import load_truth
 from pipeline.evaluation.peers import compare, sample
 from pipeline.evaluation.report import as_json, report
@@ -157,7 +157,7 @@ def test_nothing_to_count_is_null():
 def test_costs_are_over_photos_and_plates_and_not_over_calls(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", LEFT), row("b.png", "B2A", LEFT)])
     by = watchers(tmp_path, {"a.png": found(LEFT)}, [read("B1A"), read("B2A")])
-    detector, finder, reader = MeteredDetector(by.detector), MeteredFinder(by.finder), MeteredReader(by.readers[0])
+    detector, finder, reader = MeteredDetector(by.detector), MeteredPlateDetector(by.finder), MeteredReader(by.readers[0])
     looked = look(load_truth(tmp_path), replace(by, detector=detector, finder=finder, readers=(reader,)), silent)
     assert (looked.searched, looked.read) == (2, 3)
     assert (detector.meter.pictures, finder.whole.pictures, finder.vehicles.pictures) == (2, 2, 0)

@@ -8,9 +8,9 @@ import yaml
 
 from etle.config.packaged import configs_folder
 from etle.errors import ConfigError
-from pipeline.plates.confidence import Signs, as_numbers, load_confidence, log_odds, shipped_confidence
+from pipeline.plates.confidence import ConfidenceFeatures, as_numbers, load_confidence, log_odds, shipped_confidence
 
-SIGNS = Signs(margin=6.0, weakest=3.0, agreement=1.0, witnesses=1.0, width=0.0)
+SIGNS = ConfidenceFeatures(margin=6.0, weakest=3.0, agreement=1.0, witnesses=1.0, width=0.0)
 
 
 def test_nothing_that_speaks_for_a_text_makes_it_less_probable() -> None:
@@ -21,7 +21,7 @@ def test_nothing_that_speaks_for_a_text_makes_it_less_probable() -> None:
 
 def test_two_readers_of_one_mind_can_be_certain_and_quarrelling_ones_cannot() -> None:
     confidence = shipped_confidence()
-    best = Signs(margin=14.0, weakest=8.0, agreement=1.0, witnesses=1.0, width=1.0)
+    best = ConfidenceFeatures(margin=14.0, weakest=8.0, agreement=1.0, witnesses=1.0, width=1.0)
     assert confidence.probability(best) >= confidence.certain_from
     assert confidence.probability(replace(best, margin=1.0, agreement=0.5, witnesses=0.0)) < confidence.certain_from
 

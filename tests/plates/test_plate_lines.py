@@ -9,7 +9,7 @@ import pytest
 
 from etle.errors import WeightsError, WeightsMissing
 from etle_cli.main import main
-from models.plates.readers.lines import LineFinder, find_lines, shipped_line_finder, straight
+from models.plates.readers.lines import LineDetector, find_lines, shipped_line_finder, straight
 from models.synthetic.plates import render_plate, seen
 from models.synthetic.plates.occlusion import hindered
 
@@ -57,10 +57,10 @@ def test_any_picture_gives_a_line(shape: tuple[int, int]) -> None:
 
 def test_weights_that_are_none_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"none\.onnx"):
-        LineFinder(tmp_path / "none.onnx")
+        LineDetector(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no network")
     with pytest.raises(WeightsError, match="plate's lines"):
-        LineFinder(tmp_path / "bad.onnx")
+        LineDetector(tmp_path / "bad.onnx")
 
 
 def test_a_training_leaves_a_file_that_opens_and_the_same_seed_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,7 @@ def test_a_training_leaves_a_file_that_opens_and_the_same_seed_the_same(tmp_path
     for file in files:
         assert main(["models", "train", "plate-lines", "--samples", "400", "--threads", "1", "--out", str(file)]) == 0
     assert "of the number's height" in capsys.readouterr().out
-    a, b = (LineFinder(file) for file in files)
+    a, b = (LineDetector(file) for file in files)
     plate = np.full((60, 180, 3), 90, np.uint8)
     assert np.array_equal(a.corners(plate)[0], b.corners(plate)[0])
 

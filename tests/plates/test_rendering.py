@@ -12,7 +12,7 @@ from etle.plates import is_plate, parse, parse_expiry
 from etle.plates.fsm import DIGITS, LETTERS, plate_automaton
 from etle.plates.tables import shipped_tables
 from etle.types import PlateColour, VehicleClass
-from models.synthetic.plates import RenderedPlate, SeenPlate, no_plate, render_plate, seen
+from models.synthetic.plates import CapturedPlate, RenderedPlate, no_plate, render_plate, seen
 from models.synthetic.plates.alphabet import draw_alphabet
 from models.synthetic.plates.typeface import GLYPH_HEIGHT, Typeface
 
@@ -31,7 +31,7 @@ def plates() -> list[RenderedPlate]:
 
 
 @pytest.fixture(scope="module")
-def sightings(plates: list[RenderedPlate]) -> list[SeenPlate]:
+def sightings(plates: list[RenderedPlate]) -> list[CapturedPlate]:
     rng = np.random.default_rng(6)
     return [seen(plate, rng) for plate in plates]
 
@@ -116,7 +116,7 @@ def test_the_same_seed_draws_the_same_and_another_another() -> None:
     assert len({digest(seed) for seed in range(12)}) == 12
 
 
-def test_a_sighting_keeps_what_the_plate_says(plates: list[RenderedPlate], sightings: list[SeenPlate]) -> None:
+def test_a_sighting_keeps_what_the_plate_says(plates: list[RenderedPlate], sightings: list[CapturedPlate]) -> None:
     for plate, sighting in zip(plates, sightings, strict=True):
         assert (sighting.text, sighting.colour) == (plate.text, plate.colour)
         assert sighting.expiry in (None, plate.expiry)
@@ -124,14 +124,14 @@ def test_a_sighting_keeps_what_the_plate_says(plates: list[RenderedPlate], sight
     assert 0.2 < sum(sighting.expiry is not None for sighting in sightings) / len(sightings) < 0.7
 
 
-def test_the_finders_box_never_cuts_more_than_a_sliver_off_the_number(sightings: list[SeenPlate]) -> None:
+def test_the_finders_box_never_cuts_more_than_a_sliver_off_the_number(sightings: list[CapturedPlate]) -> None:
     for sighting in sightings:
         height, width = sighting.image.shape[:2]
         assert all(-0.03 * width - 2 <= corner.x <= 1.03 * width + 2 for corner in sighting.main_corners)
         assert all(-0.04 * width - 2 <= corner.y <= height + 0.04 * width + 2 for corner in sighting.main_corners)
 
 
-def test_sightings_are_small_and_large_dark_and_bright_level_and_tilted(sightings: list[SeenPlate]) -> None:
+def test_sightings_are_small_and_large_dark_and_bright_level_and_tilted(sightings: list[CapturedPlate]) -> None:
     widths = [sighting.image.shape[1] for sighting in sightings]
     greys = [float(sighting.image.mean()) for sighting in sightings]
     slopes = [abs((s.main_corners[1].y - s.main_corners[0].y) / (s.main_corners[1].x - s.main_corners[0].x)) for s in sightings]

@@ -11,12 +11,12 @@ from miniature_yolo import RED, blob_finder
 from etle.errors import EtleError, WeightsError
 from etle.geometry import overlap
 from etle_cli.main import main
-from models.plates.detector import OnnxPlateFinder
+from models.plates.detector import OnnxPlateDetector
 from models.runtime import onnx_edit as surgery
 from models.runtime.yolov8 import Yolo
 from models.synthetic.scenes.compose import Composer
 from models.synthetic.scenes.sprites import read_portraits
-from models.synthetic.scenes.values import Picture
+from models.synthetic.scenes.values import ScenePhoto
 from models.training.finder_export import finder_in_8_bits
 from models.training.quantize import in_floats
 from models.weights.locate import weight
@@ -45,7 +45,7 @@ def test_two_batches_change_the_weights_and_the_file_is_a_plate_finder(
     assert str(out) in capsys.readouterr().out
     assert out.stat().st_size < 4_000_000
     assert list(out.parent.iterdir()) == [out]
-    OnnxPlateFinder(out).find(roads[:1])
+    OnnxPlateDetector(out).find(roads[:1])
     made, before = (in_floats(surgery.read_graph(path)) for path in (out, start))
     a, b = tensors(made), tensors(before)
     assert a.keys() == b.keys()
@@ -135,7 +135,7 @@ def test_the_weights_that_ship_find_drawn_plates_better_than_their_start(start: 
     assert ours > base + 0.2
 
 
-def recall(finder: Yolo, pictures: "list[Picture]") -> float:
+def recall(finder: Yolo, pictures: "list[ScenePhoto]") -> float:
     """At an intersection over union of a half."""
     hits = []
     for picture in pictures:

@@ -21,14 +21,14 @@ from models.synthetic.plates import render_plate  # noqa: E402
 from models.training.export import reader_file, reader_in_8_bits  # noqa: E402
 from models.training.graph import TorchGraph, with_weights  # noqa: E402
 from models.training.pool import gradient_pool  # noqa: E402
-from models.training.progress import Point, Progress  # noqa: E402
+from models.training.progress import ProgressPoint, TrainingProgress  # noqa: E402
 from models.training.quantize import ROUNDED, ROUNDED_WEIGHTS, with_rounding  # noqa: E402
-from models.training.reader import Keeping, best_weights, train_reader  # noqa: E402
+from models.training.reader import CheckpointPolicy, best_weights, train_reader  # noqa: E402
 from models.training.recogniser import CHARACTERS, end_in_softmax, plate_recogniser, with_characters  # noqa: E402
 from models.training.samples import WIDTH, draw_sample, network_input  # noqa: E402
 from models.training.schedule import Schedule  # noqa: E402
-from models.training.shard import Lesson, ctc_loss, imitation_loss  # noqa: E402
-from models.training.validation_set import MeasuringSet, exact, greedy, reads, rendered_set  # noqa: E402
+from models.training.shard import TrainTask, ctc_loss, imitation_loss  # noqa: E402
+from models.training.validation_set import ValidationSet, exact, greedy, reads, rendered_set  # noqa: E402
 from models.weights.locate import weight  # noqa: E402
 
 if TYPE_CHECKING:
@@ -113,17 +113,21 @@ def test_weights_of_something_else_are_refused(write: Callable[[Path], Path], me
         plate_recogniser(write(tmp_path / "other.onnx"))
 
 
-def keeping(*, say: Callable[[Point], None] = lambda point: None, checkpoint: Path | None = None, every: float = 1e9) -> Keeping:
-    return Keeping(every_minutes=every, checkpoint=checkpoint, sets=[rendered_set(6)], say=say, clock=lambda: 0.0)
+def keeping(
+    *, say: Callable[[ProgressPoint], None] = lambda point: None, checkpoint: Path | None = None, every: float = 1e9
+) -> CheckpointPolicy:
+    return CheckpointPolicy(every_minutes=every, checkpoint=checkpoint, sets=[rendered_set(6)], say=say, clock=lambda: 0.0)
 
 
-def trained(model: onnx.ModelProto, samples: int, kept: Keeping, *, rate: float = 3e-3, batch: int = 8, threads: int = 1) -> Progress:
+def trained(
+    model: onnx.ModelProto, samples: int, kept: CheckpointPolicy, *, rate: float = 3e-3, batch: int = 8, threads: int = 1
+) -> TrainingProgress:
     schedule = Schedule(samples=samples, peak_rate=rate, warm_up_steps=2)
-    return train_reader(model, Lesson(seed=3, batch=batch), schedule, kept, threads=threads)
+    return train_reader(model, TrainTask(seed=3, batch=batch), schedule, kept, threads=threads)
 
 
 def test_ten_steps_of_training_lower_the_loss(miniature: onnx.ModelProto) -> None:
-    points: list[Point] = []
+    points: list[ProgressPoint] = []
     trained(miniature, 80, keeping(say=points.append, every=0))
     assert [point.samples for point in points] == list(range(8, 88, 8))
     assert points[-1].loss < 0.7 * points[0].loss
@@ -141,7 +145,7 @@ class PowerCut(Exception):
 
 
 def test_a_training_that_was_cut_off_goes_on_to_the_same_end(miniature: onnx.ModelProto, tmp_path: Path) -> None:
-    def cut(point: Point) -> None:
+    def cut(point: ProgressPoint) -> None:
         if point.samples == 16:
             raise PowerCut
 
@@ -160,7 +164,7 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_end(miniature: onnx.Mod
     [
         pytest.param(lambda path: path.write_bytes(b"no checkpoint"), id="not a checkpoint"),
         pytest.param(lambda path: torch.save({"step": 3}, path), id="of another kind"),
-        pytest.param(lambda path: Progress.begin(torch.zeros(7)).save(path), id="of another network"),
+        pytest.param(lambda path: TrainingProgress.begin(torch.zeros(7)).save(path), id="of another network"),
     ],
 )
 def test_a_file_that_is_no_checkpoint_of_this_network_is_refused(
@@ -172,11 +176,11 @@ def test_a_file_that_is_no_checkpoint_of_this_network_is_refused(
 
 
 def test_averaged_weights_are_kept_unless_the_last_ones_read_more() -> None:
-    progress = Progress.begin(torch.zeros(3))
+    progress = TrainingProgress.begin(torch.zeros(3))
     progress.average += 1
     point = {"minutes": 1.0, "samples": 1, "rate": 0.0, "loss": 0.1}
     for averaged, last, expected in ((0.8, 0.7, 1.0), (0.7, 0.8, 0.0), (0.8, 0.8, 1.0)):
-        progress.curve = (Point(averaged={"rendered": averaged}, last={"rendered": last}, **point),)  # type: ignore[arg-type]
+        progress.curve = (ProgressPoint(averaged={"rendered": averaged}, last={"rendered": last}, **point),)  # type: ignore[arg-type]
         assert float(best_weights(progress, "rendered")[0]) == expected
 
 
@@ -256,9 +260,9 @@ def test_in_training_it_rounds_as_the_file_will(miniature: onnx.ModelProto) -> N
 
 def test_it_learns_to_say_in_8_bits_what_it_said_before(miniature: onnx.ModelProto) -> None:
     rounding = with_rounding(miniature, reader_in_8_bits(miniature))
-    points: list[Point] = []
+    points: list[ProgressPoint] = []
     schedule = Schedule(samples=160, peak_rate=1e-3, warm_up_steps=2)
-    train_reader(rounding, Lesson(seed=3, batch=8, teacher=miniature), schedule, keeping(say=points.append, every=0), threads=1)
+    train_reader(rounding, TrainTask(seed=3, batch=8, teacher=miniature), schedule, keeping(say=points.append, every=0), threads=1)
     assert all(point.loss > 0 for point in points)
     assert sum(point.loss for point in points[-5:]) < 0.7 * sum(point.loss for point in points[:5])
 
@@ -290,7 +294,7 @@ def test_a_loss_that_is_no_number_ends_the_training(miniature: onnx.ModelProto) 
 
 
 def test_processes_end_with_the_training(miniature: onnx.ModelProto) -> None:
-    with gradient_pool(miniature, Lesson(seed=1, batch=4), threads=2) as pool:
+    with gradient_pool(miniature, TrainTask(seed=1, batch=4), threads=2) as pool:
         gradient, loss = pool.gradient(0)
     assert float(gradient.abs().max()) > 0 and np.isfinite(loss)
     import multiprocessing
@@ -300,7 +304,7 @@ def test_processes_end_with_the_training(miniature: onnx.ModelProto) -> None:
 
 def test_measuring_counts_whole_texts_only(miniature: onnx.ModelProto) -> None:
     net, lines = TorchGraph(miniature), noise(count=5)
-    right = MeasuringSet(name="noise", lines=lines, texts=tuple(reads(net, MeasuringSet(name="noise", lines=lines, texts=("",) * 5))))
+    right = ValidationSet(name="noise", lines=lines, texts=tuple(reads(net, ValidationSet(name="noise", lines=lines, texts=("",) * 5))))
     assert exact(net, right) == 1.0
     assert exact(net, replace(right, texts=(right.texts[0] + "A", *right.texts[1:]))) == 0.8
 

@@ -24,7 +24,6 @@ from etle.types import (
     EvidenceRole,
     Lamp,
     Measurement,
-    Parcel,
     Plate,
     PlateBox,
     PlateColour,
@@ -39,6 +38,7 @@ from etle.types import (
     VehicleClass,
     Violation,
     ViolationId,
+    ViolationMessage,
     digest_of,
 )
 
@@ -110,7 +110,7 @@ def film(folder: Path, text: str) -> bytes:
     return path.read_bytes()
 
 
-def parcel(story: Story, folder: Path) -> Parcel:
+def parcel(story: Story, folder: Path) -> ViolationMessage:
     text = story.plate or "-"
     files = []
 
@@ -179,7 +179,7 @@ def parcel(story: Story, folder: Path) -> Parcel:
         ),
         provenance=Provenance(code_version="0.1.0", models=(("plates", Digest("ab" * 32)),), config_digest=Digest("cd" * 32), run="test"),
     )
-    return Parcel(violation=violation, files=tuple(files))
+    return ViolationMessage(violation=violation, files=tuple(files))
 
 
 def plate_of(story: Story) -> Plate:

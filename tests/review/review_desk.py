@@ -19,19 +19,19 @@ from review_cases import Story, parcel
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
-from etle.storage.users import Role, Users
+from etle.storage.users import UserRole, Users
 from etle.types import Case, ViolationId
 from review.passwords import Passwords
-from review.serve import Server
+from review.serve import ReviewServer
 
 PEOPLE = {
-    "rina": Role.REVIEWER,
-    "dewi": Role.REVIEWER,
-    "tono": Role.REVIEWER,
-    "bayu": Role.REVIEWER,
-    "sari": Role.SUPERVISOR,
-    "agus": Role.AUDITOR,
-    "admin": Role.ADMIN,
+    "rina": UserRole.REVIEWER,
+    "dewi": UserRole.REVIEWER,
+    "tono": UserRole.REVIEWER,
+    "bayu": UserRole.REVIEWER,
+    "sari": UserRole.SUPERVISOR,
+    "agus": UserRole.AUDITOR,
+    "admin": UserRole.ADMIN,
 }
 PASSWORDS = {name: f"kata sandi {name}" for name in PEOPLE}
 CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
@@ -158,7 +158,7 @@ def running(app: FastAPI) -> Iterator[str]:
     """The address of a web server around the application, on a port of the system's choosing."""
     answers = threading.Event()
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", proxy_headers=True, forwarded_allow_ips="127.0.0.1")
-    server = Server(config, answers.set)
+    server = ReviewServer(config, answers.set)
     thread = threading.Thread(target=server.run, name="review pages")
     thread.start()
     try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from review.files import RangeOutside, byte_range
+from review.files import RangeNotSatisfiable, byte_range
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,5 @@ def test_range(header: str | None, expected: tuple[int, int] | None) -> None:
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0"])
 def test_a_range_outside_the_file_is_refused(header: str) -> None:
-    with pytest.raises(RangeOutside):
+    with pytest.raises(RangeNotSatisfiable):
         byte_range(header, 100)

@@ -8,7 +8,7 @@ import pytest
 from etle.errors import ConfigError
 from etle.storage.database import Database
 from etle.storage.migrate import migrate
-from etle.storage.users import Access, Role, Users
+from etle.storage.users import AccessEntry, UserRole, Users
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 IDLE = timedelta(hours=1)
@@ -21,7 +21,7 @@ def users(server_url: str) -> Iterator[Users]:
         cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
     migrate(database)
     users = Users(database)
-    users.add("rina", Role.REVIEWER, "hash of rina", NOW)
+    users.add("rina", UserRole.REVIEWER, "hash of rina", NOW)
     yield users
     database.close()
 
@@ -29,13 +29,13 @@ def users(server_url: str) -> Iterator[Users]:
 @pytest.mark.parametrize("name", ["", "Rina", "rina sari", "-rina", "rina\n", "r" * 64, "<b>", "ñ"])
 def test_what_is_no_name_is_refused(users: Users, name: str) -> None:
     with pytest.raises(ConfigError, match="no user name"):
-        users.add(name, Role.REVIEWER, "x", NOW)
+        users.add(name, UserRole.REVIEWER, "x", NOW)
 
 
 def test_a_name_is_taken_once(users: Users) -> None:
     with pytest.raises(ConfigError, match="already"):
-        users.add("rina", Role.ADMIN, "other", NOW)
-    assert [(user.name, user.role) for user in users.users()] == [("rina", Role.REVIEWER)]
+        users.add("rina", UserRole.ADMIN, "other", NOW)
+    assert [(user.name, user.role) for user in users.users()] == [("rina", UserRole.REVIEWER)]
     assert users.password_hash("rina") == "hash of rina"
 
 
@@ -90,8 +90,8 @@ def test_who_does_not_exist_cannot_be_changed(users: Users, deed: str) -> None:
 
 def test_failures_are_counted_by_name_by_address_and_by_both(users: Users) -> None:
     for minutes, who, address in ((0, "rina", "a"), (1, "rina", "b"), (2, "dewi", "a"), (-20, "rina", "a")):
-        users.record(Access(at=NOW + timedelta(minutes=minutes), who=who, address=address, action="sign_in_failed"))
-    users.record(Access(at=NOW, who="rina", address="a", action="signed_in"))
+        users.record(AccessEntry(at=NOW + timedelta(minutes=minutes), who=who, address=address, action="sign_in_failed"))
+    users.record(AccessEntry(at=NOW, who="rina", address="a", action="signed_in"))
     since = NOW - timedelta(minutes=15)
     counted = (users.failures(since, who="rina"), users.failures(since, address="a"), users.failures(since, who="rina", address="a"))
     assert counted == (2, 2, 1)
@@ -99,7 +99,7 @@ def test_failures_are_counted_by_name_by_address_and_by_both(users: Users) -> No
 
 def test_the_log_is_read_backwards_in_pages(users: Users) -> None:
     for number in range(5):
-        users.record(Access(at=NOW, who="rina", address="a", action="list_viewed", detail=str(number)))
+        users.record(AccessEntry(at=NOW, who="rina", address="a", action="list_viewed", detail=str(number)))
     first = users.entries(who="rina", limit=2)
     second = users.entries(who="rina", before=first[-1].id, limit=2)
     assert [entry.detail for entry in (*first, *second)] == ["4", "3", "2", "1"]
@@ -107,5 +107,5 @@ def test_the_log_is_read_backwards_in_pages(users: Users) -> None:
 
 
 def test_a_name_with_a_nul_is_recorded_all_the_same(users: Users) -> None:
-    users.record(Access(at=NOW, who="rina\0", address="a", action="sign_in_failed"))
+    users.record(AccessEntry(at=NOW, who="rina\0", address="a", action="sign_in_failed"))
     assert users.entries()[0].who == "rina\N{REPLACEMENT CHARACTER}"

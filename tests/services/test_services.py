@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services import Server, ServiceError, ServiceMissing, free_port, running_rtsp
+from services import ServiceError, ServiceMissing, ServiceProcess, free_port, running_rtsp
 from services.field import start, status, stop
 from services.kafka import serves
 from services.process import connects, in_folder
@@ -27,9 +27,11 @@ def place() -> Iterator[Path]:
         yield made
 
 
-def listener(folder: Path, port: int, program: str = ECHO, wait_s: float = 20) -> Server:
+def listener(folder: Path, port: int, program: str = ECHO, wait_s: float = 20) -> ServiceProcess:
     command = [sys.executable, "-c", program, str(port)]
-    return Server(name="listener", address="", port=port, command=command, folder=folder, answers=lambda: connects(port), wait_s=wait_s)
+    return ServiceProcess(
+        name="listener", address="", port=port, command=command, folder=folder, answers=lambda: connects(port), wait_s=wait_s
+    )
 
 
 def test_a_server_is_killed_and_comes_back_on_its_port(tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path: Path, variabl
     assert way_out in done.stdout
 
 
-def test_kafka_serves_clients_and_keeps_what_it_acknowledged_when_it_is_killed(live_kafka: Server) -> None:
+def test_kafka_serves_clients_and_keeps_what_it_acknowledged_when_it_is_killed(live_kafka: ServiceProcess) -> None:
     kafka = pytest.importorskip("kafka", reason="needs the `ingest` extra")
     from kafka.admin import NewTopic
 
@@ -106,7 +108,7 @@ def test_kafka_serves_clients_and_keeps_what_it_acknowledged_when_it_is_killed(l
     consumer.close()
 
 
-def test_postgres_keeps_what_it_committed_when_it_is_killed(live_postgres: Server) -> None:
+def test_postgres_keeps_what_it_committed_when_it_is_killed(live_postgres: ServiceProcess) -> None:
     psycopg2 = pytest.importorskip("psycopg2", reason="needs the `store` extra")
     connection = psycopg2.connect(live_postgres.address)
     with connection, connection.cursor() as cursor:
@@ -122,7 +124,7 @@ def test_postgres_keeps_what_it_committed_when_it_is_killed(live_postgres: Serve
     again.close()
 
 
-def test_the_s3_server_lets_only_its_own_keys_in(live_s3: Server) -> None:
+def test_the_s3_server_lets_only_its_own_keys_in(live_s3: ServiceProcess) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"http://127.0.0.1:{live_s3.port}/etle-evidence?list-type=2", timeout=5)
     assert refused.value.code == 403

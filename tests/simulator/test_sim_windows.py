@@ -3,16 +3,16 @@
 import pytest
 from runs import run, track, vehicle
 
-from simulator.camera import Camera
+from simulator.camera import PinholeCamera
 from simulator.events import crossings
 from simulator.layout import FPS, KELUAR, MASUK, CameraPlan
 from simulator.traffic import Traffic
-from simulator.views import View, outline, overlap, view_of
-from simulator.windows import Window, best_keluar, best_masuk, line_violations, wrong_way_violations
+from simulator.views import ProjectedView, outline, overlap, view_of
+from simulator.windows import FootageWindow, best_keluar, best_masuk, line_violations, wrong_way_violations
 
 
-def seen_by(plan: CameraPlan, traffic: Traffic) -> View:
-    return view_of(Camera(plan, 1920, 1080), traffic)
+def seen_by(plan: CameraPlan, traffic: Traffic) -> ProjectedView:
+    return view_of(PinholeCamera(plan, 1920, 1080), traffic)
 
 
 def runner(at_s: float) -> Traffic:
@@ -55,7 +55,7 @@ def test_a_window_with_a_crossing_right_at_a_lamp_change_is_not_taken():
     assert not window.start <= 621 < window.start + window.steps
 
 
-def _best(traffic: Traffic) -> Window:
+def _best(traffic: Traffic) -> FootageWindow:
     """Of eight seconds, in a run in which somebody is always about."""
     idle = (vehicle("car-9", arm="E"), track([(30, 20), (100, 20.5)], y=-4.5))
     window = best_masuk(whole := run(idle, *((traffic.vehicles[i], t) for i, t in traffic.tracks.items())), seen_by(MASUK, whole), 80)

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from etle.config.deployment import Box, IngestSettings
+from etle.config.deployment import EdgeDevice, IngestSettings
 from etle.errors import ConfigError, WireError
 from etle.signing import Signer, frame_verifier
 from etle.testing import a_frame
 from etle.wire import frame_from_wire, frame_to_wire
 
 
-def a_box(folder: Path, name: str, *cameras: str) -> tuple[Signer, Box]:
+def a_box(folder: Path, name: str, *cameras: str) -> tuple[Signer, EdgeDevice]:
     signer = Signer.from_file(folder / f"{name}.pem")
     public = folder / f"{name}.pub"
     public.write_bytes(signer.public_pem)
-    return signer, Box(id=name, public_key=public, cameras=cameras)
+    return signer, EdgeDevice(id=name, public_key=public, cameras=cameras)
 
 
 def test_a_key_is_made_once_and_only_its_owner_can_read_it(tmp_path):
@@ -65,8 +65,8 @@ def test_without_boxes_nothing_need_be_signed():
 def test_a_public_key_that_is_none_is_refused_with_its_name(tmp_path):
     (tmp_path / "box.pub").write_text("no key")
     with pytest.raises(ConfigError, match=r"box\.pub is not a public key"):
-        frame_verifier(IngestSettings(boxes=(Box(id="north", public_key=tmp_path / "box.pub"),)))
+        frame_verifier(IngestSettings(boxes=(EdgeDevice(id="north", public_key=tmp_path / "box.pub"),)))
     private = tmp_path / "box.pem"
     Signer.from_file(private)
     with pytest.raises(ConfigError, match="not a public key"):
-        frame_verifier(IngestSettings(boxes=(Box(id="north", public_key=private),)))
+        frame_verifier(IngestSettings(boxes=(EdgeDevice(id="north", public_key=private),)))

@@ -20,7 +20,7 @@ from etle.wire import violation_from_json
 AT_ONCE: Final = 200
 
 
-class Fault(StrEnum):
+class EvidenceFault(StrEnum):
     MISSING = "missing"
     CHANGED = "changed"
     BAD_SIGNATURE = "bad_signature"
@@ -28,17 +28,17 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class EvidenceFinding:
     """Something wrong; `violation` is None for a file that belongs to no case."""
 
-    fault: Fault
+    fault: EvidenceFault
     violation: ViolationId | None
     digest: Digest | None
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filed:
+class FiledViolation:
     """What the database says of one violation: its document, as it is stored, and the digests of its files."""
 
     id: ViolationId
@@ -48,10 +48,10 @@ class Filed:
     """Those of `files` that are manifests; one, if all is well."""
 
 
-class Filing(Protocol):
+class FiledViolationStore(Protocol):
     """Which files belong to which violation."""
 
-    def filed(self, *, limit: int, after: ViolationId | None = None) -> Sequence[Filed]:
+    def filed(self, *, limit: int, after: ViolationId | None = None) -> Sequence[FiledViolation]:
         """In the order of their ids, those behind `after`."""
         ...
 
@@ -60,53 +60,53 @@ class Filing(Protocol):
         ...
 
 
-def verify(cases: Filing, evidence: EvidenceStore, keys: Collection[Digest]) -> Iterator[Finding]:
+def verify(cases: FiledViolationStore, evidence: EvidenceStore, keys: Collection[Digest]) -> Iterator[EvidenceFinding]:
     """Everything that is wrong. `keys` are the fingerprints of the keys whose signatures count."""
     for filed in _all(cases):
         yield from _verify_case(filed, evidence, keys)
     yield from _orphans(cases, evidence)
 
 
-def _all(cases: Filing) -> Iterator[Filed]:
+def _all(cases: FiledViolationStore) -> Iterator[FiledViolation]:
     after: ViolationId | None = None
     while page := cases.filed(limit=AT_ONCE, after=after):
         yield from page
         after = page[-1].id
 
 
-def _verify_case(filed: Filed, evidence: EvidenceStore, keys: Collection[Digest]) -> Iterator[Finding]:
+def _verify_case(filed: FiledViolation, evidence: EvidenceStore, keys: Collection[Digest]) -> Iterator[EvidenceFinding]:
     for digest in filed.files:
         try:
             data = evidence.get(digest)
         except KeyError:
-            yield Finding(fault=Fault.MISSING, violation=filed.id, digest=digest, detail="the file is not there")
+            yield EvidenceFinding(fault=EvidenceFault.MISSING, violation=filed.id, digest=digest, detail="the file is not there")
         except EvidenceCorrupt as error:
-            yield Finding(fault=Fault.CHANGED, violation=filed.id, digest=digest, detail=str(error))
+            yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=str(error))
         else:
             if digest in filed.manifests:
                 yield from _verify_manifest(filed, digest, data, keys)
     if not filed.manifests:
-        yield Finding(fault=Fault.MISSING, violation=filed.id, digest=None, detail="the case has no manifest")
+        yield EvidenceFinding(fault=EvidenceFault.MISSING, violation=filed.id, digest=None, detail="the case has no manifest")
 
 
-def _verify_manifest(filed: Filed, digest: Digest, data: bytes, keys: Collection[Digest]) -> Iterator[Finding]:
+def _verify_manifest(filed: FiledViolation, digest: Digest, data: bytes, keys: Collection[Digest]) -> Iterator[EvidenceFinding]:
     try:
         manifest = read_manifest(data)
     except EvidenceCorrupt as error:
-        yield Finding(fault=Fault.BAD_SIGNATURE, violation=filed.id, digest=digest, detail=str(error))
+        yield EvidenceFinding(fault=EvidenceFault.BAD_SIGNATURE, violation=filed.id, digest=digest, detail=str(error))
         return
     if manifest.key not in keys:
         detail = f"signed with a key that is not ours, of fingerprint {manifest.key}"
-        yield Finding(fault=Fault.BAD_SIGNATURE, violation=filed.id, digest=digest, detail=detail)
+        yield EvidenceFinding(fault=EvidenceFault.BAD_SIGNATURE, violation=filed.id, digest=digest, detail=detail)
     if set(manifest.files) != set(filed.files) - set(filed.manifests):
         detail = "the files that the database names are not those that the manifest names"
-        yield Finding(fault=Fault.CHANGED, violation=filed.id, digest=digest, detail=detail)
+        yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=detail)
     if not _same_violation(filed, manifest):
         detail = "the violation in the database is not the one that was signed"
-        yield Finding(fault=Fault.CHANGED, violation=filed.id, digest=digest, detail=detail)
+        yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=detail)
 
 
-def _same_violation(filed: Filed, manifest: Manifest) -> bool:
+def _same_violation(filed: FiledViolation, manifest: Manifest) -> bool:
     """Both are read by the same code, so that what a later version adds to a violation does not count as a change."""
     try:
         return manifest.violation.id == filed.id and violation_from_json(filed.document) == manifest.violation
@@ -114,11 +114,11 @@ def _same_violation(filed: Filed, manifest: Manifest) -> bool:
         return False
 
 
-def _orphans(cases: Filing, evidence: EvidenceStore) -> Iterator[Finding]:
+def _orphans(cases: FiledViolationStore, evidence: EvidenceStore) -> Iterator[EvidenceFinding]:
     digests = evidence.digests()
     while page := tuple(islice(digests, AT_ONCE)):
         for digest in cases.unfiled(page):
-            yield Finding(fault=Fault.ORPHANED, violation=None, digest=digest, detail=_origin(digest, evidence))
+            yield EvidenceFinding(fault=EvidenceFault.ORPHANED, violation=None, digest=digest, detail=_origin(digest, evidence))
 
 
 def _origin(digest: Digest, evidence: EvidenceStore) -> str:

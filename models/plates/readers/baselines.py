@@ -33,7 +33,7 @@ class PlainReader(Protocol):
         ...
 
 
-class EasyOcrAsItComes:
+class EasyOcrBaseline:
     """Text detection and recognition (`readtext`) with an allow list; of what it finds, the texts of the main line from left to right."""
 
     name = "EasyOCR readtext"
@@ -63,7 +63,7 @@ class EasyOcrAsItComes:
         return main_line([(corners, text) for corners, text, _ in found])
 
 
-class PpOcrAsItComes:
+class PpOcrBaseline:
     """The recogniser alone, on the crop or on its upper part; the most probable character of each step, whichever of its 18,708."""
 
     def __init__(self, weights: Path, *, upper: float = 1.0) -> None:

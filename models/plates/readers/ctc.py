@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etle.plates.fsm import DIGITS, LETTERS, SYMBOLS, Automaton
+from etle.plates.fsm import DIGITS, LETTERS, SYMBOLS, PlateFsm
 from etle.types import CharacterRead
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Prefix:
         return (self.blank + self.character) * self.weight
 
 
-def decode(steps: "NDArray[np.float32]", grammar: Automaton, beam: int = _BEAM) -> tuple[Hypothesis, ...]:
+def decode(steps: "NDArray[np.float32]", grammar: PlateFsm, beam: int = _BEAM) -> tuple[Hypothesis, ...]:
     """Texts of the grammar, most probable first; empty if there is none.
 
     `steps` is time x (blank, then SYMBOLS): probabilities, not necessarily summing to one.
@@ -70,7 +70,7 @@ def _stay(kept: dict[str, _Prefix], blank: float) -> None:
         prefix.blank, prefix.character = (prefix.blank + prefix.character) * blank, 0.0
 
 
-def _step(kept: dict[str, _Prefix], blank: float, shown: list[tuple[str, float]], grammar: Automaton) -> dict[str, _Prefix]:
+def _step(kept: dict[str, _Prefix], blank: float, shown: list[tuple[str, float]], grammar: PlateFsm) -> dict[str, _Prefix]:
     of = dict(shown)
     new: dict[str, _Prefix] = {}
     for text, prefix in kept.items():

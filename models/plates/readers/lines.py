@@ -16,7 +16,7 @@ import numpy as np
 
 from etle.errors import WeightsMissing
 from etle.types import Digest
-from models.runtime.onnx_session import Network
+from models.runtime.onnx_session import OnnxSession
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class PlateLines:
     """None if the crop ends with the number, or its digits are too small to be read."""
 
 
-class LineFinder:
+class LineDetector:
     def __init__(self, path: Path) -> None:
         """Raises WeightsMissing, WeightsError, MissingExtra."""
         try:
@@ -53,7 +53,7 @@ class LineFinder:
         except FileNotFoundError as error:
             raise WeightsMissing(f"Weights {path} of the plate's lines are missing: etle brings them, install it anew") from error
         self.digest = Digest(sha256(weights).hexdigest())
-        self._network = Network(weights, "the finder of a plate's lines")
+        self._network = OnnxSession(weights, "the finder of a plate's lines")
         self._last: tuple[Image, PlateLines] | None = None
 
     def find(self, crop: "Image") -> PlateLines:
@@ -89,10 +89,10 @@ def find_lines(crop: "Image") -> PlateLines:
 
 
 @cache
-def shipped_line_finder() -> LineFinder:
+def shipped_line_finder() -> LineDetector:
     from models.weights.locate import weight
 
-    return LineFinder(weight(WEIGHTS))
+    return LineDetector(weight(WEIGHTS))
 
 
 def straight(crop: "Image", corners: "Corners", around: tuple[float, float]) -> "Image":

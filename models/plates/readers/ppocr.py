@@ -20,7 +20,7 @@ from etle.types import CharacterRead, Digest, PlateRead
 from models.plates.readers import ctc
 from models.plates.readers.colour import plate_colour
 from models.plates.readers.lines import shipped_line_finder
-from models.runtime.onnx_session import Network
+from models.runtime.onnx_session import OnnxSession
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -152,7 +152,7 @@ def _blob(line: "Image", width: int) -> "NDArray[np.float32]":
     return blob
 
 
-def _open(path: Path, name: str, threads: int) -> "tuple[Network, NDArray[np.float32], Digest]":
+def _open(path: Path, name: str, threads: int) -> "tuple[OnnxSession, NDArray[np.float32], Digest]":
     """The network with only those of its outputs that a plate can have, and the matrix that adds these up to blank and each of SYMBOLS.
 
     Thousands of other characters cost a sixth of the time and read no plate better.
@@ -172,7 +172,7 @@ def _open(path: Path, name: str, threads: int) -> "tuple[Network, NDArray[np.flo
     characters = ["", *known.splitlines(), " "][: model.graph.output[0].type.tensor_type.shape.dim[2].dim_value]
     columns, fold = _columns(characters, path)
     graph = surgery.with_outputs(model, columns, len(characters)).SerializeToString()
-    return Network(graph, f"Plate reader {name}", threads=threads), fold, digest
+    return OnnxSession(graph, f"Plate reader {name}", threads=threads), fold, digest
 
 
 def _columns(known: "Sequence[str]", path: Path) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":

@@ -6,6 +6,6 @@ plate (typeface, layout, paint) -> seen (pose, light, sensor); clutter for what 
 from models.synthetic.plates.capture import seen
 from models.synthetic.plates.negatives import no_plate
 from models.synthetic.plates.plate import render_plate
-from models.synthetic.plates.values import RenderedPlate, SeenPlate
+from models.synthetic.plates.values import CapturedPlate, RenderedPlate
 
-__all__ = ["RenderedPlate", "SeenPlate", "no_plate", "render_plate", "seen"]
+__all__ = ["CapturedPlate", "RenderedPlate", "no_plate", "render_plate", "seen"]

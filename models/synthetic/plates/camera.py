@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Light = NDArray[np.float32]
 
 
-class Trouble(StrEnum):
+class Degradation(StrEnum):
     """What is bad about a picture."""
 
     NONE = "none"
@@ -33,23 +33,23 @@ class Trouble(StrEnum):
 
 
 _SHARES = {
-    Trouble.NONE: 0.12,
-    Trouble.FAR: 0.24,
-    Trouble.DARK: 0.16,
-    Trouble.GLOW: 0.12,
-    Trouble.GLARE: 0.1,
-    Trouble.MOVED: 0.06,
-    Trouble.TILTED: 0.15,
-    Trouble.DULL: 0.05,
+    Degradation.NONE: 0.12,
+    Degradation.FAR: 0.24,
+    Degradation.DARK: 0.16,
+    Degradation.GLOW: 0.12,
+    Degradation.GLARE: 0.1,
+    Degradation.MOVED: 0.06,
+    Degradation.TILTED: 0.15,
+    Degradation.DULL: 0.05,
 }
-_HEIGHTS_PX = {Trouble.FAR: (11, 26), Trouble.DARK: (13, 64), Trouble.GLOW: (14, 60)}
+_HEIGHTS_PX = {Degradation.FAR: (11, 26), Degradation.DARK: (13, 64), Degradation.GLOW: (14, 60)}
 """Of the plate in the picture; other troubles come at _HEIGHT_PX."""
 _HEIGHT_PX = (16, 96)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    trouble: Trouble
+    trouble: Degradation
     plate_height_px: float
     noise: float
     """Grey levels, one sigma."""
@@ -62,14 +62,14 @@ def draw_conditions(rng: np.random.Generator) -> Conditions:
     return conditions_for(trouble, rng)
 
 
-def conditions_for(trouble: Trouble, rng: np.random.Generator) -> Conditions:
+def conditions_for(trouble: Degradation, rng: np.random.Generator) -> Conditions:
     low, high = _HEIGHTS_PX.get(trouble, _HEIGHT_PX)
     height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     sharp = rng.random() < 0.45
     return Conditions(
         trouble=trouble,
         plate_height_px=height,
-        noise=float(np.exp(rng.uniform(np.log(0.5), np.log(9.0 if trouble is Trouble.DARK else 5.0)))),
+        noise=float(np.exp(rng.uniform(np.log(0.5), np.log(9.0 if trouble is Degradation.DARK else 5.0)))),
         blur_px=0.0 if sharp else float(height * rng.uniform(0.008, 0.04)),
         jpeg_quality=int(rng.uniform(25 if height > 24 else 45, 93)) if rng.random() < 0.65 else None,
     )
@@ -85,14 +85,14 @@ def lit(picture: "Image", conditions: Conditions, rng: np.random.Generator) -> "
     if rng.random() < 0.35:
         light *= _lamp_colour(rng)
     match conditions.trouble:
-        case Trouble.DARK:
+        case Degradation.DARK:
             light = light * np.float32(rng.uniform(0.07, 0.4)) + np.float32(rng.uniform(0, 22))
             light *= _lamp_colour(rng) if rng.random() < 0.5 else np.float32(1)
-        case Trouble.GLOW:
+        case Degradation.GLOW:
             light = _glowing(light, rng)
-        case Trouble.GLARE:
+        case Degradation.GLARE:
             light = _glaring(light, rng)
-        case Trouble.DULL:
+        case Degradation.DULL:
             light = (light - 128) * np.float32(rng.uniform(0.2, 0.5)) + np.float32(rng.uniform(80, 205))
         case _:
             light *= rng.uniform(0.7, 1.25)
@@ -162,7 +162,7 @@ def _glaring(light: "Light", rng: np.random.Generator) -> "Light":
 
 
 def blurred(light: "Light", conditions: Conditions, rng: np.random.Generator) -> "Light":
-    if conditions.trouble is Trouble.MOVED:
+    if conditions.trouble is Degradation.MOVED:
         light = _smeared(light, conditions.plate_height_px, rng)
     if conditions.blur_px > 0.3:
         light = _out_of_focus(light, conditions.blur_px) if rng.random() < 0.3 else cv2.GaussianBlur(light, (0, 0), conditions.blur_px)

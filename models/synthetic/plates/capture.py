@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from etle.types import Point
-from models.synthetic.plates.camera import Conditions, Trouble, blurred, conditions_for, draw_conditions, lit, recorded
+from models.synthetic.plates.camera import Conditions, Degradation, blurred, conditions_for, draw_conditions, lit, recorded
 from models.synthetic.plates.context import draw_surroundings, mix, with_holder
 from models.synthetic.plates.occlusion import hindered
 from models.synthetic.plates.paint import rounded_rectangle
 from models.synthetic.plates.pose import Pose, draw_pose
-from models.synthetic.plates.values import RenderedPlate, SeenPlate
+from models.synthetic.plates.values import CapturedPlate, RenderedPlate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,9 @@ _FINE = 2.0
 """Plates are hung at twice the camera's pixels and then averaged, or the strokes of small ones would flicker."""
 
 
-def seen(plate: RenderedPlate, rng: np.random.Generator) -> SeenPlate:
+def seen(plate: RenderedPlate, rng: np.random.Generator) -> CapturedPlate:
     for attempt in range(_ATTEMPTS):
-        conditions = draw_conditions(rng) if attempt < _ATTEMPTS - 1 else conditions_for(Trouble.NONE, rng)
+        conditions = draw_conditions(rng) if attempt < _ATTEMPTS - 1 else conditions_for(Degradation.NONE, rng)
         pose = draw_pose((plate.image.shape[1], plate.image.shape[0]), plate.main_box, conditions, rng)
         light = blurred(lit(_hung_up(plate.image, pose, rng), conditions, rng), conditions, rng)
         if attempt == _ATTEMPTS - 1 or all(_stands_out(light, pose, box, conditions) for box in plate.character_boxes):
@@ -46,7 +46,7 @@ def seen(plate: RenderedPlate, rng: np.random.Generator) -> SeenPlate:
     image = recorded(light, conditions, rng)
     readable = plate.expiry_box is not None and _expiry_readable(light, pose, plate.expiry_box, conditions)
     scale = image.shape[1] / light.shape[1]
-    return SeenPlate(
+    return CapturedPlate(
         image=image,
         text=plate.text,
         expiry=plate.expiry if readable else None,
@@ -96,7 +96,9 @@ def _expiry_readable(light: "Light", pose: Pose, box: "Box", conditions: Conditi
     corners = pose.moved(box)
     inside = bool((corners >= -1).all() and (corners <= (pose.width + 1, pose.height + 1)).all())
     tall = float(np.linalg.norm(corners[3] - corners[0])) >= _LEAST_EXPIRY_PX
-    return inside and tall and conditions.trouble is not Trouble.MOVED and _stands_out(light, pose, box, conditions, _LEAST_EXPIRY_SPREAD)
+    return (
+        inside and tall and conditions.trouble is not Degradation.MOVED and _stands_out(light, pose, box, conditions, _LEAST_EXPIRY_SPREAD)
+    )
 
 
 def _points(corners: "Sequence[NDArray[np.float32]]") -> tuple[Point, Point, Point, Point]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TextRow:
     """A line of text from x1 to x2, letters from y down over `height`. `spread`: the groups reach from end to end."""
 
     x1: float
@@ -30,7 +30,7 @@ class Row:
     """Of a character in the median, in heights, from the narrowest workshop's to the widest; measured on real plates."""
 
 
-def write(mask: "Mask", groups: "Sequence[str]", row: Row, face: Typeface, rng: np.random.Generator) -> tuple[Box, ...]:
+def write(mask: "Mask", groups: "Sequence[str]", row: TextRow, face: Typeface, rng: np.random.Generator) -> tuple[Box, ...]:
     """Puts the groups of characters on the row, apart from each other, and returns the characters' boxes."""
     stretch = rng.uniform(*row.widths) / face.median_width
     gap = row.height * rng.uniform(0.08, 0.2)
@@ -56,7 +56,7 @@ def _slots(widths: list[list[float]], *, same: bool) -> list[list[float]]:
     return [[max(width, least) for width in group] for group in widths]
 
 
-def _spaces(slots: list[list[float]], gap: float, row: Row, rng: np.random.Generator) -> list[float]:
+def _spaces(slots: list[list[float]], gap: float, row: TextRow, rng: np.random.Generator) -> list[float]:
     """Between the groups."""
     between = len(slots) - 1
     if between == 0:

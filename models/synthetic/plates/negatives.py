@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.synthetic.plates.camera import Trouble, blurred, conditions_for, lit, recorded
+from models.synthetic.plates.camera import Degradation, blurred, conditions_for, lit, recorded
 from models.synthetic.plates.context import NAMES, draw_surroundings, letter, with_holder
 from models.synthetic.plates.paint import draw_paint, draw_rim, painted
 
 if TYPE_CHECKING:
     from etle.types import Image
 
-_TROUBLES = (Trouble.NONE, Trouble.FAR, Trouble.DARK, Trouble.GLOW, Trouble.GLARE)
+_TROUBLES = (Degradation.NONE, Degradation.FAR, Degradation.DARK, Degradation.GLOW, Degradation.GLARE)
 
 
 def no_plate(rng: np.random.Generator) -> "Image":

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from etle.types import VehicleClass
-from models.synthetic.plates.layout import Row, around, gaps, write
+from models.synthetic.plates.layout import TextRow, around, gaps, write
 from models.synthetic.plates.paint import add_bolts_and_dirt, draw_paint, draw_rim, painted
 from models.synthetic.plates.texts import PlateText, draw_text
 from models.synthetic.plates.typeface import TYPEFACES, Typeface, typeface
@@ -63,7 +63,7 @@ def _any_vehicle(motorcycle: bool, rng: np.random.Generator) -> VehicleClass:
 def _main_line(ink: "Mask", text: PlateText, face: Typeface, motorcycle: bool, rng: np.random.Generator) -> "tuple[Box, ...]":
     height, width = ink.shape
     margin = width * rng.uniform(0.025, 0.07)
-    row = Row(
+    row = TextRow(
         x1=margin,
         x2=width - margin,
         y=height * rng.uniform(0.07, 0.15),
@@ -83,7 +83,7 @@ def _expiry_line(ink: "Mask", text: PlateText, face: Typeface, above: float, mot
     middle = min(max(middle, half + 4), width - half - 4)
     other = face if rng.random() < 0.6 else typeface(int(rng.integers(TYPEFACES)))
     assert text.expiry is not None
-    row = Row(x1=middle - half, x2=middle + half, y=y, height=tall, spread=True, widths=_EXPIRY_WIDTHS)
+    row = TextRow(x1=middle - half, x2=middle + half, y=y, height=tall, spread=True, widths=_EXPIRY_WIDTHS)
     boxes = write(ink, text.expiry.split("·"), row, other, rng)
     between = (round((boxes[1].x2 + boxes[2].x1) / 2), round(y + tall / 2))
     reach = round(tall * rng.uniform(0.08, 0.16))

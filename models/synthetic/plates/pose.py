@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.synthetic.plates.camera import Conditions, Trouble
+from models.synthetic.plates.camera import Conditions, Degradation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def draw_pose(size: tuple[int, int], text: "Box", conditions: Conditions, rng: n
 def _hung(flat: "Corners", conditions: Conditions, rng: np.random.Generator) -> "Corners":
     """Turned in space and seen from a few plate widths away."""
     width = flat[2, 0]
-    tilted = conditions.trouble is Trouble.TILTED
+    tilted = conditions.trouble is Degradation.TILTED
     roll = rng.uniform(-18, 18) if tilted else rng.normal(0, 3.2)
     yaw = rng.normal(0, 26 if tilted else 16)
     pitch = rng.normal(0, 16 if tilted else 9)

@@ -26,7 +26,7 @@ class RenderedPlate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenPlate:
+class CapturedPlate:
     """The same plate as a camera and a finder's loose box show it. Corners run from the upper left one clockwise, in pixels of `image`."""
 
     image: "Image"

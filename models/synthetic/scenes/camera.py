@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.synthetic.scenes.textures import Rng, chance
-from models.synthetic.scenes.values import Picture, Quad, box_of, moved
+from models.synthetic.scenes.values import Quad, ScenePhoto, box_of, moved
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -17,7 +17,7 @@ _LEAST_CONTRAST = 7.0
 _SURROUNDINGS = np.float32(1.25)
 
 
-def photographed(rng: Rng, canvas: Canvas, plates: list[Quad], *, night: bool) -> Picture:
+def photographed(rng: Rng, canvas: Canvas, plates: list[Quad], *, night: bool) -> ScenePhoto:
     harsh = float(rng.choice([0.3, 0.7, 1.0], p=[0.55, 0.3, 0.15]))
     """One severity a picture: independent night, blur, noise and loss compound into pictures that teach nothing."""
     canvas = _blurred(rng, canvas, harsh)
@@ -32,7 +32,7 @@ def photographed(rng: Rng, canvas: Canvas, plates: list[Quad], *, night: bool) -
     if chance(rng, 0.1):
         image, quads = _turned(rng, image, quads)
     image = _packed(rng, image)
-    return Picture(image=image, plates=tuple(quad for quad in quads if _visible(image, quad)))
+    return ScenePhoto(image=image, plates=tuple(quad for quad in quads if _visible(image, quad)))
 
 
 def _visible(image: "Image", quad: Quad) -> bool:

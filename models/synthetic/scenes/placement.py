@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.synthetic.scenes.distractors import bars, lamp, sticker
 from models.synthetic.scenes.textures import Rng, chance, grey, lettering, vivid
-from models.synthetic.scenes.values import Light, Quad, Vehicle, box_of, moved
+from models.synthetic.scenes.values import Light, Quad, SceneVehicle, box_of, moved
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -26,7 +26,7 @@ _LEAN = {"car": 0.06, "motorcycle": 0.15}
 
 
 @dataclass(slots=True)
-class Scene:
+class SceneLayout:
     canvas: NDArray[np.float32]
     night: bool = False
     plates: list[Quad] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Scene:
         """Width and height."""
         return self.canvas.shape[1], self.canvas.shape[0]
 
-    def add(self, rng: Rng, vehicle: Vehicle, matrix: NDArray[np.float64], plate: "Image | None") -> bool:
+    def add(self, rng: Rng, vehicle: SceneVehicle, matrix: NDArray[np.float64], plate: "Image | None") -> bool:
         """Whether it was put there: it is not, where it would hide a plate. No `plate` leaves the place bare."""
         mask = _warped(vehicle.mask, matrix, self.size)
         hidden = [_share(mask, quad) for quad in self.plates]
@@ -84,7 +84,7 @@ class Scene:
         return float(area) / max(cv2.contourArea(quad), 1e-6)
 
 
-def seen(rng: Rng, vehicle: Vehicle, plate_px: float, middle: tuple[float, float], *, motorcycle: bool) -> NDArray[np.float64]:
+def seen(rng: Rng, vehicle: SceneVehicle, plate_px: float, middle: tuple[float, float], *, motorcycle: bool) -> NDArray[np.float64]:
     """A perspective under which the plate is so wide and its middle there: rolled, sheared, foreshortened at random."""
     own = vehicle.plate
     kind = "motorcycle" if motorcycle else "car"
@@ -112,7 +112,7 @@ def _warped(image: "Image", matrix: NDArray[np.float64], size: tuple[int, int]) 
     return warped
 
 
-def _worn(rng: Rng, vehicle: Vehicle) -> "Image":
+def _worn(rng: Rng, vehicle: SceneVehicle) -> "Image":
     """With stickers, names and lamps on it, as vehicles have."""
     if chance(rng, 0.3):
         return vehicle.image

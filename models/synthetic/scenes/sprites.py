@@ -11,7 +11,7 @@ import numpy as np
 
 from etle.errors import WeightsError
 from models.synthetic.scenes.textures import Rng, chance
-from models.synthetic.scenes.values import Colour, Light, Quad, Vehicle
+from models.synthetic.scenes.values import Colour, Light, Quad, SceneVehicle
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -23,7 +23,7 @@ _AMBER: Colour = (40, 150, 255)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Portrait:
+class VehicleSprite:
     packed: bytes
     quad: Quad
     rear: bool
@@ -32,7 +32,7 @@ class Portrait:
     """The plate fills a good part of the picture, and the picture's edges cut the vehicle."""
 
 
-def read_portraits(path: Path = ARCHIVE) -> tuple[Portrait, ...]:
+def read_portraits(path: Path = ARCHIVE) -> tuple[VehicleSprite, ...]:
     """Raises WeightsError if the archive is not there or is no such archive."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -42,8 +42,8 @@ def read_portraits(path: Path = ARCHIVE) -> tuple[Portrait, ...]:
         raise WeightsError(f"{path} is no archive of rendered vehicles ({error!r}). It ships with etle; install it again") from error
 
 
-def _portrait(packed: bytes, entry: "dict[str, object]") -> Portrait:
-    return Portrait(
+def _portrait(packed: bytes, entry: "dict[str, object]") -> VehicleSprite:
+    return VehicleSprite(
         packed=packed,
         quad=np.array(entry["quad"], np.float32),
         rear=entry["side"] == "rear",
@@ -52,13 +52,13 @@ def _portrait(packed: bytes, entry: "dict[str, object]") -> Portrait:
     )
 
 
-def vehicle_of(rng: Rng, portrait: Portrait) -> Vehicle:
+def vehicle_of(rng: Rng, portrait: VehicleSprite) -> SceneVehicle:
     """The portrait in another colour, with lamps that may be lit."""
     picture = cv2.imdecode(np.frombuffer(portrait.packed, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise WeightsError("A picture of the archive of rendered vehicles is damaged. It ships with etle; install it again")
     image, mask = picture[..., :3], picture[..., 3]
-    return Vehicle(image=_repainted(rng, image), mask=mask, plate=portrait.quad, lights=tuple(_lights(rng, portrait, mask.shape[1])))
+    return SceneVehicle(image=_repainted(rng, image), mask=mask, plate=portrait.quad, lights=tuple(_lights(rng, portrait, mask.shape[1])))
 
 
 def _repainted(rng: Rng, image: "Image") -> "Image":
@@ -71,7 +71,7 @@ def _repainted(rng: Rng, image: "Image") -> "Image":
     return painted
 
 
-def _lights(rng: Rng, portrait: Portrait, width: int) -> list[Light]:
+def _lights(rng: Rng, portrait: VehicleSprite, width: int) -> list[Light]:
     """About where such a vehicle has its lamps, seen from the plate."""
     middle, wide = portrait.quad.mean(axis=0), float(np.linalg.norm(portrait.quad[1] - portrait.quad[0]))
     colour = _RED if portrait.rear else _WHITE

@@ -33,7 +33,7 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vehicle:
+class SceneVehicle:
     """A vehicle seen from behind or from the front, on nothing; where its plate belongs, and its lit lamps."""
 
     image: "Image"
@@ -43,7 +43,7 @@ class Vehicle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class ScenePhoto:
     image: "Image"
     plates: tuple[Quad, ...]
     """Of the plates that can be seen; corners may lie outside the picture."""

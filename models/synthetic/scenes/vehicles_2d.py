@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from models.synthetic.scenes.textures import Rng, chance, grey, lettering, mixed, noise, vivid
-from models.synthetic.scenes.values import Colour, Light, Quad, Vehicle, box_of
+from models.synthetic.scenes.values import Colour, Light, Quad, SceneVehicle, box_of
 
 _RED: Colour = (40, 30, 255)
 _WHITE: Colour = (255, 245, 225)
@@ -49,8 +49,8 @@ class _Sheet:
         mirrored = 1 + noise(self.rng, self.height, self.width, 2, 3) * strength * 0.5
         self.image *= (down[:, None] * mirrored)[..., None]
 
-    def vehicle(self, plate: Quad, lights: list[Light]) -> Vehicle:
-        return Vehicle(image=self.image.clip(0, 255).astype(np.uint8), mask=self.mask, plate=plate, lights=tuple(lights))
+    def vehicle(self, plate: Quad, lights: list[Light]) -> SceneVehicle:
+        return SceneVehicle(image=self.image.clip(0, 255).astype(np.uint8), mask=self.mask, plate=plate, lights=tuple(lights))
 
     def light(self, x: float, y: float, radius: float, colour: Colour, power: float) -> Light:
         return Light(x=x * self.width, y=y * self.height, radius=radius * self.width, colour=colour, power=power)
@@ -63,7 +63,7 @@ class _Sheet:
         return corners
 
 
-def car(rng: Rng, ratio: float) -> Vehicle:
+def car(rng: Rng, ratio: float) -> SceneVehicle:
     """`ratio`: width to height of the plate."""
     rear = chance(rng, 0.6)
     sheet = _Sheet(rng, int(rng.uniform(300, 420)), 440)
@@ -123,7 +123,7 @@ def _trim(sheet: _Sheet, paint: Colour, shoulder: float, plate_y: float, rear: b
         lettering(rng, sheet.image, at, rng.uniform(6, 22), grey(rng, 0, 255) if chance(rng, 0.6) else vivid(rng))
 
 
-def box_body(rng: Rng, ratio: float) -> Vehicle:
+def box_body(rng: Rng, ratio: float) -> SceneVehicle:
     """A lorry or bus from behind."""
     sheet = _Sheet(rng, int(rng.uniform(420, 560)), 440)
     paint = vivid(rng) if chance(rng, 0.6) else grey(rng, 60, 230)
@@ -143,11 +143,11 @@ def box_body(rng: Rng, ratio: float) -> Vehicle:
     return sheet.vehicle(plate, lights)
 
 
-def motorcycle(rng: Rng, ratio: float) -> Vehicle:
+def motorcycle(rng: Rng, ratio: float) -> SceneVehicle:
     return (_motorcycle_rear if chance(rng, 0.55) else _motorcycle_front)(rng, ratio)
 
 
-def _motorcycle_rear(rng: Rng, ratio: float) -> Vehicle:
+def _motorcycle_rear(rng: Rng, ratio: float) -> SceneVehicle:
     sheet = _Sheet(rng, int(rng.uniform(420, 600)), 300)
     paint = vivid(rng) if chance(rng, 0.5) else grey(rng, 10, 230)
     plate_y = rng.uniform(0.5, 0.64)
@@ -181,7 +181,7 @@ def _rider(sheet: _Sheet) -> None:
         cv2.circle(target, centre, radius, colour, -1, cv2.LINE_AA)
 
 
-def _motorcycle_front(rng: Rng, ratio: float) -> Vehicle:
+def _motorcycle_front(rng: Rng, ratio: float) -> SceneVehicle:
     sheet = _Sheet(rng, int(rng.uniform(400, 560)), 320)
     paint = vivid(rng) if chance(rng, 0.4) else grey(rng, 8, 240)
     sheet.rectangle(0.44, 0.6, 0.56, 0.98, grey(rng, 8, 45), body=True)
@@ -208,7 +208,7 @@ def _motorcycle_front(rng: Rng, ratio: float) -> Vehicle:
     return _on_plate(sheet, plate, lights)
 
 
-def _on_plate(sheet: _Sheet, plate: Quad, lights: list[Light]) -> Vehicle:
+def _on_plate(sheet: _Sheet, plate: Quad, lights: list[Light]) -> SceneVehicle:
     """A motorcycle's plate may stand out over its body: its holder is part of the outline."""
     x1, y1, x2, y2 = (round(side) for side in box_of(plate, sheet.width, sheet.height))
     cv2.rectangle(sheet.mask, (x1 + 1, y1 + 1), (x2 - 1, y2 - 1), 255, -1)

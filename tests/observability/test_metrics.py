@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from etle.errors import ConfigError
 from etle.observability.health import Health
-from etle.observability.logs import LogForm, set_up_logs
-from etle.observability.metrics import Away, EvidenceTrouble, FrameOutcome, Metrics, ViolationOutcome
+from etle.observability.logs import LogFormat, set_up_logs
+from etle.observability.metrics import Dependency, EvidenceError, FrameOutcome, Metrics, ViolationOutcome
 from etle.observability.server import serve
 from etle_cli.options.observability import add_observe_options, open_observation
 
@@ -74,7 +74,7 @@ def test_every_number_is_under_its_agreed_name(metrics: Metrics) -> None:
     metrics.violation("red_light", ViolationOutcome.WRITTEN)
     metrics.spool(frames=7, bytes_=700, limit_bytes=1000)
     metrics.dead_letter("detect")
-    metrics.evidence_error(EvidenceTrouble.FULL)
+    metrics.evidence_error(EvidenceError.FULL)
     metrics.evidence_stored(250)
     metrics.vendor_message("acme", "refused")
     expected = [
@@ -118,7 +118,7 @@ def test_what_has_not_happened_yet_is_shown_as_zero(metrics: Metrics) -> None:
 
 
 def test_a_pause_shows_while_it_lasts_and_is_counted_once(metrics: Metrics) -> None:
-    with metrics.waiting_for(Away.DATABASE):
+    with metrics.waiting_for(Dependency.DATABASE):
         assert metrics.value("etle_paused", target="database") == 1
     assert metrics.value("etle_paused", target="database") == 0
     assert metrics.value("etle_pauses_total", target="database") == 1
@@ -197,7 +197,7 @@ def written() -> Iterator[io.StringIO]:
 
 
 def test_a_json_log_has_one_object_a_line_with_what_was_passed(written: io.StringIO) -> None:
-    set_up_logs(LogForm.JSON, logging.INFO, written)
+    set_up_logs(LogFormat.JSON, logging.INFO, written)
     logging.getLogger("etle.x").info("camera %s is\nsilent", "cam-1", extra={"camera": "cam-1", "silent_s": 12.5})
     try:
         raise ValueError("broken")
@@ -212,7 +212,7 @@ def test_a_json_log_has_one_object_a_line_with_what_was_passed(written: io.Strin
 
 
 def test_a_text_log_tells_the_same_to_a_person(written: io.StringIO) -> None:
-    set_up_logs(LogForm.TEXT, logging.WARNING, written)
+    set_up_logs(LogFormat.TEXT, logging.WARNING, written)
     logging.getLogger("etle.x").warning("silent", extra={"camera": "cam-1"})
     logging.getLogger("etle.x").info("not at this level")
     assert written.getvalue() == "WARNING silent camera=cam-1\n"

@@ -15,7 +15,7 @@ from porch import SECRET
 
 from etle.clock import SystemClock
 from etle.errors import SourceUnavailable
-from ingest.push_api.client import RemoteDoor, Request
+from ingest.push_api.client import PushClient, PushRequest
 from ingest.push_api.samples import Samples
 
 ROOT = Path(__file__).parents[2]
@@ -80,15 +80,15 @@ def test_the_kit_fails_on_a_wrong_size_and_says_what_came(dry_door):
 
 def test_a_client_that_is_refused_hears_why_even_when_it_sends_a_lot(dry_door):
     samples = Samples("utara", (640, 360), "this is not the right secret", SystemClock())
-    reply = RemoteDoor(dry_door).ask(samples.frame(body=bytes(4_000_000)))
+    reply = PushClient(dry_door).ask(samples.frame(body=bytes(4_000_000)))
     assert (reply.status, reply.code) == (401, "not_signed_in")
 
 
 def test_nobody_behind_an_address_is_said_in_one_line():
     with pytest.raises(SourceUnavailable, match="refused"):
-        RemoteDoor("http://127.0.0.1:9").ask(Request(method="GET", path="/v1/cameras", headers={}))
+        PushClient("http://127.0.0.1:9").ask(PushRequest(method="GET", path="/v1/cameras", headers={}))
     with pytest.raises(SourceUnavailable, match="begins with http"):
-        RemoteDoor("127.0.0.1:9")
+        PushClient("127.0.0.1:9")
 
 
 def test_a_frame_that_was_answered_for_is_there_after_a_kill(tmp_path):
@@ -98,11 +98,11 @@ def test_a_frame_that_was_answered_for_is_there_after_a_kill(tmp_path):
     samples.sequence = round(clock.now().timestamp() * 1000)
     with a_door(tmp_path) as (url, door):
         sent = [samples.frame() for _ in range(1)]
-        assert [RemoteDoor(url).ask(each).status for each in sent] == [201]
+        assert [PushClient(url).ask(each).status for each in sent] == [201]
         sent += [samples.frame(), samples.frame()]
-        assert [RemoteDoor(url).ask(each).status for each in sent] == [200, 201, 201]
+        assert [PushClient(url).ask(each).status for each in sent] == [200, 201, 201]
         door.send_signal(signal.SIGKILL)
     spooled = b"".join(path.read_bytes() for path in (tmp_path / "data/vendor/spool").glob("*.spool"))
     assert all(each.body in spooled for each in sent)
     with a_door(tmp_path) as (url, _):
-        assert [RemoteDoor(url).ask(each).status for each in sent] == [200, 200, 200]
+        assert [PushClient(url).ask(each).status for each in sent] == [200, 200, 200]

@@ -8,17 +8,17 @@ import pytest
 from demo_footage import etle
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from etle.config.deployment import Broker, Security
+from etle.config.deployment import BrokerSecurity, BrokerSettings
 from etle.errors import BrokerError, BrokerRefused, BrokerUnavailable, ConfigError
 from etle.kafka.admin import KafkaTopicAdmin
-from etle.kafka.client import KafkaPublisher, KafkaReader, broker_error
-from etle.kafka.dead_letters import LetterBox, letters
-from etle.kafka.security import Connection, security_settings
+from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher, broker_error
+from etle.kafka.dead_letters import DeadLetterQueue, letters
+from etle.kafka.security import BrokerConnection, security_settings
 from etle.kafka.topic_plan import TopicPlan, check_topics, create_topics, differences, need_topics, planned
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.testing import BEGIN, MemoryBroker
 
-PLAN = planned(Broker())[0]
+PLAN = planned(BrokerSettings())[0]
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def test_differences_are_told_with_the_way_out(found: TopicPlan | None, told: li
 
 
 def test_checkpoints_lie_like_the_frames_and_are_compacted():
-    plans = {plan.name: plan for plan in planned(Broker())}
-    frames, checkpoints = plans[Names().frames], plans[Names().checkpoints]
+    plans = {plan.name: plan for plan in planned(BrokerSettings())}
+    frames, checkpoints = plans[TopicNames().frames], plans[TopicNames().checkpoints]
     assert frames.partitions == checkpoints.partitions
     assert checkpoints.settings["cleanup.policy"] == "compact"
 
 
-def test_topics_are_made_checked_and_mended(connection: Connection):
+def test_topics_are_made_checked_and_mended(connection: BrokerConnection):
     admin, plans = KafkaTopicAdmin(connection), planned(connection.broker)
     with pytest.raises(ConfigError, match="etle topics create"):
         need_topics(connection.broker, admin)
@@ -84,7 +84,7 @@ def test_what_the_client_says_becomes_what_an_operator_can_act_on(error: KafkaEr
 
 
 @pytest.fixture
-def site(connection: Connection, tmp_path: Path) -> Path:
+def site(connection: BrokerConnection, tmp_path: Path) -> Path:
     camera = {"id": "cam-1", "view": "rear", "source": {"file": "a.mp4"}, "frame_size": [64, 48]}
     broker = {"servers": list(connection.servers), **json.loads(connection.broker.model_dump_json(exclude={"servers", "security"}))}
     path = tmp_path / "site.yaml"
@@ -92,13 +92,13 @@ def site(connection: Connection, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_dead_letter_is_listed_shown_and_replayed(connection: Connection, site: Path, tmp_path: Path):
-    names = Names(connection.broker.prefix)
+def test_a_dead_letter_is_listed_shown_and_replayed(connection: BrokerConnection, site: Path, tmp_path: Path):
+    names = TopicNames(connection.broker.prefix)
     assert "made:" in etle("topics", "create", site).stdout
     memory = MemoryBroker({names.violations: 1})
     memory.publish(names.violations, b"the message", key=b"k", headers=[("a", b"\xff")])
     publisher = KafkaPublisher(connection, "test")
-    LetterBox(publisher, names.dead_letters, "write").put(memory.messages(names.violations)[0], "no parcel", BEGIN)
+    DeadLetterQueue(publisher, names.dead_letters, "write").put(memory.messages(names.violations)[0], "no parcel", BEGIN)
     publisher.flush()
     publisher.close()
 
@@ -111,7 +111,7 @@ def test_a_dead_letter_is_listed_shown_and_replayed(connection: Connection, site
     assert "1 replayed" in etle("dead-letters", "replay", "--all", "--site", site).stdout
     assert "0 replayed" in etle("dead-letters", "replay", "--all", "--site", site).stdout
 
-    reader = KafkaReader(connection, "test")
+    reader = KafkaCompactedTopicReader(connection, "test")
     came = [message for number in range(3) for message in reader.messages(names.violations, number)]
     (letter,) = letters(message for number in range(3) for message in reader.messages(names.dead_letters, number))
     reader.close()
@@ -122,11 +122,13 @@ def test_a_dead_letter_is_listed_shown_and_replayed(connection: Connection, site
 def test_security_becomes_the_clients_settings(tmp_path: Path):
     (tmp_path / "ca.pem").write_text("x")
     (tmp_path / "password").write_text("geheim\n")
-    security = Security(tls=True, ca_file=tmp_path / "ca.pem", mechanism="SCRAM-SHA-512", user="etle", password_file=tmp_path / "password")
+    security = BrokerSecurity(
+        tls=True, ca_file=tmp_path / "ca.pem", mechanism="SCRAM-SHA-512", user="etle", password_file=tmp_path / "password"
+    )
     settings = security_settings(security)
     assert settings["security_protocol"] == "SASL_SSL"
     assert settings["ssl_cafile"] == str(tmp_path / "ca.pem")
     assert settings["sasl_plain_password"] == "geheim"
-    assert security_settings(Security()) == {"security_protocol": "PLAINTEXT"}
+    assert security_settings(BrokerSecurity()) == {"security_protocol": "PLAINTEXT"}
     with pytest.raises(ConfigError, match="there is no file"):
-        security_settings(Security(tls=True, ca_file=tmp_path / "absent.pem"))
+        security_settings(BrokerSecurity(tls=True, ca_file=tmp_path / "absent.pem"))

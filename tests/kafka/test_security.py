@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from demo_footage import etle
 
-from etle.config.deployment import Broker, Security, Topic
+from etle.config.deployment import BrokerSecurity, BrokerSettings, TopicSettings
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher
-from etle.kafka.security import Connection
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from services import ServiceMissing, free_port, kafka_server
 from services.process import in_folder, running
 
@@ -86,17 +86,17 @@ def secured() -> Iterator[Secured]:
             yield Secured(f"127.0.0.1:{port}", ca_file)
 
 
-def connection(secured: Secured, prefix: str, **security: object) -> Connection:
-    small = Topic(partitions=1, retention_hours=1, largest_mb=1)
-    wanted = Security.model_validate({"tls": True, "ca_file": secured.ca_file, **security})
-    broker = Broker(prefix=prefix, frames=small, violations=small, dead_letters=small, timeout_s=20, security=wanted)
-    return Connection(servers=(secured.address,), broker=broker)
+def connection(secured: Secured, prefix: str, **security: object) -> BrokerConnection:
+    small = TopicSettings(partitions=1, retention_hours=1, largest_mb=1)
+    wanted = BrokerSecurity.model_validate({"tls": True, "ca_file": secured.ca_file, **security})
+    broker = BrokerSettings(prefix=prefix, frames=small, violations=small, dead_letters=small, timeout_s=20, security=wanted)
+    return BrokerConnection(servers=(secured.address,), broker=broker)
 
 
-def passes(through: Connection) -> None:
+def passes(through: BrokerConnection) -> None:
     create_topics(planned(through.broker), KafkaTopicAdmin(through))
     publisher = KafkaPublisher(through, "test")
-    receipt = publisher.publish(Names(through.broker.prefix).frames, b"x", key=b"k")
+    receipt = publisher.publish(TopicNames(through.broker.prefix).frames, b"x", key=b"k")
     publisher.flush()
     publisher.close()
     assert receipt.safe

@@ -9,17 +9,17 @@ import msgspec
 import pytest
 from porch import EVENTS, FRAMES, OTHER, SECRET, SIZE, Porch, a_site
 
-from etle.config.deployment import Vendor
+from etle.config.deployment import VendorSettings
 from etle.errors import ConfigError
 from etle.media.jpeg import size_of
 from etle.testing import BEGIN
 from etle.wire import frame_from_wire, signed_part
 from etle_cli.commands.vendor import event_schema_text
-from ingest.push_api.auth import Admission, TokenBucket
-from ingest.push_api.client import Reply, Request
-from ingest.push_api.conformance import Kit
-from ingest.push_api.dedup import KEPT, Accepted
-from ingest.push_api.errors import STATUS, Fault
+from ingest.push_api.auth import Authenticator, TokenBucket
+from ingest.push_api.client import PushReply, PushRequest
+from ingest.push_api.conformance import ConformanceSuite
+from ingest.push_api.dedup import KEPT, Deduplicator
+from ingest.push_api.errors import STATUS, ErrorCode
 from ingest.push_api.pictures import grey_jpeg
 from ingest.push_api.samples import Samples
 
@@ -42,7 +42,7 @@ def test_a_frame_that_is_pushed_is_one_like_every_other(porch):
 def test_every_check_of_the_kit_passes_twice(porch):
     """It is the same kit that a third party runs against a door, over HTTP."""
     for _ in range(2):
-        results = list(Kit(porch.ask, "utara", SIZE, SECRET, _Ticking(porch)).run())
+        results = list(ConformanceSuite(porch.ask, "utara", SIZE, SECRET, _Ticking(porch)).run())
         assert [(each.name, each.came) for each in results if not each.passed] == []
         assert len(results) > 60
 
@@ -63,7 +63,7 @@ class _Ticking:
 
 @pytest.mark.parametrize("fault", ["takes every secret", "overwrites", "forgets", "says nothing", "takes any size"])
 def test_the_kit_finds_a_door_that_breaks_the_contract(porch, fault):
-    def ask(request: Request) -> Reply:
+    def ask(request: PushRequest) -> PushReply:
         reply = porch.ask(request)
         if fault == "takes every secret" and reply.status == 401:
             return replace(reply, status=201, body={"status": "accepted"})
@@ -77,7 +77,7 @@ def test_the_kit_finds_a_door_that_breaks_the_contract(porch, fault):
             return replace(reply, status=201, body={"status": "accepted"})
         return reply
 
-    assert any(not each.passed for each in Kit(ask, "utara", SIZE, SECRET, _Ticking(porch)).run())
+    assert any(not each.passed for each in ConformanceSuite(ask, "utara", SIZE, SECRET, _Ticking(porch)).run())
 
 
 def test_an_answer_comes_when_the_frame_is_safe_and_while_the_broker_is_away_that_is_the_disk(porch):
@@ -101,7 +101,7 @@ def test_what_was_taken_is_known_after_a_restart(porch):
     porch.open(a_site())
     assert [porch.ask(each).status for each in (request, event)] == [200, 200]
     assert len(porch.frames()) == len(porch.broker.messages(EVENTS)) == 1
-    told = porch.ask(Request(method="GET", path="/v1/cameras", headers=porch.samples.signed_in)).body["cameras"]
+    told = porch.ask(PushRequest(method="GET", path="/v1/cameras", headers=porch.samples.signed_in)).body["cameras"]
     assert [(each["id"], each["last_sequence"]) for each in told] == [("utara", 1), ("selatan", None)]
 
 
@@ -131,12 +131,12 @@ def test_a_vendor_cannot_push_for_anothers_camera(porch):
 
 def test_who_asks_too_often_is_told_when_to_come_again(porch):
     porch.open(a_site(requests_per_s=0.5, burst=3))
-    asked = Request(method="GET", path="/v1/cameras", headers=porch.samples.signed_in)
+    asked = PushRequest(method="GET", path="/v1/cameras", headers=porch.samples.signed_in)
     replies = [porch.ask(asked) for _ in range(4)]
     assert [reply.status for reply in replies] == [200, 200, 200, 429]
     assert replies[-1].headers["retry-after"] == "2"
     assert porch.metrics.value("etle_vendor_messages_total", vendor="acme", outcome="over_quota") == 1
-    others = Request(method="GET", path="/v1/cameras", headers={"Authorization": f"Bearer {OTHER}"})
+    others = PushRequest(method="GET", path="/v1/cameras", headers={"Authorization": f"Bearer {OTHER}"})
     assert porch.ask(others).status == 200
 
 
@@ -160,12 +160,14 @@ def test_a_bucket_fills_up_to_its_burst_and_no_further():
 )
 def test_a_secret_that_protects_nobody_is_refused_before_the_start(vendors, fault):
     with pytest.raises(ConfigError, match=fault):
-        Admission([Vendor(id=name, secret=secret) for name, secret in vendors], lambda: 0.0)
+        Authenticator([VendorSettings(id=name, secret=secret) for name, secret in vendors], lambda: 0.0)
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path):
     (tmp_path / "acme.secret").write_text(SECRET + "\n")
-    assert Admission([Vendor(id="acme", secret_file=tmp_path / "acme.secret")], lambda: 0.0).vendor(f"Bearer {SECRET}") == "acme"
+    assert (
+        Authenticator([VendorSettings(id="acme", secret_file=tmp_path / "acme.secret")], lambda: 0.0).vendor(f"Bearer {SECRET}") == "acme"
+    )
 
 
 def test_a_spool_that_is_full_is_told_and_the_box_keeps_its_frame(porch):
@@ -178,7 +180,7 @@ def test_a_spool_that_is_full_is_told_and_the_box_keeps_its_frame(porch):
 
 
 def test_notes_do_not_grow_for_ever_and_the_newest_stay(tmp_path):
-    with Accepted(tmp_path / "notes.sqlite") as notes:
+    with Deduplicator(tmp_path / "notes.sqlite") as notes:
         for number in range(KEPT + 1500):
             notes.add_frame("utara", number, "ab" * 32, BEGIN)
             notes.add_event("acme", str(number), "ab" * 32)
@@ -200,7 +202,7 @@ def test_a_grey_picture_is_a_jpeg_that_decoders_take(size):
 
 def test_every_fault_has_a_status_and_stands_in_the_documents():
     told = (ROOT / "docs/vendors.md").read_text()
-    for fault in Fault:
+    for fault in ErrorCode:
         assert f"| {STATUS[fault].value} | `{fault.value}` |" in told
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from etle.errors import BrokerRefused
 from etle.kafka.admin import KafkaTopicAdmin
-from etle.kafka.client import KafkaPublisher, KafkaReader, KafkaSubscriber
-from etle.kafka.protocols import History, Message, Position, Publisher, Subscriber
-from etle.kafka.security import Connection
+from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher, KafkaSubscriber
+from etle.kafka.protocols import CompactedTopicReader, Message, Position, Publisher, Subscriber
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.testing import MemoryBroker
 
 TRIES = 60
@@ -21,9 +21,9 @@ TRIES = 60
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    names: Names
+    names: TopicNames
     publisher: Publisher
-    history: History
+    history: CompactedTopicReader
     join: Callable[[], Any]
 
 
@@ -34,15 +34,15 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 def in_memory() -> Bench:
-    names = Names("t")
+    names = TopicNames("t")
     broker = MemoryBroker({name: 3 for name in (names.frames, names.checkpoints)}, largest_bytes=2_000_000)
     return Bench(names, broker, broker, lambda: broker.subscribe(names.frames, names.detect_group))
 
 
-def on_kafka(connection: Connection, opened: ExitStack) -> Bench:
-    names = Names(connection.broker.prefix)
+def on_kafka(connection: BrokerConnection, opened: ExitStack) -> Bench:
+    names = TopicNames(connection.broker.prefix)
     create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
-    publisher, reader = KafkaPublisher(connection, "test"), KafkaReader(connection, "test")
+    publisher, reader = KafkaPublisher(connection, "test"), KafkaCompactedTopicReader(connection, "test")
     opened.callback(publisher.close)
     opened.callback(reader.close)
 

@@ -13,19 +13,19 @@ import pytest
 
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher
-from etle.kafka.security import Connection
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.storage.database import Database
 from etle.testing import a_parcel
 from etle.wire import parcel_to_wire
-from services import Server, free_port
+from services import ServiceProcess, free_port
 
 WAIT_S = 120
 
 
 @pytest.fixture
-def site(connection: Connection, tmp_path: Path) -> Path:
+def site(connection: BrokerConnection, tmp_path: Path) -> Path:
     create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
     camera = {"id": "cam-1", "view": "rear", "source": {"file": "a.mp4"}, "frame_size": [64, 48]}
     broker = {"servers": list(connection.servers), **json.loads(connection.broker.model_dump_json(exclude={"servers", "security"}))}
@@ -35,7 +35,7 @@ def site(connection: Connection, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def writer(site: Path, live_postgres: Server, tmp_path: Path) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
+def writer(site: Path, live_postgres: ServiceProcess, tmp_path: Path) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
     started: list[subprocess.Popen[str]] = []
 
     def start(database: str) -> "subprocess.Popen[str]":
@@ -56,11 +56,11 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def test_the_writer_writes_and_ends_with_zero_when_told_to_stop(connection: Connection, live_postgres: Server, writer):
+def test_the_writer_writes_and_ends_with_zero_when_told_to_stop(connection: BrokerConnection, live_postgres: ServiceProcess, writer):
     database = Database(live_postgres.address)
     parcel = a_parcel(connection.broker.prefix)
     publisher = KafkaPublisher(connection, "test")
-    publisher.publish(Names(connection.broker.prefix).violations, parcel_to_wire(parcel), key=b"k")
+    publisher.publish(TopicNames(connection.broker.prefix).violations, parcel_to_wire(parcel), key=b"k")
     publisher.flush()
     publisher.close()
 

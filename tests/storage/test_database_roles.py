@@ -18,18 +18,18 @@ from etle.storage.database import Database
 from etle.storage.evidence.verify import verify
 from etle.storage.migrate import migrate
 from etle.storage.roles import ROLES, grant_roles, roles_sql
-from etle.storage.users import Access, Role, Users
-from etle.testing import BEGIN, HandClock, MemoryEvidence, a_decision, a_file, a_parcel
+from etle.storage.users import AccessEntry, UserRole, Users
+from etle.testing import BEGIN, ManualClock, MemoryEvidence, a_decision, a_file, a_parcel
 from etle.types import CameraId
 from etle_cli.main import main
 from pipeline.evidence.writer import Writer
-from services import Server
+from services import ServiceProcess
 
 NAME = "roles_of_etle"
 
 
 @pytest.fixture(scope="module")
-def owner(live_postgres: Server) -> Iterator[Database]:
+def owner(live_postgres: ServiceProcess) -> Iterator[Database]:
     server = Database(live_postgres.address)
     connection = psycopg2.connect(live_postgres.address)
     connection.autocommit = True
@@ -45,14 +45,14 @@ def owner(live_postgres: Server) -> Iterator[Database]:
         for role in ROLES:
             cursor.execute(f"ALTER ROLE {role} LOGIN")
     PostgresCases(made).add(a_parcel().violation, a_parcel().files)
-    Users(made).add("rina", Role.REVIEWER, "hash", BEGIN)
+    Users(made).add("rina", UserRole.REVIEWER, "hash", BEGIN)
     PostgresCases(made).decide(a_decision(a_parcel().violation, reviewer="rina"))
     yield made
     made.close()
 
 
 @pytest.fixture
-def as_role(owner: Database, live_postgres: Server) -> Iterator[Callable[[str], Database]]:
+def as_role(owner: Database, live_postgres: ServiceProcess) -> Iterator[Callable[[str], Database]]:
     opened: list[Database] = []
 
     def connect(role: str) -> Database:
@@ -131,7 +131,7 @@ def test_the_writer_adds_violations_and_losses_once(as_role: Callable[[str], Dat
 
 
 def test_the_reviewer_does_all_that_the_pages_do(owner: Database, as_role: Callable[[str], Database]) -> None:
-    parcel, clock = a_parcel("to review"), HandClock(BEGIN + timedelta(hours=1))
+    parcel, clock = a_parcel("to review"), ManualClock(BEGIN + timedelta(hours=1))
     PostgresCases(owner).add(parcel.violation, parcel.files)
     database = as_role("etle_reviewer")
     cases, users = PostgresCases(database, clock), Users(database)
@@ -139,7 +139,7 @@ def test_the_reviewer_does_all_that_the_pages_do(owner: Database, as_role: Calla
     token = "0" * 64
     users.open_session(token, "rina", "127.0.0.1", at=clock.now(), expires_at=clock.now() + timedelta(hours=1))
     assert users.signed_in(token, at=clock.now(), idle=timedelta(minutes=5)) is not None
-    users.record(Access(at=clock.now(), who="rina", address="127.0.0.1", action="look", violation=parcel.violation.id, detail=""))
+    users.record(AccessEntry(at=clock.now(), who="rina", address="127.0.0.1", action="look", violation=parcel.violation.id, detail=""))
     assert users.entries() and users.users() and users.password_hash("rina") == "hash"
     while (taken := cases.take_next("rina", clock.now())) is not None:
         with pytest.raises(CaseTaken):
@@ -176,7 +176,7 @@ def test_every_table_is_given_to_somebody_or_kept_by_the_owner_on_purpose(owner:
     assert tables - granted == {"checkpoints"}  # of the embedded profile, which has one process and one role
 
 
-def test_the_commands_migrate_and_give_rights(live_postgres: Server, owner: Database, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_migrate_and_give_rights(live_postgres: ServiceProcess, owner: Database, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"postgresql://etle@127.0.0.1:{live_postgres.port}/{NAME}"
     assert main(["database", "migrate", "--database", url]) == 0
     assert capsys.readouterr().out == "up to date\n"

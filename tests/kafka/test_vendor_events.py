@@ -7,17 +7,17 @@ import pytest
 
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher
-from etle.kafka.security import Connection
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import Names
-from etle.testing import HandClock
+from etle.kafka.topics import TopicNames
+from etle.testing import ManualClock
 from etle.types import digest_of
 from etle_cli.main import main
 from ingest.push_api.samples import Samples
 
 
 @pytest.fixture
-def site(connection: Connection, tmp_path: Path) -> Path:
+def site(connection: BrokerConnection, tmp_path: Path) -> Path:
     broker = {"servers": list(connection.servers), **json.loads(connection.broker.model_dump_json(exclude={"servers", "security"}))}
     camera = {"id": "utara", "view": "rear", "source": {"file": "a.mp4"}, "frame_size": [64, 48]}
     path = tmp_path / "site.yaml"
@@ -25,9 +25,9 @@ def site(connection: Connection, tmp_path: Path) -> Path:
     return path
 
 
-def test_claims_are_listed_once_in_their_order(connection: Connection, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_claims_are_listed_once_in_their_order(connection: BrokerConnection, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
-    clock = HandClock()
+    clock = ManualClock()
     samples = {camera: Samples(camera, (64, 48), "secret", clock) for camera in ("utara", "barat")}
     first = samples["utara"].event(id="1")
     clock.wind(1)
@@ -37,8 +37,8 @@ def test_claims_are_listed_once_in_their_order(connection: Connection, site: Pat
         body = json.dumps(event).encode()
         told = {"vendor": vendor, "received_at": clock.now().isoformat(), "clock_error_s": "0.100000", "sha256": digest_of(body)}
         headers = [(name, value.encode()) for name, value in told.items()]
-        publisher.publish(Names(connection.broker.prefix).events, body, key=event["camera"].encode(), headers=headers)
-    publisher.publish(Names(connection.broker.prefix).events, b"no event", key=b"utara")  # somebody else's: told, and left out
+        publisher.publish(TopicNames(connection.broker.prefix).events, body, key=event["camera"].encode(), headers=headers)
+    publisher.publish(TopicNames(connection.broker.prefix).events, b"no event", key=b"utara")  # somebody else's: told, and left out
     publisher.close()
 
     assert main(["vendor", "events", "--site", str(site)]) == 0

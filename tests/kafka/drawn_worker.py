@@ -7,9 +7,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
 from workers import DrawnStages
 
-from etle.config.deployment import Broker
-from etle.kafka.security import Connection
-from etle.kafka.topics import Names
+from etle.config.deployment import BrokerSettings
+from etle.kafka.security import BrokerConnection
+from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
 from etle_cli.commands.detect import detect_worker
 from pipeline.workers.detect import DetectSettings
@@ -17,8 +17,8 @@ from pipeline.workers.detect import DetectSettings
 
 def main() -> None:
     kafka, prefix, cameras = sys.argv[1:]
-    connection = Connection(servers=(kafka,), broker=Broker(prefix=prefix, timeout_s=20, session_s=3))
-    settings = DetectSettings(names=Names(prefix), verify=None, silence_s=8)
+    connection = BrokerConnection(servers=(kafka,), broker=BrokerSettings(prefix=prefix, timeout_s=20, session_s=3))
+    settings = DetectSettings(names=TopicNames(prefix), verify=None, silence_s=8)
     with detect_worker(connection, DrawnStages(*cameras.split(",")), settings, Metrics()) as worker:
         done = 0
         while True:

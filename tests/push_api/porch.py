@@ -7,15 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from etle.config.deployment import IngestSettings, Vendor
-from etle.config.site import Camera, Site, Source
+from etle.config.deployment import IngestSettings, VendorSettings
+from etle.config.site import CameraSettings, Site, SourceSettings
 from etle.observability.health import Health
 from etle.observability.metrics import Metrics
 from etle.signing import Signer
-from etle.testing import HandClock, MemoryBroker
-from ingest.push_api.api import DoorApp
-from ingest.push_api.build import DoorParts, open_door
-from ingest.push_api.client import Reply, Request
+from etle.testing import ManualClock, MemoryBroker
+from ingest.push_api.api import PushApi
+from ingest.push_api.build import ServiceDeps, open_push_service
+from ingest.push_api.client import PushReply, PushRequest
 from ingest.push_api.samples import Samples
 
 FRAMES = "etle.frames.v1"
@@ -26,9 +26,9 @@ SIZE = (64, 48)
 
 
 def a_site(**quota: float) -> Site:
-    vendors = (Vendor(id="acme", secret=SECRET, **quota), Vendor(id="umbrella", secret=OTHER))
+    vendors = (VendorSettings(id="acme", secret=SECRET, **quota), VendorSettings(id="umbrella", secret=OTHER))
     cameras = tuple(
-        Camera(id=name, view="rear", source=Source(vendor=owner), frame_size=SIZE)
+        CameraSettings(id=name, view="rear", source=SourceSettings(vendor=owner), frame_size=SIZE)
         for name, owner in (("utara", "acme"), ("selatan", "acme"), ("barat", "umbrella"))
     )
     return Site(site="simpang", cameras=cameras, ingest=IngestSettings(vendors=vendors))
@@ -40,7 +40,7 @@ class Porch:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.broker = MemoryBroker({FRAMES: 2, EVENTS: 1})
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.metrics = Metrics()
         self.signer = Signer.from_file(folder / "box.pem")
         self.samples = Samples("utara", SIZE, SECRET, self.clock)
@@ -50,7 +50,7 @@ class Porch:
 
     def open(self, site: Site, safe_within_s: float = 30) -> None:
         self._open.close()
-        parts = DoorParts(
+        parts = ServiceDeps(
             folder=self.folder,
             connect=lambda: self.broker,
             sign=self.signer.sign,
@@ -59,23 +59,23 @@ class Porch:
             health=Health(),
             safe_within_s=safe_within_s,
         )
-        self.app: DoorApp = self._open.enter_context(open_door(site, parts))
+        self.app: PushApi = self._open.enter_context(open_push_service(site, parts))
 
     def close(self) -> None:
         self._open.close()
         self._runner.close()
 
-    def ask(self, request: Request) -> Reply:
+    def ask(self, request: PushRequest) -> PushReply:
         """As a client would, in one piece, with its length told."""
         headers = {"Content-Length": str(len(request.body)), **request.headers}
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         return self.ask_raw(request.method, request.path, raw, [request.body])
 
-    def ask_raw(self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: list[bytes]) -> Reply:
+    def ask_raw(self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: list[bytes]) -> PushReply:
         return self._runner.run(_asked(self.app, {"type": "http", "method": method, "path": path, "headers": headers}, body))
 
-    def at_once(self, requests: list[Request]) -> list[Reply]:
-        async def all_of_them() -> list[Reply]:
+    def at_once(self, requests: list[PushRequest]) -> list[PushReply]:
+        async def all_of_them() -> list[PushReply]:
             scopes = [
                 {
                     "type": "http",
@@ -93,7 +93,7 @@ class Porch:
         return [dict(message.headers) for message in self.broker.messages(FRAMES)]
 
 
-async def _asked(app: DoorApp, scope: Mapping[str, Any], body: list[bytes]) -> Reply:
+async def _asked(app: PushApi, scope: Mapping[str, Any], body: list[bytes]) -> PushReply:
     parts = [{"type": "http.request", "body": part, "more_body": number < len(body)} for number, part in enumerate(body, 1)]
     parts.append({"type": "http.disconnect"})
     sent: list[dict[str, Any]] = []
@@ -108,4 +108,4 @@ async def _asked(app: DoorApp, scope: Mapping[str, Any], body: list[bytes]) -> R
     begin, end = sent
     headers = {name.decode(): value.decode() for name, value in begin["headers"]}
     assert int(headers["content-length"]) == len(end["body"])
-    return Reply(status=begin["status"], headers=headers, body=json.loads(end["body"]))
+    return PushReply(status=begin["status"], headers=headers, body=json.loads(end["body"]))

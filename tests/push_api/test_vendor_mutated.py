@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from porch import EVENTS, FRAMES, Porch
 
-from ingest.push_api.errors import Fault
+from ingest.push_api.errors import ErrorCode
 
 REQUESTS = 10_000
 _ODD = (
@@ -79,7 +79,7 @@ def test_mutated_requests_are_refused_with_a_reason_or_are_as_good_as_before(por
             answers[reply.body["status"]] += 1
             continue
         error = reply.body["error"]
-        assert Fault(error["code"]) not in (Fault.FAULT_OF_OURS, Fault.BUSY), error
+        assert ErrorCode(error["code"]) not in (ErrorCode.FAULT_OF_OURS, ErrorCode.BUSY), error
         assert error["message"]
         answers[error["code"]] += 1
     topic = FRAMES if kind == "frame" else EVENTS

@@ -16,10 +16,10 @@ from drawn import stage, through
 from workers import STREET, WATCHED, of_camera
 
 from etle.kafka.admin import KafkaTopicAdmin
-from etle.kafka.client import KafkaPublisher, KafkaReader
-from etle.kafka.security import Connection
+from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher
+from etle.kafka.security import BrokerConnection
 from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import Names
+from etle.kafka.topics import TopicNames
 from etle.types import CameraId, ViolationId
 from etle.wire import frame_to_wire, parcel_from_wire
 
@@ -28,7 +28,7 @@ WAIT_S = 240
 
 
 class Worker:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: BrokerConnection) -> None:
         script = Path(__file__).with_name("drawn_worker.py")
         command = [sys.executable, str(script), connection.where, connection.broker.prefix, ",".join(CAMERAS)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -62,14 +62,14 @@ def expected() -> set[ViolationId]:
 
 
 @pytest.fixture
-def eight_cameras(connection: Connection) -> Connection:
+def eight_cameras(connection: BrokerConnection) -> BrokerConnection:
     create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
     return connection
 
 
-def test_one_is_killed_and_the_other_takes_over(eight_cameras: Connection):
-    names = Names(eight_cameras.broker.prefix)
-    publisher, reader = KafkaPublisher(eight_cameras, "test"), KafkaReader(eight_cameras, "test")
+def test_one_is_killed_and_the_other_takes_over(eight_cameras: BrokerConnection):
+    names = TopicNames(eight_cameras.broker.prefix)
+    publisher, reader = KafkaPublisher(eight_cameras, "test"), KafkaCompactedTopicReader(eight_cameras, "test")
 
     def send(first: int, last: int) -> None:
         for number in range(first, last):
