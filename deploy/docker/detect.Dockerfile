@@ -6,13 +6,17 @@ FROM python:${PYTHON} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY requirements requirements
 COPY etle etle
+COPY etle_cli etle_cli
 COPY ingest ingest
 COPY models models
 COPY pipeline pipeline
 COPY review review
 COPY configs configs
-RUN python -m venv /opt/etle && /opt/etle/bin/pip install --no-cache-dir --no-compile '.[detect]'
+RUN python -m venv /opt/etle \
+    && /opt/etle/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements/detect.txt \
+    && /opt/etle/bin/pip install --no-cache-dir --no-compile --no-deps --no-build-isolation .
 # Baked in and verified by digest: a worker that starts at night downloads nothing.
 ENV ETLE_MODELS=/opt/etle/models
 RUN /opt/etle/bin/etle models pull

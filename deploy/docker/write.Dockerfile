@@ -5,13 +5,17 @@ ARG PYTHON=3.12-slim-bookworm
 FROM python:${PYTHON} AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY requirements requirements
 COPY etle etle
+COPY etle_cli etle_cli
 COPY ingest ingest
 COPY models models
 COPY pipeline pipeline
 COPY review review
 COPY configs configs
-RUN python -m venv /opt/etle && /opt/etle/bin/pip install --no-cache-dir --no-compile '.[write]'
+RUN python -m venv /opt/etle \
+    && /opt/etle/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements/write.txt \
+    && /opt/etle/bin/pip install --no-cache-dir --no-compile --no-deps --no-build-isolation .
 
 FROM python:${PYTHON}
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin etle \
