@@ -29,6 +29,7 @@ from etle_cli.commands import (
     violations,
     write,
 )
+from etle_cli.deprecation import with_new_names
 
 COMMANDS = (
     run,
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         description="Camera enforcement of traffic law in Indonesia: from a camera's frames to cases that a reviewer decides.",
     )
     top.add_argument("--version", action="version", version=f"etle {__version__}")
-    top.add_argument("-v", "--verbose", action="store_true", help="say more on what goes on")
+    top.add_argument("-v", "--verbose", action="store_true", help="log more")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
@@ -67,8 +68,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 something was wrong and the message says what, 2 the command line was, 130 interrupted."""
-    args = parser().parse_args(arguments)
+    """Exit codes: 0 success, 1 a reported error or problem, 2 wrong command line, 130 interrupted."""
+    words, notices = with_new_names(sys.argv[1:] if arguments is None else arguments)
+    sys.stderr.write("".join(f"{notice}\n" for notice in notices))
+    args = parser().parse_args(words)
     role = getattr(args, "log", None)
     set_up_logs(LogFormat(role or LogFormat.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
     try:

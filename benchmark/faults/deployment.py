@@ -55,7 +55,7 @@ def standing(folder: Path, footage: Footage, detect_workers: int) -> Iterator[Fa
         roles = (
             ProcessRole("ingest", ["ingest", path], names, folder),
             *(
-                ProcessRole(f"detect-{number}", ["detect", path, "--silence", str(SILENCE_S)], names, folder)
+                ProcessRole(f"detect-{number}", ["detect", path, "--idle-timeout", str(SILENCE_S)], names, folder)
                 for number in range(detect_workers)
             ),
             ProcessRole("write", ["write", path], names, folder),

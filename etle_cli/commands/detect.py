@@ -40,11 +40,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file")
     parser.add_argument(
-        "--silence",
+        "--idle-timeout",
         metavar="SECONDS",
         type=float,
         default=SILENCE_S,
-        help=f"a camera of which nothing came for so long has ended: what is pending is completed (default: {SILENCE_S:g})",
+        help=f"end a camera's session and complete its pending violations after so long without a frame (default: {SILENCE_S:g})",
     )
     add_observe_options(parser)
     parser.set_defaults(run=run)
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     connection = connection_to(site.broker)
     stages = SiteStageFactory(site, open_engines(site.detect), shipped_law())
     stages.check()
-    settings = DetectSettings(names=TopicNames(site.broker.prefix), verify=frame_verifier(site.ingest), silence_s=args.silence)
+    settings = DetectSettings(names=TopicNames(site.broker.prefix), verify=frame_verifier(site.ingest), silence_s=args.idle_timeout)
     with open_observation(args) as seen, stopping() as stop:
         seen.metrics.expect_dead_letters(STAGE)
         run_worker(lambda: detect_worker(connection, stages, settings, seen.metrics), STAGE, stop, seen.health, seen.metrics)
