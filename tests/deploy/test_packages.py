@@ -4,25 +4,35 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ROLES = ("ingest", "detect", "write", "review")
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 LOADED = {
-    "ingest": "etle_cli.commands.ingest etle_cli.commands.vendor etle_cli.commands.check etle_cli.commands.keys etle.kafka.client etle.observability.server"
-    " ingest.gateway ingest.sources.open ingest.sources.rtsp_process ingest.push_api.serve ingest.push_api.build",
-    "detect": "etle_cli.commands.detect pipeline.assembly etle.kafka.client etle.observability.server pipeline.workers.detect pipeline.plates.search"
-    " pipeline.evidence.builder models.weights.locate",
-    "write": "etle_cli.commands.write etle_cli.commands.topics etle_cli.commands.database etle_cli.commands.dead_letters etle.kafka.client"
-    " etle.observability.server etle.storage.cases etle.storage.evidence.s3 etle.storage.evidence.manifest etle.storage.roles pipeline.evidence.writer pipeline.workers.write",
-    "review": "etle_cli.commands.review etle_cli.commands.users etle.storage.evidence.s3 etle.storage.cases etle.storage.evidence.manifest review.app review.serve"
-    " review.passwords",
+    "ingest": """
+        etle_cli.commands.ingest etle_cli.commands.vendor etle_cli.commands.check etle_cli.commands.keys
+        etle.kafka.client etle.observability.server ingest.gateway ingest.sources.open ingest.sources.rtsp_process
+        ingest.push_api.serve ingest.push_api.build
+    """,
+    "detect": """
+        etle_cli.commands.detect pipeline.assembly etle.kafka.client etle.observability.server pipeline.workers.detect
+        pipeline.plates.search pipeline.evidence.builder models.weights.locate
+    """,
+    "write": """
+        etle_cli.commands.write etle_cli.commands.topics etle_cli.commands.database etle_cli.commands.dead_letters
+        etle.kafka.client etle.observability.server etle.storage.cases etle.storage.evidence.s3
+        etle.storage.evidence.manifest etle.storage.roles pipeline.evidence.writer pipeline.workers.write
+    """,
+    "review": """
+        etle_cli.commands.review etle_cli.commands.users etle.storage.evidence.s3 etle.storage.cases
+        etle.storage.evidence.manifest review.app review.serve review.passwords
+    """,
 }
 PROGRAM = """
 import importlib, sys
@@ -37,36 +47,18 @@ for name in wanted:
 """
 
 
-def closure(extra: str) -> set[str]:
-    """Canonical names of all that pip would install for etle[extra], as far as it is installed here."""
-    found: set[str] = set()
-    waiting = [Requirement(text) for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra])]
-    while waiting:
-        requirement = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        key = f"{name}[{','.join(sorted(requirement.extras))}]"
-        if key in found:
-            continue
-        found.update((name, key))
-        waiting += _needs(name, requirement.extras)
-    return found
-
-
-def _needs(name: str, extras: set[str]) -> list[Requirement]:
-    try:
-        texts = requires(name) or []
-    except PackageNotFoundError:
-        return []
-    environments = [{**default_environment(), "extra": extra} for extra in ("", *extras)]
-    needed = [Requirement(text) for text in texts]
-    return [one for one in needed if one.marker is None or any(one.marker.evaluate(where) for where in environments)]
+def locked(role: str) -> dict[str, str]:
+    """Version of each package in the role's lock file, by canonical name, as far as it is for this Python and system."""
+    text = (ROOT / f"requirements/{role}.txt").read_text().replace("\\\n", "")
+    lines = (re.sub(r"--hash=\S+", "", line).strip() for line in text.splitlines() if line and not line.lstrip().startswith("#"))
+    pins = [Requirement(line) for line in lines]
+    return {canonicalize_name(pin.name): str(pin.specifier) for pin in pins if pin.marker is None or pin.marker.evaluate()}
 
 
 @pytest.mark.parametrize("role", LOADED)
 def test_a_role_loads_with_the_packages_of_its_image_only(role: str) -> None:
-    (extras,) = re.findall(r"'\.\[([a-z0-9,]+)\]'", (ROOT / f"deploy/docker/{role}.Dockerfile").read_text())
-    installed = set().union(*(closure(extra) for extra in extras.split(",")))
-    ours = {"etle", "ingest", "models", "pipeline", "review"}
+    installed = set(locked(role))
+    ours = {"etle", "etle_cli", "ingest", "models", "pipeline", "review"}
     refused = {
         module
         for module, distributions in packages_distributions().items()
@@ -89,5 +81,24 @@ def test_a_role_loads_with_the_packages_of_its_image_only(role: str) -> None:
     ],
 )
 def test_an_image_is_without_what_its_role_does_not_need(role: str, absent: set[str]) -> None:
-    (extras,) = re.findall(r"'\.\[([a-z0-9,]+)\]'", (ROOT / f"deploy/docker/{role}.Dockerfile").read_text())
-    assert not absent & set().union(*(closure(extra) for extra in extras.split(",")))
+    assert not absent & set(locked(role))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_an_image_installs_the_lock_file_of_its_role(role: str) -> None:
+    dockerfile = (ROOT / f"deploy/docker/{role}.Dockerfile").read_text()
+    assert f"--require-hashes --requirement requirements/{role}.txt" in dockerfile
+
+
+@pytest.mark.parametrize("role", ["demo", *ROLES])
+def test_every_role_has_the_versions_that_the_tests_ran_with(role: str) -> None:
+    tested = locked("test")
+    assert {name: version for name, version in locked(role).items() if tested[name] != version} == {}
+
+
+def test_the_locks_have_every_direct_dependency_within_its_range() -> None:
+    """Fails after a range in pyproject.toml was changed without `scripts/lock`."""
+    tested = locked("test")
+    wanted = [Requirement(text) for texts in EXTRAS.values() for text in texts if not text.startswith("etle[")]
+    outside = [str(one) for one in wanted if tested[canonicalize_name(one.name)].removeprefix("==") not in one.specifier]
+    assert outside == []
