@@ -7,13 +7,12 @@ frames a second a motorcycle's boxes do not overlap), and a track remembers real
 """
 
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from etle.geometry import overlap, shared_area
-from etle.types import Detection, Sighting, Track, TrackId, VehicleClass
+from etle.types import Detection, Sighting, Track, TrackId
 from models.tracking.assignment import linear_assignment
 from models.tracking.motion import PredictedBox, expected, has_left, matching_cost
 
@@ -35,8 +34,6 @@ _FRESH_S = 0.6
 _SAME = 0.7
 _PART = 0.9
 """A detection begins no track if it overlaps so much with a vehicle that was seen, or lies so far inside one of its kind of size."""
-_VOTERS = 40
-"""Sightings, spread over the track, that are asked for its class: more say the same and take their time."""
 _DENSE_S = 30.0
 _SPARSE_S = 1.0
 """Sightings older than 30 s are thinned to one a second: a vehicle that stands for minutes would fill the memory."""
@@ -100,14 +97,6 @@ class Tracker:
         return TrackerStep(
             tracks=tuple(track for track in tracks if track.id in vehicles), ended=tuple(track for track in given_up if track.id in known)
         )
-
-
-def vehicle_of(track: Track) -> VehicleClass:
-    """The class that its sightings vote for. A vote weighs its score and the box's area: far motorcycles come out as cars."""
-    votes: dict[VehicleClass, float] = defaultdict(float)
-    for sighting in track.sightings[:: 1 + len(track.sightings) // _VOTERS]:
-        votes[sighting.vehicle] += sighting.score * sighting.box.area
-    return max(votes, key=lambda vehicle: (votes[vehicle], vehicle))
 
 
 def _still_open(state: TrackerState, now: datetime, picture: tuple[int, int] | None) -> tuple[list[Track], list[Track]]:

@@ -7,7 +7,7 @@ from pydantic import Field
 from etle.config import site as config
 from etle.config.site import Name, Section
 from etle.types import Drawing, Finding, Lamp, Measurement, Point, RuleName, Sighting, SignalId, Track
-from models.tracking.tracker import vehicle_of
+from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.scene import Crossing, LineOnRoad, Scene, crossing, seconds, seen_throughout
 from pipeline.scene.signals import SignalHistory
@@ -69,7 +69,7 @@ class RedLight:
             rule=self.name,
             track=track.id,
             first_sequence=track.first.sequence,
-            vehicle=vehicle_of(track),
+            vehicle=vehicle_class_of(track),
             occurred_at=crossed.at,
             measured=measured,
         )

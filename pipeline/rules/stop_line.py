@@ -8,7 +8,7 @@ from pydantic import Field
 from etle.config import site as config
 from etle.config.site import Name, Section
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track
-from models.tracking.tracker import vehicle_of
+from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.red_light import COVERAGE, Approach, drawn
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.scene import LineOnRoad, Scene, seconds, seen_throughout, stood_for_s
@@ -71,7 +71,7 @@ class StopLine:
             rule=self.name,
             track=track.id,
             first_sequence=track.first.sequence,
-            vehicle=vehicle_of(track),
+            vehicle=vehicle_class_of(track),
             occurred_at=crossed.at,
             measured=(
                 Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=u_s),

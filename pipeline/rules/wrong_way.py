@@ -11,7 +11,7 @@ from etle.config import site as config
 from etle.config.site import Name, Section
 from etle.geometry import contains, distance, progress
 from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
-from models.tracking.tracker import vehicle_of
+from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.red_light import drawn
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.scene import Scene, seconds, seen_throughout
@@ -72,7 +72,7 @@ class WrongWay:
             rule=self.name,
             track=track.id,
             first_sequence=track.first.sequence,
-            vehicle=vehicle_of(track),
+            vehicle=vehicle_class_of(track),
             occurred_at=self._full_at(way, self._settings.distance_m * scale, start, end),
             measured=(
                 Measurement(name="against", value=gone, unit=self._calibration.unit, uncertainty=u),

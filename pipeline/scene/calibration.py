@@ -13,7 +13,7 @@ import numpy as np
 from etle.config import site as config
 from etle.errors import ConfigError
 from etle.types import Point, Sighting, Track, VehicleClass, View
-from models.tracking.tracker import vehicle_of
+from models.tracking.vehicle_class import vehicle_class_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Calibration:
         """
         if self.matrix is None or self.view is View.FRONT:
             return 0.0, 0.0
-        return LENGTH_M[vehicle_of(track)]
+        return LENGTH_M[vehicle_class_of(track)]
 
     def foot_uncertainty(self, sighting: Sighting) -> float:
         """Standard uncertainty of a foot's place in `unit`; in pixels a fiftieth of the box, at least two."""

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etle.types import Box, Detection, Sighting, Track, TrackId, VehicleClass
-from models.tracking.tracker import PATIENCE_S, Tracker, TrackerState, TrackerStep, vehicle_of
+from models.tracking.tracker import PATIENCE_S, Tracker, TrackerState, TrackerStep
+from models.tracking.vehicle_class import vehicle_class_of
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 CAR, MOTORCYCLE, BUS, TRUCK = VehicleClass.CAR, VehicleClass.MOTORCYCLE, VehicleClass.BUS, VehicleClass.TRUCK
@@ -155,7 +156,7 @@ def test_flicker_of_class_changes_neither_track_nor_vehicle() -> None:
         seen = Drive(line(0, 300, 120, 0), vehicle=vehicle).seen(second)
         assert seen
         step = tracker.update(i, START + timedelta(seconds=second), [seen])
-    assert [(len(track.sightings), vehicle_of(track)) for track in step.tracks] == [(41, CAR)]
+    assert [(len(track.sightings), vehicle_class_of(track)) for track in step.tracks] == [(41, CAR)]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_the_class_is_voted_for(sightings: list[tuple[VehicleClass, float, float
         Sighting(sequence=i, captured_at=START + timedelta(seconds=i), box=Box(0, 0, side, side), vehicle=kind, score=score)
         for i, (kind, score, side) in enumerate(sightings)
     )
-    assert vehicle_of(Track(id=TrackId("0-0"), sightings=seen)) is vehicle
+    assert vehicle_class_of(Track(id=TrackId("0-0"), sightings=seen)) is vehicle
 
 
 def cut_off(drive: Drive, picture: tuple[int, int]) -> Callable[[float], Detection | None]:
