@@ -16,7 +16,7 @@ from etle.storage.evidence.manifest import Signer
 from etle.storage.evidence.verify import verify
 from etle.types import CameraId, ViolationId
 from etle.wire import frame_from_wire
-from etle_cli.options.broker import whole_topic
+from etle_cli.options.broker import read_topic
 from pipeline.workers.checkpoint import checkpoint_from_wire
 
 
@@ -71,14 +71,14 @@ def violations_in(database: Database) -> list[ViolationId]:
 def frames_in(connection: BrokerConnection) -> dict[CameraId, set[int]]:
     """The numbers of the frames that lie in the topic, whole and with the digest that they should have."""
     found: dict[CameraId, set[int]] = {}
-    for message in whole_topic(connection, TopicNames(connection.broker.prefix).frames, "faults"):
+    for message in read_topic(connection, TopicNames(connection.broker.prefix).frames, "faults"):
         frame = frame_from_wire(message.headers, message.value)
         found.setdefault(frame.camera, set()).add(frame.sequence)
     return found
 
 
 def letters_in(connection: BrokerConnection) -> list[str]:
-    messages = whole_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "faults")
+    messages = read_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "faults")
     return [f"set aside: {dict(message.headers).get('dead-reason', b'').decode()}" for message in messages]
 
 

@@ -21,9 +21,9 @@ from benchmark import report
 from benchmark.real_clips.sheet import sheet
 from etle.config.site import Site, load_site
 from etle.media.video import Video
+from etle.storage.stores import StorageOptions, Stores, open_stores
 from etle.types import Violation
 from etle_cli.commands.run import run_site
-from etle_cli.options.storage import Stores, open_stores
 
 SITES = sorted(Path(__file__).parent.glob("*.yaml"))
 
@@ -48,7 +48,7 @@ def measured(folder: Path, truth_file: Path | None = None, sheets: Path | None =
     """A row for each clip: how many violations happened, were found, and were found although there was none."""
     truth = json.loads((truth_file or folder.parent / "clips_truth.json").read_text())
     clips = [_clip(load_site(file, {**os.environ, "ETLE_CLIPS": str(folder.absolute())}), truth) for file in SITES]
-    with tempfile.TemporaryDirectory() as data, open_stores(argparse.Namespace(data=Path(data), database=None, evidence=None)) as stores:
+    with tempfile.TemporaryDirectory() as data, open_stores(StorageOptions(data=Path(data))) as stores:
         return [_row(clip, stores, sheets) for clip in clips]
 
 

@@ -11,7 +11,7 @@ from etle.config.deployment import database_url, evidence_place
 from etle.config.site import Site
 from etle.errors import ConfigError, EtleError, StoreUnavailable
 from etle_cli.check.result import CheckResult, looked, note, ok, problem
-from etle_cli.options.broker import connection_to
+from etle_cli.options.broker import broker_connection
 
 _GB: Final = 1_000_000_000
 
@@ -24,7 +24,7 @@ def check_broker(site: Site, timeout_s: float) -> Iterator[CheckResult]:
 
     broker = site.broker.model_copy(update={"timeout_s": timeout_s})
     try:
-        connection = connection_to(broker)
+        connection = broker_connection(broker)
         require_reachable(connection.servers, timeout_s)
         differences = check_topics(planned(broker), KafkaTopicAdmin(connection))
     except EtleError as error:

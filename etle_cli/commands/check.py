@@ -61,7 +61,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     findings = []
-    for finding in findings_of(args.site, args.role or tuple(ROLES), data_folder(args), args.timeout):
+    for finding in findings_of(args.site, args.role or tuple(ROLES), data_folder(args.data), args.timeout):
         findings.append(finding)
         if not args.json:
             sys.stdout.write(f"{finding.state.value:8} {finding.subject}: {finding.said}\n")

@@ -29,7 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run_migrate(args: argparse.Namespace) -> int:
     from etle.storage.migrate import migrate
 
-    with open_database(args) as database:
+    with open_database(args.database) as database:
         done = migrate(database)
         sys.stdout.write("".join(f"applied {name}\n" for name in done) or "up to date\n")
     return 0
@@ -42,7 +42,7 @@ def run_roles(args: argparse.Namespace) -> int:
     if args.shown:
         sys.stdout.write(roles_sql())
         return 0
-    with open_database(args) as database:
+    with open_database(args.database) as database:
         migrate(database)
         grant_roles(database)
         sys.stdout.write(f"{', '.join(ROLES)}: may do what their parts need in {database.name}\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from etle.errors import ConfigError
 from etle.kafka.topics import TopicNames
-from etle_cli.options.broker import broker_of, connection_to, whole_topic
+from etle_cli.options.broker import broker_connection, broker_settings, read_topic
 
 if TYPE_CHECKING:
     from etle.kafka.dead_letters import DeadLetter
@@ -75,8 +75,8 @@ def run_replay(args: argparse.Namespace) -> int:
 def _letters(args: argparse.Namespace) -> "tuple[Sequence[DeadLetter], BrokerConnection]":
     from etle.kafka.dead_letters import letters
 
-    connection = connection_to(broker_of(args.site))
-    found = letters(whole_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "etle-dead-letters"))
+    connection = broker_connection(broker_settings(args.site))
+    found = letters(read_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "etle-dead-letters"))
     return [letter for letter in found if args.stage in (None, letter.stage)], connection
 
 

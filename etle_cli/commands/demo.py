@@ -10,11 +10,12 @@ from etle.config.packaged import configs_folder
 from etle.config.site import Site, load_site
 from etle.errors import ConfigError
 from etle.types import Case
-from etle_cli.options.storage import Stores, add_store_options, open_stores
+from etle_cli.options.storage import add_storage_options, open_stores
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from etle.storage.stores import Stores
     from pipeline.evaluation.violations import ViolationScore
 
 DATA_FOLDER: Final = Path("etle-demo")
@@ -34,7 +35,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--json", metavar="FILE", type=Path, help="write found, missed and false violations, precision and recall")
     parser.add_argument("--host", default="127.0.0.1", help="address of the pages (default: %(default)s, this machine only)")
     parser.add_argument("--port", type=int, default=8080, help="port of the pages (default: %(default)s)")
-    add_store_options(parser)
+    add_storage_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -82,7 +83,7 @@ def _bring_weights(console: "Console", site: Site) -> None:
             pull.bring(entry_of(name))
 
 
-def _cases(stores: Stores, site: Site) -> list[Case]:
+def _cases(stores: "Stores", site: Site) -> list[Case]:
     """All of this site's cases, earliest first."""
     cameras = {camera.id for camera in site.cameras}
     cases = [case for case in stores.cases.cases(limit=10_000) if case.violation.site == site.site and case.violation.camera in cameras]
@@ -105,7 +106,7 @@ def _tell(console: "Console", judged: "ViolationScore", known: int) -> None:
         console.print(f"  false: {violation.rule} at {violation.occurred_at:%H:%M:%S} UTC, camera {violation.camera}, id {violation.id}")
 
 
-def _serve(console: "Console", stores: Stores, host: str, port: int) -> None:
+def _serve(console: "Console", stores: "Stores", host: str, port: int) -> None:
     from etle_cli.commands.review import demo_account, serve_review
 
     name, password = demo_account(stores)

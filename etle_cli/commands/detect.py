@@ -12,9 +12,9 @@ from etle.clock import SystemClock
 from etle.config.site import Site, load_site
 from etle.kafka.topics import TopicNames
 from etle.types import CameraId, Digest
-from etle_cli.options.broker import check_topics_exist, connection_to
-from etle_cli.options.observability import add_observe_options, open_observation
-from etle_cli.signals import stopping
+from etle_cli.options.broker import broker_connection, require_topics
+from etle_cli.options.observability import add_observability_options, open_observability
+from etle_cli.shutdown import stop_on_signals
 from pipeline.assembly import Engines, build_stage, made_by, open_engines, shipped_law
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default=SILENCE_S,
         help=f"end a camera's session and complete its pending violations after so long without a frame (default: {SILENCE_S:g})",
     )
-    add_observe_options(parser)
+    add_observability_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -56,11 +56,11 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.workers.supervise import run_worker
 
     site = load_site(args.site)
-    connection = connection_to(site.broker)
+    connection = broker_connection(site.broker)
     stages = SiteStageFactory(site, open_engines(site.detect), shipped_law())
     stages.check()
     settings = DetectSettings(names=TopicNames(site.broker.prefix), verify=frame_verifier(site.ingest), silence_s=args.idle_timeout)
-    with open_observation(args) as seen, stopping() as stop:
+    with open_observability(args.metrics) as seen, stop_on_signals() as stop:
         seen.metrics.expect_dead_letters(STAGE)
         run_worker(lambda: detect_worker(connection, stages, settings, seen.metrics), STAGE, stop, seen.health, seen.metrics)
     return 0
@@ -74,7 +74,7 @@ def detect_worker(
     from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher, KafkaSubscriber
     from pipeline.workers.detect import DetectWorker
 
-    check_topics_exist(connection)
+    require_topics(connection)
     client = f"detect-{socket.gethostname()}-{os.getpid()}"
     with ExitStack() as opened:
         publisher = KafkaPublisher(connection, client)

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from etle_cli.options.storage import add_store_options, open_stores
+from etle_cli.options.storage import add_storage_options, open_stores
 
 if TYPE_CHECKING:
     from etle.storage.evidence.verify import EvidenceFinding
@@ -22,7 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     verified.add_argument("--json", action="store_true", help="one JSON object a line for each finding")
     verified.add_argument("--key", action="append", default=[], metavar="FINGERPRINT", help="a former key whose signatures count as well")
-    add_store_options(verified)
+    add_storage_options(verified)
     verified.set_defaults(run=run_verify)
 
 

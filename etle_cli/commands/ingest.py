@@ -12,10 +12,10 @@ from etle.config.deployment import IngestSettings
 from etle.config.site import CameraSettings, Site, load_site
 from etle.errors import ConfigError
 from etle_cli.commands.run import only, stream_of
-from etle_cli.options.broker import connection_to
-from etle_cli.options.observability import add_observe_options, open_observation
+from etle_cli.options.broker import broker_connection
+from etle_cli.options.observability import add_observability_options, open_observability
 from etle_cli.options.storage import data_folder
-from etle_cli.signals import stopping
+from etle_cli.shutdown import stop_on_signals
 
 if TYPE_CHECKING:
     from etle.kafka.security import BrokerConnection
@@ -35,7 +35,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file")
     parser.add_argument("--camera", action="append", metavar="ID", help="only this camera of the site (may be given several times)")
     add_data_option(parser)
-    add_observe_options(parser)
+    add_observability_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
 
     site = only(load_site(args.site), args.camera)
     cameras = own_cameras(site)
-    with open_observation(args) as seen, stopping() as stop:
+    with open_observability(args.metrics) as seen, stop_on_signals() as stop:
         around = GatewayDeps(
-            folder=data_folder(args) / "ingest",
-            connect=publisher_to(connection_to(site.broker)),
-            sign=box_signer(site, data_folder(args)).sign,
+            folder=data_folder(args.data) / "ingest",
+            connect=publisher_to(broker_connection(site.broker)),
+            sign=box_signer(site, data_folder(args.data)).sign,
             clock=SystemClock(),
             metrics=seen.metrics,
             health=seen.health,

@@ -27,7 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run_ingest(args: argparse.Namespace) -> int:
     from etle.signing import Signer
 
-    data = data_folder(args)
+    data = data_folder(args.data)
     key = box_key(load_site(args.site).ingest, data) if args.site else data / "keys" / "ingest.pem"
     signer = Signer.from_file(key)
     public = key.with_suffix(".pub")

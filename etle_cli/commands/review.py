@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from etle.clock import SystemClock
 from etle.errors import ConfigError
-from etle_cli.options.observability import add_observe_options, open_observation
-from etle_cli.options.storage import Stores, add_store_options, data_folder, open_stores
+from etle_cli.options.observability import add_observability_options, open_observability
+from etle_cli.options.storage import add_storage_options, data_folder, open_stores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from etle.observability.metrics import Metrics
+    from etle.storage.stores import Stores
 
 DEMO_NAME: Final = "peninjau"
 """Reviewer, in Indonesian."""
@@ -26,8 +27,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
     parser.add_argument("--behind-proxy", metavar="ADDRESS", help="the proxy that ends TLS in front: its word on the visitor is taken")
-    add_store_options(parser)
-    add_observe_options(parser)
+    add_storage_options(parser)
+    add_observability_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -37,9 +38,9 @@ def run(args: argparse.Namespace) -> int:
     from etle.storage.users import Users
 
     console = Console()
-    with open_observation(args) as seen, open_stores(args) as stores:
+    with open_observability(args.metrics) as seen, open_stores(args) as stores:
         if not Users(stores.database).users():
-            console.print(f"Nobody may sign in yet: etle users add NAME --role reviewer --data {data_folder(args)}", soft_wrap=True)
+            console.print(f"Nobody may sign in yet: etle users add NAME --role reviewer --data {data_folder(args.data)}", soft_wrap=True)
 
         def started() -> None:
             console.print(f"Reviewers find their cases at http://{args.host}:{args.port}/   (Ctrl-C ends)")
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def serve_review(
-    stores: Stores,
+    stores: "Stores",
     host: str,
     port: int,
     *,
@@ -67,7 +68,7 @@ def serve_review(
     serve(app, host, port, behind_proxy=behind_proxy, started=started)
 
 
-def demo_account(stores: Stores) -> tuple[str, str]:
+def demo_account(stores: "Stores") -> tuple[str, str]:
     """Name and password of a supervisor for looking around, made on the first call; the password lies in the data folder."""
     from etle.storage.users import UserRole, Users
     from review.passwords import Passwords

@@ -17,7 +17,7 @@ from etle.clock import SystemClock
 from etle.config.site import CameraSettings, Site, load_site
 from etle.errors import ConfigError, EtleError, SourceBroken
 from etle.types import CameraId, Frame, Violation
-from etle_cli.options.storage import Stores, add_store_options, data_folder, open_stores
+from etle_cli.options.storage import add_storage_options, data_folder, open_stores
 from pipeline.assembly import build_stage, made_by, open_engines, shipped_law
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from etle.protocols import FrameSource
+    from etle.storage.stores import Stores
     from ingest.frame_loss import FrameLossCounter
     from pipeline.workers.embedded import CameraRun
 
@@ -58,7 +59,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file; `etle init VIDEO` writes one with comments")
     parser.add_argument("--camera", action="append", metavar="ID", help="only this camera of the site (may be given several times)")
     parser.add_argument("--from-start", action="store_true", help="forget how far earlier runs came; what they found stays, once")
-    add_store_options(parser)
+    add_storage_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(table_of(sorted(cases, key=lambda case: case.violation.occurred_at)))
     console.print(_summary(outcome), highlight=False)
     if cases:
-        console.print(f"Decide them:  etle review --data {data_folder(args)}", highlight=False, soft_wrap=True)
+        console.print(f"Decide them:  etle review --data {data_folder(args.data)}", highlight=False, soft_wrap=True)
     for problem in outcome.problems:
         console.print(f"[red]{problem}", highlight=False, soft_wrap=True)
     return 1 if outcome.problems else 0
@@ -96,7 +97,7 @@ def only(site: Site, cameras: Sequence[str] | None) -> Site:
     return site.model_copy(update={"cameras": tuple(camera for camera in site.cameras if camera.id in cameras)})
 
 
-def run_site(site: Site, stores: Stores, console: "Console", *, from_start: bool = False) -> RunOutcome:
+def run_site(site: Site, stores: "Stores", console: "Console", *, from_start: bool = False) -> RunOutcome:
     """Until every source has ended, or Ctrl-C. A camera's broken source does not stop the others; a failing model or store does."""
     from ingest.frame_loss import FrameLossCounter
 
@@ -114,7 +115,7 @@ def _workers(site: Site) -> int:
     return live + min(len(site.cameras) - live, os.cpu_count() or 1)
 
 
-def _watch(futures: "list[Future[None]]", jobs: "list[_Job]", losses: "FrameLossCounter", stores: Stores) -> None:
+def _watch(futures: "list[Future[None]]", jobs: "list[_Job]", losses: "FrameLossCounter", stores: "Stores") -> None:
     told: dict[tuple[CameraId, str], int] = {}
     pending = set(futures)
     while pending:
@@ -128,7 +129,7 @@ def _watch(futures: "list[Future[None]]", jobs: "list[_Job]", losses: "FrameLoss
         future.result()
 
 
-def _tell_losses(losses: "FrameLossCounter", stores: Stores, told: dict[tuple[CameraId, str], int]) -> None:
+def _tell_losses(losses: "FrameLossCounter", stores: "Stores", told: dict[tuple[CameraId, str], int]) -> None:
     """Adds what was counted since the last time."""
     for camera, counts in losses.snapshot().items():
         for reason, times in counts.items():
@@ -144,7 +145,7 @@ class _Job:
         self,
         site: Site,
         camera: CameraSettings,
-        stores: Stores,
+        stores: "Stores",
         losses: "FrameLossCounter",
         outcome: RunOutcome,
         progress: "Progress",

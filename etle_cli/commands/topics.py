@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from etle_cli.options.broker import broker_of, connection_to
+from etle_cli.options.broker import broker_connection, broker_settings
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,8 +30,8 @@ def run_create(args: argparse.Namespace) -> int:
     from etle.kafka.admin import KafkaTopicAdmin
     from etle.kafka.topic_plan import create_topics, planned
 
-    broker = broker_of(args.site)
-    made = create_topics(planned(broker), KafkaTopicAdmin(connection_to(broker)))
+    broker = broker_settings(args.site)
+    made = create_topics(planned(broker), KafkaTopicAdmin(broker_connection(broker)))
     sys.stdout.write(f"made: {', '.join(made)}\n" if made else "every topic is there already\n")
     return run_check(args)
 
@@ -40,7 +40,7 @@ def run_check(args: argparse.Namespace) -> int:
     from etle.kafka.admin import KafkaTopicAdmin
     from etle.kafka.topic_plan import check_topics, planned
 
-    broker = broker_of(args.site)
-    told = check_topics(planned(broker), KafkaTopicAdmin(connection_to(broker)))
+    broker = broker_settings(args.site)
+    told = check_topics(planned(broker), KafkaTopicAdmin(broker_connection(broker)))
     sys.stdout.write("".join(f"{line}\n" for line in told) or "the topics are as they should be\n")
     return 1 if told else 0

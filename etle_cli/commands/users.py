@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
 from etle.errors import ConfigError
-from etle_cli.options.storage import Stores, add_store_options, open_stores
+from etle_cli.options.storage import add_storage_options, open_stores
 
 if TYPE_CHECKING:
+    from etle.storage.stores import Stores
     from etle.storage.users import Users
 
 ROLES = ("reviewer", "supervisor", "auditor", "admin")
@@ -44,7 +45,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     disable.set_defaults(run=run_disable)
 
     for deed in (new, listed, password, disable):
-        add_store_options(deed)
+        add_storage_options(deed)
 
 
 def _add_password_option(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +106,7 @@ def password_from(args: argparse.Namespace) -> str:
     return password
 
 
-def _users(stores: Stores) -> "Users":
+def _users(stores: "Stores") -> "Users":
     from etle.storage.users import Users
 
     return Users(stores.database)

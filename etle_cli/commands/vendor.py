@@ -14,10 +14,10 @@ from etle.config.site import Site, load_site
 from etle.errors import ConfigError
 from etle_cli.commands.ingest import add_data_option, box_signer, publisher_to
 from etle_cli.commands.vendor_events import add_events
-from etle_cli.options.broker import connection_to
-from etle_cli.options.observability import ObservabilityContext, add_observe_options, open_observation
+from etle_cli.options.broker import broker_connection
+from etle_cli.options.observability import Observability, add_observability_options, open_observability
 from etle_cli.options.storage import data_folder
-from etle_cli.signals import stopping
+from etle_cli.shutdown import stop_on_signals
 
 if TYPE_CHECKING:
     from ingest.delivery.sender import ClosablePublisher
@@ -53,7 +53,7 @@ def _add_serve(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.add_argument("--key", metavar="FILE", type=Path, help="its private key (PEM)")
     parser.add_argument("--dry", action="store_true", help="check and answer, but send nothing on: for vendors to try their boxes against")
     add_data_option(parser)
-    add_observe_options(parser)
+    add_observability_options(parser)
     parser.set_defaults(run=run_serve)
 
 
@@ -83,7 +83,7 @@ def run_serve(args: argparse.Namespace) -> int:
     if not site.ingest.vendors:
         raise ConfigError(f"{args.site}: ingest.vendors is empty: nobody may come in by the door")
     listening = BoundServer(host=args.host, port=args.port, certificate=args.certificate, key=args.key)
-    with open_observation(args) as seen, stopping() as stop, _app(site, args, seen) as app:
+    with open_observability(args.metrics) as seen, stop_on_signals() as stop, _app(site, args, seen) as app:
         serve(app, listening, stop, _say_port)
     return 0
 
@@ -94,13 +94,13 @@ def _say_port(port: int) -> None:
 
 
 @contextmanager
-def _app(site: Site, args: argparse.Namespace, seen: ObservabilityContext) -> Iterator["PushApi"]:
+def _app(site: Site, args: argparse.Namespace, seen: Observability) -> Iterator["PushApi"]:
     from ingest.push_api.build import ServiceDeps, open_push_service
 
-    data = data_folder(args)
+    data = data_folder(args.data)
     parts = ServiceDeps(
         folder=data / ("vendor-dry" if args.dry else "vendor"),
-        connect=_nowhere() if args.dry else publisher_to(connection_to(site.broker)),
+        connect=_nowhere() if args.dry else publisher_to(broker_connection(site.broker)),
         sign=box_signer(site, data).sign,
         clock=SystemClock(),
         metrics=seen.metrics,

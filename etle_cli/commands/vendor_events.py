@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etle.kafka.topics import TopicNames
-from etle_cli.options.broker import broker_of, connection_to, whole_topic
+from etle_cli.options.broker import broker_connection, broker_settings, read_topic
 
 if TYPE_CHECKING:
     from etle.kafka.protocols import Message
@@ -40,8 +40,8 @@ def run_events(args: argparse.Namespace) -> int:
 
 def _events(site: Path | None) -> list[dict[str, Any]]:
     """What was sent twice, because an answer was lost, is one. Raises ConfigError without the topic."""
-    connection = connection_to(broker_of(site))
-    messages = whole_topic(connection, TopicNames(connection.broker.prefix).events, "etle-vendor-events")
+    connection = broker_connection(broker_settings(site))
+    messages = read_topic(connection, TopicNames(connection.broker.prefix).events, "etle-vendor-events")
     known = {(event["vendor"], event["id"]): event for event in _read(messages)}
     return sorted(known.values(), key=lambda event: (event["occurred_at"], event["vendor"], event["id"]))
 

@@ -8,10 +8,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from etle.types import Case, Verdict
-from etle_cli.options.storage import Stores, add_store_options, open_stores
+from etle_cli.options.storage import add_storage_options, open_stores
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from etle.storage.stores import Stores
 
 AT_ONCE = 200
 
@@ -26,7 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     listed.add_argument("--rule", help="only those of this rule")
     listed.add_argument("--plate", help="only those of this plate, without spaces")
     listed.add_argument("--limit", type=int, metavar="N", help="at most so many (default: all)")
-    add_store_options(listed)
+    add_storage_options(listed)
     listed.set_defaults(run=run_list)
 
 
@@ -62,7 +64,7 @@ def state_of(case: Case) -> str:
     return case.state.value if case.state else "open"
 
 
-def _cases(stores: Stores, args: argparse.Namespace) -> Iterator[Case]:
+def _cases(stores: "Stores", args: argparse.Namespace) -> Iterator[Case]:
     """Page by page, so that a year of them needs no more memory than a day."""
     state = args.state if args.state in (None, "open") else Verdict(args.state)
     after = None

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
-from etle.config.deployment import BrokerSettings, StorageSettings, database_url, evidence_place
+from etle.config.deployment import BrokerSettings, StorageSettings
 from etle.errors import StoreUnavailable
 from etle.kafka.topics import TopicNames
-from etle_cli.options.broker import check_topics_exist, connection_to
-from etle_cli.options.observability import add_observe_options, open_observation
-from etle_cli.options.storage import Stores, add_store_options, open_stores
-from etle_cli.signals import stopping
+from etle_cli.options.broker import broker_connection, require_topics
+from etle_cli.options.observability import add_observability_options, open_observability
+from etle_cli.options.storage import add_storage_options, storage_options
+from etle_cli.shutdown import stop_on_signals
 
 if TYPE_CHECKING:
     from etle.kafka.security import BrokerConnection
     from etle.observability.health import Health
     from etle.observability.metrics import Metrics
     from etle.protocols import ViolationSink
+    from etle.storage.stores import StorageOptions, Stores
     from pipeline.workers.write import WriteWorker
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "writes evidence. Several may run. A database or store that is away is waited for. Ctrl-C and SIGTERM end it in good order.",
     )
     parser.add_argument("site", metavar="SITE.yaml", type=Path, nargs="?", help="the site file, for its `broker` and `store`")
-    add_store_options(parser)
-    add_observe_options(parser)
+    add_storage_options(parser)
+    add_observability_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,13 +48,11 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.workers.write import STAGE
 
     broker, store = _settings(args.site)
-    connection = connection_to(broker)
-    args.database = args.database or database_url(store, os.environ)
-    args.evidence = args.evidence or evidence_place(store, os.environ)
-    args.signing_key = store.signing_key
-    with open_observation(args) as seen, stopping() as stop, ExitStack() as opened:
+    connection = broker_connection(broker)
+    options = storage_options(args, store)
+    with open_observability(args.metrics) as seen, stop_on_signals() as stop, ExitStack() as opened:
         seen.metrics.expect_dead_letters(STAGE)
-        stores = _opened_patiently(args, opened, stop, seen.health, seen.metrics)
+        stores = _opened_patiently(options, opened, stop, seen.health, seen.metrics)
         if stores is not None:
             sink = _sink(stores)
             run_worker(lambda: write_worker(connection, sink, seen.metrics), STAGE, stop, seen.health, seen.metrics)
@@ -66,7 +65,7 @@ def write_worker(connection: "BrokerConnection", sink: "ViolationSink", metrics:
     from etle.kafka.client import KafkaPublisher, KafkaSubscriber
     from pipeline.workers.write import WriteWorker
 
-    check_topics_exist(connection)
+    require_topics(connection)
     client, names = f"write-{socket.gethostname()}-{os.getpid()}", TopicNames(connection.broker.prefix)
     with ExitStack() as opened:
         publisher = KafkaPublisher(connection, client)
@@ -88,10 +87,11 @@ def _settings(site: Path | None) -> tuple[BrokerSettings, StorageSettings]:
 
 
 def _opened_patiently(
-    args: argparse.Namespace, opened: ExitStack, stop: threading.Event, health: "Health", metrics: "Metrics"
-) -> Stores | None:
+    options: "StorageOptions", opened: ExitStack, stop: threading.Event, health: "Health", metrics: "Metrics"
+) -> "Stores | None":
     """The stores, as soon as the database answers; None if told to stop before. Raises ConfigError."""
     from etle.observability.metrics import Dependency
+    from etle.storage.stores import open_stores
     from pipeline.workers.supervise import STUCK_S, Pauses
     from pipeline.workers.write import STAGE
 
@@ -99,7 +99,7 @@ def _opened_patiently(
     health.watch(STAGE, STUCK_S)
     while not stop.is_set():
         try:
-            return opened.enter_context(open_stores(args))
+            return opened.enter_context(open_stores(options))
         except StoreUnavailable as error:
             pause_s = pauses.next_s()
             log.warning("%s Trying again in %g s.", error, pause_s)
@@ -109,7 +109,7 @@ def _opened_patiently(
     return None
 
 
-def _sink(stores: Stores) -> "ViolationSink":
+def _sink(stores: "Stores") -> "ViolationSink":
     from etle.storage.evidence.manifest import make_manifest
     from pipeline.evidence.writer import Writer
 

@@ -1,4 +1,4 @@
-"""Where the broker is (the site file's word, and before it the environment's), and what commands ask of it."""
+"""The broker's address from the site file or ETLE_KAFKA, and what commands read from it."""
 
 import logging
 import os
@@ -14,41 +14,42 @@ if TYPE_CHECKING:
     from etle.kafka.security import BrokerConnection
 
 
-def broker_of(site: Path | None) -> BrokerSettings:
-    """The broker's settings in that site file; the defaults without one. Raises ConfigError."""
+def broker_settings(site: Path | None) -> BrokerSettings:
+    """The broker settings of that site file; the defaults without one. Raises ConfigError."""
     from etle.config.site import load_site
 
     return load_site(site).broker if site is not None else BrokerSettings()
 
 
-def connection_to(broker: BrokerSettings) -> "BrokerConnection":
+def broker_connection(broker: BrokerSettings) -> "BrokerConnection":
     """Raises ConfigError if neither the settings nor ETLE_KAFKA name a server."""
     from etle.kafka.security import BrokerConnection
 
     client = logging.getLogger("kafka")
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
-        client.propagate = False  # it tells each attempt; what comes of them is raised, and told once
+        client.propagate = False  # the client logs every connection attempt; failures are raised to us and logged once
         client.setLevel(logging.WARNING)
     return BrokerConnection(servers=broker_servers(broker, os.environ), broker=broker)
 
 
-def check_topics_exist(connection: "BrokerConnection") -> None:
-    """Before a role starts: Kafka lets one subscribe to a topic that is not there, and says nothing. Raises ConfigError."""
+def require_topics(connection: "BrokerConnection") -> None:
+    """Call before a worker subscribes: Kafka accepts a subscription to a topic that does not exist. Raises ConfigError."""
     from etle.kafka.admin import KafkaTopicAdmin
     from etle.kafka.topic_plan import need_topics
 
     need_topics(connection.broker, KafkaTopicAdmin(connection))
 
 
-def whole_topic(connection: "BrokerConnection", topic: str, client: str) -> "Iterator[Message]":
-    """All that a topic holds now, partition by partition, oldest first. Raises ConfigError without the topic, and BrokerUnavailable."""
+def read_topic(connection: "BrokerConnection", topic: str, client: str) -> "Iterator[Message]":
+    """All messages that the topic holds now, partition by partition, oldest first. Raises ConfigError if it does not exist,
+    and BrokerUnavailable."""
     from etle.kafka.client import KafkaCompactedTopicReader
 
     reader = KafkaCompactedTopicReader(connection, client)
     try:
         partitions = reader.partitions(topic)
         if not partitions:
-            raise ConfigError(f"Kafka has no topic {topic}: `etle topics create` makes it")
+            raise ConfigError(f"Kafka has no topic {topic}: create it with `etle topics create`")
         for number in range(partitions):
             yield from reader.messages(topic, number)
     finally:

@@ -21,7 +21,7 @@ from etle.observability.health import Health
 from etle.observability.logs import LogFormat, set_up_logs
 from etle.observability.metrics import Dependency, EvidenceError, FrameOutcome, Metrics, ViolationOutcome
 from etle.observability.server import serve
-from etle_cli.options.observability import add_observe_options, open_observation
+from etle_cli.options.observability import add_observability_options, open_observability
 
 
 class Seconds:
@@ -220,11 +220,11 @@ def test_a_text_log_tells_the_same_to_a_person(written: io.StringIO) -> None:
 
 def test_a_role_opens_what_its_options_say() -> None:
     own = argparse.ArgumentParser()
-    add_observe_options(own)
-    with open_observation(own.parse_args([])) as seen:
+    add_observability_options(own)
+    with open_observability(own.parse_args([]).metrics) as seen:
         seen.metrics.dead_letter("detect")
         assert seen.metrics.value("etle_dead_letters_total", stage="detect") == 1
-    with open_observation(own.parse_args(["--metrics", "0", "--log", "json"])) as seen:
+    with open_observability(own.parse_args(["--metrics", "0", "--log", "json"]).metrics) as seen:
         assert seen.health.problems() == ()
     with pytest.raises(SystemExit):
         own.parse_args(["--metrics", "70000"])

@@ -120,12 +120,10 @@ class TestVerify:
 
     @pytest.fixture
     def data(self, tmp_path: Path) -> Iterator[Path]:
-        import argparse
-
-        from etle_cli.options.storage import open_stores
+        from etle.storage.stores import StorageOptions, open_stores
 
         folder = tmp_path / "data"
-        with open_stores(argparse.Namespace(data=folder, database=None, evidence=None)) as stores:
+        with open_stores(StorageOptions(data=folder)) as stores:
             writer = Writer(stores.cases, stores.evidence, lambda violation, files: make_manifest(violation, files, stores.signer))
             writer.put(a_parcel())
             writer.put(a_parcel("2"))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a role in good order: what is in work is finished, and what was done is made to count."""
+"""Graceful shutdown on Ctrl-C and SIGTERM: work in progress is finished and committed first."""
 
 import signal
 import threading
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """Set at the first of them. In the main thread only; elsewhere nobody sets it but the caller."""
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets. Installs handlers in the main thread only."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
