@@ -20,6 +20,7 @@ from rich.console import Console
 from benchmark import report
 from benchmark.real_clips.sheet import sheet
 from etle.config.site import Site, load_site
+from etle.config.sources import FileSourceSettings
 from etle.media.video import Video
 from etle.storage.stores import StorageOptions, Stores, open_stores
 from etle.types import Violation
@@ -76,7 +77,7 @@ def _expected(violation: Violation, spans: Sequence[tuple[datetime, datetime]]) 
 
 def _clip(site: Site, truth: dict[str, Any]) -> LabelledClip:
     source = site.cameras[0].source
-    if source.file is None or all(entry.rule != "red_light" for entry in site.cameras[0].rules):
+    if not isinstance(source, FileSourceSettings) or all(entry.rule != "red_light" for entry in site.cameras[0].rules):
         return LabelledClip(site, ())  # traffic in which nobody breaks the rule that watches
     assert source.starts_at is not None
     with Video(str(source.file)) as video:

@@ -9,107 +9,20 @@ The settings of a rule belong to the rule (`pipeline/rules/`), which checks them
 
 import os
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from etle.config.deployment import BrokerSettings, IngestSettings, StorageSettings, refuse_secrets
-from etle.config.strict_yaml import Section as Section  # those who have settings of their own find both here
-from etle.config.strict_yaml import check as check
-from etle.config.strict_yaml import interpolate_env, read_yaml, resolve_paths
+from etle.config.sources import SourceSettings
+from etle.config.strict_yaml import Name, Section, check, interpolate_env, read_yaml, resolve_paths
 from etle.errors import ConfigError
 from etle.geometry import side_distance
-from etle.types import Box, CameraId, Digest, Lamp, Point, Quality, View, digest_of
+from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Pixel = tuple[float, float]
-_ORIGINS: Final = ("file", "folder", "rtsp", "mjpeg", "snapshot", "vendor")
-_LIVE: Final = ("rtsp", "mjpeg", "snapshot")
-_OURS: Final = _ORIGINS[:-1]
-_SCHEMES: Final = {"rtsp": ("rtsp", "rtsps", "http", "https"), "mjpeg": ("http", "https"), "snapshot": ("http", "https")}
-_MEANT_FOR: Final = {
-    "starts_at": ("file", "folder"),
-    "fps": ("file", "folder", "rtsp", "mjpeg"),
-    "interval_s": ("snapshot",),
-    "timeout_s": _LIVE,
-    "max_width": _OURS,
-    "quality": _OURS,
-    "schedule": _LIVE,
-}
-"""Options of some origins only. Elsewhere they would be read and do nothing."""
-_WEIGHTS: Final = ("weights", "finder_weights", "reader_weights")
-
-
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-class Hours(Section):
-    """Hours of some days, in the site's time zone. They may run over midnight; they belong to the day on which they begin."""
-
-    days: tuple[Day, ...] = Field(DAYS, min_length=1)
-    begins: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="HH:MM")
-    ends: str = Field(
-        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", description="HH:MM, up to 24:00; before `begins`: of the next day."
-    )
-
-    @field_validator("begins", "ends", mode="before")
-    @classmethod
-    def as_written(cls, value: Any) -> Any:
-        """YAML takes 22:00 without quotation marks for a number to the base of sixty."""
-        return f"{value // 60:02}:{value % 60:02}" if isinstance(value, int) else value
-
-
-class SourceSettings(Section):
-    """Where the pictures come from: exactly one of file, folder, rtsp, mjpeg, snapshot, vendor."""
-
-    file: Path | None = Field(None, description="A video file (MP4, AVI, MKV ...), relative to the site file.")
-    folder: Path | None = Field(None, description="A folder of JPEG or PNG pictures, taken in the order of their names.")
-    rtsp: str | None = Field(None, description="Address of an RTSP camera, or of a video over HTTP.")
-    mjpeg: str | None = Field(None, description="HTTP address of a camera that pushes JPEGs (multipart/x-mixed-replace).")
-    snapshot: str | None = Field(None, description="HTTP address that answers with one JPEG.")
-    vendor: Name | None = Field(None, description="A vendor's box that pushes frames over HTTP; one of `ingest.vendors`.")
-    starts_at: datetime | None = Field(None, description="When the first picture of a file or folder was taken, with its UTC offset.")
-    fps: float | None = Field(
-        None, gt=0, le=60, description="Thin a file or stream out to this rate; for a folder, the rate it was taken at."
-    )
-    interval_s: float = Field(1.0, gt=0, description="Seconds between two snapshots.")
-    timeout_s: float = Field(10.0, gt=0, description="A camera that says nothing for so long is connected anew.")
-    max_width: int | None = Field(
-        None, ge=320, le=16384, description="Wider pictures are made smaller, in proportion. `frame_size` is then the smaller size."
-    )
-    quality: Quality | None = Field(
-        None, description="Encode pictures in this quality; without it JPEGs stay as they came and the rest is `normal`."
-    )
-    schedule: tuple[Hours, ...] = Field((), description="Watch only at these hours; without it, always.")
-
-    @model_validator(mode="after")
-    def one_origin(self) -> Self:
-        given = [key for key in _ORIGINS if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError(f"a source is exactly one of {', '.join(_ORIGINS)}; here: {', '.join(given) or 'none'}")
-        idle = [key for key in _MEANT_FOR if key in self.model_fields_set and given[0] not in _MEANT_FOR[key]]
-        if idle and getattr(self, idle[0]) is not None:
-            raise ValueError(f"`{idle[0]}` is for {', '.join(_MEANT_FOR[idle[0]])} and does nothing for {given[0]}: take it out")
-        schemes = _SCHEMES.get(given[0])
-        if schemes and urlsplit(getattr(self, given[0])).scheme not in schemes:
-            raise ValueError(f"`{given[0]}` is an address that begins with {', '.join(f'{scheme}://' for scheme in schemes)}")
-        return self
-
-    @field_validator("starts_at")
-    @classmethod
-    def with_offset(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError('a moment needs its UTC offset, such as "2026-11-23T10:00:00+07:00"')
-        return value
-
-    @property
-    def live(self) -> bool:
-        return self.file is None and self.folder is None
 
 
 class GroundPoint(Section):
@@ -249,20 +162,17 @@ class CameraSettings(Section):
         return found
 
 
-ReaderName = Literal["tnkb", "ppocr", "easyocr"]
-
-
 class DetectionSettings(Section):
     """How vehicles and plates are found and read. The defaults need no torch and one core."""
 
-    engine: Literal["onnx", "ultralytics"] = "onnx"
+    engine: str = Field("onnx", description="The vehicle detector: onnx, or ultralytics (torch extra). Checked when the models are opened.")
     weights: Path | None = Field(None, description="Weights of the ultralytics engine (.pt or an export); the onnx engine has its own.")
     finder_weights: Path | None = Field(None, description="A region's own plate finder, as `etle models train plate-finder` writes it.")
-    readers: tuple[ReaderName, ...] = Field(
+    readers: tuple[str, ...] = Field(
         ("tnkb", "ppocr"), min_length=1, description="Each reads every plate, and the vote hears them all."
     )
     reader_weights: Path | None = Field(None, description="A region's own reader `tnkb`, as `etle models train reader` writes it.")
-    arbiter: ReaderName | None = Field(None, description="A further reader, asked once for a plate on which the others are at odds.")
+    arbiter: str | None = Field(None, description="A further reader, asked once for a plate on which the others are at odds.")
     threads: int = Field(1, ge=1, description="Threads of each model. One a stream is best on few cores.")
     score: float = Field(0.25, gt=0, lt=1, description="Detections below this score are not vehicles.")
     plate_reads: int = Field(8, ge=1, le=40, description="How many frames of a violating vehicle are searched for its plate and read.")
@@ -322,9 +232,10 @@ class Site(Section):
     def vendors_known(self) -> Self:
         known = {vendor.id for vendor in self.ingest.vendors}
         for camera in self.cameras:
-            if camera.source.vendor is not None and camera.source.vendor not in known:
+            vendor = camera.source.pushed_by
+            if vendor is not None and vendor not in known:
                 raise ValueError(
-                    f"camera {camera.id!r}: there is no vendor {camera.source.vendor!r} in `ingest.vendors`; "
+                    f"camera {camera.id!r}: there is no vendor {vendor!r} in `ingest.vendors`; "
                     f"there is: {', '.join(sorted(known)) or 'none'}"
                 )
         return self

@@ -7,13 +7,15 @@ import difflib
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from etle.errors import ConfigError
 
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+"""A short name of a thing in a document: lower-case letters, digits, - and _."""
 SectionT = TypeVar("SectionT", bound=BaseModel)
 ValueT = TypeVar("ValueT")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -125,18 +127,16 @@ def _may_be_shown(value: object) -> bool:
 
 
 def _keys_at(part: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    """The keys that the schema knows at a place."""
+    """The keys that the schema knows at a place; of all members where it is a union."""
     whole = part.model_json_schema()
-    node: dict[str, Any] = whole
+    nodes: list[dict[str, Any]] = [whole]
     for step in place:
-        node = _resolved(node, whole)
-        node = node.get("items", node) if isinstance(step, int) else node.get("properties", {}).get(step, {})
-    return list(_resolved(node, whole).get("properties", {}))
+        inside = [choice for node in nodes for choice in _choices(node, whole)]
+        nodes = [node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {}) for node in inside]
+    return list(dict.fromkeys(key for node in nodes for choice in _choices(node, whole) for key in choice.get("properties", {})))
 
 
-def _resolved(node: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
-    for choice in (node, *node.get("anyOf", ())):
-        if "$ref" in choice:
-            found: dict[str, Any] = whole["$defs"][choice["$ref"].rsplit("/", 1)[-1]]
-            return found
-    return node
+def _choices(node: dict[str, Any], whole: dict[str, Any]) -> list[dict[str, Any]]:
+    """The node itself, or the members of its union, with references resolved."""
+    resolved = whole["$defs"][node["$ref"].rsplit("/", 1)[-1]] if "$ref" in node else node
+    return [choice for member in resolved["anyOf"] for choice in _choices(member, whole)] if "anyOf" in resolved else [resolved]

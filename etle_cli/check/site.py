@@ -1,24 +1,27 @@
-"""What can be wrong with a site file that loads: its rules and drawings, the law, the weights, the keys, the secrets."""
+"""Checks of a site file that loads: rules and geometry, law, weights, keys, secrets."""
 
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from etle.config.site import CameraSettings, Site
 from etle.errors import EtleError
 from etle.types import RuleName
-from etle_cli.check.result import CheckResult, looked, note, ok, problem
-from etle_cli.commands.ingest import box_key
+from etle_cli.check.result import CheckResult, note, ok, problem, run_check
+from etle_cli.commands.ingest import device_key
 from pipeline.assembly import needed_weights, shipped_law
+
+_DEVICE_KEY: Final = "signing key of this device"
 
 
 def check_rules(site: Site) -> Iterator[CheckResult]:
-    """Geometry and settings, as a stage would build them, and the article of today for each rule."""
+    """Builds each camera's rules as the detect stage does, and looks up today's article for each."""
     for camera in site.cameras:
-        yield looked(f"rules of {camera.id}", lambda camera=camera: _built(site, camera))  # type: ignore[misc]  # bound now, not later
+        yield run_check(f"rules of {camera.id}", lambda camera=camera: _built(site, camera))  # type: ignore[misc]  # binds the loop variable
         if camera.rules and not camera.ground_points:
-            yield note(f"calibration of {camera.id}", "no ground_points: distances are told in pixels, and no speed")
+            yield note(f"calibration of {camera.id}", "no ground_points: distances are in pixels, and speed is not measured")
 
 
 def _built(site: Site, camera: CameraSettings) -> str:
@@ -27,7 +30,7 @@ def _built(site: Site, camera: CameraSettings) -> str:
 
     rules = build_rules(camera, calibrate(camera))
     if not rules:
-        return "none: its frames are looked at and nothing is found"
+        return "none: frames are processed but no violation can be found"
     law, today = shipped_law(), datetime.now(UTC)
     articles = [f"{entry.rule} ({law.article(RuleName(entry.rule), today, site.timezone).article})" for entry in camera.rules]
     return ", ".join(articles)
@@ -37,66 +40,66 @@ def check_weights(site: Site) -> Iterator[CheckResult]:
     from models.weights.locate import weight
 
     for name in needed_weights(site.detect):
-        yield looked(f"weights {name}", lambda name=name: f"{weight(name)}, with the right digest")  # type: ignore[misc]
+        yield run_check(f"weights {name}", lambda name=name: f"{weight(name)}, digest verified")  # type: ignore[misc]
     if site.detect.weights is not None and not site.detect.weights.is_file():
-        yield problem("detect.weights", f"{site.detect.weights} is not there")
+        yield problem("detect.weights", f"{site.detect.weights} does not exist")
 
 
-def check_box_key(site: Site, data: Path) -> Iterator[CheckResult]:
-    """The private key of this box, and whether the site takes its frames."""
+def check_device_key(site: Site, data: Path) -> Iterator[CheckResult]:
+    """The private signing key of this edge device, and whether the site file lists its public key."""
     from etle.signing import Signer, read_public_key
 
-    key = box_key(site.ingest, data)
+    key = device_key(site.ingest, data)
     if not key.exists():
         yield note(
-            "signing key of this box", f"{key} is not there yet: `etle ingest` makes it, and `etle keys ingest` says what to do with it"
+            _DEVICE_KEY, f"{key} does not exist yet: `etle ingest` generates it; `etle keys ingest` prints the entry for the site file"
         )
         return
     try:
         signer = Signer.read(key)
-        mine = [box.id for box in site.ingest.boxes if signer.pairs(read_public_key(box.public_key))]
+        matching = [device.id for device in site.ingest.devices if signer.pairs(read_public_key(device.public_key))]
     except EtleError as error:
-        yield problem("signing key of this box", str(error))
+        yield problem(_DEVICE_KEY, str(error))
         return
-    if site.ingest.boxes and not mine:
+    if site.ingest.devices and not matching:
         yield problem(
-            "signing key of this box",
-            f"{key} belongs to none of ingest.boxes: detect would set every frame aside. `etle keys ingest` says what to write there",
+            _DEVICE_KEY,
+            f"{key} matches none of ingest.devices: detect would reject every frame. `etle keys ingest` prints the entry to add",
         )
     else:
         yield ok(
-            "signing key of this box",
-            f"{key}, fingerprint {signer.fingerprint[:16]}..., " + (f"box {mine[0]}" if mine else "not asked for"),
+            _DEVICE_KEY,
+            f"{key}, fingerprint {signer.fingerprint[:16]}..., " + (f"device {matching[0]}" if matching else "signatures are not required"),
         )
 
 
 def check_known_keys(site: Site) -> Iterator[CheckResult]:
-    """The boxes' public keys, as detect reads them."""
+    """The public keys of the edge devices, read as the detect stage reads them."""
     from etle.signing import frame_verifier
 
-    if not site.ingest.boxes:
-        yield note("signatures", "ingest.boxes is empty: frames are taken from whoever can write to Kafka")
+    if not site.ingest.devices:
+        yield note("signatures", "ingest.devices is empty: frames are accepted from every client that can write to Kafka")
         return
-    yield looked("signatures", lambda: f"{len(site.ingest.boxes)} boxes known" if frame_verifier(site.ingest) else "")
+    yield run_check("signatures", lambda: f"{len(site.ingest.devices)} devices known" if frame_verifier(site.ingest) else "")
     known = {camera.id for camera in site.cameras}
-    for box in site.ingest.boxes:
-        strangers = [camera for camera in box.cameras if camera not in known]
-        if strangers:
-            yield problem(f"box {box.id}", f"it may speak for {strangers[0]!r}, which is no camera of this site")
+    for device in site.ingest.devices:
+        unknown = [camera for camera in device.cameras if camera not in known]
+        if unknown:
+            yield problem(f"device {device.id}", f"lists camera {unknown[0]!r}, which this site does not have")
 
 
 def check_manifest_key(site: Site) -> Iterator[CheckResult]:
-    """The writer's: without it no manifest can be signed."""
+    """The key with which `etle write` signs manifests."""
     from etle.signing import Signer
 
     key = site.store.signing_key
     if key is None or not key.exists():
         yield note(
             "signing key of the manifests",
-            f"{key or 'keys/manifest.pem in the data folder'}: is made at the first start if it is not there",
+            f"{key or 'keys/manifest.pem in the data folder'}: generated at the first start if it does not exist",
         )
         return
-    yield looked("signing key of the manifests", lambda: f"{key}, fingerprint {Signer.read(key).fingerprint[:16]}...")
+    yield run_check("signing key of the manifests", lambda: f"{key}, fingerprint {Signer.read(key).fingerprint[:16]}...")
 
 
 def check_vendors(site: Site) -> Iterator[CheckResult]:
@@ -104,10 +107,10 @@ def check_vendors(site: Site) -> Iterator[CheckResult]:
 
     if not site.ingest.vendors:
         return
-    yield looked(
+    yield run_check(
         "vendors", lambda: f"{len(site.ingest.vendors)} with secrets" if Authenticator(site.ingest.vendors, time.monotonic) else ""
     )
-    used = {camera.source.vendor for camera in site.cameras}
+    used = {camera.source.pushed_by for camera in site.cameras}
     for vendor in site.ingest.vendors:
         if vendor.id not in used:
-            yield note(f"vendor {vendor.id}", "no camera has it as its source: it can push nothing")
+            yield note(f"vendor {vendor.id}", "no camera has it as its source, so it cannot push anything")

@@ -1,4 +1,4 @@
-"""`etle ingest`: the cameras of a box, into the broker."""
+"""`etle ingest`: publish the frames of an edge gateway's cameras to Kafka."""
 
 import argparse
 import socket
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "ingest",
-        help="watch a site's cameras and send their frames to Kafka",
-        description="Reads the cameras, videos and folders of the site file and sends their frames, signed, to Kafka. While Kafka is away "
-        "frames of live cameras wait on the disk, in order; films wait where they are. Started again, films go on where they were. "
-        "Each camera has a thread of its own: one that hangs or lies disturbs no other.",
-        epilog="Before the first start:  etle check SITE.yaml.  For the frames of vendors' boxes:  etle vendor serve SITE.yaml.",
+        help="publish the frames of a site's cameras to Kafka",
+        description="Reads the cameras, videos and folders of the site file and publishes their signed frames to Kafka. While Kafka is "
+        "unavailable, frames of live cameras are spooled to disk in order, and files are not read further. After a restart, files continue "
+        "at the last delivered frame. Each camera runs in its own thread, so a camera that hangs does not affect the others.",
+        epilog="Before the first start:  etle check SITE.yaml.  For frames that vendor devices push:  etle vendor serve SITE.yaml.",
     )
     parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file")
     parser.add_argument("--camera", action="append", metavar="ID", help="only this camera of the site (may be given several times)")
@@ -50,48 +50,47 @@ def run(args: argparse.Namespace) -> int:
 
     site = only(load_site(args.site), args.camera)
     cameras = own_cameras(site)
-    with open_observability(args.metrics) as seen, stop_on_signals() as stop:
-        around = GatewayDeps(
+    with open_observability(args.metrics) as observability, stop_on_signals() as stop:
+        deps = GatewayDeps(
             folder=data_folder(args.data) / "ingest",
             connect=publisher_to(broker_connection(site.broker)),
-            sign=box_signer(site, data_folder(args.data)).sign,
+            sign=device_signer(site, data_folder(args.data)).sign,
             clock=SystemClock(),
-            metrics=seen.metrics,
-            health=seen.health,
+            metrics=observability.metrics,
+            health=observability.health,
             source_name=lambda camera: stream_of(site, camera),
         )
-        problems = EdgeGateway(site, cameras, around).run(stop)
+        problems = EdgeGateway(site, cameras, deps).run(stop)
     for problem in problems:
         sys.stderr.write(f"etle: {problem}\n")
     return 1 if problems else 0
 
 
 def own_cameras(site: Site) -> Sequence[CameraSettings]:
-    """Those that this box reads itself. Raises ConfigError if there is none."""
-    cameras = [camera for camera in site.cameras if camera.source.vendor is None]
+    """The cameras that this gateway reads itself. Raises ConfigError if there is none."""
+    cameras = [camera for camera in site.cameras if camera.source.pushed_by is None]
     if not cameras:
-        raise ConfigError("every camera named is a vendor's, who pushes its frames: start `etle vendor serve`")
+        raise ConfigError("all selected cameras are pushed by vendor devices: start `etle vendor serve` instead")
     return cameras
 
 
-def box_key(settings: IngestSettings, data: Path) -> Path:
+def device_key(settings: IngestSettings, data: Path) -> Path:
     return settings.signing_key or data / "keys" / "ingest.pem"
 
 
-def box_signer(site: Site, data: Path) -> "Signer":
-    """The box's key, made where there is none. Raises ConfigError."""
+def device_signer(site: Site, data: Path) -> "Signer":
+    """The private key of this device, generated if the file does not exist. Raises ConfigError."""
     from etle.signing import Signer
 
-    return Signer.from_file(box_key(site.ingest, data))
+    return Signer.from_file(device_key(site.ingest, data))
 
 
 def publisher_to(connection: "BrokerConnection") -> "Callable[[], ClosablePublisher]":
-    """Connects anew at each call, which raises BrokerError."""
-    from etle.kafka.client import KafkaPublisher
-    from etle.kafka.reachability import require_reachable
+    """A function that opens a new connection on each call and raises BrokerError."""
+    from etle.kafka.client import KafkaPublisher, require_reachable
 
-    def connected() -> KafkaPublisher:
+    def connect() -> KafkaPublisher:
         require_reachable(connection.servers)
         return KafkaPublisher(connection, f"etle-ingest-{socket.gethostname()}")
 
-    return connected
+    return connect

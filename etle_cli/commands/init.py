@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from etle.config.packaged import configs_folder
-from etle.config.site import CameraSettings, Site, SourceSettings, load_site
+from etle.config.site import CameraSettings, Site, load_site
+from etle.config.sources import (
+    FileSourceSettings,
+    FolderSourceSettings,
+    MjpegSourceSettings,
+    RtspSourceSettings,
+    SnapshotSourceSettings,
+    SourceSettings,
+)
 from etle.errors import ConfigError, MissingExtra, SourceUnavailable
 from etle.types import View
 from pipeline.site_setup.frame_grid import draw_grid
@@ -115,23 +123,23 @@ def _source_of(origin: str, fps: float | None) -> SourceSettings:
     path = Path(origin)
     if not path.exists():
         raise SourceUnavailable(f"{origin}: no such file or folder")
-    return SourceSettings(folder=path, fps=fps) if path.is_dir() else SourceSettings(file=path)
+    return FolderSourceSettings(folder=path, fps=fps) if path.is_dir() else FileSourceSettings(file=path)
 
 
 def _address_source(url: str) -> SourceSettings:
     scheme = urlsplit(url).scheme
     if scheme in ("rtsp", "rtsps"):
-        return SourceSettings(rtsp=url)
+        return RtspSourceSettings(rtsp=url)
     if scheme not in ("http", "https"):
         raise SourceUnavailable(f"an address begins with rtsp://, rtsps://, http:// or https://, not with {scheme}://")
-    from ingest.sources.address import Address
+    from etle.address import Address
     from ingest.sources.http import HttpClient
 
     with HttpClient(Address.of(url), timeout_s=10.0).open() as answer:
         kind = answer.headers.get_content_type()
     if kind.startswith("multipart/"):
-        return SourceSettings(mjpeg=url)
-    return SourceSettings(snapshot=url) if kind == "image/jpeg" else SourceSettings(rtsp=url)
+        return MjpegSourceSettings(mjpeg=url)
+    return SnapshotSourceSettings(snapshot=url) if kind == "image/jpeg" else RtspSourceSettings(rtsp=url)
 
 
 def _next_steps(origin: str, source: SourceSettings, seen: "FootageSurvey", view: View | None, site: Path) -> list[str]:

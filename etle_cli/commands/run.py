@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from etle.clock import SystemClock
 from etle.config.site import CameraSettings, Site, load_site
-from etle.errors import ConfigError, EtleError, SourceBroken
+from etle.errors import ConfigError, SourceBroken
 from etle.types import CameraId, Frame, Violation
 from etle_cli.options.storage import add_storage_options, data_folder, open_stores
 from pipeline.assembly import build_stage, made_by, open_engines, shipped_law
@@ -157,7 +157,7 @@ class _Job:
         self._losses = losses
         self._outcome = outcome
         self._progress = progress
-        self._task: TaskID = progress.add_task(camera.id, total=expected_frames(camera))
+        self._task: TaskID = progress.add_task(camera.id, total=camera.source.expected_frames())
         self._from_start = from_start
         self._run: CameraRun | None = None
         self._source: FrameSource | None = None
@@ -235,32 +235,7 @@ class _Job:
 
 def stream_of(site: Site, camera: CameraSettings) -> str:
     """The name under which a checkpoint is kept: a file is known by name and size, a camera by itself."""
-    source = camera.source
-    if source.file is not None:
-        size = source.file.stat().st_size if source.file.exists() else 0
-        return f"{site.site}/{camera.id}/{source.file.name}/{size}/{source.starts_at}/{source.fps}"
-    if source.folder is not None:
-        return f"{site.site}/{camera.id}/{source.folder.absolute()}/{source.starts_at}/{source.fps}"
-    return f"{site.site}/{camera.id}"
-
-
-def expected_frames(camera: CameraSettings) -> int | None:
-    """For the progress bar; None where nobody knows."""
-    from etle.media.video import Video
-
-    source = camera.source
-    if source.folder is not None and source.folder.is_dir():
-        return sum(path.suffix.lower() in (".jpg", ".jpeg", ".png") for path in source.folder.iterdir())
-    if source.file is None or not source.file.exists():
-        return None
-    try:
-        with Video(str(source.file)) as video:
-            facts = video.facts
-    except EtleError:
-        return None  # whoever reads it next says what is wrong with it
-    if source.fps and facts.duration_s:
-        return round(facts.duration_s * min(source.fps, facts.fps or source.fps))
-    return facts.pictures
+    return f"{site.site}/{camera.id}{camera.source.stream_suffix()}"
 
 
 def _progress(console: "Console") -> "Progress":

@@ -1,8 +1,8 @@
-"""What happens to a frame or an event that a vendor's box pushes: checked, signed, handed over, and answered once it is safe.
+"""Handles each pushed frame or event: validate, sign, hand over for delivery, and answer once the message is safe.
 
-A frame is a vendor's word: its moment is the box's own, whose clock is compared with ours at each push and refused if it is far off. The
-digest is taken on the vendor's box and checked here. Frames of one camera come one after the other: a lower number than the last is
-refused, because a reader would leave it out.
+The capture time of a frame comes from the vendor's device. Its clock is compared with ours at each request, and the request is rejected if
+they differ by too much. The digest is computed on the device and verified here. Frames of one camera must arrive in order: a sequence
+number that is not higher than the last one is rejected, because consumers would drop the frame.
 """
 
 import asyncio
@@ -19,15 +19,26 @@ from etle.types import CameraId, Frame, digest_of
 from etle.wire import SCHEMA, Sign, frame_to_wire, signed_part
 from ingest.delivery.producer import SpooledProducer
 from ingest.delivery.queued_message import DeliveryStatus, OutgoingMessage, QueuedMessage
-from ingest.push_api.contract import CAMERA, SENT_AT, SEQUENCE, SHA256, FrameHeader, VendorEvent, event_of, frame_head, shown
+from ingest.push_api.contract import (
+    CAMERA,
+    CAPTURED_AT,
+    SENT_AT,
+    SEQUENCE,
+    SHA256,
+    FrameHeader,
+    VendorEvent,
+    display_name,
+    parse_event,
+    parse_frame_header,
+)
 from ingest.push_api.dedup import Deduplicator
 from ingest.push_api.errors import ApiError, ErrorCode
 from ingest.sources.frames import frame_of
 
-SAFE_WITHIN_S: Final = 10.0
-"""Longer than that no answer is waited for: the box sends it again."""
-_PUT_WITHIN_S: Final = 2.0
-_BUSY_S: Final = 5.0
+DELIVERY_TIMEOUT_S: Final = 10.0
+"""Answer `busy` if a message is not safe after this time; the device sends it again."""
+_PUT_TIMEOUT_S: Final = 2.0
+_RETRY_AFTER_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,79 +60,84 @@ class PushService:
         self,
         site: Site,
         topics: PushTopics,
-        outlet: SpooledProducer,
-        accepted: Deduplicator,
+        producer: SpooledProducer,
+        dedup: Deduplicator,
         sign: Sign,
         clock: Clock,
         *,
-        taken: Callable[[Frame], None] = lambda frame: None,
-        safe_within_s: float = SAFE_WITHIN_S,
+        on_frame: Callable[[Frame], None] = lambda frame: None,
+        delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
     ) -> None:
+        """`on_frame` is called with each frame that was accepted for the first time."""
         self._cameras = {(camera.source.vendor, camera.id): camera for camera in site.cameras if camera.source.vendor}
-        self._clock_s = site.ingest.vendor_clock_s
+        self._max_clock_error_s = site.ingest.vendor_clock_s
         self._topics = topics
-        self._outlet = outlet
-        self._accepted = accepted
+        self._producer = producer
+        self._dedup = dedup
         self._sign = sign
         self._clock = clock
-        self._taken = taken
-        self._safe_within_s = safe_within_s
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._on_frame = on_frame
+        self._delivery_timeout_s = delivery_timeout_s
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def cameras(self, vendor: str) -> PushResponse:
-        """What a box has to know to go on after it was switched off: how far its cameras are, and what time it is."""
-        mine = [camera for (owner, _), camera in self._cameras.items() if owner == vendor]
-        return PushResponse(200, {"now": self._clock.now().isoformat(), "cameras": [self._told(camera) for camera in mine]})
+        """The vendor's cameras, the last frame of each, and the server's time: what a device needs to continue after a restart."""
+        cameras = [camera for (owner, _), camera in self._cameras.items() if owner == vendor]
+        return PushResponse(200, {"now": self._clock.now().isoformat(), "cameras": [self._camera_state(camera) for camera in cameras]})
 
-    def head(self, vendor: str, headers: dict[str, str], received_at: datetime) -> FrameHeader:
-        """What the headers say, before the picture is read. Raises ApiError."""
-        head = frame_head(headers)
-        self._camera(vendor, head.camera, shown(CAMERA))
-        if self._accepted.frame(head.camera, head.sequence) == head.sha256:
-            return head  # a repetition, perhaps with the moment of its first sending
-        self._checked_clock(head.sent_at, received_at, shown(SENT_AT))
-        if head.sequence > (received_at.timestamp() + self._clock_s) * 1000:
+    def check_frame_header(self, vendor: str, headers: dict[str, str], received_at: datetime) -> FrameHeader:
+        """Parse and check the headers of a frame before its body is read. Raises ApiError."""
+        header = parse_frame_header(headers)
+        self._camera(vendor, header.camera, display_name(CAMERA))
+        if self._dedup.frame(header.camera, header.sequence) == header.sha256:
+            return header  # a repetition, perhaps with the Etle-Sent-At of the first attempt
+        self._clock_error_s(header.sent_at, received_at, display_name(SENT_AT))
+        if header.sequence > (received_at.timestamp() + self._max_clock_error_s) * 1000:
             raise ApiError(
                 ErrorCode.BAD_HEADER,
-                f"{head.sequence} is more than the milliseconds since 1970: behind such a number a camera could not go on by the clock",
-                shown(SEQUENCE),
+                f"{header.sequence} is higher than the milliseconds since 1970; "
+                "a device that numbers its frames by its clock could not continue after it",
+                display_name(SEQUENCE),
             )
-        if (head.captured_at - received_at).total_seconds() > self._clock_s:
-            raise ApiError(ErrorCode.WRONG_CLOCK, f"captured at {head.captured_at.isoformat()}, which has not come yet", "Etle-Captured-At")
-        return head
+        if (header.captured_at - received_at).total_seconds() > self._max_clock_error_s:
+            raise ApiError(
+                ErrorCode.WRONG_CLOCK, f"the capture time {header.captured_at.isoformat()} is in the future", display_name(CAPTURED_AT)
+            )
+        return header
 
-    async def frame(self, vendor: str, head: FrameHeader, received_at: datetime, body: bytes) -> PushResponse:
-        """201 when it is safe, 200 if it was before. Raises ApiError."""
-        camera = self._camera(vendor, head.camera, shown(CAMERA))
-        frame = self._framed(camera, head, received_at, body)
-        said = {"camera": frame.camera, "sequence": frame.sequence}
-        async with self._turns[camera.id]:
-            if self._known(self._accepted.frame(camera.id, head.sequence), frame.sha256, f"frame {head.sequence} of {camera.id}"):
-                return PushResponse(200, {"status": "known", **said})
+    async def frame(self, vendor: str, header: FrameHeader, received_at: datetime, body: bytes) -> PushResponse:
+        """201 once the frame is safe, 200 if it was accepted before. Raises ApiError."""
+        camera = self._camera(vendor, header.camera, display_name(CAMERA))
+        frame = self._checked_frame(camera, header, received_at, body)
+        identity = {"camera": frame.camera, "sequence": frame.sequence}
+        async with self._locks[camera.id]:
+            accepted = self._dedup.frame(camera.id, header.sequence)
+            if self._is_repetition(accepted, frame.sha256, f"frame {header.sequence} of {camera.id}"):
+                return PushResponse(200, {"status": "known", **identity})
             self._check_order(frame)
             headers, value = frame_to_wire(frame, self._sign)
-            await self._keep(
+            await self._deliver(
                 camera.camera_id, OutgoingMessage(topic=self._topics.frames, key=camera.id.encode(), headers=tuple(headers), value=value)
             )
-            self._accepted.add_frame(camera.id, frame.sequence, frame.sha256, frame.captured_at)
-        self._taken(frame)
-        return PushResponse(201, {"status": "accepted", **said})
+            self._dedup.add_frame(camera.id, frame.sequence, frame.sha256, frame.captured_at)
+        self._on_frame(frame)
+        return PushResponse(201, {"status": "accepted", **identity})
 
     async def event(self, vendor: str, received_at: datetime, body: bytes) -> PushResponse:
-        """As `frame`."""
-        event = event_of(body)
+        """201 once the event is safe, 200 if it was accepted before. Raises ApiError."""
+        event = parse_event(body)
         camera = self._camera(vendor, event.camera, "camera")
-        said = {"id": event.id}
-        async with self._turns[f"events of {vendor}"]:
-            if self._known(self._accepted.event(vendor, event.id), digest_of(body), f"event {event.id!r}"):
-                return PushResponse(200, {"status": "known", **said})
-            error_s = self._checked_clock(event.sent_at, received_at, "sent_at")
-            await self._keep(camera.camera_id, self._claimed(vendor, event, received_at, error_s, body))
-            self._accepted.add_event(vendor, event.id, digest_of(body))
-        return PushResponse(201, {"status": "accepted", **said})
+        identity = {"id": event.id}
+        async with self._locks[f"events of {vendor}"]:
+            if self._is_repetition(self._dedup.event(vendor, event.id), digest_of(body), f"event {event.id!r}"):
+                return PushResponse(200, {"status": "known", **identity})
+            clock_error_s = self._clock_error_s(event.sent_at, received_at, "sent_at")
+            await self._deliver(camera.camera_id, self._event_message(vendor, event, received_at, clock_error_s, body))
+            self._dedup.add_event(vendor, event.id, digest_of(body))
+        return PushResponse(201, {"status": "accepted", **identity})
 
-    def _told(self, camera: CameraSettings) -> Mapping[str, Any]:
-        last = self._accepted.last(camera.id)
+    def _camera_state(self, camera: CameraSettings) -> Mapping[str, Any]:
+        last = self._dedup.last(camera.id)
         return {
             "id": camera.id,
             "frame_size": camera.frame_size,
@@ -130,91 +146,105 @@ class PushService:
         }
 
     def _camera(self, vendor: str, name: str, field: str) -> CameraSettings:
-        """Another vendor's camera is unknown to this one."""
+        """Raises ApiError for another vendor's camera as for an unknown one."""
         camera = self._cameras.get((vendor, name))
         if camera is None:
-            raise ApiError(ErrorCode.UNKNOWN_CAMERA, f"you have no camera {name[:64]!r} at this site", field)
+            raise ApiError(ErrorCode.UNKNOWN_CAMERA, f"the vendor has no camera {name[:64]!r} at this site", field)
         return camera
 
-    def _checked_clock(self, sent_at: datetime, received_at: datetime, field: str) -> float:
-        """By how much the box's clock is ahead of ours; what the request took on its way is in it."""
+    def _clock_error_s(self, sent_at: datetime, received_at: datetime, field: str) -> float:
+        """Device's clock minus ours, in seconds; includes the transmission time of the request. Raises ApiError if it is too large."""
         error_s = (sent_at - received_at).total_seconds()
-        if abs(error_s) > self._clock_s:
+        if abs(error_s) > self._max_clock_error_s:
             raise ApiError(
-                ErrorCode.WRONG_CLOCK, f"the box's clock is off by {error_s:.1f} s; {self._clock_s:g} s are the most. Set it by NTP", field
+                ErrorCode.WRONG_CLOCK,
+                f"the device's clock is off by {error_s:.1f} s; at most {self._max_clock_error_s:g} s are accepted. Set it by NTP",
+                field,
             )
         return error_s
 
-    def _framed(self, camera: CameraSettings, head: FrameHeader, received_at: datetime, body: bytes) -> Frame:
+    def _checked_frame(self, camera: CameraSettings, header: FrameHeader, received_at: datetime, body: bytes) -> Frame:
         try:
             frame = frame_of(
                 camera.camera_id,
-                head.sequence,
+                header.sequence,
                 body,
-                captured_at=head.captured_at,
+                captured_at=header.captured_at,
                 received_at=received_at,
-                clock_error_s=round((head.sent_at - received_at).total_seconds(), 6),
+                clock_error_s=round((header.sent_at - received_at).total_seconds(), 6),
             )
         except FrameBroken as error:
             raise ApiError(ErrorCode.BROKEN_PICTURE, f"the body is not one whole JPEG: {error}") from error
-        if frame.sha256 != head.sha256:
-            raise ApiError(ErrorCode.WRONG_DIGEST, f"the body has the digest {frame.sha256}: it was changed on the way", shown(SHA256))
+        if frame.sha256 != header.sha256:
+            raise ApiError(
+                ErrorCode.WRONG_DIGEST, f"the body has the digest {frame.sha256}: it was changed on the way", display_name(SHA256)
+            )
         if (frame.width, frame.height) != camera.frame_size:
-            wanted = "x".join(map(str, camera.frame_size))
-            raise ApiError(ErrorCode.WRONG_SIZE, f"the picture is {frame.width}x{frame.height}; what is drawn for {camera.id} is {wanted}")
+            size = "x".join(map(str, camera.frame_size))
+            raise ApiError(
+                ErrorCode.WRONG_SIZE, f"the picture is {frame.width}x{frame.height}; the site file has frame_size {size} for {camera.id}"
+            )
         return frame
 
-    def _known(self, before: str | None, digest: str, what: str) -> bool:
-        if before is not None and before != digest:
-            raise ApiError(ErrorCode.REUSED, f"{what} was taken with other bytes; evidence is never overwritten")
-        return before is not None
+    def _is_repetition(self, accepted: str | None, digest: str, subject: str) -> bool:
+        """`accepted`: digest under which the same number or id was accepted, None if it was not. Raises ApiError if it is another one."""
+        if accepted is not None and accepted != digest:
+            raise ApiError(ErrorCode.REUSED, f"{subject} was accepted with other bytes; evidence is never overwritten")
+        return accepted is not None
 
     def _check_order(self, frame: Frame) -> None:
-        last = self._accepted.last(frame.camera)
+        last = self._dedup.last(frame.camera)
         if last is None:
             return
         if frame.sequence <= last.sequence:
             raise ApiError(
-                ErrorCode.OUT_OF_ORDER, f"sequence {frame.sequence} after {last.sequence}: numbers rise, for ever", "Etle-Sequence"
+                ErrorCode.OUT_OF_ORDER,
+                f"sequence {frame.sequence} after {last.sequence}: sequence numbers must always rise",
+                display_name(SEQUENCE),
             )
         if frame.captured_at <= last.captured_at:
             raise ApiError(
-                ErrorCode.OUT_OF_ORDER, f"captured at {frame.captured_at.isoformat()}, not after the last frame", "Etle-Captured-At"
+                ErrorCode.OUT_OF_ORDER,
+                f"the capture time {frame.captured_at.isoformat()} is not later than that of the last frame",
+                display_name(CAPTURED_AT),
             )
 
-    def _claimed(self, vendor: str, event: VendorEvent, received_at: datetime, error_s: float, body: bytes) -> OutgoingMessage:
+    def _event_message(
+        self, vendor: str, event: VendorEvent, received_at: datetime, clock_error_s: float, body: bytes
+    ) -> OutgoingMessage:
         headers = [
             ("schema", str(SCHEMA).encode()),
             ("vendor", vendor.encode()),
             ("camera", event.camera.encode()),
             ("id", event.id.encode()),
             ("received_at", received_at.isoformat().encode()),
-            ("clock_error_s", f"{error_s:.6f}".encode()),
+            ("clock_error_s", f"{clock_error_s:.6f}".encode()),
             ("sha256", digest_of(body).encode()),
         ]
         headers.append(("signature", self._sign(signed_part(headers))))
         return OutgoingMessage(topic=self._topics.events, key=event.camera.encode(), headers=tuple(headers), value=body)
 
-    async def _keep(self, camera: CameraId, message: OutgoingMessage) -> None:
-        """Returns when it is safe. Raises Refused: then it may be, and is sent again."""
+    async def _deliver(self, camera: CameraId, message: OutgoingMessage) -> None:
+        """Returns when the message is in the broker or the spool. Raises ApiError otherwise; it may still be delivered, so that the device
+        must send it again."""
         loop = asyncio.get_running_loop()
-        safe: asyncio.Future[DeliveryStatus] = loop.create_future()
+        delivered: asyncio.Future[DeliveryStatus] = loop.create_future()
 
-        def kept(fate: DeliveryStatus) -> None:
-            loop.call_soon_threadsafe(_settle, safe, fate)
+        def on_status(status: DeliveryStatus) -> None:
+            loop.call_soon_threadsafe(_set_result, delivered, status)
 
-        outgoing = QueuedMessage(camera=camera, message=message, kept=kept)
-        if not await asyncio.to_thread(self._outlet.put, outgoing, _PUT_WITHIN_S):
-            raise ApiError(ErrorCode.BUSY, "there is no room left here; keep it and send it again", retry_after_s=_BUSY_S)
+        queued = QueuedMessage(camera=camera, message=message, on_status=on_status)
+        if not await asyncio.to_thread(self._producer.put, queued, _PUT_TIMEOUT_S):
+            raise ApiError(ErrorCode.BUSY, "the queue is full; keep the message and send it again", retry_after_s=_RETRY_AFTER_S)
         try:
-            fate = await asyncio.wait_for(safe, self._safe_within_s)
+            status = await asyncio.wait_for(delivered, self._delivery_timeout_s)
         except TimeoutError as error:
-            raise ApiError(ErrorCode.BUSY, "it is not safe yet; send it again", retry_after_s=_BUSY_S) from error
-        if fate is DeliveryStatus.LOST:
-            raise ApiError(ErrorCode.BUSY, "our broker does not take it; tell us", retry_after_s=60)
+            raise ApiError(ErrorCode.BUSY, "the message is not safe yet; send it again", retry_after_s=_RETRY_AFTER_S) from error
+        if status is DeliveryStatus.LOST:
+            raise ApiError(ErrorCode.BUSY, "the broker rejects the message; tell the operator of this server", retry_after_s=60)
 
 
-def _settle(safe: "asyncio.Future[DeliveryStatus]", fate: DeliveryStatus) -> None:
-    """Nobody waits any more for one that came late."""
-    if not safe.done():
-        safe.set_result(fate)
+def _set_result(delivered: "asyncio.Future[DeliveryStatus]", status: DeliveryStatus) -> None:
+    """Ignores a status that comes after the timeout: the request has been answered."""
+    if not delivered.done():
+        delivered.set_result(status)

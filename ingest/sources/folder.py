@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+from etle.config.sources import PICTURE_SUFFIXES, FolderSourceSettings
 from etle.errors import ConfigError, FrameBroken, SourceBroken, SourceUnavailable
 from etle.media.exif import taken_at
 from etle.media.jpeg import size_of
-from etle.protocols import Clock
+from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import frame_of
+from ingest.sources.open import SourceContext
+from ingest.sources.reencode import ReencodeSettings, reencoded
 
 _JPEG = frozenset((".jpg", ".jpeg"))
-_PICTURES = _JPEG | {".png"}
 _IN_NAME = re.compile(
     r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_. T]?([0-2]\d)[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.,](\d{1,6})|(\d{3}))?(?!\d)"
 )
@@ -71,7 +73,7 @@ class FolderSource:
 
     def _pictures(self) -> list[Path]:
         try:
-            found = [path for path in self._path.iterdir() if path.suffix.lower() in _PICTURES]
+            found = [path for path in self._path.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
         except OSError as error:
             raise SourceUnavailable(f"{self._path}: cannot be listed: {error.strerror}") from error
         if not found:
@@ -131,3 +133,16 @@ def _encoded(data: bytes) -> bytes:
     from etle.media.video import jpeg_of  # only folders with PNGs need PyAV
 
     return jpeg_of(data)
+
+
+def open_source(camera: CameraId, settings: FolderSourceSettings, context: SourceContext) -> FrameSource:
+    source = FolderSource(
+        camera,
+        settings.folder,
+        context.clock,
+        context.losses,
+        starts_at=settings.starts_at,
+        fps=settings.fps,
+        timezone=context.timezone,
+    )
+    return reencoded(source, ReencodeSettings(settings.quality, settings.max_width), context.losses)

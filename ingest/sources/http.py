@@ -17,8 +17,8 @@ from urllib.request import (
     build_opener,
 )
 
+from etle.address import Address
 from etle.errors import SourceUnavailable
-from ingest.sources.address import Address
 
 _AT_ONCE = 64 * 1024
 

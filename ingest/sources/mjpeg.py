@@ -4,15 +4,18 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from etle.address import Address
+from etle.config.sources import MjpegSourceSettings
 from etle.errors import FrameBroken, SourceBroken, SourceUnavailable
-from etle.protocols import Clock
+from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.address import Address
 from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of
 from ingest.sources.http import HttpClient, problems_of
 from ingest.sources.multipart import MultipartParser, MultipartPart, boundary_of
+from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.reencode import ReencodeSettings, reencoded
 from ingest.sources.timestamps import TimestampEstimator
 
 _AT_ONCE = 64 * 1024
@@ -106,3 +109,17 @@ def _told_s(part: MultipartPart) -> float | None:
         return float(part.headers["x-timestamp"])
     except (KeyError, ValueError):
         return None
+
+
+def open_source(camera: CameraId, settings: MjpegSourceSettings, context: SourceContext) -> FrameSource:
+    source = MjpegSource(
+        camera,
+        settings.mjpeg,
+        context.clock,
+        context.losses,
+        ReconnectBackoff(context.jitter),
+        fps=settings.fps,
+        timeout_s=settings.timeout_s,
+        attempts=context.attempts,
+    )
+    return reencoded(source, ReencodeSettings(settings.quality, settings.max_width), context.losses)

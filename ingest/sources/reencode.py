@@ -36,6 +36,11 @@ class ReencodeSettings:
         return JpegEncoder(None if self.quality is None else QUANTISERS[self.quality], self.max_width)
 
 
+def reencoded(source: FrameSource, making: ReencodeSettings, losses: FrameLossCounter) -> FrameSource:
+    """The source itself if its pictures are to stay unchanged."""
+    return ReencodingSource(source, making, losses) if making.touches else source
+
+
 class ReencodingSource:
     """Another source's JPEGs, made anew. What cannot be decoded is counted; its number stays a gap."""
 

@@ -11,12 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from etle.address import Address
+from etle.config.sources import RtspSourceSettings
 from etle.errors import FrameBroken, SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.address import Address
 from ingest.sources.frames import first_live_sequence, frame_of
+from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
 from ingest.sources.reencode import ReencodeSettings
 from ingest.sources.rtsp_process import HEAD, CaptureRequest, PacketKind, line_of
@@ -143,3 +145,17 @@ def _tell(pipe: IO[bytes], order: CaptureRequest) -> None:
         pipe.close()
     except BrokenPipeError:
         pass  # it ended already: reading will show how
+
+
+def open_source(camera: CameraId, settings: RtspSourceSettings, context: SourceContext) -> RtspSource:
+    return RtspSource(
+        camera,
+        settings.rtsp,
+        context.clock,
+        context.losses,
+        ReconnectBackoff(context.jitter),
+        fps=settings.fps,
+        timeout_s=settings.timeout_s,
+        attempts=context.attempts,
+        making=ReencodeSettings(settings.quality, settings.max_width),
+    )

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
+from etle.address import Address
 from etle.errors import SourceError
 from etle.media.video import Video
 from etle.types import Quality
-from ingest.sources.address import Address
 from ingest.sources.frames import FrameSampler
 from ingest.sources.reencode import ReencodeSettings
 

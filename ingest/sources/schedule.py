@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta, tzinfo
 
-from etle.config.site import DAYS, Hours
+from etle.config.sources import DAYS, Hours
 
 
 def watched(hours: Sequence[Hours], moment: datetime, zone: tzinfo) -> bool:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from etle.address import Address
+from etle.config.sources import SnapshotSourceSettings
 from etle.errors import FrameBroken
-from etle.protocols import Clock
+from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Digest, Frame, digest_of
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.address import Address
 from ingest.sources.frames import first_live_sequence, frame_of
 from ingest.sources.http import HttpClient, problems_of, whole_body
+from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.reencode import ReencodeSettings, reencoded
 from ingest.sources.timestamps import TimestampEstimator
 
 _LONGEST = 32 * 1024 * 1024
@@ -117,3 +120,17 @@ def _date(header: str) -> datetime | None:
 def _clock_error_s(told_at: datetime | None, taken_at: datetime) -> float | None:
     """`Date` cuts the parts of a second off, so its middle is meant."""
     return None if told_at is None else (told_at + timedelta(seconds=0.5) - taken_at).total_seconds()
+
+
+def open_source(camera: CameraId, settings: SnapshotSourceSettings, context: SourceContext) -> FrameSource:
+    source = SnapshotSource(
+        camera,
+        settings.snapshot,
+        context.clock,
+        context.losses,
+        ReconnectBackoff(context.jitter),
+        interval_s=settings.interval_s,
+        timeout_s=settings.timeout_s,
+        attempts=context.attempts,
+    )
+    return reencoded(source, ReencodeSettings(settings.quality, settings.max_width), context.losses)

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from etle.config.sources import FileSourceSettings
 from etle.errors import SourceBroken, SourceUnavailable
 from etle.media.video import Video, VideoInfo, VideoPicture
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import FrameSampler, frame_of
+from ingest.sources.open import SourceContext
 from ingest.sources.reencode import ReencodeSettings
 
 _DEFAULT_FPS = 25.0
@@ -102,3 +104,15 @@ class VideoFileSource:
             f"{self._path}: breaks off; {number}{announced} frames were read, and they are good. "
             "Copy the file again from where it was recorded, or go on without the rest"
         )
+
+
+def open_source(camera: CameraId, settings: FileSourceSettings, context: SourceContext) -> VideoFileSource:
+    return VideoFileSource(
+        camera,
+        settings.file,
+        context.clock,
+        context.losses,
+        starts_at=settings.starts_at,
+        fps=settings.fps,
+        making=ReencodeSettings(settings.quality, settings.max_width),
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from etle.config import site as config
-from etle.config.site import check
+from etle.config.strict_yaml import Section, check
 from etle.errors import ConfigError
 from etle.types import RuleName
 from pipeline.rules.red_light import RedLight
@@ -41,11 +41,11 @@ def _build(entry: config.RuleEntry, camera: config.CameraSettings, calibration: 
     kind = RULES.get(RuleName(entry.rule))
     if kind is None:
         raise ConfigError(f"camera {camera.id!r}: there is no rule {entry.rule!r}; there are: {', '.join(RULES)}")
-    settings: config.Section = check(dict(entry.settings), kind.Settings, where)
+    settings: Section = check(dict(entry.settings), kind.Settings, where)
     return _made(kind, settings, camera, calibration)
 
 
-def _made(kind: Any, settings: config.Section, camera: config.CameraSettings, calibration: Calibration) -> Rule:
+def _made(kind: Any, settings: Section, camera: config.CameraSettings, calibration: Calibration) -> Rule:
     """Each rule is given its own Settings, which no type can say of a table."""
     rule: Rule = kind(settings, camera, calibration)
     return rule

@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import Field
 
 from etle.config import site as config
-from etle.config.site import Name, Section
+from etle.config.strict_yaml import Name, Section
 from etle.types import Drawing, Finding, Lamp, Measurement, Point, RuleName, Sighting, SignalId, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import Calibration

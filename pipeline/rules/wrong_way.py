@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import Field
 
 from etle.config import site as config
-from etle.config.site import Name, Section
+from etle.config.strict_yaml import Name, Section
 from etle.geometry import contains, distance, progress
 from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
 from models.tracking.vehicle_class import vehicle_class_of

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
-from etle.config.site import SourceSettings
+from etle.config.sources import SourceSettings
 from etle.errors import SourceBroken
 from etle.types import CameraId, Frame, View
 
@@ -45,7 +45,7 @@ def look(source: SourceSettings, watch_s: float) -> FootageSurvey:
         frames = open_source(CameraId("init"), source, SystemClock(), FrameLossCounter(), attempts=2).frames()
         watched.extend(_spread(frames, watch_s))
     if not watched:
-        raise SourceBroken(f"{source.file or source.folder or 'the camera'}: not one picture could be read from it")
+        raise SourceBroken(f"{source.description}: not one picture could be read from it")
     begin = watched[0].captured_at
     settled = (frame for frame in watched if (frame.captured_at - begin).total_seconds() >= SETTLED_S)
     return FootageSurvey(frame=next(settled, watched[-1]), starts_at=begin, view=seen_side(watched))

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
-from etle.config.site import SourceSettings
+from etle.config.sources import SOURCE_KINDS, RecordedSection, SourceSettings
 from etle.types import View
 
 PASSWORD: Final = "CAMERA_PASSWORD"
@@ -68,6 +68,7 @@ def site_text(origin: str, source: SourceSettings, size: tuple[int, int], starts
 
     return _TEMPLATE.format(
         schema=SCHEMA,
+        kinds="\n".join(f"    #   {name + ':':<11}{kind.summary}" for name, kind in SOURCE_KINDS.items() if kind.opener),
         source=_source_text(origin, source, starts_at, out),
         camera=_slug(origin) or "cam-1",
         view=f"{view or View.REAR}".ljust(30),
@@ -87,13 +88,11 @@ def site_text(origin: str, source: SourceSettings, size: tuple[int, int], starts
 
 def _source_text(origin: str, source: SourceSettings, starts_at: datetime, out: Path) -> str:
     """The `source` key. A file is named as seen from the site file, a password by an environment variable."""
-    if source.live:
-        kind = next(key for key in ("rtsp", "mjpeg", "snapshot") if getattr(source, key) is not None)
-        return f"{kind}: {_quoted(_without_password(origin))}"
-    kind = "file" if source.file is not None else "folder"
+    if not isinstance(source, RecordedSection):
+        return f"{source.kind}: {_quoted(_without_password(origin))}"
     local = starts_at.astimezone(ZoneInfo(_TIMEZONE)).isoformat()
     lines = [
-        f"{kind}: {_quoted(_from(out, Path(origin)))}",
+        f"{source.kind}: {_quoted(_from(out, Path(origin)))}",
         f"starts_at: {_quoted(local)}   # CHECK: a copied file may tell the time of the copy",
     ]
     return "\n      ".join(lines + ([f"fps: {source.fps:g}"] if source.fps else []))
@@ -142,11 +141,7 @@ cameras:
     view: {view}{view_note}
 
     # Where the pictures come from: exactly one of
-    #   file:      a video (starts_at: when its first picture was taken; fps: thin it out to that rate)
-    #   folder:    JPEGs or PNGs (starts_at and fps, if they tell no time themselves)
-    #   rtsp:      address of a camera that sends video (fps; timeout_s: silent for so long means connect anew)
-    #   mjpeg:     address of a camera that pushes JPEGs (fps, timeout_s)
-    #   snapshot:  address that answers with one JPEG (interval_s between two, timeout_s)
+{kinds}
     source:
       {source}
 

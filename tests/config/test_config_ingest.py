@@ -2,7 +2,8 @@
 
 import pytest
 
-from etle.config.site import CameraSettings, Hours, Site, SourceSettings
+from etle.config.site import CameraSettings, Site
+from etle.config.sources import Hours, RtspSourceSettings
 from etle.config.strict_yaml import check
 from etle.errors import ConfigError
 from etle.types import Quality
@@ -67,4 +68,4 @@ def test_how_pictures_are_taken_is_no_part_of_what_is_found_in_them():
         return check(site, Site, "site.yaml").digest
 
     assert digest(max_width=640, quality="small") == digest()
-    assert SourceSettings(rtsp="rtsp://a/b", quality="small").quality is Quality.SMALL
+    assert RtspSourceSettings(rtsp="rtsp://a/b", quality="small").quality is Quality.SMALL

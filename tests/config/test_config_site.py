@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from etle.config.site import SourceSettings, load_site
+from etle.config.site import load_site
+from etle.config.sources import FileSourceSettings, RtspSourceSettings
 from etle.errors import ConfigError
 from etle.types import Box, Lamp, Point
 
@@ -212,7 +213,7 @@ class TestPaths:
         assert load_site(written(tmp_path, site)).cameras[0].source.folder == Path("/srv/pictures")
 
     def test_a_live_source_has_none(self) -> None:
-        assert SourceSettings(rtsp="rtsp://camera/").live and SourceSettings(file=Path("a.mp4")).live is False
+        assert RtspSourceSettings(rtsp="rtsp://camera/").live and FileSourceSettings(file=Path("a.mp4")).live is False
 
 
 class TestDigest:

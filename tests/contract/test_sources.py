@@ -13,7 +13,15 @@ from footage.films import film, image_of, jpeg, picture
 from footage.rtsp import rtsp_server
 
 from etle.clock import SystemClock
-from etle.config.site import SourceSettings
+from etle.config.sources import (
+    FileSourceSettings,
+    FolderSourceSettings,
+    MjpegSourceSettings,
+    RtspSourceSettings,
+    SnapshotSourceSettings,
+    SourceSection,
+    SourceSettings,
+)
 from etle.protocols import FrameSource
 from etle.testing import ListSource
 from etle.types import CameraId, Frame, digest_of
@@ -27,54 +35,54 @@ BEGIN = "2026-11-23T10:00:00+07:00"
 
 @contextmanager
 def a_video_file(folder: Path) -> Iterator[SourceSettings]:
-    yield SourceSettings(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN)
+    yield FileSourceSettings(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN)
 
 
 @contextmanager
 def a_folder_of_jpegs(folder: Path) -> Iterator[SourceSettings]:
     for number in range(COUNT):
         (folder / f"{number}.jpg").write_bytes(jpeg(number))
-    yield SourceSettings(folder=folder, starts_at=BEGIN, fps=5)
+    yield FolderSourceSettings(folder=folder, starts_at=BEGIN, fps=5)
 
 
 @contextmanager
 def a_folder_of_pngs(folder: Path) -> Iterator[SourceSettings]:
     for number in range(COUNT):
         cv2.imwrite(str(folder / f"20261123_10000{number}.png"), picture(number))
-    yield SourceSettings(folder=folder)
+    yield FolderSourceSettings(folder=folder)
 
 
 @contextmanager
 def an_mjpeg_camera(folder: Path) -> Iterator[SourceSettings]:
     with http_camera(paced(jpeg, 1000, 0.005)) as url:
-        yield SourceSettings(mjpeg=url)
+        yield MjpegSourceSettings(mjpeg=url)
 
 
 @contextmanager
 def a_snapshot_camera(folder: Path) -> Iterator[SourceSettings]:
     with http_camera(*(plain(jpeg(number)) for number in range(200))) as url:
-        yield SourceSettings(snapshot=url, interval_s=0.01)
+        yield SnapshotSourceSettings(snapshot=url, interval_s=0.01)
 
 
 @contextmanager
 def a_video_over_http(folder: Path) -> Iterator[SourceSettings]:
     body = film(folder / "film.ts", 60, options={"format": "mpegts"}).read_bytes()
     with http_camera(plain(body, "video/mp2t")) as url:
-        yield SourceSettings(rtsp=url)
+        yield RtspSourceSettings(rtsp=url)
 
 
 @contextmanager
 def an_rtsp_camera(folder: Path) -> Iterator[SourceSettings]:
     with rtsp_server() as camera:
         camera.start(film(folder / "film.mp4", 100, fps=25))
-        yield SourceSettings(rtsp=camera.url)
+        yield RtspSourceSettings(rtsp=camera.url)
 
 
 @contextmanager
 def a_list(folder: Path) -> Iterator[FrameSource]:
     """The fake, with true frames in it."""
     source = open_source(
-        CameraId("cam-1"), SourceSettings(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN), SystemClock(), FrameLossCounter()
+        CameraId("cam-1"), FileSourceSettings(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN), SystemClock(), FrameLossCounter()
     )
     yield ListSource(list(source.frames()))
 
@@ -92,7 +100,7 @@ def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 def opened(request: pytest.FixtureRequest, described: SourceSettings | FrameSource) -> Callable[[], FrameSource]:
     def open_one() -> FrameSource:
         losses = FrameLossCounter()
-        source = open_source(CameraId("cam-1"), described, SystemClock(), losses) if isinstance(described, SourceSettings) else described
+        source = open_source(CameraId("cam-1"), described, SystemClock(), losses) if isinstance(described, SourceSection) else described
         return LiveBuffer(source, COUNT * 100, losses) if request.param else source
 
     return open_one

@@ -17,11 +17,12 @@ from footage.films import film, jpeg
 
 from etle.clock import SystemClock
 from etle.config.deployment import BrokerSettings, TopicSettings
-from etle.config.site import CameraSettings, Site, SourceSettings
+from etle.config.site import CameraSettings, Site
+from etle.config.sources import FileSourceSettings, MjpegSourceSettings, RtspSourceSettings, SourceSettings
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaCompactedTopicReader
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import create_topics, required_topics
 from etle.observability.health import Health
 from etle.observability.metrics import Metrics
 from etle.signing import Signer
@@ -56,7 +57,7 @@ class Bench:
             clock=SystemClock(),
             metrics=self.metrics,
             health=Health(),
-            source_name=lambda camera: f"{camera.source.file or camera.id}",
+            source_name=lambda camera: camera.source.description,
         )
         return EdgeGateway(site, cameras, around)
 
@@ -95,7 +96,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_films_arrive_whole_signed_and_in_order_and_are_not_sent_again(bench, tmp_path):
-    cameras = [a_camera(name, SourceSettings(file=film(tmp_path / f"{name}.mp4", 25))) for name in ("masuk", "keluar")]
+    cameras = [a_camera(name, FileSourceSettings(file=film(tmp_path / f"{name}.mp4", 25))) for name in ("masuk", "keluar")]
     assert bench.box(*cameras).run(Event()) == []
     for name in ("masuk", "keluar"):
         assert bench.sequences(name) == list(range(25))
@@ -108,14 +109,16 @@ def test_films_arrive_whole_signed_and_in_order_and_are_not_sent_again(bench, tm
 
 def test_the_next_film_of_a_camera_gets_the_numbers_behind(bench, tmp_path):
     for name in ("monday", "tuesday"):
-        assert bench.box(a_camera("masuk", SourceSettings(file=film(tmp_path / f"{name}.mp4", 10)))).run(Event()) == []
+        assert bench.box(a_camera("masuk", FileSourceSettings(file=film(tmp_path / f"{name}.mp4", 10)))).run(Event()) == []
     assert bench.sequences("masuk") == list(range(20))
 
 
 def test_a_film_that_breaks_off_is_a_problem_and_the_other_one_arrives(bench, tmp_path):
     whole, broken = film(tmp_path / "a.mp4", 20), film(tmp_path / "b.mkv", 60)
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
-    problems = bench.box(a_camera("whole", SourceSettings(file=whole)), a_camera("broken", SourceSettings(file=broken))).run(Event())
+    problems = bench.box(a_camera("whole", FileSourceSettings(file=whole)), a_camera("broken", FileSourceSettings(file=broken))).run(
+        Event()
+    )
     assert len(problems) == 1
     assert "b.mkv" in problems[0]
     assert len(bench.sequences("whole")) == 20
@@ -127,15 +130,15 @@ def test_a_camera_in_trouble_disturbs_no_other(bench, serve):
     never = Event()
     good = serve(paced(jpeg, 400, 0.02))
     cameras = {
-        "good": SourceSettings(mjpeg=good),
-        "hangs": SourceSettings(mjpeg=serve(parts(jpeg(1), then_silent=never)), timeout_s=0.5),
-        "garbage": SourceSettings(mjpeg=serve(parts(*[b"\xff\xd8 no picture"] * 50))),
-        "vanishes": SourceSettings(mjpeg=serve(parts(jpeg(1), jpeg(2)))),
-        "resizes": SourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 320 if number < 5 else 640), 400, 0.05))),
-        "lies": SourceSettings(
+        "good": MjpegSourceSettings(mjpeg=good),
+        "hangs": MjpegSourceSettings(mjpeg=serve(parts(jpeg(1), then_silent=never)), timeout_s=0.5),
+        "garbage": MjpegSourceSettings(mjpeg=serve(parts(*[b"\xff\xd8 no picture"] * 50))),
+        "vanishes": MjpegSourceSettings(mjpeg=serve(parts(jpeg(1), jpeg(2)))),
+        "resizes": MjpegSourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 320 if number < 5 else 640), 400, 0.05))),
+        "lies": MjpegSourceSettings(
             mjpeg=serve(parts(*[jpeg(number) for number in range(5)], headers={"X-Timestamp": "1000000000"}, then_silent=never))
         ),
-        "nobody": SourceSettings(mjpeg="http://127.0.0.1:9/"),
+        "nobody": MjpegSourceSettings(mjpeg="http://127.0.0.1:9/"),
     }
     box = bench.box(*(a_camera(name, source) for name, source in cameras.items()))
     with running(box):
@@ -157,7 +160,7 @@ def test_a_camera_in_trouble_disturbs_no_other(bench, serve):
 
 
 def test_a_live_camera_goes_on_at_a_higher_number_and_what_was_missed_is_a_gap(bench, serve):
-    camera = a_camera("masuk", SourceSettings(mjpeg=serve(paced(jpeg, 100_000, 0.01))))
+    camera = a_camera("masuk", MjpegSourceSettings(mjpeg=serve(paced(jpeg, 100_000, 0.01))))
     ends = []
     for _ in range(3):
         with running(bench.box(camera)):
@@ -172,7 +175,7 @@ def test_a_live_camera_goes_on_at_a_higher_number_and_what_was_missed_is_a_gap(b
 
 def test_an_rtsp_camera_that_vanishes_and_comes_back_with_another_size_goes_on(bench, rtsp_camera, tmp_path):
     rtsp_camera.start(film(tmp_path / "a.mp4", 100, fps=25))
-    with running(bench.box(a_camera("masuk", SourceSettings(rtsp=rtsp_camera.url, timeout_s=2)))):
+    with running(bench.box(a_camera("masuk", RtspSourceSettings(rtsp=rtsp_camera.url, timeout_s=2)))):
         wait_for(lambda: len(bench.sequences("masuk")) > 10)
         rtsp_camera.stop()
         wait_for(lambda: bench.troubles("masuk", "gap") > 0)
@@ -186,17 +189,17 @@ def test_an_rtsp_camera_that_vanishes_and_comes_back_with_another_size_goes_on(b
 
 
 def test_while_the_broker_is_away_a_camera_is_spooled_and_a_film_waits(bench, serve, tmp_path):
-    bench.broker.away = True
+    bench.broker.down = True
     cameras = (
-        a_camera("live", SourceSettings(mjpeg=serve(paced(jpeg, 100_000, 0.01)))),
-        a_camera("film", SourceSettings(file=film(tmp_path / "a.mp4", 30))),
+        a_camera("live", MjpegSourceSettings(mjpeg=serve(paced(jpeg, 100_000, 0.01)))),
+        a_camera("film", FileSourceSettings(file=film(tmp_path / "a.mp4", 30))),
     )
     with running(bench.box(*cameras)):
         wait_for(lambda: (bench.counted("live", "spooled") or 0) > 30)
         wait_for(lambda: (bench.metrics.value("etle_spool_frames") or 0) > 30)
         assert bench.broker.messages(TOPIC) == []
         assert bench.metrics.value("etle_paused", target="broker") == 2  # live cameras and films each wait
-        bench.broker.away = False
+        bench.broker.down = False
         wait_for(lambda: bench.sequences("film") == list(range(30)))
         wait_for(lambda: bench.metrics.value("etle_spool_frames") == 0 == bench.metrics.value("etle_paused", target="broker"))
     numbers = bench.sequences("live")
@@ -236,7 +239,7 @@ def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
 def test_while_a_real_kafka_is_killed_and_comes_back_a_live_camera_loses_nothing(live_kafka, serve, tmp_path):
     broker = BrokerSettings(prefix="killed-kafka", timeout_s=5)
     connection = BrokerConnection(servers=(live_kafka.address,), broker=broker)
-    create_topics(planned(broker), KafkaTopicAdmin(connection))
+    create_topics(required_topics(broker), KafkaTopicAdmin(connection))
     camera = {"id": "masuk", "view": "rear", "frame_size": [320, 240], "source": {"mjpeg": serve(paced(jpeg, 100_000, 0.02))}}
     site = {"site": "simpang", "broker": {"prefix": "killed-kafka", "timeout_s": 5}, "cameras": [camera]}
     (tmp_path / "site.yaml").write_text(json.dumps(site))

@@ -10,11 +10,18 @@ from footage.films import jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etle.config.site import SourceSettings
+from etle.address import Address
+from etle.config.sources import (
+    FileSourceSettings,
+    FolderSourceSettings,
+    MjpegSourceSettings,
+    RtspSourceSettings,
+    SnapshotSourceSettings,
+    SourceSettings,
+)
 from etle.errors import SourceBroken, SourceUnavailable
 from etle.types import CameraId, digest_of
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.address import Address
 from ingest.sources.folder import FolderSource
 from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of
 from ingest.sources.mjpeg import MjpegSource
@@ -155,11 +162,11 @@ def test_address(url: str, bare: str, user: str | None, password: str | None) ->
 @pytest.mark.parametrize(
     ("described", "kind", "live"),
     [
-        pytest.param(SourceSettings(file=Path("a.mp4")), VideoFileSource, False, id="file"),
-        pytest.param(SourceSettings(folder=Path("a")), FolderSource, False, id="folder"),
-        pytest.param(SourceSettings(rtsp="rtsp://camera/"), RtspSource, True, id="rtsp"),
-        pytest.param(SourceSettings(mjpeg="http://camera/"), MjpegSource, True, id="mjpeg"),
-        pytest.param(SourceSettings(snapshot="http://camera/"), SnapshotSource, True, id="snapshot"),
+        pytest.param(FileSourceSettings(file=Path("a.mp4")), VideoFileSource, False, id="file"),
+        pytest.param(FolderSourceSettings(folder=Path("a")), FolderSource, False, id="folder"),
+        pytest.param(RtspSourceSettings(rtsp="rtsp://camera/"), RtspSource, True, id="rtsp"),
+        pytest.param(MjpegSourceSettings(mjpeg="http://camera/"), MjpegSource, True, id="mjpeg"),
+        pytest.param(SnapshotSourceSettings(snapshot="http://camera/"), SnapshotSource, True, id="snapshot"),
     ],
 )
 def test_a_source_is_opened_by_its_kind_and_touches_nothing_yet(

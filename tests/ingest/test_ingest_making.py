@@ -8,7 +8,7 @@ import pytest
 from footage.cameras import paced, plain
 from footage.films import bar_at, bar_of, film, image_of, jpeg
 
-from etle.config.site import Hours, SourceSettings
+from etle.config.sources import FileSourceSettings, FolderSourceSettings, Hours, MjpegSourceSettings, RtspSourceSettings
 from etle.errors import ConfigError
 from etle.testing import ListSource, a_frame, a_jpeg
 from etle.types import CameraId, Quality, digest_of
@@ -25,13 +25,13 @@ CAMERA = CameraId("masuk")
 def test_jpegs_stay_as_they_came_unless_something_is_asked(clock, losses, tmp_path):
     (tmp_path / "20261123_100000.jpg").write_bytes(jpeg(3))
     for making in ({}, {"max_width": 320}):
-        (frame,) = open_source(CAMERA, SourceSettings(folder=tmp_path, **making), clock, losses).frames()
+        (frame,) = open_source(CAMERA, FolderSourceSettings(folder=tmp_path, **making), clock, losses).frames()
         assert frame.jpeg == jpeg(3)
 
 
 def test_a_picture_that_is_too_wide_is_made_smaller_before_its_digest_is_taken(clock, losses, tmp_path):
     (tmp_path / "20261123_100000.jpg").write_bytes(jpeg(40, 1280, 960))
-    (frame,) = open_source(CAMERA, SourceSettings(folder=tmp_path, max_width=320), clock, losses).frames()
+    (frame,) = open_source(CAMERA, FolderSourceSettings(folder=tmp_path, max_width=320), clock, losses).frames()
     assert (frame.width, frame.height) == image_of(frame.jpeg).shape[1::-1] == (320, 240)
     assert frame.sha256 == digest_of(frame.jpeg)
     assert bar_of(frame.jpeg) == pytest.approx(bar_at(40, 1280) / 4, abs=2)
@@ -43,7 +43,7 @@ def test_a_finer_quality_of_a_video_costs_more_bytes(clock, losses, tmp_path, co
         tmp_path / ("film.avi" if codec == "mjpeg" else "film.mp4"), 3, codec=codec, pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p"
     )
     sizes = [
-        sum(len(frame.jpeg) for frame in open_source(CAMERA, SourceSettings(file=path, quality=quality), clock, losses).frames())
+        sum(len(frame.jpeg) for frame in open_source(CAMERA, FileSourceSettings(file=path, quality=quality), clock, losses).frames())
         for quality in (Quality.SMALLEST, Quality.SMALL, Quality.NORMAL, Quality.FINE)
     ]
     assert sizes == sorted(sizes)
@@ -52,7 +52,7 @@ def test_a_finer_quality_of_a_video_costs_more_bytes(clock, losses, tmp_path, co
 
 def test_a_streamed_video_is_made_smaller_in_the_process_that_reads_it(serve, hasty, losses, tmp_path):
     url = serve(plain(film(tmp_path / "film.ts", 60, size=(640, 480), options={"format": "mpegts"}).read_bytes(), "video/mp2t"))
-    source = open_source(CAMERA, SourceSettings(rtsp=url, max_width=320, quality=Quality.SMALL), hasty, losses)
+    source = open_source(CAMERA, RtspSourceSettings(rtsp=url, max_width=320, quality=Quality.SMALL), hasty, losses)
     frame = next(source.frames())
     source.close()
     assert (frame.width, frame.height) == (320, 240)
@@ -60,7 +60,7 @@ def test_a_streamed_video_is_made_smaller_in_the_process_that_reads_it(serve, ha
 
 def test_a_camera_that_is_made_smaller_can_be_closed(serve, hasty, losses):
     source = open_source(
-        CAMERA, SourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 640, 480), 1000, 0.005)), max_width=320), hasty, losses
+        CAMERA, MjpegSourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 640, 480), 1000, 0.005)), max_width=320), hasty, losses
     )
     frames = source.frames()
     assert next(frames).width == 320

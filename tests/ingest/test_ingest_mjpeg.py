@@ -100,7 +100,7 @@ def test_a_new_resolution_is_each_frame_s_own(serve: Serve, clock: HandClock, lo
 def test_thinned_out_frames_are_no_loss(serve: Serve, losses: FrameLossCounter) -> None:
     class TwentyFiveASecond(HandClock):
         def now(self) -> datetime:
-            self.wind(0.04)
+            self.advance(0.04)
             return super().now()
 
     url = serve(paced(jpeg, 50, 0.0), plain(b"", status=500))

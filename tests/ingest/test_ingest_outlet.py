@@ -103,12 +103,12 @@ def test_everything_arrives_in_order(tmp_path, spool):
 
 def test_while_the_broker_is_away_frames_lie_on_the_disk_and_then_go_out_before_the_new_ones(tmp_path):
     broker, counts = a_broker(), Counts()
-    broker.away = True
+    broker.down = True
     with an_outlet(broker, tmp_path, counts) as outlet:
         for number in range(100):
             outlet.put(outgoing(number, counts))
         assert counts.spooled.wait(WAIT_S)
-        broker.away = False
+        broker.down = False
         for number in range(100, 200):
             outlet.put(outgoing(number, counts))
         assert outlet.drain(WAIT_S)
@@ -120,12 +120,12 @@ def test_while_the_broker_is_away_frames_lie_on_the_disk_and_then_go_out_before_
 
 def test_what_is_spooled_when_the_box_is_switched_off_is_sent_when_it_is_on_again(tmp_path):
     broker, counts = a_broker(), Counts()
-    broker.away = True
+    broker.down = True
     with an_outlet(broker, tmp_path, counts) as outlet:
         for number in range(100):
             outlet.put(outgoing(number, counts))
     assert counts.of == {("masuk", DeliveryStatus.SPOOLED): 50, ("keluar", DeliveryStatus.SPOOLED): 50}
-    broker.away = False
+    broker.down = False
     with an_outlet(broker, tmp_path, counts) as outlet:
         outlet.put(outgoing(100, counts))
         assert outlet.drain(WAIT_S)
@@ -134,14 +134,14 @@ def test_what_is_spooled_when_the_box_is_switched_off_is_sent_when_it_is_on_agai
 
 def test_files_wait_for_the_broker_and_nothing_of_them_is_lost():
     broker, counts = a_broker(), Counts()
-    broker.away = True
+    broker.down = True
     with an_outlet(broker, None, counts, room=QueueLimits(memory_bytes=1000, batch_bytes=300)) as outlet:
         given = 0
         while outlet.put(outgoing(given, counts), timeout_s=0.1):
             given += 1
         assert given == 20
         assert not counts.of
-        broker.away = False
+        broker.down = False
         assert outlet.put(outgoing(given, counts), WAIT_S)
         assert outlet.drain(WAIT_S)
     assert arrived(broker) == list(range(21))
@@ -149,7 +149,7 @@ def test_files_wait_for_the_broker_and_nothing_of_them_is_lost():
 
 def test_a_full_spool_gives_up_its_oldest_and_counts_them(tmp_path):
     broker, counts = a_broker(), Counts()
-    broker.away = True
+    broker.down = True
     with an_outlet(broker, tmp_path, counts, limit=40_000, room=QueueLimits(batch_bytes=1000)) as outlet:
         for number in range(400):
             assert outlet.put(outgoing(number, counts, size=300))
@@ -158,7 +158,7 @@ def test_a_full_spool_gives_up_its_oldest_and_counts_them(tmp_path):
     with Spool(tmp_path, LARGE) as left:
         assert lost + len(left) == 400
     assert lost > 200
-    broker.away = False
+    broker.down = False
     with an_outlet(broker, tmp_path, counts) as outlet:
         assert outlet.drain(WAIT_S)
     assert arrived(broker) == list(range(lost, 400))
@@ -166,26 +166,26 @@ def test_a_full_spool_gives_up_its_oldest_and_counts_them(tmp_path):
 
 def test_a_door_takes_no_more_when_its_spool_is_full(tmp_path):
     broker, counts = a_broker(), Counts()
-    broker.away = True
+    broker.down = True
     with an_outlet(broker, tmp_path, counts, limit=5000, drops=False, room=QueueLimits(memory_bytes=1000, batch_bytes=500)) as outlet:
         given = 0
         while outlet.put(outgoing(given, counts, size=300), timeout_s=1.0):
             given += 1
         assert counts.total(DeliveryStatus.SPOOLED) >= 8
-        broker.away = False
+        broker.down = False
         assert outlet.drain(WAIT_S)
     assert counts.total(DeliveryStatus.LOST) == 0
     assert arrived(broker) == list(range(given))
 
 
 def test_a_message_that_the_broker_refuses_alone_is_lost_and_holds_up_nobody(tmp_path):
-    broker, counts = MemoryBroker({TOPIC: 4}, largest_bytes=200), Counts()
-    broker.away = True
+    broker, counts = MemoryBroker({TOPIC: 4}, max_message_bytes=200), Counts()
+    broker.down = True
     with an_outlet(broker, tmp_path, counts) as outlet:
         for number in range(20):
             outlet.put(outgoing(number, counts, size=300 if number == 7 else 50))
         assert counts.spooled.wait(WAIT_S)
-        broker.away = False
+        broker.down = False
         assert outlet.drain(WAIT_S)
     assert arrived(broker) == [number for number in range(20) if number != 7]
     assert counts.of["keluar", DeliveryStatus.LOST] == 1
@@ -214,8 +214,8 @@ def test_a_topic_that_is_missing_loses_nothing(tmp_path):
 
 
 class Receipt:
-    def __init__(self, safe: bool | None) -> None:
-        self.safe = safe
+    def __init__(self, acked: bool | None) -> None:
+        self.acked = acked
 
 
 class WhimsicalBroker:

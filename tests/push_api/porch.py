@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from etle.config.deployment import IngestSettings, VendorSettings
-from etle.config.site import CameraSettings, Site, SourceSettings
+from etle.config.site import CameraSettings, Site
+from etle.config.sources import PushSourceSettings
 from etle.observability.health import Health
 from etle.observability.metrics import Metrics
 from etle.signing import Signer
@@ -28,7 +29,7 @@ SIZE = (64, 48)
 def a_site(**quota: float) -> Site:
     vendors = (VendorSettings(id="acme", secret=SECRET, **quota), VendorSettings(id="umbrella", secret=OTHER))
     cameras = tuple(
-        CameraSettings(id=name, view="rear", source=SourceSettings(vendor=owner), frame_size=SIZE)
+        CameraSettings(id=name, view="rear", source=PushSourceSettings(vendor=owner), frame_size=SIZE)
         for name, owner in (("utara", "acme"), ("selatan", "acme"), ("barat", "umbrella"))
     )
     return Site(site="simpang", cameras=cameras, ingest=IngestSettings(vendors=vendors))

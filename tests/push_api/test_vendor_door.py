@@ -27,9 +27,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_frame_that_is_pushed_is_one_like_every_other(porch):
-    porch.clock.wind(0.25)
+    porch.clock.advance(0.25)
     request = porch.samples.frame()
-    porch.clock.wind(0.5)
+    porch.clock.advance(0.5)
     assert porch.ask(request).status == 201
     (message,) = porch.broker.messages(FRAMES)
     frame = frame_from_wire(message.headers, message.value, lambda camera, signed, signature: signature == porch.signer.sign(signed))
@@ -54,11 +54,11 @@ class _Ticking:
         self._porch = porch
 
     def now(self):
-        self._porch.clock.wind(0.01)
+        self._porch.clock.advance(0.01)
         return self._porch.clock.now()
 
     def sleep(self, seconds: float) -> None:
-        self._porch.clock.wind(seconds)
+        self._porch.clock.advance(seconds)
 
 
 @pytest.mark.parametrize("fault", ["takes every secret", "overwrites", "forgets", "says nothing", "takes any size"])
@@ -81,12 +81,12 @@ def test_the_kit_finds_a_door_that_breaks_the_contract(porch, fault):
 
 
 def test_an_answer_comes_when_the_frame_is_safe_and_while_the_broker_is_away_that_is_the_disk(porch):
-    porch.broker.away = True
+    porch.broker.down = True
     assert porch.ask(porch.samples.frame()).status == 201
     assert porch.frames() == []
     porch.open(a_site())  # the door is closed and opened again
-    porch.broker.away = False
-    porch.clock.wind(1)
+    porch.broker.down = False
+    porch.clock.advance(1)
     assert porch.ask(porch.samples.frame()).status == 201
     end = time.monotonic() + 30
     while len(porch.frames()) < 2 and time.monotonic() < end:
@@ -173,7 +173,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path):
 def test_a_spool_that_is_full_is_told_and_the_box_keeps_its_frame(porch):
     site = a_site()
     porch.open(site.model_copy(update={"ingest": site.ingest.model_copy(update={"spool_mb": 0})}), safe_within_s=0.3)
-    porch.broker.away = True
+    porch.broker.down = True
     reply = porch.ask(porch.samples.frame())
     assert (reply.status, reply.code) == (503, "busy")
     assert int(reply.headers["retry-after"]) > 0

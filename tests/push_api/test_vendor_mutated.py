@@ -73,7 +73,7 @@ def test_mutated_requests_are_refused_with_a_reason_or_are_as_good_as_before(por
     chance = Random(20261125)
     answers: Counter[str] = Counter()
     for _ in range(REQUESTS // 2):
-        porch.clock.wind(0.001)
+        porch.clock.advance(0.001)
         reply = push(porch, chance, kind)
         if reply.status in (200, 201):
             answers[reply.body["status"]] += 1
@@ -87,5 +87,5 @@ def test_mutated_requests_are_refused_with_a_reason_or_are_as_good_as_before(por
     assert answers["accepted"] < REQUESTS / 4
     assert len(answers) >= 8
     porch.samples.sequence = int(porch.clock.now().timestamp() * 1000)  # a number went up on its way: the clock's are higher still
-    porch.clock.wind(6)
+    porch.clock.advance(6)
     assert porch.ask(porch.samples.frame()).status == 201

@@ -1,4 +1,4 @@
-"""A camera's address, with its password apart: messages and logs name a camera without giving it away."""
+"""A camera's address with its password kept apart, so that messages and logs can name a camera without revealing the password."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`bare` is the address without user and password: what may be shown, and what goes over HTTP."""
+    """`bare` is the address without user and password: it may be shown, and it is what is requested over HTTP."""
 
     url: str
     bare: str
