@@ -31,6 +31,9 @@ from etle.types import Digest, Verdict, Violation, digest_of
 from pipeline.evidence.writer import Writer
 from services import S3Server
 
+S3 = pytest.param("s3", marks=[pytest.mark.server, pytest.mark.xdist_group("s3")])
+POSTGRES = pytest.param("postgres", marks=pytest.mark.server)
+
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
@@ -49,7 +52,7 @@ def at(minute: int, **changes: str) -> Violation:
 
 
 class TestCaseStore:
-    @pytest.fixture(params=["memory", "postgres"])
+    @pytest.fixture(params=["memory", POSTGRES])
     def cases(self, request: pytest.FixtureRequest, clock: ManualClock) -> CaseStore:
         return MemoryCases(clock) if request.param == "memory" else PostgresCases(request.getfixturevalue("database"), clock)
 
@@ -147,7 +150,7 @@ class TestCaseStore:
 
 
 class TestEvidenceStore:
-    @pytest.fixture(params=["memory", "folder", "s3"])
+    @pytest.fixture(params=["memory", "folder", S3])
     def evidence(self, request: pytest.FixtureRequest, tmp_path: Path) -> EvidenceStore:
         if request.param == "s3":
             pytest.importorskip("obstore", reason="needs the `s3` extra")
@@ -170,7 +173,7 @@ class TestEvidenceStore:
 
 
 class TestCheckpointStore:
-    @pytest.fixture(params=["memory", "postgres"])
+    @pytest.fixture(params=["memory", POSTGRES])
     def checkpoints(self, request: pytest.FixtureRequest) -> CheckpointStore:
         return MemoryCheckpoints() if request.param == "memory" else PostgresCheckpoints(request.getfixturevalue("database"))
 
@@ -184,7 +187,7 @@ class TestCheckpointStore:
 
 
 class TestViolationSink:
-    @pytest.fixture(params=["list", "memory", "road"])
+    @pytest.fixture(params=["list", "memory", pytest.param("road", marks=pytest.mark.server)])
     def sink(self, request: pytest.FixtureRequest, tmp_path: Path) -> ViolationSink:
         if request.param == "list":
             return ListSink()

@@ -12,8 +12,7 @@ from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher, KafkaSubscriber
 from etle.kafka.protocols import CompactedTopicReader, Message, Position, Publisher, Subscriber
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import TopicNames
+from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.testing import MemoryBroker
 
 TRIES = 60
@@ -27,7 +26,7 @@ class Bench:
     join: Callable[[], Any]
 
 
-@pytest.fixture(params=["memory", "kafka"])
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=[pytest.mark.server, pytest.mark.xdist_group("kafka")])])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     with ExitStack() as opened:
         yield in_memory() if request.param == "memory" else on_kafka(request.getfixturevalue("connection"), opened)
@@ -35,13 +34,13 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 def in_memory() -> Bench:
     names = TopicNames("t")
-    broker = MemoryBroker({name: 3 for name in (names.frames, names.checkpoints)}, largest_bytes=2_000_000)
+    broker = MemoryBroker({name: 3 for name in (names.frames, names.checkpoints)}, max_message_bytes=2_000_000)
     return Bench(names, broker, broker, lambda: broker.subscribe(names.frames, names.detect_group))
 
 
 def on_kafka(connection: BrokerConnection, opened: ExitStack) -> Bench:
     names = TopicNames(connection.broker.prefix)
-    create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
+    create_topics(required_topics(connection.broker), KafkaTopicAdmin(connection))
     publisher, reader = KafkaPublisher(connection, "test"), KafkaCompactedTopicReader(connection, "test")
     opened.callback(publisher.close)
     opened.callback(reader.close)
@@ -60,9 +59,9 @@ def placed(*subscribers: Subscriber) -> list[set[int]]:
     for _ in range(TRIES):
         for each, subscriber in zip(ours, subscribers, strict=True):
             polled = subscriber.poll(0.3, 100)
-            each -= set(polled.lost)
-            each |= set(polled.gained)
-            for number in polled.gained:
+            each -= set(polled.revoked)
+            each |= set(polled.assigned)
+            for number in polled.assigned:
                 subscriber.seek(number, subscriber.first(number))
         if sum(map(len, ours)) == 3 and all(ours):
             return ours
@@ -86,7 +85,7 @@ def test_what_was_flushed_comes_as_it_was_and_in_order(bench):
     ]
     bench.publisher.flush()
     found = taken(subscriber, 20)
-    assert all(receipt.safe for receipt in receipts)
+    assert all(receipt.acked for receipt in receipts)
     assert [message.value for message in found] == [bytes([number]) for number in range(20)]
     assert found[0].headers == (("a", b"1"), ("a", b"2"))
     assert [message.offset for message in found] == list(range(20))
@@ -100,7 +99,7 @@ def test_a_partition_gives_nothing_before_it_is_placed(bench):
     gained: set[int] = set()
     for _ in range(8):
         polled = subscriber.poll(0.3, 100)
-        gained |= set(polled.gained)
+        gained |= set(polled.assigned)
         assert polled.messages == ()
     assert gained == {0, 1, 2}
     subscriber.seek(1, 0)
@@ -111,10 +110,10 @@ def test_a_position_and_its_note_are_kept_for_the_group(bench):
     subscriber = bench.join()
     placed(subscriber)
     assert subscriber.committed(0) is None
-    assert subscriber.commit({0: Position(offset=3, note="7")})
-    assert subscriber.committed(0) == Position(offset=3, note="7")
+    assert subscriber.commit({0: Position(offset=3, metadata="7")})
+    assert subscriber.committed(0) == Position(offset=3, metadata="7")
     subscriber.close()
-    assert bench.join().committed(0) == Position(offset=3, note="7")
+    assert bench.join().committed(0) == Position(offset=3, metadata="7")
 
 
 def test_seeking_back_gives_messages_again_and_the_ends_are_told(bench):
@@ -150,7 +149,7 @@ def test_workers_share_the_partitions_and_take_over_those_of_one_that_leaves(ben
     left = shared[1]
     for _ in range(TRIES):
         polled = two.poll(0.3, 100)
-        left = (left - set(polled.lost)) | set(polled.gained)
+        left = (left - set(polled.revoked)) | set(polled.assigned)
         if left == {0, 1, 2}:
             return
     raise AssertionError(f"nobody has { ({0, 1, 2} - left) }")
@@ -162,9 +161,9 @@ def placed_together(one: Subscriber, two: Subscriber, ones: set[int]) -> tuple[s
     for _ in range(TRIES):
         for mine, subscriber in ((ones, one), (twos, two)):
             polled = subscriber.poll(0.3, 100)
-            mine -= set(polled.lost)
-            mine |= set(polled.gained)
-            for number in polled.gained:
+            mine -= set(polled.revoked)
+            mine |= set(polled.assigned)
+            for number in polled.assigned:
                 subscriber.seek(number, subscriber.first(number))
         if ones and twos and ones | twos == {0, 1, 2}:
             return ones, twos
