@@ -9,6 +9,10 @@ from typing import Final
 
 RENAMED: Final[Mapping[str, str]] = {
     "detect --silence": "--idle-timeout",
+    "keys ingest --box": "--device",
+    "vendor serve --certificate": "--tls-cert",
+    "vendor serve --key": "--tls-key",
+    "vendor serve --dry": "--dry-run",
 }
 """Old spelling to new. `COMMAND [ACTION] --old` to `--new`, or the words of a subcommand to its new words; options use the new words."""
 

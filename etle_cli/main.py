@@ -1,4 +1,4 @@
-"""The command `etle`. Each subcommand is a file in `etle_cli/commands/`; it imports what it needs when it is called."""
+"""The command `etle`. Each subcommand is a file in `etle_cli/commands/` and imports what it needs when it runs."""
 
 import argparse
 import logging

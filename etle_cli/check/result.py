@@ -1,4 +1,4 @@
-"""What `etle check` found about one thing."""
+"""Result of one check of `etle check`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from etle.errors import EtleError
 class CheckState(StrEnum):
     OK = "ok"
     NOTE = "note"
-    """It works, and somebody should know."""
+    """Works, but worth knowing."""
     PROBLEM = "problem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """`said` holds what is, or what is wrong and the way out."""
+    """`message` states what was found or, for a problem, what is wrong and how to fix it."""
 
     subject: str
     state: CheckState
-    said: str
+    message: str
 
 
-def ok(subject: str, said: str) -> CheckResult:
-    return CheckResult(subject=subject, state=CheckState.OK, said=said)
+def ok(subject: str, message: str) -> CheckResult:
+    return CheckResult(subject=subject, state=CheckState.OK, message=message)
 
 
-def note(subject: str, said: str) -> CheckResult:
-    return CheckResult(subject=subject, state=CheckState.NOTE, said=said)
+def note(subject: str, message: str) -> CheckResult:
+    return CheckResult(subject=subject, state=CheckState.NOTE, message=message)
 
 
-def problem(subject: str, said: str) -> CheckResult:
-    return CheckResult(subject=subject, state=CheckState.PROBLEM, said=said)
+def problem(subject: str, message: str) -> CheckResult:
+    return CheckResult(subject=subject, state=CheckState.PROBLEM, message=message)
 
 
-def looked(subject: str, look: Callable[[], str]) -> CheckResult:
-    """What `look` says, or the error that it raises."""
+def run_check(subject: str, check: Callable[[], str]) -> CheckResult:
+    """Ok with the message that `check` returns, or a problem with the error that it raises."""
     try:
-        return ok(subject, look())
+        return ok(subject, check())
     except EtleError as error:
         return problem(subject, str(error))

@@ -1,4 +1,4 @@
-"""Whether Kafka, PostgreSQL and the evidence store answer, and are what this version works with."""
+"""Checks of Kafka, PostgreSQL and the evidence store: reachable, and set up for this version."""
 
 import os
 import shutil
@@ -10,23 +10,23 @@ from typing import Final
 from etle.config.deployment import database_url, evidence_place
 from etle.config.site import Site
 from etle.errors import ConfigError, EtleError, StoreUnavailable
-from etle_cli.check.result import CheckResult, looked, note, ok, problem
+from etle_cli.check.result import CheckResult, note, ok, problem, run_check
 from etle_cli.options.broker import broker_connection
 
 _GB: Final = 1_000_000_000
 
 
 def check_broker(site: Site, timeout_s: float) -> Iterator[CheckResult]:
-    """Reachable, signed in, and every topic as planned."""
+    """Broker reachable, authentication accepted, every topic as configured."""
     from etle.kafka.admin import KafkaTopicAdmin
-    from etle.kafka.reachability import require_reachable
-    from etle.kafka.topic_plan import check_topics, planned
+    from etle.kafka.client import require_reachable
+    from etle.kafka.topics import check_topics, required_topics
 
     broker = site.broker.model_copy(update={"timeout_s": timeout_s})
     try:
         connection = broker_connection(broker)
         require_reachable(connection.servers, timeout_s)
-        differences = check_topics(planned(broker), KafkaTopicAdmin(connection))
+        differences = check_topics(required_topics(broker), KafkaTopicAdmin(connection))
     except EtleError as error:
         yield problem("Kafka", str(error))
         return
@@ -34,17 +34,17 @@ def check_broker(site: Site, timeout_s: float) -> Iterator[CheckResult]:
     for difference in differences:
         yield problem("topics", difference)
     if not differences:
-        yield ok("topics", "as the site file wants them")
+        yield ok("topics", "match the site file")
     if not broker.security.tls and not all(server.startswith(("127.", "localhost", "[::1]")) for server in connection.servers):
-        yield note("broker.security", "the line to Kafka is open: frames of the road travel unencrypted. See docs/configuration.md")
+        yield note("broker.security", "the connection to Kafka has no TLS: frames travel unencrypted. See docs/configuration.md")
 
 
 def check_database(site: Site, timeout_s: float) -> Iterator[CheckResult]:
     url = database_url(site.store, os.environ)
     if url is None:
-        yield problem("database", "no database is named: set ETLE_DATABASE, or `store.database` in the site file")
+        yield problem("database", "no database is configured: set ETLE_DATABASE, or `store.database` in the site file")
         return
-    yield looked("database", lambda: _database(url, timeout_s))
+    yield run_check("database", lambda: _database(url, timeout_s))
 
 
 def _database(url: str, timeout_s: float) -> str:
@@ -57,29 +57,30 @@ def _database(url: str, timeout_s: float) -> str:
     finally:
         database.close()
     if pending:
-        raise ConfigError(f"{database.name} lacks {', '.join(pending)}: `etle database migrate` brings it up to date")
-    return f"{database.name} answers, of this version's shape"
+        raise ConfigError(f"{database.name} lacks migrations {', '.join(pending)}: apply them with `etle database migrate`")
+    return f"{database.name} answers and has this version's schema"
 
 
 def check_evidence(site: Site, timeout_s: float) -> Iterator[CheckResult]:
-    place = evidence_place(site.store, os.environ)
-    if place is None:
-        yield problem("evidence", "no place is named: set ETLE_EVIDENCE, or `store.evidence` in the site file")
-    elif "://" in place:
-        yield looked("evidence", lambda: _bucket(place))
+    location = evidence_place(site.store, os.environ)
+    if location is None:
+        yield problem("evidence", "no location is configured: set ETLE_EVIDENCE, or `store.evidence` in the site file")
+    elif "://" in location:
+        yield run_check("evidence", lambda: _bucket(location))
     else:
-        yield looked("evidence", lambda: _folder(Path(place)))
+        yield run_check("evidence", lambda: _folder(Path(location)))
 
 
-def _bucket(place: str) -> str:
+def _bucket(location: str) -> str:
+    """Only lists the bucket: the writer may not delete, so a test object could not be removed."""
     from etle.storage.evidence.backend import open_evidence
 
-    open_evidence(place)
-    return f"{place} answers, and may be listed (what was put there could not be taken away again, so writing is not tried)"
+    open_evidence(location)
+    return f"{location} answers and can be listed (writing was not tested, because a test object could not be deleted again)"
 
 
 def _folder(folder: Path) -> str:
-    """A file is written and taken away again."""
+    """Writes a temporary file, syncs it and deletes it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -87,5 +88,7 @@ def _folder(folder: Path) -> str:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise StoreUnavailable(f"{folder} cannot be written: {error.strerror}. Make it the writer's, or name another") from error
-    return f"{folder} can be written, {shutil.disk_usage(folder).free / _GB:.1f} GB free"
+        raise StoreUnavailable(
+            f"{folder} is not writable: {error.strerror}. Give the writer access to it, or choose another folder"
+        ) from error
+    return f"{folder} is writable, {shutil.disk_usage(folder).free / _GB:.1f} GB free"

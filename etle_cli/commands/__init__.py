@@ -1,1 +1,1 @@
-"""The subcommands of `etle`, a file each. Only here may everything be imported, and only inside the functions."""
+"""The subcommands of `etle`, one file each. They may import every package, but heavy ones only inside functions."""

@@ -1,4 +1,4 @@
-"""`etle check`: everything that would go wrong at a site, found before it does."""
+"""`etle check`: find configuration and environment problems before a site is started."""
 
 import argparse
 import json
@@ -11,18 +11,18 @@ from etle.config.site import Site, load_site
 from etle.errors import ConfigError, MissingExtra
 from etle_cli.check.result import CheckResult, CheckState, ok, problem
 from etle_cli.check.servers import check_broker, check_database, check_evidence
-from etle_cli.check.site import check_box_key, check_known_keys, check_manifest_key, check_rules, check_vendors, check_weights
-from etle_cli.check.sources import check_box_disk, check_sources
+from etle_cli.check.site import check_device_key, check_known_keys, check_manifest_key, check_rules, check_vendors, check_weights
+from etle_cli.check.sources import check_sources, check_spool_disk
 from etle_cli.commands.ingest import add_data_option
 from etle_cli.options.storage import data_folder
 
-Look = Callable[[Site, Path, float], Iterator[CheckResult]]
-LOOKS: Final[dict[str, Look]] = {
+Check = Callable[[Site, Path, float], Iterator[CheckResult]]
+CHECKS: Final[dict[str, Check]] = {
     "rules": lambda site, data, timeout_s: check_rules(site),
     "weights": lambda site, data, timeout_s: check_weights(site),
     "sources": lambda site, data, timeout_s: check_sources(site, timeout_s),
-    "box disk": lambda site, data, timeout_s: check_box_disk(site, data),
-    "box key": lambda site, data, timeout_s: check_box_key(site, data),
+    "spool disk": lambda site, data, timeout_s: check_spool_disk(site, data),
+    "device key": lambda site, data, timeout_s: check_device_key(site, data),
     "signatures": lambda site, data, timeout_s: check_known_keys(site),
     "vendors": lambda site, data, timeout_s: check_vendors(site),
     "broker": lambda site, data, timeout_s: check_broker(site, timeout_s),
@@ -31,66 +31,66 @@ LOOKS: Final[dict[str, Look]] = {
     "manifest key": lambda site, data, timeout_s: check_manifest_key(site),
 }
 ROLES: Final = {
-    "ingest": ("sources", "box disk", "box key", "broker"),
-    "vendor": ("vendors", "box disk", "box key", "broker"),
+    "ingest": ("sources", "spool disk", "device key", "broker"),
+    "vendor": ("vendors", "spool disk", "device key", "broker"),
     "detect": ("rules", "weights", "signatures", "broker"),
     "write": ("broker", "database", "evidence", "manifest key"),
     "review": ("database", "evidence"),
 }
-"""What each role needs on its host."""
+"""The checks that apply to the host of each role."""
 _TIMEOUT_S: Final = 10.0
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "check",
-        help="find what would go wrong at a site before it is started",
-        description="Looks at everything that a site needs: the site file, each camera's rules and drawings, the models' weights, one "
-        "picture of each camera with its size and clock, Kafka with its topics, the database, the place for evidence, disks and keys. One "
-        "line for each; the exit code is 1 if there is a problem.",
+        help="find problems of a site before it is started",
+        description="Checks the site file, each camera's rules and geometry, the model weights, one frame of each camera with its size and "
+        "clock, Kafka with its topics, the database, the evidence location, disks and keys. Prints one line per check; the exit code is 1 "
+        "if there is a problem.",
     )
     parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file")
-    parser.add_argument("--role", action="append", choices=tuple(ROLES), help="only what this role needs on its host (default: all roles)")
+    parser.add_argument("--role", action="append", choices=tuple(ROLES), help="only the checks for this role's host (default: all roles)")
     parser.add_argument(
-        "--timeout", metavar="SECONDS", type=float, default=_TIMEOUT_S, help=f"for each camera and server (default: {_TIMEOUT_S:g})"
+        "--timeout", metavar="SECONDS", type=float, default=_TIMEOUT_S, help=f"per camera and server (default: {_TIMEOUT_S:g})"
     )
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     add_data_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    findings = []
-    for finding in findings_of(args.site, args.role or tuple(ROLES), data_folder(args.data), args.timeout):
-        findings.append(finding)
+    results = []
+    for result in check_results(args.site, args.role or tuple(ROLES), data_folder(args.data), args.timeout):
+        results.append(result)
         if not args.json:
-            sys.stdout.write(f"{finding.state.value:8} {finding.subject}: {finding.said}\n")
+            sys.stdout.write(f"{result.state.value:8} {result.subject}: {result.message}\n")
             sys.stdout.flush()
-    problems = sum(finding.state is CheckState.PROBLEM for finding in findings)
+    problems = sum(result.state is CheckState.PROBLEM for result in results)
     if args.json:
-        told = [{"subject": each.subject, "state": each.state.value, "said": each.said} for each in findings]
-        sys.stdout.write(json.dumps({"problems": problems, "findings": told}, indent=2, ensure_ascii=False) + "\n")
+        rows = [{"subject": each.subject, "state": each.state.value, "said": each.message} for each in results]
+        sys.stdout.write(json.dumps({"problems": problems, "findings": rows}, indent=2, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write(f"{problems} problems\n" if problems else "nothing stands in the way\n")
+        sys.stdout.write(f"{problems} problems\n" if problems else "no problems\n")
     return 1 if problems else 0
 
 
-def findings_of(path: Path, roles: "tuple[str, ...] | list[str]", data: Path, timeout_s: float) -> Iterator[CheckResult]:
-    """Each as soon as it is known. A site file that does not load is all that can be said."""
+def check_results(path: Path, roles: "tuple[str, ...] | list[str]", data: Path, timeout_s: float) -> Iterator[CheckResult]:
+    """Yields each result as soon as it is known. If the site file does not load, its errors are the only results."""
     try:
         site = load_site(path)
     except ConfigError as error:
         yield from (problem("site file", line) for line in str(error).splitlines())
         return
     yield ok("site file", f"{path}: site {site.site}, {len(site.cameras)} cameras")
-    wanted = {look for role in roles for look in ROLES[role]}
-    for name, look in LOOKS.items():
-        if name in wanted:
-            yield from _looked(name, look, site, data, timeout_s)
+    selected = {name for role in roles for name in ROLES[role]}
+    for name, check in CHECKS.items():
+        if name in selected:
+            yield from _run(name, check, site, data, timeout_s)
 
 
-def _looked(name: str, look: Look, site: Site, data: Path, timeout_s: float) -> Iterator[CheckResult]:
+def _run(name: str, check: Check, site: Site, data: Path, timeout_s: float) -> Iterator[CheckResult]:
     try:
-        yield from look(site, data, timeout_s)
+        yield from check(site, data, timeout_s)
     except MissingExtra as error:
         yield problem(name, str(error))

@@ -1,4 +1,4 @@
-"""`etle database`: brings the database up to date, and sets up the roles that the parts of a deployment sign in with."""
+"""`etle database`: migrate the schema and create the database roles of a distributed deployment."""
 
 import argparse
 import sys
@@ -7,21 +7,21 @@ from etle_cli.options.storage import add_database_option, open_database
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("database", help="bring the database up to date, and set up the roles of a deployment in it")
-    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    parser = commands.add_parser("database", help="migrate the database and create its roles")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    up = deeds.add_parser("migrate", help="bring it up to date; every command that may does so by itself")
-    up.set_defaults(run=run_migrate)
-    add_database_option(up)
+    migrated = actions.add_parser("migrate", help="apply pending migrations; commands that connect as owner do this themselves")
+    migrated.set_defaults(run=run_migrate)
+    add_database_option(migrated)
 
-    roles = deeds.add_parser(
+    roles = actions.add_parser(
         "roles",
-        help="make etle_writer, etle_reviewer and etle_reader, and let each do what its part needs; again after every migration",
-        description="Makes the roles etle_writer (`etle write`), etle_reviewer (`etle review`) and etle_reader (verifying, reports) "
-        "where there are none, and sets what each may do. None of them may change or remove what was decided. "
-        "Give them passwords with ALTER ROLE ... LOGIN PASSWORD.",
+        help="create etle_writer, etle_reviewer and etle_reader and grant their rights; repeat after every migration",
+        description="Creates the roles etle_writer (`etle write`), etle_reviewer (`etle review`) and etle_reader (verification, reports) "
+        "if they do not exist, and grants the rights of each. None of them may change or delete a decision. "
+        "Set passwords with ALTER ROLE ... LOGIN PASSWORD.",
     )
-    roles.add_argument("--print", action="store_true", dest="shown", help="only print the SQL, for somebody who may run it")
+    roles.add_argument("--print", action="store_true", dest="print_sql", help="only print the SQL, to be run by a database administrator")
     roles.set_defaults(run=run_roles)
     add_database_option(roles)
 
@@ -30,8 +30,8 @@ def run_migrate(args: argparse.Namespace) -> int:
     from etle.storage.migrate import migrate
 
     with open_database(args.database) as database:
-        done = migrate(database)
-        sys.stdout.write("".join(f"applied {name}\n" for name in done) or "up to date\n")
+        applied = migrate(database)
+        sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "up to date\n")
     return 0
 
 
@@ -39,11 +39,11 @@ def run_roles(args: argparse.Namespace) -> int:
     from etle.storage.migrate import migrate
     from etle.storage.roles import ROLES, grant_roles, roles_sql
 
-    if args.shown:
+    if args.print_sql:
         sys.stdout.write(roles_sql())
         return 0
     with open_database(args.database) as database:
         migrate(database)
         grant_roles(database)
-        sys.stdout.write(f"{', '.join(ROLES)}: may do what their parts need in {database.name}\n")
+        sys.stdout.write(f"{', '.join(ROLES)}: rights granted in {database.name}\n")
     return 0

@@ -1,4 +1,4 @@
-"""`etle dead-letters`: what could not be processed, why, and once more."""
+"""`etle dead-letters`: list, show and replay messages that could not be processed."""
 
 import argparse
 import json
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("dead-letters", help="what could not be processed: list, show, replay")
-    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
-    listed = deeds.add_parser("list", help="one line for each: id, when, stage, where it lay, why")
+    parser = commands.add_parser("dead-letters", help="list, show and replay messages that could not be processed")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="one line per dead letter: id, time, stage, original position, reason")
     listed.add_argument("--json", action="store_true", help="one JSON object a line")
-    shown = deeds.add_parser("show", help="one of them, with its headers")
+    shown = actions.add_parser("show", help="print one dead letter with its headers")
     shown.add_argument("id", metavar="ID", help="as `list` shows it, such as 0/17")
-    shown.add_argument("--value", metavar="FILE", type=Path, help="write the message itself there")
-    again = deeds.add_parser(
+    shown.add_argument("--value", metavar="FILE", type=Path, help="write the message value to this file")
+    replayed = actions.add_parser(
         "replay",
-        help="put messages back into the topic that they came from",
-        description="Puts messages back, unchanged, into the topic that they came from, once what was in their way is mended. A violation "
-        "becomes a case then; a frame is of use only if those around it did not go through either (an unknown camera, a wrong key).",
+        help="publish messages to their original topic again",
+        description="Publishes messages, unchanged, to their original topic. Use it after the cause is fixed. A replayed violation becomes "
+        "a case. A replayed frame is useful only if its neighbours were rejected too (unknown camera, wrong key).",
     )
-    again.add_argument("ids", metavar="ID", nargs="*", help="as `list` shows them")
-    again.add_argument("--all", action="store_true", help="all that were not replayed yet")
-    for deed, run in ((listed, run_list), (shown, run_show), (again, run_replay)):
-        deed.add_argument("--stage", metavar="STAGE", help="only those that this stage set aside: detect, write")
-        deed.add_argument("--site", metavar="SITE.yaml", type=Path, help="the site file (default: the default settings)")
-        deed.set_defaults(run=run)
+    replayed.add_argument("ids", metavar="ID", nargs="*", help="as `list` shows them")
+    replayed.add_argument("--all", action="store_true", help="all that were not replayed before")
+    for action, run in ((listed, run_list), (shown, run_show), (replayed, run_replay)):
+        action.add_argument("--stage", metavar="STAGE", help="only those of this stage: detect, write")
+        action.add_argument("--site", metavar="SITE.yaml", type=Path, help="the site file (default: the default settings)")
+        action.set_defaults(run=run)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -60,7 +60,7 @@ def run_replay(args: argparse.Namespace) -> int:
     from etle.kafka.dead_letters import replay
 
     if bool(args.ids) == args.all:
-        raise ConfigError("name the letters to replay (`etle dead-letters list` shows them), or give --all")
+        raise ConfigError("give the ids to replay (`etle dead-letters list` shows them), or --all")
     letters, connection = _letters(args)
     chosen = [letter for letter in letters if not letter.replayed] if args.all else _chosen(letters, args.ids)
     publisher = KafkaPublisher(connection, "etle-dead-letters")
@@ -73,10 +73,10 @@ def run_replay(args: argparse.Namespace) -> int:
 
 
 def _letters(args: argparse.Namespace) -> "tuple[Sequence[DeadLetter], BrokerConnection]":
-    from etle.kafka.dead_letters import letters
+    from etle.kafka.dead_letters import parse_dead_letters
 
     connection = broker_connection(broker_settings(args.site))
-    found = letters(read_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "etle-dead-letters"))
+    found = parse_dead_letters(read_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "etle-dead-letters"))
     return [letter for letter in found if args.stage in (None, letter.stage)], connection
 
 

@@ -1,4 +1,4 @@
-"""`etle evidence`: is everything that is kept still there and unchanged?"""
+"""`etle evidence`: verify that stored evidence is complete and unchanged."""
 
 import argparse
 import json
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("evidence", help="verify the evidence")
-    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
-    verified = deeds.add_parser(
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verified = actions.add_parser(
         "verify",
-        help="hash every file again and check every signature",
-        description="Reports files that are missing, changed or belong to no case, and signatures that do not hold."
-        " The exit code is 1 if anything is wrong. What is being written meanwhile may be reported as orphaned: run it again.",
+        help="rehash every file and check every signature",
+        description="Reports files that are missing, changed or belong to no case, and invalid signatures. The exit code is 1 if there is "
+        "a finding. Files written while the command runs may be reported as orphaned: run it again.",
     )
-    verified.add_argument("--json", action="store_true", help="one JSON object a line for each finding")
-    verified.add_argument("--key", action="append", default=[], metavar="FINGERPRINT", help="a former key whose signatures count as well")
+    verified.add_argument("--json", action="store_true", help="print one JSON object per finding")
+    verified.add_argument("--key", action="append", default=[], metavar="FINGERPRINT", help="also accept signatures of this former key")
     add_storage_options(verified)
     verified.set_defaults(run=run_verify)
 
@@ -31,18 +31,18 @@ def run_verify(args: argparse.Namespace) -> int:
 
     from etle.storage.evidence.verify import verify
 
-    console, found = Console(), 0
+    console, findings = Console(), 0
     with open_stores(args) as stores:
         for finding in verify(stores.cases, stores.evidence, {stores.signer.fingerprint, *args.key}):
-            found += 1
+            findings += 1
             if args.json:
                 sys.stdout.write(json.dumps(as_json(finding)) + "\n")
             else:
-                console.print(in_words(finding), markup=False, highlight=False, soft_wrap=True)
+                console.print(as_text(finding), markup=False, highlight=False, soft_wrap=True)
         if not args.json:
-            said = f"{found} findings." if found else "All evidence is there, unchanged and signed."
-            console.print(f"{said} The key's fingerprint: {stores.signer.fingerprint}", highlight=False, soft_wrap=True)
-    return 1 if found else 0
+            summary = f"{findings} findings." if findings else "All evidence is present, unchanged and signed."
+            console.print(f"{summary} Key fingerprint: {stores.signer.fingerprint}", highlight=False, soft_wrap=True)
+    return 1 if findings else 0
 
 
 def as_json(finding: "EvidenceFinding") -> dict[str, str | None]:
@@ -54,6 +54,6 @@ def as_json(finding: "EvidenceFinding") -> dict[str, str | None]:
     }
 
 
-def in_words(finding: "EvidenceFinding") -> str:
+def as_text(finding: "EvidenceFinding") -> str:
     about = f"violation {finding.violation}: " if finding.violation else ""
     return f"{finding.fault}: {about}{finding.digest or ''} {finding.detail}"

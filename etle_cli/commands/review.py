@@ -1,4 +1,4 @@
-"""`etle review`: the web pages of the reviewers."""
+"""`etle review`: serve the review web application."""
 
 import argparse
 import os
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from etle.storage.stores import Stores
 
 DEMO_NAME: Final = "peninjau"
-"""Reviewer, in Indonesian."""
+"""Indonesian for reviewer."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("review", help="serve the pages in which cases are decided")
+    parser = commands.add_parser("review", help="serve the review web application")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--behind-proxy", metavar="ADDRESS", help="the proxy that ends TLS in front: its word on the visitor is taken")
+    parser.add_argument("--behind-proxy", metavar="ADDRESS", help="address of the TLS proxy whose X-Forwarded headers are trusted")
     add_storage_options(parser)
     add_observability_options(parser)
     parser.set_defaults(run=run)
@@ -38,14 +38,14 @@ def run(args: argparse.Namespace) -> int:
     from etle.storage.users import Users
 
     console = Console()
-    with open_observability(args.metrics) as seen, open_stores(args) as stores:
+    with open_observability(args.metrics) as observability, open_stores(args) as stores:
         if not Users(stores.database).users():
-            console.print(f"Nobody may sign in yet: etle users add NAME --role reviewer --data {data_folder(args.data)}", soft_wrap=True)
+            console.print(f"No accounts yet. Add one: etle users add NAME --role reviewer --data {data_folder(args.data)}", soft_wrap=True)
 
         def started() -> None:
-            console.print(f"Reviewers find their cases at http://{args.host}:{args.port}/   (Ctrl-C ends)")
+            console.print(f"Review application: http://{args.host}:{args.port}/   (Ctrl-C stops it)")
 
-        serve_review(stores, args.host, args.port, behind_proxy=args.behind_proxy, metrics=seen.metrics, started=started)
+        serve_review(stores, args.host, args.port, behind_proxy=args.behind_proxy, metrics=observability.metrics, started=started)
     return 0
 
 
@@ -58,7 +58,7 @@ def serve_review(
     metrics: "Metrics | None" = None,
     started: Callable[[], None] | None = None,
 ) -> None:
-    """Until it is interrupted. `started` is called once it answers. Raises ConfigError if it cannot listen there."""
+    """Serve until interrupted; call `started` once it accepts connections. Raises ConfigError if the port is not available."""
     from etle.storage.users import Users
     from review.app import create_app
     from review.serve import serve
@@ -69,7 +69,7 @@ def serve_review(
 
 
 def demo_account(stores: "Stores") -> tuple[str, str]:
-    """Name and password of a supervisor for looking around, made on the first call; the password lies in the data folder."""
+    """Name and password of a demo supervisor. Created on the first call; the password is stored in the data folder."""
     from etle.storage.users import UserRole, Users
     from review.passwords import Passwords
 
@@ -94,9 +94,9 @@ def _write_secret(file: "Path", text: str) -> None:
 
 
 def _check_port(host: str, port: int) -> None:
-    """Asked beforehand, because the web server would only log it."""
+    """Try to bind first: the web server would only log the failure."""
     try:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
-        raise ConfigError(f"the pages cannot be served at {host}:{port}: {error.strerror}. Choose another with --port.") from error
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port.") from error

@@ -1,4 +1,4 @@
-"""`etle schema`: the JSON Schema of a site file, with which editors complete and check it while it is written."""
+"""`etle schema`: print the JSON Schema of a site file, which editors use for completion and validation."""
 
 import argparse
 import json
@@ -13,10 +13,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "schema",
         help="print the JSON Schema of a site file, for editors",
-        description="Prints the JSON Schema of a site file, the rules' own settings included. `etle init` puts it beside the site file, "
-        "whose first line tells editors with a YAML language server where it is.",
+        description="Prints the JSON Schema of a site file, including the settings of each rule. `etle init` writes it next to the site "
+        "file and refers to it in the first line, for editors with a YAML language server.",
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write it there instead")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write to this file instead")
     parser.set_defaults(run=run)
 
 
@@ -34,7 +34,7 @@ def schema_text() -> str:
 
 
 def site_schema() -> dict[str, Any]:
-    """Raises MissingExtra: the rules, which check their own settings, need numpy."""
+    """Raises MissingExtra without numpy, which the rule modules import."""
     from etle.config import site as config
 
     try:
@@ -42,24 +42,24 @@ def site_schema() -> dict[str, Any]:
     except ImportError as error:
         raise MissingExtra("numpy", "detect") from error
 
-    whole = config.schema()
+    schema = config.schema()
     entry = rules.schema()
-    whole["$defs"] |= {"RuleEntry": entry} | _lifted(entry)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_untitled(whole)}
+    schema["$defs"] |= {"RuleEntry": entry} | _hoist_definitions(entry)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_without_titles(schema)}
 
 
-def _lifted(entry: dict[str, Any]) -> dict[str, Any]:
-    """The definitions inside the rules' schemas, taken out: `#/$defs/...` is looked for at the top."""
+def _hoist_definitions(entry: dict[str, Any]) -> dict[str, Any]:
+    """Removes and returns the `$defs` of each rule's schema: references to `#/$defs/...` resolve at the document root."""
     found: dict[str, Any] = {}
     for choice in entry.get("anyOf", ()):
         found |= choice.pop("$defs", {})
     return found
 
 
-def _untitled(schema: Any) -> Any:
-    """Without the titles that pydantic makes of the keys: an editor would show `Interval S` in the place of the description."""
+def _without_titles(schema: Any) -> Any:
+    """Removes the titles that pydantic derives from field names: editors show `Interval S` instead of the description."""
     if isinstance(schema, list):
-        return [_untitled(item) for item in schema]
+        return [_without_titles(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    return {key: _untitled(value) for key, value in schema.items() if key != "title" or not isinstance(value, str)}
+    return {key: _without_titles(value) for key, value in schema.items() if key != "title" or not isinstance(value, str)}

@@ -1,4 +1,4 @@
-"""`etle topics`: makes the topics as the site file wants them, and says where those that are there differ."""
+"""`etle topics`: create the Kafka topics of a site file and report differences."""
 
 import argparse
 import sys
@@ -8,39 +8,39 @@ from etle_cli.options.broker import broker_connection, broker_settings
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("topics", help="make or check the topics in Kafka")
-    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
-    created = deeds.add_parser(
+    parser = commands.add_parser("topics", help="create or check the Kafka topics")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    created = actions.add_parser(
         "create",
-        help="make what is missing, and set retention and sizes",
-        description="Makes the topics that are missing with the partitions, copies, retention and message sizes of the site file, and sets "
-        "retention and sizes of those that are there. The number of partitions of a topic that is there is never changed.",
+        help="create missing topics; set retention and message size of all",
+        description="Creates missing topics with the partitions, replication, retention and message size of the site file, and sets "
+        "retention and message size of existing ones. The number of partitions of an existing topic is never changed.",
     )
-    checked = deeds.add_parser(
+    checked = actions.add_parser(
         "check",
-        help="say in what the topics differ from the site file",
-        description="Says in what the topics differ from the site file, and what to do about it. The exit code is 1 if they do.",
+        help="report how the topics differ from the site file",
+        description="Reports how the topics differ from the site file, and how to fix it. The exit code is 1 if they differ.",
     )
-    for deed, run in ((created, run_create), (checked, run_check)):
-        deed.add_argument("site", metavar="SITE.yaml", type=Path, nargs="?", help="the site file (default: the default settings)")
-        deed.set_defaults(run=run)
+    for action, run in ((created, run_create), (checked, run_check)):
+        action.add_argument("site", metavar="SITE.yaml", type=Path, nargs="?", help="the site file (default: the default settings)")
+        action.set_defaults(run=run)
 
 
 def run_create(args: argparse.Namespace) -> int:
     from etle.kafka.admin import KafkaTopicAdmin
-    from etle.kafka.topic_plan import create_topics, planned
+    from etle.kafka.topics import create_topics, required_topics
 
     broker = broker_settings(args.site)
-    made = create_topics(planned(broker), KafkaTopicAdmin(broker_connection(broker)))
-    sys.stdout.write(f"made: {', '.join(made)}\n" if made else "every topic is there already\n")
+    created = create_topics(required_topics(broker), KafkaTopicAdmin(broker_connection(broker)))
+    sys.stdout.write(f"created: {', '.join(created)}\n" if created else "all topics exist\n")
     return run_check(args)
 
 
 def run_check(args: argparse.Namespace) -> int:
     from etle.kafka.admin import KafkaTopicAdmin
-    from etle.kafka.topic_plan import check_topics, planned
+    from etle.kafka.topics import check_topics, required_topics
 
     broker = broker_settings(args.site)
-    told = check_topics(planned(broker), KafkaTopicAdmin(broker_connection(broker)))
-    sys.stdout.write("".join(f"{line}\n" for line in told) or "the topics are as they should be\n")
-    return 1 if told else 0
+    differences = check_topics(required_topics(broker), KafkaTopicAdmin(broker_connection(broker)))
+    sys.stdout.write("".join(f"{line}\n" for line in differences) or "all topics match the configuration\n")
+    return 1 if differences else 0

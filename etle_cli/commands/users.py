@@ -1,4 +1,4 @@
-"""`etle users`: who may sign in to the pages of the reviewers."""
+"""`etle users`: manage the accounts of the review application."""
 
 import argparse
 import getpass
@@ -17,35 +17,35 @@ ROLES = ("reviewer", "supervisor", "auditor", "admin")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("users", help="add, list and disable the people who may sign in")
-    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    parser = commands.add_parser("users", help="add, list and disable accounts of the review application")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    new = deeds.add_parser("add", help="add somebody")
-    new.add_argument("name", help="small letters, digits, dot, hyphen, underscore")
+    new = actions.add_parser("add", help="add an account")
+    new.add_argument("name", help="lower-case letters, digits, dot, hyphen, underscore")
     new.add_argument(
         "--role",
         choices=ROLES,
         required=True,
-        help="reviewer decides what the queue gives; supervisor decides and browses all; "
-        "auditor reads all and the access log; admin sees accounts and the log, but no evidence",
+        help="reviewer decides cases from the queue; supervisor decides and browses all cases; "
+        "auditor reads all cases and the access log; admin sees accounts and the access log, but no evidence",
     )
     _add_password_option(new)
     new.set_defaults(run=run_add)
 
-    listed = deeds.add_parser("list", help="show everybody with role and last activity")
+    listed = actions.add_parser("list", help="list accounts with role and last activity")
     listed.set_defaults(run=run_list)
 
-    password = deeds.add_parser("password", help="set a new password; whoever is signed in under the old one is signed out")
+    password = actions.add_parser("password", help="set a new password and end the account's sessions")
     password.add_argument("name")
     _add_password_option(password)
     password.set_defaults(run=run_password)
 
-    disable = deeds.add_parser("disable", help="sign somebody out for good; what they decided stays")
+    disable = actions.add_parser("disable", help="disable an account and end its sessions; its decisions remain")
     disable.add_argument("name")
     disable.set_defaults(run=run_disable)
 
-    for deed in (new, listed, password, disable):
-        add_storage_options(deed)
+    for action in (new, listed, password, disable):
+        add_storage_options(action)
 
 
 def _add_password_option(parser: argparse.ArgumentParser) -> None:
@@ -73,9 +73,9 @@ def run_list(args: argparse.Namespace) -> int:
         found = _users(stores).users()
     table = Table("name", "role", "added", "last active", "state")
     for user in found:
-        seen = f"{user.last_seen_at:%Y-%m-%d %H:%M} UTC" if user.last_seen_at else ""
-        table.add_row(user.name, user.role, f"{user.created_at:%Y-%m-%d}", seen, "disabled" if user.disabled_at else "active")
-    Console().print(table if found else "Nobody yet. Add somebody: etle users add NAME --role reviewer")
+        last_seen = f"{user.last_seen_at:%Y-%m-%d %H:%M} UTC" if user.last_seen_at else ""
+        table.add_row(user.name, user.role, f"{user.created_at:%Y-%m-%d}", last_seen, "disabled" if user.disabled_at else "active")
+    Console().print(table if found else "No accounts yet. Add one: etle users add NAME --role reviewer")
     return 0
 
 
@@ -97,7 +97,7 @@ def run_disable(args: argparse.Namespace) -> int:
 
 
 def password_from(args: argparse.Namespace) -> str:
-    """From standard input or the keyboard, never from the command line: that is seen by everybody on the machine."""
+    """Read from standard input or a prompt, never from an argument: process lists show arguments to every user of the host."""
     if args.password_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass(f"Password of {args.name}: ")

@@ -1,4 +1,4 @@
-"""`etle vendor events`: what vendors' boxes claim to have seen, to be held against what our own stages found."""
+"""`etle vendor events`: list the events that vendor devices reported, for comparison with the violations found here."""
 
 import argparse
 import json
@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def add_events(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = deeds.add_parser(
+def add_events(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = actions.add_parser(
         "events",
-        help="list what vendors' boxes claim to have seen",
-        description="Lists the events that the door took and Kafka still has, each once, oldest first. No case is made of them: they are "
-        "there to be held against `etle violations list`.",
+        help="list the events that vendor devices reported",
+        description="Lists the events that the push API accepted and Kafka still retains, each once, oldest first. They do not become "
+        "cases; compare them with `etle violations list`.",
     )
     parser.add_argument("--camera", metavar="ID", help="only of this camera")
     parser.add_argument("--vendor", metavar="NAME", help="only of this vendor")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line: the event as it came, and how it came")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object per event, with vendor, time of receipt, clock error and digest",
+    )
     parser.add_argument("--site", metavar="SITE.yaml", type=Path, help="the site file (default: the default settings)")
     parser.set_defaults(run=run_events)
 
@@ -39,21 +43,21 @@ def run_events(args: argparse.Namespace) -> int:
 
 
 def _events(site: Path | None) -> list[dict[str, Any]]:
-    """What was sent twice, because an answer was lost, is one. Raises ConfigError without the topic."""
+    """Events in order of time; an event that was sent again is listed once. Raises ConfigError if the topic does not exist."""
     connection = broker_connection(broker_settings(site))
     messages = read_topic(connection, TopicNames(connection.broker.prefix).events, "etle-vendor-events")
-    known = {(event["vendor"], event["id"]): event for event in _read(messages)}
-    return sorted(known.values(), key=lambda event: (event["occurred_at"], event["vendor"], event["id"]))
+    unique = {(event["vendor"], event["id"]): event for event in _read(messages)}
+    return sorted(unique.values(), key=lambda event: (event["occurred_at"], event["vendor"], event["id"]))
 
 
 def _read(messages: "Iterator[Message]") -> Iterator[dict[str, Any]]:
     for message in messages:
         try:
-            told = {name: value.decode() for name, value in message.headers}
-            how = {name: told[name] for name in ("vendor", "received_at", "clock_error_s", "sha256")}
-            yield {**json.loads(message.value), **how}
+            headers = {name: value.decode() for name, value in message.headers}
+            receipt = {name: headers[name] for name in ("vendor", "received_at", "clock_error_s", "sha256")}
+            yield {**json.loads(message.value), **receipt}
         except (KeyError, TypeError, ValueError) as error:
-            log.warning("%s %d/%d did not come through the door: %r", message.topic, message.partition, message.offset, error)
+            log.warning("%s %d/%d was not published by the push API: %r", message.topic, message.partition, message.offset, error)
 
 
 def _line(event: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`etle violations`: what was found, on the terminal or for another program."""
+"""`etle violations`: list violations as a table or as JSON."""
 
 import argparse
 import json
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
     from etle.storage.stores import Stores
 
-AT_ONCE = 200
+PAGE_SIZE = 200
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("violations", help="list what was found")
-    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
-    listed = deeds.add_parser("list", help="list violations, latest first")
-    listed.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
+    parser = commands.add_parser("violations", help="list violations")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="list violations, latest first")
+    listed.add_argument("--json", action="store_true", help="print one JSON object per violation instead of a table")
     listed.add_argument("--state", choices=("open", *Verdict), help="only those in this state")
     listed.add_argument("--camera", help="only those of this camera")
     listed.add_argument("--rule", help="only those of this rule")
     listed.add_argument("--plate", help="only those of this plate, without spaces")
-    listed.add_argument("--limit", type=int, metavar="N", help="at most so many (default: all)")
+    listed.add_argument("--limit", type=int, metavar="N", help="at most N (default: all)")
     add_storage_options(listed)
     listed.set_defaults(run=run_list)
 
@@ -65,10 +65,10 @@ def state_of(case: Case) -> str:
 
 
 def _cases(stores: "Stores", args: argparse.Namespace) -> Iterator[Case]:
-    """Page by page, so that a year of them needs no more memory than a day."""
+    """Fetches page by page, so that memory use does not grow with the number of cases."""
     state = args.state if args.state in (None, "open") else Verdict(args.state)
     after = None
-    while page := stores.cases.cases(state=state, camera=args.camera, rule=args.rule, plate=args.plate, limit=AT_ONCE, after=after):
+    while page := stores.cases.cases(state=state, camera=args.camera, rule=args.rule, plate=args.plate, limit=PAGE_SIZE, after=after):
         yield from page
         after = page[-1].violation.id
 
@@ -76,7 +76,7 @@ def _cases(stores: "Stores", args: argparse.Namespace) -> Iterator[Case]:
 def _show(cases: list[Case]) -> None:
     from rich.console import Console
 
-    Console().print(_table(cases) if cases else "None found.")
+    Console().print(_table(cases) if cases else "No violations found.")
 
 
 def _table(cases: list[Case]) -> "Table":

@@ -35,17 +35,17 @@ def broker_connection(broker: BrokerSettings) -> "BrokerConnection":
 def require_topics(connection: "BrokerConnection") -> None:
     """Call before a worker subscribes: Kafka accepts a subscription to a topic that does not exist. Raises ConfigError."""
     from etle.kafka.admin import KafkaTopicAdmin
-    from etle.kafka.topic_plan import need_topics
+    from etle.kafka.topics import require_topics_exist
 
-    need_topics(connection.broker, KafkaTopicAdmin(connection))
+    require_topics_exist(connection.broker, KafkaTopicAdmin(connection))
 
 
 def read_topic(connection: "BrokerConnection", topic: str, client: str) -> "Iterator[Message]":
     """All messages that the topic holds now, partition by partition, oldest first. Raises ConfigError if it does not exist,
     and BrokerUnavailable."""
-    from etle.kafka.client import KafkaCompactedTopicReader
+    from etle.kafka.client import KafkaTopicReader
 
-    reader = KafkaCompactedTopicReader(connection, client)
+    reader = KafkaTopicReader(connection, client)
     try:
         partitions = reader.partitions(topic)
         if not partitions:

@@ -1,4 +1,4 @@
-"""What goes wrong ends in a message that names the thing and the way out, and what was good is kept."""
+"""Errors name their cause and the fix, and results found before the error are kept."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from demo_footage import FOOTAGE, DemoRun, etle, violations
 
 
 def site_file(folder: Path, source: dict[str, object], **changes: object) -> Path:
-    """The demo's approach with another source."""
+    """The first camera of the demo site with another source."""
     document = yaml.safe_load((FOOTAGE / "site.yaml").read_text())
     camera = {**document["cameras"][0], "source": source, **changes}
     path = folder / "site.yaml"
@@ -28,17 +28,17 @@ def run(site: Path, data: Path, **environment: str) -> subprocess.CompletedProce
 
 
 def flat(done: subprocess.CompletedProcess[str]) -> str:
-    """What was said, without the terminal's line breaks."""
+    """Output of both streams without line breaks."""
     return " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.fixture
 def clip(demo_run: DemoRun) -> Path:
-    """The bundled clip, where the weights to look at it are there too."""
+    """The bundled clip; depends on `demo_run`, which skips without weights."""
     return FOOTAGE / "masuk.mp4"
 
 
-def test_a_misspelt_key_is_named_with_its_nearest_neighbour(tmp_path: Path):
+def test_a_misspelt_key_is_named_with_the_nearest_valid_key(tmp_path: Path):
     site = site_file(tmp_path, {"file": "clip.mp4"}, signalz=[])
     done = run(site, tmp_path / "data")
     assert done.returncode == 1
@@ -54,28 +54,28 @@ def test_a_misspelt_setting_of_a_rule_is_named(tmp_path: Path, clip: Path):
     assert "grace_s" in flat(done)
 
 
-def test_a_rule_that_names_no_drawn_line_says_which_there_are(tmp_path: Path, clip: Path):
+def test_a_rule_with_an_unknown_line_lists_the_lines_of_the_camera(tmp_path: Path, clip: Path):
     rule = {"rule": "red_light", "line": "hent", "entry": "simpang", "signal": "barat"}
     done = run(site_file(tmp_path, {"file": str(clip)}, rules=[rule]), tmp_path / "data")
     assert done.returncode == 1
     assert "has no line 'hent'; it has: henti, simpang" in flat(done)
 
 
-def test_absent_weights_name_the_command_that_brings_them(tmp_path: Path, clip: Path):
+def test_missing_weights_name_the_command_that_downloads_them(tmp_path: Path, clip: Path):
     done = run(site_file(tmp_path, {"file": str(clip)}), tmp_path / "data", ETLE_MODELS=str(tmp_path / "nowhere"))
     assert done.returncode == 1
     assert "etle models pull" in flat(done)
     assert "nowhere" in flat(done)
 
 
-def test_an_absent_video_is_named(tmp_path: Path, clip: Path):
+def test_a_missing_video_is_named(tmp_path: Path, clip: Path):
     done = run(site_file(tmp_path, {"file": "gone.mp4"}), tmp_path / "data")
     assert done.returncode == 1
     assert "gone.mp4: no such video file" in flat(done)
 
 
 def index_in_front(clip: Path, folder: Path) -> bytes:
-    """The same film as a recorder writes it that can be read while it grows."""
+    """The same video with its index in front, so that a truncated copy can be read."""
     path = folder / "front.mp4"
     with av.open(str(clip)) as given, av.open(str(path), "w", options={"movflags": "faststart"}) as made:
         stream = made.add_stream_from_template(given.streams.video[0])
@@ -86,7 +86,7 @@ def index_in_front(clip: Path, folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_a_truncated_video_keeps_what_was_found_before_its_end(tmp_path: Path, demo_run: DemoRun, clip: Path):
+def test_violations_before_the_end_of_a_truncated_video_are_kept(tmp_path: Path, demo_run: DemoRun, clip: Path):
     cut = tmp_path / "masuk.mp4"
     data = index_in_front(clip, tmp_path)
     cut.write_bytes(data[: len(data) * 8 // 10])
@@ -101,7 +101,7 @@ def test_a_truncated_video_keeps_what_was_found_before_its_end(tmp_path: Path, d
     assert all(row["id"] in whole for row in kept)
 
 
-def test_a_broken_picture_is_named_and_the_others_are_looked_at(tmp_path: Path, clip: Path):
+def test_a_broken_picture_is_named_and_the_others_are_processed(tmp_path: Path, clip: Path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     video = cv2.VideoCapture(str(clip))
@@ -115,14 +115,14 @@ def test_a_broken_picture_is_named_and_the_others_are_looked_at(tmp_path: Path, 
     assert "11 frames" in flat(done)
 
 
-def test_pictures_of_another_size_than_the_lines_were_drawn_on_are_refused(tmp_path: Path, clip: Path):
+def test_frames_of_another_size_than_frame_size_are_refused(tmp_path: Path, clip: Path):
     done = run(site_file(tmp_path, {"file": str(clip)}, frame_size=[1280, 720]), tmp_path / "data")
     assert done.returncode == 1
     assert "is 1920x1080, and the site file's lines are drawn on 1280x720" in flat(done)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="making a small disk takes root and mount")
-def test_a_full_evidence_disk_says_so_and_loses_nothing(tmp_path: Path, demo_run: DemoRun, clip: Path):
+def test_a_full_evidence_disk_is_reported_and_nothing_is_lost(tmp_path: Path, demo_run: DemoRun, clip: Path):
     evidence = tmp_path / "data" / "evidence"
     evidence.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(evidence)], check=True)

@@ -1,4 +1,4 @@
-"""What `etle check` finds at a site where something is wrong, and that it finds nothing where all is well."""
+"""`etle check` reports each problem of a site, and none at a site without problems."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from etle.config.site import load_site
 from etle.signing import Signer
 from etle_cli.check.result import CheckResult, CheckState
 from etle_cli.check.servers import check_broker, check_database, check_evidence
-from etle_cli.commands.check import findings_of
+from etle_cli.commands.check import check_results
 from etle_cli.main import main
 
 ROOT = Path(__file__).parents[2]
@@ -37,88 +37,88 @@ def a_site(folder: Path, source: dict[str, Any], *, more: dict[str, Any] | None 
     return site
 
 
-def found(site: Path, *roles: str, timeout_s: float = 1.0) -> dict[str, CheckResult]:
-    """By what they are about; of several about one thing the last."""
-    return {finding.subject: finding for finding in findings_of(site, roles, site.parent / "data", timeout_s)}
+def results_of(site: Path, *roles: str, timeout_s: float = 1.0) -> dict[str, CheckResult]:
+    """Results by subject; the last one if a subject has several."""
+    return {result.subject: result for result in check_results(site, roles, site.parent / "data", timeout_s)}
 
 
-def test_a_site_file_that_does_not_load_is_told_line_by_line(tmp_path, capsys):
+def test_each_error_of_a_site_file_that_does_not_load_is_a_problem(tmp_path, capsys):
     site = a_site(tmp_path, {"file": "a.mp4"}, lens="wide", views="rear")
     assert main(["check", str(site), "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert told["problems"] == 2
-    assert {each["state"] for each in told["findings"]} == {"problem"}
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["problems"] == 2
+    assert {each["state"] for each in printed["findings"]} == {"problem"}
 
 
 @pytest.mark.parametrize(
-    ("camera", "said"),
+    ("camera", "message"),
     [
-        pytest.param({"rules": [{**RULE, "line": "hanti"}]}, "no line 'hanti'; it has: henti, masuk", id="a line that is not drawn"),
-        pytest.param({"rules": [{"rule": "red_lamp"}]}, "red_lamp", id="a rule that there is not"),
-        pytest.param({"rules": [RULE | {"grace": 1}]}, "grace", id="a setting that it does not know"),
+        pytest.param({"rules": [{**RULE, "line": "hanti"}]}, "no line 'hanti'; it has: henti, masuk", id="a line that does not exist"),
+        pytest.param({"rules": [{"rule": "red_lamp"}]}, "red_lamp", id="a rule that does not exist"),
+        pytest.param({"rules": [RULE | {"grace": 1}]}, "grace", id="an unknown setting"),
         pytest.param(
             {"rules": [RULE], "ground_points": [{"px": [n * 10, n * 10], "m": [n, n]} for n in range(4)]}, "line", id="points on one line"
         ),
     ],
 )
-def test_a_rule_that_could_not_be_built_is_a_problem(tmp_path, camera, said):
-    finding = found(a_site(tmp_path, {"file": "a.mp4"}, **camera), "detect")["rules of masuk"]
+def test_a_rule_that_cannot_be_built_is_a_problem(tmp_path, camera, message):
+    finding = results_of(a_site(tmp_path, {"file": "a.mp4"}, **camera), "detect")["rules of masuk"]
     assert finding.state is CheckState.PROBLEM
-    assert said in finding.said
+    assert message in finding.message
 
 
-def test_a_rule_is_told_with_its_article(tmp_path):
-    finding = found(a_site(tmp_path, {"file": "a.mp4"}, rules=[RULE]), "detect")["rules of masuk"]
-    assert (finding.state, "red_light (Pasal 287" in finding.said) == (CheckState.OK, True)
+def test_a_rule_is_reported_with_its_article(tmp_path):
+    finding = results_of(a_site(tmp_path, {"file": "a.mp4"}, rules=[RULE]), "detect")["rules of masuk"]
+    assert (finding.state, "red_light (Pasal 287" in finding.message) == (CheckState.OK, True)
 
 
-def test_a_film_and_a_folder_give_their_first_picture(tmp_path):
+def test_a_video_and_a_folder_deliver_their_first_frame(tmp_path):
     film(tmp_path / "a.mp4", 5)
-    assert found(a_site(tmp_path, {"file": "a.mp4"}), "ingest")["camera masuk"].state is CheckState.OK
+    assert results_of(a_site(tmp_path, {"file": "a.mp4"}), "ingest")["camera masuk"].state is CheckState.OK
     (tmp_path / "pictures").mkdir()
     cv2.imwrite(str(tmp_path / "pictures" / "20261123_100000.png"), picture(1))
-    assert found(a_site(tmp_path, {"folder": "pictures"}), "ingest")["camera masuk"].state is CheckState.OK
+    assert results_of(a_site(tmp_path, {"folder": "pictures"}), "ingest")["camera masuk"].state is CheckState.OK
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
-        pytest.param(parts(jpeg(1, 640, 480)), "gives 640x480, and frame_size is 320x240", id="another size than is drawn"),
+        pytest.param(parts(jpeg(1, 640, 480)), "delivers 640x480, but frame_size is 320x240", id="another size than frame_size"),
         pytest.param(plain(b"no", "text/plain", 401), "user or password is wrong", id="a wrong password"),
-        pytest.param(plain(b"<html>", "text/html"), "multipart", id="no stream at all"),
+        pytest.param(plain(b"<html>", "text/html"), "multipart", id="not a stream"),
         pytest.param(parts(then_silent=Event()), "says nothing", id="a stream without pictures"),
         pytest.param(parts(*[b"\xff\xd8 broken"] * 3), "given up", id="broken pictures only"),
     ],
 )
-def test_a_camera_in_trouble_is_a_problem_that_says_which(tmp_path, answer, said):
+def test_a_failing_camera_is_a_problem_that_names_the_cause(tmp_path, answer, message):
     with http_camera(answer) as url:
-        finding = found(a_site(tmp_path, {"mjpeg": url}), "ingest")["camera masuk"]
+        finding = results_of(a_site(tmp_path, {"mjpeg": url}), "ingest")["camera masuk"]
     assert finding.state is CheckState.PROBLEM
-    assert said in finding.said
+    assert message in finding.message
 
 
-def test_a_camera_whose_clock_lies_is_a_note(tmp_path):
+def test_a_wrong_camera_clock_is_a_note(tmp_path):
     with http_camera(parts(jpeg(1), headers={"X-Timestamp": "1000000000"}, then_silent=Event())) as url:
-        findings = found(a_site(tmp_path, {"mjpeg": url}), "ingest")
+        findings = results_of(a_site(tmp_path, {"mjpeg": url}), "ingest")
     assert findings["camera masuk"].state is CheckState.OK
     assert findings["clock of masuk"].state is CheckState.NOTE
 
 
-def test_nothing_behind_the_addresses_is_a_problem_each(tmp_path):
+def test_each_unreachable_server_is_a_problem(tmp_path):
     film(tmp_path / "a.mp4", 5)
     nowhere = {
         "broker": {"servers": ["127.0.0.1:9"]},
         "store": {"database": "postgresql://etle@127.0.0.1:9/etle", "evidence": "/proc/no/evidence"},
     }
-    told = as_a_command(a_site(tmp_path, {"file": "a.mp4"}, more=nowhere))
-    assert {told[name]["state"] for name in ("Kafka", "database", "evidence")} == {"problem"}
-    told = as_a_command(a_site(tmp_path, {"file": "a.mp4"}))
+    results = results_of_command(a_site(tmp_path, {"file": "a.mp4"}, more=nowhere))
+    assert {results[name]["state"] for name in ("Kafka", "database", "evidence")} == {"problem"}
+    results = results_of_command(a_site(tmp_path, {"file": "a.mp4"}))
     for name, variable in (("Kafka", "ETLE_KAFKA"), ("database", "ETLE_DATABASE"), ("evidence", "ETLE_EVIDENCE")):
-        assert variable in told[name]["said"]
+        assert variable in results[name]["said"]
 
 
-def as_a_command(site: Path) -> dict[str, dict[str, str]]:
-    """Without whatever addresses this machine's environment names."""
+def results_of_command(site: Path) -> dict[str, dict[str, str]]:
+    """Runs the command without the ETLE_ variables of this environment."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ETLE_")} | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "etle_cli.main", "check", site, "--timeout", "1", "--json", "--role", "write"]
     done = subprocess.run(command, env=environment, cwd=site.parent, capture_output=True, text=True)
@@ -126,36 +126,36 @@ def as_a_command(site: Path) -> dict[str, dict[str, str]]:
     return {finding["subject"]: finding for finding in json.loads(done.stdout)["findings"]}
 
 
-def test_a_key_that_the_site_does_not_know_is_a_problem_before_every_frame_is_set_aside(tmp_path):
+def test_a_device_key_that_the_site_file_does_not_list_is_a_problem(tmp_path):
     film(tmp_path / "a.mp4", 5)
     (tmp_path / "other.pub").write_bytes(Signer.from_file(tmp_path / "other.pem").public_pem)
-    more = {"ingest": {"boxes": [{"id": "box-1", "public_key": "other.pub", "cameras": ["masuk", "nobody"]}]}}
+    more = {"ingest": {"devices": [{"id": "device-1", "public_key": "other.pub", "cameras": ["masuk", "nobody"]}]}}
     site = a_site(tmp_path, {"file": "a.mp4"}, more=more)
-    assert found(site, "ingest")["signing key of this box"].state is CheckState.NOTE
+    assert results_of(site, "ingest")["signing key of this device"].state is CheckState.NOTE
     mine = Signer.from_file(tmp_path / "data/keys/ingest.pem")
-    assert "none of ingest.boxes" in found(site, "ingest")["signing key of this box"].said
+    assert "none of ingest.devices" in results_of(site, "ingest")["signing key of this device"].message
     (tmp_path / "other.pub").write_bytes(mine.public_pem)
-    assert found(site, "ingest")["signing key of this box"].state is CheckState.OK
-    assert "'nobody'" in found(site, "detect")["box box-1"].said
+    assert results_of(site, "ingest")["signing key of this device"].state is CheckState.OK
+    assert "'nobody'" in results_of(site, "detect")["device device-1"].message
     (tmp_path / "other.pub").write_text("gone")
-    assert found(site, "detect")["signatures"].state is CheckState.PROBLEM
+    assert results_of(site, "detect")["signatures"].state is CheckState.PROBLEM
 
 
 def test_a_vendors_secret_that_is_too_short_is_a_problem(tmp_path):
     (tmp_path / "acme.secret").write_text("short")
     site = a_site(tmp_path, {"vendor": "acme"}, more={"ingest": {"vendors": [{"id": "acme", "secret_file": "acme.secret"}]}})
-    assert found(site, "vendor")["vendors"].state is CheckState.PROBLEM
+    assert results_of(site, "vendor")["vendors"].state is CheckState.PROBLEM
 
 
-def test_a_disk_that_has_no_room_for_the_spool_is_a_problem(tmp_path):
+def test_a_disk_without_space_for_the_spool_is_a_problem(tmp_path):
     film(tmp_path / "a.mp4", 5)
     site = a_site(tmp_path, {"file": "a.mp4"}, more={"ingest": {"keep_free_mb": 10**9}})
-    assert found(site, "ingest")["disk for the spool"].state is CheckState.PROBLEM
+    assert results_of(site, "ingest")["disk for the spool"].state is CheckState.PROBLEM
     site = a_site(tmp_path, {"file": "a.mp4"}, more={"ingest": {"spool_mb": 10**9, "keep_free_mb": 0}})
-    assert found(site, "ingest")["disk for the spool"].state is CheckState.NOTE
+    assert results_of(site, "ingest")["disk for the spool"].state is CheckState.NOTE
 
 
-def test_where_all_is_well_nothing_stands_in_the_way(live_kafka, live_postgres, tmp_path):
+def test_a_site_with_all_servers_set_up_has_no_problems(live_kafka, live_postgres, tmp_path):
     more = {
         "broker": {"prefix": "check", "servers": [live_kafka.address], "frames": {"partitions": 2, "retention_hours": 1, "largest_mb": 8}},
         "store": {"database": (address := _new_database(live_postgres.address)), "evidence": "evidence"},
@@ -169,7 +169,7 @@ def test_where_all_is_well_nothing_stands_in_the_way(live_kafka, live_postgres, 
 
 
 def _new_database(address: str) -> str:
-    """Beside the one that other tests have filled."""
+    """Separate from the database that other tests use."""
     connection = psycopg2.connect(address)
     connection.autocommit = True
     name = f"check_{uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""The command itself: help is enough to get there, and a wrong word is told."""
+"""Help texts, usage errors and start-up of the command `etle`."""
 
 import pytest
 from demo_footage import etle
@@ -13,28 +13,28 @@ def test_help_names_every_command():
 
 
 @pytest.mark.parametrize("words", [["run", "--help"], ["demo", "--help"], ["init", "--help"], ["violations", "list", "--help"]])
-def test_every_help_can_be_shown(words, capsys):
+def test_help_of_a_subcommand_is_printed(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 0
     assert "usage: etle" in capsys.readouterr().out
 
 
-def test_the_help_of_run_leads_a_newcomer_to_a_first_run():
-    told = " ".join(etle("run", "--help").stdout.split())
+def test_the_help_of_run_names_the_next_commands():
+    text = " ".join(etle("run", "--help").stdout.split())
     for word in ("etle init", "etle violations list", "etle review", "RTSP", "folder", "nothing twice"):
-        assert word in told
+        assert word in text
 
 
-def test_without_a_command_it_says_how_it_is_used(capsys):
+def test_without_a_command_usage_is_printed(capsys):
     with pytest.raises(SystemExit) as ended:
         main([])
     assert ended.value.code == 2
     assert "COMMAND" in capsys.readouterr().err
 
 
-def test_starting_the_command_imports_nothing_heavy():
-    """A camera box has neither numpy nor a database driver, and `etle --help` must answer at once."""
+def test_starting_the_command_imports_no_heavy_package():
+    """An edge device has neither numpy nor a database driver, and `etle --help` has to be fast."""
     import subprocess
     import sys
 
