@@ -30,8 +30,7 @@ from etle.errors import EtleError
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaSubscriber
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import TopicNames
+from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.signing import Signer
 from etle.storage.database import Database
 from services import running_kafka, running_postgres, running_rtsp
@@ -85,7 +84,7 @@ def soak(folder: Path, minutes: float, warm_up: float) -> dict[str, Any]:
         cameras = [opened.enter_context(running_rtsp(DEMO.parent / camera["source"]["file"])) for camera in document["cameras"]]
         path = _site_file(folder, document, kafka.address, [camera.address for camera in cameras])
         connection = BrokerConnection(servers=(kafka.address,), broker=load_site(path, {}).broker)
-        create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
+        create_topics(required_topics(connection.broker), KafkaTopicAdmin(connection))
         names = {"ETLE_KAFKA": kafka.address, "ETLE_DATABASE": postgres.address, "ETLE_DATA": str(folder / "data")}
         roles = [ProcessRole(name, [name, path], names, folder) for name in ("write", "detect", "ingest")]
         for role in roles:
@@ -102,7 +101,7 @@ def _site_file(folder: Path, document: dict[str, Any], kafka: str, addresses: Se
     for camera, address in zip(document["cameras"], addresses, strict=True):
         camera["source"] = {"rtsp": address, "fps": FPS}
     document["broker"] = {"servers": [kafka]}
-    document["ingest"] = {"boxes": [{"id": "box", "public_key": str(folder / "box.pem")}]}
+    document["ingest"] = {"devices": [{"id": "box", "public_key": str(folder / "box.pem")}]}
     path = folder / "site.yaml"
     path.write_text(json.dumps(document))  # JSON is YAML
     return path

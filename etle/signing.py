@@ -82,9 +82,9 @@ def read_public_key(file: Path) -> Ed25519PublicKey:
 
 def frame_verifier(settings: IngestSettings) -> Verify | None:
     """Whether a signature is that of a box which may speak for the camera; None where the site names no boxes. Raises ConfigError."""
-    if not settings.boxes:
+    if not settings.devices:
         return None
-    keys = [(frozenset(box.cameras), read_public_key(box.public_key)) for box in settings.boxes]
+    keys = [(frozenset(device.cameras), read_public_key(device.public_key)) for device in settings.devices]
 
     def verify(camera: CameraId, signed: bytes, signature: bytes) -> bool:
         return any(_fits(key, signed, signature) for cameras, key in keys if not cameras or camera in cameras)

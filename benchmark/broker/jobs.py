@@ -119,7 +119,7 @@ def ours_out(load: FrameLoad) -> JobResult:
 def ours_out_verified(load: FrameLoad) -> JobResult:
     """And the box's signature."""
     Path("box.pub").write_bytes(Signer.read(BOX_KEY).public_pem)
-    return _taken(load, frame_verifier(IngestSettings(boxes=(EdgeDevice(id="box", public_key=Path("box.pub"), cameras=CAMERAS),))))
+    return _taken(load, frame_verifier(IngestSettings(devices=(EdgeDevice(id="box", public_key=Path("box.pub"), cameras=CAMERAS),))))
 
 
 def _taken(load: FrameLoad, verify: Verify | None) -> JobResult:
@@ -128,7 +128,7 @@ def _taken(load: FrameLoad, verify: Verify | None) -> JobResult:
 
     def poll() -> int:
         polled = subscriber.poll(0.5, _MOST)
-        for partition in polled.gained:
+        for partition in polled.assigned:
             subscriber.seek(partition, subscriber.first(partition))
         return sum(frame_from_wire(message.headers, message.value, verify) is not None for message in polled.messages)
 

@@ -15,7 +15,7 @@ from benchmark.faults.roles import ProcessRole, ServerTarget
 from etle.config.site import Site, load_site
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import create_topics, planned
+from etle.kafka.topics import create_topics, required_topics
 from etle.signing import Signer
 from services import running_kafka, running_postgres
 
@@ -50,7 +50,7 @@ def standing(folder: Path, footage: Footage, detect_workers: int) -> Iterator[Fa
         path = _site_file(folder, footage, kafka.address)
         site = load_site(path, {})
         connection = BrokerConnection(servers=(kafka.address,), broker=site.broker)
-        create_topics(planned(site.broker), KafkaTopicAdmin(connection))
+        create_topics(required_topics(site.broker), KafkaTopicAdmin(connection))
         names = {"ETLE_KAFKA": kafka.address, "ETLE_DATABASE": postgres.address, "ETLE_DATA": str(folder / "data")}
         roles = (
             ProcessRole("ingest", ["ingest", path], names, folder),
@@ -88,7 +88,7 @@ def _site_file(folder: Path, footage: Footage, kafka: str) -> Path:
         "timeout_s": 10,
         "session_s": 3,
     }
-    document["ingest"] = {"boxes": [{"id": "box", "public_key": str(folder / "box.pem")}]}
+    document["ingest"] = {"devices": [{"id": "box", "public_key": str(folder / "box.pem")}]}
     path = folder / "site.yaml"
     path.write_text(json.dumps(document))  # JSON is YAML
     return path

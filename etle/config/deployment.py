@@ -7,7 +7,7 @@ serves every host of a site. No secret stands in a site file: it is `${NAME}`, o
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -119,9 +119,13 @@ class VendorSettings(Section):
 
 
 class IngestSettings(Section):
-    """The boxes beside the cameras."""
+    """The edge devices, which read cameras on site and send their frames."""
 
-    boxes: tuple[EdgeDevice, ...] = Field((), description="With a box here, frames without the right signature go to the dead letters.")
+    renamed_keys: ClassVar[Mapping[str, str]] = {"boxes": "devices"}
+
+    devices: tuple[EdgeDevice, ...] = Field(
+        (), description="With a device here, frames without the signature of one go to the dead letters."
+    )
     signing_key: Path | None = Field(
         None, description="This box's private Ed25519 key (PEM); without it, keys/ingest.pem in the data folder."
     )
@@ -131,11 +135,11 @@ class IngestSettings(Section):
     vendor_clock_s: float = Field(5.0, gt=0, le=3600, description="A vendor's box whose clock is further off is refused.")
 
     @model_validator(mode="after")
-    def boxes_once(self) -> Self:
-        names = [box.id for box in self.boxes]
+    def devices_once(self) -> Self:
+        names = [device.id for device in self.devices]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise ValueError(f"boxes: the id {doubled[0]!r} is there twice")
+            raise ValueError(f"devices: the id {doubled[0]!r} is there twice")
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ The settings of a rule belong to the rule (`pipeline/rules/`), which checks them
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -168,9 +168,7 @@ class DetectionSettings(Section):
     engine: str = Field("onnx", description="The vehicle detector: onnx, or ultralytics (torch extra). Checked when the models are opened.")
     weights: Path | None = Field(None, description="Weights of the ultralytics engine (.pt or an export); the onnx engine has its own.")
     finder_weights: Path | None = Field(None, description="A region's own plate finder, as `etle models train plate-finder` writes it.")
-    readers: tuple[str, ...] = Field(
-        ("tnkb", "ppocr"), min_length=1, description="Each reads every plate, and the vote hears them all."
-    )
+    readers: tuple[str, ...] = Field(("tnkb", "ppocr"), min_length=1, description="Each reads every plate, and the vote hears them all.")
     reader_weights: Path | None = Field(None, description="A region's own reader `tnkb`, as `etle models train reader` writes it.")
     arbiter: str | None = Field(None, description="A further reader, asked once for a plate on which the others are at odds.")
     threads: int = Field(1, ge=1, description="Threads of each model. One a stream is best on few cores.")

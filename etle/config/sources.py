@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from etle.address import Address
 from etle.config.strict_yaml import Name, Section
@@ -236,7 +236,7 @@ SOURCE_KINDS: Final[dict[str, type[SourceSection]]] = {member.kind: member for m
 _KEYS: Final = frozenset(key for member in SOURCE_KINDS.values() for key in member.model_fields)
 
 
-def _select(value: Any) -> Any:
+def _select(value: Any, info: ValidationInfo) -> Any:
     """The class is selected here and not by pydantic, so that a key of another kind is explained and not just unknown."""
     if isinstance(value, SourceSection):
         return value
@@ -251,7 +251,7 @@ def _select(value: Any) -> Any:
     if useless := [key for key, item in of_others.items() if item is not None]:
         kinds = [kind for kind, other in SOURCE_KINDS.items() if useless[0] in other.model_fields]
         raise ValueError(f"`{useless[0]}` is for {', '.join(kinds)} and does nothing for {given[0]}: take it out")
-    return section.model_validate({key: item for key, item in value.items() if key not in of_others})
+    return section.model_validate({key: item for key, item in value.items() if key not in of_others}, context=info.context)
 
 
 def _refuse_unknown_keys(value: dict[str, Any]) -> None:

@@ -4,16 +4,19 @@ YAML itself takes a key that stands twice and silently forgets the first; here t
 """
 
 import difflib
+import logging
 import re
 from collections.abc import Hashable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from etle.errors import ConfigError
 
+log = logging.getLogger(__name__)
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """A short name of a thing in a document: lower-case letters, digits, - and _."""
 SectionT = TypeVar("SectionT", bound=BaseModel)
@@ -27,6 +30,20 @@ class Section(BaseModel):
     """A part of a document: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {}
+    """Old keys of this section that are still accepted, with their new names. A release after the renaming, the entry is removed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def accept_renamed_keys(cls, value: Any, info: ValidationInfo) -> Any:
+        old_keys = [key for key in cls.renamed_keys if isinstance(value, dict) and key in value]
+        for old in old_keys:
+            new = cls.renamed_keys[old]
+            if new in value:
+                raise ValueError(f"`{old}` is the old name of `{new}`, and both are given: remove `{old}`")
+            _warn_renamed((info.context or {}).get("where", "the document"), old, new)
+        return {cls.renamed_keys.get(key, key): item for key, item in value.items()} if old_keys else value
 
 
 def read_yaml(path: Path) -> Any:
@@ -61,7 +78,7 @@ def check(document: object, part: type[SectionT], where: str) -> SectionT:
     if not isinstance(document, dict):
         raise ConfigError(f"{where}: expected keys and values, found {'nothing' if document is None else type(document).__name__}")
     try:
-        return part.model_validate(document)
+        return part.model_validate(document, context={"where": where})
     except ValidationError as error:
         problems = error.errors(include_url=False)
         lines = [_said(problem, part) for problem in problems if not _follows(problem, problems)]
@@ -79,6 +96,12 @@ def resolve_paths(value: ValueT, folder: Path) -> ValueT:
         moved = value.model_copy(update={key: resolve_paths(getattr(value, key), folder) for key in value.model_fields_set})
     result: ValueT = moved
     return result
+
+
+@cache
+def _warn_renamed(where: str, old: str, new: str) -> None:
+    """Cached, so that a file that is read several times is reported once."""
+    log.warning("%s: the key `%s` is now called `%s`; the old name will be an error in the next release", where, old, new)
 
 
 class _StrictLoader(yaml.SafeLoader):

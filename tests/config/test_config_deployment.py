@@ -38,7 +38,7 @@ def site(tmp_path: Path, **sections: Any) -> Path:
         pytest.param({"store": {"database": "postgresql://a:geheim@h/e"}}, "no secret stands", id="a password in an address"),
         pytest.param({"store": {"database": "mysql://h/e"}}, "postgresql://", id="another database"),
         pytest.param({"store": {"database": "postgresql://h/e", "database_file": "f"}}, "not both", id="two databases"),
-        pytest.param({"ingest": {"boxes": [{"id": "a", "public_key": "k"}] * 2}}, "is there twice", id="a box twice"),
+        pytest.param({"ingest": {"devices": [{"id": "a", "public_key": "k"}] * 2}}, "is there twice", id="a box twice"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, sections: dict[str, Any], told: str):
@@ -76,17 +76,17 @@ def test_no_server_or_a_wrong_one_is_told(given: str):
 
 
 def test_paths_are_those_of_the_site_files_folder_and_a_bucket_stays(tmp_path: Path):
-    sections = {"store": {"evidence": "files", "signing_key": "keys/a.pem"}, "ingest": {"boxes": [{"id": "a", "public_key": "b.pem"}]}}
+    sections = {"store": {"evidence": "files", "signing_key": "keys/a.pem"}, "ingest": {"devices": [{"id": "a", "public_key": "b.pem"}]}}
     loaded = load_site(site(tmp_path, **sections), {})
     assert loaded.store.evidence == str(tmp_path / "files")
     assert loaded.store.signing_key == tmp_path / "keys" / "a.pem"
-    assert loaded.ingest.boxes[0].public_key == tmp_path / "b.pem"
+    assert loaded.ingest.devices[0].public_key == tmp_path / "b.pem"
     assert load_site(site(tmp_path, store={"evidence": "s3://b/p"}), {}).store.evidence == "s3://b/p"
 
 
 def test_where_things_travel_changes_nothing_that_is_found(tmp_path: Path):
     plain = load_site(site(tmp_path), {})
-    moved = load_site(site(tmp_path, broker={"servers": ["a:1"]}, store={"evidence": "x"}, ingest={"boxes": []}), {})
+    moved = load_site(site(tmp_path, broker={"servers": ["a:1"]}, store={"evidence": "x"}, ingest={"devices": []}), {})
     assert plain.digest == moved.digest
 
 

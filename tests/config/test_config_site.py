@@ -85,6 +85,12 @@ def test_a_right_file_is_read(tmp_path: Path) -> None:
         ),
         pytest.param("cameras.0.source", {"file": "a.mp4", "rtsp": "rtsp://c/"}, "here: file, rtsp", id="two sources"),
         pytest.param(
+            "cameras.0.source", {"fiel": "a.mp4"}, "cameras[0].source.fiel: unknown key; did you mean 'file'?", id="a misspelt kind"
+        ),
+        pytest.param(
+            "cameras.0.source", "a.mp4", "cameras[0].source: a source is keys and values, such as `file: ", id="a source as a text"
+        ),
+        pytest.param(
             "cameras.0.source", {"rtsp": "camera/1"}, "`rtsp` is an address that begins with rtsp://, rtsps://, http://", id="no scheme"
         ),
         pytest.param(

@@ -37,7 +37,7 @@ def test_a_key_is_made_once_and_only_its_owner_can_read_it(tmp_path):
 )
 def test_a_frame_is_taken_from_the_box_that_may_speak_for_its_camera(tmp_path, signed_by, camera, taken):
     boxes = {"north": a_box(tmp_path, "north", "cam-1"), "any": a_box(tmp_path, "any"), "stranger": a_box(tmp_path, "stranger")}
-    verify = frame_verifier(IngestSettings(boxes=(boxes["north"][1], boxes["any"][1])))
+    verify = frame_verifier(IngestSettings(devices=(boxes["north"][1], boxes["any"][1])))
     frame = a_frame(7, camera=camera)
     headers, value = frame_to_wire(frame, boxes[signed_by][0].sign)
     if taken:
@@ -49,7 +49,7 @@ def test_a_frame_is_taken_from_the_box_that_may_speak_for_its_camera(tmp_path, s
 
 def test_a_header_that_was_changed_on_the_way_is_found(tmp_path):
     signer, box = a_box(tmp_path, "north")
-    verify = frame_verifier(IngestSettings(boxes=(box,)))
+    verify = frame_verifier(IngestSettings(devices=(box,)))
     frame = a_frame(7)
     signature = dict(frame_to_wire(frame, signer.sign)[0])["signature"]
     for changed in (replace(frame, sequence=8), replace(frame, clock_error_s=0.5), replace(frame, camera="cam-2")):
@@ -65,8 +65,8 @@ def test_without_boxes_nothing_need_be_signed():
 def test_a_public_key_that_is_none_is_refused_with_its_name(tmp_path):
     (tmp_path / "box.pub").write_text("no key")
     with pytest.raises(ConfigError, match=r"box\.pub is not a public key"):
-        frame_verifier(IngestSettings(boxes=(EdgeDevice(id="north", public_key=tmp_path / "box.pub"),)))
+        frame_verifier(IngestSettings(devices=(EdgeDevice(id="north", public_key=tmp_path / "box.pub"),)))
     private = tmp_path / "box.pem"
     Signer.from_file(private)
     with pytest.raises(ConfigError, match="not a public key"):
-        frame_verifier(IngestSettings(boxes=(EdgeDevice(id="north", public_key=private),)))
+        frame_verifier(IngestSettings(devices=(EdgeDevice(id="north", public_key=private),)))
