@@ -1,4 +1,4 @@
-"""An evaluation on the terminal: how far it is, and what came out."""
+"""Progress and results of an evaluation on the terminal."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def progress(things: Sequence[T], what: str) -> Iterator[T]:
-    """The same things, with a bar on stderr; in a log, a line at each fifth of the way."""
+def progress(items: Sequence[T], description: str) -> Iterator[T]:
+    """Yields the items with a progress bar on stderr; without a terminal, writes a line after each fifth."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield from _told_in_fifths(things, what)
+        yield from _logged_in_fifths(items, description)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, refresh_per_second=2, transient=True) as bar:
-        yield from bar.track(things, description=what)
+        yield from bar.track(items, description=description)
 
 
-def _told_in_fifths(things: Sequence[T], what: str) -> Iterator[T]:
-    for done, thing in enumerate(things, 1):
-        yield thing
-        if 5 * done // len(things) > 5 * (done - 1) // len(things):
-            sys.stderr.write(f"{what}: {done} of {len(things)}\n")
+def _logged_in_fifths(items: Sequence[T], description: str) -> Iterator[T]:
+    for done, item in enumerate(items, 1):
+        yield item
+        if 5 * done // len(items) > 5 * (done - 1) // len(items):
+            sys.stderr.write(f"{description}: {done} of {len(items)}\n")
 
 
 def show(report: "Report") -> None:
@@ -60,19 +60,19 @@ def _headline(report: "Report") -> "Table":
     table = _table("", "", "95 %", "of")
     plates, crops = report.plates, report.crops
     if plates:
-        _add(table, "found (finder recall)", plates.found)
-        _add(table, "of what was found, a plate (precision)", report.precision)
+        _add(table, "found (recall)", plates.found)
+        _add(table, "precision of detection", report.precision)
         _add(table, "read right in the given box", plates.exact)
-        table.add_row("characters right there", percent(plates.characters), "", "")
+        table.add_row("characters right in it", percent(plates.characters), "", "")
         _add(table, "found and read right (end to end)", plates.end_to_end)
-        table.add_row("coverage at 1 % error", percent(plates.coverage), "", str(plates.exact.of))
+        table.add_row("coverage at 1 % error", percent(plates.coverage), "", str(plates.exact.total))
     if crops:
         _add(table, "crops read right", crops.exact)
-        table.add_row("coverage at 1 % error, crops", percent(crops.coverage), "", str(crops.exact.of))
+        table.add_row("coverage at 1 % error, crops", percent(crops.coverage), "", str(crops.exact.total))
     for score in filter(None, (plates, crops)):
         _add(table, "expiry right", score.expiry)
         _add(table, "colour right", score.colour)
-        _add(table, "wrong though certain", score.certain_wrong)
+        _add(table, "certain but wrong", score.certain_wrong)
     return table
 
 
@@ -85,15 +85,15 @@ def _split_table(splits: "Mapping[str, Mapping[str, PlateScore]]", title: str) -
             continue
         table.add_section()
         for value, score in groups.items():
-            told = map(percent, (score.found.value, score.exact.value, score.end_to_end.value, score.coverage))
-            table.add_row(escape(f"{name}: {_short(value)}"), str(max(score.found.of, score.exact.of)), *told)
+            shares = map(percent, (score.found.value, score.exact.value, score.end_to_end.value, score.coverage))
+            table.add_row(escape(f"{name}: {_short(value)}"), str(max(score.found.total, score.exact.total)), *shares)
     return table
 
 
 def _peer_table(peers: "Comparison") -> "Table":
-    table = _table("the same plates in the same run", "given boxes", "", "crops", "", "CPU-ms a plate")
+    table = _table("the same plates in the same run", "given boxes", "", "crops", "", "CPU-ms per plate")
     for peer in (peers.ours, *peers.others):
-        shares = [text for share in (peer.given, peer.crops) for text in (percent(share.value), f"{share.right}/{share.of}")]
+        shares = [text for share in (peer.given, peer.crops) for text in (percent(share.value), f"{share.count}/{share.total}")]
         table.add_row(peer.name, *shares, "-" if peer.cpu_ms is None else f"{peer.cpu_ms:.0f}")
     return table
 
@@ -106,22 +106,22 @@ def _sentences(report: "Report") -> Iterator[str]:
             f"Foreign plates read as Indonesian and certain: {foreign.certain} of {foreign.photos} photos. With any text: "
             f"{foreign.photos_with_text} photos, {foreign.boxes_with_text} of {foreign.boxes} given boxes."
         )
-    for what, score in (("photos", report.plates), ("crops", report.crops)):
+    for name, score in (("photos", report.plates), ("crops", report.crops)):
         if score and score.calibration_error is not None:
-            yield f"Probabilities are off by {100 * score.calibration_error:.1f} points on average ({what})."
+            yield f"Mean calibration error: {100 * score.calibration_error:.1f} points ({name})."
     costs = report.costs
-    told = {
-        "vehicle detector, a photo": costs.detector_per_photo,
-        "finder, a photo": costs.finder_per_photo,
-        "finder, a vehicle": costs.finder_per_vehicle,
-        **{f"{name}, a plate": ms for name, ms in costs.readers_per_plate.items()},
+    cpu_ms = {
+        "vehicle detector, per photo": costs.detector_per_photo,
+        "plate detector, per photo": costs.finder_per_photo,
+        "plate detector, per vehicle": costs.finder_per_vehicle,
+        **{f"{name}, per plate": ms for name, ms in costs.readers_per_plate.items()},
     }
-    yield "CPU-ms: " + "; ".join(f"{what} {ms:.0f}" for what, ms in told.items() if ms is not None)
+    yield "CPU-ms: " + "; ".join(f"{name} {ms:.0f}" for name, ms in cpu_ms.items() if ms is not None)
     track, ratio = report.peers.track if report.peers else None, cost_ratio(report)
     if track:
-        against = f", {ratio:.2f} of one EasyOCR read of a crop" if ratio is not None else ""
-        of = f"{track.cpu_ms:.0f} CPU-ms, {track.models_cpu_ms:.0f} of them in finder and readers{against}"
-        yield f"A plate over a track: {of}; {track.frames:.1f} frames read ({track.vehicles} vehicles)."
+        relative = f", {ratio:.2f} of one EasyOCR read of a crop" if ratio is not None else ""
+        cost = f"{track.cpu_ms:.0f} CPU-ms, {track.models_cpu_ms:.0f} of them in plate detector and readers{relative}"
+        yield f"One plate over a track: {cost}; {track.frames:.1f} frames read ({track.vehicles} vehicles)."
 
 
 def _table(*headings: str) -> "Table":
@@ -134,11 +134,11 @@ def _table(*headings: str) -> "Table":
     return table
 
 
-def _add(table: "Table", what: str, share: "Share | None") -> None:
-    """Nothing for what nobody could count."""
-    if share is not None and share.of:
+def _add(table: "Table", label: str, share: "Share | None") -> None:
+    """Adds no row for a share of nothing."""
+    if share is not None and share.total:
         low, high = share.interval or (0.0, 1.0)
-        table.add_row(what, percent(share.value), f"{100 * low:.1f} to {100 * high:.1f}", f"{share.right}/{share.of}")
+        table.add_row(label, percent(share.value), f"{100 * low:.1f} to {100 * high:.1f}", f"{share.count}/{share.total}")
 
 
 def _short(name: str) -> str:

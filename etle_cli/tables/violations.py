@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def wide_console() -> "Console":
-    """The terminal as wide as it is; where there is none, such as in a log, wide enough for the table."""
+    """A console of the terminal's width; without a terminal, such as in a log, at least 120 columns."""
     from rich.console import Console
 
     console = Console()
@@ -20,7 +20,7 @@ def wide_console() -> "Console":
 
 
 def table_of(cases: Iterable[Case]) -> "Table":
-    """One row each: when, where, what, whose plate and how sure, what was measured, how many files of evidence."""
+    """One row per case: time, camera, rule, article, plate, probability, measurement, number of evidence files."""
     from rich import box
     from rich.table import Table
 
@@ -33,7 +33,7 @@ def table_of(cases: Iterable[Case]) -> "Table":
 
 
 def evidence_of(violation: Violation) -> list[str]:
-    """The digests of the files that a reviewer is shown, each once."""
+    """The digests of the files that the review page shows, without duplicates."""
     clip = [violation.clip.sha256] if violation.clip else []
     return [*dict.fromkeys([picture.sha256 for picture in violation.pictures] + clip)]
 
@@ -54,7 +54,7 @@ def _row(case: Case) -> tuple[str, ...]:
 
 
 def short_article(article: str) -> str:
-    """`Pasal 287 ayat (2) jo. Pasal 106 ...` as `287(2)`: the offence; the page of the case has the whole."""
+    """`Pasal 287 ayat (2) jo. Pasal 106 ...` as `287(2)`, the offence; the case page shows the full text."""
     first = article.split(" jo.")[0]
     return first.replace("Pasal ", "").replace(" ayat ", "").strip()
 

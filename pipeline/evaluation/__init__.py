@@ -1,1 +1,1 @@
-"""How well plates are found and read on photos whose plates are known: `etle evaluate plates`."""
+"""Measures plate detection and reading on labelled photos (`etle evaluate plates`), and violations on labelled footage."""

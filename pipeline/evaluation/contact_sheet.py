@@ -1,4 +1,4 @@
-"""Every error as a card with its picture: what a person looks through to see why."""
+"""Contact sheets of an evaluation: each error as a card with its picture."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ from etle.types import Box, Plate
 from pipeline.evaluation.dataset import LabelledPhoto, LabelledPlate
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.run import Outcomes, PhotoOutcome, PlateCase
-from pipeline.evaluation.score import false_finds, is_certain
-from pipeline.plates.crops import FIRST, cut_out
+from pipeline.evaluation.score import false_positives, is_certain
+from pipeline.plates.crops import WIDE_MARGIN, crop
 
 if TYPE_CHECKING:
     from etle.types import Image
 
 _CARD_PX = 340
-_AROUND = 1.6
-"""Of the plate's width, shown on each side of a plate that was not found."""
-_TRUE, _FOUND = (60, 160, 40), (30, 110, 240)
-"""Blue, green, red: the true box green, a found one orange."""
+_CONTEXT = 1.6
+"""Context on each side of a plate that was not found, as a multiple of its width."""
+_TRUE_COLOUR, _FOUND_COLOUR = (60, 160, 40), (30, 110, 240)
+"""BGR: green and orange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     jpeg: bytes
     truth: str
-    """Empty if there is none."""
+    """True text; empty if it is not known."""
     plate: Plate | None
-    """What was read; None if nothing was looked at."""
+    """As read; None if the plate was not read."""
     remark: str
     picture: str
-    """Name and row."""
+    """File name and row of the table."""
     source: str
 
 
@@ -41,32 +41,46 @@ class Card:
 class Sheet:
     key: str
     title: str
-    what: str
+    description: str
     cards: tuple[Card, ...]
 
 
 def sheets(outcomes: Outcomes) -> tuple[Sheet, ...]:
-    """One for each kind of error, the empty ones too: they say that there was none."""
+    """One for each kind of error; a sheet without cards shows that there was no such error."""
     photos, crops, foreign = outcomes.photos or (), outcomes.crops or (), outcomes.foreign or ()
     cases = [case for photo in photos for case in photo.cases]
-    told = [
-        (outcomes.photos, "missed", "Not found", "Green: the true box. Orange: what was found there, if anything.", _missed(cases)),
-        (outcomes.photos, "given", "Read wrong in the given box", "The most probable first.", _wrong(cases)),
-        (outcomes.photos, "end", "Found, and read wrong", "As the finder cut it; the most probable first.", _end_to_end(cases)),
-        (outcomes.photos, "strangers", "Found where no plate is known", "Or a plate that nobody labelled.", _strangers(photos)),
-        (outcomes.crops, "crops", "Crops read wrong", "The most probable first.", _wrong(crops)),
-        (outcomes.foreign, "foreign", "Foreign plates read as Indonesian", "Those called certain first.", _foreign(foreign)),
-        (outcomes.photos, "second", "Expiry or colour wrong", "On given boxes and crops, where it is known.", _second((*cases, *crops))),
+    rows = [
+        (outcomes.photos, "missed", "Not found", "Green: true box. Orange: overlapping detection, if any.", _missed(cases)),
+        (outcomes.photos, "given", "Read wrong in the given box", "Most probable first.", _wrong(cases)),
+        (outcomes.photos, "end", "Found, and read wrong", "In the detected box; most probable first.", _end_to_end(cases)),
+        (
+            outcomes.photos,
+            "false-positives",
+            "Found where no plate is labelled",
+            "May be a plate without a label.",
+            _false_positives(photos),
+        ),
+        (outcomes.crops, "crops", "Crops read wrong", "Most probable first.", _wrong(crops)),
+        (outcomes.foreign, "foreign", "Foreign plates read as Indonesian", "Certain ones first.", _foreign(foreign)),
+        (
+            outcomes.photos,
+            "second",
+            "Expiry or colour wrong",
+            "In given boxes and crops with a labelled expiry or colour.",
+            _wrong_details((*cases, *crops)),
+        ),
     ]
-    return tuple(Sheet(key=key, title=title, what=what, cards=tuple(cards)) for table, key, title, what, cards in told if table is not None)
+    return tuple(
+        Sheet(key=key, title=title, description=text, cards=tuple(cards)) for table, key, title, text, cards in rows if table is not None
+    )
 
 
 def _missed(cases: Sequence[PlateCase]) -> Iterator[Card]:
     for case in cases:
         if case.truth.box and not case.was_found:
-            near = f"a box overlaps it by {case.overlap:.2f}" if case.found else "nothing there"
-            shown = [(case.truth.box, _TRUE)] + ([(case.found.found.box, _FOUND)] if case.found else [])
-            yield _card(case.picture, case.truth, _around(case.picture, shown), None, near)
+            remark = f"a detection overlaps it with IoU {case.iou:.2f}" if case.found else "no detection"
+            boxes = [(case.truth.box, _TRUE_COLOUR)] + ([(case.found.found.box, _FOUND_COLOUR)] if case.found else [])
+            yield _card(case.picture, case.truth, _context(case.picture, boxes), None, remark)
 
 
 def _wrong(cases: Sequence[PlateCase]) -> list[Card]:
@@ -84,18 +98,18 @@ def _end_to_end(cases: Sequence[PlateCase]) -> list[Card]:
             case.truth,
             _crop(case.picture, found.found.box),
             found.plate,
-            f"overlap {case.overlap:.2f}, {'right' if case.right_given else 'wrong too'} in the given box",
+            f"IoU {case.iou:.2f}, {'right' if case.right_given else 'also wrong'} in the given box",
         )
         for case, found in ranked
     ]
 
 
-def _strangers(photos: Sequence[PhotoOutcome]) -> Iterator[Card]:
+def _false_positives(photos: Sequence[PhotoOutcome]) -> Iterator[Card]:
     for photo in photos:
-        for stranger in photo.strangers if false_finds(photo) else ():
-            picture = _around(photo.picture, [(stranger.found.box, _FOUND)])
-            score = f"score {stranger.found.score:.2f}, {stranger.found.box.width:.0f} px wide"
-            yield _card(photo.picture, None, picture, stranger.plate, score)
+        for plate in photo.unmatched if false_positives(photo) else ():
+            picture = _context(photo.picture, [(plate.found.box, _FOUND_COLOUR)])
+            score = f"score {plate.found.score:.2f}, {plate.found.box.width:.0f} px wide"
+            yield _card(photo.picture, None, picture, plate.plate, score)
 
 
 def _foreign(photos: Sequence[PhotoOutcome]) -> list[Card]:
@@ -104,22 +118,22 @@ def _foreign(photos: Sequence[PhotoOutcome]) -> list[Card]:
         read += [(photo, case.truth.box, case.given, "in the given box") for case in photo.cases if case.given and case.given.text]
         read += [(photo, plate.found.box, plate.plate, "found in the photo") for plate in photo.found if plate.plate.text]
     ranked = sorted(read, key=lambda item: (not is_certain(item[2]), -item[2].probability))
-    return [_card(photo.picture, photo.cases[0].truth, _crop(photo.picture, box), plate, where) for photo, box, plate, where in ranked]
+    return [_card(photo.picture, photo.cases[0].truth, _crop(photo.picture, box), plate, remark) for photo, box, plate, remark in ranked]
 
 
-def _second(cases: Sequence[PlateCase]) -> Iterator[Card]:
+def _wrong_details(cases: Sequence[PlateCase]) -> Iterator[Card]:
     for case in cases:
-        wrong = _second_wrong(case.truth, case.given) if case.given else ""
+        wrong = _detail_errors(case.truth, case.given) if case.given else ""
         if wrong:
             yield _card(case.picture, case.truth, _crop(case.picture, case.truth.box), case.given, wrong)
 
 
-def _second_wrong(truth: LabelledPlate, plate: Plate) -> str:
+def _detail_errors(truth: LabelledPlate, plate: Plate) -> str:
     wrong = []
     if truth.expiry and plate.expiry != truth.expiry:
         wrong.append(f"expiry {truth.expiry}, read {plate.expiry or 'none'}")
     if truth.colour and plate.colour is not truth.colour:
-        wrong.append(f"{truth.colour}, taken for {plate.colour}")
+        wrong.append(f"colour {truth.colour}, read {plate.colour}")
     return "; ".join(wrong)
 
 
@@ -138,21 +152,21 @@ def _card(picture: LabelledPhoto, truth: LabelledPlate | None, image: "Image", p
 
 def _crop(picture: LabelledPhoto, box: Box | None) -> "Image":
     image = load(picture.path)
-    return cut_out(image, box, FIRST) if box else image
+    return crop(image, box, WIDE_MARGIN) if box else image
 
 
-def _around(picture: LabelledPhoto, boxes: Iterable[tuple[Box, tuple[int, int, int]]]) -> "Image":
-    """What surrounds the first of the boxes, with all of them drawn."""
-    image, drawn = load(picture.path), list(boxes)
-    box = drawn[0][0]
-    margin = _AROUND * max(box.width, box.height)
+def _context(picture: LabelledPhoto, boxes: Iterable[tuple[Box, tuple[int, int, int]]]) -> "Image":
+    """The surroundings of the first box, with all boxes drawn."""
+    image, rows = load(picture.path), list(boxes)
+    box = rows[0][0]
+    margin = _CONTEXT * max(box.width, box.height)
     left, top = max(0, int(box.x1 - margin)), max(0, int(box.y1 - 0.6 * margin))
     part = image[top : int(box.y2 + 0.6 * margin), left : int(box.x2 + margin)]
     scale = _CARD_PX / part.shape[1]
     shown: Image = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    for b, colour in drawn:
-        first = (round((b.x1 - left) * scale), round((b.y1 - top) * scale))
-        cv2.rectangle(shown, first, (round((b.x2 - left) * scale), round((b.y2 - top) * scale)), colour, 2)
+    for b, colour in rows:
+        corner = (round((b.x1 - left) * scale), round((b.y1 - top) * scale))
+        cv2.rectangle(shown, corner, (round((b.x2 - left) * scale), round((b.y2 - top) * scale)), colour, 2)
     return shown
 
 

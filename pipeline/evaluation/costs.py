@@ -1,4 +1,4 @@
-"""What finding and reading costs: CPU time of the process, which other processes disturb little."""
+"""Costs of plate detection and reading as CPU time of the process, which depends little on other load on the machine."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """CPU-ms; None for what was never asked."""
+    """CPU milliseconds; None for an engine that was not used. The field names are keys of the JSON report."""
 
     detector_per_photo: float | None
     finder_per_photo: float | None
-    """In the whole photo and in the crops of its vehicles."""
+    """In the whole photo and in all of its vehicle crops."""
     finder_per_vehicle: float | None
-    """In one vehicle's crop."""
+    """In one vehicle crop."""
     readers_per_plate: Mapping[str, float | None]
-    """With the further cuts of a plate on which they do not agree."""
+    """Including the second crop of a plate on which the readers disagree."""
     readers: float | None
+    """All readers on one plate."""
     per_look: float | None
-    """One look at one vehicle, as at each frame of a track: the finder in its crop, and every reader on its plate."""
+    """One frame of a track: plate detection in the vehicle's crop and all readers on its plate."""
 
 
 @dataclass(slots=True)
 class Meter:
-    """Adds up what one engine took."""
+    """Sums the CPU time of one engine; a context manager around each call."""
 
     spent_s: float = 0.0
     pictures: int = 0
@@ -42,7 +43,7 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self.spent_s += time.process_time() - self._since
 
-    def ms_over(self, number: int) -> float | None:
+    def ms_per(self, number: int) -> float | None:
         return 1000 * self.spent_s / number if number and self.pictures else None
 
 
@@ -59,16 +60,20 @@ class MeteredDetector:
 
 
 class MeteredPlateDetector:
-    def __init__(self, finder: PlateDetector) -> None:
-        self.name, self.digest = finder.name, finder.digest
-        self._finder = finder
+    def __init__(self, detector: PlateDetector) -> None:
+        self.name, self.digest = detector.name, detector.digest
+        self._detector = detector
         self.whole, self.vehicles = Meter(), Meter()
 
-    def find(self, images: "Sequence[Image]", *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
-        meter = self.whole if whole else self.vehicles
-        meter.pictures += len(images)
-        with meter:
-            return self._finder.find(images, whole=whole)
+    def detect_crops(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
+        self.vehicles.pictures += len(images)
+        with self.vehicles:
+            return self._detector.detect_crops(images)
+
+    def detect_frames(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
+        self.whole.pictures += len(images)
+        with self.whole:
+            return self._detector.detect_frames(images)
 
 
 class MeteredReader:
@@ -84,19 +89,20 @@ class MeteredReader:
 
 
 def costs_of(
-    detector: MeteredDetector, finder: MeteredPlateDetector, readers: Sequence[MeteredReader], *, photos: int, plates: int
+    vehicle_detector: MeteredDetector, plate_detector: MeteredPlateDetector, readers: Sequence[MeteredReader], *, photos: int, plates: int
 ) -> Costs:
-    """`photos` that were searched, and `plates` that were read, found or given."""
-    found = Meter(finder.whole.spent_s + finder.vehicles.spent_s, finder.whole.pictures + finder.vehicles.pictures)
-    of_vehicle = finder.vehicles.ms_over(finder.vehicles.pictures)
-    read = {reader.name: reader.meter.ms_over(plates) for reader in readers}
-    known = [ms for ms in read.values() if ms is not None]
+    """`photos`: number of photos searched; `plates`: number of plates read, detected or in given boxes."""
+    whole, vehicles = plate_detector.whole, plate_detector.vehicles
+    both = Meter(whole.spent_s + vehicles.spent_s, whole.pictures + vehicles.pictures)
+    per_vehicle = vehicles.ms_per(vehicles.pictures)
+    per_plate = {reader.name: reader.meter.ms_per(plates) for reader in readers}
+    known = [ms for ms in per_plate.values() if ms is not None]
     all_readers = sum(known) if known else None
     return Costs(
-        detector_per_photo=detector.meter.ms_over(photos),
-        finder_per_photo=found.ms_over(photos),
-        finder_per_vehicle=of_vehicle,
-        readers_per_plate=read,
+        detector_per_photo=vehicle_detector.meter.ms_per(photos),
+        finder_per_photo=both.ms_per(photos),
+        finder_per_vehicle=per_vehicle,
+        readers_per_plate=per_plate,
         readers=all_readers,
-        per_look=None if of_vehicle is None or all_readers is None else of_vehicle + all_readers,
+        per_look=None if per_vehicle is None or all_readers is None else per_vehicle + all_readers,
     )

@@ -1,6 +1,6 @@
-"""Photos whose plates are known: three tables and the pictures beside them, as docs/evaluating.md describes the layout.
+"""Labelled photos: three tables and their pictures, in the layout described in docs/evaluating.md.
 
-All of it is read and looked at before the first plate is searched: a wrong row shows in seconds, not after half an hour.
+All tables and pictures are checked before the evaluation starts, so that a wrong row is reported after seconds, not after half an hour.
 """
 
 import csv
@@ -10,24 +10,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from etle.errors import ConfigError
+from etle.errors import ConfigError, SourceError
 from etle.plates import is_plate, normalise, parse_expiry
 from etle.types import Box, PlateColour
-from pipeline.evaluation.pictures import broken_or_box_outside
+from pipeline.evaluation.pictures import clip_boxes
 
 T = TypeVar("T")
 
 PHOTOS, CROPS, FOREIGN = "plates_full.csv", "plate_crops.csv", "plates_foreign.csv"
-_SIDES = ("x1", "y1", "x2", "y2")
-_NEEDED: Mapping[str, tuple[str, ...]] = {PHOTOS: ("file", "plate_text", *_SIDES), CROPS: ("file", "plate_text"), FOREIGN: ("file",)}
-_ORNAMENT = frozenset(" .-·•")
-"""What people set between the parts of a plate; any other sign means that they could not read something."""
-_MOST_TOLD = 12
+_BOX_COLUMNS = ("x1", "y1", "x2", "y2")
+_REQUIRED_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    PHOTOS: ("file", "plate_text", *_BOX_COLUMNS),
+    CROPS: ("file", "plate_text"),
+    FOREIGN: ("file",),
+}
+_SEPARATORS = frozenset(" .-·•")
+"""Characters that people put between the parts of a plate; any other sign marks a character that they could not read."""
+_MAX_PROBLEMS = 12
+"""Maximum number of problems in one error message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledPlate:
-    """One row. None means unknown: a blank text counts for finding only, a row without a box for neither."""
+    """One row. None means unknown. A plate without a text counts for detection only, one without a box for nothing."""
 
     row: int
     text: str | None
@@ -41,64 +46,64 @@ class LabelledPlate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledPhoto:
     name: str
-    """As the table calls it."""
+    """As in the table."""
     path: Path
     plates: tuple[LabelledPlate, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """None for a table that is not there."""
+    """None for a table that does not exist."""
 
     photos: tuple[LabelledPhoto, ...] | None
     crops: tuple[LabelledPhoto, ...] | None
     foreign: tuple[LabelledPhoto, ...] | None
     remarks: tuple[str, ...]
-    """What was left out of the reckoning, and why."""
+    """What the evaluation leaves out, and why."""
 
 
-def load_truth(folder: Path, limit: int | None = None) -> Dataset:
-    """`limit`: so many pictures of each table, spread evenly. Raises ConfigError, which names every row that is wrong."""
-    if not any((folder / name).is_file() for name in _NEEDED):
-        raise ConfigError(f"{folder} holds none of {', '.join(_NEEDED)}: one of them is needed (see docs/evaluating.md)")
+def load_dataset(folder: Path, limit: int | None = None) -> Dataset:
+    """`limit`: maximum number of pictures of each table, spread evenly. Raises ConfigError that names the wrong rows."""
+    if not any((folder / name).is_file() for name in _REQUIRED_COLUMNS):
+        raise ConfigError(f"{folder} contains none of {', '.join(_REQUIRED_COLUMNS)}; at least one is required (see docs/evaluating.md)")
     remarks: list[str] = []
     problems: list[str] = []
-    photos, crops, foreign = (_pictures(folder, name, limit, remarks, problems) for name in _NEEDED)
+    photos, crops, foreign = (_pictures(folder, name, limit, remarks, problems) for name in _REQUIRED_COLUMNS)
     if problems:
-        more = [f"... and {len(problems) - _MOST_TOLD} more"] if len(problems) > _MOST_TOLD else []
-        raise ConfigError("\n  ".join([f"{folder} cannot be evaluated:", *problems[:_MOST_TOLD], *more]))
+        more = [f"... and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
+        raise ConfigError("\n  ".join([f"{folder} cannot be evaluated:", *problems[:_MAX_PROBLEMS], *more]))
     return Dataset(photos=photos, crops=crops, foreign=foreign, remarks=tuple(remarks))
 
 
-def spread(things: Sequence[T], limit: int | None) -> tuple[T, ...]:
-    """At most `limit` of them, evenly from the first to the last."""
-    if limit is None or limit >= len(things):
-        return tuple(things)
-    return tuple(things[i * len(things) // limit] for i in range(limit))
+def sample_evenly(items: Sequence[T], limit: int | None) -> tuple[T, ...]:
+    """At most `limit` items, spread evenly over the sequence."""
+    if limit is None or limit >= len(items):
+        return tuple(items)
+    return tuple(items[i * len(items) // limit] for i in range(limit))
 
 
 def _pictures(folder: Path, table: str, limit: int | None, remarks: list[str], problems: list[str]) -> tuple[LabelledPhoto, ...] | None:
     if not (folder / table).is_file():
-        remarks.append(f"{table} is not there: what it would tell is left out")
+        remarks.append(f"{table} does not exist; its figures are left out")
         return None
-    of_file: dict[str, list[LabelledPlate]] = {}
+    plates_by_file: dict[str, list[LabelledPlate]] = {}
     for row, fields in _rows(folder / table):
         try:
-            of_file.setdefault(_file(fields), []).append(_plate(row, fields, table, remarks))
+            plates_by_file.setdefault(_file(fields), []).append(_plate(row, fields, table, remarks))
         except ValueError as error:
             problems.append(f"{table} row {row}: {error}")
-    pictures = [LabelledPhoto(name=name, path=folder / name, plates=tuple(plates)) for name, plates in of_file.items()]
+    pictures = [LabelledPhoto(name=name, path=folder / name, plates=tuple(plates)) for name, plates in plates_by_file.items()]
     for picture in pictures:
-        problems += [f"{table} {problem}" for problem in _doubles(picture, table)]
-    return tuple(_looked_at(picture, table, problems) for picture in spread(pictures, limit))
+        problems += [f"{table} {problem}" for problem in _duplicates(picture, table)]
+    return tuple(_checked(picture, table, problems) for picture in sample_evenly(pictures, limit))
 
 
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows as the file counts them, its heading being row 1."""
+    """Row numbers of the file and fields by column; the header is row 1."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             table = csv.DictReader(lines, restval="")
-            missing = [name for name in _NEEDED[file.name] if name not in (table.fieldnames or ())]
+            missing = [name for name in _REQUIRED_COLUMNS[file.name] if name not in (table.fieldnames or ())]
             if missing:
                 raise ConfigError(f"{file} has no column {', '.join(missing)}")
             for number, fields in enumerate(table, 2):
@@ -109,23 +114,23 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _file(fields: Mapping[str, str]) -> str:
     if not fields["file"]:
-        raise ValueError("names no file")
+        raise ValueError("`file` is empty")
     return fields["file"]
 
 
 def _plate(row: int, fields: Mapping[str, str], table: str, remarks: list[str]) -> LabelledPlate:
-    def unless(known: bool, key: str, what: str) -> None:
-        if fields.get(key) and not known:
-            remarks.append(f"{table} row {row}: {key} {fields[key]!r} is {what}: counted as blank")
+    def check(valid: bool, key: str, problem: str) -> None:
+        if fields.get(key) and not valid:
+            remarks.append(f"{table} row {row}: {key} {fields[key]!r} {problem}; counted as blank")
 
     text, colour, expiry = (
         _text(fields.get("plate_text", "")),
         _colour(fields.get("plate_colour", "")),
         _expiry(fields.get("expiry", "")),
     )
-    unless(text is not None, "plate_text", "not letters and digits alone")
-    unless(colour is not None, "plate_colour", "none that a plate can have")
-    unless(expiry is not None, "expiry", "no month and year")
+    check(text is not None, "plate_text", "contains other characters than letters and digits")
+    check(colour is not None, "plate_colour", "is not a plate colour")
+    check(expiry is not None, "expiry", "is not a month and year")
     return LabelledPlate(
         row=row,
         text=text,
@@ -137,50 +142,53 @@ def _plate(row: int, fields: Mapping[str, str], table: str, remarks: list[str]) 
     )
 
 
-def _text(told: str) -> str | None:
-    if not told or any(not (c.isascii() and c.isalnum()) and c not in _ORNAMENT for c in told):
+def _text(field: str) -> str | None:
+    if not field or any(not (c.isascii() and c.isalnum()) and c not in _SEPARATORS for c in field):
         return None
-    text = normalise(told)
+    text = normalise(field)
     return (text if is_plate(text) else text.replace("-", "")) or None
 
 
-def _expiry(told: str) -> str | None:
-    """Spreadsheets take the zero off `05.27` and `0527`."""
-    return parse_expiry(re.sub(r"^(?=\d{3}$|\d\D)", "0", told.replace("/", ".")))
+def _expiry(field: str) -> str | None:
+    """Adds the leading zero of `05.27` and `0527`, which spreadsheets remove."""
+    return parse_expiry(re.sub(r"^(?=\d{3}$|\d\D)", "0", field.replace("/", ".")))
 
 
-def _colour(told: str) -> PlateColour | None:
+def _colour(field: str) -> PlateColour | None:
     known = {str(colour): colour for colour in PlateColour if colour is not PlateColour.UNKNOWN}
-    return known.get(told.lower())
+    return known.get(field.lower())
 
 
 def _box(fields: Mapping[str, str]) -> Box | None:
-    told = [fields.get(side, "") for side in _SIDES]
-    if not any(told):
+    values = [fields.get(side, "") for side in _BOX_COLUMNS]
+    if not any(values):
         return None
     try:
-        box = Box(*(float(value) for value in told))
+        box = Box(*(float(value) for value in values))
     except ValueError:
-        raise ValueError(f"x1, y1, x2, y2 are {', '.join(repr(value) for value in told)}: four numbers, or all four blank") from None
+        raise ValueError(
+            f"x1, y1, x2, y2 are {', '.join(repr(value) for value in values)}; they must be four numbers or all blank"
+        ) from None
     if not (box.x2 > box.x1 and box.y2 > box.y1):
         raise ValueError(f"the box {box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g} is empty")
     return box
 
 
-def _doubles(picture: LabelledPhoto, table: str) -> Iterator[str]:
-    seen: dict[object, int] = {}
+def _duplicates(picture: LabelledPhoto, table: str) -> Iterator[str]:
+    rows: dict[object, int] = {}
     for plate in picture.plates:
-        what = None if table == CROPS else plate.box or plate.text
-        if what in seen and (table == CROPS or what is not None):
-            yield f"row {plate.row}: {picture.name} has that plate in row {seen[what]} already"
-        seen.setdefault(what, plate.row)
+        key = None if table == CROPS else plate.box or plate.text
+        if key in rows and (table == CROPS or key is not None):
+            yield f"row {plate.row}: duplicate of row {rows[key]}, the same plate of {picture.name}"
+        rows.setdefault(key, plate.row)
 
 
-def _looked_at(picture: LabelledPhoto, table: str, problems: list[str]) -> LabelledPhoto:
-    """With boxes that end in the picture."""
+def _checked(picture: LabelledPhoto, table: str, problems: list[str]) -> LabelledPhoto:
+    """The photo with boxes clipped to the picture; adds to `problems` if the picture or a box is wrong."""
     boxes = [plate.box for plate in picture.plates]
-    outcome = broken_or_box_outside(picture.path, boxes)
-    if isinstance(outcome, str):
-        problems.append(f"{table} row {picture.plates[0].row}: {outcome}")
+    try:
+        clipped = clip_boxes(picture.path, boxes)
+    except SourceError as error:
+        problems.append(f"{table} row {picture.plates[0].row}: {error}")
         return picture
-    return replace(picture, plates=tuple(replace(plate, box=box) for plate, box in zip(picture.plates, outcome, strict=True)))
+    return replace(picture, plates=tuple(replace(plate, box=box) for plate, box in zip(picture.plates, clipped, strict=True)))

@@ -1,4 +1,4 @@
-"""Other readers on the same crops in the same run: how often right, and what they cost."""
+"""Accuracy and CPU time of other OCR engines on the same crops in the same run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 from models.plates.readers.baselines import PlainReader
 from pipeline.evaluation.costs import Meter
-from pipeline.evaluation.dataset import spread
+from pipeline.evaluation.dataset import sample_evenly
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.run import Outcomes, PlateCase, ProgressCallback
 from pipeline.evaluation.statistics import Share
 from pipeline.evaluation.tracks import TrackCost
-from pipeline.plates.crops import Margin, cut_out
+from pipeline.plates.crops import Margin, crop
 
 if TYPE_CHECKING:
     from etle.types import Image
 
-_RIM = Margin(0.04, 0.04)
+_PEER_MARGIN = Margin(0.04, 0.04)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerReader:
-    """`given` and `crops` are what it read right, in boxes of photos and of `plate_crops.csv`."""
+    """`given`, `crops`: plates read right, in the true boxes of photos and on the pictures of `plate_crops.csv`."""
 
     name: str
     given: Share
@@ -31,7 +31,7 @@ class PeerReader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Ours and theirs, on the same plates."""
+    """Results of etle and of the other engines on the same plates."""
 
     ours: PeerReader
     others: tuple[PeerReader, ...]
@@ -40,54 +40,54 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerSample:
-    """Plates of photos, and crops, that all are shown."""
+    """The plates that all engines read."""
 
     given: tuple[PlateCase, ...]
     crops: tuple[PlateCase, ...]
 
 
-def sample(outcomes: Outcomes, most: int) -> PeerSample:
-    """At most so many of each, spread evenly."""
+def sample(outcomes: Outcomes, max_plates: int) -> PeerSample:
+    """At most `max_plates` plates of photos and as many crops, spread evenly."""
     return PeerSample(
-        given=spread([case for photo in outcomes.photos or () for case in photo.cases if case.given], most),
-        crops=spread([case for case in outcomes.crops or () if case.given], most),
+        given=sample_evenly([case for photo in outcomes.photos or () for case in photo.cases if case.given], max_plates),
+        crops=sample_evenly([case for case in outcomes.crops or () if case.given], max_plates),
     )
 
 
 def compare(
-    plates: PeerSample, peers: Sequence[PlainReader], ours_ms: float | None, track: TrackCost | None, progress: ProgressCallback
+    plates: PeerSample, peers: Sequence[PlainReader], etle_ms: float | None, track: TrackCost | None, progress: ProgressCallback
 ) -> Comparison:
-    """`ours_ms`: CPU-ms of all our readers on one plate."""
+    """`etle_ms`: CPU-ms of all readers of etle on one plate."""
     given, crops = plates.given, plates.crops
-    ours = PeerReader(name="etle", given=_right(given), crops=_right(crops), cpu_ms=ours_ms)
-    return Comparison(ours=ours, others=tuple(_of(peer, given, crops, progress) for peer in peers), track=track)
+    ours = PeerReader(name="etle", given=_right(given), crops=_right(crops), cpu_ms=etle_ms)
+    return Comparison(ours=ours, others=tuple(_evaluate(peer, given, crops, progress) for peer in peers), track=track)
 
 
-def _of(peer: PlainReader, given: Sequence[PlateCase], crops: Sequence[PlateCase], progress: ProgressCallback) -> PeerReader:
+def _evaluate(peer: PlainReader, given: Sequence[PlateCase], crops: Sequence[PlateCase], progress: ProgressCallback) -> PeerReader:
     meter = Meter()
     if first := next(iter((*given, *crops)), None):
-        peer.text_of(crop_of(first))  # the first call opens things
-    rights = [_reads_right(peer, case, meter) for case in progress((*given, *crops), peer.name)]
+        peer.text_of(crop_of(first))  # the first call loads the models and is not measured
+    correct = [_reads_right(peer, case, meter) for case in progress((*given, *crops), peer.name)]
     return PeerReader(
         name=peer.name,
-        given=Share(sum(rights[: len(given)]), len(given)),
-        crops=Share(sum(rights[len(given) :]), len(crops)),
-        cpu_ms=meter.ms_over(meter.pictures),
+        given=Share(sum(correct[: len(given)]), len(given)),
+        crops=Share(sum(correct[len(given) :]), len(crops)),
+        cpu_ms=meter.ms_per(meter.pictures),
     )
 
 
 def _reads_right(peer: PlainReader, case: PlateCase, meter: Meter) -> bool:
-    crop = crop_of(case)
+    image = crop_of(case)
     meter.pictures += 1
     with meter:
-        text = peer.text_of(crop)
+        text = peer.text_of(image)
     return text == case.truth.text
 
 
 def crop_of(case: PlateCase) -> "Image":
-    """The plate in its true place with a narrow rim: ours are shown more, because they look for the lines in it."""
+    """The true box with a narrow margin. The readers of etle get a wider one, because they detect the text lines in it."""
     image = load(case.picture.path)
-    return cut_out(image, case.truth.box, _RIM) if case.truth.box else image
+    return crop(image, case.truth.box, _PEER_MARGIN) if case.truth.box else image
 
 
 def _right(cases: Sequence[PlateCase]) -> Share:

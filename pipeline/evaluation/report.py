@@ -1,4 +1,4 @@
-"""All figures of one evaluation, and as the JSON that docs/evaluating.md describes."""
+"""All figures of one evaluation, also as the JSON report described in docs/evaluating.md."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from pipeline.evaluation.statistics import Share
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """None: that table is not there, or nobody asked for it."""
+    """None for a table that does not exist, or for an evaluation that was not requested."""
 
     photos: int | None
     unboxed: int
@@ -54,7 +54,7 @@ def report(
 def as_json(report: Report) -> dict[str, Any]:
     plates, crops, foreign = report.plates, report.crops, report.foreign
     return {
-        "n": plates.exact.of if plates else None,
+        "n": plates.exact.total if plates else None,
         "reader_exact": plates.exact.value if plates else None,
         "finder_recall": plates.found.value if plates else None,
         "finder_precision": report.precision.value if report.precision else None,
@@ -92,19 +92,19 @@ def _score(score: PlateScore) -> dict[str, Any]:
         "coverage_at_1_percent_error": score.coverage,
         "calibration_error": score.calibration_error,
         "certain": _certain(score),
-        "boxes": score.found.of,
-        "n": score.exact.of,
+        "boxes": score.found.total,
+        "n": score.exact.total,
     }
 
 
 def _certain(score: PlateScore) -> dict[str, Any]:
     wrong = score.certain_wrong
     return {
-        "n": wrong.of,
-        "wrong": wrong.right,
+        "n": wrong.total,
+        "wrong": wrong.count,
         "error": wrong.value,
         "interval": wrong.interval,
-        "coverage": wrong.of / score.exact.of if score.exact.of else None,
+        "coverage": wrong.total / score.exact.total if score.exact.total else None,
     }
 
 
@@ -116,12 +116,12 @@ def _counts(report: Report) -> dict[str, Any]:
     plates = report.plates
     return {
         "photos": report.photos,
-        "boxes": plates.found.of if plates else None,
-        "boxes_with_text": plates.exact.of if plates else None,
+        "boxes": plates.found.total if plates else None,
+        "boxes_with_text": plates.exact.total if plates else None,
         "plates_without_box": report.unboxed if plates else None,
-        "with_expiry": plates.expiry.of if plates else None,
-        "with_colour": plates.colour.of if plates else None,
-        "crops": report.crops.exact.of if report.crops else None,
+        "with_expiry": plates.expiry.total if plates else None,
+        "with_colour": plates.colour.total if plates else None,
+        "crops": report.crops.exact.total if report.crops else None,
         "foreign_photos": report.foreign.photos if report.foreign else None,
         "foreign_boxes": report.foreign.boxes if report.foreign else None,
     }
@@ -146,7 +146,7 @@ def _splits(splits: Mapping[str, Mapping[str, PlateScore]]) -> dict[str, Any]:
 
 
 def cost_ratio(report: Report) -> float | None:
-    """The plate of one vehicle, finder and readers over its track, against one EasyOCR read of one crop, in the same run."""
+    """CPU time of plate detection and reading over one track / CPU time of EasyOCR on one crop, in the same run."""
     peers = report.peers
     easyocr = next((peer.cpu_ms for peer in (peers.others if peers else ()) if peer.name == EasyOcrBaseline.name), None)
     return peers.track.models_cpu_ms / easyocr if peers and peers.track and easyocr else None
@@ -162,9 +162,9 @@ def _peers(peers: Comparison) -> dict[str, Any]:
 
 def _peer(peer: PeerReader) -> dict[str, Any]:
     return {
-        "n": peer.given.of,
+        "n": peer.given.total,
         "reader_exact": peer.given.value,
-        "crops": peer.crops.of,
+        "crops": peer.crops.total,
         "crops_exact": peer.crops.value,
         "cpu_ms_per_plate": peer.cpu_ms,
     }

@@ -1,4 +1,4 @@
-"""Shows every picture to finder and readers, as the pipeline does, and keeps what they made of it beside what is true."""
+"""Runs plate detection and reading on every picture of the dataset as the pipeline does, and pairs the results with the labels."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,38 +10,38 @@ from etle.protocols import PlateDetector, PlateReader, VehicleDetector
 from etle.types import Plate
 from pipeline.evaluation.dataset import Dataset, LabelledPhoto, LabelledPlate
 from pipeline.evaluation.pictures import load
-from pipeline.evaluation.statistics import matched
+from pipeline.evaluation.statistics import match_boxes
 from pipeline.plates.photo import PlateInPhoto, read_box, read_crop, read_photo
 
-FOUND_FROM = 0.5
-"""Overlap (intersection over union) from which a plate counts as found."""
-READ_FROM = 0.3
-"""... and from which it counts end to end: a loose box whose text is right has done its work."""
+MIN_FOUND_IOU = 0.5
+"""Minimum intersection over union for a plate to count as found."""
+MIN_READ_IOU = 0.3
+"""Minimum IoU for a plate to count end to end: a loose box is good enough if the text read in it is right."""
 
 T = TypeVar("T")
 
 
 class ProgressCallback(Protocol):
-    def __call__(self, things: Sequence[T], what: str) -> Iterable[T]:
-        """The same things one by one, while a person is told how far it is."""
+    def __call__(self, items: Sequence[T], description: str) -> Iterable[T]:
+        """Yields the items and reports the progress under this description."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateCase:
-    """One true plate and what became of it."""
+    """One labelled plate with the results for it."""
 
     picture: LabelledPhoto
     truth: LabelledPlate
     given: Plate | None
-    """Read in its true box or on its crop; None where there is no box, or no text to hold it against."""
+    """As read in its true box or on its crop; None without a box, or without a text to compare with."""
     found: PlateInPhoto | None
-    """What the finder found in its place, from an overlap of `READ_FROM`."""
-    overlap: float = 0.0
+    """The detected plate that overlaps it with an IoU of at least `MIN_READ_IOU`."""
+    iou: float = 0.0
 
     @property
     def was_found(self) -> bool:
-        return self.found is not None and self.overlap >= FOUND_FROM
+        return self.found is not None and self.iou >= MIN_FOUND_IOU
 
     @property
     def right_given(self) -> bool:
@@ -57,26 +57,26 @@ class PhotoOutcome:
     picture: LabelledPhoto
     cases: tuple[PlateCase, ...]
     found: tuple[PlateInPhoto, ...]
-    strangers: tuple[PlateInPhoto, ...]
-    """Found where no true plate is, from an overlap of `FOUND_FROM`."""
+    unmatched: tuple[PlateInPhoto, ...]
+    """Detected plates that overlap no labelled one with an IoU of at least `MIN_FOUND_IOU`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """None for a table that is not there."""
+    """None for a table that does not exist."""
 
     photos: tuple[PhotoOutcome, ...] | None
     crops: tuple[PlateCase, ...] | None
     foreign: tuple[PhotoOutcome, ...] | None
 
     @property
-    def searched(self) -> int:
-        """Photos."""
+    def photo_count(self) -> int:
+        """Number of photos in which plates were searched."""
         return len(self.photos or ()) + len(self.foreign or ())
 
     @property
-    def read(self) -> int:
-        """Plates, found or given."""
+    def read_count(self) -> int:
+        """Number of plates that were read, detected or in given boxes."""
         photos = (*(self.photos or ()), *(self.foreign or ()))
         cases = (*(case for photo in photos for case in photo.cases), *(self.crops or ()))
         return sum(case.given is not None for case in cases) + sum(len(photo.found) for photo in photos)
@@ -84,49 +84,49 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedEngines:
-    """Who looks. `at`: the day on which the plates count as seen."""
+    """The engines under evaluation. `at`: date for the validity of area codes and series."""
 
-    detector: VehicleDetector
-    finder: PlateDetector
+    vehicle_detector: VehicleDetector
+    plate_detector: PlateDetector
     readers: Sequence[PlateReader]
     at: datetime
 
 
-def look(truth: Dataset, watchers: EvaluatedEngines, progress: ProgressCallback) -> Outcomes:
-    """Raises InferenceError, and SourceError where a picture has gone."""
+def run_engines(dataset: Dataset, engines: EvaluatedEngines, progress: ProgressCallback) -> Outcomes:
+    """Raises InferenceError, and SourceError if a picture no longer exists."""
 
-    def photos(pictures: Sequence[LabelledPhoto], what: str, *, foreign: bool) -> tuple[PhotoOutcome, ...]:
-        return tuple(_photo(picture, watchers, foreign=foreign) for picture in progress(pictures, what))
+    def photos(pictures: Sequence[LabelledPhoto], description: str, *, foreign: bool) -> tuple[PhotoOutcome, ...]:
+        return tuple(_photo(picture, engines, foreign=foreign) for picture in progress(pictures, description))
 
     return Outcomes(
-        photos=None if truth.photos is None else photos(truth.photos, "photos", foreign=False),
-        crops=None if truth.crops is None else tuple(_crop(picture, watchers) for picture in progress(truth.crops, "crops")),
-        foreign=None if truth.foreign is None else photos(truth.foreign, "foreign photos", foreign=True),
+        photos=None if dataset.photos is None else photos(dataset.photos, "photos", foreign=False),
+        crops=None if dataset.crops is None else tuple(_crop(picture, engines) for picture in progress(dataset.crops, "crops")),
+        foreign=None if dataset.foreign is None else photos(dataset.foreign, "foreign photos", foreign=True),
     )
 
 
-def _photo(picture: LabelledPhoto, by: EvaluatedEngines, *, foreign: bool) -> PhotoOutcome:
-    """A foreign plate's own text does not matter: whatever is read there is wrong."""
+def _photo(picture: LabelledPhoto, engines: EvaluatedEngines, *, foreign: bool) -> PhotoOutcome:
+    """`foreign`: plates are read in their true boxes even without a labelled text, because any text read there is wrong."""
     image = load(picture.path)
-    found = read_photo(image, by.detector, by.finder, by.readers, by.at)
+    found = read_photo(image, engines.vehicle_detector, engines.plate_detector, engines.readers, engines.at)
     boxed = [(i, plate.box) for i, plate in enumerate(picture.plates) if plate.box]
-    pairs = matched([box for _, box in boxed], [plate.found.box for plate in found], READ_FROM)
-    partner = {boxed[i][0]: found[j] for i, j in pairs.items()}
+    pairs = match_boxes([box for _, box in boxed], [plate.found.box for plate in found], MIN_READ_IOU)
+    match = {boxed[i][0]: found[j] for i, j in pairs.items()}
     cases = tuple(
         PlateCase(
             picture=picture,
             truth=truth,
-            given=read_box(image, truth.box, by.readers, by.at) if truth.box and (truth.text or foreign) else None,
-            found=partner.get(i),
-            overlap=overlap(truth.box, partner[i].found.box) if truth.box and i in partner else 0.0,
+            given=read_box(image, truth.box, engines.readers, engines.at) if truth.box and (truth.text or foreign) else None,
+            found=match.get(i),
+            iou=overlap(truth.box, match[i].found.box) if truth.box and i in match else 0.0,
         )
         for i, truth in enumerate(picture.plates)
     )
-    known = [case.found for case in cases if case.was_found]
-    return PhotoOutcome(picture=picture, cases=cases, found=found, strangers=tuple(plate for plate in found if plate not in known))
+    matched = [case.found for case in cases if case.was_found]
+    return PhotoOutcome(picture=picture, cases=cases, found=found, unmatched=tuple(plate for plate in found if plate not in matched))
 
 
-def _crop(picture: LabelledPhoto, by: EvaluatedEngines) -> PlateCase:
+def _crop(picture: LabelledPhoto, engines: EvaluatedEngines) -> PlateCase:
     truth = picture.plates[0]
-    given = read_crop(load(picture.path), by.readers, by.at) if truth.text else None
+    given = read_crop(load(picture.path), engines.readers, engines.at) if truth.text else None
     return PlateCase(picture=picture, truth=truth, given=given, found=None)

@@ -1,4 +1,4 @@
-"""From outcomes to figures: of all plates, and of those of one vehicle, colour, size or source."""
+"""Figures from outcomes: of all plates, and grouped by vehicle, colour, size and source."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,35 +15,36 @@ from pipeline.evaluation.statistics import (
     reliability,
 )
 
-PROMISED_ERROR = 0.01
+TARGET_ERROR = 0.01
+"""Maximum share of wrong plates at which the coverage is stated."""
 SIZES_PX = (40, 60, 90, 140, 240)
-"""Widths of a plate at which one size ends and the next begins."""
+"""Limits between the groups by plate width, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateScore:
     found: Share
-    """Of the plates with a box, those that were found."""
+    """Of the plates with a box: found."""
     exact: Share
-    """Of the plates with a text, those that were read right where they are given."""
+    """Of the plates with a text: read right in the given box or crop."""
     end_to_end: Share
-    """Of the plates with box and text, those that were found and read right."""
+    """Of the plates with box and text: found and read right."""
     characters: float | None
     colour: Share
     expiry: Share
     certain: Share
-    """Right ones of those that a reviewer is told to be certain."""
+    """Of the certain plates: read right."""
     curve: tuple[tuple[int, int], ...]
-    """How many plates a threshold lets through, and how many of these are wrong."""
+    """For each probability threshold: number of accepted plates, and how many of these are wrong."""
     bins: tuple[CalibrationBin, ...]
 
     @property
     def certain_wrong(self) -> Share:
-        return Share(self.certain.of - self.certain.right, self.certain.of)
+        return Share(self.certain.total - self.certain.count, self.certain.total)
 
     @property
     def coverage(self) -> float | None:
-        return coverage_at(PROMISED_ERROR, self.curve)
+        return coverage_at(TARGET_ERROR, self.curve)
 
     @property
     def calibration_error(self) -> float | None:
@@ -52,7 +53,7 @@ class PlateScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignScore:
-    """How often a foreign plate came out as an Indonesian one, in photos (searched) and in their given boxes."""
+    """Number of foreign plates read as Indonesian, in photos (detected) and in given boxes. The field names are keys of the JSON report."""
 
     photos: int
     boxes: int
@@ -61,7 +62,7 @@ class ForeignScore:
     photos_with_text: int
     boxes_with_text: int
     certain: int
-    """Photos in which either came out as certain."""
+    """Photos with a certain plate in either."""
 
 
 def score(cases: Sequence[PlateCase]) -> PlateScore:
@@ -85,20 +86,21 @@ def score(cases: Sequence[PlateCase]) -> PlateScore:
 
 
 def split(cases: Sequence[PlateCase]) -> dict[str, dict[str, PlateScore]]:
-    """By what is known of a plate, then by its value; those with most plates first."""
+    """Scores by group (vehicle, colour, size, source), then by value; the values with the most plates first, sizes in order."""
     return {name: _by(key, cases) for name, key in KEYS.items()}
 
 
 def precision(photos: Sequence[PhotoOutcome]) -> Share:
-    """Of what the finder found. A plate whose box nobody drew may be any of those that no true box explains: so many are let off."""
-    right = sum(case.was_found for photo in photos for case in photo.cases)
-    false = sum(false_finds(photo) for photo in photos)
-    return Share(right, right + false)
+    """Of the detected plates: true positives. See `false_positives` for plates without a labelled box."""
+    correct = sum(case.was_found for photo in photos for case in photo.cases)
+    false = sum(false_positives(photo) for photo in photos)
+    return Share(correct, correct + false)
 
 
-def false_finds(photo: PhotoOutcome) -> int:
+def false_positives(photo: PhotoOutcome) -> int:
+    """Number of unmatched detections, less one for each labelled plate without a box, which an unmatched detection may show."""
     unboxed = sum(case.truth.box is None for case in photo.cases)
-    return max(0, len(photo.strangers) - unboxed)
+    return max(0, len(photo.unmatched) - unboxed)
 
 
 def foreign(photos: Sequence[PhotoOutcome]) -> ForeignScore:
@@ -120,9 +122,9 @@ def is_certain(plate: Plate) -> bool:
     return plate.certainty is Certainty.CERTAIN
 
 
-def _share(rights: Iterable[bool]) -> Share:
-    told = list(rights)
-    return Share(sum(told), len(told))
+def _share(outcomes: Iterable[bool]) -> Share:
+    values = list(outcomes)
+    return Share(sum(values), len(values))
 
 
 def _by(key: Callable[[PlateCase], str | None], cases: Sequence[PlateCase]) -> dict[str, PlateScore]:
@@ -137,7 +139,7 @@ def _by(key: Callable[[PlateCase], str | None], cases: Sequence[PlateCase]) -> d
 
 
 def size_name(width_px: float) -> str:
-    """`60 to 89 px`: the band in which a plate of that width lies."""
+    """The group of a plate of this width, such as `60 to 89 px`."""
     low = max((px for px in SIZES_PX if px <= width_px), default=0)
     high = min((px for px in SIZES_PX if px > width_px), default=None)
     return f"from {low} px" if high is None else f"{low} to {high - 1} px"
@@ -149,4 +151,4 @@ KEYS: Mapping[str, Callable[[PlateCase], str | None]] = {
     "size": lambda case: size_name(case.truth.box.width) if case.truth.box else None,
     "source": lambda case: case.truth.source,
 }
-"""What plates are split by; a plate of which it is None stays out."""
+"""Group names and the value of a plate in each; plates with the value None are left out of the group."""

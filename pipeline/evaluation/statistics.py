@@ -1,4 +1,4 @@
-"""The arithmetic of an evaluation: shares with their intervals, coverage at a promised error, calibration, distances of texts."""
+"""Statistics of an evaluation: proportions with confidence intervals, coverage at a target error, calibration, edit distance."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -14,52 +14,52 @@ _ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`right` of `of`; nothing of nothing has no value."""
+    """`count` of `total`; the value of 0 of 0 is None."""
 
-    right: int
-    of: int
+    count: int
+    total: int
 
     @property
     def value(self) -> float | None:
-        return self.right / self.of if self.of else None
+        return self.count / self.total if self.total else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 %, exact (Clopper and Pearson): it holds at 0 wrong too, where approximations promise too much."""
-        if not self.of:
+        """95 % confidence interval, exact (Clopper and Pearson): approximations are too narrow near 0 and 1."""
+        if not self.total:
             return None
-        low = 0.0 if self.right == 0 else _bisected(lambda p: _at_least(self.right, self.of, p) - _ALPHA / 2)
-        high = 1.0 if self.right == self.of else _bisected(lambda p: _ALPHA / 2 - _at_most(self.right, self.of, p))
+        low = 0.0 if self.count == 0 else _root(lambda p: _at_least(self.count, self.total, p) - _ALPHA / 2)
+        high = 1.0 if self.count == self.total else _root(lambda p: _ALPHA / 2 - _at_most(self.count, self.total, p))
         return low, high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationBin:
-    """Plates whose probability lies from `low` up to `high` (the last bin includes 1)."""
+    """Plates with a probability in [`low`, `high`); the last bin includes 1. The field names are keys of the JSON report."""
 
     low: float
     high: float
     n: int
     probability: float | None
-    """Mean of what was said."""
+    """Mean probability of the plates in the bin; None if it is empty."""
     right: float | None
-    """Share that was right."""
+    """Share of right plates in the bin; None if it is empty."""
 
 
-def matched(true: Sequence[Box], found: Sequence[Box], least: float) -> dict[int, int]:
-    """Index of the found box by that of the true one: pairs by overlap, the largest first, each box once."""
-    pairs = sorted(((-overlap(t, f), i, j) for i, t in enumerate(true) for j, f in enumerate(found) if overlap(t, f) >= least))
-    chosen: dict[int, int] = {}
+def match_boxes(true: Sequence[Box], found: Sequence[Box], min_iou: float) -> dict[int, int]:
+    """Index of the found box by index of the true box: pairs with the largest IoU first, each box at most once."""
+    pairs = sorted(((-overlap(t, f), i, j) for i, t in enumerate(true) for j, f in enumerate(found) if overlap(t, f) >= min_iou))
+    matches: dict[int, int] = {}
     for _, i, j in pairs:
-        if i not in chosen and j not in chosen.values():
-            chosen[i] = j
-    return chosen
+        if i not in matches and j not in matches.values():
+            matches[i] = j
+    return matches
 
 
 def error_curve(reads: Iterable[tuple[float, bool]]) -> tuple[tuple[int, int], ...]:
-    """How many reads a threshold lets through, and how many of these are wrong: for every threshold, the highest first.
+    """For every probability threshold, highest first: number of accepted reads, and how many of these are wrong.
 
-    `reads`: probability and whether it was right. Equally probable ones are taken together: no threshold parts them.
+    `reads`: probability and whether the text is right. Reads with equal probability form one point of the curve.
     """
     ranked = sorted(reads, key=lambda read: -read[0])
     wrong = list(accumulate(not right for _, right in ranked))
@@ -68,9 +68,9 @@ def error_curve(reads: Iterable[tuple[float, bool]]) -> tuple[tuple[int, int], .
 
 
 def coverage_at(error: float, curve: Sequence[tuple[int, int]]) -> float | None:
-    """Largest share of the reads, most probable first, of which no more than `error` are wrong. `curve`: of `error_curve`."""
-    kept = [n for n, wrong in curve if wrong <= error * n + 1e-9]
-    return max(kept, default=0) / curve[-1][0] if curve else None
+    """Largest share of the reads, most probable first, with at most the share `error` of errors. `curve`: from `error_curve`."""
+    accepted = [n for n, wrong in curve if wrong <= error * n + 1e-9]
+    return max(accepted, default=0) / curve[-1][0] if curve else None
 
 
 def reliability(reads: Sequence[tuple[float, bool]]) -> tuple[CalibrationBin, ...]:
@@ -81,23 +81,23 @@ def reliability(reads: Sequence[tuple[float, bool]]) -> tuple[CalibrationBin, ..
         CalibrationBin(
             low=i / BINS,
             high=(i + 1) / BINS,
-            n=len(inside),
-            probability=sum(p for p, _ in inside) / len(inside) if inside else None,
-            right=sum(right for _, right in inside) / len(inside) if inside else None,
+            n=len(reads_in_bin),
+            probability=sum(p for p, _ in reads_in_bin) / len(reads_in_bin) if reads_in_bin else None,
+            right=sum(right for _, right in reads_in_bin) / len(reads_in_bin) if reads_in_bin else None,
         )
-        for i, inside in enumerate(members)
+        for i, reads_in_bin in enumerate(members)
     )
 
 
 def calibration_error(bins: Sequence[CalibrationBin]) -> float | None:
-    """Mean distance between what was said and what was right, weighted by how often it was said (ECE)."""
+    """Expected calibration error (ECE): mean |probability - share of right plates| over the bins, weighted by their counts."""
     total = sum(bin.n for bin in bins)
     gaps = (bin.n * abs(bin.probability - bin.right) for bin in bins if bin.probability is not None and bin.right is not None)
     return sum(gaps) / total if total else None
 
 
-def edits(first: str, second: str) -> int:
-    """Fewest characters to change, add or take away to get from one text to the other (Levenshtein)."""
+def edit_distance(first: str, second: str) -> int:
+    """Levenshtein distance."""
     row = list(range(len(second) + 1))
     for i, a in enumerate(first, 1):
         diagonal, row[0] = row[0], i
@@ -107,16 +107,16 @@ def edits(first: str, second: str) -> int:
 
 
 def character_accuracy(pairs: Iterable[tuple[str, str]]) -> float | None:
-    """1 less the edits over all characters. `pairs`: true text and read text."""
+    """1 - edit distance / number of characters, at least 0. `pairs`: true text and read text."""
     length = wrong = 0
     for true, read in pairs:
         length += len(true)
-        wrong += edits(true, read)
+        wrong += edit_distance(true, read)
     return max(0.0, 1 - wrong / length) if length else None
 
 
 def _at_most(k: int, n: int, p: float) -> float:
-    """Probability of k or fewer of n."""
+    """Probability of at most k successes in n trials."""
     return sum(_binomial(i, n, p) for i in range(k + 1))
 
 
@@ -125,14 +125,14 @@ def _at_least(k: int, n: int, p: float) -> float:
 
 
 def _binomial(k: int, n: int, p: float) -> float:
-    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
+    log_combinations = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(log_combinations + k * math.log(p) + (n - k) * math.log1p(-p))
 
 
-def _bisected(rising: Callable[[float], float]) -> float:
-    """Where a rising function of a probability is 0."""
+def _root(increasing: Callable[[float], float]) -> float:
+    """The root in [0, 1] of an increasing function, by bisection."""
     low, high = 0.0, 1.0
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+        low, high = (low, middle) if increasing(middle) > 0 else (middle, high)
     return (low + high) / 2

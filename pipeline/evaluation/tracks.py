@@ -1,7 +1,7 @@
-"""What a case pays for its plate: the search over a track, whose frames are one photo shown again and again.
+"""CPU time of the plate search over a vehicle's track, whose frames repeat one photo.
 
-Nothing moves in such a track, so the readers see in every frame what they saw in the first: where they agree at once it is as cheap as
-on the road, and where they do not it is dearer, for no better frame comes.
+Nothing moves in such a track, so every frame shows the same. Where the readers agree on the first frame the cost is that of real footage;
+where they disagree it is higher, because no better frame follows.
 """
 
 import time
@@ -22,25 +22,25 @@ from pipeline.plates.search import PlateSearch
 if TYPE_CHECKING:
     from etle.types import Image
 
-_FRAMES, _APART = 12, timedelta(seconds=0.25)
+_FRAMES, _GAP = 12, timedelta(seconds=0.25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackCost:
-    """On average over `vehicles`."""
+    """Means over `vehicles`. The field names are keys of the JSON report."""
 
     vehicles: int
     cpu_ms: float
-    """From the frames' bytes to the plate."""
+    """From the encoded frames to the plate."""
     models_cpu_ms: float
-    """Of these, in the finder and the readers."""
+    """Share of it in the plate detector and the readers."""
     frames: float
-    """That were read."""
+    """Number of frames that were read."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Spent:
-    whole_s: float
+class _CpuTime:
+    total_s: float
     models_s: float
     frames: int
 
@@ -48,48 +48,52 @@ class _Spent:
 def track_cost(
     cases: Sequence[PlateCase], detector: VehicleDetector, search: PlateSearch, at: datetime, progress: ProgressCallback
 ) -> TrackCost | None:
-    """None if the detector sees no vehicle around any of the plates."""
-    spent = [each for case in progress(cases, "vehicles' tracks") if (each := _spent(case, detector, search, at))]
-    if not spent:
+    """None if the detector finds no vehicle around any of the plates."""
+    times = [measured for case in progress(cases, "vehicles' tracks") if (measured := _search_time(case, detector, search, at))]
+    if not times:
         return None
     return TrackCost(
-        vehicles=len(spent),
-        cpu_ms=1000 * sum(each.whole_s for each in spent) / len(spent),
-        models_cpu_ms=1000 * sum(each.models_s for each in spent) / len(spent),
-        frames=sum(each.frames for each in spent) / len(spent),
+        vehicles=len(times),
+        cpu_ms=1000 * sum(each.total_s for each in times) / len(times),
+        models_cpu_ms=1000 * sum(each.models_s for each in times) / len(times),
+        frames=sum(each.frames for each in times) / len(times),
     )
 
 
-def _spent(case: PlateCase, detector: VehicleDetector, search: PlateSearch, at: datetime) -> _Spent | None:
+def _search_time(case: PlateCase, detector: VehicleDetector, search: PlateSearch, at: datetime) -> _CpuTime | None:
     image = load(case.picture.path)
     vehicle = _vehicle(case, detector.detect([image])[0])
     if vehicle is None:
         return None
-    track, ring = _parked(vehicle, image, case.picture.path.read_bytes(), at)
-    finder, readers = MeteredPlateDetector(search.finder), tuple(MeteredReader(reader) for reader in search.readers)
-    arbiter = MeteredReader(search.arbiter) if search.arbiter else None
-    since = time.process_time()
-    plate = PlateSearch(finder, readers, search.limit, arbiter).plate_of(track, (), ring, at)
-    whole_s = time.process_time() - since
-    meters = (finder.whole, finder.vehicles, *(reader.meter for reader in (*readers, *((arbiter,) if arbiter else ()))))
-    return _Spent(whole_s, sum(meter.spent_s for meter in meters), len({sighting.sequence for sighting in plate.sightings}))
+    track, frames = _still_track(vehicle, image, case.picture.path.read_bytes(), at)
+    plate_detector, readers = MeteredPlateDetector(search.detector), tuple(MeteredReader(reader) for reader in search.readers)
+    tiebreaker = MeteredReader(search.tiebreaker) if search.tiebreaker else None
+    started = time.process_time()
+    plate = PlateSearch(plate_detector, readers, search.max_frames, tiebreaker).plate_of(track, (), frames, at)
+    total_s = time.process_time() - started
+    meters = (
+        plate_detector.whole,
+        plate_detector.vehicles,
+        *(reader.meter for reader in (*readers, *((tiebreaker,) if tiebreaker else ()))),
+    )
+    return _CpuTime(total_s, sum(meter.spent_s for meter in meters), len({sighting.sequence for sighting in plate.sightings}))
 
 
-def _vehicle(case: PlateCase, seen: Sequence[Detection]) -> Detection | None:
-    """The smallest in which the plate hangs."""
+def _vehicle(case: PlateCase, detections: Sequence[Detection]) -> Detection | None:
+    """The smallest vehicle that contains the plate's centre."""
     box = case.truth.box
-    around = [vehicle for vehicle in seen if box and within(vehicle.box, box.centre)]
+    around = [vehicle for vehicle in detections if box and within(vehicle.box, box.centre)]
     return min(around, key=lambda vehicle: vehicle.box.area, default=None)
 
 
-def _parked(vehicle: Detection, image: "Image", data: bytes, at: datetime) -> tuple[Track, FrameBuffer]:
-    ring = FrameBuffer(keep_s=(2 * _FRAMES * _APART).total_seconds())
+def _still_track(vehicle: Detection, image: "Image", data: bytes, at: datetime) -> tuple[Track, FrameBuffer]:
+    frames = FrameBuffer(keep_s=(2 * _FRAMES * _GAP).total_seconds())
     sightings = []
     for number in range(_FRAMES):
-        seen_at = at + number * _APART
-        ring.add(_frame(number, seen_at, image, data))
-        sightings.append(Sighting(sequence=number, captured_at=seen_at, box=vehicle.box, vehicle=vehicle.vehicle, score=vehicle.score))
-    return Track(id=TrackId("parked"), sightings=tuple(sightings)), ring
+        captured_at = at + number * _GAP
+        frames.add(_frame(number, captured_at, image, data))
+        sightings.append(Sighting(sequence=number, captured_at=captured_at, box=vehicle.box, vehicle=vehicle.vehicle, score=vehicle.score))
+    return Track(id=TrackId("parked"), sightings=tuple(sightings)), frames
 
 
 def _frame(number: int, at: datetime, image: "Image", data: bytes) -> Frame:

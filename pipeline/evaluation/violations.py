@@ -1,4 +1,4 @@
-"""Footage whose truth is known (`python -m simulator` renders some): what was found held against what happened."""
+"""Compares violations with the ground truth of labelled footage, such as `python -m simulator` renders."""
 
 import gzip
 import json
@@ -12,9 +12,11 @@ from etle.errors import ConfigError
 from etle.types import CameraId, RuleName, Violation
 
 TOLERANCE: Final = timedelta(seconds=1)
-"""Between the moment that is true and the one that was measured."""
-_AROUND_S: Final = 1.5
-_HALF: Final = 0.5
+"""Maximum difference between the true and the measured time."""
+_OCCLUSION_WINDOW_S: Final = 1.5
+"""Before and after the true time."""
+_MIN_VISIBLE: Final = 0.5
+"""Share of the plate that must be visible for it not to count as occluded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class TrueViolation:
     plate: str
     kind: str
     hidden_s: float | None
-    """For how long at a stretch, around the moment, other things stood before its plate; None if the footage does not say."""
+    """Longest time without interruption, around the violation, for which its plate was occluded; None if the footage has no frame data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViolationScore:
-    """`found` are those that happened, whether or not their plate was read right; precision and recall ask for the plate too."""
+    """`found`: true violations that were reported, whether or not the plate is right; precision and recall count only right plates."""
 
     found: tuple[Match, ...]
     missed: tuple[TrueViolation, ...]
@@ -69,8 +71,8 @@ class ViolationScore:
         return self.precision == self.recall == 1.0
 
 
-def load_truth(file: Path) -> tuple[TrueViolation, ...]:
-    """Raises ConfigError if the file is not one of truth."""
+def load_ground_truth(file: Path) -> tuple[TrueViolation, ...]:
+    """Raises ConfigError if the file is not a truth.json."""
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))["violations"]
         frames = _frames(file.with_name("frames.json.gz"))
@@ -86,15 +88,15 @@ def load_truth(file: Path) -> tuple[TrueViolation, ...]:
             for row in rows
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{file}: is not the truth about footage: {error!r}") from error
+        raise ConfigError(f"{file} is not the ground truth of footage: {error!r}") from error
 
 
 def _frames(file: Path) -> dict[str, list[dict[str, Any]]]:
-    """Where everyone was in each frame, by camera; empty if that was not written."""
+    """The frames by camera, with the vehicles in each; empty if the file does not exist."""
     if not file.exists():
         return {}
-    found: dict[str, list[dict[str, Any]]] = json.loads(gzip.decompress(file.read_bytes()))
-    return found
+    frames: dict[str, list[dict[str, Any]]] = json.loads(gzip.decompress(file.read_bytes()))
+    return frames
 
 
 def _hidden_s(frames: Sequence[dict[str, Any]], vehicle: str, at_s: float) -> float | None:
@@ -102,31 +104,31 @@ def _hidden_s(frames: Sequence[dict[str, Any]], vehicle: str, at_s: float) -> fl
         return None
     longest = run = 0
     for frame in frames:
-        if abs(frame["t_s"] - at_s) <= _AROUND_S:
-            seen = any(row["id"] == vehicle and row["plate_visible"] >= _HALF for row in frame["vehicles"])
-            run = 0 if seen else run + 1
+        if abs(frame["t_s"] - at_s) <= _OCCLUSION_WINDOW_S:
+            visible = any(row["id"] == vehicle and row["plate_visible"] >= _MIN_VISIBLE for row in frame["vehicles"])
+            run = 0 if visible else run + 1
             longest = max(longest, run)
     return float(longest * (frames[1]["t_s"] - frames[0]["t_s"]))
 
 
 def score(violations: Sequence[Violation], truth: Sequence[TrueViolation]) -> ViolationScore:
-    """Each true violation is matched with one of the same camera, rule and time; of several with that of its plate, then the nearest."""
+    """Matches true violations with those of the same camera, rule and time: first those with the right plate, then the nearest in time."""
     pairs = sorted(
         (
             (v.plate.text != t.plate, abs(v.occurred_at - t.occurred_at), n, m)
             for n, t in enumerate(truth)
             for m, v in enumerate(violations)
-            if _alike(t, v)
+            if _matches(t, v)
         ),
     )
-    of_truth: dict[int, int] = {}
+    matches: dict[int, int] = {}
     for _, _, n, m in pairs:
-        if n not in of_truth and m not in of_truth.values():
-            of_truth[n] = m
+        if n not in matches and m not in matches.values():
+            matches[n] = m
     return ViolationScore(
-        found=tuple(Match(truth=truth[n], found=violations[m]) for n, m in sorted(of_truth.items())),
-        missed=tuple(t for n, t in enumerate(truth) if n not in of_truth),
-        false=tuple(v for m, v in enumerate(violations) if m not in of_truth.values()),
+        found=tuple(Match(truth=truth[n], found=violations[m]) for n, m in sorted(matches.items())),
+        missed=tuple(t for n, t in enumerate(truth) if n not in matches),
+        false=tuple(v for m, v in enumerate(violations) if m not in matches.values()),
     )
 
 
@@ -136,29 +138,24 @@ def as_json(score: ViolationScore) -> dict[str, Any]:
         "recall": score.recall,
         "plates_right": score.right,
         "found": [
-            {**_told(match.truth), **_reported(match.found), "off_s": match.off_s, "plate_right": match.plate_right}
+            {**_true_row(match.truth), **_reported_row(match.found), "off_s": match.off_s, "plate_right": match.plate_right}
             for match in score.found
         ],
-        "missed": [_told(true) for true in score.missed],
-        "false": [_reported(violation) for violation in score.false],
+        "missed": [_true_row(true) for true in score.missed],
+        "false": [_reported_row(violation) for violation in score.false],
     }
 
 
-def _alike(true: TrueViolation, violation: Violation) -> bool:
+def _matches(true: TrueViolation, violation: Violation) -> bool:
     near = abs(violation.occurred_at - true.occurred_at) <= TOLERANCE
     return near and violation.camera == true.camera and violation.rule == true.rule
 
 
-def _matched(match: Match) -> dict[str, Any]:
-    return {**_told(match.truth), **_reported(match.found), "off_s": match.off_s, "plate_right": match.plate_right}
+def _true_row(true: TrueViolation) -> dict[str, Any]:
+    return {**asdict(true), "occurred_at": true.occurred_at.isoformat(), "plate_true": true.plate}
 
 
-def _told(true: TrueViolation) -> dict[str, Any]:
-    told = asdict(true)
-    return {**told, "occurred_at": true.occurred_at.isoformat(), "plate_true": told.pop("plate")}
-
-
-def _reported(violation: Violation) -> dict[str, Any]:
+def _reported_row(violation: Violation) -> dict[str, Any]:
     return {
         "id": str(violation.id),
         "camera": violation.camera,

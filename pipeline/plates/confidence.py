@@ -1,8 +1,8 @@
-"""How probable it is that a voted plate is right in every character: what the reads say of themselves, held against real plates.
+"""Probability that every character of a voted plate is right, calibrated on real plates.
 
-Readers are as sure of their errors as of the rest, so no score of theirs is a probability. What tells right plates from wrong ones are
-signs of agreement; a logistic regression on real plates turns these into a probability. Its coefficients stand with the least probability
-of a `certain` plate in `configs/plates/confidence.yaml`, and with what they were measured on; `benchmark.plate_confidence` fits them.
+OCR scores are not probabilities: readers report high scores for wrong characters, too. Agreement between reads and between readers
+separates right plates from wrong ones, so a logistic regression over agreement features gives the probability. Its coefficients, the
+threshold for `certain` and the data they were measured on are in `configs/plates/confidence.yaml`; `benchmark.plate_confidence` fits them.
 """
 
 import math
@@ -16,24 +16,24 @@ from etle.config.packaged import configs_folder
 from etle.config.strict_yaml import read_yaml
 from etle.errors import ConfigError
 
-_FARTHEST = 14.0
-"""Of a logarithm of odds: beyond one in a million a reader's word means no more."""
+_MAX_LOG_ODDS = 14.0
+"""About one in a million; larger values in a read carry no further information."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceFeatures:
-    """What speaks for a text and against it."""
+    """Features of one candidate text of a vote. The field names are the keys of the coefficients in confidence.yaml."""
 
     margin: float
-    """Logarithm of the odds of the text against all other candidates of the vote."""
+    """Log odds of the text against all other candidates of the vote."""
     weakest: float
-    """The same of its least sure character."""
+    """Log odds of its least certain character."""
     agreement: float
-    """Share of the reads' weight that says exactly this."""
+    """Share of the total weight of the reads whose text is exactly this one, 0 to 1."""
     witnesses: float
-    """1 if two readers say it, each by most of its reads; else 0."""
+    """1 if at least two readers give this text with the largest part of their weight, otherwise 0."""
     width: float
-    """Of the widest plate seen: log2 of its pixels / 90, between -2 and 1."""
+    """log2 of the width of the widest plate in pixels / 90, limited to -2 to 1."""
 
 
 class ConfidenceModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,36 +41,38 @@ class ConfidenceModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     certain_from: float
     coefficients: dict[str, float]
 
-    def probability(self, signs: ConfidenceFeatures) -> float:
-        """That the whole text is right."""
-        logit = self.coefficients["constant"] + sum(self.coefficients[name] * value for name, value in as_numbers(signs).items())
+    def probability(self, features: ConfidenceFeatures) -> float:
+        """Probability that the whole text is right."""
+        logit = self.coefficients["constant"] + sum(self.coefficients[name] * value for name, value in feature_values(features).items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-def as_numbers(signs: ConfidenceFeatures) -> dict[str, float]:
-    return {field.name: getattr(signs, field.name) for field in fields(signs)}
+def feature_values(features: ConfidenceFeatures) -> dict[str, float]:
+    return {field.name: getattr(features, field.name) for field in fields(features)}
 
 
 def log_odds(probability: float) -> float:
-    """Cut off at both ends."""
-    safe = min(max(probability, 1e-9), 1 - 1e-9)
-    return max(-_FARTHEST, min(_FARTHEST, math.log(safe / (1 - safe))))
+    """Limited to -14 to 14."""
+    clipped = min(max(probability, 1e-9), 1 - 1e-9)
+    return max(-_MAX_LOG_ODDS, min(_MAX_LOG_ODDS, math.log(clipped / (1 - clipped))))
 
 
 @cache
-def shipped_confidence() -> ConfidenceModel:
-    return load_confidence(configs_folder() / "plates" / "confidence.yaml")
+def packaged_confidence_model() -> ConfidenceModel:
+    return load_confidence_model(configs_folder() / "plates" / "confidence.yaml")
 
 
-def load_confidence(path: Path) -> ConfidenceModel:
+def load_confidence_model(path: Path) -> ConfidenceModel:
     """Raises ConfigError."""
     try:
-        confidence = msgspec.convert(read_yaml(path), ConfidenceModel)
+        model = msgspec.convert(read_yaml(path), ConfidenceModel)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error
-    wanted = {"constant", *(field.name for field in fields(ConfidenceFeatures))}
-    if set(confidence.coefficients) != wanted:
-        raise ConfigError(f"{path}: coefficients are for {', '.join(sorted(wanted))}; here: {', '.join(sorted(confidence.coefficients))}")
-    if not 0 < confidence.certain_from < 1:
-        raise ConfigError(f"{path}: certain_from is a probability between 0 and 1, not {confidence.certain_from}")
-    return confidence
+    expected = {"constant", *(field.name for field in fields(ConfidenceFeatures))}
+    if set(model.coefficients) != expected:
+        raise ConfigError(
+            f"{path}: coefficients must be {', '.join(sorted(expected))}; the file has {', '.join(sorted(model.coefficients))}"
+        )
+    if not 0 < model.certain_from < 1:
+        raise ConfigError(f"{path}: certain_from must be a probability between 0 and 1, not {model.certain_from}")
+    return model

@@ -1,7 +1,8 @@
-"""What the readers see on one plate in one picture, in one cut of it or in several.
+"""Crops of one plate in one frame, and what the readers read on them.
 
-A box is never quite right, and a letter that one cut loses another may show. Another cut is no independent witness: it shares its
-pixels, so it is asked only where the readers do not agree, and the vote weighs all reads of one reader together.
+A detected box is never exact, and a second crop with another margin can show a character that the first one cut off. Crops of the same
+frame share its pixels and are not independent, so a second crop is read only where the readers disagree, and the vote limits the total
+weight of each reader.
 """
 
 import math
@@ -21,71 +22,76 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """Rims as shares of the plate's width and height."""
+    """Margin on each side of a box as a fraction of the box's width (`x`) and height (`y`). Negative values cut the box."""
 
-    wide: float
-    high: float
+    x: float
+    y: float
 
 
-FIRST = Margin(0.12, 0.14)
-"""Wide, because a finder's box cuts letters off more often than the finder of lines loses its way."""
-TIGHTER = Margin(-0.015, -0.03)
-"""Where the readers do not agree on the first. Of 226 plates in dark photos 190 are read right with it and 186 without, of 447 crops 441
-and 439; further cuts, wider, turned or as the box is, bring 0 to 2 more."""
+WIDE_MARGIN = Margin(0.12, 0.14)
+"""For the first crop: plate boxes cut characters off more often than the line detector fails on a wide crop."""
+TIGHT_MARGIN = Margin(-0.015, -0.03)
+"""For the second crop, where the readers disagree on the first. Of 226 plates in dark photos 190 are read right with it and 186 without,
+of 447 crops 441 and 439; further crops (wider, rotated, exactly the box) gain 0 to 2 more."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlateCrop:
-    """A plate in a picture."""
+class PlateInFrame:
+    """A detected plate with the frame that shows it. `image`: height x width x 3, uint8, BGR, full size; `plate` in its pixels."""
 
     image: "Image"
     plate: PlateBox
     sequence: int
     captured_at: datetime
 
-    def reads(self, readers: Sequence[PlateReader], cut: Margin = FIRST) -> list[PlateSighting]:
-        """By every reader."""
-        crop = cut_out(self.image, self.plate.box, cut)
-        sharp, stands_out = sharpness(crop), contrast(crop)
+    def read_with(self, readers: Sequence[PlateReader], margin: Margin = WIDE_MARGIN) -> list[PlateSighting]:
+        """One sighting for each reader."""
+        image = crop(self.image, self.plate.box, margin)
+        crop_sharpness, crop_contrast = sharpness(image), contrast(image)
         return [
             PlateSighting(
-                sequence=self.sequence, captured_at=self.captured_at, plate=self.plate, sharpness=sharp, contrast=stands_out, read=read
+                sequence=self.sequence,
+                captured_at=self.captured_at,
+                plate=self.plate,
+                sharpness=crop_sharpness,
+                contrast=crop_contrast,
+                read=read,
             )
             for reader in readers
-            for read in reader.read([crop])
+            for read in reader.read([image])
         ]
 
 
-def find_in(finder: PlateDetector, image: "Image", area: Box) -> tuple[PlateBox, ...]:
-    """Plates in a part of the picture, in the whole picture's pixels."""
+def detect_in_area(detector: PlateDetector, image: "Image", area: Box) -> tuple[PlateBox, ...]:
+    """Plates in `area` of the image, in pixels of the whole image."""
     part = image[int(area.y1) : int(area.y2), int(area.x1) : int(area.x2)]
-    return tuple(moved(plate, area) for plate in finder.find([part])[0])
+    return tuple(translate_plate(plate, area) for plate in detector.detect_crops([part])[0])
 
 
 def agree(sightings: Sequence[PlateSighting]) -> bool:
-    """Whether all of them read the same, and something."""
+    """Whether all reads have the same text, and it is not empty."""
     texts = {sighting.read.text for sighting in sightings}
     return len(texts) == 1 and texts != {""}
 
 
-def at_odds(sightings: Sequence[PlateSighting]) -> bool:
-    """Whether two readers, each by most of its reads, read different texts."""
+def disagree(sightings: Sequence[PlateSighting]) -> bool:
+    """Whether the most frequent texts of two readers differ."""
     texts: dict[str, Counter[str]] = defaultdict(Counter)
     for sighting in sightings:
         texts[sighting.read.reader][sighting.read.text] += 1
-    return len({counted.most_common(1)[0][0] for counted in texts.values()}) > 1
+    return len({counts.most_common(1)[0][0] for counts in texts.values()}) > 1
 
 
-def cut_out(image: "Image", box: Box, cut: Margin) -> "Image":
-    """The box with its rim, inside the picture."""
-    area = around(image, box, cut)
+def crop(image: "Image", box: Box, margin: Margin) -> "Image":
+    """The part of the image in `box` plus `margin`; a view, not a copy."""
+    area = expand(image, box, margin)
     part: Image = image[int(area.y1) : int(area.y2), int(area.x1) : int(area.x2)]
     return part
 
 
-def around(image: "Image", box: Box, cut: Margin) -> Box:
-    """Whole pixels inside the picture."""
-    x, y = cut.wide * box.width, cut.high * box.height
+def expand(image: "Image", box: Box, margin: Margin) -> Box:
+    """`box` plus `margin`, in whole pixels, clipped to the image."""
+    x, y = margin.x * box.width, margin.y * box.height
     return Box(
         max(0, math.floor(box.x1 - x)),
         max(0, math.floor(box.y1 - y)),
@@ -94,8 +100,8 @@ def around(image: "Image", box: Box, cut: Margin) -> Box:
     )
 
 
-def moved(plate: PlateBox, area: Box) -> PlateBox:
-    """From the pixels of an area to those of the picture that it is a part of."""
+def translate_plate(plate: PlateBox, area: Box) -> PlateBox:
+    """From pixels of `area` to pixels of the image that contains it."""
     x, y = area.x1, area.y1
     box = Box(plate.box.x1 + x, plate.box.y1 + y, plate.box.x2 + x, plate.box.y2 + y)
     if plate.corners is None:

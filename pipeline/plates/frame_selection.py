@@ -1,59 +1,59 @@
-"""Which frames of a track are worth looking for a plate in: reading costs more than everything before it together."""
+"""Selects the frames of a track in which to search for the plate: reading plates costs more than all earlier steps together."""
 
 from collections.abc import Sequence
 
 from etle.geometry import overlap
 from etle.types import Box, Sighting, Track
 
-_EDGE_PX = 2.0
-_CUT = 0.25
-"""A vehicle cut by the picture's edge may show its plate, but rarely a whole one."""
-_LARGE_ENOUGH = 0.3
-"""Of the largest box's area: at half of the width a plate has a quarter of the pixels and adds a guess, not a vote."""
+_BORDER_PX = 2.0
+_BORDER_FACTOR = 0.25
+"""Weight factor for boxes that touch the frame border: the plate is often cut off, too."""
+_MIN_RELATIVE_WEIGHT = 0.3
+"""Minimum weight relative to the largest box of the track: at half the width a plate has a quarter of the pixels and reads badly."""
 
-_STANDS = 0.94
-"""Intersection over union of two boxes of one vehicle from which it has not moved between them."""
-_OF_ONE_VIEW = 2
-"""Frames that are taken of a vehicle that stands: readers say of the same view the same."""
+_SAME_VIEW_IOU = 0.94
+"""Minimum intersection over union of two boxes of one vehicle for it to count as not moved between them."""
+_MAX_PER_VIEW = 2
+"""Maximum number of selected frames of a vehicle that does not move: readers read the same in the same view."""
 
 
-def frames_worth_reading(track: Track, limit: int, *, picture_width: int, picture_height: int) -> tuple[Sighting, ...]:
-    """At most `limit` sightings, oldest first: large boxes, not cut by the picture's edge, apart in time, and not all of one view.
+def select_frames(track: Track, max_frames: int, *, frame_width: int, frame_height: int) -> tuple[Sighting, ...]:
+    """At most `max_frames` sightings, oldest first: large boxes, away from the frame border, spread in time and over different views.
 
-    Frames next to each other share their blur and glare; apart in time they err apart.
+    Consecutive frames share blur and glare, so reads of frames that are apart in time have more independent errors.
     """
-    worth = {s.sequence: _worth(s.box, picture_width, picture_height) for s in track.sightings}
-    best = max(worth.values())
-    ranked = sorted(track.sightings, key=lambda s: (-worth[s.sequence], s.sequence))
-    candidates = [s for s in ranked if worth[s.sequence] >= _LARGE_ENOUGH * best]
-    chosen: list[Sighting] = []
-    for apart_s in (_apart_s(candidates, limit), 0.0):
+    weights = {s.sequence: _weight(s.box, frame_width, frame_height) for s in track.sightings}
+    largest = max(weights.values())
+    ranked = sorted(track.sightings, key=lambda s: (-weights[s.sequence], s.sequence))
+    candidates = [s for s in ranked if weights[s.sequence] >= _MIN_RELATIVE_WEIGHT * largest]
+    selected: list[Sighting] = []
+    for min_gap_s in (_min_gap_s(candidates, max_frames), 0.0):
         for sighting in candidates:
-            new = sighting not in chosen and _shows_more(sighting, chosen)
-            if len(chosen) < limit and new and all(_seconds(sighting, other) >= apart_s for other in chosen):
-                chosen.append(sighting)
-    return tuple(sorted(chosen, key=lambda s: s.sequence))
+            is_new = sighting not in selected and _is_another_view(sighting, selected)
+            if len(selected) < max_frames and is_new and all(_gap_s(sighting, other) >= min_gap_s for other in selected):
+                selected.append(sighting)
+    return tuple(sorted(selected, key=lambda s: s.sequence))
 
 
-def _shows_more(sighting: Sighting, chosen: Sequence[Sighting]) -> bool:
-    return sum(same_view(sighting, other) for other in chosen) < _OF_ONE_VIEW
+def _is_another_view(sighting: Sighting, selected: Sequence[Sighting]) -> bool:
+    return sum(same_view(sighting, other) for other in selected) < _MAX_PER_VIEW
 
 
 def same_view(one: Sighting, other: Sighting) -> bool:
     """Whether the vehicle has not moved between two sightings."""
-    return overlap(one.box, other.box) >= _STANDS
+    return overlap(one.box, other.box) >= _SAME_VIEW_IOU
 
 
-def _worth(box: Box, width: int, height: int) -> float:
-    cut = box.x1 <= _EDGE_PX or box.y1 <= _EDGE_PX or box.x2 >= width - _EDGE_PX or box.y2 >= height - _EDGE_PX
-    return box.area * (_CUT if cut else 1.0)
+def _weight(box: Box, width: int, height: int) -> float:
+    touches_border = box.x1 <= _BORDER_PX or box.y1 <= _BORDER_PX or box.x2 >= width - _BORDER_PX or box.y2 >= height - _BORDER_PX
+    return box.area * (_BORDER_FACTOR if touches_border else 1.0)
 
 
-def _apart_s(candidates: list[Sighting], limit: int) -> float:
-    """Half of what would spread them evenly."""
+def _min_gap_s(candidates: list[Sighting], max_frames: int) -> float:
+    """Half of the gap between `max_frames` evenly spread sightings."""
     times = [s.captured_at.timestamp() for s in candidates]
-    return (max(times) - min(times)) / (2 * max(1, limit))
+    return (max(times) - min(times)) / (2 * max(1, max_frames))
 
 
-def _seconds(one: Sighting, other: Sighting) -> float:
+def _gap_s(one: Sighting, other: Sighting) -> float:
     return abs((one.captured_at - other.captured_at).total_seconds())

@@ -1,4 +1,4 @@
-"""Plates in a single picture: found in its vehicles and in the whole, and read as those of a track are."""
+"""Detects and reads the plates in a single photo, with the same reading and voting as for a track."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
 from etle.types import Box, Plate, PlateBox, PlateSighting, VehicleClass
-from models.plates.fusion import merged
-from pipeline.plates.crops import TIGHTER, Margin, PlateCrop, agree, around, find_in
+from models.plates.fusion import fuse
+from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, expand
 from pipeline.plates.voting import vote
 
 if TYPE_CHECKING:
     from etle.types import Image
 
-_VEHICLE_FROM = 0.15
-"""Detections below this score are not looked at alone. Looking for a plate where there is no vehicle costs time, not truth."""
-_AROUND = Margin(0.08, 0.08)
-_LEAST_PX = 24
+_MIN_VEHICLE_SCORE = 0.15
+"""Below the usual threshold of vehicle detections: a search in an area without a vehicle costs time, but adds no wrong plates."""
+_VEHICLE_MARGIN = Margin(0.08, 0.08)
+_MIN_AREA_PX = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +27,36 @@ class PlateInPhoto:
 
 
 def read_photo(
-    image: "Image", detector: VehicleDetector, finder: PlateDetector, readers: Sequence[PlateReader], at: datetime
+    image: "Image", vehicle_detector: VehicleDetector, plate_detector: PlateDetector, readers: Sequence[PlateReader], at: datetime
 ) -> tuple[PlateInPhoto, ...]:
-    """Every plate, best found first. `at`: the day on which it counts as seen. Raises InferenceError."""
-    found = find_plates(image, detector, finder)
+    """All plates, highest detection score first. `at`: date for the validity of area codes and series. Raises InferenceError."""
+    found = find_plates(image, vehicle_detector, plate_detector)
     return tuple(PlateInPhoto(plate, read_box(image, plate.box, readers, at)) for plate in found)
 
 
-def find_plates(image: "Image", detector: VehicleDetector, finder: PlateDetector) -> tuple[PlateBox, ...]:
-    vehicles = [vehicle.box for vehicle in detector.detect([image])[0] if vehicle.score >= _VEHICLE_FROM]
-    areas = (around(image, box, _AROUND) for box in vehicles)
-    in_vehicles = [plate for area in areas if min(area.width, area.height) >= _LEAST_PX for plate in find_in(finder, image, area)]
-    return merged([finder.find([image], whole=True)[0], in_vehicles])
+def find_plates(image: "Image", vehicle_detector: VehicleDetector, plate_detector: PlateDetector) -> tuple[PlateBox, ...]:
+    """Plates detected in the whole image and in the crops of its vehicles, merged."""
+    vehicles = [vehicle.box for vehicle in vehicle_detector.detect([image])[0] if vehicle.score >= _MIN_VEHICLE_SCORE]
+    areas = [expand(image, box, _VEHICLE_MARGIN) for box in vehicles]
+    in_vehicles = [
+        plate for area in areas if min(area.width, area.height) >= _MIN_AREA_PX for plate in detect_in_area(plate_detector, image, area)
+    ]
+    return fuse([plate_detector.detect_frames([image])[0], in_vehicles])
 
 
 def read_box(image: "Image", box: Box, readers: Sequence[PlateReader], at: datetime) -> Plate:
-    """The plate in that box, in pixels of the picture."""
-    seen = PlateCrop(image, PlateBox(box=box, score=1.0), 0, at)
-    return vote(_reads(seen, readers), VehicleClass.CAR, at)
+    """The plate in `box`, which is in pixels of the image."""
+    plate = PlateInFrame(image, PlateBox(box=box, score=1.0), 0, at)
+    return vote(_read(plate, readers), VehicleClass.CAR, at)
 
 
 def read_crop(crop: "Image", readers: Sequence[PlateReader], at: datetime) -> Plate:
-    """A picture of nothing but a plate."""
+    """The plate that fills the image."""
     return read_box(crop, Box(0, 0, crop.shape[1], crop.shape[0]), readers, at)
 
 
-def _reads(seen: PlateCrop, readers: Sequence[PlateReader]) -> list[PlateSighting]:
-    reads = seen.reads(readers)
+def _read(plate: PlateInFrame, readers: Sequence[PlateReader]) -> list[PlateSighting]:
+    reads = plate.read_with(readers)
     if agree(reads) and len(readers) > 1:
         return reads
-    return [*reads, *seen.reads(readers, TIGHTER)]
+    return [*reads, *plate.read_with(readers, TIGHT_MARGIN)]

@@ -1,81 +1,106 @@
-"""Looks for the plate of one vehicle in the frames where it is seen best, and has it read until the vote is certain.
+"""Searches for the plate of one vehicle in its best frames and reads it until the vote is certain.
 
-A plate that hangs in the picture of this vehicle may be its neighbour's: it counts only for the vehicle that it fits best, and for
-nobody where two fit about as well.
+A plate inside this vehicle's box may belong to a neighbour. It is assigned to the vehicle whose size and position it matches best, and
+to none if two vehicles match about equally.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from etle.geometry import within
 from etle.protocols import PlateDetector, PlateReader
 from etle.types import Box, Certainty, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
-from models.tracking.tracker import vehicle_of
+from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import decode
-from pipeline.plates.crops import TIGHTER, Margin, PlateCrop, agree, around, at_odds, find_in
-from pipeline.plates.frame_selection import frames_worth_reading, same_view
+from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, disagree, expand
+from pipeline.plates.frame_selection import same_view, select_frames
 from pipeline.plates.voting import vote
 
-_AROUND = Margin(0.08, 0.08)
-"""A vehicle's crop takes in so much of its surroundings: detectors cut plates that hang low."""
-_ENOUGH = 6
-"""Reads that all agree, even if the vote may not call them certain: an area code that nobody knows stays unknown in every frame."""
+if TYPE_CHECKING:
+    from etle.types import Image
+
+_VEHICLE_MARGIN = Margin(0.08, 0.08)
+"""Added to a vehicle's box before plates are detected in it: vehicle boxes cut off low plates."""
+_ENOUGH_READS = 6
+"""Number of reads that all agree after which the search ends, even if the plate is not certain: an unknown area code stays unknown."""
 _WHOLE_FRAMES = 1
-"""Frames that are searched whole if no crop of the vehicle showed a plate."""
-_FITS: Mapping[VehicleClass, float] = {
+"""Number of frames that are searched whole if no crop of the vehicle shows a plate."""
+_WIDTH_RATIO: Mapping[VehicleClass, float] = {
     VehicleClass.MOTORCYCLE: 0.38,
     VehicleClass.CAR: 0.26,
     VehicleClass.BUS: 0.18,
     VehicleClass.TRUCK: 0.18,
 }
-"""Width of a plate against its vehicle's, seen from behind or before: 275 mm on 0.72 m, 430 mm on 1.65 m and 2.4 m."""
-_CLEARLY = 0.35
-"""By so much a plate must fit one vehicle better than any other."""
+"""Plate width / vehicle width, seen from the rear or front: 275 mm on 0.72 m, 430 mm on 1.65 m and 2.4 m."""
+_MIN_MISMATCH_GAP = 0.35
+"""Minimum difference between the mismatch of this vehicle and that of every other vehicle around the plate."""
+
+
+class DecodedFrames:
+    """The frames of one search at full size, each decoded once.
+
+    Holds one picture for each frame that the search uses, at most `PlateSearch.max_frames`, and is dropped with the search.
+    """
+
+    def __init__(self, decode: "Callable[[Frame], Image]") -> None:
+        self._decode = decode
+        self._images: dict[int, Image] = {}
+
+    def get(self, frame: Frame) -> "Image":
+        """Height x width x 3, uint8, BGR; not to be written to. Raises FrameBroken."""
+        image = self._images.get(frame.sequence)
+        if image is None:
+            image = self._images[frame.sequence] = self._decode(frame)
+        return image
 
 
 @dataclass(frozen=True, slots=True)
 class PlateSearch:
-    """Finder and readers, and how many frames they may be shown for one vehicle."""
+    """Plate detector and readers, and the maximum number of frames to search for one vehicle."""
 
-    finder: PlateDetector
+    detector: PlateDetector
     readers: tuple[PlateReader, ...]
-    limit: int
-    arbiter: PlateReader | None = None
-    """Asked once, where the readers are at odds: slow, or too poor to be asked always."""
+    max_frames: int
+    tiebreaker: PlateReader | None = None
+    """Reads the plate once if the other readers disagree: a reader that is too slow or too inaccurate to read every plate."""
+    decode: "Callable[[Frame], Image]" = decode
 
     def plate_of(self, track: Track, others: Sequence[Track], frames: FrameBuffer, at: datetime) -> Plate:
-        """What the plate says, by all reads in the frames that are still there. `at`: the moment of the violation."""
-        vehicle = vehicle_of(track)
+        """The plate voted by all reads in the frames that are still buffered. `at`: time of the violation."""
+        vehicle = vehicle_class_of(track)
         best = list(self._best_first(track, frames))
-        seen: list[PlateCrop] = []
+        decoded = DecodedFrames(self.decode)
+        plates: list[PlateInFrame] = []
         reads: list[PlateSighting] = []
-        for plate in self._plates(best, others):
-            seen.append(plate)
-            reads += plate.reads(self.readers)
+        for plate in self._plates(best, others, decoded):
+            plates.append(plate)
+            reads += plate.read_with(self.readers)
             if _is_enough(reads, vehicle, at):
                 return vote(reads, vehicle, at)
-        if seen and not (agree(reads) and len(self.readers) > 1):
-            reads += self._read_again(max(seen, key=lambda plate: plate.plate.box.area), best, reads)
+        if plates and not (agree(reads) and len(self.readers) > 1):
+            largest = max(plates, key=lambda plate: plate.plate.box.area)
+            reads += self._read_again(largest, _in_another_frame(largest, best, decoded), reads)
         return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
 
-    def _read_again(self, plate: PlateCrop, best: Sequence[tuple[Sighting, Frame]], reads: Sequence[PlateSighting]) -> list[PlateSighting]:
-        """The plate in a tighter cut, from another frame of the same view if there is one; and by the arbiter if readers stay at odds."""
-        again = _in_another_frame(plate, best).reads(self.readers, TIGHTER)
-        if self.arbiter and at_odds([*reads, *again]):
-            again += plate.reads([self.arbiter])
+    def _read_again(self, plate: PlateInFrame, other: PlateInFrame, reads: Sequence[PlateSighting]) -> list[PlateSighting]:
+        """Reads of `other`, the plate in another frame, with a tight margin; then of the plate by the tiebreaker if readers disagree."""
+        again = other.read_with(self.readers, TIGHT_MARGIN)
+        if self.tiebreaker and disagree([*reads, *again]):
+            again += plate.read_with([self.tiebreaker])
         return again
 
-    def _plates(self, best: Sequence[tuple[Sighting, Frame]], others: Sequence[Track]) -> Iterator[PlateCrop]:
-        """The vehicle's plate in its best frames, once in each view; if its crops show none, in the whole of the first."""
+    def _plates(self, best: Sequence[tuple[Sighting, Frame]], others: Sequence[Track], decoded: DecodedFrames) -> Iterator[PlateInFrame]:
+        """The vehicle's plate in its best frames, once per view; if its crops show none, in the whole of the first frame."""
         shown: list[Sighting] = []
-        for whole, some in ((False, best), (True, best[:_WHOLE_FRAMES])):
-            for sighting, frame in some:
+        for whole_frame, candidates in ((False, best), (True, best[:_WHOLE_FRAMES])):
+            for sighting, frame in candidates:
                 if any(same_view(sighting, other) for other in shown):
                     continue
-                plate = self._plate(sighting, frame, _boxes_at(sighting.sequence, others), whole=whole)
+                plate = self._plate(sighting, frame, decoded.get(frame), _boxes_at(sighting.sequence, others), whole_frame=whole_frame)
                 if plate is not None:
                     shown.append(sighting)
                     yield plate
@@ -83,54 +108,59 @@ class PlateSearch:
                 return
 
     def _best_first(self, track: Track, frames: FrameBuffer) -> Iterator[tuple[Sighting, Frame]]:
-        """The frames that are worth reading, those with the largest vehicle first."""
-        there = tuple(sighting for sighting in track.sightings if frames.get(sighting.sequence))
-        if not there:
+        """The selected frames, those with the largest vehicle first."""
+        buffered = tuple(sighting for sighting in track.sightings if frames.get(sighting.sequence))
+        if not buffered:
             return
-        first = frames.get(there[0].sequence)
+        first = frames.get(buffered[0].sequence)
         assert first is not None
-        seen = Track(id=track.id, sightings=there)
-        chosen = frames_worth_reading(seen, self.limit, picture_width=first.width, picture_height=first.height)
-        for sighting in sorted(chosen, key=lambda sighting: (-sighting.box.area, sighting.sequence)):
+        selected = select_frames(
+            Track(id=track.id, sightings=buffered), self.max_frames, frame_width=first.width, frame_height=first.height
+        )
+        for sighting in sorted(selected, key=lambda sighting: (-sighting.box.area, sighting.sequence)):
             frame = frames.get(sighting.sequence)
             assert frame is not None
             yield sighting, frame
 
-    def _plate(self, sighting: Sighting, frame: Frame, others: Sequence[tuple[Box, VehicleClass]], *, whole: bool) -> PlateCrop | None:
-        image = decode(frame)
-        found = self.finder.find([image], whole=True)[0] if whole else find_in(self.finder, image, around(image, sighting.box, _AROUND))
-        mine = next((plate for plate in found if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
-        return PlateCrop(image, mine, frame.sequence, frame.captured_at) if mine else None
+    def _plate(
+        self, sighting: Sighting, frame: Frame, image: "Image", others: Sequence[tuple[Box, VehicleClass]], *, whole_frame: bool
+    ) -> PlateInFrame | None:
+        if whole_frame:
+            found = self.detector.detect_frames([image])[0]
+        else:
+            found = detect_in_area(self.detector, image, expand(image, sighting.box, _VEHICLE_MARGIN))
+        own = next((plate for plate in found if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
+        return PlateInFrame(image, own, frame.sequence, frame.captured_at) if own else None
 
 
-def _in_another_frame(plate: PlateCrop, best: Sequence[tuple[Sighting, Frame]]) -> PlateCrop:
-    """The same plate a while later or earlier, where the vehicle stood; otherwise the same again."""
-    here = next(sighting for sighting, _ in best if sighting.sequence == plate.sequence)
+def _in_another_frame(plate: PlateInFrame, best: Sequence[tuple[Sighting, Frame]], decoded: DecodedFrames) -> PlateInFrame:
+    """The same plate box in another frame of the same view if there is one, otherwise the plate itself."""
+    own = next(sighting for sighting, _ in best if sighting.sequence == plate.sequence)
     for sighting, frame in best:
-        if sighting is not here and same_view(sighting, here):
-            return PlateCrop(decode(frame), plate.plate, frame.sequence, frame.captured_at)
+        if sighting is not own and same_view(sighting, own):
+            return PlateInFrame(decoded.get(frame), plate.plate, frame.sequence, frame.captured_at)
     return plate
 
 
 def _is_enough(reads: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> bool:
-    """Whether more reads would add nothing: readers repeat their errors too."""
-    return agree(reads) and (len(reads) >= _ENOUGH or vote(reads, vehicle, at).certainty is Certainty.CERTAIN)
+    """Whether further reads would add nothing. Agreement alone is not certainty: readers repeat their errors."""
+    return agree(reads) and (len(reads) >= _ENOUGH_READS or vote(reads, vehicle, at).certainty is Certainty.CERTAIN)
 
 
-def belongs(plate: Box, vehicle: Box, kind: VehicleClass, others: Sequence[tuple[Box, VehicleClass]]) -> bool:
-    """Whether the plate is clearly this vehicle's."""
+def belongs(plate: Box, vehicle: Box, vehicle_class: VehicleClass, others: Sequence[tuple[Box, VehicleClass]]) -> bool:
+    """Whether the plate matches this vehicle clearly better than any of the others."""
     if not within(vehicle, plate.centre):
         return False
-    mine = _strangeness(plate, vehicle, kind)
-    return all(_strangeness(plate, box, other) > mine + _CLEARLY for box, other in others if within(box, plate.centre))
+    mismatch = _mismatch(plate, vehicle, vehicle_class)
+    return all(_mismatch(plate, box, other) > mismatch + _MIN_MISMATCH_GAP for box, other in others if within(box, plate.centre))
 
 
-def _strangeness(plate: Box, vehicle: Box, kind: VehicleClass) -> float:
-    """0 for a plate in the middle of the vehicle's width and of the usual size."""
-    aside = abs(plate.centre.x - vehicle.centre.x) / vehicle.width
-    size = abs(math.log(max(plate.width, 1.0) / (_FITS[kind] * vehicle.width)))
-    return 2 * aside + size
+def _mismatch(plate: Box, vehicle: Box, vehicle_class: VehicleClass) -> float:
+    """0 for a plate of the usual size in the middle of the vehicle's width; dimensionless."""
+    offset = abs(plate.centre.x - vehicle.centre.x) / vehicle.width
+    size = abs(math.log(max(plate.width, 1.0) / (_WIDTH_RATIO[vehicle_class] * vehicle.width)))
+    return 2 * offset + size
 
 
 def _boxes_at(sequence: int, tracks: Sequence[Track]) -> list[tuple[Box, VehicleClass]]:
-    return [(sighting.box, vehicle_of(track)) for track in tracks for sighting in track.sightings if sighting.sequence == sequence]
+    return [(sighting.box, vehicle_class_of(track)) for track in tracks for sighting in track.sightings if sighting.sequence == sequence]

@@ -1,11 +1,11 @@
-"""One plate out of the reads of a track: every read votes with all it thought possible, none wins by being first.
+"""Votes one plate from the reads of a track.
 
-A read is a distribution over texts: at each place its character and the runners-up. The candidates are the texts that any read
-thought of, and the one that the reads' characters spell together. Each candidate is scored by the reads' log probabilities, aligned
-so that a read that missed a letter still speaks for the others; large and sharp crops speak louder.
+A read is a distribution over texts: for each position its character and the alternatives. Candidates are the likely texts of each read
+and the consensus of all reads, position by position. Each candidate is scored by the sum of the reads' log likelihoods, computed with an
+alignment so that a read that missed a character still counts for the others. Reads of large and sharp crops have more weight.
 
-A reader repeats itself: what it misreads in one frame (a typeface's odd letter) it misreads in the next. So the weights of one
-reader's reads add up to a limit, and its agreement with itself is worth less than the agreement of two readers.
+A reader repeats its own errors: a character of an unusual typeface is misread in every frame. So the total weight of one reader's reads is
+limited, and agreement of a reader with itself counts less than agreement of two readers.
 """
 
 import math
@@ -17,34 +17,34 @@ from datetime import datetime
 from etle.plates import is_plate, notes_on, parse
 from etle.plates.fsm import plate_automaton
 from etle.types import Certainty, CharacterRead, Plate, PlateColour, PlateRead, PlateSighting, VehicleClass
-from pipeline.plates.confidence import ConfidenceFeatures, log_odds, shipped_confidence
+from models.plates.readers import trust_of
+from pipeline.plates.confidence import ConfidenceFeatures, log_odds, packaged_confidence_model
 
-READABLE_FROM = 0.3
-"""Below it the best text is wrong more often than right: showing it would lead the reviewer astray."""
-LEAST_READS = 2
-"""A single read is never certain, whatever it says of itself: one view shares one glare, one screw, one shadow. It takes another frame
-or another reader; another cut of the same picture is the same read again."""
-DISSENT = 0.1
-"""Share of the weight that may read something else: a far, blurred frame may, a sharp one makes it a case for a look."""
-LEAST_CONTRAST = 64.0
-"""Grey levels between letters and ground, a quarter of what a camera can show. Below it both readers take an 8 for a 0 or a K for a W and
-are sure of it: of 1,064 crops 41 that all else calls certain are so dark, and 3 of these differ from their label. It makes 22 of 409
-certain plates of the development photos and crops, none of them wrong, a case for a look."""
+MIN_READABLE_PROBABILITY = 0.3
+"""Below it the best text is wrong more often than right and would mislead the reviewer."""
+MIN_READS = 2
+"""Minimum number of reads (different frames or different readers) of a certain plate: the reads of one view share its glare and shadows.
+A second crop of the same frame does not count as another read."""
+MAX_DISSENT = 0.1
+"""Maximum share of the weight that reads another text on a certain plate: one distant, blurred frame may, a sharp one may not."""
+MIN_CONTRAST = 64.0
+"""Grey levels between characters and background, a quarter of the range. Below it both readers confuse 8 with 0 and K with W at high
+scores: of 1,064 crops 41 that are certain by all other criteria are that dark, and 3 of these differ from their label. It moves 22 of 409
+certain plates of the development photos and crops, none of them wrong, to manual review."""
 
-_REPEATS = 1.5
-"""What any number of reads by one reader weigh at most, in sharp reads."""
-_TRUST = {"easyocr": 0.15}
-"""A reader that reads one plate in five right is welcome to agree (it seldom does by chance), but weighs little where it does not."""
+_MAX_READER_WEIGHT = 1.5
+"""Maximum total weight of the reads of one reader; 1 is one sharp read."""
 _ONE_READER_ERR = 0.003
-"""One reader's frames repeat its errors, which the single pictures that the confidence was fitted to cannot show."""
-_UNTHOUGHT = 0.002
-"""Probability of a character that a read did not think of."""
-_LOST, _ADDED = 0.02, 0.001
-"""Probability that a read missed a character, and that it saw one that is not there. Readers lose the slashed O; they invent little."""
-_JUNK = -8.0
-"""Logarithm of the least that any read gives any text: it may be of a sticker or the neighbour's plate, and must not decide by nonsense."""
+"""Error probability added if a single reader supports the text: its frames repeat its errors, which the single photos that the
+confidence model was fitted to cannot show."""
+_OOV_PROB = 0.002
+"""Probability of a character that is not among a read's alternatives."""
+_DELETION_PROB, _INSERTION_PROB = 0.02, 0.001
+"""Probability that a read misses a character (often a slashed O) and that it adds one."""
+_FLOOR_LOGP = -8.0
+"""Minimum log likelihood of a text for one read: a read of a sticker or of another plate must not decide the vote."""
 _FULL_WIDTH_PX = 90.0
-"""Plates from this width read as well as wider ones; narrower ones lose with the square."""
+"""Plate width from which reads are equally accurate; below it the weight falls with the square of the width."""
 _TEXTS_PER_READ = 8
 _ALTERNATIVES = 5
 _EXPIRY_YEARS = (-10, 5)
@@ -61,11 +61,11 @@ class Vote:
 
 
 def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> Plate:
-    """The plate that the reads of one track add up to. `at` is the moment of the violation: area codes and series are of their time."""
+    """The plate voted by the reads of one track. `at`: time of the violation, because area codes and series are valid for a period."""
     votes = _votes([s for s in sightings if s.read.text])
     ranked = _ranked(votes)
     colour, expiry = _colour(votes), _expiry(votes, at)
-    if not ranked or ranked[0][1] < READABLE_FROM:
+    if not ranked or ranked[0][1] < MIN_READABLE_PROBABILITY:
         return _unreadable(sightings, ranked, colour, expiry)
     text, probability = ranked[0]
     notes = tuple(str(note) for note in notes_on(parse(text), vehicle, at))
@@ -83,7 +83,7 @@ def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime
 
 
 def _unreadable(sightings: Sequence[PlateSighting], ranked: list[tuple[str, float]], colour: PlateColour, expiry: str | None) -> Plate:
-    """No text, but what was thought of is kept."""
+    """No text; the candidates are kept as alternatives."""
     return Plate(
         text=None,
         characters=(),
@@ -98,78 +98,78 @@ def _unreadable(sightings: Sequence[PlateSighting], ranked: list[tuple[str, floa
 
 
 def _certainty(votes: Sequence[Vote], text: str, probability: float, notes: tuple[str, ...]) -> Certainty:
-    against = sum(v.weight for v in votes if v.read.text != text)
-    agreed = against <= DISSENT * sum(v.weight for v in votes)
-    frames_enough = len({(v.read.reader, v.sequence) for v in votes if v.read.text == text}) >= LEAST_READS
-    stands_out = max((v.contrast for v in votes if v.read.text == text), default=0.0) >= LEAST_CONTRAST
-    certain_from = shipped_confidence().certain_from
-    certain = agreed and frames_enough and stands_out and not notes and probability >= certain_from
+    dissent = sum(v.weight for v in votes if v.read.text != text)
+    agreed = dissent <= MAX_DISSENT * sum(v.weight for v in votes)
+    enough_reads = len({(v.read.reader, v.sequence) for v in votes if v.read.text == text}) >= MIN_READS
+    has_contrast = max((v.contrast for v in votes if v.read.text == text), default=0.0) >= MIN_CONTRAST
+    certain_from = packaged_confidence_model().certain_from
+    certain = agreed and enough_reads and has_contrast and not notes and probability >= certain_from
     return Certainty.CERTAIN if certain else Certainty.CHECK
 
 
 def _votes(legible: Sequence[PlateSighting]) -> tuple[Vote, ...]:
-    """Reads with their weights; those of one reader are scaled down to its limit."""
+    """Reads with their weights; the total weight of one reader is limited to `_MAX_READER_WEIGHT`."""
     sharpest = max((s.sharpness for s in legible), default=0.0)
     raw = [Vote(s.read, _weight(s, sharpest), s.plate.box.width, s.contrast or 0.0, s.sequence) for s in legible]
-    of_reader: dict[str, float] = defaultdict(float)
+    reader_weights: dict[str, float] = defaultdict(float)
     for v in raw:
-        of_reader[v.read.reader] += v.weight
-    return tuple(replace(v, weight=v.weight * min(1.0, _REPEATS / of_reader[v.read.reader])) for v in raw)
+        reader_weights[v.read.reader] += v.weight
+    return tuple(replace(v, weight=v.weight * min(1.0, _MAX_READER_WEIGHT / reader_weights[v.read.reader])) for v in raw)
 
 
 def _weight(sighting: PlateSighting, sharpest: float) -> float:
-    """Of a trusted reader between 0.05 and 1: pixels first, sharpness against the track's best."""
+    """0.05 to 1, times the reader's trust: from the plate width, and from the sharpness relative to the sharpest read of the track."""
     size = min(1.0, sighting.plate.box.width / _FULL_WIDTH_PX) ** 2
     sharp = sighting.sharpness / sharpest if sharpest > 0 else 1.0
-    return max(0.05, size * (0.25 + 0.75 * sharp)) * _TRUST.get(sighting.read.reader, 1.0)
+    return max(0.05, size * (0.25 + 0.75 * sharp)) * trust_of(sighting.read.reader)
 
 
 def _ranked(votes: Sequence[Vote]) -> list[tuple[str, float]]:
-    """Candidates with their probabilities, best first: the best one's as measured on real plates, the others share what it leaves."""
-    shares = _shares(votes)
-    if not shares:
+    """Candidates with their probabilities, best first. The first one's is calibrated on real plates; the others share the rest."""
+    posteriors = _posteriors(votes)
+    if not posteriors:
         return []
-    best, share = shares[0]
-    alone = len({v.read.reader for v in votes if v.read.text == best}) < LEAST_READS
-    probability = shipped_confidence().probability(_signs(votes, best, share)) * (1 - _ONE_READER_ERR * alone)
-    left = (1 - probability) / (1 - share) if share < 1 else 0.0
-    return [(best, probability), *((text, min(probability, other * left)) for text, other in shares[1:])]
+    best, posterior = posteriors[0]
+    one_reader = len({v.read.reader for v in votes if v.read.text == best}) < MIN_READS
+    probability = packaged_confidence_model().probability(_features(votes, best, posterior)) * (1 - _ONE_READER_ERR * one_reader)
+    scale = (1 - probability) / (1 - posterior) if posterior < 1 else 0.0
+    return [(best, probability), *((text, min(probability, other * scale)) for text, other in posteriors[1:])]
 
 
 def best_text(sightings: Sequence[PlateSighting]) -> tuple[str, ConfidenceFeatures] | None:
-    """The likeliest text of these reads, and what speaks for it; None if nothing was read. For fitting the confidence."""
+    """The most probable text of these reads and its features; None if nothing was read. For fitting the confidence model."""
     votes = _votes([s for s in sightings if s.read.text])
-    shares = _shares(votes)
-    return (shares[0][0], _signs(votes, *shares[0])) if shares else None
+    posteriors = _posteriors(votes)
+    return (posteriors[0][0], _features(votes, *posteriors[0])) if posteriors else None
 
 
-def _shares(votes: Sequence[Vote]) -> list[tuple[str, float]]:
-    """Of each candidate in the probability of all, best first."""
-    rarity = plate_automaton().weight
+def _posteriors(votes: Sequence[Vote]) -> list[tuple[str, float]]:
+    """Candidates with their posterior probabilities, which sum to 1, best first. The prior is the plate grammar's weight."""
+    log_prior = plate_automaton().weight
     scores = {
-        text: (rarity(text) or 0.0) + sum(v.weight * _log_likelihood(v.read.characters, text) for v in votes) for text in _candidates(votes)
+        text: (log_prior(text) or 0.0) + sum(v.weight * _log_likelihood(v.read.characters, text) for v in votes)
+        for text in _candidates(votes)
     }
     return sorted(_softmax(scores).items(), key=lambda item: (-item[1], item[0]))
 
 
-def _signs(votes: Sequence[Vote], text: str, share: float) -> ConfidenceFeatures:
-    """What speaks for this text, which has this share of the candidates' probability."""
-    weight = sum(v.weight for v in votes)
+def _features(votes: Sequence[Vote], text: str, posterior: float) -> ConfidenceFeatures:
+    total_weight = sum(v.weight for v in votes)
     return ConfidenceFeatures(
-        margin=log_odds(share),
+        margin=log_odds(posterior),
         weakest=log_odds(min(character.probability for character in _characters(votes, text))),
-        agreement=sum(v.weight for v in votes if v.read.text == text) / weight,
-        witnesses=float(sum(said == text for said in _words(votes).values()) > 1),
+        agreement=sum(v.weight for v in votes if v.read.text == text) / total_weight,
+        witnesses=float(sum(reader_text == text for reader_text in _reader_texts(votes).values()) > 1),
         width=math.log2(min(180.0, max(22.5, max(v.width for v in votes))) / _FULL_WIDTH_PX),
     )
 
 
-def _words(votes: Sequence[Vote]) -> dict[str, str]:
-    """What each reader says by most of the weight of its reads."""
-    said: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+def _reader_texts(votes: Sequence[Vote]) -> dict[str, str]:
+    """For each reader the text with the largest weight among its reads."""
+    weights: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for v in votes:
-        said[v.read.reader][v.read.text] += v.weight
-    return {reader: max(sorted(texts), key=texts.__getitem__) for reader, texts in said.items()}
+        weights[v.read.reader][v.read.text] += v.weight
+    return {reader: max(sorted(texts), key=texts.__getitem__) for reader, texts in weights.items()}
 
 
 def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
@@ -180,10 +180,10 @@ def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _candidates(votes: Sequence[Vote]) -> list[str]:
-    """In one order: sums of their shares must not differ in the last digit from one process to the next."""
+    """Sorted, so that floating-point sums over them are the same in every process."""
     texts = {text for v in votes for text in _likely_texts(v.read.characters)}
     texts |= {v.read.text for v in votes}
-    texts |= {_spelled(votes, length) for length in {len(v.read.text) for v in votes}}
+    texts |= {_consensus(votes, length) for length in {len(v.read.text) for v in votes}}
     return sorted(text for text in texts if is_plate(text))
 
 
@@ -191,16 +191,16 @@ def _likely_texts(characters: Sequence[CharacterRead]) -> list[str]:
     """The most probable texts of one read."""
     texts: list[tuple[float, str]] = [(0.0, "")]
     for read in characters:
-        grown = [(score + math.log(max(p, 1e-9)), text + c) for score, text in texts for c, p in _distribution(read).items()]
-        texts = sorted(grown, reverse=True)[:_TEXTS_PER_READ]
+        extended = [(score + math.log(max(p, 1e-9)), text + c) for score, text in texts for c, p in _distribution(read).items()]
+        texts = sorted(extended, reverse=True)[:_TEXTS_PER_READ]
     return [text for _, text in texts]
 
 
-def _spelled(votes: Sequence[Vote], length: int) -> str:
-    """The text of that length that all reads of that length spell together, place by place."""
+def _consensus(votes: Sequence[Vote], length: int) -> str:
+    """The text of the most probable character at each position, over all reads of that length."""
     same = [v for v in votes if len(v.read.text) == length]
-    places = [_fused((v.read.characters[i], v.weight) for v in same) for i in range(length)]
-    return "".join(max(sorted(place), key=place.__getitem__) for place in places)
+    positions = [_fuse((v.read.characters[i], v.weight) for v in same) for i in range(length)]
+    return "".join(max(sorted(position), key=position.__getitem__) for position in positions)
 
 
 def _distribution(read: CharacterRead) -> dict[str, float]:
@@ -208,29 +208,29 @@ def _distribution(read: CharacterRead) -> dict[str, float]:
 
 
 def _log_likelihood(read: Sequence[CharacterRead], text: str) -> float:
-    """Of the read, if the plate says `text`: best alignment, with characters lost or added at a price."""
-    lost, added = math.log(_LOST), math.log(_ADDED)
-    row = [j * lost for j in range(len(text) + 1)]
+    """Log likelihood of the read if the plate shows `text`, over the best alignment with deletions and insertions."""
+    deletion, insertion = math.log(_DELETION_PROB), math.log(_INSERTION_PROB)
+    row = [j * deletion for j in range(len(text) + 1)]
     for i, character in enumerate(read, 1):
         likely = _distribution(character)
-        diagonal, row[0] = row[0], i * added
-        for j, wanted in enumerate(text, 1):
-            same = diagonal + math.log(max(likely.get(wanted, 0.0), _UNTHOUGHT))
-            diagonal, row[j] = row[j], max(same, row[j] + added, row[j - 1] + lost)
-    return max(row[-1], _JUNK)
+        diagonal, row[0] = row[0], i * insertion
+        for j, expected in enumerate(text, 1):
+            match = diagonal + math.log(max(likely.get(expected, 0.0), _OOV_PROB))
+            diagonal, row[j] = row[j], max(match, row[j] + insertion, row[j - 1] + deletion)
+    return max(row[-1], _FLOOR_LOGP)
 
 
-def _fused(reads: Iterable[tuple[CharacterRead, float]]) -> dict[str, float]:
-    """One character's distribution over several reads: weighted sum of logarithms, normalised."""
+def _fuse(reads: Iterable[tuple[CharacterRead, float]]) -> dict[str, float]:
+    """Distribution of one character over several reads: weighted sum of log probabilities, normalised."""
     pairs = [(_distribution(read), weight) for read, weight in reads]
-    thought_of = sorted({c for likely, _ in pairs for c in likely})
-    return _softmax({c: sum(w * math.log(max(likely.get(c, 0.0), _UNTHOUGHT)) for likely, w in pairs) for c in thought_of})
+    characters = sorted({c for likely, _ in pairs for c in likely})
+    return _softmax({c: sum(w * math.log(max(likely.get(c, 0.0), _OOV_PROB)) for likely, w in pairs) for c in characters})
 
 
 def _characters(votes: Sequence[Vote], text: str) -> tuple[CharacterRead, ...]:
-    """Each character as the reads of this length see it; the text itself may be spelled by no single one of them."""
+    """The fused distribution of each character of `text` over the reads of its length; no single read needs to have this text."""
     same = [v for v in votes if len(v.read.text) == len(text)]
-    return tuple(_character(text[i], _fused([(v.read.characters[i], v.weight) for v in same])) for i in range(len(text)))
+    return tuple(_character(text[i], _fuse([(v.read.characters[i], v.weight) for v in same])) for i in range(len(text)))
 
 
 def _character(character: str, shares: Mapping[str, float]) -> CharacterRead:
@@ -239,23 +239,23 @@ def _character(character: str, shares: Mapping[str, float]) -> CharacterRead:
 
 
 def _colour(votes: Sequence[Vote]) -> PlateColour:
-    """What most of the weight saw; doubtful reads keep out of it."""
-    seen = ((str(v.read.colour), v.weight) for v in votes if v.read.colour is not PlateColour.UNKNOWN)
-    return PlateColour(_majority(seen, PlateColour.UNKNOWN))
+    """The colour with more than 60 % of the weight; reads without a colour are ignored."""
+    colours = ((str(v.read.colour), v.weight) for v in votes if v.read.colour is not PlateColour.UNKNOWN)
+    return PlateColour(_majority(colours, PlateColour.UNKNOWN))
 
 
 def _expiry(votes: Sequence[Vote], at: datetime) -> str | None:
-    """None unless most of the weight agrees on a month that a plate on the road can show."""
+    """The expiry (month·year) with more than 60 % of the weight, among those that a valid plate can show; otherwise None."""
     first, last = (at.year + years for years in _EXPIRY_YEARS)
     read = ((v.read.expiry, v.weight) for v in votes if v.read.expiry is not None)
     return _majority(((e, weight) for e, weight in read if first <= 2000 + int(e[-2:]) <= last), "") or None
 
 
-def _majority(weighted: Iterable[tuple[str, float]], otherwise: str) -> str:
+def _majority(weighted: Iterable[tuple[str, float]], default: str) -> str:
     totals: dict[str, float] = defaultdict(float)
     for value, weight in weighted:
         totals[value] += weight
     if not totals:
-        return otherwise
+        return default
     value, weight = max(totals.items(), key=lambda item: (item[1], item[0]))
-    return value if weight > 0.6 * sum(totals.values()) else otherwise
+    return value if weight > 0.6 * sum(totals.values()) else default

@@ -1,4 +1,4 @@
-"""What was found held against what happened."""
+"""Violations compared with the ground truth."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 from etle.errors import ConfigError
 from etle.testing import BEGIN, a_violation
 from etle.types import CameraId, RuleName
-from pipeline.evaluation.violations import TrueViolation, load_truth, score
+from pipeline.evaluation.violations import TrueViolation, load_ground_truth, score
 
 
 def true(seconds: float = 0.0, plate: str = "B1432GMC", rule: str = "red_light") -> TrueViolation:
@@ -26,7 +26,7 @@ def found(seconds: float = 0.0, plate: str | None = "B1432GMC"):
         pytest.param([found(0.3)], [true()], 1.0, 1.0, id="found"),
         pytest.param([], [true()], 1.0, 0.0, id="missed"),
         pytest.param([found()], [], 0.0, 1.0, id="false"),
-        pytest.param([found(1.2)], [true()], 0.0, 0.0, id="too far from the moment"),
+        pytest.param([found(1.2)], [true()], 0.0, 0.0, id="too far from the true time"),
         pytest.param([found(plate="B1432CMC")], [true()], 0.0, 0.0, id="another plate"),
         pytest.param([found(plate=None)], [true()], 0.0, 0.0, id="no plate"),
         pytest.param([found(0.0), found(0.4)], [true()], 0.5, 1.0, id="the same twice"),
@@ -35,16 +35,16 @@ def found(seconds: float = 0.0, plate: str | None = "B1432GMC"):
     ],
 )
 def test_score(violations, truth, precision, recall):
-    judged = score(violations, truth)
-    assert (judged.precision, judged.recall) == (precision, recall)
-    assert judged.perfect is (precision == recall == 1.0)
+    result = score(violations, truth)
+    assert (result.precision, result.recall) == (precision, recall)
+    assert result.perfect is (precision == recall == 1.0)
 
 
-def test_another_camera_is_another_place():
+def test_violations_of_another_camera_do_not_match():
     assert score([replace(found(), camera=CameraId("cam-2"))], [true()]).missed == (true(),)
 
 
-def test_what_is_no_truth_is_told(tmp_path):
+def test_an_invalid_truth_file_is_reported(tmp_path):
     (tmp_path / "truth.json").write_text("{}")
-    with pytest.raises(ConfigError, match="is not the truth about footage"):
-        load_truth(tmp_path / "truth.json")
+    with pytest.raises(ConfigError, match="is not the ground truth of footage"):
+        load_ground_truth(tmp_path / "truth.json")

@@ -10,7 +10,7 @@ from etle.testing import ScriptedPlateDetector, ScriptedReader
 from etle.testing.values import BEGIN, a_frame, a_read
 from etle.types import Box, Certainty, PlateBox, Point, Sighting, Track, TrackId, VehicleClass
 from pipeline.frames.buffer import FrameBuffer
-from pipeline.plates.crops import moved
+from pipeline.plates.crops import translate_plate
 from pipeline.plates.search import PlateSearch, belongs
 
 CAR, BIKE = VehicleClass.CAR, VehicleClass.MOTORCYCLE
@@ -39,7 +39,7 @@ def test_a_plate_belongs_to_the_vehicle_that_it_fits(box, vehicle, kind, others,
 
 def test_a_plate_in_a_crop_is_moved_to_the_frames_pixels():
     corners = (Point(1, 2), Point(11, 2), Point(11, 6), Point(1, 6))
-    found = moved(PlateBox(box=Box(1, 2, 11, 6), score=0.9, corners=corners), Box(100, 200, 300, 400))
+    found = translate_plate(PlateBox(box=Box(1, 2, 11, 6), score=0.9, corners=corners), Box(100, 200, 300, 400))
     assert found.box == Box(101, 202, 111, 206)
     assert found.corners == (Point(101, 202), Point(111, 202), Point(111, 206), Point(101, 206))
 
@@ -65,7 +65,7 @@ def searched(boxes, finds, ours, theirs, picture=DAY):
         sightings.append(Sighting(sequence=number, captured_at=at, box=box, vehicle=CAR, score=0.9))
     finder = ScriptedPlateDetector(finds)
     readers = ScriptedReader([a_read(text, "ours") for text in ours]), ScriptedReader([a_read(text, "theirs") for text in theirs])
-    search = PlateSearch(finder, readers, limit=8)
+    search = PlateSearch(finder, readers, max_frames=8)
     return search.plate_of(Track(id=TrackId("t"), sightings=tuple(sightings)), (), ring, BEGIN), finder
 
 
@@ -75,32 +75,32 @@ DRIVING = [Box(20 - 3 * n, 10, 40 - 3 * n, 30 + n / 10) for n in range(4)]
 
 def test_one_look_is_enough_where_the_readers_agree():
     plate, finder = searched(DRIVING, [SEEN], ["B1432GMC"], ["B1432GMC"])
-    assert (plate.text, plate.certainty, finder.asked) == ("B1432GMC", Certainty.CERTAIN, 1)
+    assert (plate.text, plate.certainty, finder.images_seen) == ("B1432GMC", Certainty.CERTAIN, 1)
 
 
 def test_in_near_darkness_agreement_is_not_certainty():
     plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 4, ["B1432GMC"] * 4, NIGHT)
-    assert (plate.text, plate.certainty, finder.asked) == ("B1432GMC", Certainty.CHECK, 3)
+    assert (plate.text, plate.certainty, finder.images_seen) == ("B1432GMC", Certainty.CHECK, 3)
 
 
 def test_a_vehicle_that_stands_is_searched_once_and_in_doubt_read_again_in_another_frame():
     plate, finder = searched(STANDING, [SEEN], ["B1432GMC", "B1432GMC"], ["B1432GMO", "B1432GMC"])
-    assert finder.asked == 1
+    assert finder.images_seen == 1
     assert len({sighting.sequence for sighting in plate.sightings}) == 2
     assert len(plate.sightings) == 4
 
 
 def test_a_vehicle_that_moves_is_read_in_each_frame_until_there_is_no_doubt():
     plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 5, ["B1432GMO"] * 5)
-    assert finder.asked == 4
+    assert finder.images_seen == 4
     assert plate.certainty is not Certainty.CERTAIN
 
 
 def test_a_plate_that_is_hidden_at_first_is_looked_for_where_the_vehicle_still_stands():
     plate, finder = searched(STANDING, [(), SEEN], ["B1432GMC"], ["B1432GMC"])
-    assert (plate.text, finder.asked) == ("B1432GMC", 2)
+    assert (plate.text, finder.images_seen) == ("B1432GMC", 2)
 
 
 def test_no_plate_in_any_crop_is_looked_for_in_one_whole_frame():
     plate, finder = searched(DRIVING, [()] * 5, [], [])
-    assert (plate.text, finder.asked) == (None, 5)
+    assert (plate.text, finder.images_seen) == (None, 5)

@@ -1,7 +1,7 @@
-"""Folders to evaluate, written by a test, and models that know its pictures.
+"""Datasets written by a test, and engines with scripted results for their pictures.
 
-Each row's plate is painted in a colour of its own; the reader says of a crop what the test wrote down for the colour in its middle, in
-however many cuts it is shown. The finder knows a photo by its upper left corner.
+Each row's plate is painted in its own colour. The reader returns the text that the test set for the colour in the middle of the crop,
+whatever the margin. The plate detector identifies a photo by the colour of its upper left pixel.
 """
 
 import csv
@@ -14,8 +14,8 @@ import numpy as np
 
 from etle.testing.values import BEGIN
 from etle.types import Box, CharacterRead, Detection, PlateBox, PlateColour, PlateRead, digest_of
-from pipeline.evaluation.dataset import load_truth
-from pipeline.evaluation.run import EvaluatedEngines, Outcomes, T, look
+from pipeline.evaluation.dataset import load_dataset
+from pipeline.evaluation.run import EvaluatedEngines, Outcomes, T, run_engines
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -76,18 +76,21 @@ class PaintReader:
         return [self._reads.get(middle, read("")) for middle in middles]
 
 
-class PaintFinder:
-    name = "paint-finder"
+class PaintDetector:
+    name = "paint-detector"
     digest = digest_of(name.encode())
 
     def __init__(self, finds: Mapping[Paint, tuple[PlateBox, ...]]) -> None:
         self._finds = finds
 
-    def find(self, images: "Sequence[Image]", *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
-        return [self._finds.get(tuple(image[0, 0].tolist()), ()) if whole else () for image in images]
+    def detect_crops(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
+        return [() for _ in images]
+
+    def detect_frames(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
+        return [self._finds.get(tuple(image[0, 0].tolist()), ()) for image in images]
 
 
-class NoVehicles:
+class NoVehicleDetector:
     name = "no-vehicles"
     digest = digest_of(name.encode())
 
@@ -95,16 +98,16 @@ class NoVehicles:
         return [() for _ in images]
 
 
-def silent(things: Sequence[T], what: str) -> Iterable[T]:
-    return things
+def no_progress(items: Sequence[T], description: str) -> Iterable[T]:
+    return items
 
 
-def watchers(folder: Path, finds: Mapping[str, tuple[PlateBox, ...]], reads: Sequence[PlateRead]) -> EvaluatedEngines:
-    """`finds`: what is found in which file. `reads`: what each row's plate looks like, row after row of photos, crops, foreign photos."""
+def evaluated_engines(folder: Path, finds: Mapping[str, tuple[PlateBox, ...]], reads: Sequence[PlateRead]) -> EvaluatedEngines:
+    """`finds`: detected plates by file. `reads`: the read of each row's plate, rows of photos, crops and foreign photos in order."""
     corners = {tuple(cv2.imread(str(folder / file))[0, 0].tolist()): plates for file, plates in finds.items()}
     paints = [_colour(name, number) for name in HEADS if (folder / name).is_file() for number in range(_rows(folder / name))]
     reader = PaintReader(dict(zip(paints, reads, strict=True)))
-    return EvaluatedEngines(detector=NoVehicles(), finder=PaintFinder(corners), readers=(reader,), at=BEGIN)
+    return EvaluatedEngines(vehicle_detector=NoVehicleDetector(), plate_detector=PaintDetector(corners), readers=(reader,), at=BEGIN)
 
 
 def _rows(table: Path) -> int:
@@ -112,16 +115,18 @@ def _rows(table: Path) -> int:
 
 
 def outcomes(folder: Path, finds: Mapping[str, tuple[PlateBox, ...]], reads: Sequence[PlateRead]) -> Outcomes:
-    return look(load_truth(folder), watchers(folder, finds, reads), silent)
+    return run_engines(load_dataset(folder), evaluated_engines(folder, finds, reads), no_progress)
 
 
 def found(*boxes: tuple[float, float, float, float]) -> tuple[PlateBox, ...]:
     return tuple(PlateBox(box=Box(*box), score=0.9) for box in boxes)
 
 
-def read(text: str, sure: float = 0.999, **more: str) -> PlateRead:
-    """Of a reader that is that sure of each character, and otherwise thinks of an 8 or an O."""
-    others = ((("8" if c.isdigit() else "O", 1 - sure),) for c in text)
-    characters = tuple(CharacterRead(character=c, probability=sure, alternatives=other) for c, other in zip(text, others, strict=True))
+def read(text: str, probability: float = 0.999, **more: str) -> PlateRead:
+    """A read with this probability for each character and 8 or O as the alternative."""
+    others = ((("8" if c.isdigit() else "O", 1 - probability),) for c in text)
+    characters = tuple(
+        CharacterRead(character=c, probability=probability, alternatives=other) for c, other in zip(text, others, strict=True)
+    )
     colour = PlateColour(more.get("colour", "unknown"))
     return PlateRead(reader="scripted", text=text, characters=characters, colour=colour, expiry=more.get("expiry"))

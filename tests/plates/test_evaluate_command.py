@@ -1,4 +1,4 @@
-"""`etle evaluate plates` as a person runs it: on rendered plates, on the real ones where this machine has them, and with wrong input."""
+"""`etle evaluate plates`: on rendered plates, on real ones if they are available, and with wrong input."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ FURTHER |= {"peers", "cpu_ms", "cost_ratio_to_easyocr"}
 
 @pytest.fixture(scope="session")
 def _engines() -> None:
-    """Skips where the weights of the default engines are not."""
+    """Skips if weights of the default engines are missing."""
     for name in needed_weights(DetectionSettings()):
         try:
             weight(name)
@@ -33,7 +33,7 @@ def _engines() -> None:
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four plates that nobody owns, as crops, and set into grey photos."""
+    """A dataset of four rendered plates, as crops and in grey photos."""
     folder = tmp_path_factory.mktemp("rendered")
     plates = [render_plate(np.random.default_rng(seed)) for seed in (3, 4, 5, 6)]
     photos = [row(f"photo{i}.png", p.text, (200, 150, 200 + p.image.shape[1], 150 + p.image.shape[0])) for i, p in enumerate(plates)]
@@ -49,19 +49,19 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("_engines")
-def test_rendered_plates_are_read_and_told_in_table_json_and_page(rendered, tmp_path, capsys):
+def test_figures_of_rendered_plates_are_printed_and_written_as_json_and_html(rendered, tmp_path, capsys):
     figures, page = tmp_path / "figures.json", tmp_path / "page.html"
     assert main(["evaluate", "plates", str(rendered), "--json", str(figures), "--html", str(page)]) == 0
-    told = json.loads(figures.read_text())
-    assert set(told) >= PROMISED | FURTHER
-    assert told["n"] == told["counts"]["crops"] == 4
-    assert told["reader_exact"] >= 0.5
-    assert told["crops_exact"] >= 0.5
-    assert told["foreign_read_as_indonesian"] is None
-    assert told["cpu_ms"]["finder_per_photo"] > 0
-    said = capsys.readouterr()
-    assert "plates_foreign.csv is not there" in said.out
-    assert "photos: 4 of 4" in said.err
+    report = json.loads(figures.read_text())
+    assert set(report) >= PROMISED | FURTHER
+    assert report["n"] == report["counts"]["crops"] == 4
+    assert report["reader_exact"] >= 0.5
+    assert report["crops_exact"] >= 0.5
+    assert report["foreign_read_as_indonesian"] is None
+    assert report["cpu_ms"]["finder_per_photo"] > 0
+    output = capsys.readouterr()
+    assert "plates_foreign.csv does not exist" in output.out
+    assert "photos: 4 of 4" in output.err
     assert page.read_text().startswith("<!doctype html>")
 
 
@@ -69,25 +69,25 @@ def test_rendered_plates_are_read_and_told_in_table_json_and_page(rendered, tmp_
 def test_some_real_photos(shared, tmp_path):
     figures = tmp_path / "figures.json"
     assert main(["evaluate", "plates", str(shared / "data"), "--limit", "2", "--json", str(figures)]) == 0
-    told = json.loads(figures.read_text())
-    assert told["counts"]["photos"] == told["counts"]["crops"] == told["counts"]["foreign_photos"] == 2
-    assert told["crops_exact"] >= 0.5
-    assert told["foreign_read_as_indonesian"] == 0
-    assert 0 < told["finder_recall"] <= 1
+    report = json.loads(figures.read_text())
+    assert report["counts"]["photos"] == report["counts"]["crops"] == report["counts"]["foreign_photos"] == 2
+    assert report["crops_exact"] >= 0.5
+    assert report["foreign_read_as_indonesian"] == 0
+    assert 0 < report["finder_recall"] <= 1
 
 
 @pytest.mark.parametrize(
-    "options, told",
+    "options, message",
     [
-        pytest.param(["--reader", "tesseract"], "readers.0: Input should be 'tnkb', 'ppocr' or 'easyocr'", id="unknown reader"),
+        pytest.param(["--reader", "tesseract"], "There is no plate reader 'tesseract'. There are: tnkb, ppocr, easyocr", id="unknown reader"),
         pytest.param(["--reader", "ppocr", "--reader", "ppocr"], "'ppocr' is there twice", id="a reader twice"),
         pytest.param(["--reader", "ppocr", "--reader-weights", "x.onnx"], "which is not among `readers`", id="weights of no reader"),
-        pytest.param([], "holds none of plates_full.csv", id="empty folder"),
+        pytest.param([], "contains none of plates_full.csv", id="empty folder"),
     ],
 )
-def test_wrong_input_ends_with_what_is_wrong(tmp_path, capsys, options, told):
+def test_wrong_input_is_reported(tmp_path, capsys, options, message):
     assert main(["evaluate", "plates", str(tmp_path), *options]) == 1
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_limit_is_at_least_one(tmp_path):
@@ -95,7 +95,7 @@ def test_a_limit_is_at_least_one(tmp_path):
         main(["evaluate", "plates", str(tmp_path), "--limit", "0"])
 
 
-def test_a_file_that_cannot_be_written_is_said_before_the_work(rendered, tmp_path, capsys):
+def test_an_output_file_that_cannot_be_written_is_reported_before_the_evaluation(rendered, tmp_path, capsys):
     assert main(["evaluate", "plates", str(rendered), "--json", str(tmp_path / "nowhere" / "figures.json")]) == 1
     assert "--json" in capsys.readouterr().err
     assert main(["evaluate", "plates", str(rendered), "--html", str(tmp_path)]) == 1
@@ -113,15 +113,15 @@ def square(x: float, y: float, height: float) -> list[tuple[float, float]]:
         pytest.param(
             [(square(60, 0, 40), "1234"), (square(0, 0, 40), "b"), (square(120, 0, 38), "XYZ")], "B1234XYZ", id="from left to right"
         ),
-        pytest.param([(square(0, 0, 40), "B 1234 XYZ"), (square(30, 42, 18), "05 27")], "B1234XYZ", id="the lower expiry stays out"),
+        pytest.param([(square(0, 0, 40), "B 1234 XYZ"), (square(30, 42, 18), "05 27")], "B1234XYZ", id="the expiry below is left out"),
         pytest.param([(square(0, 0, 40), "B·1234·XYZ")], "B1234XYZ", id="letters and digits only"),
     ],
 )
-def test_the_main_line_of_what_easyocr_finds(found, text):
+def test_the_main_line_of_easyocr_results(found, text):
     assert main_line(found) == text
 
 
-def test_pp_ocr_as_it_comes_reads_some_rendered_plates(rendered):
+def test_unmodified_pp_ocr_reads_some_rendered_plates(rendered):
     try:
         reader = PpOcrBaseline(weight("ppocrv6-rec"), upper=0.7)
     except EtleError as error:

@@ -1,7 +1,7 @@
-"""What a vehicle's plate costs over its track: the pipeline's own search, on a photo shown again and again."""
+"""CPU time of the plate search over a track whose frames repeat one photo."""
 
 import pytest
-from evaluation import PHOTOS, found, outcomes, read, row, silent, watchers, write_table
+from evaluation import PHOTOS, evaluated_engines, found, no_progress, outcomes, read, row, write_table
 
 from etle.testing import ScriptedDetector
 from etle.testing.values import BEGIN
@@ -21,22 +21,22 @@ def vehicles(*boxes):
 
 @pytest.fixture
 def plate_of_one(tmp_path):
-    """The sampled plates, and the search that reads them."""
+    """The sampled plates and the search for them."""
     write_table(tmp_path, PHOTOS, [row("a.png", "B1A", PLATE)])
     finds, reads = {"a.png": found(PLATE)}, [read("B1A")]
-    by = watchers(tmp_path, finds, reads)
-    return sample(outcomes(tmp_path, finds, reads), 5).given, PlateSearch(by.finder, by.readers, 4)
+    engines = evaluated_engines(tmp_path, finds, reads)
+    return sample(outcomes(tmp_path, finds, reads), 5).given, PlateSearch(engines.plate_detector, engines.readers, 4)
 
 
-def test_a_plate_is_searched_for_and_read_in_several_frames(plate_of_one):
+def test_a_plate_is_searched_and_read_in_several_frames(plate_of_one):
     cases, search = plate_of_one
-    cost = track_cost(cases, ScriptedDetector([vehicles(LORRY, CAR, ELSEWHERE)]), search, BEGIN, silent)
+    cost = track_cost(cases, ScriptedDetector([vehicles(LORRY, CAR, ELSEWHERE)]), search, BEGIN, no_progress)
     assert cost.vehicles == 1
     assert cost.frames >= 2
     assert cost.cpu_ms > cost.models_cpu_ms > 0
 
 
-@pytest.mark.parametrize("seen", [(), (ELSEWHERE,)], ids=["no vehicle", "the vehicle is another's"])
+@pytest.mark.parametrize("seen", [(), (ELSEWHERE,)], ids=["no vehicle", "a vehicle elsewhere"])
 def test_a_plate_without_its_vehicle_has_no_track(plate_of_one, seen):
     cases, search = plate_of_one
-    assert track_cost(cases, ScriptedDetector([vehicles(*seen)]), search, BEGIN, silent) is None
+    assert track_cost(cases, ScriptedDetector([vehicles(*seen)]), search, BEGIN, no_progress) is None

@@ -1,4 +1,4 @@
-"""Many reads of a track, one plate."""
+"""The vote over the reads of a track."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ def seen(
     expiry: str | None = None,
     contrast: float = 150,
 ) -> PlateSighting:
-    """A read whose characters are 0.995 sure, but for `doubts`: place -> (probability, runner-up, its probability)."""
+    """A read with probability 0.995 for each character, except `doubts`: position -> (probability, alternative, its probability)."""
     characters = []
     for i, character in enumerate(text):
         probability, other, others = (doubts or {}).get(i, (0.995, "", 0.0))
@@ -69,30 +69,30 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
         pytest.param([seen("B1234XYZ")] * 4, "B1234XYZ", CERTAIN, id="four frames agree"),
         pytest.param([seen("B1234XYZ")], "B1234XYZ", CHECK, id="a single read is never certain"),
         pytest.param([seen("B1234XYZ"), seen("B1234XYZ", reader="two")], "B1234XYZ", CERTAIN, id="two readers agree on one frame"),
-        pytest.param([seen("B1234XYZ", contrast=60)] * 4, "B1234XYZ", CHECK, id="four frames agree, all dark"),
+        pytest.param([seen("B1234XYZ", contrast=60)] * 4, "B1234XYZ", CHECK, id="four frames agree, all with low contrast"),
         pytest.param(
-            [seen("B1234XYZ", contrast=60)] * 3 + [seen("B1234XYZ", contrast=64)], "B1234XYZ", CERTAIN, id="in one of them it stands out"
+            [seen("B1234XYZ", contrast=60)] * 3 + [seen("B1234XYZ", contrast=64)], "B1234XYZ", CERTAIN, id="one of them has enough contrast"
         ),
-        pytest.param([seen("B7234XYZ", **FAR)] + [seen("B1234XYZ")] * 3, "B1234XYZ", CERTAIN, id="the first, far read was wrong"),
-        pytest.param([seen("B7234XYZ", **FAR)] * 3 + [seen("B1234XYZ")], "B1234XYZ", CHECK, id="three far reads against one near"),
+        pytest.param([seen("B7234XYZ", **FAR)] + [seen("B1234XYZ")] * 3, "B1234XYZ", CERTAIN, id="the first, distant read is wrong"),
+        pytest.param([seen("B7234XYZ", **FAR)] * 3 + [seen("B1234XYZ")], "B1234XYZ", CHECK, id="three distant reads against one near"),
         pytest.param(
-            [seen("B1234XYZ")] * 3 + [seen("B1284XYZ", sharp=950)], "B1234XYZ", CHECK, id="one sharp read dissents: a reviewer looks"
+            [seen("B1234XYZ")] * 3 + [seen("B1284XYZ", sharp=950)], "B1234XYZ", CHECK, id="one sharp read dissents: manual review"
         ),
         pytest.param(
             [seen("B2811SCX", doubts=BY_8_OR_9), seen("B2911SCX", doubts=BY_9_OR_8), seen("B2911SCX")],
             "B2911SCX",
             CHECK,
-            id="2811 or 2911: two of three see a nine, and it stays a case for a look",
+            id="2811 or 2911: two of three reads have a nine, manual review",
         ),
-        pytest.param([seen("B2811SCX", doubts=BY_8_OR_9)] * 4, "B2811SCX", CHECK, id="2811 in every frame, but each time nearly a nine"),
+        pytest.param([seen("B2811SCX", doubts=BY_8_OR_9)] * 4, "B2811SCX", CHECK, id="2811 in every frame, with a nine almost as probable"),
         pytest.param(
             [seen("B2811SCX", doubts=BY_8_OR_9)] * 4 + [seen("B2911SCX", reader="two")] * 4,
             "B2911SCX",
             CHECK,
-            id="the second reader is sure of the nine that the first nearly saw",
+            id="the second reader reads the nine that is the alternative of the first",
         ),
         pytest.param(
-            [seen("B1234XY", doubts={}), seen("B1234XYZ"), seen("B1234XYZ")], "B1234XYZ", CHECK, id="one read lost the last letter"
+            [seen("B1234XY", doubts={}), seen("B1234XYZ"), seen("B1234XYZ")], "B1234XYZ", CHECK, id="one read misses the last letter"
         ),
         pytest.param(
             [
@@ -102,22 +102,22 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
             ],
             "B1234XYZ",
             CHECK,
-            id="each read errs elsewhere",
+            id="each read has an error at another position",
         ),
-        pytest.param([seen("B1234XYZ"), seen("B7284KYZ", reader="easyocr")], "B1234XYZ", CHECK, id="EasyOCR against a better reader loses"),
+        pytest.param([seen("B1234XYZ"), seen("B7284KYZ", reader="easyocr")], "B1234XYZ", CHECK, id="a better reader outweighs EasyOCR"),
         pytest.param(
             [seen("B1234XYZ")] * 4 + [seen("B7284KYZ", reader="easyocr")],
             "B1234XYZ",
             CERTAIN,
-            id="EasyOCR's dissent alone does not make doubt",
+            id="dissent of EasyOCR alone does not make it uncertain",
         ),
-        pytest.param([seen("QX1234AB")] * 4, "QX1234AB", CHECK, id="an unknown area code is kept and looked at"),
-        pytest.param([seen("B3234XYZ")] * 4, "B3234XYZ", CHECK, id="a motorcycle's number on a car is kept and looked at"),
+        pytest.param([seen("QX1234AB")] * 4, "QX1234AB", CHECK, id="an unknown area code is kept for manual review"),
+        pytest.param([seen("B3234XYZ")] * 4, "B3234XYZ", CHECK, id="a motorcycle's number on a car is kept for manual review"),
         pytest.param([seen("B1234RFS")] * 4, "B1234RFS", CHECK, id="letters that are no longer issued"),
-        pytest.param([seen("")] * 3, None, UNREADABLE, id="looked, and there was nothing to read"),
-        pytest.param([seen("")] * 3 + [seen("B1234XYZ")] * 2, "B1234XYZ", CERTAIN, id="frames with nothing to read do not dissent"),
-        pytest.param([], None, UNREADABLE, id="never seen"),
-        pytest.param([seen("W1355AB"), seen("B8211SCX"), seen("D77AB")], None, UNREADABLE, id="every frame says something else"),
+        pytest.param([seen("")] * 3, None, UNREADABLE, id="nothing was read"),
+        pytest.param([seen("")] * 3 + [seen("B1234XYZ")] * 2, "B1234XYZ", CERTAIN, id="frames without a read do not dissent"),
+        pytest.param([], None, UNREADABLE, id="no sightings"),
+        pytest.param([seen("W1355AB"), seen("B8211SCX"), seen("D77AB")], None, UNREADABLE, id="every read is different"),
     ],
 )
 def test_vote(reads: list[PlateSighting], text: str | None, certainty: Certainty) -> None:
@@ -134,23 +134,23 @@ def test_the_order_of_the_reads_does_not_matter() -> None:
     assert [text for text, _ in forward.alternatives] == [text for text, _ in backward.alternatives]
 
 
-def test_what_else_it_could_be_is_kept_with_its_probability() -> None:
+def test_alternatives_are_kept_with_their_probabilities() -> None:
     plate = voted(*[seen("B2811SCX", doubts=BY_8_OR_9)] * 3)
     assert plate.alternatives[0][0] == "B2911SCX"
     assert plate.alternatives[0][1] > 0.15
     assert plate.probability + sum(p for _, p in plate.alternatives) <= 1
-    doubtful = plate.characters[2]
-    assert (doubtful.character, doubtful.alternatives[0][0]) == ("8", "9")
-    assert doubtful.probability < plate.characters[1].probability
+    uncertain = plate.characters[2]
+    assert (uncertain.character, uncertain.alternatives[0][0]) == ("8", "9")
+    assert uncertain.probability < plate.characters[1].probability
 
 
-def test_a_second_reader_makes_it_surer_than_more_frames_of_the_first() -> None:
+def test_a_second_reader_raises_the_probability_more_than_further_frames_of_the_first() -> None:
     one_reader = voted(*[seen("B1234XYZ")] * 12)
     two_readers = voted(seen("B1234XYZ"), seen("B1234XYZ"), seen("B1234XYZ", reader="two"))
     assert two_readers.probability > one_reader.probability
 
 
-def test_notes_say_what_does_not_fit() -> None:
+def test_notes_name_irregularities() -> None:
     assert voted(*[seen("QX3234AB")] * 2).notes == ("unknown_prefix", "number_of_other_vehicle")
     assert voted(*[seen("B3234AB")] * 2, vehicle=VehicleClass.MOTORCYCLE).notes == ()
 
@@ -163,13 +163,13 @@ def test_notes_say_what_does_not_fit() -> None:
             [seen("B1A", expiry="05·27"), seen("B1A", expiry="06·27", colour=PlateColour.BLACK)],
             PlateColour.UNKNOWN,
             None,
-            id="half and half",
+            id="a tie",
         ),
         pytest.param(
             [seen("B1A", colour=PlateColour.UNKNOWN), seen("B1A", expiry="05·27")],
             PlateColour.WHITE,
             "05·27",
-            id="who did not see has no say",
+            id="a read without a colour is ignored",
         ),
         pytest.param([seen("B1A", expiry="05·97")] * 2, PlateColour.WHITE, None, id="no plate on the road expires in 2097"),
     ],
@@ -190,7 +190,7 @@ reads_of_anything = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(reads_of_anything, max_size=6))
-def test_whatever_the_reads_the_plate_is_one_of_the_grammar_and_probabilities_are_probabilities(reads: list[PlateSighting]) -> None:
+def test_any_reads_give_a_plate_of_the_grammar_and_valid_probabilities(reads: list[PlateSighting]) -> None:
     plate = voted(*reads)
     assert plate.text is None or is_plate(plate.text)
     assert 0 <= plate.probability <= 1
