@@ -30,8 +30,7 @@ from etle.errors import EtleError
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import TopicNames
+from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.types import CameraId, Frame
 from etle.wire import frame_to_wire
 from ingest.frame_loss import FrameLossCounter
@@ -79,7 +78,7 @@ def rate(folder: Path, kafka: str, workers: int, frames: Sequence[Frame]) -> flo
     path = site_file(folder, kafka, prefix, cameras)
     broker = load_site(path, {}).broker
     connection = BrokerConnection(servers=(kafka,), broker=broker)
-    create_topics(planned(broker), KafkaTopicAdmin(connection))
+    create_topics(required_topics(broker), KafkaTopicAdmin(connection))
     publisher = KafkaPublisher(connection, "two-workers")
     for frame in frames:
         for name in cameras:

@@ -5,6 +5,7 @@ Pixels are those of the original frame, origin at its upper left corner, x to th
 datetime in UTC. What can be computed (a track's duration, a case's state) is not stored.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -382,6 +383,11 @@ class Verdict(StrEnum):
     REJECT = "reject"
     WARN = "warn"
 
+    @property
+    def needs_reason(self) -> bool:
+        """A decision with this verdict needs a code from the list of reasons; a constraint of the table `decisions` checks it too."""
+        return self is Verdict.REJECT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -412,3 +418,33 @@ class Case:
     @property
     def state(self) -> Verdict | None:
         return self.decisions[-1].verdict if self.decisions else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseCounts:
+    """Number of cases by state."""
+
+    open: int
+    """Without a decision, including those in review."""
+    in_review: int
+    """Open and assigned to a reviewer."""
+    verdicts: Mapping[Verdict, int]
+    """By last decision; 0 for a verdict that no case has."""
+    open_by_rule: Mapping[RuleName, int]
+
+    @property
+    def decided(self) -> int:
+        return sum(self.verdicts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewerTally:
+    """What one reviewer decided: each case counts once, by their last verdict on it."""
+
+    verdicts: Mapping[Verdict, int]
+    median_s: float | None
+    """Median of the seconds per verdict; None if there are no verdicts, or none was timed."""
+
+    @property
+    def decided(self) -> int:
+        return sum(self.verdicts.values())

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from benchmark.faults.footage import ExpectedViolation
-from etle.kafka.client import KafkaCompactedTopicReader, KafkaSubscriber
+from etle.kafka.client import KafkaTopicReader, KafkaSubscriber
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames
 from etle.storage.cases import PostgresCases
@@ -90,7 +90,7 @@ class Backlog:
         self._detect = KafkaSubscriber(connection, "faults", names.frames, names.detect_group)
         self._write = KafkaSubscriber(connection, "faults", names.violations, names.write_group)
         self._names = names
-        self._reader = KafkaCompactedTopicReader(connection, "faults")
+        self._reader = KafkaTopicReader(connection, "faults")
         self._partitions = connection.broker.frames.partitions, connection.broker.violations.partitions
 
     def messages(self) -> int:
@@ -114,4 +114,4 @@ def _left(group: KafkaSubscriber, partition: int, *, noted: bool) -> int:
     end, position = group.end(partition), group.committed(partition)
     if position is None:
         return end
-    return end - (int(position.note) if noted and position.note.isdigit() else position.offset)
+    return end - (int(position.metadata) if noted and position.metadata.isdigit() else position.offset)

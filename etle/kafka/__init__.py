@@ -1,1 +1,1 @@
-"""Between the roles: messages in topics. The seam is in `seams`; Kafka behind it in `kafka`, and in memory in `etle.testing`."""
+"""The Kafka client: protocols for the stages, the implementation on kafka-python, topics, security and dead letters."""

@@ -1,61 +1,62 @@
-"""Kafka's topics, made and looked at. Beside `kafka`, the only file that imports its client: no worker needs this part of it."""
+"""Create and describe Kafka's topics. A module of its own, because no worker needs the admin client; only `client` imports the library
+besides."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from etle.errors import BrokerUnavailable
-from etle.kafka.client import connecting, translate_errors
+from etle.kafka.client import translate_connect_errors, translate_errors
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import TopicPlan
+from etle.kafka.topics import TopicSpec
 
 _TOPIC: Final = "TOPIC"
-_READY_MS: Final = 20_000
+_READY_TIMEOUT_MS: Final = 20_000
 
 
 class KafkaTopicAdmin:
-    """A TopicAdmin."""
+    """A TopicAdmin. Connects for each call."""
 
     def __init__(self, connection: BrokerConnection) -> None:
         self._connection = connection
 
-    def found(self, names: Sequence[str]) -> Mapping[str, TopicPlan]:
+    def describe(self, names: Sequence[str]) -> Mapping[str, TopicSpec]:
         with self._admin() as admin:
-            there = [each for each in admin.describe_topics(list(names)) if each["error_code"] == 0]
-            settings = self._settings(admin, [each["name"] for each in there])
-        return {each["name"]: _plan(each, settings[each["name"]]) for each in there}
+            existing = [topic for topic in admin.describe_topics(list(names)) if topic["error_code"] == 0]
+            configs = self._configs(admin, [topic["name"] for topic in existing])
+        return {topic["name"]: _spec(topic, configs[topic["name"]]) for topic in existing}
 
-    def create(self, plans: Sequence[TopicPlan]) -> None:
-        wanted = {
-            plan.name: {"num_partitions": plan.partitions, "replication_factor": plan.replication, "configs": dict(plan.settings)}
-            for plan in plans
+    def create(self, topics: Sequence[TopicSpec]) -> None:
+        new = {
+            topic.name: {"num_partitions": topic.partitions, "replication_factor": topic.replication, "configs": dict(topic.configs)}
+            for topic in topics
         }
         with self._admin() as admin:
-            admin.create_topics(wanted)
-            admin.wait_for_topics(list(wanted), timeout_ms=_READY_MS)
+            admin.create_topics(new)
+            admin.wait_for_topics(list(new), timeout_ms=_READY_TIMEOUT_MS)
 
-    def change(self, name: str, settings: Mapping[str, str]) -> None:
+    def alter_configs(self, name: str, configs: Mapping[str, str]) -> None:
         from kafka.admin import ConfigResource
 
         with self._admin() as admin:
-            admin.alter_configs([ConfigResource(_TOPIC, name, dict(settings))])
+            admin.alter_configs([ConfigResource(_TOPIC, name, dict(configs))])
 
-    def _settings(self, admin: Any, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    def _configs(self, admin: Any, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         from kafka.admin import ConfigResource
 
         if not names:
             return {}
-        answer = admin.describe_configs([ConfigResource(_TOPIC, name) for name in names], config_filter="all")
-        found = answer.get("topic", {})
-        if absent := [name for name in names if name not in found]:
-            raise BrokerUnavailable(f"Kafka ({self._connection.where}) does not tell the settings of {absent[0]}")
-        return {name: {key: str(each["value"]) for key, each in found[name].items()} for name in names}
+        response = admin.describe_configs([ConfigResource(_TOPIC, name) for name in names], config_filter="all")
+        found = response.get("topic", {})
+        if missing := [name for name in names if name not in found]:
+            raise BrokerUnavailable(f"Kafka ({self._connection.where}) did not return the configs of {missing[0]}")
+        return {name: {key: str(entry["value"]) for key, entry in found[name].items()} for name in names}
 
     @contextmanager
     def _admin(self) -> Iterator[Any]:
         from kafka import KafkaAdminClient
 
-        with connecting(self._connection.where):
+        with translate_connect_errors(self._connection.where):
             admin = KafkaAdminClient(**self._connection.settings(), client_id="etle-admin")
         with translate_errors(self._connection.where):
             try:
@@ -64,7 +65,7 @@ class KafkaTopicAdmin:
                 admin.close()
 
 
-def _plan(topic: Mapping[str, Any], settings: Mapping[str, str]) -> TopicPlan:
+def _spec(topic: Mapping[str, Any], configs: Mapping[str, str]) -> TopicSpec:
     partitions = topic["partitions"]
-    copies = min((len(each["replica_nodes"]) for each in partitions), default=0)
-    return TopicPlan(name=topic["name"], partitions=len(partitions), replication=copies, settings=settings)
+    replication = min((len(partition["replica_nodes"]) for partition in partitions), default=0)
+    return TopicSpec(name=topic["name"], partitions=len(partitions), replication=replication, configs=configs)

@@ -1,11 +1,12 @@
-"""Kafka behind the seam; the one file of the workers that imports its client.
+"""The protocols on kafka-python; the only module that workers use and that imports the library.
 
-The producer is idempotent and waits for every replica in sync (`acks=all`): what is said to be safe is. The client keeps whatever it is
-given in memory until it is sent, so what is on its way is bounded here. Partitions move between workers cooperatively: only those that
-move stop.
+The producer is idempotent and waits for all in-sync replicas (`acks=all`), so that an acknowledged message is durable. The library keeps
+unsent messages in memory without a limit, so the bytes in flight are limited here. Rebalancing is cooperative: partitions that stay with
+their worker are not interrupted.
 """
 
 import logging
+import socket
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -43,33 +44,52 @@ if TYPE_CHECKING:
     from kafka.producer.future import FutureRecordMetadata
 
 log = logging.getLogger(__name__)
-ON_ITS_WAY_BYTES: Final = 64_000_000
-"""More than that is not handed over before some of it is safe."""
+MAX_IN_FLIGHT_BYTES: Final = 64_000_000
+"""`publish` blocks while more bytes than this are unacknowledged."""
+_PROBE_TIMEOUT_S: Final = 5.0
 _BATCH_BYTES: Final = 1_048_576
 _LINGER_MS: Final = 5
 _FETCH_BYTES: Final = 16_777_216
-_NOT_OURS: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
-_NOT_LET_IN: Final = ("SaslAuthenticationFailed", "CERTIFICATE_VERIFY_FAILED", "CertificateError", "Authentication failed")
+_REASSIGNED: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+_AUTH_FAILURES: Final = ("SaslAuthenticationFailed", "CERTIFICATE_VERIFY_FAILED", "CertificateError", "Authentication failed")
 _REFUSED: Final = (
     AuthorizationError, IllegalSaslStateError, InvalidTopicError, KafkaConfigurationError, MessageSizeTooLargeError,
     RecordListTooLargeError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError,
 )  # fmt: skip
 
 
-def broker_error(error: Exception, where: str, heard: str = "") -> BrokerError:
-    """What the client says, as ours, with the way out. `heard` is what it said of its last attempt to connect."""
-    said = (str(error) or type(error).__name__) + (f" ({heard})" if heard else "")
-    if any(sign in heard for sign in _NOT_LET_IN):
-        return BrokerRefused(f"Kafka ({where}) does not let us in: {heard}. See broker.security in the site file")
+def require_reachable(servers: Sequence[str], timeout_s: float = _PROBE_TIMEOUT_S) -> None:
+    """Check that at least one of `host:port` accepts a connection. Raises BrokerUnavailable with the error of each of them.
+
+    Call it before a client is created: kafka-python waits for its whole timeout, and leaves sockets open when it fails.
+    """
+    errors: list[str] = []
+    for server in servers:
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), min(timeout_s, _PROBE_TIMEOUT_S)).close()
+        except OSError as error:
+            errors.append(f"{server}: {error.strerror or error}")
+        else:
+            return
+    raise BrokerUnavailable(f"Kafka cannot be reached at {'; '.join(errors)}")
+
+
+def broker_error(error: Exception, where: str, connect_error: str = "") -> BrokerError:
+    """The library's error as one of etle's, with its remedy. `connect_error` is what the library logged about its last attempt to
+    connect."""
+    text = (str(error) or type(error).__name__) + (f" ({connect_error})" if connect_error else "")
+    if any(failure in connect_error for failure in _AUTH_FAILURES):
+        return BrokerRefused(f"Kafka ({where}) refused the login: {connect_error}. See broker.security in the site file")
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
-        return BrokerRefused(f"Kafka ({where}) takes no message of that size; raise largest_mb of the topic in the site file. {said}")
+        return BrokerRefused(f"Kafka ({where}) rejected a message for its size; raise largest_mb of the topic in the site file. {text}")
     if isinstance(error, _REFUSED):
-        return BrokerRefused(f"Kafka ({where}) refuses: {said}. See broker.security in the site file")
-    return BrokerUnavailable(f"Kafka cannot be reached at {where}: {said}")
+        return BrokerRefused(f"Kafka ({where}) refused the request: {text}. See broker.security in the site file")
+    return BrokerUnavailable(f"Kafka cannot be reached at {where}: {text}")
 
 
-class _Attempts(logging.Handler):
-    """Hears why attempts to connect fail: the client logs it, and then raises that time is up."""
+class _ConnectErrors(logging.Handler):
+    """Collects the reasons of failed connections: the library only logs them, and then raises a timeout."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -77,26 +97,28 @@ class _Attempts(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         _, failed, reason = record.getMessage().partition(" failed: ")
-        known = any(sign in self.last for sign in _NOT_LET_IN)  # a broker that refuses hangs up on whoever tries again
-        if failed and "Unable to bootstrap" not in reason and not known:
+        # After a failed login the broker closes later connections without a reason: keep the first one.
+        keep = any(failure in self.last for failure in _AUTH_FAILURES)
+        if failed and "Unable to bootstrap" not in reason and not keep:
             self.last = reason.split(" (backoff")[0]
 
 
 @contextmanager
-def connecting(where: str) -> Iterator[None]:
-    """Around the making of a client. Raises BrokerUnavailable, BrokerRefused."""
-    attempts, client = _Attempts(), logging.getLogger("kafka")
-    client.addHandler(attempts)
+def translate_connect_errors(where: str) -> Iterator[None]:
+    """Use around the creation of a client. Raises BrokerUnavailable, BrokerRefused."""
+    errors, logger = _ConnectErrors(), logging.getLogger("kafka")
+    logger.addHandler(errors)
     try:
         yield
     except KafkaError as error:
-        raise broker_error(error, where, attempts.last) from error
+        raise broker_error(error, where, errors.last) from error
     finally:
-        client.removeHandler(attempts)
+        logger.removeHandler(errors)
 
 
 @contextmanager
 def translate_errors(where: str) -> Iterator[None]:
+    """Use around calls of a client. Raises BrokerUnavailable, BrokerRefused."""
     try:
         yield
     except KafkaError as error:
@@ -108,21 +130,21 @@ class KafkaDelivery:
         self._future = future
 
     @property
-    def safe(self) -> bool | None:
+    def acked(self) -> bool | None:
         return bool(self._future.succeeded()) if self._future.is_done else None
 
 
 class KafkaPublisher:
-    """A Publisher. What could not be delivered within the broker's timeout is not tried again by it: whoever published it does."""
+    """A Publisher. A message that could not be delivered within the broker's timeout is not retried; the caller publishes it again."""
 
     def __init__(self, connection: BrokerConnection, client: str) -> None:
         self._where = connection.where
         self._timeout_s = connection.broker.timeout_s
-        self._room = Condition()
-        self._on_its_way = 0
+        self._capacity = Condition()
+        self._in_flight_bytes = 0
         self._failures: deque[Exception] = deque(maxlen=10)
         settings = connection.settings() | {"request_timeout_ms": round(self._timeout_s * 500)}
-        with connecting(self._where):
+        with translate_connect_errors(self._where):
             self._producer = KafkaProducer(
                 **settings,
                 metrics_enabled=False,
@@ -131,7 +153,7 @@ class KafkaPublisher:
                 enable_idempotence=True,
                 delivery_timeout_ms=round(self._timeout_s * 1000),
                 max_block_ms=round(self._timeout_s * 1000),
-                max_request_size=connection.largest_bytes,
+                max_request_size=connection.max_message_bytes,
                 batch_size=_BATCH_BYTES,
                 linger_ms=_LINGER_MS,
                 allow_auto_create_topics=False,
@@ -141,15 +163,15 @@ class KafkaPublisher:
         self, topic: str, value: bytes, *, key: bytes, headers: Sequence[tuple[str, bytes]] = (), partition: int | None = None
     ) -> KafkaDelivery:
         size = len(value) + len(key) + sum(len(name) + len(content) for name, content in headers)
-        self._wait_for_room(size)
+        self._wait_for_capacity(size)
         try:
             with translate_errors(self._where):
                 future = self._producer.send(topic, value=value, key=key, headers=list(headers), partition=partition)
         except BaseException:
-            self._settled(size)
+            self._release(size)
             raise
-        future.add_callback(lambda _: self._settled(size))
-        future.add_errback(lambda error: self._failed(size, error))
+        future.add_callback(lambda _: self._release(size))
+        future.add_errback(lambda error: self._fail(size, error))
         return KafkaDelivery(future)
 
     def flush(self) -> None:
@@ -161,47 +183,52 @@ class KafkaPublisher:
             raise broker_error(error, self._where) from error
 
     def close(self) -> None:
-        """What is on its way gets a few seconds."""
+        """Waits up to 5 seconds for unacknowledged messages."""
         try:
             self._producer.close(timeout=5)
         except KafkaError as error:
             log.warning("%s", broker_error(error, self._where))
 
-    def _wait_for_room(self, size: int) -> None:
-        with self._room:
-            if not self._room.wait_for(lambda: self._on_its_way + size <= ON_ITS_WAY_BYTES or not self._on_its_way, self._timeout_s):
-                raise BrokerUnavailable(f"Kafka ({self._where}) has taken nothing for {self._timeout_s:g} s")
-            self._on_its_way += size
+    def _wait_for_capacity(self, size: int) -> None:
+        with self._capacity:
+            if not self._capacity.wait_for(lambda: self._fits(size), self._timeout_s):
+                raise BrokerUnavailable(f"Kafka ({self._where}) has acknowledged no message for {self._timeout_s:g} s")
+            self._in_flight_bytes += size
 
-    def _settled(self, size: int) -> None:
-        with self._room:
-            self._on_its_way -= size
-            self._room.notify_all()
+    def _fits(self, size: int) -> bool:
+        """A message that is larger than the limit is sent alone."""
+        return self._in_flight_bytes + size <= MAX_IN_FLIGHT_BYTES or not self._in_flight_bytes
 
-    def _failed(self, size: int, error: Exception) -> None:
+    def _release(self, size: int) -> None:
+        with self._capacity:
+            self._in_flight_bytes -= size
+            self._capacity.notify_all()
+
+    def _fail(self, size: int, error: Exception) -> None:
         self._failures.append(error)
-        self._settled(size)
+        self._release(size)
 
 
-class _Moves(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
-    """Notes which partitions went and came. It is called inside `poll`, where nothing may block."""
+class _RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
+    """Collects the partitions that were revoked and assigned. The library calls it inside `poll`, so it must not block."""
 
     def __init__(self) -> None:
-        self.lost: set[int] = set()
-        self.gained: set[int] = set()
+        self.revoked: set[int] = set()
+        self.assigned: set[int] = set()
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        numbers = {each.partition for each in revoked}
-        self.lost |= numbers
-        self.gained -= numbers
+        numbers = {partition.partition for partition in revoked}
+        self.revoked |= numbers
+        self.assigned -= numbers
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        self.gained |= {each.partition for each in assigned}
+        self.assigned |= {partition.partition for partition in assigned}
 
-    def taken(self) -> tuple[set[int], set[int]]:
-        moves = self.lost, self.gained
-        self.lost, self.gained = set(), set()
-        return moves
+    def drain(self) -> tuple[set[int], set[int]]:
+        """Partitions revoked and assigned since the last call."""
+        changes = self.revoked, self.assigned
+        self.revoked, self.assigned = set(), set()
+        return changes
 
 
 class KafkaSubscriber:
@@ -212,10 +239,11 @@ class KafkaSubscriber:
         self._topic = topic
         self._timeout_ms = round(connection.broker.timeout_s * 1000)
         session_ms = round(connection.broker.session_s * 1000)
-        self._moves = _Moves()
-        self._unplaced: set[int] = set()
+        self._listener = _RebalanceListener()
+        self._not_sought: set[int] = set()
+        """Assigned partitions for which `seek` was not called yet."""
         self._paused = False
-        with connecting(self._where):
+        with translate_connect_errors(self._where):
             self._consumer = KafkaConsumer(
                 **connection.settings(),
                 metrics_enabled=False,
@@ -230,47 +258,50 @@ class KafkaSubscriber:
                 fetch_max_bytes=_FETCH_BYTES * 2,
                 allow_auto_create_topics=False,
             )
-            self._consumer.subscribe([topic], listener=self._moves)
+            self._consumer.subscribe([topic], listener=self._listener)
 
-    def poll(self, timeout_s: float, most: int) -> Polled:
+    def poll(self, timeout_s: float, max_records: int) -> Polled:
         with translate_errors(self._where):
-            batches = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=most)
-        lost, gained = self._moves.taken()
-        self._unplaced = (self._unplaced - lost) | gained
-        if self._paused and gained:
+            batches = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
+        revoked, assigned = self._listener.drain()
+        self._not_sought = (self._not_sought - revoked) | assigned
+        if self._paused and assigned:
             self.pause()
         messages = tuple(
-            _message(record) for place, records in batches.items() if place.partition not in self._unplaced for record in records
+            _message(record) for partition, records in batches.items() if partition.partition not in self._not_sought for record in records
         )
-        return Polled(lost=tuple(sorted(lost)), gained=tuple(sorted(gained)), messages=messages)
+        return Polled(revoked=tuple(sorted(revoked)), assigned=tuple(sorted(assigned)), messages=messages)
 
     def seek(self, partition: int, offset: int) -> None:
         with translate_errors(self._where):
-            self._consumer.seek(self._place(partition), offset)
-        self._unplaced.discard(partition)
+            self._consumer.seek(self._topic_partition(partition), offset)
+        self._not_sought.discard(partition)
 
     def committed(self, partition: int) -> Position | None:
         with translate_errors(self._where):
-            found = self._consumer.committed(self._place(partition), metadata=True, timeout_ms=self._timeout_ms)
-        return None if found is None else Position(offset=found.offset, note=found.metadata or "")
+            found = self._consumer.committed(self._topic_partition(partition), metadata=True, timeout_ms=self._timeout_ms)
+        return None if found is None else Position(offset=found.offset, metadata=found.metadata or "")
 
     def first(self, partition: int) -> int:
-        place = self._place(partition)
+        topic_partition = self._topic_partition(partition)
         with translate_errors(self._where):
-            return int(self._consumer.beginning_offsets([place], timeout_ms=self._timeout_ms)[place])
+            return int(self._consumer.beginning_offsets([topic_partition], timeout_ms=self._timeout_ms)[topic_partition])
 
     def end(self, partition: int) -> int:
-        place = self._place(partition)
+        topic_partition = self._topic_partition(partition)
         with translate_errors(self._where):
-            return int(self._consumer.end_offsets([place], timeout_ms=self._timeout_ms)[place])
+            return int(self._consumer.end_offsets([topic_partition], timeout_ms=self._timeout_ms)[topic_partition])
 
     def commit(self, positions: Mapping[int, Position]) -> bool:
-        offsets = {self._place(number): OffsetAndMetadata(each.offset, each.note, -1) for number, each in positions.items()}
+        offsets = {
+            self._topic_partition(number): OffsetAndMetadata(position.offset, position.metadata, -1)
+            for number, position in positions.items()
+        }
         try:
             with translate_errors(self._where):
                 self._consumer.commit(offsets, timeout_ms=self._timeout_ms)
         except BrokerError as error:
-            if isinstance(error.__cause__, _NOT_OURS):
+            if isinstance(error.__cause__, _REASSIGNED):
                 return False
             raise
         return True
@@ -284,23 +315,23 @@ class KafkaSubscriber:
         self._consumer.resume(*self._consumer.paused())
 
     def close(self) -> None:
-        """Leaves the group, so that the others need not wait for us."""
+        """Leaves the group at once, so that its partitions are reassigned without waiting for the session timeout."""
         try:
             self._consumer.close(autocommit=False, timeout_ms=5000)
         except KafkaError as error:
             log.warning("%s", broker_error(error, self._where))
 
-    def _place(self, partition: int) -> TopicPartition:
+    def _topic_partition(self, partition: int) -> TopicPartition:
         return TopicPartition(self._topic, partition)
 
 
-class KafkaCompactedTopicReader:
-    """Reads topics without a group: whole partitions of compacted ones (a History), and dead letters."""
+class KafkaTopicReader:
+    """Reads whole partitions without a consumer group: compacted topics (a CompactedTopicReader), and dead letters."""
 
     def __init__(self, connection: BrokerConnection, client: str) -> None:
         self._where = connection.where
         self._timeout_ms = round(connection.broker.timeout_s * 1000)
-        with connecting(self._where):
+        with translate_connect_errors(self._where):
             self._consumer = KafkaConsumer(
                 **connection.settings(),
                 metrics_enabled=False,
@@ -315,17 +346,17 @@ class KafkaCompactedTopicReader:
         return {message.key: message.value for message in self.messages(topic, partition) if message.key is not None}
 
     def messages(self, topic: str, partition: int, since: int | None = None) -> Iterator[Message]:
-        """Oldest first, up to the partition's present end. Raises BrokerUnavailable."""
-        place = TopicPartition(topic, partition)
+        """Messages from offset `since` (None: the first) up to the present end. Raises BrokerUnavailable."""
+        topic_partition = TopicPartition(topic, partition)
         with translate_errors(self._where):
-            self._consumer.assign([place])
-            first = self._consumer.beginning_offsets([place], timeout_ms=self._timeout_ms)[place]
-            end = self._consumer.end_offsets([place], timeout_ms=self._timeout_ms)[place]
-            self._consumer.seek(place, max(first, since or 0))
-        yield from self._until(place, end)
+            self._consumer.assign([topic_partition])
+            first = self._consumer.beginning_offsets([topic_partition], timeout_ms=self._timeout_ms)[topic_partition]
+            end = self._consumer.end_offsets([topic_partition], timeout_ms=self._timeout_ms)[topic_partition]
+            self._consumer.seek(topic_partition, max(first, since or 0))
+        yield from self._until(topic_partition, end)
 
     def partitions(self, topic: str) -> int:
-        """How many it has; 0 if there is no such topic."""
+        """Number of partitions; 0 if the topic does not exist."""
         with translate_errors(self._where):
             return len(self._consumer.partitions_for_topic(topic) or ())
 
@@ -333,21 +364,24 @@ class KafkaCompactedTopicReader:
         with suppress(KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=5000)
 
-    def _until(self, place: TopicPartition, end: int) -> Iterator[Message]:
-        silent_ms = 0
-        while (position := self._position(place)) < end:
+    def _until(self, partition: TopicPartition, end: int) -> Iterator[Message]:
+        idle_ms = 0
+        while (position := self._position(partition)) < end:
             with translate_errors(self._where):
                 batches = self._consumer.poll(timeout_ms=500)
-            silent_ms = 0 if batches or self._position(place) > position else silent_ms + 500
-            if silent_ms > self._timeout_ms:
-                raise BrokerUnavailable(f"Kafka ({self._where}) gives nothing of {place.topic} [{place.partition}] before its end")
-            for record in batches.get(place, ()):
+            idle_ms = 0 if batches or self._position(partition) > position else idle_ms + 500
+            if idle_ms > self._timeout_ms:
+                raise BrokerUnavailable(
+                    f"Kafka ({self._where}) returned no messages of {partition.topic} [{partition.partition}] for {idle_ms / 1000:g} s,"
+                    " although its end was not reached"
+                )
+            for record in batches.get(partition, ()):
                 if record.offset < end:
                     yield _message(record)
 
-    def _position(self, place: TopicPartition) -> int:
+    def _position(self, partition: TopicPartition) -> int:
         with translate_errors(self._where):
-            return int(self._consumer.position(place, timeout_ms=self._timeout_ms) or 0)
+            return int(self._consumer.position(partition, timeout_ms=self._timeout_ms) or 0)
 
 
 def _message(record: Any) -> Message:

@@ -1,6 +1,6 @@
-"""What a role wants of a broker: to hand a message over and know when it is safe, and to read partitions from a position that it sets.
+"""What the stages need of a broker: publish messages and learn when they are acknowledged; read partitions from a chosen offset.
 
-A partition is read by one worker of a group at a time, in order. Positions are offsets: numbers that grow along a partition.
+At any time a partition is assigned to one worker of a consumer group, and its messages are read in order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message as it lies in a topic."""
+    """One message as stored in a topic."""
 
     topic: str
     partition: int
@@ -22,65 +22,66 @@ class Message:
     headers: Headers
     value: bytes
     at: datetime
-    """When it was handed over."""
+    """Its timestamp: when it was published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where a group is to go on in a partition; `note` is the worker's own, kept beside it."""
+    """A committed position: the offset at which the group resumes, and a string of the worker's own that Kafka stores with it."""
 
     offset: int
-    note: str = ""
+    metadata: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
-    """What came: first the partitions that are no longer ours, then those that are now, then messages, in order in each partition."""
+    """Result of a poll. Handle it in this order: partitions that were revoked, then those newly assigned, then the messages, which are
+    in order within each partition."""
 
-    lost: tuple[int, ...] = ()
-    gained: tuple[int, ...] = ()
+    revoked: tuple[int, ...] = ()
+    assigned: tuple[int, ...] = ()
     messages: tuple[Message, ...] = ()
 
 
 class Delivery(Protocol):
-    """What is known of a message that was handed over."""
+    """The state of a message that was handed to the publisher."""
 
     @property
-    def safe(self) -> bool | None:
-        """True: the broker has it. False: it will not get it from us. None: not known yet."""
+    def acked(self) -> bool | None:
+        """True: the broker has it. False: delivery failed and is not retried. None: not known yet."""
         ...
 
 
 class Publisher(Protocol):
-    """Messages out. Safe to use from several threads."""
+    """Publishes messages. Safe to use from several threads."""
 
     def publish(
         self, topic: str, value: bytes, *, key: bytes, headers: Sequence[tuple[str, bytes]] = (), partition: int | None = None
     ) -> Delivery:
-        """Hands a message over, and waits while too many bytes are on their way. Messages of one key stay in order.
+        """Hand over a message; blocks while too many bytes are unacknowledged. Messages with the same key stay in order.
 
-        Raises BrokerUnavailable; BrokerRefused if there is no such topic, or the message is too large for it.
+        Raises BrokerUnavailable; BrokerRefused if the topic does not exist or the message is too large for it.
         """
         ...
 
     def flush(self) -> None:
-        """All that was handed over is safe. Raises BrokerUnavailable or BrokerRefused if something since the last flush is not."""
+        """Wait until all messages are acknowledged. Raises BrokerUnavailable or BrokerRefused if one since the last flush failed."""
         ...
 
 
 class Subscriber(Protocol):
-    """One topic's messages in, for one worker of a group. For one thread. All of it raises BrokerUnavailable."""
+    """Consumes one topic as a worker of a group. Not thread-safe. Every method raises BrokerUnavailable."""
 
-    def poll(self, timeout_s: float, most: int) -> Polled:
-        """At most that many messages, at most that long. A gained partition gives nothing before `seek` was called for it."""
+    def poll(self, timeout_s: float, max_records: int) -> Polled:
+        """Wait up to `timeout_s` for messages. A newly assigned partition returns none until `seek` was called for it."""
         ...
 
     def seek(self, partition: int, offset: int) -> None:
-        """The next message from that partition is the one at `offset`, or the first behind it that still exists."""
+        """Continue that partition at `offset`, or at the first later message that still exists."""
         ...
 
     def committed(self, partition: int) -> Position | None:
-        """Where the group is to go on; None if it never was there."""
+        """The group's committed position; None if it never committed one."""
         ...
 
     def first(self, partition: int) -> int:
@@ -92,18 +93,18 @@ class Subscriber(Protocol):
         ...
 
     def commit(self, positions: Mapping[int, Position]) -> bool:
-        """False, and nothing done, if a partition is another worker's by now."""
+        """False, with nothing committed, if a partition has been assigned to another worker."""
         ...
 
     def pause(self) -> None:
-        """`poll` gives no messages until `resume`, and keeps our place in the group."""
+        """Let `poll` return no messages until `resume`, while it keeps the membership in the group."""
         ...
 
     def resume(self) -> None: ...
 
 
 class CompactedTopicReader(Protocol):
-    """A compacted topic as a table."""
+    """Reads a compacted topic as a table."""
 
     def latest(self, topic: str, partition: int) -> Mapping[bytes, bytes]:
         """The last value of each key in that partition, up to its present end. Raises BrokerUnavailable."""

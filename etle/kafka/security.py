@@ -1,4 +1,4 @@
-"""How we reach a Kafka: where it is, and how we show who we are. The settings of kafka-python that every client of ours shares."""
+"""The connection to a Kafka cluster: its servers, TLS and SASL, as the settings that all kafka-python clients share."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from etle.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConnection:
-    """A broker's settings with the servers that count (`etle.config.deployment.broker_servers`)."""
+    """The broker settings of the site file with the servers in effect (`etle.config.deployment.broker_servers`)."""
 
     servers: tuple[str, ...]
     broker: BrokerSettings
@@ -19,13 +19,13 @@ class BrokerConnection:
         return ", ".join(self.servers)
 
     @property
-    def largest_bytes(self) -> int:
-        """Of any message in any topic, with some room for keys and headers."""
+    def max_message_bytes(self) -> int:
+        """Size limit of a message in any topic, plus 64 KiB for key and headers."""
         topics = (self.broker.frames, self.broker.violations, self.broker.dead_letters)
         return round(max(topic.largest_mb for topic in topics) * 1_000_000) + 65_536
 
     def settings(self) -> dict[str, Any]:
-        """Raises ConfigError if a secret's file cannot be read."""
+        """Keyword arguments of every kafka-python client. Raises ConfigError if a file with a secret cannot be read."""
         timeout_ms = round(self.broker.timeout_s * 1000)
         return {
             "bootstrap_servers": list(self.servers),
@@ -39,7 +39,7 @@ class BrokerConnection:
 def security_settings(security: BrokerSecurity) -> dict[str, Any]:
     for path in (security.ca_file, security.certificate_file, security.key_file):
         if path is not None and not path.is_file():
-            raise ConfigError(f"broker.security: there is no file {path}")
+            raise ConfigError(f"broker.security: the file {path} does not exist")
     protocol = ("SASL_" if security.mechanism else "") + ("SSL" if security.tls else "PLAINTEXT")
     settings: dict[str, Any] = {"security_protocol": protocol}
     if security.tls:

@@ -1,14 +1,16 @@
-"""An implementation of every protocol for tests: in memory, told beforehand what to say, with a clock that somebody holds.
+"""Fakes for tests: an implementation of every protocol in memory, with scripted answers and a clock that the test moves.
 
-They are shipped, so that whoever writes a rule, a reader or a store of their own tests it against the same ones as we do;
-`tests/contract/` holds each of them to what the one for the road does. Nothing here needs a package beyond etle's own.
+They are part of the package, so that a rule, reader or store from elsewhere is tested against the same fakes;
+`tests/contract/` runs the same tests on them as on the real implementations. They need no packages beyond etle's core.
 """
 
 from etle.testing.broker import MemoryBroker, MemorySubscriber
 from etle.testing.cases import MemoryCases
+from etle.testing.clock import ManualClock
 from etle.testing.engines import Script, ScriptedDetector, ScriptedLamps, ScriptedPlateDetector, ScriptedReader
-from etle.testing.memory import ListSink, ListSource, ManualClock, MemoryCheckpoints, MemoryEvidence
-from etle.testing.values import BEGIN, a_decision, a_file, a_frame, a_jpeg, a_parcel, a_plate, a_read, a_violation
+from etle.testing.sources import ListSource
+from etle.testing.stores import ListSink, MemoryCheckpoints, MemoryEvidence
+from etle.testing.values import BEGIN, a_decision, a_file, a_frame, a_jpeg, a_plate, a_read, a_violation, a_violation_message
 
 __all__ = [
     "BEGIN",
@@ -29,8 +31,8 @@ __all__ = [
     "a_file",
     "a_frame",
     "a_jpeg",
-    "a_parcel",
     "a_plate",
     "a_read",
     "a_violation",
+    "a_violation_message",
 ]

@@ -1,4 +1,4 @@
-"""A broker in memory, with the seams of Kafka's: topics of partitions, groups with positions, each partition one worker's."""
+"""A Kafka broker in memory: topics with partitions, consumer groups with committed positions, and rebalancing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,17 +18,21 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class MemoryDelivery:
-    safe: bool | None = True
+    acked: bool | None = True
 
 
 class MemoryBroker:
-    """Open to be looked into: `topics` is what lies there. `away` makes everything raise BrokerUnavailable, as a broker that is down."""
+    """A Publisher and CompactedTopicReader. Tests may read and change `topics`, the messages by topic and partition.
 
-    def __init__(self, topics: Mapping[str, int], largest_bytes: int = 100_000_000) -> None:
+    While `down` is set, every call raises BrokerUnavailable.
+    """
+
+    def __init__(self, topics: Mapping[str, int], max_message_bytes: int = 100_000_000) -> None:
+        """`topics`: number of partitions by name."""
         self.topics: dict[str, list[list[Message]]] = {name: [[] for _ in range(partitions)] for name, partitions in topics.items()}
-        self.away = False
+        self.down = False
         self.groups: dict[tuple[str, str], _Group] = {}
-        self.largest_bytes = largest_bytes
+        self.max_message_bytes = max_message_bytes
         self.lock = RLock()
 
     def messages(self, topic: str) -> list[Message]:
@@ -36,21 +40,21 @@ class MemoryBroker:
 
     def subscribe(self, topic: str, group: str) -> "MemorySubscriber":
         with self.lock:
-            made = MemorySubscriber(self, topic, self.groups.setdefault((topic, group), _Group()))
-            made.join()
-            return made
+            subscriber = MemorySubscriber(self, topic, self.groups.setdefault((topic, group), _Group()))
+            subscriber.join()
+            return subscriber
 
     def publish(
         self, topic: str, value: bytes, *, key: bytes, headers: Sequence[tuple[str, bytes]] = (), partition: int | None = None
     ) -> MemoryDelivery:
         with self.lock:
             self.check()
-            if topic not in self.topics or len(value) > self.largest_bytes:
+            if topic not in self.topics or len(value) > self.max_message_bytes:
                 raise BrokerRefused(f"{topic}: no such topic, or {len(value)} bytes are too many for it")
             number = crc32(key) % len(self.topics[topic]) if partition is None else partition
-            lies = self.topics[topic][number]
-            lies.append(
-                Message(topic=topic, partition=number, offset=len(lies), key=key, headers=tuple(headers), value=bytes(value), at=BEGIN)
+            messages = self.topics[topic][number]
+            messages.append(
+                Message(topic=topic, partition=number, offset=len(messages), key=key, headers=tuple(headers), value=bytes(value), at=BEGIN)
             )
         return MemoryDelivery()
 
@@ -66,39 +70,40 @@ class MemoryBroker:
             return {message.key: message.value for message in self.topics[topic][partition] if message.key is not None}
 
     def check(self) -> None:
-        if self.away:
+        if self.down:
             raise BrokerUnavailable("Kafka cannot be reached at memory")
 
 
 class MemorySubscriber:
-    """A worker of a group. Partitions are dealt anew when one comes or goes."""
+    """A Subscriber. Partitions are reassigned when a member joins or leaves the group."""
 
     def __init__(self, broker: MemoryBroker, topic: str, group: _Group) -> None:
         self._broker = broker
         self._topic = topic
         self._group = group
         self._next: dict[int, int | None] = {}
-        self._lost: set[int] = set()
-        self._gained: set[int] = set()
+        """Next offset of each assigned partition; None until `seek`."""
+        self._revoked: set[int] = set()
+        self._assigned: set[int] = set()
         self._paused = False
 
     def join(self) -> None:
         self._group.members.append(self)
-        self._deal()
+        self._rebalance()
 
-    def poll(self, timeout_s: float, most: int) -> Polled:
+    def poll(self, timeout_s: float, max_records: int) -> Polled:
         with self._broker.lock:
             self._broker.check()
-            lost, gained = tuple(sorted(self._lost)), tuple(sorted(self._gained))
-            self._lost, self._gained = set(), set()
+            revoked, assigned = tuple(sorted(self._revoked)), tuple(sorted(self._assigned))
+            self._revoked, self._assigned = set(), set()
             messages: list[Message] = []
             for number, start in self._next.items():
                 if start is None or self._paused:
                     continue
-                some = self._broker.topics[self._topic][number][start : start + most - len(messages)]
-                self._next[number] = start + len(some)
-                messages += some
-            return Polled(lost=lost, gained=gained, messages=tuple(messages))
+                batch = self._broker.topics[self._topic][number][start : start + max_records - len(messages)]
+                self._next[number] = start + len(batch)
+                messages += batch
+            return Polled(revoked=revoked, assigned=assigned, messages=tuple(messages))
 
     def seek(self, partition: int, offset: int) -> None:
         self._next[partition] = offset
@@ -130,27 +135,27 @@ class MemorySubscriber:
         self._paused = False
 
     def close(self) -> None:
-        """Also what a crash does, as far as the others can see."""
+        """Leave the group. For the other members a crash looks the same."""
         with self._broker.lock:
             self._group.members.remove(self)
-            self._deal()
+            self._rebalance()
 
-    def _deal(self) -> None:
-        """Each partition to one member, in turn; only those that move stop."""
+    def _rebalance(self) -> None:
+        """Assign the partitions to the members in turn; a partition that keeps its member is not interrupted."""
         members = self._group.members
         for number in range(len(self._broker.topics[self._topic])):
             owner = members[number % len(members)] if members else None
             for member in members:
                 if member is not owner and number in member._next:
-                    member._lose(number)
+                    member._revoke(number)
             if owner is not None and number not in owner._next:
-                owner._gain(number)
+                owner._assign(number)
 
-    def _lose(self, partition: int) -> None:
+    def _revoke(self, partition: int) -> None:
         del self._next[partition]
-        self._lost.add(partition)
-        self._gained.discard(partition)
+        self._revoked.add(partition)
+        self._assigned.discard(partition)
 
-    def _gain(self, partition: int) -> None:
+    def _assign(self, partition: int) -> None:
         self._next[partition] = None
-        self._gained.add(partition)
+        self._assigned.add(partition)

@@ -1,4 +1,4 @@
-"""Cases in memory, with the same queue, leases and refusals as those in PostgreSQL."""
+"""A CaseStore in memory, with the same queue, leases and errors as the one in PostgreSQL."""
 
 import statistics
 from collections import Counter
@@ -10,9 +10,8 @@ from typing import Literal
 
 from etle.errors import CaseTaken, StoreError
 from etle.protocols import Clock
-from etle.tally import CaseCounts, ReviewerTally
-from etle.testing.memory import ManualClock
-from etle.types import Case, Decision, EvidenceFile, RuleName, Verdict, Violation, ViolationId
+from etle.testing.clock import ManualClock
+from etle.types import Case, CaseCounts, Decision, EvidenceFile, ReviewerTally, RuleName, Verdict, Violation, ViolationId
 
 
 @dataclass(slots=True)
@@ -21,12 +20,13 @@ class _Record:
     recorded_at: datetime
     files: tuple[EvidenceFile, ...]
     decisions: list[Decision] = field(default_factory=list)
-    holder: str | None = None
+    reviewer: str | None = None
+    """Who has the lease."""
     expires_at: datetime | None = None
 
     @property
-    def place(self) -> tuple[datetime, ViolationId]:
-        """In the queue and in lists."""
+    def sort_key(self) -> tuple[datetime, ViolationId]:
+        """Order in the queue and in lists."""
         return self.violation.occurred_at, self.violation.id
 
     @property
@@ -35,9 +35,9 @@ class _Record:
 
     @property
     def case(self) -> Case:
-        return Case(violation=self.violation, recorded_at=self.recorded_at, decisions=tuple(self.decisions), assigned_to=self.holder)
+        return Case(violation=self.violation, recorded_at=self.recorded_at, decisions=tuple(self.decisions), assigned_to=self.reviewer)
 
-    def held(self, now: datetime) -> bool:
+    def is_leased(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at > now
 
     def has_plate(self, text: str) -> bool:
@@ -46,14 +46,14 @@ class _Record:
 
 
 class MemoryCases:
-    """A CaseStore. The clock tells when a case was recorded and which leases of the queue still hold."""
+    """The clock is used for the time of recording and for the expiry of leases."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or ManualClock()
         self._lock = RLock()
         self._records: dict[ViolationId, _Record] = {}
         self._decided: list[Decision] = []
-        """All of them, in the order in which they were made."""
+        """All decisions, oldest first."""
 
     def add(self, violation: Violation, files: Sequence[EvidenceFile]) -> bool:
         with self._lock:
@@ -63,7 +63,7 @@ class MemoryCases:
             return True
 
     def files(self, violation: ViolationId) -> tuple[EvidenceFile, ...]:
-        """Those that were named when it was added."""
+        """The files with which the violation was added."""
         return self._records[violation].files
 
     def case(self, violation: ViolationId) -> Case | None:
@@ -86,18 +86,18 @@ class MemoryCases:
         with self._lock:
             if after is not None and after not in self._records:
                 return ()
-            behind = self._records[after].place if after else None
-            wanted: list[Callable[[_Record], bool]] = [
+            after_key = self._records[after].sort_key if after else None
+            filters: list[Callable[[_Record], bool]] = [
                 lambda record: state is None or record.state == state,
                 lambda record: rule is None or record.violation.rule == rule,
                 lambda record: camera is None or record.violation.camera == camera,
                 lambda record: plate is None or record.has_plate(plate),
                 lambda record: since is None or record.violation.occurred_at >= since,
                 lambda record: until is None or record.violation.occurred_at < until,
-                lambda record: behind is None or record.place < behind,
+                lambda record: after_key is None or record.sort_key < after_key,
             ]
-            found = [record for record in self._records.values() if all(fits(record) for fits in wanted)]
-            return tuple(record.case for record in sorted(found, key=lambda record: record.place, reverse=True)[:limit])
+            found = [record for record in self._records.values() if all(matches(record) for matches in filters)]
+            return tuple(record.case for record in sorted(found, key=lambda record: record.sort_key, reverse=True)[:limit])
 
     def counts(self) -> CaseCounts:
         with self._lock:
@@ -106,39 +106,39 @@ class MemoryCases:
             decided = Counter(record.state for record in self._records.values())
             return CaseCounts(
                 open=len(queue),
-                in_review=sum(record.held(now) for record in queue),
+                in_review=sum(record.is_leased(now) for record in queue),
                 verdicts={verdict: decided[verdict] for verdict in Verdict},
                 open_by_rule={RuleName(rule): rules[rule] for rule in sorted(rules)},
             )
 
     def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
         with self._lock:
-            mine = self._held_by(reviewer) or next((record for record in self._queue() if not record.held(now)), None)
-            if mine is None:
+            record = self._leased_to(reviewer) or next((each for each in self._queue() if not each.is_leased(now)), None)
+            if record is None:
                 return None
-            mine.holder, mine.expires_at = reviewer, now + timedelta(seconds=lease_s)
-            return mine.case
+            record.reviewer, record.expires_at = reviewer, now + timedelta(seconds=lease_s)
+            return record.case
 
     def assigned(self, reviewer: str) -> Case | None:
         with self._lock:
-            mine = self._held_by(reviewer)
-            return mine.case if mine else None
+            record = self._leased_to(reviewer)
+            return record.case if record else None
 
     def release(self, reviewer: str) -> None:
         with self._lock:
             for record in self._queue():
-                if record.holder == reviewer:
-                    record.holder, record.expires_at = None, None
+                if record.reviewer == reviewer:
+                    record.reviewer, record.expires_at = None, None
 
     def decide(self, decision: Decision) -> None:
         with self._lock:
             record = self._records[decision.violation]
-            if record.holder not in (None, decision.reviewer) and record.held(decision.decided_at):
-                raise CaseTaken(f"case {decision.violation} is on the screen of {record.holder}")
-            if decision.verdict is Verdict.REJECT and decision.reason is None:
-                raise StoreError("a rejection needs a reason")
+            if record.reviewer not in (None, decision.reviewer) and record.is_leased(decision.decided_at):
+                raise CaseTaken(f"case {decision.violation} is on the screen of {record.reviewer}")
+            if decision.verdict.needs_reason and decision.reason is None:
+                raise StoreError(f"the verdict {decision.verdict} needs a reason")
             record.decisions.append(decision)
-            record.holder, record.expires_at = None, None
+            record.reviewer, record.expires_at = None, None
             self._decided.append(decision)
 
     def decisions(self, violation: ViolationId) -> Sequence[Decision]:
@@ -148,24 +148,24 @@ class MemoryCases:
 
     def decided_by(self, reviewer: str, *, since: datetime, limit: int) -> Sequence[Case]:
         with self._lock:
-            last_first = dict.fromkeys(decision.violation for decision in reversed(self._own(reviewer, since)))
-            return tuple(self._records[violation].case for violation in list(last_first)[:limit])
+            newest_first = dict.fromkeys(decision.violation for decision in reversed(self._decisions_of(reviewer, since)))
+            return tuple(self._records[violation].case for violation in list(newest_first)[:limit])
 
     def tally(self, reviewer: str, *, since: datetime) -> ReviewerTally:
         with self._lock:
-            own = self._own(reviewer, since)
-        last = Counter({decision.violation: decision.verdict for decision in own}.values())
-        seconds = [decision.seconds_taken for decision in own if decision.seconds_taken is not None]
+            decisions = self._decisions_of(reviewer, since)
+        last = Counter({decision.violation: decision.verdict for decision in decisions}.values())
+        seconds = [decision.seconds_taken for decision in decisions if decision.seconds_taken is not None]
         return ReviewerTally(
             verdicts={verdict: last[verdict] for verdict in Verdict}, median_s=statistics.median(seconds) if seconds else None
         )
 
     def _queue(self) -> list[_Record]:
-        """The open ones, longest waiting first."""
-        return sorted((record for record in self._records.values() if not record.decisions), key=lambda record: record.place)
+        """Open cases, oldest first."""
+        return sorted((record for record in self._records.values() if not record.decisions), key=lambda record: record.sort_key)
 
-    def _held_by(self, reviewer: str) -> _Record | None:
-        return next((record for record in self._queue() if record.holder == reviewer), None)
+    def _leased_to(self, reviewer: str) -> _Record | None:
+        return next((record for record in self._queue() if record.reviewer == reviewer), None)
 
-    def _own(self, reviewer: str, since: datetime) -> Sequence[Decision]:
+    def _decisions_of(self, reviewer: str, since: datetime) -> Sequence[Decision]:
         return [decision for decision in self._decided if decision.reviewer == reviewer and decision.decided_at >= since]

@@ -1,6 +1,6 @@
-"""Models that say what a test wrote down for them, picture after picture, whatever is on the pictures.
+"""Models with scripted answers, one per image; the image content is ignored.
 
-A script that has come to its end raises: a silent "nothing there" would let a test pass that looked at more pictures than it thinks.
+A script without answers left raises, because an empty result would hide that a test passed more images than it expects.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 
 class Script(Generic[T]):
-    """Answers in order. An answer that is an InferenceError is raised in its turn."""
+    """Returns the answers in order. An answer that is an InferenceError is raised instead."""
 
     def __init__(self, name: str, answers: Sequence[T | InferenceError]) -> None:
         self.name = name
         self.digest: Digest = digest_of(name.encode())
         self._answers = tuple(answers)
-        self.asked = 0
-        """For how many pictures it was asked."""
+        self.images_seen = 0
+        """Number of images it was given."""
 
     def next(self) -> T:
-        self.asked += 1
-        if self.asked > len(self._answers):
-            raise InferenceError(f"the script of {self.name} has {len(self._answers)} answers, and this is picture {self.asked}")
-        answer = self._answers[self.asked - 1]
+        self.images_seen += 1
+        if self.images_seen > len(self._answers):
+            raise InferenceError(f"the script of {self.name} has {len(self._answers)} answers, but was given image {self.images_seen}")
+        answer = self._answers[self.images_seen - 1]
         if isinstance(answer, InferenceError):
             raise answer
         return answer
@@ -44,10 +44,13 @@ class ScriptedDetector(Script[tuple[Detection, ...]]):
 
 
 class ScriptedPlateDetector(Script[tuple[PlateBox, ...]]):
-    def __init__(self, answers: Sequence[tuple[PlateBox, ...] | InferenceError], name: str = "scripted-finder") -> None:
+    def __init__(self, answers: Sequence[tuple[PlateBox, ...] | InferenceError], name: str = "scripted-plate-detector") -> None:
         super().__init__(name, answers)
 
-    def find(self, images: Sequence["Image"], *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
+    def detect_crops(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
+        return [self.next() for _ in images]
+
+    def detect_frames(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
         return [self.next() for _ in images]
 
 
@@ -60,7 +63,7 @@ class ScriptedReader(Script[PlateRead]):
 
 
 class ScriptedLamps(Script[Lamp]):
-    """Sure of each lamp, and of UNKNOWN not at all."""
+    """Score 1 for each lamp, and 0 for UNKNOWN."""
 
     def __init__(self, answers: Sequence[Lamp | InferenceError], name: str = "scripted-lamps") -> None:
         super().__init__(name, answers)

@@ -1,4 +1,4 @@
-"""Small values to begin a test with: whole and consistent; a test changes what it is about with `dataclasses.replace`."""
+"""Complete, consistent example values. A test changes the fields it is about with `dataclasses.replace`."""
 
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
@@ -48,24 +48,24 @@ _GREY: Final = b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/"
     "wAALCAAwAEABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAAT/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oACAEBAAA/AIQAAAAAAAAAAAAAAAf/2Q=="
 )
-"""A grey picture of 64 x 48 pixels."""
+"""A grey JPEG of 64 x 48 pixels."""
 
 
-def a_jpeg(remark: str = "") -> bytes:
-    """A grey picture of 64 x 48 pixels; another remark makes other bytes of the same picture."""
-    text = remark.encode()
+def a_jpeg(comment: str = "") -> bytes:
+    """A grey JPEG of 64 x 48 pixels. A different comment gives different bytes of the same image."""
+    text = comment.encode()
     return _GREY[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + _GREY[2:]
 
 
 def a_frame(sequence: int = 0, *, camera: str = "cam-1", captured_at: datetime | None = None, jpeg: bytes | None = None) -> Frame:
-    """The frame of that number at ten a second from BEGIN."""
-    moment = captured_at or BEGIN + timedelta(seconds=sequence / 10)
+    """The frame of that sequence number, at 10 frames per second from BEGIN."""
+    at = captured_at or BEGIN + timedelta(seconds=sequence / 10)
     data = jpeg if jpeg is not None else a_jpeg(f"{camera} {sequence}")
     return Frame(
         camera=CameraId(camera),
         sequence=sequence,
-        captured_at=moment,
-        received_at=moment,
+        captured_at=at,
+        received_at=at,
         clock_error_s=None,
         width=WIDTH,
         height=HEIGHT,
@@ -80,7 +80,7 @@ def a_read(text: str = "B1432GMC", reader: str = "scripted-reader", probability:
 
 
 def a_plate(text: str | None = "B1432GMC", *, certainty: Certainty | None = None) -> Plate:
-    """Certain, with the one read behind it, unless there is no text."""
+    """A certain plate with one read; with `text` None an unreadable one without reads."""
     read = a_read(text or "")
     sighting = PlateSighting(
         sequence=10, captured_at=BEGIN, plate=PlateBox(box=Box(20, 30, 40, 36), score=0.9), sharpness=200.0, contrast=120.0, read=read
@@ -102,20 +102,20 @@ def a_file(data: bytes, suffix: str = ".jpg") -> EvidenceFile:
     return EvidenceFile(sha256=digest_of(data), suffix=suffix, data=data)
 
 
-def a_parcel(
+def a_violation_message(
     name: str = "1",
     *,
     plate: str | None = "B1432GMC",
     rule: str = "red_light",
     camera: str = "cam-1",
     occurred_at: datetime = BEGIN,
-    clip: bytes | None = b"not really a film",
+    clip: bytes | None = b"not really a video",
 ) -> ViolationMessage:
-    """A violation with its files: pictures before, at and after, and a clip. Another name is another violation with other pictures."""
+    """A violation with its files: pictures before, at and after it, and a clip. Each name gives another violation and other pictures."""
     roles = (EvidenceRole.BEFORE, EvidenceRole.AT, EvidenceRole.AFTER)
     pictures = tuple(a_file(a_jpeg(f"{name} {role}")) for role in roles)
-    film = (a_file(clip + name.encode(), ".mp4"),) if clip is not None else ()
-    moments = tuple(occurred_at + timedelta(seconds=number) for number in (-1, 0, 1))
+    clip_file = (a_file(clip + name.encode(), ".mp4"),) if clip is not None else ()
+    times = tuple(occurred_at + timedelta(seconds=number) for number in (-1, 0, 1))
     violation = Violation(
         id=ViolationId(uuid5(_NAMESPACE, name)),
         site="simpang",
@@ -128,19 +128,19 @@ def a_parcel(
         vehicle=VehicleClass.CAR,
         track=TrackId("1"),
         measured=(Measurement(name="time_into_red", value=1.4, unit="s", uncertainty=0.05),),
-        signal=(SignalReading(captured_at=moments[0], lamp=Lamp.RED, score=0.98),),
-        path=tuple(_sighting(number, moment) for number, moment in enumerate(moments)),
+        signal=(SignalReading(captured_at=times[0], lamp=Lamp.RED, score=0.98),),
+        path=tuple(_sighting(number, at) for number, at in enumerate(times)),
         plate=a_plate(plate),
-        pictures=tuple(_picture(*each) for each in zip(roles, range(3), moments, pictures, strict=True)),
-        clip=Clip(starts_at=moments[0], ends_at=moments[2], width=WIDTH, height=HEIGHT, sha256=film[0].sha256) if film else None,
+        pictures=tuple(_picture(*fields) for fields in zip(roles, range(3), times, pictures, strict=True)),
+        clip=Clip(starts_at=times[0], ends_at=times[2], width=WIDTH, height=HEIGHT, sha256=clip_file[0].sha256) if clip_file else None,
         drawing=Drawing(lines=(("henti", (Point(0, 30), Point(64, 30))),), areas=(), signals=(("barat", Box(2, 2, 8, 16)),)),
         provenance=Provenance(code_version="0", models=(), config_digest=Digest("cd" * 32), run="test"),
     )
-    return ViolationMessage(violation=violation, files=(*pictures, *film))
+    return ViolationMessage(violation=violation, files=(*pictures, *clip_file))
 
 
 def a_violation(name: str = "1", *, plate: str | None = "B1432GMC", rule: str = "red_light", occurred_at: datetime = BEGIN) -> Violation:
-    return a_parcel(name, plate=plate, rule=rule, occurred_at=occurred_at).violation
+    return a_violation_message(name, plate=plate, rule=rule, occurred_at=occurred_at).violation
 
 
 def a_decision(
@@ -153,11 +153,11 @@ def a_decision(
     plate_text: str | None = None,
     seconds_taken: float | None = 5.0,
 ) -> Decision:
-    """By default with the plate as it was read, and a reason where one is needed."""
+    """By default with the plate text as it was read, and with a reason if the verdict requires one."""
     return Decision(
         violation=violation.id,
         verdict=verdict,
-        reason=reason or ("no_violation" if verdict is Verdict.REJECT else None),
+        reason=reason or ("no_violation" if verdict.needs_reason else None),
         plate_text=plate_text or violation.plate.text,
         note="",
         reviewer=reviewer,
@@ -177,19 +177,19 @@ def _article() -> Article:
     )
 
 
-def _sighting(sequence: int, moment: datetime) -> Sighting:
+def _sighting(sequence: int, at: datetime) -> Sighting:
     top = 20.0 - 5 * sequence
-    return Sighting(sequence=sequence, captured_at=moment, box=Box(15, top, 45, top + 25), vehicle=VehicleClass.CAR, score=0.9)
+    return Sighting(sequence=sequence, captured_at=at, box=Box(15, top, 45, top + 25), vehicle=VehicleClass.CAR, score=0.9)
 
 
-def _picture(role: EvidenceRole, sequence: int, moment: datetime, file: EvidenceFile) -> EvidencePicture:
+def _picture(role: EvidenceRole, sequence: int, at: datetime, file: EvidenceFile) -> EvidencePicture:
     return EvidencePicture(
         role=role,
         sequence=sequence,
-        captured_at=moment,
+        captured_at=at,
         width=WIDTH,
         height=HEIGHT,
         sha256=file.sha256,
-        vehicle_box=_sighting(sequence, moment).box,
+        vehicle_box=_sighting(sequence, at).box,
         plate_box=Box(20, 30, 40, 36),
     )

@@ -71,7 +71,7 @@ def detect_worker(
     connection: "BrokerConnection", stages: "StageFactory", settings: "DetectSettings", metrics: "Metrics"
 ) -> "Iterator[DetectWorker]":
     """Raises BrokerUnavailable, ConfigError if a topic is missing."""
-    from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher, KafkaSubscriber
+    from etle.kafka.client import KafkaTopicReader, KafkaPublisher, KafkaSubscriber
     from pipeline.workers.detect import DetectWorker
 
     require_topics(connection)
@@ -79,7 +79,7 @@ def detect_worker(
     with ExitStack() as opened:
         publisher = KafkaPublisher(connection, client)
         opened.callback(publisher.close)
-        history = KafkaCompactedTopicReader(connection, client)
+        history = KafkaTopicReader(connection, client)
         opened.callback(history.close)
         subscriber = KafkaSubscriber(connection, client, settings.names.frames, settings.names.detect_group)
         opened.callback(subscriber.close)

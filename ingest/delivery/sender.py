@@ -1,7 +1,8 @@
-"""Messages into the broker, a batch at a time, so that it is known of each whether the broker has it.
+"""Sends batches of messages to the broker and reports the delivery status of each message.
 
-Nothing goes out behind a batch that failed until the same batch went through: a camera's frames keep their order. What arrives twice has
-the same sequence and is left out by the reader. A publisher that failed is closed, because what it still holds might overtake.
+After a failed batch nothing else is sent until the same batch succeeds, so that the frames of a camera stay in order. A frame that arrives
+twice has the same sequence number, and consumers drop it. A publisher that failed is closed, because messages that it still holds could
+arrive after later ones.
 """
 
 import logging
@@ -20,22 +21,22 @@ class ClosablePublisher(Publisher, Protocol):
     """A Publisher that holds a connection."""
 
     def close(self) -> None:
-        """When it returns, every receipt that it gave is settled."""
+        """When it returns, the outcome of every delivery is known."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of each message of a batch; None: not sent, and to be sent again. With an error the broker did not take all."""
+    """Status of each message of a batch; None: not sent, must be sent again. `error`: why the broker did not accept all of them."""
 
-    fates: tuple[DeliveryStatus | None, ...]
+    statuses: tuple[DeliveryStatus | None, ...]
     error: BrokerError | None = None
 
     @property
     def settled(self) -> tuple[DeliveryStatus, ...]:
-        """The fates up to the first message that is to be sent again."""
-        unsent = next((number for number, fate in enumerate(self.fates) if fate is None), len(self.fates))
-        return tuple(fate for fate in self.fates[:unsent] if fate is not None)
+        """The statuses before the first message that must be sent again."""
+        unsent = next((number for number, status in enumerate(self.statuses) if status is None), len(self.statuses))
+        return tuple(status for status in self.statuses[:unsent] if status is not None)
 
 
 class Sender:
@@ -46,49 +47,50 @@ class Sender:
         self._publisher: ClosablePublisher | None = None
 
     def send(self, messages: Sequence[OutgoingMessage]) -> BatchResult:
-        """A message is lost that the broker refuses while it takes others. If it refuses all, the fault is in the settings."""
-        delivery = self._try(messages)
-        if isinstance(delivery.error, BrokerRefused) and len(messages) > 1:
-            return self._one_by_one(messages)
-        return delivery
+        """A message is lost if the broker rejects it and accepts others. If it rejects all, the configuration is wrong: none is lost."""
+        result = self._send_batch(messages)
+        if isinstance(result.error, BrokerRefused) and len(messages) > 1:
+            return self._send_one_by_one(messages)
+        return result
 
     def close(self) -> None:
         if self._publisher is not None:
             self._publisher.close()
             self._publisher = None
 
-    def _try(self, messages: Sequence[OutgoingMessage]) -> BatchResult:
-        receipts: list[Delivery] = []
+    def _send_batch(self, messages: Sequence[OutgoingMessage]) -> BatchResult:
+        deliveries: list[Delivery] = []
         try:
             publisher = self._publisher = self._publisher or self._connect()
             for message in messages:
-                receipts.append(publisher.publish(message.topic, message.value, key=message.key, headers=message.headers))
+                deliveries.append(publisher.publish(message.topic, message.value, key=message.key, headers=message.headers))
             publisher.flush()
         except BrokerError as error:
             self.close()
-            return BatchResult(_fates(messages, receipts), error)
+            return BatchResult(_statuses(messages, deliveries), error)
         return BatchResult((DeliveryStatus.SENT,) * len(messages))
 
-    def _one_by_one(self, messages: Sequence[OutgoingMessage]) -> BatchResult:
-        fates: list[DeliveryStatus | None] = []
-        refused: BrokerError | None = None
+    def _send_one_by_one(self, messages: Sequence[OutgoingMessage]) -> BatchResult:
+        statuses: list[DeliveryStatus | None] = []
+        rejected: BrokerError | None = None
         for message in messages:
-            delivery = self._try([message])
-            if delivery.error is not None and not isinstance(delivery.error, BrokerRefused):
-                return BatchResult((*fates, *(None for _ in messages[len(fates) :])), delivery.error)
-            refused = delivery.error or refused
-            fates.append(DeliveryStatus.LOST if delivery.error else DeliveryStatus.SENT)
-        if DeliveryStatus.SENT not in fates:
-            return BatchResult((None,) * len(messages), refused)
-        log.error("%d of %d messages are lost: %s", fates.count(DeliveryStatus.LOST), len(fates), refused)
-        return BatchResult(tuple(fates))
+            result = self._send_batch([message])
+            if result.error is not None and not isinstance(result.error, BrokerRefused):
+                return BatchResult((*statuses, *(None for _ in messages[len(statuses) :])), result.error)
+            rejected = result.error or rejected
+            statuses.append(DeliveryStatus.LOST if result.error else DeliveryStatus.SENT)
+        if DeliveryStatus.SENT not in statuses:
+            return BatchResult((None,) * len(messages), rejected)
+        log.error("%d of %d messages are lost: %s", statuses.count(DeliveryStatus.LOST), len(statuses), rejected)
+        return BatchResult(tuple(statuses))
 
 
-def _fates(messages: Sequence[OutgoingMessage], receipts: Sequence[Delivery]) -> tuple[DeliveryStatus | None, ...]:
-    """Of a batch that failed. One that a later one of its camera has overtaken is lost: a reader would leave it out."""
-    safe = [receipt.safe is True for receipt in receipts] + [False] * (len(messages) - len(receipts))
-    last = {message.key: number for number, message in enumerate(messages) if safe[number]}
+def _statuses(messages: Sequence[OutgoingMessage], deliveries: Sequence[Delivery]) -> tuple[DeliveryStatus | None, ...]:
+    """Statuses after a failed batch. An unacknowledged message is lost if a later one of its camera was acknowledged: consumers would drop
+    it by its sequence number."""
+    acked = [delivery.acked is True for delivery in deliveries] + [False] * (len(messages) - len(deliveries))
+    last_acked = {message.key: number for number, message in enumerate(messages) if acked[number]}
     return tuple(
-        DeliveryStatus.SENT if safe[number] else DeliveryStatus.LOST if number < last.get(message.key, -1) else None
+        DeliveryStatus.SENT if acked[number] else DeliveryStatus.LOST if number < last_acked.get(message.key, -1) else None
         for number, message in enumerate(messages)
     )

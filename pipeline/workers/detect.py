@@ -1,257 +1,241 @@
-"""The detect worker: frames of many cameras in, violations out.
+"""The detect worker: frames of many cameras from Kafka in, violations out.
 
-One step: some messages -> each camera's next frame half through its stage -> the detector on all of them at once -> the other half ->
-violations handed over. Every few seconds what was done is made to count, in this order: violations safe on the broker, then checkpoints,
-then the group's position. A kill between any two of them costs time, and nothing else.
+One step: poll messages -> process each frame in its camera's session -> publish the violations. Every few seconds the work is committed,
+in this order: flush violations, publish and flush checkpoints, commit the group's position. A kill between any two of them costs time
+only.
 
-A message that cannot be processed is set aside with its reason. A model that fails is raised: it stops the worker, before a broken model
-turns a busy road into an empty one.
+A message that cannot be processed becomes a dead letter with its reason. An error of a model stops the worker: a broken model would
+otherwise turn a busy road into an empty one.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
+from typing import TYPE_CHECKING
 
-from etle.errors import FrameBroken, WireError
+from etle.clock import seconds_between
+from etle.errors import WireError
 from etle.kafka.dead_letters import DeadLetterQueue
 from etle.kafka.protocols import CompactedTopicReader, Message, Publisher, Subscriber
 from etle.kafka.topics import TopicNames
 from etle.observability.metrics import FrameOutcome, Metrics, ViolationOutcome
 from etle.protocols import Clock
-from etle.types import CameraId, Detection, Frame, ViolationMessage
+from etle.types import CameraId, Frame, ViolationMessage
 from etle.wire import Verify, frame_from_wire, parcel_to_wire
-from pipeline.detect.stage import DecodedFrame
-from pipeline.scene.scene import seconds
-from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire, first_memory, memory_of
-from pipeline.workers.partition import PartitionState, handled_by
-from pipeline.workers.session import CameraSession, FrameStatus, StageFactory
+from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
+from pipeline.workers.partition import PartitionState, handled_offset
+from pipeline.workers.session import CameraSession, FrameResult, FrameStatus, StageFactory
+
+if TYPE_CHECKING:
+    from etle.kafka.security import BrokerConnection
 
 log = logging.getLogger(__name__)
 STAGE = "detect"
-MOST_MESSAGES = 32
-"""A step: about a second of work, so that the group hears of us, and a stop is obeyed."""
+MAX_RECORDS = 32
+"""Messages of one step: about a second of work, so that the worker stays in its group and stops within seconds."""
 SAVE_EVERY_S = 2.0
-LOOK_EVERY_S = 5.0
-"""At the ends of our partitions: how much waits, which cameras have fallen silent, and whether the broker is there at all."""
+CHECK_EVERY_S = 5.0
+"""Interval between two reads of the partitions' ends: for the metrics, for cameras that have gone silent, and to notice a dead broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectSettings:
     names: TopicNames
     verify: Verify | None
-    """Whose signatures count; None: frames need none."""
-    silence_s: float
-    """A camera of which nothing comes for so long, and nothing waits in the broker, has ended: what is pending is completed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Half:
-    """A frame half way through."""
-
-    work: CameraSession
-    seen: DecodedFrame
+    """Checks a frame's signature; None: frames need none."""
+    idle_timeout_s: float
+    """A camera without frames for this long, while no message waits in the broker, has ended: its pending findings are completed."""
 
 
 class DetectWorker:
-    """One worker's work from its start, or from the broker's return, on. For one thread."""
+    """Lives until the broker becomes unavailable; the next one continues from the checkpoints. Not thread-safe."""
 
     def __init__(
-        self, subscriber: Subscriber, publisher: Publisher, history: CompactedTopicReader, stages: StageFactory, settings: DetectSettings,
-        clock: Clock, metrics: Metrics,
+        self, subscriber: Subscriber, publisher: Publisher, checkpoints: CompactedTopicReader, stages: StageFactory,
+        settings: DetectSettings, clock: Clock, metrics: Metrics,
     ) -> None:  # fmt: skip
         self._subscriber = subscriber
         self._publisher = publisher
-        self._history = history
+        self._checkpoints = checkpoints
         self._stages = stages
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._letters = DeadLetterQueue(publisher, settings.names.dead_letters, STAGE)
+        self._dead_letters = DeadLetterQueue(publisher, settings.names.dead_letters, STAGE)
         self._partitions: dict[int, PartitionState] = {}
-        self._saved_at = self._looked_at = clock.now()
+        self._saved_at = self._checked_at = clock.now()
 
     def step(self, timeout_s: float) -> int:
-        """Waits at most that long for messages; how many came. Raises BrokerUnavailable, InferenceError."""
-        polled = self._subscriber.poll(timeout_s, MOST_MESSAGES)
-        for number in polled.lost:
+        """Wait up to `timeout_s` for messages and handle them; returns their number. Raises BrokerUnavailable, InferenceError."""
+        polled = self._subscriber.poll(timeout_s, MAX_RECORDS)
+        for number in polled.revoked:
             self._partitions.pop(number, None)
-        for number in polled.gained:
-            self._partitions[number] = self._resumed(number)
-        self._handle(polled.messages)
+        for number in polled.assigned:
+            self._partitions[number] = self._resume(number)
+        for message in polled.messages:
+            self._handle(message)
         now = self._clock.now()
-        if seconds(self._looked_at, now) >= LOOK_EVERY_S:
-            self._looked_at = now
-            self._look_around(now)
-        if seconds(self._saved_at, now) >= SAVE_EVERY_S:
+        if seconds_between(self._checked_at, now) >= CHECK_EVERY_S:
+            self._checked_at = now
+            self._check_ends(now)
+        if seconds_between(self._saved_at, now) >= SAVE_EVERY_S:
             self.save()
         return len(polled.messages)
 
     def save(self) -> None:
-        """Makes what was done count. Raises BrokerUnavailable."""
+        """Flush violations, then checkpoints, then commit the position. Raises BrokerUnavailable."""
         self._publisher.flush()
         for partition in self._partitions.values():
-            for work in partition.cameras.values():
-                if work.dirty:
-                    self._publish_checkpoint(partition, work)
+            for session in partition.sessions.values():
+                if session.dirty:
+                    self._publish_checkpoint(partition, session)
         self._publisher.flush()
         positions = {number: partition.next_position for number, partition in self._partitions.items()}
-        moved = {number: position for number, position in positions.items() if position != self._partitions[number].saved}
-        if moved and self._subscriber.commit(moved):
-            for number, position in moved.items():
-                self._partitions[number].saved = position
+        changed = {number: position for number, position in positions.items() if position != self._partitions[number].committed}
+        if changed and self._subscriber.commit(changed):
+            for number, position in changed.items():
+                self._partitions[number].committed = position
         self._saved_at = self._clock.now()
 
-    def _publish_checkpoint(self, partition: PartitionState, work: CameraSession) -> None:
-        value = checkpoint_to_wire(work.checkpoint())
-        self._publisher.publish(self._settings.names.checkpoints, value, key=work.camera.encode(), partition=partition.number)
-        work.dirty = False
+    def _publish_checkpoint(self, partition: PartitionState, session: CameraSession) -> None:
+        value = checkpoint_to_wire(session.checkpoint())
+        self._publisher.publish(self._settings.names.checkpoints, value, key=session.camera.encode(), partition=partition.number)
+        session.dirty = False
 
-    def _resumed(self, number: int) -> PartitionState:
-        """A partition that came to us, from where its last worker got."""
-        checkpoints = self._checkpoints(number)
+    def _resume(self, number: int) -> PartitionState:
+        """A newly assigned partition, from the oldest offset that its checkpoints need."""
+        checkpoints = self._read_checkpoints(number)
         committed, first = self._subscriber.committed(number), self._subscriber.first(number)
-        starts = [committed.offset if committed else first, *(each.needed_offset for each in checkpoints if not each.finished)]
-        start = max(first, min(starts))
-        handled = handled_by(committed, start)
+        needed = [committed.offset if committed else first, *(each.needed_offset for each in checkpoints if not each.finished)]
+        start = max(first, min(needed))
+        handled = handled_offset(committed, start)
         if first > handled:
-            log.warning("partition %d: %d messages were gone before anybody had looked at them", number, first - handled)
+            log.warning("partition %d: %d messages were deleted by the broker before they were processed", number, first - handled)
         partition = PartitionState(number, start, handled)
         for checkpoint in checkpoints:
             if checkpoint.finished:
-                partition.resting[checkpoint.camera] = checkpoint
+                partition.finished[checkpoint.camera] = checkpoint
             else:
-                self._take_up(partition, checkpoint.camera, checkpoint, start)
+                self._open_session(partition, checkpoint.camera, checkpoint, start)
         self._subscriber.seek(number, start)
         return partition
 
-    def _checkpoints(self, number: int) -> list[Checkpoint]:
+    def _read_checkpoints(self, number: int) -> list[Checkpoint]:
         found = []
-        for key, value in self._history.latest(self._settings.names.checkpoints, number).items():
+        for key, value in self._checkpoints.latest(self._settings.names.checkpoints, number).items():
             try:
                 checkpoint = checkpoint_from_wire(value)
             except WireError as error:
-                log.warning("the checkpoint of %s is left out: %s", key.decode(errors="replace"), error)
+                log.warning("the checkpoint of %s is ignored: %s", key.decode(errors="replace"), error)
                 continue
             if checkpoint.camera in self._stages.cameras:
                 found.append(checkpoint)
         return found
 
-    def _take_up(self, partition: PartitionState, camera: CameraId, checkpoint: Checkpoint | None, offset: int) -> CameraSession:
-        made_by, rules = self._stages.made_by(camera), self._stages.rules(camera)
-        memory = memory_of(checkpoint, made_by, rules) if checkpoint else first_memory(made_by, camera, offset)
-        work = CameraSession(camera, self._stages.build(camera, memory), checkpoint, offset, self._clock.now())
-        partition.cameras[camera] = work
-        return work
+    def _open_session(self, partition: PartitionState, camera: CameraId, checkpoint: Checkpoint | None, offset: int) -> CameraSession:
+        session = CameraSession(self._stages, camera, checkpoint, offset, self._clock.now())
+        partition.sessions[camera] = session
+        return session
 
-    def _handle(self, messages: Sequence[Message]) -> None:
-        batch: list[_Half] = []
-        for message in _in_turn(messages):
-            partition = self._partitions.get(message.partition)
-            if partition is None:
-                continue
-            frame = self._read(message, partition)
-            if frame is not None:
-                if any(half.work.camera == frame.camera for half in batch):
-                    self._conclude(batch)
-                    batch = []
-                half = self._begin(message, frame, partition)
-                batch += [half] if half else []
-            partition.position = message.offset + 1
-        self._conclude(batch)
+    def _handle(self, message: Message) -> None:
+        partition = self._partitions.get(message.partition)
+        if partition is None:
+            return
+        frame = self._read_frame(message, partition)
+        if frame is not None:
+            self._process(message, frame, partition)
+        partition.position = message.offset + 1
 
-    def _read(self, message: Message, partition: PartitionState) -> Frame | None:
-        """None if it was set aside."""
+    def _read_frame(self, message: Message, partition: PartitionState) -> Frame | None:
+        """None if it became a dead letter."""
         try:
             frame = frame_from_wire(message.headers, message.value, self._settings.verify)
             if frame.camera not in self._stages.cameras:
                 raise WireError(f"the site file has no camera {frame.camera!r}")
         except WireError as error:
-            self._set_aside(message, partition, str(error))
+            self._reject(message, partition, str(error))
             return None
         return frame
 
-    def _set_aside(self, message: Message, partition: PartitionState, reason: str, camera: CameraId | None = None) -> None:
+    def _reject(self, message: Message, partition: PartitionState, reason: str, camera: CameraId | None = None) -> None:
         if message.offset < partition.handled:
             return
-        log.warning("%s %d/%d set aside: %s", message.topic, message.partition, message.offset, reason)
-        self._letters.put(message, reason, self._clock.now())
+        log.warning("%s %d/%d rejected: %s", message.topic, message.partition, message.offset, reason)
+        self._dead_letters.put(message, reason, self._clock.now())
         self._metrics.dead_letter(STAGE)
         if camera is not None:
             self._metrics.frame(camera, FrameOutcome.DEAD)
 
-    def _begin(self, message: Message, frame: Frame, partition: PartitionState) -> _Half | None:
-        """The first half; None if there is no second."""
-        work = partition.cameras.get(frame.camera)
-        if work is None:
-            work = self._take_up(partition, frame.camera, partition.resting.pop(frame.camera, None), message.offset)
-        fate = work.fate(frame, message.offset)
-        if fate is FrameStatus.SEEN:
-            work.refill(frame, message.offset)
-            self._metrics.frame(frame.camera, FrameOutcome.REFILLED)
-            return None
-        if fate is FrameStatus.REPEATED:
-            self._metrics.frame(frame.camera, FrameOutcome.REPEATED)
-            return None
-        if fate is FrameStatus.RENUMBERED:
-            log.warning("%s counts its frames anew from %d", frame.camera, frame.sequence)
-            self._publish(work.finish(), work)
-            work = self._take_up(partition, frame.camera, None, message.offset)
-        elif missing := work.missing_before(frame):
-            self._metrics.frame(frame.camera, FrameOutcome.LOST, missing)
-        try:
-            return _Half(work, work.begin(frame, message.offset, self._clock.now()))
-        except FrameBroken as error:
-            self._set_aside(message, partition, str(error), frame.camera)
-            return None
+    def _process(self, message: Message, frame: Frame, partition: PartitionState) -> None:
+        session = partition.sessions.get(frame.camera)
+        if session is None:
+            session = self._open_session(partition, frame.camera, partition.finished.pop(frame.camera, None), message.offset)
+        result = session.process(frame, message.offset, self._clock.now())
+        if result.status is FrameStatus.SEQUENCE_RESET:
+            log.warning("%s: sequence numbers restarted at %d", frame.camera, frame.sequence)
+        self._publish(result.completed, frame.camera)
+        if result.missing:
+            self._metrics.frame(frame.camera, FrameOutcome.LOST, result.missing)
+        if result.rejected is not None:
+            self._reject(message, partition, result.rejected, frame.camera)
+        else:
+            self._count(frame, result)
 
-    def _conclude(self, batch: Sequence[_Half]) -> None:
-        found = self._found([half for half in batch if half.seen.moving])
-        for half in batch:
-            self._publish(half.work.conclude(half.seen, found.get(half.work.camera, ())), half.work)
-            self._count(half.seen)
-
-    def _found(self, moving: Sequence[_Half]) -> Mapping[CameraId, tuple[Detection, ...]]:
-        if not moving:
-            return {}
-        detector = self._stages.detector
-        with self._metrics.inferring(detector.name):
-            answers = detector.detect([half.seen.image for half in moving])
-        return {half.work.camera: answer for half, answer in zip(moving, answers, strict=True)}
-
-    def _count(self, seen: DecodedFrame) -> None:
-        frame = seen.frame
-        self._metrics.frame(frame.camera, FrameOutcome.PROCESSED if seen.moving else FrameOutcome.GATED)
+    def _count(self, frame: Frame, result: FrameResult) -> None:
+        self._metrics.frame(frame.camera, _outcome(result))
+        if result.status in (FrameStatus.REPLAYED, FrameStatus.DUPLICATE):
+            return
         self._metrics.last_frame(frame.camera, frame.captured_at)
         if frame.clock_error_s is not None:
             self._metrics.clock_skew(frame.camera, frame.clock_error_s)
-        self._metrics.lag(self._settings.names.frames, seconds(frame.received_at, self._clock.now()))
+        self._metrics.lag(self._settings.names.frames, seconds_between(frame.received_at, self._clock.now()))
 
-    def _publish(self, parcels: Iterable[ViolationMessage], work: CameraSession) -> None:
-        for parcel in parcels:
-            violation = parcel.violation
-            log.info("%s: %s at %s", work.camera, violation.rule, violation.occurred_at.isoformat())
-            self._publisher.publish(self._settings.names.violations, parcel_to_wire(parcel), key=str(violation.id).encode())
+    def _publish(self, completed: Iterable[ViolationMessage], camera: CameraId) -> None:
+        for message in completed:
+            violation = message.violation
+            log.info("%s: %s at %s", camera, violation.rule, violation.occurred_at.isoformat())
+            self._publisher.publish(self._settings.names.violations, parcel_to_wire(message), key=str(violation.id).encode())
             self._metrics.violation(violation.rule, ViolationOutcome.FOUND)
 
-    def _look_around(self, now: datetime) -> None:
+    def _check_ends(self, now: datetime) -> None:
         waiting = {number: self._subscriber.end(number) - partition.position for number, partition in self._partitions.items()}
         self._metrics.waiting(self._settings.names.frames, sum(waiting.values()))
-        for number, partition in self._partitions.items():
-            if not waiting[number]:
-                self._finish_silent(partition, now)
+        self._finish_idle([partition for number, partition in self._partitions.items() if not waiting[number]], now)
 
-    def _finish_silent(self, partition: PartitionState, now: datetime) -> None:
-        for work in partition.cameras.values():
-            if not work.finished and seconds(work.heard_at, now) >= self._settings.silence_s:
-                self._publish(work.finish(), work)
+    def _finish_idle(self, partitions: Sequence[PartitionState], now: datetime) -> None:
+        for session in [session for partition in partitions for session in partition.sessions.values()]:
+            if not session.finished and seconds_between(session.last_frame_at, now) >= self._settings.idle_timeout_s:
+                self._publish(session.finish(), session.camera)
 
 
-def _in_turn(messages: Sequence[Message]) -> Iterator[Message]:
-    """One of each partition in turn, so that cameras come together in a batch; each partition stays in order."""
-    by_partition: dict[int, list[Message]] = {}
-    for message in messages:
-        by_partition.setdefault(message.partition, []).append(message)
-    for turn in zip_longest(*by_partition.values()):
-        yield from (message for message in turn if message is not None)
+@contextmanager
+def open_detect_worker(
+    connection: "BrokerConnection", stages: StageFactory, settings: DetectSettings, clock: Clock, metrics: Metrics
+) -> Iterator[DetectWorker]:
+    """A worker with its own connections to the broker. Raises BrokerUnavailable, ConfigError if a topic is missing."""
+    from etle.kafka.admin import KafkaTopicAdmin
+    from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher, KafkaSubscriber
+    from etle.kafka.topics import require_topics_exist
+
+    require_topics_exist(connection.broker, KafkaTopicAdmin(connection))
+    client = f"detect-{socket.gethostname()}-{os.getpid()}"
+    with ExitStack() as opened:
+        publisher = KafkaPublisher(connection, client)
+        opened.callback(publisher.close)
+        checkpoints = KafkaCompactedTopicReader(connection, client)
+        opened.callback(checkpoints.close)
+        subscriber = KafkaSubscriber(connection, client, settings.names.frames, settings.names.detect_group)
+        opened.callback(subscriber.close)
+        yield DetectWorker(subscriber, publisher, checkpoints, stages, settings, clock, metrics)
+
+
+def _outcome(result: FrameResult) -> FrameOutcome:
+    if result.status is FrameStatus.REPLAYED:
+        return FrameOutcome.REFILLED
+    if result.status is FrameStatus.DUPLICATE:
+        return FrameOutcome.REPEATED
+    return FrameOutcome.GATED if result.gated else FrameOutcome.PROCESSED

@@ -1,4 +1,4 @@
-"""One partition of the frames in a detect worker: its cameras, and how far along it they are."""
+"""One partition of the frame topic in a detect worker: its cameras, and the worker's position in it."""
 
 from dataclasses import dataclass, field
 
@@ -12,23 +12,23 @@ from pipeline.workers.session import CameraSession
 class PartitionState:
     number: int
     position: int
-    """The offset of the next message."""
+    """Offset of the next message."""
     handled: int
-    """Up to there an earlier worker got: what it set aside among the dead letters is not set aside again."""
-    cameras: dict[CameraId, CameraSession] = field(default_factory=dict)
-    resting: dict[CameraId, Checkpoint] = field(default_factory=dict)
-    """Of cameras that had fallen silent when the partition came to us."""
-    saved: Position | None = None
+    """Offset up to which an earlier worker got: messages below it that are rejected again are not sent to the dead letters again."""
+    sessions: dict[CameraId, CameraSession] = field(default_factory=dict)
+    finished: dict[CameraId, Checkpoint] = field(default_factory=dict)
+    """Checkpoints of cameras that had finished when the partition was assigned; a session is opened with their next frame."""
+    committed: Position | None = None
 
     @property
     def next_position(self) -> Position:
-        """Where the group is to go on: at the oldest frame that a camera still needs. The note is how far we got."""
-        needed = [work.needed_offset for work in self.cameras.values() if not work.finished]
-        return Position(offset=min([*needed, self.position]), note=str(max(self.position, self.handled)))
+        """Position to commit: the oldest offset that a camera still needs. Its metadata is the offset up to which messages were handled."""
+        needed = [session.needed_offset for session in self.sessions.values() if not session.finished]
+        return Position(offset=min([*needed, self.position]), metadata=str(max(self.position, self.handled)))
 
 
-def handled_by(position: Position | None, otherwise: int) -> int:
-    """How far the group got, from the note beside its position."""
+def handled_offset(position: Position | None, otherwise: int) -> int:
+    """Offset up to which the group has handled messages, from the metadata of its committed position."""
     if position is None:
         return otherwise
-    return int(position.note) if position.note.isascii() and position.note.isdigit() else position.offset
+    return int(position.metadata) if position.metadata.isascii() and position.metadata.isdigit() else position.offset

@@ -48,9 +48,9 @@ class WriteWorker:
         """Waits at most that long for messages; how many were done with. Raises BrokerUnavailable."""
         self._resume_in_time()
         polled = self._subscriber.poll(timeout_s, MOST_MESSAGES)
-        for number in polled.lost:
+        for number in polled.revoked:
             self._next.pop(number, None)
-        for number in polled.gained:
+        for number in polled.assigned:
             self._place(number)
         before = dict(self._next)
         for place, message in enumerate(polled.messages):

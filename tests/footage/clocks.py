@@ -24,7 +24,7 @@ class HandClock:
             self.slept.append(seconds)
             self._now += timedelta(seconds=seconds)
 
-    def wind(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         with self._lock:
             self._now += timedelta(seconds=seconds)
 

@@ -20,7 +20,7 @@ from etle.config.deployment import BrokerSettings, TopicSettings
 from etle.config.site import CameraSettings, Site
 from etle.config.sources import FileSourceSettings, MjpegSourceSettings, RtspSourceSettings, SourceSettings
 from etle.kafka.admin import KafkaTopicAdmin
-from etle.kafka.client import KafkaCompactedTopicReader
+from etle.kafka.client import KafkaTopicReader
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import create_topics, required_topics
 from etle.observability.health import Health
@@ -261,7 +261,7 @@ def test_while_a_real_kafka_is_killed_and_comes_back_a_live_camera_loses_nothing
 
 
 def _arrived(connection: BrokerConnection) -> list:
-    reader = KafkaCompactedTopicReader(connection, "test")
+    reader = KafkaTopicReader(connection, "test")
     try:
         topic = f"{connection.broker.prefix}.frames.v1"
         return [message for partition in range(reader.partitions(topic)) for message in reader.messages(topic, partition)]

@@ -1,4 +1,4 @@
-"""Names of our own on the session's Kafka, for each test."""
+"""A topic prefix per test on the session's Kafka."""
 
 from itertools import count
 
@@ -13,7 +13,7 @@ _numbers = count()
 
 @pytest.fixture
 def connection(live_kafka: ServiceProcess) -> BrokerConnection:
-    """To a broker that runs, with topics that nobody else has, not yet made."""
+    """A running broker, with a topic prefix of this test's own; the topics are not created."""
     small = TopicSettings(partitions=3, retention_hours=1, largest_mb=2)
     broker = BrokerSettings(prefix=f"test-{next(_numbers)}", frames=small, violations=small, dead_letters=small, timeout_s=20)
     live_kafka.start()

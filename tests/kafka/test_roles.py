@@ -1,4 +1,4 @@
-"""`etle detect` and `etle write` as processes: they start, wait for what is away, and stop in good order."""
+"""`etle write` as a process: it starts, waits for a database that is down, and stops on SIGTERM."""
 
 import json
 import os
@@ -14,10 +14,9 @@ import pytest
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import TopicNames
+from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.storage.database import Database
-from etle.testing import a_parcel
+from etle.testing import a_violation_message
 from etle.wire import parcel_to_wire
 from services import ServiceProcess, free_port
 
@@ -26,7 +25,7 @@ WAIT_S = 120
 
 @pytest.fixture
 def site(connection: BrokerConnection, tmp_path: Path) -> Path:
-    create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
+    create_topics(required_topics(connection.broker), KafkaTopicAdmin(connection))
     camera = {"id": "cam-1", "view": "rear", "source": {"file": "a.mp4"}, "frame_size": [64, 48]}
     broker = {"servers": list(connection.servers), **json.loads(connection.broker.model_dump_json(exclude={"servers", "security"}))}
     path = tmp_path / "site.yaml"
@@ -49,18 +48,18 @@ def writer(site: Path, live_postgres: ServiceProcess, tmp_path: Path) -> Iterato
         process.communicate()
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    ends = time.monotonic() + WAIT_S
-    while not what():
-        assert time.monotonic() < ends, "it did not come"
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.2)
 
 
-def test_the_writer_writes_and_ends_with_zero_when_told_to_stop(connection: BrokerConnection, live_postgres: ServiceProcess, writer):
+def test_the_writer_writes_and_exits_with_zero_on_sigterm(connection: BrokerConnection, live_postgres: ServiceProcess, writer):
     database = Database(live_postgres.address)
-    parcel = a_parcel(connection.broker.prefix)
+    message = a_violation_message(connection.broker.prefix)
     publisher = KafkaPublisher(connection, "test")
-    publisher.publish(TopicNames(connection.broker.prefix).violations, parcel_to_wire(parcel), key=b"k")
+    publisher.publish(TopicNames(connection.broker.prefix).violations, parcel_to_wire(message), key=b"k")
     publisher.flush()
     publisher.close()
 
@@ -69,7 +68,7 @@ def test_the_writer_writes_and_ends_with_zero_when_told_to_stop(connection: Brok
             cursor.execute("SELECT to_regclass('etle.violations') IS NOT NULL")
             if not cursor.fetchone()[0]:
                 return False
-            cursor.execute("SELECT count(*) FROM etle.violations WHERE id = %s", (str(parcel.violation.id),))
+            cursor.execute("SELECT count(*) FROM etle.violations WHERE id = %s", (str(message.violation.id),))
             return cursor.fetchone()[0] == 1
 
     process = writer(live_postgres.address)
@@ -79,10 +78,10 @@ def test_the_writer_writes_and_ends_with_zero_when_told_to_stop(connection: Brok
     database.close()
 
 
-def test_a_database_that_is_away_is_waited_for_from_the_start(writer):
+def test_the_writer_waits_for_a_database_that_is_down_at_the_start(writer):
     process = writer(f"postgresql://etle@127.0.0.1:{free_port()}/etle")
-    said = process.stderr.readline()
-    assert "cannot be reached" in said
-    assert "Trying again in 1 s" in said
+    line = process.stderr.readline()
+    assert "cannot be reached" in line
+    assert "Trying again in 1 s" in line
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0

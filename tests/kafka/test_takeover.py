@@ -1,4 +1,4 @@
-"""Two detect workers share eight cameras on a real Kafka; one is killed; the other takes over, and nothing is lost or doubled."""
+"""Two detect workers share eight cameras on a real Kafka; one is killed; the other takes over without losing or repeating a violation."""
 
 import subprocess
 import sys
@@ -16,10 +16,9 @@ from drawn import stage, through
 from workers import STREET, WATCHED, of_camera
 
 from etle.kafka.admin import KafkaTopicAdmin
-from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher
+from etle.kafka.client import KafkaPublisher, KafkaTopicReader
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import TopicNames
+from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.types import CameraId, ViolationId
 from etle.wire import frame_to_wire, parcel_from_wire
 
@@ -29,30 +28,30 @@ WAIT_S = 240
 
 class Worker:
     def __init__(self, connection: BrokerConnection) -> None:
-        script = Path(__file__).with_name("drawn_worker.py")
+        script = Path(__file__).with_name("detect_worker_process.py")
         command = [sys.executable, str(script), connection.where, connection.broker.prefix, ",".join(CAMERAS)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.done = 0
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self.processed = 0
+        self._output_reader = threading.Thread(target=self._read_output, daemon=True)
+        self._output_reader.start()
 
-    def _listen(self) -> None:
+    def _read_output(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.done = int(line)
+            self.processed = int(line)
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._listener.join(10)
+        self._output_reader.join(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    ends = time.monotonic() + WAIT_S
-    while not what():
-        assert time.monotonic() < ends, "it did not come"
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.2)
 
 
@@ -63,13 +62,13 @@ def expected() -> set[ViolationId]:
 
 @pytest.fixture
 def eight_cameras(connection: BrokerConnection) -> BrokerConnection:
-    create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
+    create_topics(required_topics(connection.broker), KafkaTopicAdmin(connection))
     return connection
 
 
-def test_one_is_killed_and_the_other_takes_over(eight_cameras: BrokerConnection):
+def test_a_worker_takes_over_the_cameras_of_one_that_is_killed(eight_cameras: BrokerConnection):
     names = TopicNames(eight_cameras.broker.prefix)
-    publisher, reader = KafkaPublisher(eight_cameras, "test"), KafkaCompactedTopicReader(eight_cameras, "test")
+    publisher, reader = KafkaPublisher(eight_cameras, "test"), KafkaTopicReader(eight_cameras, "test")
 
     def send(first: int, last: int) -> None:
         for number in range(first, last):
@@ -85,14 +84,14 @@ def test_one_is_killed_and_the_other_takes_over(eight_cameras: BrokerConnection)
     one, two = Worker(eight_cameras), Worker(eight_cameras)
     try:
         send(0, 10)
-        wait_for(lambda: one.done > 0 and two.done > 0 and one.done + two.done >= 80)
+        wait_for(lambda: one.processed > 0 and two.processed > 0 and one.processed + two.processed >= 80)
         send(10, 26)
-        wait_for(lambda: one.done + two.done >= 160)
+        wait_for(lambda: one.processed + two.processed >= 160)
         one.kill()
         send(26, len(STREET))
-        alone = expected()
-        wait_for(lambda: found() >= alone)
-        assert found() == alone
+        without_kill = expected()
+        wait_for(lambda: found() >= without_kill)
+        assert found() == without_kill
         assert reader.latest(names.dead_letters, 0) == {}
     finally:
         one.kill()

@@ -70,10 +70,8 @@ def test_an_unreachable_broker_is_named_without_a_traceback(tmp_path: Path):
     "error, connect_error, kind, message",
     [
         pytest.param(KafkaTimeoutError("x"), "", BrokerUnavailable, "cannot be reached at k:1", id="unreachable"),
-        pytest.param(KafkaTimeoutError("x"), "ECONNREFUSED", BrokerUnavailable, "ECONNREFUSED", id="unreachable, with the reason"),
-        pytest.param(
-            KafkaTimeoutError("x"), "SaslAuthenticationFailedError: Invalid", BrokerRefused, "broker.security", id="wrong password"
-        ),
+        pytest.param(KafkaTimeoutError("x"), "ECONNREFUSED", BrokerUnavailable, "ECONNREFUSED", id="unreachable with reason"),
+        pytest.param(KafkaTimeoutError("x"), "SaslAuthenticationFailedError: Invalid", BrokerRefused, "broker.security", id="password"),
         pytest.param(MessageSizeTooLargeError("x"), "", BrokerRefused, "largest_mb", id="too large"),
         pytest.param(TopicAuthorizationFailedError("x"), "", BrokerRefused, "broker.security", id="not authorized"),
     ],

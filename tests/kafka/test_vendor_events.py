@@ -1,4 +1,4 @@
-"""`etle vendor events` over a real Kafka: what the door left there, each claim once."""
+"""`etle vendor events` over a real Kafka: each event that the push service published is listed once."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher
 from etle.kafka.security import BrokerConnection
-from etle.kafka.topic_plan import create_topics, planned
-from etle.kafka.topics import TopicNames
+from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.testing import ManualClock
 from etle.types import digest_of
 from etle_cli.main import main
@@ -25,20 +24,20 @@ def site(connection: BrokerConnection, tmp_path: Path) -> Path:
     return path
 
 
-def test_claims_are_listed_once_in_their_order(connection: BrokerConnection, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    create_topics(planned(connection.broker), KafkaTopicAdmin(connection))
+def test_events_are_listed_once_in_their_order(connection: BrokerConnection, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    create_topics(required_topics(connection.broker), KafkaTopicAdmin(connection))
     clock = ManualClock()
     samples = {camera: Samples(camera, (64, 48), "secret", clock) for camera in ("utara", "barat")}
     first = samples["utara"].event(id="1")
-    clock.wind(1)
+    clock.advance(1)
     second = samples["barat"].event(id="2", plate={"text": "D4321ABC", "confidence": 0.5})
     publisher = KafkaPublisher(connection, "test")
     for vendor, event in (("umbrella", second), ("acme", first), ("acme", first)):
         body = json.dumps(event).encode()
-        told = {"vendor": vendor, "received_at": clock.now().isoformat(), "clock_error_s": "0.100000", "sha256": digest_of(body)}
-        headers = [(name, value.encode()) for name, value in told.items()]
+        fields = {"vendor": vendor, "received_at": clock.now().isoformat(), "clock_error_s": "0.100000", "sha256": digest_of(body)}
+        headers = [(name, value.encode()) for name, value in fields.items()]
         publisher.publish(TopicNames(connection.broker.prefix).events, body, key=event["camera"].encode(), headers=headers)
-    publisher.publish(TopicNames(connection.broker.prefix).events, b"no event", key=b"utara")  # somebody else's: told, and left out
+    publisher.publish(TopicNames(connection.broker.prefix).events, b"no event", key=b"utara")  # not an event: reported and skipped
     publisher.close()
 
     assert main(["vendor", "events", "--site", str(site)]) == 0
@@ -47,11 +46,11 @@ def test_claims_are_listed_once_in_their_order(connection: BrokerConnection, sit
         ["umbrella", "barat", "red_light", "D4321ABC", "2"],
     ]
     assert main(["vendor", "events", "--site", str(site), "--vendor", "umbrella", "--json"]) == 0
-    (claim,) = map(json.loads, capsys.readouterr().out.splitlines())
-    assert {key: claim[key] for key in second} == second
-    assert claim["clock_error_s"] == "0.100000"
+    (event,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert {key: event[key] for key in second} == second
+    assert event["clock_error_s"] == "0.100000"
 
 
-def test_without_the_topic_the_way_out_is_named(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_topic_is_named_with_its_remedy(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["vendor", "events", "--site", str(site)]) == 1
     assert "etle topics create" in capsys.readouterr().err

@@ -273,7 +273,7 @@ def test_several_cameras_are_shown_to_the_detector_at_once():
 def test_a_broker_that_goes_away_is_told():
     rig = Rig()
     running = rig.worker()
-    rig.broker.away = True
+    rig.broker.down = True
     with pytest.raises(BrokerUnavailable):
         running.step()
 

@@ -7,9 +7,9 @@ from drawn import site
 from workers import NAMES, DrawnStages, Rig
 
 from etle.errors import WireError
-from etle.kafka.dead_letters import letters
+from etle.kafka.dead_letters import parse_dead_letters
 from etle.observability.metrics import Metrics
-from etle.testing import ListSink, ManualClock, MemoryBroker, ScriptedDetector, a_frame, a_parcel
+from etle.testing import ListSink, ManualClock, MemoryBroker, ScriptedDetector, a_frame, a_violation_message
 from etle.wire import frame_from_wire, frame_to_wire, parcel_from_wire, parcel_to_wire
 from pipeline.evidence.writer import check_files
 from pipeline.workers.write import WriteWorker
@@ -70,7 +70,7 @@ def test_damaged_frames():
         refusals += refused(frame_from_wire, changed, data)
         rig.broker.publish(NAMES.frames, data, key=b"cam-1", headers=changed)
     rig.worker().drain()
-    letters_of = letters(rig.broker.messages(NAMES.dead_letters))
+    letters_of = parse_dead_letters(rig.broker.messages(NAMES.dead_letters))
     assert refusals > MESSAGES / 2
     assert len(letters_of) >= refusals
     assert len(letters_of) + rig.metrics.value("etle_frames_total", camera="cam-1", outcome="repeated") == MESSAGES
@@ -79,7 +79,7 @@ def test_damaged_frames():
 
 @pytest.mark.parametrize("of", ["the whole", "the files"])
 def test_damaged_violations(of):
-    chance, original = random.Random(SEED), a_parcel("1")
+    chance, original = random.Random(SEED), a_violation_message("1")
     value, sink = parcel_to_wire(original), ListSink()
     broker = MemoryBroker({NAMES.violations: 1, NAMES.dead_letters: 1})
 
@@ -99,7 +99,7 @@ def test_damaged_violations(of):
         pass
     counted = [line for line in metrics.text().decode().splitlines() if line.startswith("etle_violations_total{")]
     written = sum(float(line.rpartition(" ")[2]) for line in counted)
-    set_aside = letters(broker.messages(NAMES.dead_letters))
+    set_aside = parse_dead_letters(broker.messages(NAMES.dead_letters))
     assert len(set_aside) > MESSAGES / 4
     assert len(set_aside) + written == MESSAGES // 2
     assert all(letter.reason for letter in set_aside)
@@ -108,5 +108,5 @@ def test_damaged_violations(of):
 def test_an_undamaged_parcel_and_frame_go_through():
     headers, value = frame_to_wire(a_frame(1))
     assert not refused(frame_from_wire, headers, value)
-    assert not refused(parcel_from_wire, parcel_to_wire(a_parcel("1")))
+    assert not refused(parcel_from_wire, parcel_to_wire(a_violation_message("1")))
     assert site().cameras

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 
 from etle.errors import EvidenceFull, EvidenceUnavailable, StoreError, StoreUnavailable
-from etle.kafka.dead_letters import letters, replay
+from etle.kafka.dead_letters import parse_dead_letters, replay
 from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
-from etle.testing import ListSink, ManualClock, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_parcel
+from etle.testing import ListSink, ManualClock, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_violation_message
 from etle.types import EvidenceFile, Violation, ViolationMessage
 from etle.wire import parcel_to_wire
 from pipeline.evidence.writer import Writer
@@ -58,7 +58,7 @@ class Desk:
         done = 0
         for _ in range(count):
             done += self.worker.step(0)
-            self.clock.wind(seconds)
+            self.clock.advance(seconds)
         return done
 
     @property
@@ -67,18 +67,18 @@ class Desk:
 
     @property
     def dead(self) -> Iterator[tuple[str, str]]:
-        return ((letter.stage, letter.reason) for letter in letters(self.broker.messages(NAMES.dead_letters)))
+        return ((letter.stage, letter.reason) for letter in parse_dead_letters(self.broker.messages(NAMES.dead_letters)))
 
 
 def parcels(count: int) -> list[ViolationMessage]:
-    return [a_parcel(str(number)) for number in range(count)]
+    return [a_violation_message(str(number)) for number in range(count)]
 
 
 def test_each_violation_becomes_a_case_and_the_position_follows():
     desk = Desk(Moody())
     desk.send(*parcels(20), *parcels(20))
     desk.steps(10)
-    assert len(desk.sink.parcels) == 20
+    assert len(desk.sink.messages) == 20
     assert desk.positions == 40
     assert desk.metrics.value("etle_violations_total", rule="red_light", outcome="repeated") == 20
 
@@ -92,7 +92,7 @@ def test_what_is_away_or_full_is_waited_for_at_the_same_parcel(trouble):
     assert desk.positions == 0
     desk.steps(12)
     assert not desk.worker.paused
-    assert len(desk.sink.parcels) == 5
+    assert len(desk.sink.messages) == 5
     assert not list(desk.dead)
 
 
@@ -124,12 +124,12 @@ def test_the_pauses_grow_and_begin_anew_after_a_success():
         desk.worker.step(0)
         if len(desk.sink.troubles) < before:
             tries.append(second)
-        desk.clock.wind(1)
+        desk.clock.advance(1)
     assert [after - before for before, after in pairwise(tries)] == [1, 2, 5, 10, 30]
     desk.sink.troubles = [TROUBLE[0]]
-    desk.send(a_parcel("another"))
+    desk.send(a_violation_message("another"))
     desk.steps(4)
-    assert len(desk.sink.parcels) == 2
+    assert len(desk.sink.messages) == 2
 
 
 def test_a_partition_that_comes_while_it_waits_is_written_afterwards():
@@ -139,14 +139,14 @@ def test_a_partition_that_comes_while_it_waits_is_written_afterwards():
     desk.steps(2)
     other.close()
     desk.steps(20)
-    assert len(desk.sink.parcels) == 8
+    assert len(desk.sink.messages) == 8
 
 
 POISON = [
     pytest.param(b"hello", "parcel: ", id="no parcel"),
-    pytest.param(parcel_to_wire(replace(a_parcel("1"), files=())), "are not in its parcel", id="without its files"),
+    pytest.param(parcel_to_wire(replace(a_violation_message("1"), files=())), "are not in its parcel", id="without its files"),
     pytest.param(
-        parcel_to_wire(replace(a_parcel("1"), files=(replace(a_parcel("1").files[0], data=b"x"), *a_parcel("1").files[1:]))),
+        parcel_to_wire(replace(a_violation_message("1"), files=(replace(a_violation_message("1").files[0], data=b"x"), *a_violation_message("1").files[1:]))),
         "has another digest",
         id="with a changed file",
     ),
@@ -157,7 +157,7 @@ POISON = [
 def test_what_makes_no_sense_is_set_aside_and_the_rest_is_written(value, reason):
     desk = Desk(Writer(MemoryCases(), MemoryEvidence(), listed))
     desk.broker.publish(NAMES.violations, value, key=b"1")
-    desk.send(a_parcel("2"))
+    desk.send(a_violation_message("2"))
     desk.steps(4)
     ((stage, told),) = desk.dead
     assert stage == "write"
@@ -167,13 +167,13 @@ def test_what_makes_no_sense_is_set_aside_and_the_rest_is_written(value, reason)
 
 def test_a_letter_that_is_replayed_becomes_a_case_and_is_marked():
     desk = Desk(Moody(StoreError("PostgreSQL refuses a value")))
-    desk.send(a_parcel("1"))
+    desk.send(a_violation_message("1"))
     desk.steps(4)
-    (letter,) = letters(desk.broker.messages(NAMES.dead_letters))
+    (letter,) = parse_dead_letters(desk.broker.messages(NAMES.dead_letters))
     replay([letter], desk.broker, NAMES.dead_letters)
     desk.steps(4)
-    assert [kept.violation.id for kept in desk.sink.parcels] == [a_parcel("1").violation.id]
-    (letter,) = letters(desk.broker.messages(NAMES.dead_letters))
+    assert [kept.violation.id for kept in desk.sink.messages] == [a_violation_message("1").violation.id]
+    (letter,) = parse_dead_letters(desk.broker.messages(NAMES.dead_letters))
     assert letter.replayed
 
 
@@ -186,4 +186,4 @@ def test_killed_between_the_row_and_the_position_the_case_is_there_once():
     desk.subscriber = desk.broker.subscribe(NAMES.violations, NAMES.write_group)
     desk.worker = desk.another()
     desk.steps(4)
-    assert len(desk.sink.parcels) == 3
+    assert len(desk.sink.messages) == 3

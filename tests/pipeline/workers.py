@@ -136,7 +136,7 @@ class Running:
     rig: Rig
 
     def step(self) -> int:
-        self.rig.clock.wind(1.0)
+        self.rig.clock.advance(1.0)
         return self.worker.step(0)
 
     def drain(self) -> "Running":
@@ -147,7 +147,7 @@ class Running:
         return self
 
     def fall_silent(self) -> None:
-        self.rig.clock.wind(100)
+        self.rig.clock.advance(100)
         self.step()
         self.worker.save()
 

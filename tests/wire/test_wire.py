@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etle.errors import WireError
-from etle.testing import a_frame, a_parcel
+from etle.testing import a_frame, a_violation_message
 from etle.types import CameraId
 from etle.wire import frame_from_wire, frame_to_wire, parcel_from_wire, parcel_to_wire, violation_from_json, violation_to_json
 
-PARCEL = parcel_to_wire(a_parcel())
+PARCEL = parcel_to_wire(a_violation_message())
 HEADERS, JPEG = frame_to_wire(a_frame(7))
 
 
 def test_a_parcel_comes_back_as_it_was():
-    assert parcel_from_wire(PARCEL) == a_parcel()
-    assert violation_from_json(violation_to_json(a_parcel().violation)) == a_parcel().violation
+    assert parcel_from_wire(PARCEL) == a_violation_message()
+    assert violation_from_json(violation_to_json(a_violation_message().violation)) == a_violation_message().violation
 
 
 @given(st.integers(0, 10**15), st.text("abc-0_é ", min_size=1), st.none() | st.floats(-1e6, 1e6))
@@ -74,7 +74,7 @@ def test_a_mutated_header_is_read_or_told(place, written):
 
 
 def test_a_case_from_before_contrast_was_measured_still_opens():
-    stored = violation_to_json(a_parcel().violation)
+    stored = violation_to_json(a_violation_message().violation)
     older = stored.replace('"contrast":120.0,', "")
     assert older != stored
     [sighting] = violation_from_json(older).plate.sightings

@@ -1,4 +1,4 @@
-"""`python drawn_worker.py KAFKA PREFIX CAMERAS`: a detect worker as a process of its own, over drawn roads. Tells how far it is."""
+"""`python detect_worker_process.py KAFKA PREFIX CAMERAS`: a detect worker as a process. Prints the number of processed frames."""
 
 import sys
 from pathlib import Path
@@ -20,10 +20,10 @@ def main() -> None:
     connection = BrokerConnection(servers=(kafka,), broker=BrokerSettings(prefix=prefix, timeout_s=20, session_s=3))
     settings = DetectSettings(names=TopicNames(prefix), verify=None, silence_s=8)
     with detect_worker(connection, DrawnStages(*cameras.split(",")), settings, Metrics()) as worker:
-        done = 0
+        processed = 0
         while True:
-            done += worker.step(0.3)
-            sys.stdout.write(f"{done}\n")
+            processed += worker.step(0.3)
+            sys.stdout.write(f"{processed}\n")
             sys.stdout.flush()
 
 
