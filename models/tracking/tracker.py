@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from etle.clock import seconds_between
 from etle.geometry import overlap, shared_area
 from etle.types import Detection, Sighting, Track, TrackId
 from models.tracking.assignment import linear_assignment
@@ -175,14 +176,10 @@ def _thinned(sightings: tuple[Sighting, ...], now: datetime) -> tuple[Sighting, 
         return sightings
     old = bisect_left(sightings, now - timedelta(seconds=_DENSE_S), key=lambda sighting: sighting.captured_at)
     start = old - 1
-    while start > 0 and _apart_s(sightings[start - 1], sightings[start]) < _SPARSE_S:
+    while start > 0 and seconds_between(sightings[start - 1].captured_at, sightings[start].captured_at) < _SPARSE_S:
         start -= 1
     kept = [*sightings[: start + 1]]
     for sighting in sightings[start + 1 : old]:
-        if _apart_s(kept[-1], sighting) >= _SPARSE_S:
+        if seconds_between(kept[-1].captured_at, sighting.captured_at) >= _SPARSE_S:
             kept.append(sighting)
     return (*kept, *sightings[old:])
-
-
-def _apart_s(first: Sighting, second: Sighting) -> float:
-    return (second.captured_at - first.captured_at).total_seconds()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from etle.clock import seconds_between
 from etle.geometry import overlap
 from etle.types import Box, Sighting, Track
 
@@ -29,8 +30,9 @@ def select_frames(track: Track, max_frames: int, *, frame_width: int, frame_heig
     selected: list[Sighting] = []
     for min_gap_s in (_min_gap_s(candidates, max_frames), 0.0):
         for sighting in candidates:
+            gaps_s = [abs(seconds_between(sighting.captured_at, other.captured_at)) for other in selected]
             is_new = sighting not in selected and _is_another_view(sighting, selected)
-            if len(selected) < max_frames and is_new and all(_gap_s(sighting, other) >= min_gap_s for other in selected):
+            if len(selected) < max_frames and is_new and all(gap_s >= min_gap_s for gap_s in gaps_s):
                 selected.append(sighting)
     return tuple(sorted(selected, key=lambda s: s.sequence))
 
@@ -53,7 +55,3 @@ def _min_gap_s(candidates: list[Sighting], max_frames: int) -> float:
     """Half of the gap between `max_frames` evenly spread sightings."""
     times = [s.captured_at.timestamp() for s in candidates]
     return (max(times) - min(times)) / (2 * max(1, max_frames))
-
-
-def _gap_s(one: Sighting, other: Sighting) -> float:
-    return abs((one.captured_at - other.captured_at).total_seconds())

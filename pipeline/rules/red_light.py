@@ -4,12 +4,13 @@ from typing import Final
 
 from pydantic import Field
 
+from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
 from etle.types import Drawing, Finding, Lamp, Measurement, Point, RuleName, Sighting, SignalId, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.scene import Crossing, LineOnRoad, Scene, crossing, seconds, seen_throughout
+from pipeline.scene.scene import Crossing, LineOnRoad, Scene, crossing, seen_throughout
 from pipeline.scene.signals import SignalHistory
 
 COVERAGE: Final = 2.0
@@ -56,13 +57,13 @@ class RedLight:
         since = signal.red_since(entered.at)
         if since is None or since > crossed.at or signal.lamp_at(crossed.at) is not Lamp.RED:
             return None
-        age_s, u_s = seconds(since, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
+        age_s, u_s = seconds_between(since, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
         if age_s < max(self._settings.grace_s, COVERAGE * u_s):
             return None
         entry_u_s = self._approach.moment_uncertainty_s(track, entered)
         measured = (
             Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=u_s),
-            Measurement(name="time_into_red_at_entry", value=seconds(since, entered.at), unit="s", uncertainty=entry_u_s),
+            Measurement(name="time_into_red_at_entry", value=seconds_between(since, entered.at), unit="s", uncertainty=entry_u_s),
             *self._approach.speed(track, crossed),
         )
         return Finding(
@@ -97,7 +98,7 @@ class Approach:
 
     def moment_uncertainty_s(self, track: Track, met: Crossing) -> float:
         """Standard uncertainty of the moment: of place over speed, and of the step between two frames (even over a step, GUM 4.3.7)."""
-        near = min(track.sightings, key=lambda sighting: abs(seconds(sighting.captured_at, met.at)))
+        near = min(track.sightings, key=lambda sighting: abs(seconds_between(sighting.captured_at, met.at)))
         place_s = self.line.uncertainty(track, near) / max(met.speed, 1e-3)
         step_s = self._step_s(track, met)
         return float((place_s**2 + (step_s / 12**0.5) ** 2 / 4) ** 0.5)
@@ -106,8 +107,8 @@ class Approach:
         """Speed over the line: a lead, not an instrument's reading. Nothing where only pixels are known."""
         if self._calibration.unit != "m":
             return ()
-        near = [s for s in track.sightings if abs(seconds(met.at, s.captured_at)) <= 0.6]
-        span_s = seconds(near[0].captured_at, near[-1].captured_at) if len(near) > 1 else 0.1
+        near = [s for s in track.sightings if abs(seconds_between(met.at, s.captured_at)) <= 0.6]
+        span_s = seconds_between(near[0].captured_at, near[-1].captured_at) if len(near) > 1 else 0.1
         u_m_s = 2**0.5 * self._calibration.foot_uncertainty(track.last) / max(span_s, 0.1)
         return (Measurement(name="speed", value=met.speed * 3.6, unit="km/h", uncertainty=u_m_s * 3.6),)
 
@@ -117,7 +118,7 @@ class Approach:
         met = crossing(track, lambda sighting: line.past(sighting, ahead), margin)
         if met is None or anywhere:
             return met
-        near = min(track.sightings, key=lambda sighting: abs(seconds(sighting.captured_at, met.at)))
+        near = min(track.sightings, key=lambda sighting: abs(seconds_between(sighting.captured_at, met.at)))
         return met if line.spans(near) else None
 
     def _ahead(self, track: Track) -> float:
@@ -126,7 +127,7 @@ class Approach:
     def _step_s(self, track: Track, met: Crossing) -> float:
         before = max((s.captured_at for s in track.sightings if s.captured_at <= met.at), default=met.at)
         after = min((s.captured_at for s in track.sightings if s.captured_at > met.at), default=met.at)
-        return seconds(before, after)
+        return seconds_between(before, after)
 
 
 def drawn(lines: tuple[config.Line, ...], signal: config.SignalHead | None = None, lanes: tuple[config.Lane, ...] = ()) -> Drawing:

@@ -5,13 +5,14 @@ from typing import Final
 
 from pydantic import Field
 
+from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.red_light import COVERAGE, Approach, drawn
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.scene import LineOnRoad, Scene, seconds, seen_throughout, stood_for_s
+from pipeline.scene.scene import LineOnRoad, Scene, seen_throughout, stood_for_s
 from pipeline.scene.signals import SignalHistory
 
 
@@ -53,7 +54,7 @@ class StopLine:
         since = signal.red_since(crossed.at) if crossed else None
         if crossed is None or since is None:
             return None
-        age_s, u_s = seconds(since, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
+        age_s, u_s = seconds_between(since, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
         if age_s < max(self._settings.grace_s, COVERAGE * u_s) or self._entered_on(signal, track, since):
             return None
         if not seen_throughout(track, crossed.at, track.last.captured_at):
@@ -63,7 +64,7 @@ class StopLine:
         if not on_red or on_red[-1].captured_at < crossed.at:
             return None
         past, past_u = self._approach.past_line(track, on_red[-1])
-        stood_s = min(stood_for_s(track, self._calibration), seconds(crossed.at, track.last.captured_at))
+        stood_s = min(stood_for_s(track, self._calibration), seconds_between(crossed.at, track.last.captured_at))
         stopped = stood_s >= self._settings.stand_s
         if past < past_u or not (stopped or (until is not None and past >= COVERAGE * past_u)):
             return None

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import Field
 
+from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
 from etle.geometry import contains, distance, progress
@@ -14,7 +15,7 @@ from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting,
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.red_light import drawn
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.scene import Scene, seconds, seen_throughout
+from pipeline.scene.scene import Scene, seen_throughout
 
 
 class WrongWay:
@@ -62,7 +63,7 @@ class WrongWay:
         u = 2**0.5 * self._calibration.foot_uncertainty(way[-1])
         if gone < self._settings.distance_m * scale or gone < length * cos(radians(self._settings.angle_deg)):
             return None
-        took_s = seconds(way[0].captured_at, way[-1].captured_at)
+        took_s = seconds_between(way[0].captured_at, way[-1].captured_at)
         if took_s <= 0 or not seen_throughout(track, way[0].captured_at, way[-1].captured_at):
             return None
         if gone / scale / took_s * 3.6 < self._settings.speed_kmh:
@@ -93,7 +94,7 @@ class WrongWay:
             short, far = self._against_by(way[0], before, start, end), self._against_by(way[0], after, start, end)
             if short < wanted <= far:
                 return before.captured_at + timedelta(
-                    seconds=seconds(before.captured_at, after.captured_at) * (wanted - short) / (far - short)
+                    seconds=seconds_between(before.captured_at, after.captured_at) * (wanted - short) / (far - short)
                 )
         return way[-1].captured_at
 

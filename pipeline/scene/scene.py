@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from math import hypot
 from statistics import median
 from typing import Protocol
 
+from etle.clock import seconds_between
 from etle.config import site as config
 from etle.errors import ConfigError
 from etle.geometry import along_share, distance, side_distance
@@ -107,7 +108,7 @@ def seen_throughout(track: Track, start: datetime, end: datetime) -> bool:
     The tracker bridges longer gaps, and is right nearly always; nearly is not enough to accuse somebody.
     """
     times = [sighting.captured_at for sighting in track.sightings]
-    gaps = [(seconds(one, two), one, two) for one, two in pairwise(times)]
+    gaps = [(seconds_between(one, two), one, two) for one, two in pairwise(times)]
     allowed = max(LONGEST_GAP_S, 2.5 * median(gap for gap, _, _ in gaps)) if gaps else LONGEST_GAP_S
     return all(gap <= allowed for gap, one, two in gaps if two > start and one < end)
 
@@ -124,22 +125,18 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     for sighting in reversed(track.sightings):
         gone = distance(calibration.ground(sighting.box.foot), place)
         # standing still for s seconds means having stayed within what the slowest motion, and the box's tremble, would cover
-        if gone > max(limit, limit * seconds(sighting.captured_at, last.captured_at) * 0.2):
+        if gone > max(limit, limit * seconds_between(sighting.captured_at, last.captured_at) * 0.2):
             break
         since = sighting.captured_at
-    return seconds(since, last.captured_at)
-
-
-def seconds(start: datetime, end: datetime) -> float:
-    return (end - start) / timedelta(seconds=1)
+    return seconds_between(since, last.captured_at)
 
 
 def speed_at(track: Track, past: Callable[[Sighting], float], at: datetime, *, half_s: float = 0.6) -> float:
     """Slope of the least-squares line through the distances around `at`; of the two sightings next to it where more are not there."""
-    near = [s for s in track.sightings if abs(seconds(at, s.captured_at)) <= half_s]
+    near = [s for s in track.sightings if abs(seconds_between(at, s.captured_at)) <= half_s]
     if len(near) < 2:
-        near = sorted(sorted(track.sightings, key=lambda s: abs(seconds(at, s.captured_at)))[:2], key=lambda s: s.captured_at)
-    points = [(seconds(at, s.captured_at), past(s)) for s in near]
+        near = sorted(sorted(track.sightings, key=lambda s: abs(seconds_between(at, s.captured_at)))[:2], key=lambda s: s.captured_at)
+    points = [(seconds_between(at, s.captured_at), past(s)) for s in near]
     mean_t, mean_d = (sum(values) / len(points) for values in zip(*points, strict=True))
     spread = sum((t - mean_t) ** 2 for t, _ in points)
     return sum((t - mean_t) * (d - mean_d) for t, d in points) / spread if spread else 0.0

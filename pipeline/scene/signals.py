@@ -5,8 +5,9 @@ a state of its own, and no rule may take it for red.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from etle.clock import seconds_between
 from etle.types import Lamp, SignalReading
 
 CONFIRM_S = 0.15
@@ -31,9 +32,9 @@ class SignalHistory:
             return replace(self, candidate=None) if self.candidate else self
         if self.candidate is None or self.candidate.lamp is not reading.lamp:
             return replace(self, candidate=reading)
-        if _seconds(self.candidate.captured_at, reading.captured_at) + 1e-6 < CONFIRM_S:
+        if seconds_between(self.candidate.captured_at, reading.captured_at) + 1e-6 < CONFIRM_S:
             return self
-        kept = tuple(change for change in self.changes[1:] if _seconds(change.captured_at, reading.captured_at) < KEEP_S)
+        kept = tuple(change for change in self.changes[1:] if seconds_between(change.captured_at, reading.captured_at) < KEEP_S)
         oldest = self.changes[:1] if not kept or len(kept) == len(self.changes) - 1 else ()
         return SignalHistory(changes=(*oldest, *kept, self.candidate))
 
@@ -51,7 +52,7 @@ class SignalHistory:
         unseen_to = None
         for change in reversed([change for change in self.changes if change.captured_at <= at]):
             if change.lamp is Lamp.RED:
-                if unseen_to is not None and since is not None and _seconds(unseen_to, since) > BRIDGE_S:
+                if unseen_to is not None and since is not None and seconds_between(unseen_to, since) > BRIDGE_S:
                     break
                 since, unseen_to = change.captured_at, None
             elif change.lamp is Lamp.UNKNOWN and since is not None:
@@ -70,7 +71,3 @@ class SignalHistory:
         before = [change for change in self.changes if change.captured_at <= start]
         inside = [change for change in self.changes if start < change.captured_at <= end]
         return (*before[-1:], *inside)
-
-
-def _seconds(start: datetime, end: datetime) -> float:
-    return (end - start) / timedelta(seconds=1)

@@ -1,141 +1,130 @@
-"""The embedded profile: one camera's source, stage and sink in one thread, with a checkpoint behind every few seconds of footage.
+"""The embedded profile: source, stage and sink of one camera in one thread, with a checkpoint every few seconds of footage.
 
-Effect first, checkpoint last. A kill at any instant costs the frames since the last checkpoint, which are read again and give the same
-violations under the same ids; the sink knows those that it has.
+Violations are stored before the checkpoint is saved. After a kill the frames since the last checkpoint are processed again; they give the
+same violations under the same ids, which the sink has already.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, repeat
 from threading import Event
 from typing import TypeVar
-from uuid import uuid4
 
-from etle.errors import FrameBroken, SourceError, StoreUnavailable
+from etle.backoff import Backoff
+from etle.errors import SourceError, StoreUnavailable, WireError
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
-from etle.types import Digest, Frame, Violation, ViolationMessage
-from pipeline.detect.stage import CameraStage
-from pipeline.detect.state import StageState, decode, encode
+from etle.types import Frame, Violation, ViolationMessage
 from pipeline.scene.scene import seconds
+from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
+from pipeline.workers.session import CameraSession, FrameStatus
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 SAVE_EVERY_S = 2.0
-"""Of footage, between two checkpoints."""
-_PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Interval between two checkpoints, by the frames' capture times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCallbacks:
-    """Whom to tell what."""
+    """Callbacks for processed frames, rejected frames and stored violations."""
 
     frame: Callable[[Frame], None]
-    """A frame is done with."""
-    broken: Callable[[Frame, str], None]
-    """A frame was set aside, and why."""
+    rejected: Callable[[Frame, str], None]
+    """With the reason."""
     violation: Callable[[Violation, bool], None]
-    """A violation is safe; False if it was there already."""
+    """False if it was stored before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """Where to go on: the stage's memory, and the last sequence that need not be read again (None: from the beginning)."""
-
-    memory: StageState
-    after: int | None
-
-
-def last_checkpoint(checkpoints: CheckpointStore | None, stream: str, made_by: Digest) -> Checkpoint:
-    """Of an earlier run with the same code, models and configuration; a new beginning where there is none, or nobody to ask."""
-    saved = checkpoints.load(stream) if checkpoints else None
-    memory = decode(saved[1], made_by) if saved else None
-    if saved is None or memory is None or memory.processed < 0:
-        run = memory.run if memory else uuid4().hex
-        return Checkpoint(memory=StageState(made_by=made_by, run=run), after=None)
-    return Checkpoint(memory=memory, after=memory.processed if memory.finished else saved[0])
+def load_checkpoint(checkpoints: CheckpointStore, stream: str) -> Checkpoint | None:
+    """The checkpoint of an earlier run; None if there is none, or if it cannot be read (which is logged)."""
+    saved = checkpoints.load(stream)
+    if saved is None:
+        return None
+    try:
+        return checkpoint_from_wire(saved[1])
+    except WireError as error:
+        log.warning("the checkpoint of %s is ignored: %s", stream, error)
+        return None
 
 
 class CameraRun:
-    """Runs one camera from a checkpoint to its source's end, or until it is told to stop."""
+    """Runs one camera from its session's position to the end of its source, or until it is stopped."""
 
     def __init__(
-        self, stage: CameraStage, source: FrameSource, sink: ViolationSink, checkpoints: CheckpointStore, clock: Clock,
-        stream: str, after: int | None, reports: RunCallbacks,
+        self, session: CameraSession, source: FrameSource, sink: ViolationSink, checkpoints: CheckpointStore, clock: Clock,
+        stream: str, callbacks: RunCallbacks,
     ) -> None:  # fmt: skip
-        """`after`: the frames up to that sequence are not needed; those behind it that `stage` has seen only fill its ring again."""
-        self._stage = stage
+        """`stream`: name of the checkpoint."""
+        self._session = session
         self._source = source
         self._sink = sink
         self._checkpoints = checkpoints
         self._clock = clock
         self._stream = stream
-        self._after = after
-        self._reports = reports
+        self._callbacks = callbacks
         self._stopped = Event()
 
     def stop(self) -> None:
-        """Safe from another thread: the frame in work is finished, and a checkpoint is left behind."""
+        """Finish the current frame, save a checkpoint and return from `run`. Thread-safe."""
         self._stopped.set()
 
     def run(self) -> None:
-        """Raises SourceError after everything before it was done, ConfigError, InferenceError, StoreError."""
-        if self._source.live and (lost := self._stage.drop_pending()):
-            log.warning("%s: %d findings were cut off by the last stop, and a live camera does not show its past again", self._stream, lost)
-        if self._stage.memory.processed < 0:
-            self._save()  # the run's name; later on only what the ring holds again may be saved
-        broken: SourceError | None = None
+        """Raises SourceError after the frames before it were completed and saved, ConfigError, InferenceError, StoreError."""
+        if self._source.live and (dropped := self._session.drop_pending()):
+            log.warning("%s: %d findings are lost: the run stopped before their last frames, which a live camera does not repeat", self._stream, dropped)
+        source_error: SourceError | None = None
         try:
-            self._frames()
+            self._process_frames()
         except SourceError as error:
-            broken = error
+            source_error = error
         if not self._stopped.is_set():
-            self._hand_over(self._stage.finish())
+            self._store(self._session.finish())
         self._save()
-        if broken is not None:
-            raise broken
+        if source_error is not None:
+            raise source_error
 
-    def _frames(self) -> None:
-        seen, saved_at = self._stage.memory.processed, None
-        for frame in self._source.frames(self._after):
-            if frame.sequence <= seen:
-                self._stage.refill(frame)
-                continue
-            self._one(frame)
-            if saved_at is None or abs(seconds(saved_at, frame.captured_at)) >= SAVE_EVERY_S:
+    def _process_frames(self) -> None:
+        saved_at = None
+        for frame in self._source.frames(self._session.needed_offset - 1):
+            self._process(frame)
+            if self._session.dirty and (saved_at is None or abs(seconds(saved_at, frame.captured_at)) >= SAVE_EVERY_S):
                 self._save()
                 saved_at = frame.captured_at
             if self._stopped.is_set():
                 return
 
-    def _one(self, frame: Frame) -> None:
-        try:
-            parcels = self._stage.process(frame)
-        except FrameBroken as error:
-            self._reports.broken(frame, str(error))
-            return
-        self._hand_over(parcels)
-        self._reports.frame(frame)
+    def _process(self, frame: Frame) -> None:
+        result = self._session.process(frame, frame.sequence, self._clock.now())
+        self._store(result.completed)
+        if result.rejected is not None:
+            self._callbacks.rejected(frame, result.rejected)
+        elif result.status is not FrameStatus.REPLAYED:
+            self._callbacks.frame(frame)
 
-    def _hand_over(self, parcels: tuple[ViolationMessage, ...]) -> None:
-        for parcel in parcels:
-            new = self._patiently(partial(self._sink.put, parcel))
-            self._reports.violation(parcel.violation, new)
+    def _store(self, completed: tuple[ViolationMessage, ...]) -> None:
+        for message in completed:
+            new = self._with_retry(partial(self._sink.put, message))
+            self._callbacks.violation(message.violation, new)
 
     def _save(self) -> None:
-        state = encode(self._stage.memory)
-        self._patiently(partial(self._checkpoints.save, self._stream, self._stage.needed_from - 1, state))
+        """`dirty` is False while frames are replayed: the saved checkpoint is then still the right one."""
+        if self._session.dirty:
+            checkpoint = self._session.checkpoint()
+            position, state = checkpoint.start_offset - 1, checkpoint_to_wire(checkpoint)
+            self._with_retry(partial(self._checkpoints.save, self._stream, position, state))
+            self._session.dirty = False
 
-    def _patiently(self, action: Callable[[], T]) -> T:
-        """The database away is a normal day: wait, and try again, until told to stop. A file waits meanwhile; a live camera's buffer
-        drops its oldest frames and counts them."""
-        for pause_s in chain(_PAUSES_S, repeat(_PAUSES_S[-1])):
+    def _with_retry(self, action: Callable[[], T]) -> T:
+        """Repeat the action while the store is unavailable, until `stop`. Meanwhile a file is not read on; a live camera's buffer drops
+        its oldest frames and counts them."""
+        backoff = Backoff()
+        while True:
             try:
                 return action()
             except StoreUnavailable as error:
                 if self._stopped.is_set():
                     raise
-                log.warning("%s Trying again in %g s.", error, pause_s)
-                self._clock.sleep(pause_s)
-        raise AssertionError("the pauses have no end")
+                delay_s = backoff.next_s()
+                log.warning("%s Next attempt in %g s.", error, delay_s)
+                self._clock.sleep(delay_s)
