@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from etle.tally import CaseCounts, ReviewerTally
 from etle.types import (
     Box,
     Case,
+    CaseCounts,
     Decision,
     Detection,
     Digest,
@@ -19,6 +19,7 @@ from etle.types import (
     Lamp,
     PlateBox,
     PlateRead,
+    ReviewerTally,
     Verdict,
     Violation,
     ViolationId,
@@ -66,8 +67,12 @@ class PlateDetector(Protocol):
     name: str
     digest: Digest
 
-    def find(self, images: Sequence["Image"], *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
-        """Plates in each image, best first, in its own pixels: crops of vehicles at full resolution, or with `whole` whole frames."""
+    def detect_crops(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
+        """Plates in each crop of one vehicle at full resolution, highest score first, boxes in pixels of the crop."""
+        ...
+
+    def detect_frames(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
+        """Plates in each whole frame, highest score first, boxes in pixels of the frame. Slower: searches at several scales."""
         ...
 
 

@@ -11,8 +11,7 @@ from etle.protocols import Clock
 from etle.storage.database import Database
 from etle.storage.evidence.manifest import SUFFIX as MANIFEST_SUFFIX
 from etle.storage.evidence.verify import FiledViolation
-from etle.tally import CaseCounts, ReviewerTally
-from etle.types import Case, Decision, Digest, EvidenceFile, RuleName, Verdict, Violation, ViolationId
+from etle.types import Case, CaseCounts, Decision, Digest, EvidenceFile, ReviewerTally, RuleName, Verdict, Violation, ViolationId
 from etle.wire import violation_from_json, violation_to_json
 
 if TYPE_CHECKING:
