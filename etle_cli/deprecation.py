@@ -9,6 +9,7 @@ from typing import Final
 
 RENAMED: Final[Mapping[str, str]] = {
     "detect --silence": "--idle-timeout",
+    "init --watch": "--duration",
     "keys ingest --box": "--device",
     "vendor serve --certificate": "--tls-cert",
     "vendor serve --key": "--tls-key",

@@ -1,4 +1,4 @@
-"""A camera's picture with a labelled pixel grid and what its site file draws on it: to read positions off, and to check them."""
+"""Draws a labelled pixel grid and the drawings of the site file on a camera's picture, to read off and check positions."""
 
 import math
 from typing import TYPE_CHECKING
@@ -9,16 +9,16 @@ from etle.errors import FrameBroken, MissingExtra
 if TYPE_CHECKING:
     from etle.types import Image
 
-_LEAST_WIDTH = 1280
-"""Smaller pictures are enlarged, so that a pixel can be told from its neighbour and a label is no wider than a lane."""
-_LARGEST_SCALE = 4
-_LEAST_STEP = 64
-"""Pixels of the drawing between two labelled lines."""
+_MIN_WIDTH = 1280
+"""Smaller pictures are enlarged, so that single pixels are visible and labels are narrower than a lane."""
+_MAX_SCALE = 4
+_MIN_STEP = 64
+"""Minimum distance between two labelled grid lines in pixels of the drawing."""
 _RED, _YELLOW, _GREEN, _BLUE, _WHITE = (60, 60, 255), (0, 220, 255), (80, 220, 80), (255, 160, 60), (255, 255, 255)
 
 
-def draw_grid(picture: bytes, camera: CameraSettings, note: str = "") -> bytes:
-    """A JPEG. Labels are pixels of the original, however much it is enlarged. `note` follows each name. Raises MissingExtra."""
+def draw_frame_grid(picture: bytes, camera: CameraSettings, suffix: str = "") -> bytes:
+    """A JPEG. Grid labels are pixels of the original picture. `suffix` is added to each name. Raises MissingExtra, FrameBroken."""
     try:
         import cv2
         import numpy as np
@@ -28,7 +28,7 @@ def draw_grid(picture: bytes, camera: CameraSettings, note: str = "") -> bytes:
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise FrameBroken("OpenCV cannot decode this picture")
-    drawing = _Drawing(np.asarray(image, np.uint8), note)
+    drawing = _Drawing(np.asarray(image, np.uint8), suffix)
     drawing.grid()
     for lane in camera.lanes:
         drawing.lane(lane)
@@ -39,28 +39,28 @@ def draw_grid(picture: bytes, camera: CameraSettings, note: str = "") -> bytes:
     for point in camera.ground_points:
         drawing.ground_point(point.px, f"{point.m[0]:g}, {point.m[1]:g} m")
     drawing.grid_labels()
-    done, data = cv2.imencode(".jpg", drawing.image, [cv2.IMWRITE_JPEG_QUALITY, 90])
-    assert done
+    encoded, data = cv2.imencode(".jpg", drawing.image, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    assert encoded
     return bytes(data)
 
 
 class _Drawing:
-    """Takes pixels of the original picture, draws on the enlarged one."""
+    """Draws on the enlarged picture; coordinates are pixels of the original one."""
 
-    def __init__(self, picture: "Image", note: str) -> None:
+    def __init__(self, picture: "Image", suffix: str) -> None:
         import cv2
 
         self._height, self._width = picture.shape[:2]
-        self._scale = min(_LARGEST_SCALE, max(1, math.ceil(_LEAST_WIDTH / self._width)))
-        self._note = note
+        self._scale = min(_MAX_SCALE, max(1, math.ceil(_MIN_WIDTH / self._width)))
+        self._suffix = suffix
         self.image = cv2.resize(picture, None, fx=self._scale, fy=self._scale, interpolation=cv2.INTER_CUBIC)
-        wide = self._width * self._scale
-        self._step = next(step for step in (10, 20, 25, 50, 100, 200, 500) if step * self._scale >= _LEAST_STEP)
-        self._font = max(0.45, wide / 2800)
-        self._thick = max(2, round(wide / 900))
+        width = self._width * self._scale
+        self._step = next(step for step in (10, 20, 25, 50, 100, 200, 500) if step * self._scale >= _MIN_STEP)
+        self._font = max(0.45, width / 2800)
+        self._thickness = max(2, round(width / 900))
 
     def grid(self) -> None:
-        """Lines at each step, half through which the picture shows, and ticks at each fifth."""
+        """Half-transparent lines at each step, with ticks at each fifth of a step."""
         import cv2
 
         lines = self.image.copy()
@@ -84,44 +84,44 @@ class _Drawing:
         import cv2
         import numpy as np
 
-        cv2.polylines(self.image, [np.array([self._at(corner) for corner in lane.polygon], np.int32)], True, _GREEN, self._thick)
-        cv2.arrowedLine(self.image, self._at(lane.along[0]), self._at(lane.along[1]), _GREEN, self._thick, tipLength=0.06)
+        cv2.polylines(self.image, [np.array([self._at(corner) for corner in lane.polygon], np.int32)], True, _GREEN, self._thickness)
+        cv2.arrowedLine(self.image, self._at(lane.along[0]), self._at(lane.along[1]), _GREEN, self._thickness, tipLength=0.06)
         self._name(f"lane {lane.id}", lane.along[0], _GREEN)
 
     def line(self, line: Line, colour: tuple[int, int, int]) -> None:
-        """With an arrow to its far side: the way in which vehicles cross it."""
+        """With an arrow in the direction in which vehicles cross it."""
         import cv2
 
         (x1, y1), (x2, y2) = line.points
         middle = ((x1 + x2) / 2, (y1 + y2) / 2)
         length = math.hypot(x2 - x1, y2 - y1)
-        across = ((y1 - y2) / length, (x2 - x1) / length)
-        far = (line.beyond[0] - middle[0]) * across[0] + (line.beyond[1] - middle[1]) * across[1]
-        reach = math.copysign(self._width / 25, far)
-        cv2.line(self.image, self._at(line.points[0]), self._at(line.points[1]), colour, self._thick)
-        tip = (middle[0] + across[0] * reach, middle[1] + across[1] * reach)
-        cv2.arrowedLine(self.image, self._at(middle), self._at(tip), colour, self._thick, tipLength=0.3)
+        normal = ((y1 - y2) / length, (x2 - x1) / length)
+        side = (line.beyond[0] - middle[0]) * normal[0] + (line.beyond[1] - middle[1]) * normal[1]
+        arrow_px = math.copysign(self._width / 25, side)
+        cv2.line(self.image, self._at(line.points[0]), self._at(line.points[1]), colour, self._thickness)
+        tip = (middle[0] + normal[0] * arrow_px, middle[1] + normal[1] * arrow_px)
+        cv2.arrowedLine(self.image, self._at(middle), self._at(tip), colour, self._thickness, tipLength=0.3)
         self._name(f"line {line.id}", line.points[0], colour)
 
     def box(self, head: tuple[float, float, float, float], name: str) -> None:
         import cv2
 
-        cv2.rectangle(self.image, self._at(head[:2]), self._at(head[2:]), _RED, self._thick)
+        cv2.rectangle(self.image, self._at(head[:2]), self._at(head[2:]), _RED, self._thickness)
         self._name(name, (head[0], head[3]), _RED, below=True)
 
     def ground_point(self, point: tuple[float, float], text: str) -> None:
         import cv2
 
-        cv2.drawMarker(self.image, self._at(point), _WHITE, cv2.MARKER_CROSS, 6 * self._thick, self._thick)
+        cv2.drawMarker(self.image, self._at(point), _WHITE, cv2.MARKER_CROSS, 6 * self._thickness, self._thickness)
         self._label(text, (self._at(point)[0] + 8, self._at(point)[1] - 4))
 
     def _name(self, text: str, point: tuple[float, float], colour: tuple[int, int, int], *, below: bool = False) -> None:
         x, y = self._at(point)
-        offset = round(40 * self._font) if below else -4 * self._thick
-        self._label(f"{text}{self._note}", (min(max(x, 2), self.image.shape[1] - 60), y + offset), colour)
+        offset = round(40 * self._font) if below else -4 * self._thickness
+        self._label(f"{text}{self._suffix}", (min(max(x, 2), self.image.shape[1] - 60), y + offset), colour)
 
     def _label(self, text: str, at: tuple[int, int], colour: tuple[int, int, int] = _WHITE) -> None:
-        """On a dark plate, so that it can be read over any road. `at` is its lower left corner, in pixels of the enlarged picture."""
+        """On a dark background, readable on any picture. `at`: lower left corner in pixels of the enlarged picture."""
         import cv2
 
         (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, self._font, 1)

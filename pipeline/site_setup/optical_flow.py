@@ -1,86 +1,50 @@
-"""What `etle init` sees of a source: a picture, the moment of the first one, and which side of the vehicles it shows."""
+"""Estimates the direction of travel by dense optical flow, and from it the side of the vehicles that the camera sees."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from etle.clock import SystemClock
-from etle.config.sources import SourceSettings
-from etle.errors import SourceBroken
-from etle.types import CameraId, Frame, View
+from etle.types import Frame, View
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SETTLED_S = 1.0
-"""The first pictures of many videos and cameras are black or grey."""
-_STEP_S = (0.15, 0.4)
-"""Pictures that are further apart show other vehicles, not the same ones further on."""
+MIN_GAP_S, MAX_GAP_S = 0.15, 0.4
+"""Between two frames that are compared. Frames that are further apart show other vehicles."""
 _WIDTH_PX = 320
-_MOVES_PX = 1.0
-_LEAST_SHARE = 0.0005
-"""Of the pixels, on average: below that a leaf moved, or a lamp blinked."""
-_CLEAR = 0.7
+"""Width to which frames are scaled down."""
+_MIN_FLOW_PX = 1.0
+"""Minimum vertical displacement of a moving pixel."""
+_MIN_MOVING_SHARE = 0.0005
+"""Minimum share of moving pixels, on average: less is a moving leaf or a blinking lamp."""
+_MIN_DIRECTION_SHARE = 0.7
+"""Minimum share of the moving pixels with the same direction."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FootageSurvey:
-    frame: Frame
-    starts_at: datetime
-    view: View | None
-    """None if it cannot be told: hardly anything moved, or as much came as went."""
+def estimate_view(frames: Sequence[Frame]) -> View | None:
+    """The rear if vehicles move up the picture, away from the camera; the front if they move down.
 
-
-def look(source: SourceSettings, watch_s: float) -> FootageSurvey:
-    """Watches the source for so many seconds of its own time. Raises SourceError."""
-    from ingest.frame_loss import FrameLossCounter
-    from ingest.sources.open import open_source
-
-    watched: list[Frame] = []
-    with suppress(SourceBroken):  # a video that breaks off later shows its beginning
-        frames = open_source(CameraId("init"), source, SystemClock(), FrameLossCounter(), attempts=2).frames()
-        watched.extend(_spread(frames, watch_s))
-    if not watched:
-        raise SourceBroken(f"{source.description}: not one picture could be read from it")
-    begin = watched[0].captured_at
-    settled = (frame for frame in watched if (frame.captured_at - begin).total_seconds() >= SETTLED_S)
-    return FootageSurvey(frame=next(settled, watched[-1]), starts_at=begin, view=seen_side(watched))
-
-
-def _spread(frames: Iterator[Frame], watch_s: float) -> Iterator[Frame]:
-    """Those of the first seconds that lie a step apart."""
-    first = last = None
-    for frame in frames:
-        if last is None or first is None or (frame.captured_at - last.captured_at).total_seconds() >= _STEP_S[0]:
-            yield frame
-            first, last = first or frame, frame
-        if (frame.captured_at - first.captured_at).total_seconds() >= watch_s:
-            return
-
-
-def seen_side(frames: Sequence[Frame]) -> View | None:
-    """The rear if what moves goes up the picture, away from the camera; the front if it comes down. None too without OpenCV."""
+    None if too little moves, if both directions are about equal, or without OpenCV.
+    """
     try:
-        import cv2  # noqa: F401 - only a camera box is without it
+        import cv2  # noqa: F401 - not installed on a camera host
     except ImportError:
         return None
-    pictures = [(frame.captured_at, _small(frame.jpeg)) for frame in frames]
-    away = towards = pixels = 0
+    pictures = [(frame.captured_at, _thumbnail(frame.jpeg)) for frame in frames]
+    up = down = pixels = 0
     for (before_at, before), (after_at, after) in pairwise(pictures):
-        if (after_at - before_at).total_seconds() <= _STEP_S[1] and before.shape == after.shape:
-            up, down = _moved(before, after)
-            away, towards, pixels = away + up, towards + down, pixels + before.size
-    if not pixels or away + towards < _LEAST_SHARE * pixels:
+        if (after_at - before_at).total_seconds() <= MAX_GAP_S and before.shape == after.shape:
+            pixels_up, pixels_down = _count_moving_pixels(before, after)
+            up, down, pixels = up + pixels_up, down + pixels_down, pixels + before.size
+    if not pixels or up + down < _MIN_MOVING_SHARE * pixels:
         return None
-    share = away / (away + towards)
-    return View.REAR if share >= _CLEAR else View.FRONT if share <= 1 - _CLEAR else None
+    share_up = up / (up + down)
+    return View.REAR if share_up >= _MIN_DIRECTION_SHARE else View.FRONT if share_up <= 1 - _MIN_DIRECTION_SHARE else None
 
 
-def _small(jpeg: bytes) -> "NDArray[np.uint8]":
+def _thumbnail(jpeg: bytes) -> "NDArray[np.uint8]":
+    """Height x width, uint8, grey; 1 x 1 if the JPEG cannot be decoded."""
     import cv2
     import numpy as np
 
@@ -91,11 +55,14 @@ def _small(jpeg: bytes) -> "NDArray[np.uint8]":
     return np.asarray(cv2.resize(image, (_WIDTH_PX, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _moved(before: "NDArray[np.uint8]", after: "NDArray[np.uint8]") -> tuple[int, int]:
-    """How many pixels went up the picture and how many down, below the horizon and against a camera that shakes."""
+def _count_moving_pixels(before: "NDArray[np.uint8]", after: "NDArray[np.uint8]") -> tuple[int, int]:
+    """Number of pixels that move up and down, in the lower three quarters of the picture.
+
+    The median flow is subtracted as camera shake.
+    """
     import cv2
     import numpy as np
 
     flow = cv2.calcOpticalFlowFarneback(before, after, None, 0.5, 3, 15, 3, 5, 1.2, 0)[:, :, 1]
-    down = flow[before.shape[0] // 4 :] - np.median(flow)
-    return int((down < -_MOVES_PX).sum()), int((down > _MOVES_PX).sum())
+    vertical = flow[before.shape[0] // 4 :] - np.median(flow)
+    return int((vertical < -_MIN_FLOW_PX).sum()), int((vertical > _MIN_FLOW_PX).sum())

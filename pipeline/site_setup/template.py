@@ -1,6 +1,6 @@
-"""The text of a first site file: every key with its meaning, guesses where nobody can know, and the rules in comments.
+"""The text of a new site file: every key with its meaning, and guessed positions to correct.
 
-A rule over a guessed line would accuse people.
+The rules are comments, because a rule over a guessed line would report innocent people.
 """
 
 import os
@@ -16,19 +16,19 @@ from etle.config.sources import SOURCE_KINDS, RecordedSection, SourceSettings
 from etle.types import View
 
 PASSWORD: Final = "CAMERA_PASSWORD"
-"""The environment variable that a camera's password is written as."""
+"""Name of the environment variable that replaces a camera's password in the site file."""
 SCHEMA: Final = "site.schema.json"
 _TIMEZONE = "Asia/Jakarta"
-_NOTES = {
-    View.REAR: "vehicles go away from the camera, so it sees their rear: check it",
-    View.FRONT: "vehicles come towards the camera, so it sees their front: check it",
-    None: "CHECK: the pictures do not tell; rear or front",
+_VIEW_NOTES = {
+    View.REAR: "vehicles move away from the camera, so it sees their rear: check it",
+    View.FRONT: "vehicles move towards the camera, so it sees their front: check it",
+    None: "CHECK: not clear from the pictures; rear or front",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateGuess:
-    """Where things might be in a picture of this size, in whole pixels."""
+    """Guessed positions in a picture, in whole pixels."""
 
     head: tuple[int, int, int, int]
     stop_line: tuple[tuple[int, int], tuple[int, int]]
@@ -39,8 +39,8 @@ class TemplateGuess:
     ground: tuple[tuple[int, int], ...]
 
 
-def guess(width: int, height: int, view: View) -> TemplateGuess:
-    """Positions as shares of the picture: traffic goes up it away from the camera, or down it towards the camera."""
+def guess_positions(width: int, height: int, view: View) -> TemplateGuess:
+    """Fixed fractions of the picture: traffic moves up, away from the camera (rear), or down, towards it (front)."""
 
     def at(x: float, y: float) -> tuple[int, int]:
         return round(x * width), round(y * height)
@@ -59,11 +59,11 @@ def guess(width: int, height: int, view: View) -> TemplateGuess:
     )
 
 
-def site_text(origin: str, source: SourceSettings, size: tuple[int, int], starts_at: datetime, view: View | None, out: Path) -> str:
-    """`origin` is the path or address as it was given; `out` the folder that the file will lie in."""
-    drawn = guess(*size, view or View.REAR)
+def site_template(origin: str, source: SourceSettings, size: tuple[int, int], starts_at: datetime, view: View | None, out: Path) -> str:
+    """`origin`: path or address as given by the user; `size`: width and height in pixels; `out`: folder of the site file."""
+    guess = guess_positions(*size, view or View.REAR)
 
-    def flow(value: object) -> str:
+    def as_flow_style(value: object) -> str:
         return str(value).replace("(", "[").replace(")", "]")
 
     return _TEMPLATE.format(
@@ -72,34 +72,34 @@ def site_text(origin: str, source: SourceSettings, size: tuple[int, int], starts
         source=_source_text(origin, source, starts_at, out),
         camera=_slug(origin) or "cam-1",
         view=f"{view or View.REAR}".ljust(30),
-        view_note=f"# {_NOTES[view]}",
+        view_note=f"# {_VIEW_NOTES[view]}",
         width=size[0],
         height=size[1],
-        g=[flow(list(point)) for point in drawn.ground],
-        head=flow(drawn.head),
-        stop_line=flow(drawn.stop_line),
-        junction=flow(drawn.junction),
-        beyond=flow(drawn.beyond),
-        lane=flow(drawn.lane),
-        along=flow(drawn.along),
+        g=[as_flow_style(list(point)) for point in guess.ground],
+        head=as_flow_style(guess.head),
+        stop_line=as_flow_style(guess.stop_line),
+        junction=as_flow_style(guess.junction),
+        beyond=as_flow_style(guess.beyond),
+        lane=as_flow_style(guess.lane),
+        along=as_flow_style(guess.along),
         timezone=_TIMEZONE,
     )
 
 
 def _source_text(origin: str, source: SourceSettings, starts_at: datetime, out: Path) -> str:
-    """The `source` key. A file is named as seen from the site file, a password by an environment variable."""
+    """The `source` key: paths relative to the site file, a password as an environment variable."""
     if not isinstance(source, RecordedSection):
         return f"{source.kind}: {_quoted(_without_password(origin))}"
     local = starts_at.astimezone(ZoneInfo(_TIMEZONE)).isoformat()
     lines = [
-        f"{source.kind}: {_quoted(_from(out, Path(origin)))}",
-        f"starts_at: {_quoted(local)}   # CHECK: a copied file may tell the time of the copy",
+        f"{source.kind}: {_quoted(_relative_path(out, Path(origin)))}",
+        f"starts_at: {_quoted(local)}   # CHECK: a copied file may have the time of the copy",
     ]
     return "\n      ".join(lines + ([f"fps: {source.fps:g}"] if source.fps else []))
 
 
-def _from(out: Path, path: Path) -> str:
-    """Relative, so that folder and site file can move together; absolute if they share nothing."""
+def _relative_path(out: Path, path: Path) -> str:
+    """Relative, so that both can be moved together; absolute on another drive."""
     try:
         return Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
     except ValueError:  # another drive
@@ -119,35 +119,35 @@ def _quoted(text: str) -> str:
 
 
 def _slug(origin: str) -> str:
-    """A camera's name from its path or address."""
+    """A camera id from its path or address."""
     name = Path(origin).stem if "://" not in origin else Path(urlsplit(origin).path).stem or urlsplit(origin).hostname or ""
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:63]
 
 
 _TEMPLATE = """\
 # yaml-language-server: $schema={schema}
-# A site: its cameras, what is drawn on their pictures, and the rules that watch. Written by `etle init`.
+# A site: its cameras, the drawings on their pictures, and their rules. Written by `etle init`.
 # Positions are [x, y] in pixels of the full frame, from its upper left corner: read them off frame-grid.jpg.
-# After a change, `etle init site.yaml` draws them anew, so that you see what you wrote. A key that is not known is an error.
-# No secret stands here: ${{NAME}} is taken from the environment, as it has to stand in an address (@ is %40, / is %2F).
+# After a change, `etle init site.yaml` draws the positions again. An unknown key is an error.
+# Write no secrets here: ${{NAME}} is replaced by the environment variable, URL-encoded in an address (@ is %40, / is %2F).
 
 site: site-1                      # short name of the place: a-z, 0-9, - and _
-name: ""                          # the place as reviewers read it, such as "Simpang Lima, arah barat"
+name: ""                          # name on the review pages, such as "Simpang Lima, arah barat"
 timezone: {timezone}            # Asia/Jakarta (WIB), Asia/Makassar (WITA), Asia/Jayapura (WIT)
 
 cameras:
   - id: {camera}
-    name: ""                      # the camera as reviewers read it
+    name: ""                      # name on the review pages
     view: {view}{view_note}
 
-    # Where the pictures come from: exactly one of
+    # The source of the pictures, exactly one of
 {kinds}
     source:
       {source}
 
-    frame_size: [{width}, {height}]       # of the pictures that everything below is drawn on
+    frame_size: [{width}, {height}]       # of the pictures; all positions below are in its pixels
 
-    # Four or more points of the road, in the picture and in metres, make distances and speeds measurable. Measure them on the spot.
+    # Four or more points of the road, in the picture and in metres, calibrate distances and speeds. Measure them on site.
     # ground_points:
     #   - {{px: {g[0]}, m: [0.0, 0.0]}}
     #   - {{px: {g[1]}, m: [7.0, 0.0]}}
@@ -166,29 +166,29 @@ cameras:
       # polygon: the lane's corners. along: an arrow, from its first point to its second, the way that is legal.
       - {{id: kiri, polygon: {lane}, along: {along}}}
 
-    # Take the comment signs off when the lines are right: a rule over a guessed line would accuse people.
+    # Remove the comment signs when the lines are right: a rule over a guessed line would report innocent people.
     # rules:
     #   - {{rule: red_light, line: henti, entry: simpang, signal: barat}}
     #   - {{rule: stop_line, line: henti, entry: simpang, signal: barat}}
     #   - {{rule: wrong_way, lanes: [kiri]}}
 
-# How vehicles and plates are found and read; these are the defaults.
+# Detection of vehicles and plates; these are the defaults.
 # detect:
 #   engine: onnx                  # or ultralytics, for .pt weights and GPUs (needs the torch extra)
-#   weights: weights.pt           # for the ultralytics engine; onnx brings its own
-#   finder_weights: finder.onnx   # your own plate finder (etle models train plate-finder); etle brings one
+#   weights: weights.pt           # for the ultralytics engine; onnx has packaged weights
+#   finder_weights: finder.onnx   # your own plate detector (etle models train plate-finder); etle has packaged weights
 #   readers: [tnkb, ppocr]        # also easyocr (needs the torch extra)
-#   reader_weights: reader.onnx   # your own reader tnkb (etle models train reader --finetune); etle brings one
-#   arbiter: easyocr              # asked once for a plate on which the readers are at odds; none by default
+#   reader_weights: reader.onnx   # your own reader tnkb (etle models train reader --finetune); etle has packaged weights
+#   arbiter: easyocr              # reads a plate once if the readers disagree; none by default
 #   threads: 1                    # of each model
-#   score: 0.25                   # a vehicle's least score
-#   plate_reads: 8                # frames of a violating vehicle that are searched for its plate
-#   gate: true                    # no inference on frames in which nothing moves
+#   score: 0.25                   # minimum score of a vehicle
+#   plate_reads: 8                # maximum number of frames of a violating vehicle in which its plate is searched
+#   gate: true                    # skip inference on frames without motion
 
-# What is kept of a violation, in seconds from its moment; these are the defaults.
+# The evidence of a violation, in seconds before and after it; these are the defaults.
 # evidence:
 #   before_s: 3.0
 #   after_s: 3.0
-#   clip_width: 960               # of the film in pixels; the pictures keep their full size
-#   keep_s: 15.0                  # how long frames stay in memory, for a plate that was legible earlier
+#   clip_width: 960               # of the clip in pixels; the pictures keep their full size
+#   keep_s: 15.0                  # buffer of frames, for a plate that was legible earlier
 """
