@@ -64,7 +64,7 @@ def _measured(site: Site, camera: CameraSettings) -> dict[str, Any]:
     warm(engines, frames[0])
     for first in range(0, len(frames), CHUNK):
         chunk = frames[first : first + CHUNK]
-        runs = [detector.bare(decode(frame, halved=True)) for frame in chunk]
+        runs = [detector.inference_only(decode(frame, halved=True)) for frame in chunk]
         with of_bare.counting():
             for run in runs:
                 run()
@@ -93,7 +93,7 @@ def warm(engines: Engines, frame: Frame) -> None:
     """Sessions open on first use; that is paid once a day and not a frame's cost."""
     whole, half = decode(frame), decode(frame, halved=True)
     engines.detector.detect([half])
-    engines.finder.find([whole[:300, :300], whole])
+    engines.plate_detector.detect_crops([whole[:300, :300], whole])
     for reader in engines.readers:
         reader.read([whole[:40, :120]])
 

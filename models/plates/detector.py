@@ -1,7 +1,7 @@
-"""Plates by YOLOv8 in onnxruntime, in crops of vehicles and in whole frames: one look where that is enough, more where it is not.
+"""Detects plates with YOLOv8 in onnxruntime, in crops of vehicles and in whole frames.
 
-A plate of any size must come to the network at a size that it knows, and one input cannot suit them all. So whole frames are looked at
-in several sizes, and a crop again in another one if the first look leaves a doubt. The looks are merged (`merging`).
+The network detects plates of a limited range of sizes in its input. Whole frames are therefore searched at several input sizes; a crop is
+searched a second time, at a larger input, only if the first pass found no plate with a high score. The passes are merged (`fusion`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from etle.protocols import PlateDetector
 from etle.types import PlateBox
-from models.plates.fusion import merged
+from models.plates.fusion import fuse
 from models.runtime.yolov8 import Yolo, nms, shape_for
 from models.weights.locate import weight
 
@@ -18,64 +18,69 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 _CROP_WIDTH = 256
-"""Of the input for a vehicle's crop: a plate is a quarter to a half as wide as its vehicle, whatever the height of the crop. A tall crop
-pressed into a square of 320 costs as much, shows half of a motorcycle's number as a whole plate, and is surer of that."""
+"""Input width for a vehicle crop: a plate is a quarter to a half as wide as its vehicle, whatever the height of the crop. A square input
+of 320 costs as much, scales tall crops down further, and detects half of a motorcycle's number as a whole plate with a higher score."""
 _CROP_HEIGHTS = (192, 256, 384, 640)
-"""The lowest into which the crop fits. Few, because each keeps memory of its own."""
-_CROP_AGAIN_PX = 640
-"""Width of the input for a second look."""
-_AGAIN_HEIGHTS = (448, 640)
-"""Its heights: a low crop needs no square, whose rest would be grey."""
-_FRAME_PX = (416, 640, 1280)
-"""Longer sides of the inputs for a whole frame: a close-up fills it, and far plates are small in it."""
-_LEAST_SCORE = 0.05
-"""Of one look; it takes several of these to become a plate."""
-_PLATE_FROM = 0.4
-"""Score of all looks together from which it is one."""
-_SURE = 0.4
-"""A crop whose best plate has this score after one look needs no other."""
-_DOUBLE = 0.5
-"""Plates do not overlap."""
+"""Input heights; the lowest into which the crop fits is used. Few, because onnxruntime keeps memory for each."""
+_SECOND_PASS_WIDTH = 640
+_SECOND_PASS_HEIGHTS = (448, 640)
+"""Two heights, because in a square input a low crop would leave mostly padding."""
+_FRAME_SIDES_PX = (416, 640, 1280)
+"""Longer sides of the inputs for a whole frame: the small ones detect close-ups, the large one distant plates."""
+_MIN_PASS_SCORE = 0.05
+"""Minimum score in one pass. Several passes with low scores can add up to `_MIN_SCORE`."""
+_MIN_SCORE = 0.4
+"""Minimum score of a reported plate, after fusion of all passes."""
+_CONFIDENT_SCORE = 0.4
+"""A crop whose best plate has this score after the first pass gets no second one."""
+_NMS_IOU = 0.5
 
 
 class OnnxPlateDetector:
-    """Not to be shared between threads."""
+    """Not to be shared between threads.
+
+    Images are processed one after another: crops differ in shape, most need one pass and some two, and on a CPU a stacked batch is no
+    faster than a loop (`Yolo`).
+    """
 
     def __init__(self, path: Path, *, threads: int = 1, name: str = "yolov8n-plates") -> None:
-        """`path`: a YOLOv8 export of which every class is a plate. Raises WeightsMissing, WeightsError, MissingExtra."""
+        """`path`: a YOLOv8 export; all its classes count as plates. Raises WeightsMissing, WeightsError, MissingExtra."""
         self._yolo = Yolo(path, name, threads=threads)
         self._yolo.open((height, _CROP_WIDTH) for height in _CROP_HEIGHTS)
-        self._yolo.open((height, _CROP_AGAIN_PX) for height in _AGAIN_HEIGHTS)
+        self._yolo.open((height, _SECOND_PASS_WIDTH) for height in _SECOND_PASS_HEIGHTS)
         self.name = name
         self.digest = self._yolo.digest
 
-    def find(self, images: "Sequence[Image]", *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
-        return [self._find(image, whole) for image in images]
+    def detect_crops(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
+        return [_confident(self._detect_crop(image)) for image in images]
 
-    def _find(self, image: "Image", whole: bool) -> tuple[PlateBox, ...]:
-        plates = self._in_frame(image) if whole else self._in_crop(image)
-        return tuple(plate for plate in plates if plate.score >= _PLATE_FROM)
+    def detect_frames(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
+        return [_confident(self._detect_frame(image)) for image in images]
 
-    def _in_crop(self, image: "Image") -> tuple[PlateBox, ...]:
-        first = self._look(image, _shape(image, _CROP_WIDTH, _CROP_HEIGHTS))
-        if first and first[0].score >= _SURE:
+    def _detect_crop(self, image: "Image") -> tuple[PlateBox, ...]:
+        first = self._detect_at(image, _input_shape(image, _CROP_WIDTH, _CROP_HEIGHTS))
+        if first and first[0].score >= _CONFIDENT_SCORE:
             return first
-        return merged([first, self._look(image, _shape(image, _CROP_AGAIN_PX, _AGAIN_HEIGHTS))])
+        return fuse([first, self._detect_at(image, _input_shape(image, _SECOND_PASS_WIDTH, _SECOND_PASS_HEIGHTS))])
 
-    def _in_frame(self, image: "Image") -> tuple[PlateBox, ...]:
-        return merged([self._look(image, shape_for(image, longest)) for longest in _FRAME_PX])
+    def _detect_frame(self, image: "Image") -> tuple[PlateBox, ...]:
+        return fuse([self._detect_at(image, shape_for(image, longer_side)) for longer_side in _FRAME_SIDES_PX])
 
-    def _look(self, image: "Image", shape: tuple[int, int]) -> tuple[PlateBox, ...]:
-        candidates = self._yolo.candidates(image, shape, least=_LEAST_SCORE)
-        return tuple(PlateBox(box=found.box, score=found.score) for found in nms(candidates, _DOUBLE))
-
-
-def _shape(image: "Image", width: int, heights: Sequence[int]) -> tuple[int, int]:
-    """The lowest input of that width into which the picture fits, or else the highest."""
-    height = width * image.shape[0] / image.shape[1]
-    return next((each for each in heights if each >= height), heights[-1]), width
+    def _detect_at(self, image: "Image", shape: tuple[int, int]) -> tuple[PlateBox, ...]:
+        detections = self._yolo.predict(image, shape, min_score=_MIN_PASS_SCORE)
+        return tuple(PlateBox(box=found.box, score=found.score) for found in nms(detections, _NMS_IOU))
 
 
-def open_plate_finder(weights: Path | None = None, *, threads: int = 1) -> PlateDetector:
-    """`weights` None means those of the catalogue. Raises WeightsMissing, WeightsError, MissingExtra."""
+def _confident(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
+    return tuple(plate for plate in plates if plate.score >= _MIN_SCORE)
+
+
+def _input_shape(image: "Image", width: int, heights: Sequence[int]) -> tuple[int, int]:
+    """Height and width: the lowest of `heights` into which the image fits at this width; the highest if none."""
+    fitted = width * image.shape[0] / image.shape[1]
+    return next((height for height in heights if height >= fitted), heights[-1]), width
+
+
+def open_plate_detector(weights: Path | None = None, *, threads: int = 1) -> PlateDetector:
+    """`weights` None opens those of the catalogue. Raises WeightsMissing, WeightsError, MissingExtra."""
     return OnnxPlateDetector(weights or weight("plate-finder"), threads=threads)

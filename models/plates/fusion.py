@@ -1,36 +1,36 @@
-"""One answer out of several looks at the same picture: what more than one look has found is surer than each of them.
+"""Fuses the plates that several detection passes found in the same image.
 
-Boxes that overlap are one plate. Its box is their mean, weighted by their scores (weighted boxes fusion, Solovyev et al. 2021); its score
-is the probability that not all of the looks that saw it erred: 1 - (1 - a)(1 - b)... A look counts once for each plate.
+Overlapping boxes are one plate. Its box is their score-weighted mean (weighted boxes fusion, Solovyev et al. 2021). Its score is
+1 - (1 - a)(1 - b)..., the probability that not all passes erred, with the highest score of each pass.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from etle.geometry import overlap
+from etle.geometry import iou
 from etle.types import Box, PlateBox
 
-_SAME_PLATE = 0.3
-"""Intersection over union from which two boxes are of one plate: plates lie apart."""
+_SAME_PLATE_IOU = 0.3
+"""Minimum intersection over union of two boxes of one plate; different plates do not overlap this much."""
 
 
-def merged(looks: Sequence[Sequence[PlateBox]]) -> tuple[PlateBox, ...]:
-    """Best first."""
-    seen = sorted(((plate, number) for number, look in enumerate(looks) for plate in look), key=lambda each: -each[0].score)
+def fuse(passes: Sequence[Sequence[PlateBox]]) -> tuple[PlateBox, ...]:
+    """Highest score first."""
+    found = sorted(((plate, number) for number, plates in enumerate(passes) for plate in plates), key=lambda each: -each[0].score)
     clusters: list[_Cluster] = []
-    for plate, number in seen:
-        near = max(clusters, key=lambda cluster: overlap(cluster.box, plate.box), default=None)
-        if near is None or overlap(near.box, plate.box) < _SAME_PLATE:
-            clusters.append(near := _Cluster(plate.box))
-        near.take(plate, number)
-    return _apart([PlateBox(box=cluster.box, score=cluster.score) for cluster in clusters])
+    for plate, number in found:
+        nearest = max(clusters, key=lambda cluster: iou(cluster.box, plate.box), default=None)
+        if nearest is None or iou(nearest.box, plate.box) < _SAME_PLATE_IOU:
+            clusters.append(nearest := _Cluster(plate.box))
+        nearest.add(plate, number)
+    return _without_overlaps([PlateBox(box=cluster.box, score=cluster.score) for cluster in clusters])
 
 
-def _apart(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
-    """Best first, without those that overlap a better one: means can drift onto each other."""
+def _without_overlaps(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
+    """Highest score first; drops plates that overlap one with a higher score, because mean boxes can move onto each other."""
     kept: list[PlateBox] = []
     for plate in sorted(plates, key=lambda plate: -plate.score):
-        if all(overlap(plate.box, other.box) < _SAME_PLATE for other in kept):
+        if all(iou(plate.box, other.box) < _SAME_PLATE_IOU for other in kept):
             kept.append(plate)
     return tuple(kept)
 
@@ -39,13 +39,13 @@ def _apart(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
 class _Cluster:
     box: Box
     best: dict[int, float] = field(default_factory=dict)
-    """The highest score in each look."""
+    """The highest score in each pass, by the number of the pass."""
     members: list[PlateBox] = field(default_factory=list)
 
-    def take(self, plate: PlateBox, look: int) -> None:
-        self.best[look] = max(self.best.get(look, 0.0), plate.score)
+    def add(self, plate: PlateBox, number: int) -> None:
+        self.best[number] = max(self.best.get(number, 0.0), plate.score)
         self.members.append(plate)
-        self.box = _mean(self.members)
+        self.box = _mean_box(self.members)
 
     @property
     def score(self) -> float:
@@ -55,8 +55,8 @@ class _Cluster:
         return 1 - missed
 
 
-def _mean(plates: Sequence[PlateBox]) -> Box:
-    """By the roots of the scores: a doubtful look often has the better box."""
+def _mean_box(plates: Sequence[PlateBox]) -> Box:
+    """Mean weighted by the square root of the score: a detection with a low score often has the more accurate box."""
     weights = [plate.score**0.5 for plate in plates]
     edges = zip(*(plate.box for plate in plates), strict=True)
-    return Box(*(sum(w * edge for w, edge in zip(weights, of_all, strict=True)) / sum(weights) for of_all in edges))
+    return Box(*(sum(w * value for w, value in zip(weights, values, strict=True)) / sum(weights) for values in edges))

@@ -1,7 +1,7 @@
-"""An exported YOLOv8 in ONNX given another input shape, or another network's weights; with onnx and numpy alone.
+"""Changes the input shape, the weights or the outputs of an ONNX graph; needs only onnx and numpy.
 
-Ultralytics exports for one input shape. What depends on it are four kinds of constants: the centres of the grid's cells, their strides,
-and the reshapes that name how many cells there are. All are found by their shapes, so that any YOLOv8 export of a fixed shape will do.
+Ultralytics exports YOLOv8 for one input shape. Three kinds of constants depend on it: the centres of the grid cells, their strides, and
+the reshapes that contain the number of cells. They are recognised by their shapes, so any YOLOv8 export of a fixed shape can be changed.
 """
 
 import ast
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 
 _STRIDES = (8, 16, 32)
 STRIDE = max(_STRIDES)
-"""Sides of an input are multiples of it."""
+"""Height and width of an input are multiples of it."""
 
 
 def read_graph(path: "Path") -> onnx.ModelProto:
-    """Raises WeightsError if it is no ONNX file."""
+    """Raises WeightsError if the file is not ONNX, FileNotFoundError if there is none."""
     data = path.read_bytes()
     try:
         return onnx.load_model_from_string(data)
-    except Exception as error:  # protobuf's DecodeError is a class of its C part
+    except Exception as error:  # protobuf's DecodeError is defined in its C extension
         raise WeightsError(f"{path} is not an ONNX file: {error}") from error
 
 
 def input_shape(model: onnx.ModelProto) -> tuple[int, int] | None:
-    """Height and width that the graph takes; None if it takes any."""
+    """Height and width of the graph's input; None if they are not fixed."""
     height, width = model.graph.input[0].type.tensor_type.shape.dim[2:]
     return (height.dim_value, width.dim_value) if height.dim_value and width.dim_value else None
 
 
 def class_names(model: onnx.ModelProto) -> dict[int, str]:
-    """What the graph finds, as its metadata say. Raises WeightsError if they do not."""
+    """Class names by class id, from the graph's metadata. Raises WeightsError if they are missing."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     try:
         names = ast.literal_eval(metadata["names"])
         return {int(number): str(name) for number, name in names.items()}
     except (KeyError, ValueError, SyntaxError, AttributeError) as error:
-        raise WeightsError("The graph's metadata do not name its classes (key `names`): it is no YOLO export") from error
+        raise WeightsError("The graph's metadata do not name its classes (key `names`): it is not a YOLO export") from error
 
 
-def reshaped(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
-    """The graph for pictures of this shape. Raises WeightsError if it is no YOLOv8 export."""
+def with_input_shape(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
+    """A copy of the graph for inputs of this shape. Raises WeightsError if it is not a YOLOv8 export of a fixed shape."""
     if input_shape(model) in (None, (height, width)):
         return model
     copy = onnx.ModelProto()
@@ -58,9 +58,9 @@ def reshaped(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto
     output = copy.graph.output[0].type.tensor_type.shape.dim
     cells = output[2].dim_value
     centres, strides = _grid(height, width)
-    replaced = sum(_adapt(tensor, cells, centres, strides) for tensor in copy.graph.initializer)
+    replaced = sum(_adapt_to_shape(tensor, cells, centres, strides) for tensor in copy.graph.initializer)
     if not cells or replaced < 3:
-        raise WeightsError("The graph is no YOLOv8 export of a fixed shape: it cannot be given another one")
+        raise WeightsError("The graph is not a YOLOv8 export of a fixed shape: its input shape cannot be changed")
     shape = copy.graph.input[0].type.tensor_type.shape.dim
     shape[2].dim_value, shape[3].dim_value, output[2].dim_value = height, width, strides.size
     del copy.graph.value_info[:]
@@ -70,23 +70,23 @@ def reshaped(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto
     return copy
 
 
-def grafted(model: onnx.ModelProto, weights: "Mapping[str, NDArray[Any]]", names: "Sequence[str]") -> onnx.ModelProto:
-    """A copy of the graph with another network's weights, which finds classes of these `names`.
+def with_weights(model: onnx.ModelProto, weights: "Mapping[str, NDArray[Any]]", names: "Sequence[str]") -> onnx.ModelProto:
+    """A copy of the graph with the weights of another network, which detects classes of these `names`.
 
-    Both must be of the same architecture: raises WeightsError if they are not.
+    Raises WeightsError if the two are not of the same architecture.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     output = copy.graph.output[0].type.tensor_type.shape.dim
-    before = output[1].dim_value - 4
-    wanted = {tensor.name for tensor in copy.graph.initializer if tensor.name.startswith("model.")}
-    if wanted != set(weights):
-        raise WeightsError(f"The checkpoint is of another network than the graph: {sorted(wanted ^ set(weights))[:3]} stand in one only")
+    classes_before = output[1].dim_value - 4
+    own = {tensor.name for tensor in copy.graph.initializer if tensor.name.startswith("model.")}
+    if own != set(weights):
+        raise WeightsError(f"The checkpoint is of another network than the graph: only one has {sorted(own ^ set(weights))[:3]}")
     for tensor in copy.graph.initializer:
         if tensor.name in weights:
-            _check_shape(tensor, weights[tensor.name], before)
+            _check_shape(tensor, weights[tensor.name], classes_before)
             tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(weights[tensor.name]), tensor.name))
-        elif numpy_helper.to_array(tensor).tolist() == [1, before, -1]:
+        elif numpy_helper.to_array(tensor).tolist() == [1, classes_before, -1]:
             tensor.CopyFrom(numpy_helper.from_array(np.array([1, len(names), -1], np.int64), tensor.name))
     output[1].dim_value = 4 + len(names)
     del copy.graph.value_info[:]
@@ -98,10 +98,10 @@ def grafted(model: onnx.ModelProto, weights: "Mapping[str, NDArray[Any]]", names
     return copy
 
 
-def with_outputs(model: onnx.ModelProto, kept: "NDArray[np.int64]", of: int) -> onnx.ModelProto:
-    """The graph, which ends in a layer of `of` outputs, with these outputs of it only, in this order. The model itself is changed."""
+def select_outputs(model: onnx.ModelProto, kept: "NDArray[np.int64]", count: int) -> onnx.ModelProto:
+    """Keep only the outputs `kept` of the last layer, which has `count`, in this order. Changes `model` in place and returns it."""
     for tensor in model.graph.initializer:
-        if tensor.dims and tensor.dims[-1] == of:
+        if tensor.dims and tensor.dims[-1] == count:
             tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(numpy_helper.to_array(tensor)[..., kept]), tensor.name))
     del model.graph.value_info[:]
     model.graph.output[0].type.tensor_type.shape.dim[2].dim_value = len(kept)
@@ -109,7 +109,7 @@ def with_outputs(model: onnx.ModelProto, kept: "NDArray[np.int64]", of: int) -> 
 
 
 def _grid(height: int, width: int) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
-    """Centres (1, 2, cells) and strides (1, cells) of all cells, in units of their own stride."""
+    """Centres (1 x 2 x cells, in units of each cell's stride) and strides (1 x cells, in pixels) of all grid cells, float32."""
     centres, strides = [], []
     for stride in _STRIDES:
         y, x = np.meshgrid(np.arange(height // stride) + 0.5, np.arange(width // stride) + 0.5, indexing="ij")
@@ -118,8 +118,8 @@ def _grid(height: int, width: int) -> "tuple[NDArray[np.float32], NDArray[np.flo
     return np.concatenate(centres, 1)[None].astype(np.float32), np.concatenate(strides)[None].astype(np.float32)
 
 
-def _adapt(tensor: onnx.TensorProto, cells: int, centres: "NDArray[np.float32]", strides: "NDArray[np.float32]") -> bool:
-    """Whether the tensor depended on the shape, and was replaced."""
+def _adapt_to_shape(tensor: onnx.TensorProto, cells: int, centres: "NDArray[np.float32]", strides: "NDArray[np.float32]") -> bool:
+    """Replace the tensor if it depends on the input shape, and return whether it does."""
     if cells not in tensor.dims and tensor.data_type != onnx.TensorProto.INT64:
         return False
     value = numpy_helper.to_array(tensor)
@@ -137,7 +137,7 @@ def _adapt(tensor: onnx.TensorProto, cells: int, centres: "NDArray[np.float32]",
 
 
 def _check_shape(tensor: onnx.TensorProto, new: "NDArray[Any]", classes_before: int) -> None:
-    """Sides must agree, but for those that the architecture takes from the number of classes."""
+    """Dimensions must be equal, except those that depend on the number of classes."""
     own = tuple(tensor.dims)
     if len(own) != new.ndim or any(a not in (b, classes_before) for a, b in zip(own, new.shape, strict=True)):
-        raise WeightsError(f"{tensor.name} is {new.shape} in the checkpoint and {own} in the graph: another network")
+        raise WeightsError(f"{tensor.name} has shape {new.shape} in the checkpoint and {own} in the graph: it is another network")

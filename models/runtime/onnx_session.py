@@ -1,4 +1,4 @@
-"""The inference runtime, onnxruntime on a CPU, behind one function."""
+"""onnxruntime on a CPU: opens a graph and runs it. The inference code imports onnxruntime only here."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,10 @@ _ERRORS_ONLY = 3
 
 
 class OnnxSession:
-    """An opened graph with one input and one output that matters."""
+    """An ONNX graph with one input; `run` returns its first output."""
 
     def __init__(self, graph: bytes, name: str, *, threads: int = 1) -> None:
-        """`name` is what errors call it. Raises WeightsError, MissingExtra."""
+        """`graph`: a serialised ONNX model; `name` is used in error messages. Raises WeightsError, MissingExtra."""
         try:
             import onnxruntime
         except ImportError as error:
@@ -24,12 +24,12 @@ class OnnxSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
-        # waiting threads that spin would take the processor from the other cameras
+        # spinning threads would take CPU time from the other cameras
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions have no base of their own
-            raise WeightsError(f"{name} is not a model that onnxruntime opens: {error}") from error
+        except Exception as error:  # onnxruntime's exceptions have no common base class
+            raise WeightsError(f"{name} is not a model that onnxruntime can open: {error}") from error
         self._name = name
         self._input = self._session.get_inputs()[0].name
 
@@ -37,6 +37,6 @@ class OnnxSession:
         """Raises InferenceError."""
         try:
             result: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
-        except Exception as error:  # onnxruntime's exceptions have no base of their own
-            raise InferenceError(f"{self._name} failed on a picture: {error}") from error
+        except Exception as error:  # onnxruntime's exceptions have no common base class
+            raise InferenceError(f"{self._name} failed on an image: {error}") from error
         return result

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from etle.clock import seconds_between
-from etle.geometry import overlap, shared_area
+from etle.geometry import iou, intersection_area
 from etle.types import Detection, Sighting, Track, TrackId
 from models.tracking.assignment import linear_assignment
 from models.tracking.motion import PredictedBox, expected, has_left, matching_cost
@@ -148,8 +148,8 @@ def _newcomers(detections: Sequence[Detection], high: Sequence[int], taken: set[
 def _doubles(detection: Detection, vehicle: Detection) -> bool:
     """Whether both may be boxes of one vehicle: nearly the same, or one a large part of the other."""
     small, large = sorted((detection.box, vehicle.box), key=lambda box: box.area)
-    inside = shared_area(small, large) >= _PART * small.area and small.area >= large.area / 2
-    return inside or overlap(small, large) >= _SAME
+    inside = intersection_area(small, large) >= _PART * small.area and small.area >= large.area / 2
+    return inside or iou(small, large) >= _SAME
 
 
 def _begun(index: int, sighting: Sighting) -> Track:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
-from models.runtime import onnx_edit as surgery
+from models.runtime import onnx_edit
 from models.synthetic.scenes.compose import Composer
 from models.training.finder_batches import batches
 from models.training.finder_network import Tensors, interpolated
@@ -30,13 +30,13 @@ _LAST = ("cv2.0.2", "cv2.1.2", "cv2.2.2", "cv3.0.2", "cv3.1.2", "cv3.2.2", "dfl"
 
 def exported(start: onnx.ModelProto, base: Tensors, tuned: "Mapping[str, NDArray[np.float32]]", share: float) -> onnx.ModelProto:
     """The start's graph with weights between `base` (share 0) and `tuned` (share 1), in 8 bits."""
-    whole = surgery.grafted(start, interpolated(base, tuned, share), list(surgery.class_names(start).values()))
+    whole = onnx_edit.with_weights(start, interpolated(base, tuned, share), list(onnx_edit.class_names(start).values()))
     return finder_in_8_bits(whole)
 
 
 def finder_in_8_bits(model: onnx.ModelProto) -> onnx.ModelProto:
     last = [node.name for node in model.graph.node if node.op_type == "Conv" and any(layer in node.input[1] for layer in _LAST)]
-    return in_8_bits(surgery.reshaped(model, _SIDE, _SIDE), islice(_inputs(), _PICTURES), left=last)
+    return in_8_bits(onnx_edit.with_input_shape(model, _SIDE, _SIDE), islice(_inputs(), _PICTURES), left=last)
 
 
 def _inputs() -> "Iterator[NDArray[np.float32]]":

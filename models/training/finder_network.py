@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etle.errors import MissingExtra, WeightsError
-from models.runtime import onnx_edit as surgery
+from models.runtime import onnx_edit
 from models.training.quantize import in_floats
 
 if TYPE_CHECKING:
@@ -67,6 +67,6 @@ def learned(model: Any) -> Tensors:
 def read_start(path: "Path") -> "onnx.ModelProto":
     """An ONNX file to start from. Raises WeightsError that says how to get one."""
     try:
-        return in_floats(surgery.read_graph(path))
+        return in_floats(onnx_edit.read_graph(path))
     except FileNotFoundError as error:
         raise WeightsError(f"The weights to start from, {path}, are not there. Bring them with: etle models pull plates") from error

@@ -15,7 +15,7 @@ import numpy as np
 
 from etle.errors import ConfigError
 from etle.plates.grammar import normalise
-from models.plates.readers.lines import find_lines
+from models.plates.readers.lines import detect_lines
 from models.training.recogniser import CHARACTERS
 from models.training.samples import WIDTH, TrainingSample
 
@@ -92,7 +92,7 @@ def jittered(crop: LabelledCrop, rng: np.random.Generator) -> TrainingSample:
         done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(35, 92))])
         assert done
         image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return TrainingSample(line=find_lines(np.asarray(image, dtype=np.uint8)).main, text=crop.text, widest=WIDTH)
+    return TrainingSample(line=detect_lines(np.asarray(image, dtype=np.uint8)).main, text=crop.text, widest=WIDTH)
 
 
 def _moved(image: "Image", rng: np.random.Generator) -> "Image":

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 
 from etle.errors import WeightsError
 from etle.plates.fsm import DIGITS, LETTERS
-from models.runtime import onnx_edit as surgery
+from models.runtime import onnx_edit
 from models.training.quantize import in_floats
 
 _OPSET = 13
@@ -69,7 +69,7 @@ def _simplified(weights: Path) -> onnx.ModelProto:
 
 def _read(weights: Path) -> onnx.ModelProto:
     try:
-        return surgery.read_graph(weights)
+        return onnx_edit.read_graph(weights)
     except FileNotFoundError as error:
         raise WeightsError(f"The weights to start from, {weights}, are not there") from error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.plates.readers.lines import find_lines, straight
+from models.plates.readers.lines import detect_lines, rectify
 from models.synthetic.plates import CapturedPlate, no_plate, render_plate, seen
 
 if TYPE_CHECKING:
@@ -64,19 +64,19 @@ def network_input(line: "Image", widest: int, stretch: float = 1.0, width: int =
 
 def _line_of_nothing(rng: np.random.Generator) -> "Image":
     image = no_plate(rng)
-    return find_lines(image).main if rng.random() < _FOUND else image
+    return detect_lines(image).main if rng.random() < _FOUND else image
 
 
 def _number_line(plate: CapturedPlate, rng: np.random.Generator) -> "Image":
     """As the reader finds it, or where it truly is, its corners off a little and with more or less around it."""
     if rng.random() < _FOUND:
-        return find_lines(plate.image).main
+        return detect_lines(plate.image).main
     return _cut(plate.image, plate.main_corners, (rng.uniform(0.1, 0.7), rng.uniform(0.02, 0.35)), rng)
 
 
 def _expiry_line(plate: CapturedPlate, rng: np.random.Generator) -> "Image":
     assert plate.expiry_corners is not None
-    if rng.random() < _FOUND and (line := find_lines(plate.image).expiry) is not None:
+    if rng.random() < _FOUND and (line := detect_lines(plate.image).expiry) is not None:
         return line
     return _cut(plate.image, plate.expiry_corners, (rng.uniform(0.1, 1.0), rng.uniform(0.05, 0.5)), rng)
 
@@ -85,4 +85,4 @@ def _cut(image: "Image", corners: "Sequence[Point]", around: tuple[float, float]
     true = np.array(corners, dtype=np.float32)
     height = float(np.linalg.norm(true[3] - true[0]) + np.linalg.norm(true[2] - true[1])) / 2
     told = true + rng.normal(0, _CORNERS_OFF * height, true.shape).astype(np.float32)
-    return straight(image, told, around)
+    return rectify(image, told, around)

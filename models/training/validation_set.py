@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from models.plates.readers.lines import find_lines
+from models.plates.readers.lines import detect_lines
 from models.training.graph import TorchGraph
 from models.training.labelled_crops import LabelledCrop
 from models.training.recogniser import CHARACTERS
@@ -36,7 +36,7 @@ def rendered_set(count: int) -> ValidationSet:
 
 
 def real_set(name: str, crops: Sequence[LabelledCrop]) -> ValidationSet:
-    lines = np.stack([network_input(find_lines(crop.image).main, WIDTH) for crop in crops])
+    lines = np.stack([network_input(detect_lines(crop.image).main, WIDTH) for crop in crops])
     return ValidationSet(name=name, lines=lines, texts=tuple(crop.text for crop in crops))
 
 

@@ -1,6 +1,7 @@
-"""Vehicle detectors: a picture in, cars, motorcycles, buses and trucks out."""
+"""Vehicle detectors: an image in; its cars, motorcycles, buses and trucks out."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from etle.errors import ConfigError
@@ -8,30 +9,50 @@ from etle.protocols import VehicleDetector
 from models.weights.locate import weight
 
 
-def _onnx(weights: Path | None, threads: int) -> VehicleDetector:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VehicleDetectorEngine:
+    """A vehicle detector that `detect.engine` of a site file can name."""
+
+    name: str
+    open: Callable[[Path, int], VehicleDetector]
+    """Takes the file of weights and the number of threads."""
+    weights: str
+    """Name in the catalogue of the weights that are used where the site file names none."""
+
+
+def _open_onnx(weights: Path, threads: int) -> VehicleDetector:
     from models.vehicles.onnx_detector import OnnxVehicleDetector
 
-    return OnnxVehicleDetector(weights or weight("vehicles"), threads=threads)
+    return OnnxVehicleDetector(weights, threads=threads)
 
 
-def _ultralytics(weights: Path | None, threads: int) -> VehicleDetector:
+def _open_ultralytics(weights: Path, threads: int) -> VehicleDetector:
     from models.vehicles.ultralytics_detector import UltralyticsVehicleDetector
 
-    return UltralyticsVehicleDetector(weights or weight("vehicles"), threads=threads)
+    return UltralyticsVehicleDetector(weights, threads=threads)
 
 
-VEHICLE_DETECTORS: dict[str, Callable[[Path | None, int], VehicleDetector]] = {
-    "onnx": _onnx,
-    "ultralytics": _ultralytics,
+VEHICLE_DETECTORS = {
+    engine.name: engine
+    for engine in (
+        VehicleDetectorEngine(name="onnx", open=_open_onnx, weights="vehicles"),
+        VehicleDetectorEngine(name="ultralytics", open=_open_ultralytics, weights="vehicles"),
+    )
 }
-"""Each engine by the name that a site file calls it."""
+"""By name. A new engine is one entry here and its module."""
+
+
+def vehicle_detector_engine(name: str) -> VehicleDetectorEngine:
+    """Raises ConfigError that lists the known names."""
+    if name not in VEHICLE_DETECTORS:
+        raise ConfigError(f"There is no detector engine {name!r}. There are: {', '.join(VEHICLE_DETECTORS)}")
+    return VEHICLE_DETECTORS[name]
 
 
 def open_vehicle_detector(engine: str, weights: Path | None = None, *, threads: int = 1) -> VehicleDetector:
-    """`weights` None means those of the catalogue.
+    """`weights` None opens those of the catalogue.
 
     Raises ConfigError for an unknown engine, WeightsMissing, WeightsError, MissingExtra.
     """
-    if engine not in VEHICLE_DETECTORS:
-        raise ConfigError(f"There is no detector engine {engine!r}. There are: {', '.join(VEHICLE_DETECTORS)}")
-    return VEHICLE_DETECTORS[engine](weights, threads)
+    known = vehicle_detector_engine(engine)
+    return known.open(weights or weight(known.weights), threads)

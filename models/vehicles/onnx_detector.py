@@ -1,4 +1,4 @@
-"""Vehicles by YOLOv8 in onnxruntime: the default detector, one core, no torch."""
+"""Detects vehicles with YOLOv8 in onnxruntime: the default detector; needs one core and no torch."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from etle.types import Detection
 from models.runtime.yolov8 import Yolo, shape_for
-from models.vehicles.classes import LEAST_SCORE, as_detections, vehicle_kinds
+from models.vehicles.classes import MIN_SCORE, to_detections, vehicle_classes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
     from etle.types import Image
 
-LONGEST_PX = 640
-"""Longer side of the input. On 480 a third of the motorcycles farther away than 40 m is missed, 1280 costs four times as much."""
+INPUT_SIDE_PX = 640
+"""Longer side of the input. At 480 a third of the motorcycles beyond 40 m is missed; 1280 takes four times as long."""
 
 
 class OnnxVehicleDetector:
-    """Gives detections down to a score of 0.1, each vehicle once; not to be shared between threads."""
+    """Returns detections with scores from 0.1. Processes images one after another (`Yolo` has the measurement); not thread-safe."""
 
-    def __init__(self, path: Path, *, threads: int = 1, name: str = "yolov8n-vehicles", longest_px: int = LONGEST_PX) -> None:
-        """`path`: a YOLOv8 export that knows vehicles. Raises WeightsMissing, WeightsError, MissingExtra."""
+    def __init__(self, path: Path, *, threads: int = 1, name: str = "yolov8n-vehicles", input_side_px: int = INPUT_SIDE_PX) -> None:
+        """`path`: a YOLOv8 export with vehicle classes. Raises WeightsMissing, WeightsError, MissingExtra."""
         self._yolo = Yolo(path, name, threads=threads)
-        self._kinds = vehicle_kinds(self._yolo.names)
-        self._longest_px = longest_px
+        self._classes = vehicle_classes(self._yolo.names)
+        self._input_side_px = input_side_px
         self.name = name
         self.digest = self._yolo.digest
 
     def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
         return [self._detect(image) for image in images]
 
-    def bare(self, image: "Image") -> "Callable[[], NDArray[np.float32]]":
-        """The network alone on that picture, to be measured against."""
-        return self._yolo.bare(image, shape_for(image, self._longest_px))
+    def inference_only(self, image: "Image") -> "Callable[[], NDArray[np.float32]]":
+        """A function that runs only the network on the prepared image; for benchmarks."""
+        return self._yolo.inference_only(image, shape_for(image, self._input_side_px))
 
     def _detect(self, image: "Image") -> tuple[Detection, ...]:
-        shape = shape_for(image, self._longest_px)
-        candidates = self._yolo.candidates(image, shape, least=LEAST_SCORE, kinds=tuple(self._kinds))
-        return as_detections(candidates, self._kinds)
+        shape = shape_for(image, self._input_side_px)
+        raw = self._yolo.predict(image, shape, min_score=MIN_SCORE, class_ids=tuple(self._classes))
+        return to_detections(raw, self._classes)

@@ -1,8 +1,8 @@
-"""Vehicles by ultralytics: for weights that somebody has trained (.pt, or any export that ultralytics runs), and for GPUs.
+"""Detects vehicles with ultralytics: for custom weights (.pt, or any export that ultralytics runs), and for GPUs.
 
-Ultralytics would look for updates, report usage and install packages by itself. Enforcement hosts stand behind firewalls, and nothing
-may change under a running stage: all of that is switched off before it is imported. Checkpoints are loaded with its list of known
-classes, because a pickle from elsewhere is a program.
+By default ultralytics checks for updates, reports usage and installs packages. Enforcement hosts are behind firewalls and must not change
+while they run, so all of this is disabled before the import. Checkpoints are loaded with ultralytics' list of permitted classes, because
+unpickling an untrusted file can run arbitrary code.
 """
 
 import os
@@ -16,12 +16,12 @@ import numpy as np
 from etle.errors import InferenceError, MissingExtra, WeightsError, WeightsMissing
 from etle.types import Box, Detection, Digest
 from models.runtime.yolov8 import RawDetection
-from models.vehicles.classes import LEAST_SCORE, as_detections, vehicle_kinds
+from models.vehicles.classes import MIN_SCORE, to_detections, vehicle_classes
 
 if TYPE_CHECKING:
     from etle.types import Image
 
-LONGEST_PX = 640
+INPUT_SIDE_PX = 640
 _ENVIRONMENT = {
     "YOLO_OFFLINE": "true",
     "YOLO_AUTOINSTALL": "false",
@@ -31,15 +31,15 @@ _ENVIRONMENT = {
 
 
 class UltralyticsVehicleDetector:
-    """Gives detections down to a score of 0.1, each vehicle once; not to be shared between threads."""
+    """Returns detections with scores from 0.1. Processes images one after another, so that none affects another; not thread-safe."""
 
-    def __init__(self, path: Path, *, threads: int = 1, name: str = "ultralytics-vehicles", longest_px: int = LONGEST_PX) -> None:
-        """`path`: a file that ultralytics runs. `threads` is for work on the CPU. Raises WeightsMissing, WeightsError, MissingExtra."""
+    def __init__(self, path: Path, *, threads: int = 1, name: str = "ultralytics-vehicles", input_side_px: int = INPUT_SIDE_PX) -> None:
+        """`path`: a file that ultralytics can run. `threads`: for inference on a CPU. Raises WeightsMissing, WeightsError, MissingExtra."""
         if not path.exists():
-            raise WeightsMissing(f"Weights {path} of the ultralytics engine are missing: `weights` in the site file names them")
-        self._model, names = _loaded(path, threads, longest_px)
-        self._kinds = vehicle_kinds(names)
-        self._longest_px = longest_px
+            raise WeightsMissing(f"Weights {path} of the ultralytics engine are missing: set `detect.weights` in the site file")
+        self._model, names = _load(path, threads, input_side_px)
+        self._classes = vehicle_classes(names)
+        self._input_side_px = input_side_px
         self.name = name
         self.digest = _digest(path)
 
@@ -48,20 +48,21 @@ class UltralyticsVehicleDetector:
 
     def _detect(self, image: "Image") -> tuple[Detection, ...]:
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise InferenceError(f"{self.name} needs pictures of height x width x 3, not {image.shape}")
+            raise InferenceError(f"{self.name} needs images of shape height x width x 3, not {image.shape}")
         try:
             (result,) = self._model.predict(
-                image, imgsz=self._longest_px, conf=LEAST_SCORE, classes=list(self._kinds), verbose=False, save=False
+                image, imgsz=self._input_side_px, conf=MIN_SCORE, classes=list(self._classes), verbose=False, save=False
             )
             boxes = result.boxes.cpu().numpy()
-        except Exception as error:  # whatever torch, or the runtime of the export, raises
-            raise InferenceError(f"{self.name} failed on a picture: {error}") from error
+        except Exception as error:  # torch and the runtimes of exports raise many types
+            raise InferenceError(f"{self.name} failed on an image: {error}") from error
         rows = zip(boxes.xyxy.tolist(), boxes.conf.tolist(), boxes.cls.tolist(), strict=True)
-        return as_detections([RawDetection(box=Box(*box), score=score, kind=int(kind)) for box, score, kind in rows], self._kinds)
+        raw = [RawDetection(box=Box(*box), score=score, class_id=int(class_id)) for box, score, class_id in rows]
+        return to_detections(raw, self._classes)
 
 
-def _loaded(path: Path, threads: int, longest_px: int) -> tuple[Any, dict[int, str]]:
-    """The model, and what its classes are called."""
+def _load(path: Path, threads: int, input_side_px: int) -> tuple[Any, dict[int, str]]:
+    """The model and its class names by class id."""
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     try:
@@ -71,15 +72,15 @@ def _loaded(path: Path, threads: int, longest_px: int) -> tuple[Any, dict[int, s
         raise MissingExtra("ultralytics", "torch") from error
     try:
         model = ultralytics.YOLO(path, task="detect")
-        (result,) = model.predict(np.zeros((64, 64, 3), np.uint8), imgsz=longest_px, verbose=False, save=False)
-    except Exception as error:  # whatever a foreign file makes of it
-        raise WeightsError(f"{path} is nothing that ultralytics runs: {error}") from error
-    torch.set_num_threads(threads)  # after the first picture: ultralytics sets it while it gets ready
+        (result,) = model.predict(np.zeros((64, 64, 3), np.uint8), imgsz=input_side_px, verbose=False, save=False)
+    except Exception as error:  # an unknown file can raise many types
+        raise WeightsError(f"{path} is not a model that ultralytics can run: {error}") from error
+    torch.set_num_threads(threads)  # after the first image, because ultralytics sets the number when it prepares the model
     return model, result.names
 
 
 def _digest(path: Path) -> Digest:
-    """Of the file; of a folder (OpenVINO, TensorFlow) of all its files, in the order of their names."""
+    """SHA-256 of the file; for a folder (OpenVINO, TensorFlow) of all its files in the order of their names."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     hashed = sha256()
     for file in files:

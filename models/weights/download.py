@@ -132,7 +132,7 @@ class Downloader:
 def graft(graph: Path, checkpoint: bytes, classes: Iterable[str]) -> bytes:
     """An ONNX file with the graph's architecture and the checkpoint's weights. Neither torch nor the pickle in it is run."""
     try:
-        from models.runtime.onnx_edit import grafted, read_graph
+        from models.runtime.onnx_edit import read_graph, with_weights
         from models.weights.torch_checkpoint import fused, read_tensors
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "detect") from error
@@ -140,7 +140,7 @@ def graft(graph: Path, checkpoint: bytes, classes: Iterable[str]) -> bytes:
         path = Path(folder) / "checkpoint.pt"
         path.write_bytes(checkpoint)
         tensors = fused(read_tensors(path))
-    return bytes(grafted(read_graph(graph), tensors, tuple(classes)).SerializeToString(deterministic=True))
+    return bytes(with_weights(read_graph(graph), tensors, tuple(classes)).SerializeToString(deterministic=True))
 
 
 def wanted(names: Iterable[str], everything: bool) -> list[Weights]:

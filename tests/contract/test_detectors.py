@@ -17,10 +17,10 @@ from miniature_yolo import BLUE, GREEN, RED, black, blob_finder, square
 from onnx import numpy_helper
 
 from etle.errors import ConfigError, EtleError, InferenceError, WeightsError, WeightsMissing
-from etle.geometry import overlap
+from etle.geometry import iou
 from etle.protocols import VehicleDetector
 from etle.types import Detection, VehicleClass, digest_of
-from models.runtime.onnx_edit import read_graph, reshaped
+from models.runtime.onnx_edit import read_graph, with_input_shape
 from models.vehicles import open_vehicle_detector
 from models.weights.locate import weight
 
@@ -102,7 +102,7 @@ def test_scores_reach_down_to_a_tenth_and_the_best_is_first(detector: VehicleDet
 def test_a_vehicle_is_given_once(detector: VehicleDetector) -> None:
     """Cells of three sizes see the large square."""
     answer = [detection for detection in detector.detect([square(black(360, 640), RED, 64, 84, 64)])[0] if detection.score > 0.5]
-    assert all(overlap(a.box, b.box) <= 0.7 for i, a in enumerate(answer) for b in answer[:i])
+    assert all(iou(a.box, b.box) <= 0.7 for i, a in enumerate(answer) for b in answer[:i])
 
 
 def test_it_says_which_weights_it_runs(detector: VehicleDetector, weights: Path) -> None:
@@ -170,7 +170,7 @@ def real_weights() -> Path:
 def as_export(path: Path, shape: tuple[int, int], folder: Path) -> Path:
     """The same network as an ONNX file of that shape."""
     export = folder / f"{shape[0]}x{shape[1]}.onnx"
-    export.write_bytes(reshaped(read_graph(path), *shape).SerializeToString())
+    export.write_bytes(with_input_shape(read_graph(path), *shape).SerializeToString())
     return export
 
 
@@ -201,7 +201,7 @@ def test_both_engines_see_the_same(made: Callable[[Path, tuple[int, int], Path],
         assert len(expected) == len(found)
         for one, other in zip(expected, found, strict=True):
             assert one.vehicle is other.vehicle
-            assert overlap(one.box, other.box) > 0.95
+            assert iou(one.box, other.box) > 0.95
             assert abs(one.score - other.score) < 0.01
         seen += len(found)
     assert seen >= 2

@@ -8,7 +8,7 @@ import pytest
 
 from etle.types import PlateColour
 from models.plates.readers.colour import plate_colour
-from models.plates.readers.lines import find_lines
+from models.plates.readers.lines import detect_lines
 from models.plates.readers.sharpness import contrast, sharpness
 
 C = PlateColour
@@ -64,18 +64,18 @@ def tilted(plate: Any, slope: float, margin: int) -> Any:
 @pytest.mark.parametrize("margin", [0, 30])
 @pytest.mark.parametrize(("base", "letters"), [(WHITE, BLACK), (BLACK, WHITE)], ids=["dark letters", "light letters"])
 def test_the_number_is_cut_out_level_and_without_the_expiry(slope: float, margin: int, base: Any, letters: Any) -> None:
-    main = find_lines(tilted(drawn(base, letters), slope, margin)).main
-    alone = find_lines(tilted(drawn(base, letters, expiry=False), slope, margin)).main
+    main = detect_lines(tilted(drawn(base, letters), slope, margin)).main
+    alone = detect_lines(tilted(drawn(base, letters, expiry=False), slope, margin)).main
     letters_px = 40  # the drawn letters' height
     assert letters_px <= main.shape[0] <= 1.7 * letters_px
     assert abs(main.shape[0] - alone.shape[0]) <= 6
 
 
 def test_the_expiry_is_found_where_it_stands() -> None:
-    expiry = find_lines(drawn(WHITE, BLACK)).expiry
+    expiry = detect_lines(drawn(WHITE, BLACK)).expiry
     assert expiry is not None
     assert expiry.min() < 80  # its strokes are in it
-    assert find_lines(drawn(WHITE, BLACK)[:62]).expiry is None
+    assert detect_lines(drawn(WHITE, BLACK)[:62]).expiry is None
 
 
 def test_sharpness_falls_with_blur_and_not_with_size() -> None:

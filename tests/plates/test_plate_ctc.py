@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etle.plates import is_plate
-from etle.plates.fsm import SYMBOLS, expiry_automaton, plate_automaton
+from etle.plates.fsm import SYMBOLS, expiry_fsm, plate_fsm
 from models.plates.readers import ctc
 
 
@@ -43,17 +43,17 @@ def spoken(text: str) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     ],
 )
 def test_best_text(table: "np.ndarray[tuple[int, int], np.dtype[np.float32]]", text: str) -> None:
-    assert ctc.decode(table, plate_automaton())[0].text == text
+    assert ctc.decode(table, plate_fsm())[0].text == text
 
 
 def test_the_expiry_is_four_digits_of_a_month_and_a_year() -> None:
-    assert ctc.decode(spoken("0527"), expiry_automaton())[0].text == "0527"
-    assert ctc.decode(spoken("1327"), expiry_automaton()) == ()
-    assert ctc.decode(spoken("B1234"), plate_automaton())[0].text == "B1234"
+    assert ctc.decode(spoken("0527"), expiry_fsm())[0].text == "0527"
+    assert ctc.decode(spoken("1327"), expiry_fsm()) == ()
+    assert ctc.decode(spoken("B1234"), plate_fsm())[0].text == "B1234"
 
 
 def test_nothing_comes_of_blanks() -> None:
-    assert ctc.decode(steps(*[{"_": 1.0}] * 5), plate_automaton()) == ()
+    assert ctc.decode(steps(*[{"_": 1.0}] * 5), plate_fsm()) == ()
 
 
 SOME = "B81O0"
@@ -68,8 +68,8 @@ def test_the_search_finds_what_trying_every_path_finds(weights: list[list[int]])
         text = "".join(c for c, _ in groupby(path) if c != "_")
         probability = np.prod([row[c] for row, c in zip(rows, path, strict=True)])
         every[text] = every.get(text, 0.0) + float(probability)
-    weighted = {text: p * exp(w) for text, p in every.items() if (w := plate_automaton().weight(text)) is not None}
-    found = {h.text: h.log_probability for h in ctc.decode(steps(*rows), plate_automaton(), beam=100_000)}
+    weighted = {text: p * exp(w) for text, p in every.items() if (w := plate_fsm().weight(text)) is not None}
+    found = {h.text: h.log_probability for h in ctc.decode(steps(*rows), plate_fsm(), beam=100_000)}
     assert all(is_plate(text) for text in found)
     best = max(weighted.values(), default=None)
     if best is not None:
@@ -83,7 +83,7 @@ def test_a_narrow_search_finds_the_best_text_of_a_doubtful_picture() -> None:
     doubts = steps(
         *[row for a, b in ("B8", "17", "56", "38", "96", "CG", "OQ", "MN") for row in ({a: 0.5, b: 0.45, "_": 0.05}, {"_": 1.0})]
     )
-    narrow, wide = ctc.decode(doubts, plate_automaton()), ctc.decode(doubts, plate_automaton(), beam=100_000)
+    narrow, wide = ctc.decode(doubts, plate_fsm()), ctc.decode(doubts, plate_fsm(), beam=100_000)
     assert narrow[0].text == wide[0].text == "B1539COM"
     assert narrow[0].log_probability == pytest.approx(wide[0].log_probability, abs=0.01)
 

@@ -11,6 +11,7 @@ import pytest
 from etle.errors import EtleError, WeightsError
 from etle.plates import is_plate
 from models.plates.readers import open_plate_reader
+from models.plates.readers.easyocr_reader import WEIGHTS_NAME
 
 if TYPE_CHECKING:
     from etle.protocols import PlateReader
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def reader(easyocr_folder: Path) -> "PlateReader":
     try:
-        return open_plate_reader("easyocr", easyocr_folder)
+        return open_plate_reader("easyocr", easyocr_folder / WEIGHTS_NAME)
     except EtleError as error:
         pytest.fail(f"weights are there, but EasyOCR does not open them: {error}")
 
@@ -42,4 +43,4 @@ def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("easyocr", reason="EasyOCR comes with the torch extra")
     (tmp_path / "english_g2.pth").write_bytes(b"not a model")
     with pytest.raises(WeightsError, match="EasyOCR"):
-        open_plate_reader("easyocr", tmp_path)
+        open_plate_reader("easyocr", tmp_path / WEIGHTS_NAME)

@@ -9,7 +9,7 @@ import pytest
 
 from etle.errors import WeightsError, WeightsMissing
 from etle_cli.main import main
-from models.plates.readers.lines import LineDetector, find_lines, shipped_line_finder, straight
+from models.plates.readers.lines import LineDetector, detect_lines, rectify, shipped_line_detector
 from models.synthetic.plates import render_plate, seen
 from models.synthetic.plates.occlusion import hindered
 
@@ -24,7 +24,7 @@ def test_a_line_that_hangs_askew_comes_out_as_it_was_drawn() -> None:
     hung = np.array([[40, 30], [350, 70], [340, 170], [36, 128]], np.float32)
     square = np.array([[0, 0], [320, 0], [320, 100], [0, 100]], np.float32)
     picture = cv2.warpPerspective(flat, cv2.getPerspectiveTransform(square, hung), (400, 220))
-    line = cv2.resize(straight(picture, hung, (0.0, 0.0)), (320, 100))
+    line = cv2.resize(rectify(picture, hung, (0.0, 0.0)), (320, 100))
     assert np.abs(line.astype(int) - flat).mean() < 6
 
 
@@ -33,7 +33,7 @@ def test_corners_of_drawn_plates_that_it_has_not_seen() -> None:
     off = []
     for _ in range(120):
         plate = seen(render_plate(rng), rng)
-        number, _ = shipped_line_finder().corners(plate.image)
+        number, _ = shipped_line_detector().corners(plate.image)
         true = np.array(plate.main_corners)
         off.append(float(np.linalg.norm(number - true, axis=1).mean()) / height_of(true))
     assert np.median(off) < 0.08
@@ -43,14 +43,14 @@ def test_corners_of_drawn_plates_that_it_has_not_seen() -> None:
 def test_the_expiry_is_cut_out_where_it_can_be_seen() -> None:
     rng = np.random.default_rng(72)
     plates = [plate for plate in (seen(render_plate(rng), rng) for _ in range(120)) if plate.expiry]
-    cut = [find_lines(plate.image).expiry for plate in plates]
+    cut = [detect_lines(plate.image).expiry for plate in plates]
     assert sum(line is not None for line in cut) > 0.9 * len(plates)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (300, 2), (48, 128), (900, 2400)])
 def test_any_picture_gives_a_line(shape: tuple[int, int]) -> None:
     for picture in (np.zeros((*shape, 3), np.uint8), np.random.default_rng(1).integers(0, 255, (*shape, 3)).astype(np.uint8)):
-        lines = find_lines(picture)
+        lines = detect_lines(picture)
         assert lines.main.size > 0
         assert lines.expiry is None or lines.expiry.size > 0
 
@@ -59,7 +59,7 @@ def test_weights_that_are_none_are_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"none\.onnx"):
         LineDetector(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no network")
-    with pytest.raises(WeightsError, match="plate's lines"):
+    with pytest.raises(WeightsError, match="plate line detector"):
         LineDetector(tmp_path / "bad.onnx")
 
 

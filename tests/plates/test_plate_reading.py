@@ -156,7 +156,7 @@ def test_weights_that_cannot_be_used_are_refused_by_name(tmp_path: Path) -> None
     with pytest.raises(WeightsError, match=r"broken\.onnx"):
         open_plate_reader("ppocr", broken)
     with pytest.raises(WeightsMissing, match=r"english_g2\.pth"):
-        open_plate_reader("easyocr", tmp_path)
+        open_plate_reader("easyocr", tmp_path / "english_g2.pth")
 
 
 def test_a_model_that_does_not_say_what_it_reads_is_refused(tmp_path: Path) -> None:

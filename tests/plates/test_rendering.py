@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from etle.plates import is_plate, parse, parse_expiry
-from etle.plates.fsm import DIGITS, LETTERS, plate_automaton
+from etle.plates.fsm import DIGITS, LETTERS, plate_fsm
 from etle.plates.tables import shipped_tables
 from etle.types import PlateColour, VehicleClass
 from models.synthetic.plates import CapturedPlate, RenderedPlate, no_plate, render_plate, seen
@@ -38,7 +38,7 @@ def sightings(plates: list[RenderedPlate]) -> list[CapturedPlate]:
 
 def test_every_text_has_the_shape_of_a_civil_plate(plates: list[RenderedPlate]) -> None:
     assert [plate.text for plate in plates if not is_plate(plate.text)] == []
-    assert [plate.text for plate in plates if plate_automaton().weight(plate.text) is None] == []
+    assert [plate.text for plate in plates if plate_fsm().weight(plate.text) is None] == []
 
 
 def test_every_letter_and_digit_occurs_and_every_length_of_suffix(plates: list[RenderedPlate]) -> None:

@@ -9,10 +9,10 @@ import pytest
 from miniature_yolo import RED, blob_finder
 
 from etle.errors import EtleError, WeightsError
-from etle.geometry import overlap
+from etle.geometry import iou
 from etle_cli.main import main
 from models.plates.detector import OnnxPlateDetector
-from models.runtime import onnx_edit as surgery
+from models.runtime import onnx_edit
 from models.runtime.yolov8 import Yolo
 from models.synthetic.scenes.compose import Composer
 from models.synthetic.scenes.sprites import read_portraits
@@ -45,8 +45,8 @@ def test_two_batches_change_the_weights_and_the_file_is_a_plate_finder(
     assert str(out) in capsys.readouterr().out
     assert out.stat().st_size < 4_000_000
     assert list(out.parent.iterdir()) == [out]
-    OnnxPlateDetector(out).find(roads[:1])
-    made, before = (in_floats(surgery.read_graph(path)) for path in (out, start))
+    OnnxPlateDetector(out).detect_crops(roads[:1])
+    made, before = (in_floats(onnx_edit.read_graph(path)) for path in (out, start))
     a, b = tensors(made), tensors(before)
     assert a.keys() == b.keys()
     same = {name for name in a if np.allclose(a[name], b[name], atol=np.abs(b[name]).max() / 120)}
@@ -63,7 +63,7 @@ def test_share_0_is_the_start(start: Path, roads: "list[np.ndarray]", tmp_path: 
 
 @pytest.fixture(scope="module")
 def small(start: Path) -> onnx.ModelProto:
-    return finder_in_8_bits(surgery.read_graph(start))
+    return finder_in_8_bits(onnx_edit.read_graph(start))
 
 
 def test_in_8_bits_it_finds_the_same(start: Path, small: onnx.ModelProto, roads: "list[np.ndarray]", tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_in_8_bits_it_finds_the_same(start: Path, small: onnx.ModelProto, roads:
 
 
 def test_back_in_floats_it_is_what_it_was_but_for_the_rounding(start: Path, small: onnx.ModelProto) -> None:
-    graph = surgery.read_graph(start)
+    graph = onnx_edit.read_graph(start)
     again = in_floats(small)
     a, b = tensors(graph), tensors(again)
     assert a.keys() == b.keys()
@@ -139,8 +139,8 @@ def recall(finder: Yolo, pictures: "list[ScenePhoto]") -> float:
     """At an intersection over union of a half."""
     hits = []
     for picture in pictures:
-        found = [one.box for one in finder.candidates(picture.image, (416, 416), least=0.25)]
-        hits += [any(overlap(box, plate) >= 0.5 for box in found) for plate in picture.boxes()]
+        found = [one.box for one in finder.predict(picture.image, (416, 416), min_score=0.25)]
+        hits += [any(iou(box, plate) >= 0.5 for box in found) for plate in picture.boxes()]
     return sum(hits) / len(hits)
 
 
@@ -149,9 +149,9 @@ def assert_alike(before: Path, after: Path, images: "list[np.ndarray]") -> None:
     first, second = Yolo(before, "before"), Yolo(after, "after")
     alike = []
     for image in images:
-        others = second.candidates(image, (416, 416), least=0.2)
-        good = first.candidates(image, (416, 416), least=0.5)
-        alike += [any(overlap(one.box, other.box) > 0.8 for other in others) for one in good]
+        others = second.predict(image, (416, 416), min_score=0.2)
+        good = first.predict(image, (416, 416), min_score=0.5)
+        alike += [any(iou(one.box, other.box) > 0.8 for other in others) for one in good]
     assert len(alike) > 20
     assert np.mean(alike) > 0.9
 

@@ -279,7 +279,7 @@ def test_the_file_opens_in_the_reader_and_trains_on(
 ) -> None:
     path = tmp_path / "trained.onnx"
     path.write_bytes(write(miniature))
-    reader = PpOcrPlateReader(path, name="tnkb", misreads={}, width=WIDTH)
+    reader = PpOcrPlateReader(path, name="tnkb", confusions={}, width=WIDTH)
     assert len(reader.read([render_plate(np.random.default_rng(1)).image])) == 1
     again = plate_recogniser(path)
     assert np.abs(run(end_in_softmax(again), noise()) - run(path.read_bytes(), noise())).max() < 0.02

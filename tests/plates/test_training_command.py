@@ -47,7 +47,7 @@ def test_a_reader_is_trained_measured_and_written_with_its_curve(start: Path, tm
     words = ["models", "train", "reader", "--start", str(start), "--out", str(out), "--samples", "8", "--batch", "4", "--threads", "1"]
     assert main([*words, "--finetune", str(crops), "--measure", str(crops), "--checkpoint", str(state)]) == 0
     assert "8 lines" in capsys.readouterr().out
-    PpOcrPlateReader(out, name="own", misreads={}, width=WIDTH)
+    PpOcrPlateReader(out, name="own", confusions={}, width=WIDTH)
     rows = list(csv.DictReader(out.with_suffix(".csv").read_text().splitlines()))
     assert [row["samples"] for row in rows] == ["8"]
     assert {"rendered, averaged", f"{crops}, last"} <= set(rows[0])
@@ -70,7 +70,7 @@ def test_a_reader_is_put_into_8_bits(start: Path, tmp_path: Path, capsys: pytest
     assert main([*words, "--samples", "8", "--batch", "4", "--threads", "1"]) == 0
     assert "8 lines" in capsys.readouterr().out
     assert any(node.op_type == "QuantizeLinear" for node in onnx.load(out).graph.node)
-    PpOcrPlateReader(out, name="own", misreads={}, width=WIDTH)
+    PpOcrPlateReader(out, name="own", confusions={}, width=WIDTH)
     assert out.with_suffix(".csv").exists()
 
 

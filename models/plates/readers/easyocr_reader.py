@@ -1,8 +1,8 @@
-"""Plates read by EasyOCR's English recogniser, decoded with the plate grammar: a further opinion where other readers disagree.
+"""Reads plates with EasyOCR's English recogniser, decoded with the plate grammar; meant as a tie-breaker where other readers disagree.
 
-EasyOCR's own `readtext` first looks for text with a network of 1.2 seconds and then puts the expiry behind the number. We know where
-the line is, so only its recogniser runs, and its probabilities go through the same search as every other reader's. It knows no
-Indonesian letters and reads about one plate in four; it is asked once per violation, not per frame.
+EasyOCR's own `readtext` first detects text with a network that takes 1.2 seconds, and appends the expiry to the number. The line is known
+here, so only the recogniser runs, and its probabilities are decoded as those of the other readers. It is not trained on Indonesian
+typefaces and reads about one plate in four; use it once per violation, not per frame.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from etle.errors import InferenceError, MissingExtra, WeightsError, WeightsMissing
-from etle.plates.fsm import SYMBOLS, plate_automaton
+from etle.plates.fsm import SYMBOLS, plate_fsm
 from etle.types import Digest, PlateRead
 from models.plates.readers import ctc
 from models.plates.readers.colour import plate_colour
-from models.plates.readers.lines import find_lines
+from models.plates.readers.lines import detect_lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,20 +27,21 @@ if TYPE_CHECKING:
 
 WEIGHTS_NAME = "english_g2.pth"
 _HEIGHT = 64
-_LEAST_SIZE = (24, 8)
-_LEAST_CHARACTERS = 3
+_MIN_SIZE = (24, 8)
+"""Minimum width and height of a legible crop in pixels."""
+_MIN_CHARACTERS = 3
 
 
 class EasyOcrPlateReader:
-    """Reads the main line and the colour; no expiry."""
+    """Reads the number and the colour, not the expiry."""
 
     name = "easyocr"
 
     def __init__(self, folder: Path) -> None:
-        """`folder` holds english_g2.pth; nothing is downloaded. Raises WeightsMissing, WeightsError, MissingExtra."""
+        """`folder`: contains english_g2.pth; nothing is downloaded. Raises WeightsMissing, WeightsError, MissingExtra."""
         weights = folder / WEIGHTS_NAME
         if not weights.is_file():
-            raise WeightsMissing(f"EasyOCR weights {weights} are missing. Bring them with: etle models pull")
+            raise WeightsMissing(f"EasyOCR weights {weights} are missing. Download them with: etle models pull")
         self.digest = Digest(sha256(weights.read_bytes()).hexdigest())
         self._torch, self._network, known = _open(folder)
         place = {character: i for i, character in enumerate(known)}
@@ -50,13 +51,13 @@ class EasyOcrPlateReader:
         return [self._read(crop) for crop in crops]
 
     def _read(self, crop: "Image") -> PlateRead:
-        nothing = PlateRead(reader=self.name, text="", characters=())
-        if crop.shape[1] < _LEAST_SIZE[0] or crop.shape[0] < _LEAST_SIZE[1]:
-            return nothing
-        steps = self._recognise(find_lines(crop).main)
-        texts = ctc.decode(steps, plate_automaton())
-        if not texts or len(texts[0].text) < _LEAST_CHARACTERS:
-            return nothing
+        empty = PlateRead(reader=self.name, text="", characters=())
+        if crop.shape[1] < _MIN_SIZE[0] or crop.shape[0] < _MIN_SIZE[1]:
+            return empty
+        steps = self._recognise(detect_lines(crop).main)
+        texts = ctc.decode(steps, plate_fsm())
+        if not texts or len(texts[0].text) < _MIN_CHARACTERS:
+            return empty
         text = texts[0].text
         return PlateRead(reader=self.name, text=text, characters=ctc.characters(steps, text), colour=plate_colour(crop))
 
@@ -79,7 +80,7 @@ class EasyOcrPlateReader:
 
 
 def _open(folder: Path) -> tuple[Any, Any, list[str]]:
-    """torch, the recogniser, and its characters with blank first."""
+    """The torch module, the recogniser, and its characters with blank first."""
     try:
         import easyocr
         import torch

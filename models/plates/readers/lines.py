@@ -1,8 +1,8 @@
-"""Where the lines of text are on a plate crop: the number, and the smaller expiry line below it, each straightened.
+"""Detects the text lines in a plate crop, the number and the smaller expiry line below it, and rectifies them.
 
-A finder's box is loose, and a plate on a motorcycle hangs at an angle, but a recogniser wants one level line and nothing else: the
-expiry line in the picture costs a tenth of the plates. A small network tells the four corners of both lines, and each is looked at as
-if from straight before it. It learned from drawn plates, whose corners are known (`models.training.lines`).
+Detected plate boxes have margins, and plates on motorcycles are seen at an angle, but a recogniser needs one horizontal line without other
+text: with the expiry line in the image a tenth of the plates is misread. A small network predicts the four corners of both lines. It is
+trained on rendered plates, whose corners are known (`models.training.lines`).
 """
 
 from dataclasses import dataclass
@@ -27,78 +27,83 @@ if TYPE_CHECKING:
 
 WEIGHTS = "plate-lines"
 INPUT = (128, 48)
-"""Width and height of what the network sees: the whole crop."""
-_AROUND_NUMBER = (0.3, 0.2)
-"""What is kept before and behind a line, and above and below it, in heights of the line: corners are off by a twentieth of it."""
-_AROUND_EXPIRY = (0.45, 0.3)
-_LEAST_PX = (8.0, 4.0)
-"""Width and height of a number below which there is none; then the upper part of the crop is taken as it is."""
-_UPPER_PART = 0.7
-_LEAST_EXPIRY_PX = 6.5
-"""Height of digits that can be read."""
+"""Width and height of the network's input, into which the whole crop is scaled."""
+_NUMBER_MARGIN = (0.3, 0.2)
+"""Margins along and across the line, in line heights: the mean error of a corner is a twentieth of the height."""
+_EXPIRY_MARGIN = (0.45, 0.3)
+_MIN_NUMBER_PX = (8.0, 4.0)
+"""Minimum width and height of a number line; below it the upper part of the crop is used unrectified."""
+_UPPER_FRACTION = 0.7
+_MIN_EXPIRY_PX = 6.5
+"""Minimum width and height of a legible expiry line."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlateLines:
     main: "Image"
     expiry: "Image | None"
-    """None if the crop ends with the number, or its digits are too small to be read."""
+    """None if the crop shows no expiry line, or its digits are too small to be read."""
 
 
 class LineDetector:
+    """Keeps the last result, because several readers ask for the lines of the same crop."""
+
     def __init__(self, path: Path) -> None:
         """Raises WeightsMissing, WeightsError, MissingExtra."""
         try:
             weights = path.read_bytes()
         except FileNotFoundError as error:
-            raise WeightsMissing(f"Weights {path} of the plate's lines are missing: etle brings them, install it anew") from error
+            raise WeightsMissing(f"Weights {path} of the plate line detector are missing: they are part of etle, reinstall it") from error
         self.digest = Digest(sha256(weights).hexdigest())
-        self._network = OnnxSession(weights, "the finder of a plate's lines")
+        self._network = OnnxSession(weights, "plate line detector")
         self._last: tuple[Image, PlateLines] | None = None
 
-    def find(self, crop: "Image") -> PlateLines:
-        """The same answer without another look if it is asked about the same crop again, as by the next reader. Raises InferenceError."""
+    def detect(self, crop: "Image") -> PlateLines:
+        """`crop`: height x width x 3, uint8, BGR. Raises InferenceError."""
         last = self._last
         if last is None or last[0] is not crop:
-            self._last = last = (crop, self._find(crop))
+            self._last = last = (crop, self._detect(crop))
         return last[1]
 
-    def _find(self, crop: "Image") -> PlateLines:
+    def _detect(self, crop: "Image") -> PlateLines:
         number, expiry = self.corners(crop)
-        main = _straightened(crop, number, _AROUND_NUMBER, _LEAST_PX)
+        main = _rectify_if_plausible(crop, number, _NUMBER_MARGIN, _MIN_NUMBER_PX)
         if main is None:
-            return PlateLines(crop[: max(1, round(_UPPER_PART * crop.shape[0]))], None)
-        return PlateLines(main, _straightened(crop, expiry, _AROUND_EXPIRY, (_LEAST_EXPIRY_PX, _LEAST_EXPIRY_PX)))
+            return PlateLines(crop[: max(1, round(_UPPER_FRACTION * crop.shape[0]))], None)
+        return PlateLines(main, _rectify_if_plausible(crop, expiry, _EXPIRY_MARGIN, (_MIN_EXPIRY_PX, _MIN_EXPIRY_PX)))
 
     def corners(self, crop: "Image") -> "tuple[Corners, Corners]":
-        """Of the number and of the expiry, in pixels of the crop, each from the upper left one clockwise; they may lie outside."""
-        told = self._network.run(network_input(crop)[None])[0].reshape(2, 4, 2)
-        number, expiry = told * np.array(crop.shape[1::-1], dtype=np.float32)
+        """Corners of the number and of the expiry, each 4 x 2, float32, in pixels of the crop, clockwise from the upper left.
+
+        They may lie outside the crop.
+        """
+        relative = self._network.run(network_input(crop)[None])[0].reshape(2, 4, 2)
+        number, expiry = relative * np.array(crop.shape[1::-1], dtype=np.float32)
         return number, expiry
 
 
 def network_input(crop: "Image") -> "NDArray[np.float32]":
-    """3 x height x width, about 0."""
+    """3 x height x width, float32, -1 to 1."""
     blob: NDArray[np.float32] = cv2.resize(crop, INPUT, interpolation=cv2.INTER_AREA).astype(np.float32).transpose(2, 0, 1) / 127.5 - 1
     return blob
 
 
-def find_lines(crop: "Image") -> PlateLines:
-    """With the weights that ship. Raises WeightsMissing, WeightsError, MissingExtra, InferenceError."""
-    return shipped_line_finder().find(crop)
+def detect_lines(crop: "Image") -> PlateLines:
+    """Detect with the shipped weights. Raises WeightsMissing, WeightsError, MissingExtra, InferenceError."""
+    return shipped_line_detector().detect(crop)
 
 
 @cache
-def shipped_line_finder() -> LineDetector:
+def shipped_line_detector() -> LineDetector:
     from models.weights.locate import weight
 
     return LineDetector(weight(WEIGHTS))
 
 
-def straight(crop: "Image", corners: "Corners", around: tuple[float, float]) -> "Image":
-    """The quadrilateral as a rectangle of its own size, and some of what is around it, in heights: along the line and across it."""
+def rectify(crop: "Image", corners: "Corners", margin: tuple[float, float]) -> "Image":
+    """The quadrilateral (`corners`: 4 x 2) as a rectangle of its mean size; `margin` along and across the line in line heights."""
     width, height = _size(corners)
-    x, y = around[0] * height, around[1] * height
+    x, y = margin[0] * height, margin[1] * height
     size = (max(1, round(width + 2 * x)), max(1, round(height + 2 * y)))
     inside = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], dtype=np.float32)
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), inside)
@@ -106,18 +111,18 @@ def straight(crop: "Image", corners: "Corners", around: tuple[float, float]) -> 
     return line
 
 
-def _straightened(crop: "Image", corners: "Corners", around: tuple[float, float], least: tuple[float, float]) -> "Image | None":
-    """None if it is too small, or its middle is not in the crop."""
+def _rectify_if_plausible(crop: "Image", corners: "Corners", margin: tuple[float, float], min_px: tuple[float, float]) -> "Image | None":
+    """None if the line is smaller than `min_px` (width, height), not convex, or its centre is outside the crop."""
     width, height = _size(corners)
     x, y = corners.mean(axis=0)
     inside = 0 <= x < crop.shape[1] and 0 <= y < crop.shape[0]
-    if not inside or width < least[0] or height < least[1] or not cv2.isContourConvex(corners.astype(np.float32)):
+    if not inside or width < min_px[0] or height < min_px[1] or not cv2.isContourConvex(corners.astype(np.float32)):
         return None
-    return straight(crop, corners, around)
+    return rectify(crop, corners, margin)
 
 
 def _size(corners: "Corners") -> tuple[float, float]:
-    """Mean of both sides."""
+    """Mean width and height of the quadrilateral."""
     a, b, c, d = corners
     width = (np.linalg.norm(b - a) + np.linalg.norm(c - d)) / 2
     height = (np.linalg.norm(d - a) + np.linalg.norm(c - b)) / 2
