@@ -8,7 +8,7 @@ The settings of a rule belong to the rule (`pipeline/rules/`), which checks them
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from etle.config.deployment import BrokerSettings, IngestSettings, StorageSettin
 from etle.config.sources import SourceSettings
 from etle.config.strict_yaml import Name, Section, check, interpolate_env, read_yaml, resolve_paths
 from etle.errors import ConfigError
-from etle.geometry import side_distance
+from etle.geometry import signed_distance
 from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
 
 Pixel = tuple[float, float]
@@ -64,7 +64,7 @@ class Line(Section):
         start, end = (Point(*point) for point in self.points)
         if start == end:
             raise ValueError(f"line {self.id!r} has no length: its two points are the same")
-        if abs(side_distance(Point(*self.beyond), start, end, start)) < 1:
+        if abs(signed_distance(Point(*self.beyond), start, end, start)) < 1:
             raise ValueError(f"`beyond` of line {self.id!r} lies on the line: it does not tell to which side vehicles cross")
         return self
 
@@ -244,6 +244,17 @@ class Site(Section):
         neither is the path of the weights: a violation names the models by their own digests."""
         without: dict[str, Any] = {"cameras": {"__all__": {"source"}}, "detect": {"weights"}, "broker": True, "store": True, "ingest": True}
         return digest_of(self.model_dump_json(exclude=without).encode())
+
+    def stream_name(self, camera: CameraSettings) -> str:
+        """Name under which checkpoints and positions of the camera's footage are kept; other footage has another name."""
+        return f"{self.site}/{camera.id}{camera.source.stream_suffix()}"
+
+    def with_cameras(self, ids: Sequence[str]) -> Self:
+        """The site with these cameras only; all of them if `ids` is empty. Raises ConfigError for an id that the site does not have."""
+        known = {camera.id for camera in self.cameras}
+        if unknown := [name for name in ids if name not in known]:
+            raise ConfigError(f"the site has no camera {unknown[0]!r}; it has: {', '.join(sorted(known))}")
+        return self.model_copy(update={"cameras": tuple(camera for camera in self.cameras if not ids or camera.id in ids)})
 
 
 def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from etle.clock import seconds_between
-from etle.geometry import iou, intersection_area
+from etle.geometry import intersection_area, iou
 from etle.types import Detection, Sighting, Track, TrackId
 from models.tracking.assignment import linear_assignment
 from models.tracking.motion import PredictedBox, expected, has_left, matching_cost

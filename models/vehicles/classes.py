@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from etle.errors import WeightsError
-from etle.geometry import iou, intersection_area
+from etle.geometry import intersection_area, iou
 from etle.types import Detection, VehicleClass
 from models.runtime.yolov8 import RawDetection, nms
 

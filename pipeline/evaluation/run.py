@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from etle.geometry import overlap
+from etle.geometry import iou
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
 from etle.types import Plate
 from pipeline.evaluation.dataset import Dataset, LabelledPhoto, LabelledPlate
@@ -118,7 +118,7 @@ def _photo(picture: LabelledPhoto, engines: EvaluatedEngines, *, foreign: bool) 
             truth=truth,
             given=read_box(image, truth.box, engines.readers, engines.at) if truth.box and (truth.text or foreign) else None,
             found=match.get(i),
-            iou=overlap(truth.box, match[i].found.box) if truth.box and i in match else 0.0,
+            iou=iou(truth.box, match[i].found.box) if truth.box and i in match else 0.0,
         )
         for i, truth in enumerate(picture.plates)
     )

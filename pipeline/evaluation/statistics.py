@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from etle.geometry import overlap
+from etle.geometry import iou
 from etle.types import Box
 
 BINS = 10
@@ -48,7 +48,7 @@ class CalibrationBin:
 
 def match_boxes(true: Sequence[Box], found: Sequence[Box], min_iou: float) -> dict[int, int]:
     """Index of the found box by index of the true box: pairs with the largest IoU first, each box at most once."""
-    pairs = sorted(((-overlap(t, f), i, j) for i, t in enumerate(true) for j, f in enumerate(found) if overlap(t, f) >= min_iou))
+    pairs = sorted(((-iou(t, f), i, j) for i, t in enumerate(true) for j, f in enumerate(found) if iou(t, f) >= min_iou))
     matches: dict[int, int] = {}
     for _, i, j in pairs:
         if i not in matches and j not in matches.values():

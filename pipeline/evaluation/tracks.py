@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from etle.geometry import within
+from etle.geometry import box_contains
 from etle.protocols import VehicleDetector
 from etle.types import CameraId, Detection, Frame, Sighting, Track, TrackId, digest_of
 from pipeline.evaluation.costs import MeteredPlateDetector, MeteredReader
@@ -82,7 +82,7 @@ def _search_time(case: PlateCase, detector: VehicleDetector, search: PlateSearch
 def _vehicle(case: PlateCase, detections: Sequence[Detection]) -> Detection | None:
     """The smallest vehicle that contains the plate's centre."""
     box = case.truth.box
-    around = [vehicle for vehicle in detections if box and within(vehicle.box, box.centre)]
+    around = [vehicle for vehicle in detections if box and box_contains(vehicle.box, box.centre)]
     return min(around, key=lambda vehicle: vehicle.box.area, default=None)
 
 

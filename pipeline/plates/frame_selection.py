@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from etle.clock import seconds_between
-from etle.geometry import overlap
+from etle.geometry import iou
 from etle.types import Box, Sighting, Track
 
 _BORDER_PX = 2.0
@@ -43,7 +43,7 @@ def _is_another_view(sighting: Sighting, selected: Sequence[Sighting]) -> bool:
 
 def same_view(one: Sighting, other: Sighting) -> bool:
     """Whether the vehicle has not moved between two sightings."""
-    return overlap(one.box, other.box) >= _SAME_VIEW_IOU
+    return iou(one.box, other.box) >= _SAME_VIEW_IOU
 
 
 def _weight(box: Box, width: int, height: int) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from etle.geometry import within
+from etle.geometry import box_contains
 from etle.protocols import PlateDetector, PlateReader
 from etle.types import Box, Certainty, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
@@ -149,10 +149,10 @@ def _is_enough(reads: Sequence[PlateSighting], vehicle: VehicleClass, at: dateti
 
 def belongs(plate: Box, vehicle: Box, vehicle_class: VehicleClass, others: Sequence[tuple[Box, VehicleClass]]) -> bool:
     """Whether the plate matches this vehicle clearly better than any of the others."""
-    if not within(vehicle, plate.centre):
+    if not box_contains(vehicle, plate.centre):
         return False
     mismatch = _mismatch(plate, vehicle, vehicle_class)
-    return all(_mismatch(plate, box, other) > mismatch + _MIN_MISMATCH_GAP for box, other in others if within(box, plate.centre))
+    return all(_mismatch(plate, box, other) > mismatch + _MIN_MISMATCH_GAP for box, other in others if box_contains(box, plate.centre))
 
 
 def _mismatch(plate: Box, vehicle: Box, vehicle_class: VehicleClass) -> float:

@@ -10,7 +10,7 @@ from pydantic import Field
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
-from etle.geometry import contains, distance, progress
+from etle.geometry import displacement_along, distance, polygon_contains
 from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.red_light import drawn
@@ -83,10 +83,10 @@ class WrongWay:
 
     def _way_in(self, lane: config.Lane, track: Track) -> tuple[Sighting, ...]:
         """The sightings with their foot in the lane."""
-        return tuple(sighting for sighting in track.sightings if contains(lane.corners, sighting.box.foot))
+        return tuple(sighting for sighting in track.sightings if polygon_contains(lane.corners, sighting.box.foot))
 
     def _against_by(self, first: Sighting, last: Sighting, start: Point, end: Point) -> float:
-        return progress(self._calibration.ground(first.box.foot), self._calibration.ground(last.box.foot), start, end)
+        return displacement_along(self._calibration.ground(first.box.foot), self._calibration.ground(last.box.foot), start, end)
 
     def _full_at(self, way: tuple[Sighting, ...], wanted: float, start: Point, end: Point) -> datetime:
         """The moment the distance was full, linear between two sightings."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.errors import ConfigError
-from etle.geometry import along_share, distance, side_distance
+from etle.geometry import distance, fraction_along, signed_distance
 from etle.types import Drawing, Finding, Point, RuleName, Sighting, SignalId, Track
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.signals import SignalHistory
@@ -71,12 +71,12 @@ class LineOnRoad:
 
     def past(self, sighting: Sighting, ahead: float = 0.0) -> float:
         """How far beyond the line the vehicle's foot is, plus `ahead`."""
-        return side_distance(self.calibration.ground(sighting.box.foot), self.start, self.end, self.beyond) + ahead
+        return signed_distance(self.calibration.ground(sighting.box.foot), self.start, self.end, self.beyond) + ahead
 
     def spans(self, sighting: Sighting, slack: float = 0.05) -> bool:
         """Whether the vehicle passes over the drawn part of the line rather than beside it."""
         foot = self.calibration.ground(sighting.box.foot)
-        return -slack <= along_share(foot, self.start, self.end) <= 1 + slack
+        return -slack <= fraction_along(foot, self.start, self.end) <= 1 + slack
 
     def uncertainty(self, track: Track, sighting: Sighting) -> float:
         """Standard uncertainty of `past`, in the calibration's unit: of the foot, and of the front that is not seen."""

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from etle.geometry import along_share, between, contains, distance, overlap, progress, shared_area, side_distance, within
+from etle.geometry import (
+    box_contains,
+    displacement_along,
+    distance,
+    fraction_along,
+    intersection_area,
+    iou,
+    polygon_contains,
+    signed_distance,
+)
 from etle.types import Box, Point
 
 P = Point
@@ -25,28 +34,28 @@ points = st.builds(Point, coordinates, coordinates)
 @pytest.mark.parametrize(
     "ends", [pytest.param((P(0, 100), P(200, 100)), id="left to right"), pytest.param((P(200, 100), P(0, 100)), id="right to left")]
 )
-def test_side_distance(point: Point, expected: float, ends: tuple[Point, Point]) -> None:
+def test_signed_distance(point: Point, expected: float, ends: tuple[Point, Point]) -> None:
     """The line is at y = 100 and vehicles cross it upwards."""
-    assert side_distance(point, *ends, P(70, 0)) == pytest.approx(expected)
+    assert signed_distance(point, *ends, P(70, 0)) == pytest.approx(expected)
 
 
-def test_side_distance_of_a_slanting_line() -> None:
-    assert side_distance(P(0, 0), P(0, 10), P(10, 0), P(20, 20)) == pytest.approx(-math.sqrt(50))
+def test_signed_distance_of_a_slanting_line() -> None:
+    assert signed_distance(P(0, 0), P(0, 10), P(10, 0), P(20, 20)) == pytest.approx(-math.sqrt(50))
 
 
 @given(points, points, points, points)
 def test_beyond_is_beyond(point: Point, start: Point, end: Point, beyond: Point) -> None:
     assume(distance(start, end) > 1)
-    assume(abs(side_distance(beyond, start, end, beyond)) > 1e-3)
-    assert side_distance(beyond, start, end, beyond) > 0
-    assert abs(side_distance(point, start, end, beyond)) <= distance(point, start) + 1e-6
+    assume(abs(signed_distance(beyond, start, end, beyond)) > 1e-3)
+    assert signed_distance(beyond, start, end, beyond) > 0
+    assert abs(signed_distance(point, start, end, beyond)) <= distance(point, start) + 1e-6
 
 
 @pytest.mark.parametrize(
-    ("point", "share"), [(P(0, 0), 0.0), (P(10, 7), 0.5), (P(20, -3), 1.0), (P(30, 0), 1.5), (P(-10, 0), -0.5)], ids=str
+    ("point", "fraction"), [(P(0, 0), 0.0), (P(10, 7), 0.5), (P(20, -3), 1.0), (P(30, 0), 1.5), (P(-10, 0), -0.5)], ids=str
 )
-def test_along_share(point: Point, share: float) -> None:
-    assert along_share(point, P(0, 0), P(20, 0)) == pytest.approx(share)
+def test_fraction_along(point: Point, fraction: float) -> None:
+    assert fraction_along(point, P(0, 0), P(20, 0)) == pytest.approx(fraction)
 
 
 @pytest.mark.parametrize(
@@ -60,15 +69,10 @@ def test_along_share(point: Point, share: float) -> None:
         pytest.param(P(5, 21), False, id="below it"),
     ],
 )
-def test_contains(point: Point, inside: bool) -> None:
+def test_polygon_contains(point: Point, inside: bool) -> None:
     shape = (P(0, 0), P(10, 0), P(10, 10), P(20, 10), P(20, 20), P(0, 20))
-    assert contains(shape, point) is inside
-    assert contains(shape[::-1], point) is inside
-
-
-@given(points, points, st.floats(0, 1))
-def test_between(first: Point, second: Point, share: float) -> None:
-    assert distance(first, between(first, second, share)) == pytest.approx(share * distance(first, second), abs=1e-6)
+    assert polygon_contains(shape, point) is inside
+    assert polygon_contains(shape[::-1], point) is inside
 
 
 @pytest.mark.parametrize(
@@ -80,12 +84,12 @@ def test_between(first: Point, second: Point, share: float) -> None:
         pytest.param(P(3, -4), 4.0, id="aslant"),
     ],
 )
-def test_progress(second: Point, expected: float) -> None:
-    assert progress(P(0, 0), second, P(100, 500), P(100, 100)) == pytest.approx(expected)
+def test_displacement_along(second: Point, expected: float) -> None:
+    assert displacement_along(P(0, 0), second, P(100, 500), P(100, 100)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "shared", "share"),
+    ("first", "second", "area", "expected"),
     [
         pytest.param(Box(0, 0, 10, 10), Box(0, 0, 10, 10), 100, 1.0, id="the same"),
         pytest.param(Box(0, 0, 10, 10), Box(5, 0, 15, 10), 50, 1 / 3, id="half over"),
@@ -95,13 +99,13 @@ def test_progress(second: Point, expected: float) -> None:
         pytest.param(Box(0, 0, 0, 0), Box(0, 0, 0, 0), 0, 0.0, id="of no size"),
     ],
 )
-def test_overlap(first: Box, second: Box, shared: float, share: float) -> None:
-    assert shared_area(first, second) == shared_area(second, first) == pytest.approx(shared)
-    assert overlap(first, second) == overlap(second, first) == pytest.approx(share)
+def test_iou(first: Box, second: Box, area: float, expected: float) -> None:
+    assert intersection_area(first, second) == intersection_area(second, first) == pytest.approx(area)
+    assert iou(first, second) == iou(second, first) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     ("point", "inside"), [(P(0, 0), True), (P(9.9, 9.9), True), (P(10, 5), False), (P(5, 10), False), (P(-0.1, 5), False)], ids=str
 )
-def test_within_takes_the_upper_left_edge_and_not_the_lower_right_one(point: Point, inside: bool) -> None:
-    assert within(Box(0, 0, 10, 10), point) is inside
+def test_a_box_contains_its_upper_left_edge_and_not_its_lower_right_one(point: Point, inside: bool) -> None:
+    assert box_contains(Box(0, 0, 10, 10), point) is inside
