@@ -59,12 +59,12 @@ class _SealedViolation:
     body: Violation
 
 
-def parcel_to_wire(parcel: ViolationMessage) -> bytes:
+def violation_message_to_wire(parcel: ViolationMessage) -> bytes:
     _check(parcel)
     return msgspec.msgpack.encode(_SealedParcel(schema=SCHEMA, body=parcel))
 
 
-def parcel_from_wire(data: bytes) -> ViolationMessage:
+def violation_message_from_wire(data: bytes) -> ViolationMessage:
     """Raises WireError. The files' bytes are not hashed here: the writer does, before it keeps them."""
     return _read(data, msgspec.msgpack.decode, ViolationMessage, "parcel")
 

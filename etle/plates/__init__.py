@@ -1,27 +1,27 @@
-"""Indonesian plates: what a text says (`grammar`), by which tables (`tables`), and which texts a reader may think of (`automaton`)."""
+"""Indonesian plates: parse a text (`grammar`) with the tables of area codes (`tables`); restrict a decoder to valid texts (`fsm`)."""
 
 from etle.plates.grammar import (
-    NOTE_TEXTS,
+    WARNING_TEXTS,
     ParsedPlate,
     PlateKind,
-    PlateNote,
+    PlateWarning,
     formatted,
     is_plate,
     normalise,
-    notes_on,
     parse,
     parse_expiry,
+    warnings_for,
 )
 
 __all__ = [
-    "NOTE_TEXTS",
+    "WARNING_TEXTS",
     "ParsedPlate",
     "PlateKind",
-    "PlateNote",
+    "PlateWarning",
     "formatted",
     "is_plate",
     "normalise",
-    "notes_on",
     "parse",
     "parse_expiry",
+    "warnings_for",
 ]

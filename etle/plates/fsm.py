@@ -55,7 +55,7 @@ class _Builder:
 
 
 @cache
-def plate_automaton() -> PlateFsm:
+def plate_fsm() -> PlateFsm:
     """The main line of every kind of plate."""
     builder = _Builder()
     tables = shipped_tables()
@@ -70,7 +70,7 @@ def plate_automaton() -> PlateFsm:
 
 
 @cache
-def expiry_automaton() -> PlateFsm:
+def expiry_fsm() -> PlateFsm:
     """The second line: month and year, four digits; the dot between them is ornament."""
     builder = _Builder()
     builder.add("", "0", "month0")

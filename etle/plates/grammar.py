@@ -26,8 +26,8 @@ class PlateKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-class PlateNote(StrEnum):
-    """What does not fit. `NOTE_TEXTS` says it in words."""
+class PlateWarning(StrEnum):
+    """What does not fit. `WARNING_TEXTS` says it in words."""
 
     NO_PLATE_SHAPE = "no_plate_shape"
     UNKNOWN_PREFIX = "unknown_prefix"
@@ -38,23 +38,23 @@ class PlateNote(StrEnum):
     NOT_IN_CIVIL_REGISTRY = "not_in_civil_registry"
 
 
-NOTE_TEXTS: dict[PlateNote, tuple[str, str]] = {
-    PlateNote.NO_PLATE_SHAPE: ("Teks tidak berbentuk nomor Indonesia", "The text has no shape of an Indonesian plate"),
-    PlateNote.UNKNOWN_PREFIX: ("Kode wilayah tidak dikenal", "Unknown area code"),
-    PlateNote.NO_SUFFIX: (
+WARNING_TEXTS: dict[PlateWarning, tuple[str, str]] = {
+    PlateWarning.NO_PLATE_SHAPE: ("Teks tidak berbentuk nomor Indonesia", "The text has no shape of an Indonesian plate"),
+    PlateWarning.UNKNOWN_PREFIX: ("Kode wilayah tidak dikenal", "Unknown area code"),
+    PlateWarning.NO_SUFFIX: (
         "Tanpa huruf di belakang angka: jarang, mungkin terpotong",
         "No letters after the number: rare, they may be cut off",
     ),
-    PlateNote.ENDED_SUFFIX: (
+    PlateWarning.ENDED_SUFFIX: (
         "Seri huruf ini tidak diterbitkan lagi: diduga palsu",
         "These letters are no longer issued: presumably a fake",
     ),
-    PlateNote.NUMBER_OF_OTHER_VEHICLE: (
+    PlateWarning.NUMBER_OF_OTHER_VEHICLE: (
         "Nomor termasuk golongan kendaraan lain: salah baca atau pelat tiruan?",
         "The number belongs to another class of vehicle: a misread or a cloned plate?",
     ),
-    PlateNote.OFFICIAL: ("Pelat pejabat, berlaku satu tahun", "An official's plate, valid for one year"),
-    PlateNote.NOT_IN_CIVIL_REGISTRY: ("Tidak tercatat dalam registrasi sipil", "Not in the civil registry"),
+    PlateWarning.OFFICIAL: ("Pelat pejabat, berlaku satu tahun", "An official's plate, valid for one year"),
+    PlateWarning.NOT_IN_CIVIL_REGISTRY: ("Tidak tercatat dalam registrasi sipil", "Not in the civil registry"),
 }
 """Each note in Indonesian and in English."""
 
@@ -127,32 +127,32 @@ def formatted(text: str) -> str:
             return " ".join(part for part in (plate.prefix, str(plate.number), plate.suffix) if part)
 
 
-def notes_on(plate: ParsedPlate, vehicle: VehicleClass | None, at: datetime) -> tuple[PlateNote, ...]:
+def warnings_for(plate: ParsedPlate, vehicle: VehicleClass | None, at: datetime) -> tuple[PlateWarning, ...]:
     """What does not fit on that day; `vehicle` None leaves out the number range."""
     tables = shipped_tables()
     match plate.kind:
         case PlateKind.UNKNOWN:
-            return (PlateNote.NO_PLATE_SHAPE,)
+            return (PlateWarning.NO_PLATE_SHAPE,)
         case PlateKind.CIVIL | PlateKind.OFFICIAL:
             return _civil_notes(plate, vehicle, at, tables)
         case _:
-            return (PlateNote.NOT_IN_CIVIL_REGISTRY,)
+            return (PlateWarning.NOT_IN_CIVIL_REGISTRY,)
 
 
-def _civil_notes(plate: ParsedPlate, vehicle: VehicleClass | None, at: datetime, tables: PlateTables) -> tuple[PlateNote, ...]:
+def _civil_notes(plate: ParsedPlate, vehicle: VehicleClass | None, at: datetime, tables: PlateTables) -> tuple[PlateWarning, ...]:
     notes = []
     if tables.area(plate.prefix, at.date()) is None:
-        notes.append(PlateNote.UNKNOWN_PREFIX)
+        notes.append(PlateWarning.UNKNOWN_PREFIX)
     if not plate.suffix:
-        notes.append(PlateNote.NO_SUFFIX)
+        notes.append(PlateWarning.NO_SUFFIX)
     if any(_has_ended(plate, ended, at) for ended in tables.special.ended):
-        notes.append(PlateNote.ENDED_SUFFIX)
+        notes.append(PlateWarning.ENDED_SUFFIX)
     if plate.kind is PlateKind.OFFICIAL and at.date() >= tables.special.officials.valid_from:
-        notes.append(PlateNote.OFFICIAL)
+        notes.append(PlateWarning.OFFICIAL)
     elif vehicle is not None and plate.number is not None:
         allowed = tables.vehicles(plate.prefix, plate.number)
         if allowed and vehicle not in allowed:
-            notes.append(PlateNote.NUMBER_OF_OTHER_VEHICLE)
+            notes.append(PlateWarning.NUMBER_OF_OTHER_VEHICLE)
     return tuple(notes)
 
 

@@ -69,7 +69,7 @@ class PushService:
         delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
     ) -> None:
         """`on_frame` is called with each frame that was accepted for the first time."""
-        self._cameras = {(camera.source.vendor, camera.id): camera for camera in site.cameras if camera.source.vendor}
+        self._cameras = {(vendor, camera.id): camera for camera in site.cameras if (vendor := camera.source.pushed_by)}
         self._max_clock_error_s = site.ingest.vendor_clock_s
         self._topics = topics
         self._producer = producer

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from etle.plates import is_plate, notes_on, parse
-from etle.plates.fsm import plate_automaton
+from etle.plates import is_plate, parse, warnings_for
+from etle.plates.fsm import plate_fsm
 from etle.types import Certainty, CharacterRead, Plate, PlateColour, PlateRead, PlateSighting, VehicleClass
 from models.plates.readers import trust_of
 from pipeline.plates.confidence import ConfidenceFeatures, log_odds, packaged_confidence_model
@@ -68,7 +68,7 @@ def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime
     if not ranked or ranked[0][1] < MIN_READABLE_PROBABILITY:
         return _unreadable(sightings, ranked, colour, expiry)
     text, probability = ranked[0]
-    notes = tuple(str(note) for note in notes_on(parse(text), vehicle, at))
+    notes = tuple(str(note) for note in warnings_for(parse(text), vehicle, at))
     return Plate(
         text=text,
         characters=_characters(votes, text),
@@ -145,7 +145,7 @@ def best_text(sightings: Sequence[PlateSighting]) -> tuple[str, ConfidenceFeatur
 
 def _posteriors(votes: Sequence[Vote]) -> list[tuple[str, float]]:
     """Candidates with their posterior probabilities, which sum to 1, best first. The prior is the plate grammar's weight."""
-    log_prior = plate_automaton().weight
+    log_prior = plate_fsm().weight
     scores = {
         text: (log_prior(text) or 0.0) + sum(v.weight * _log_likelihood(v.read.characters, text) for v in votes)
         for text in _candidates(votes)

@@ -25,7 +25,7 @@ from etle.kafka.topics import TopicNames
 from etle.observability.metrics import FrameOutcome, Metrics, ViolationOutcome
 from etle.protocols import Clock
 from etle.types import CameraId, Frame, ViolationMessage
-from etle.wire import Verify, frame_from_wire, parcel_to_wire
+from etle.wire import Verify, frame_from_wire, violation_message_to_wire
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
 from pipeline.workers.partition import PartitionState, handled_offset
 from pipeline.workers.session import CameraSession, FrameResult, FrameStatus, StageFactory
@@ -198,7 +198,7 @@ class DetectWorker:
         for message in completed:
             violation = message.violation
             log.info("%s: %s at %s", camera, violation.rule, violation.occurred_at.isoformat())
-            self._publisher.publish(self._settings.names.violations, parcel_to_wire(message), key=str(violation.id).encode())
+            self._publisher.publish(self._settings.names.violations, violation_message_to_wire(message), key=str(violation.id).encode())
             self._metrics.violation(violation.rule, ViolationOutcome.FOUND)
 
     def _check_ends(self, now: datetime) -> None:
@@ -218,7 +218,7 @@ def open_detect_worker(
 ) -> Iterator[DetectWorker]:
     """A worker with its own connections to the broker. Raises BrokerUnavailable, ConfigError if a topic is missing."""
     from etle.kafka.admin import KafkaTopicAdmin
-    from etle.kafka.client import KafkaCompactedTopicReader, KafkaPublisher, KafkaSubscriber
+    from etle.kafka.client import KafkaTopicReader, KafkaPublisher, KafkaSubscriber
     from etle.kafka.topics import require_topics_exist
 
     require_topics_exist(connection.broker, KafkaTopicAdmin(connection))
@@ -226,7 +226,7 @@ def open_detect_worker(
     with ExitStack() as opened:
         publisher = KafkaPublisher(connection, client)
         opened.callback(publisher.close)
-        checkpoints = KafkaCompactedTopicReader(connection, client)
+        checkpoints = KafkaTopicReader(connection, client)
         opened.callback(checkpoints.close)
         subscriber = KafkaSubscriber(connection, client, settings.names.frames, settings.names.detect_group)
         opened.callback(subscriber.close)

@@ -12,10 +12,10 @@ from threading import Event
 from typing import TypeVar
 
 from etle.backoff import Backoff
+from etle.clock import seconds_between
 from etle.errors import SourceError, StoreUnavailable, WireError
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
 from etle.types import Frame, Violation, ViolationMessage
-from pipeline.scene.scene import seconds
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
 from pipeline.workers.session import CameraSession, FrameStatus
 
@@ -88,7 +88,7 @@ class CameraRun:
         saved_at = None
         for frame in self._source.frames(self._session.needed_offset - 1):
             self._process(frame)
-            if self._session.dirty and (saved_at is None or abs(seconds(saved_at, frame.captured_at)) >= SAVE_EVERY_S):
+            if self._session.dirty and (saved_at is None or abs(seconds_between(saved_at, frame.captured_at)) >= SAVE_EVERY_S):
                 self._save()
                 saved_at = frame.captured_at
             if self._stopped.is_set():

@@ -1,31 +1,39 @@
-"""The write worker: parcels in, cases and evidence out.
+"""The write worker: violations from Kafka in, cases and evidence out.
 
-Files, row, position, in that order: a kill between any two of them costs a second look at the same parcel. A database or a store that is
-away, or full, is waited for with growing pauses at the parcel that it could not take; what is no parcel is set aside with its reason.
+Written in this order: files, database row, the group's position. After a kill between any two of them the same message is handled again.
+While the database or the evidence store is unavailable or full, the worker pauses with growing delays at the message that could not be
+stored. A message that cannot be stored at all becomes a dead letter with its reason.
 """
 
 import logging
-from contextlib import ExitStack
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from etle.backoff import Backoff
 from etle.errors import EvidenceCorrupt, EvidenceFull, EvidenceUnavailable, StoreError, StoreUnavailable, WireError
 from etle.kafka.dead_letters import DeadLetterQueue
 from etle.kafka.protocols import Message, Position, Publisher, Subscriber
 from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Dependency, EvidenceError, Metrics, ViolationOutcome
 from etle.protocols import Clock, ViolationSink
-from etle.wire import parcel_from_wire
-from pipeline.workers.supervise import Pauses
+from etle.wire import violation_message_from_wire
+
+if TYPE_CHECKING:
+    from etle.kafka.security import BrokerConnection
 
 log = logging.getLogger(__name__)
 STAGE = "write"
-MOST_MESSAGES = 8
-LOOK_EVERY_S = 5.0
-"""At the ends of our partitions: how much waits, and whether the broker is there at all."""
+MAX_RECORDS = 8
+CHECK_EVERY_S = 5.0
+"""Interval between two reads of the partitions' ends: for the metrics, and to notice a dead broker."""
 
 
 class WriteWorker:
-    """One worker's work from its start, or from the broker's return, on. For one thread."""
+    """Lives until the broker becomes unavailable; the next one continues at the committed position. Not thread-safe."""
 
     def __init__(
         self, subscriber: Subscriber, publisher: Publisher, sink: ViolationSink, names: TopicNames, clock: Clock, metrics: Metrics
@@ -36,33 +44,33 @@ class WriteWorker:
         self._names = names
         self._clock = clock
         self._metrics = metrics
-        self._letters = DeadLetterQueue(publisher, names.dead_letters, STAGE)
+        self._dead_letters = DeadLetterQueue(publisher, names.dead_letters, STAGE)
         self._next: dict[int, int] = {}
-        """Of each partition that is ours, the offset of the next parcel."""
-        self._pauses = Pauses()
+        """Offset of the next message of each assigned partition."""
+        self._backoff = Backoff()
         self._paused_until: datetime | None = None
-        self._looked_at = clock.now()
+        self._checked_at = clock.now()
         self._pause = ExitStack()
 
     def step(self, timeout_s: float) -> int:
-        """Waits at most that long for messages; how many were done with. Raises BrokerUnavailable."""
-        self._resume_in_time()
-        polled = self._subscriber.poll(timeout_s, MOST_MESSAGES)
+        """Wait up to `timeout_s` for messages and store them; returns the number handled. Raises BrokerUnavailable."""
+        self._resume_if_due()
+        polled = self._subscriber.poll(timeout_s, MAX_RECORDS)
         for number in polled.revoked:
             self._next.pop(number, None)
         for number in polled.assigned:
-            self._place(number)
+            self._seek_committed(number)
         before = dict(self._next)
-        for place, message in enumerate(polled.messages):
-            if not self._done(message):
-                self._go_back(polled.messages[place:])
+        for index, message in enumerate(polled.messages):
+            if not self._handle(message):
+                self._rewind(polled.messages[index:])
                 break
-        self._look_around(self._clock.now())
+        self._check_ends(self._clock.now())
         self._commit({number: offset for number, offset in self._next.items() if before.get(number) != offset})
         return sum(offset - before.get(number, offset) for number, offset in self._next.items())
 
     def save(self) -> None:
-        """Nothing is left to be done: each step makes its work count."""
+        """Nothing to do: each step commits its work."""
 
     @property
     def paused(self) -> bool:
@@ -71,67 +79,67 @@ class WriteWorker:
     def close(self) -> None:
         self._pause.close()
 
-    def _place(self, number: int) -> None:
+    def _seek_committed(self, number: int) -> None:
         committed = self._subscriber.committed(number)
         self._next[number] = committed.offset if committed else self._subscriber.first(number)
         self._subscriber.seek(number, self._next[number])
 
-    def _done(self, message: Message) -> bool:
-        """False if it must be tried again later."""
+    def _handle(self, message: Message) -> bool:
+        """False if the message must be tried again later."""
         try:
             self._write(message)
         except (StoreUnavailable, EvidenceFull) as error:
             self._wait(error)
             return False
         except (WireError, StoreError) as error:
-            self._set_aside(message, error)
+            self._reject(message, error)
         else:
-            self._pauses.reset()
+            self._backoff.reset()
         self._next[message.partition] = message.offset + 1
         return True
 
     def _write(self, message: Message) -> None:
-        parcel = parcel_from_wire(message.value)
-        new = self._sink.put(parcel)
-        violation = parcel.violation
+        found = violation_message_from_wire(message.value)
+        new = self._sink.put(found)
+        violation = found.violation
         self._metrics.violation(violation.rule, ViolationOutcome.WRITTEN if new else ViolationOutcome.REPEATED)
         if new:
-            self._metrics.evidence_stored(sum(len(file.data) for file in parcel.files))
+            self._metrics.evidence_stored(sum(len(file.data) for file in found.files))
         self._metrics.lag(self._names.violations, (self._clock.now() - message.at).total_seconds())
 
-    def _set_aside(self, message: Message, error: WireError | StoreError) -> None:
-        log.warning("%s %d/%d set aside: %s", message.topic, message.partition, message.offset, error)
-        self._letters.put(message, str(error), self._clock.now())
+    def _reject(self, message: Message, error: WireError | StoreError) -> None:
+        log.warning("%s %d/%d rejected: %s", message.topic, message.partition, message.offset, error)
+        self._dead_letters.put(message, str(error), self._clock.now())
         self._metrics.dead_letter(STAGE)
         if isinstance(error, EvidenceCorrupt):
             self._metrics.evidence_error(EvidenceError.CORRUPT)
 
     def _wait(self, error: StoreUnavailable | EvidenceFull) -> None:
-        pause_s = self._pauses.next_s()
-        log.warning("%s Trying again in %g s.", error, pause_s)
-        trouble = _trouble(error)
-        if trouble is not None:
-            self._metrics.evidence_error(trouble)
-        self._paused_until = self._clock.now() + timedelta(seconds=pause_s)
+        delay_s = self._backoff.next_s()
+        log.warning("%s Next attempt in %g s.", error, delay_s)
+        kind = _evidence_error(error)
+        if kind is not None:
+            self._metrics.evidence_error(kind)
+        self._paused_until = self._clock.now() + timedelta(seconds=delay_s)
         self._subscriber.pause()
         self._pause.close()
-        self._pause.enter_context(self._metrics.waiting_for(Dependency.DATABASE if trouble is None else Dependency.EVIDENCE))
+        self._pause.enter_context(self._metrics.waiting_for(Dependency.DATABASE if kind is None else Dependency.EVIDENCE))
 
-    def _resume_in_time(self) -> None:
+    def _resume_if_due(self) -> None:
         if self._paused_until is not None and self._clock.now() >= self._paused_until:
             self._paused_until = None
             self._pause.close()
             self._subscriber.resume()
 
-    def _go_back(self, messages: tuple[Message, ...]) -> None:
-        """What was taken from the broker and not done is taken again."""
+    def _rewind(self, messages: tuple[Message, ...]) -> None:
+        """Read these messages again, which were polled and not handled."""
         for number in {message.partition for message in messages}:
             self._subscriber.seek(number, self._next[number])
 
-    def _look_around(self, now: datetime) -> None:
-        if (now - self._looked_at).total_seconds() < LOOK_EVERY_S:
+    def _check_ends(self, now: datetime) -> None:
+        if (now - self._checked_at).total_seconds() < CHECK_EVERY_S:
             return
-        self._looked_at = now
+        self._checked_at = now
         waiting = sum(self._subscriber.end(number) - offset for number, offset in self._next.items())
         self._metrics.waiting(self._names.violations, waiting)
 
@@ -142,8 +150,27 @@ class WriteWorker:
         self._subscriber.commit({number: Position(offset=offset) for number, offset in offsets.items()})
 
 
-def _trouble(error: StoreUnavailable | EvidenceFull) -> EvidenceError | None:
-    """None if it is the database that is away."""
+def _evidence_error(error: StoreUnavailable | EvidenceFull) -> EvidenceError | None:
+    """None if the database is unavailable."""
     if isinstance(error, EvidenceFull):
         return EvidenceError.FULL
     return EvidenceError.UNAVAILABLE if isinstance(error, EvidenceUnavailable) else None
+
+
+@contextmanager
+def open_write_worker(connection: "BrokerConnection", sink: ViolationSink, clock: Clock, metrics: Metrics) -> Iterator[WriteWorker]:
+    """A worker with its own connections to the broker. Raises BrokerUnavailable, ConfigError if a topic is missing."""
+    from etle.kafka.admin import KafkaTopicAdmin
+    from etle.kafka.client import KafkaPublisher, KafkaSubscriber
+    from etle.kafka.topics import require_topics_exist
+
+    require_topics_exist(connection.broker, KafkaTopicAdmin(connection))
+    client, names = f"write-{socket.gethostname()}-{os.getpid()}", TopicNames(connection.broker.prefix)
+    with ExitStack() as opened:
+        publisher = KafkaPublisher(connection, client)
+        opened.callback(publisher.close)
+        subscriber = KafkaSubscriber(connection, client, names.violations, names.write_group)
+        opened.callback(subscriber.close)
+        worker = WriteWorker(subscriber, publisher, sink, names, clock, metrics)
+        opened.callback(worker.close)
+        yield worker

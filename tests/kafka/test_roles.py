@@ -17,7 +17,7 @@ from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.storage.database import Database
 from etle.testing import a_violation_message
-from etle.wire import parcel_to_wire
+from etle.wire import violation_message_to_wire
 from services import ServiceProcess, free_port
 
 WAIT_S = 120
@@ -59,7 +59,7 @@ def test_the_writer_writes_and_exits_with_zero_on_sigterm(connection: BrokerConn
     database = Database(live_postgres.address)
     message = a_violation_message(connection.broker.prefix)
     publisher = KafkaPublisher(connection, "test")
-    publisher.publish(TopicNames(connection.broker.prefix).violations, parcel_to_wire(message), key=b"k")
+    publisher.publish(TopicNames(connection.broker.prefix).violations, violation_message_to_wire(message), key=b"k")
     publisher.flush()
     publisher.close()
 

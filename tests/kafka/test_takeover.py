@@ -20,7 +20,7 @@ from etle.kafka.client import KafkaPublisher, KafkaTopicReader
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.types import CameraId, ViolationId
-from etle.wire import frame_to_wire, parcel_from_wire
+from etle.wire import frame_to_wire, violation_message_from_wire
 
 CAMERAS = [f"cam-{number}" for number in range(1, 9)]
 WAIT_S = 240
@@ -79,7 +79,7 @@ def test_a_worker_takes_over_the_cameras_of_one_that_is_killed(eight_cameras: Br
 
     def found() -> set[ViolationId]:
         messages = [message for number in range(3) for message in reader.messages(names.violations, number)]
-        return {parcel_from_wire(message.value).violation.id for message in messages}
+        return {violation_message_from_wire(message.value).violation.id for message in messages}
 
     one, two = Worker(eight_cameras), Worker(eight_cameras)
     try:

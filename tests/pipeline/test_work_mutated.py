@@ -10,7 +10,7 @@ from etle.errors import WireError
 from etle.kafka.dead_letters import parse_dead_letters
 from etle.observability.metrics import Metrics
 from etle.testing import ListSink, ManualClock, MemoryBroker, ScriptedDetector, a_frame, a_violation_message
-from etle.wire import frame_from_wire, frame_to_wire, parcel_from_wire, parcel_to_wire
+from etle.wire import frame_from_wire, frame_to_wire, violation_message_from_wire, violation_message_to_wire
 from pipeline.evidence.writer import check_files
 from pipeline.workers.write import WriteWorker
 
@@ -80,7 +80,7 @@ def test_damaged_frames():
 @pytest.mark.parametrize("of", ["the whole", "the files"])
 def test_damaged_violations(of):
     chance, original = random.Random(SEED), a_violation_message("1")
-    value, sink = parcel_to_wire(original), ListSink()
+    value, sink = violation_message_to_wire(original), ListSink()
     broker = MemoryBroker({NAMES.violations: 1, NAMES.dead_letters: 1})
 
     class Checking(ListSink):
@@ -108,5 +108,5 @@ def test_damaged_violations(of):
 def test_an_undamaged_parcel_and_frame_go_through():
     headers, value = frame_to_wire(a_frame(1))
     assert not refused(frame_from_wire, headers, value)
-    assert not refused(parcel_from_wire, parcel_to_wire(a_violation_message("1")))
+    assert not refused(violation_message_from_wire, violation_message_to_wire(a_violation_message("1")))
     assert site().cameras

@@ -12,7 +12,7 @@ from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
 from etle.testing import ListSink, ManualClock, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_violation_message
 from etle.types import EvidenceFile, Violation, ViolationMessage
-from etle.wire import parcel_to_wire
+from etle.wire import violation_message_to_wire
 from pipeline.evidence.writer import Writer
 from pipeline.workers.write import WriteWorker
 
@@ -52,7 +52,7 @@ class Desk:
 
     def send(self, *parcels: ViolationMessage) -> None:
         for parcel in parcels:
-            self.broker.publish(NAMES.violations, parcel_to_wire(parcel), key=str(parcel.violation.id).encode())
+            self.broker.publish(NAMES.violations, violation_message_to_wire(parcel), key=str(parcel.violation.id).encode())
 
     def steps(self, count: int, seconds: float = 1.0) -> int:
         done = 0
@@ -144,9 +144,9 @@ def test_a_partition_that_comes_while_it_waits_is_written_afterwards():
 
 POISON = [
     pytest.param(b"hello", "parcel: ", id="no parcel"),
-    pytest.param(parcel_to_wire(replace(a_violation_message("1"), files=())), "are not in its parcel", id="without its files"),
+    pytest.param(violation_message_to_wire(replace(a_violation_message("1"), files=())), "are not in its parcel", id="without its files"),
     pytest.param(
-        parcel_to_wire(replace(a_violation_message("1"), files=(replace(a_violation_message("1").files[0], data=b"x"), *a_violation_message("1").files[1:]))),
+        violation_message_to_wire(replace(a_violation_message("1"), files=(replace(a_violation_message("1").files[0], data=b"x"), *a_violation_message("1").files[1:]))),
         "has another digest",
         id="with a changed file",
     ),

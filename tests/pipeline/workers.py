@@ -12,7 +12,7 @@ from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
 from etle.testing import ManualClock, MemoryBroker, MemorySubscriber
 from etle.types import CameraId, Digest, Frame, ViolationId, ViolationMessage
-from etle.wire import Verify, frame_to_wire, parcel_from_wire
+from etle.wire import Verify, frame_to_wire, violation_message_from_wire
 from pipeline.detect.stage import CameraStage
 from pipeline.detect.state import StageState
 from pipeline.workers.detect import DetectSettings, DetectWorker
@@ -120,7 +120,7 @@ class Rig:
         """As the writer keeps them: the first of each id."""
         found: dict[ViolationId, ViolationMessage] = {}
         for message in self.broker.messages(NAMES.violations):
-            parcel = parcel_from_wire(message.value)
+            parcel = violation_message_from_wire(message.value)
             found.setdefault(parcel.violation.id, parcel)
         return found
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from etle.config.packaged import configs_folder
 from etle.errors import ConfigError
-from etle.plates import NOTE_TEXTS, PlateKind, PlateNote, formatted, is_plate, normalise, notes_on, parse, parse_expiry
-from etle.plates.fsm import LETTERS, plate_automaton
+from etle.plates import WARNING_TEXTS, PlateKind, PlateWarning, formatted, is_plate, normalise, parse, parse_expiry, warnings_for
+from etle.plates.fsm import LETTERS, plate_fsm
 from etle.plates.tables import load_tables, shipped_tables
 from etle.types import VehicleClass
 
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 K = PlateKind
-N = PlateNote
+N = PlateWarning
 
 
 @pytest.mark.parametrize(
@@ -102,15 +102,15 @@ def test_the_second_line_alone() -> None:
         ),
     ],
 )
-def test_notes(text: str, vehicle: VehicleClass, notes: tuple[PlateNote, ...]) -> None:
-    assert notes_on(parse(text), vehicle, AT) == notes
+def test_notes(text: str, vehicle: VehicleClass, notes: tuple[PlateWarning, ...]) -> None:
+    assert warnings_for(parse(text), vehicle, AT) == notes
 
 
 def test_tables_are_asked_for_the_day_of_the_violation() -> None:
     before = datetime(2023, 6, 1, tzinfo=UTC)
-    assert notes_on(parse("B1234RFS"), VehicleClass.CAR, before) == ()
-    assert notes_on(parse("PT1234AB"), VehicleClass.CAR, before) == (N.UNKNOWN_PREFIX,)
-    assert notes_on(parse("PT1234AB"), VehicleClass.CAR, AT) == ()
+    assert warnings_for(parse("B1234RFS"), VehicleClass.CAR, before) == ()
+    assert warnings_for(parse("PT1234AB"), VehicleClass.CAR, before) == (N.UNKNOWN_PREFIX,)
+    assert warnings_for(parse("PT1234AB"), VehicleClass.CAR, AT) == ()
 
 
 def test_a_plate_names_its_region() -> None:
@@ -122,8 +122,8 @@ def test_a_plate_names_its_region() -> None:
 
 
 def test_every_note_is_said_in_both_languages() -> None:
-    assert set(NOTE_TEXTS) == set(PlateNote)
-    assert all(indonesian and english and indonesian != english for indonesian, english in NOTE_TEXTS.values())
+    assert set(WARNING_TEXTS) == set(PlateWarning)
+    assert all(indonesian and english and indonesian != english for indonesian, english in WARNING_TEXTS.values())
 
 
 def test_every_number_is_in_one_range_of_each_scheme() -> None:
@@ -159,7 +159,7 @@ def test_no_text_whatever_raises_and_parsing_twice_changes_nothing(text: str) ->
     assert parse(plate.text).text == plate.text
     assert plate.text == normalise(plate.text)
     assert parse(formatted(text)).text == parse(parse(text).text).text
-    notes_on(plate, VehicleClass.CAR, AT)
+    warnings_for(plate, VehicleClass.CAR, AT)
 
 
 @settings(max_examples=5000, deadline=None)
@@ -189,4 +189,4 @@ def test_what_is_written_out_is_read_back(plate: str) -> None:
     )
 )
 def test_decoders_may_think_of_exactly_the_texts_that_parse(text: str) -> None:
-    assert (plate_automaton().weight(text) is not None) == is_plate(text)
+    assert (plate_fsm().weight(text) is not None) == is_plate(text)

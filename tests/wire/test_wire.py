@@ -10,14 +10,21 @@ from hypothesis import strategies as st
 from etle.errors import WireError
 from etle.testing import a_frame, a_violation_message
 from etle.types import CameraId
-from etle.wire import frame_from_wire, frame_to_wire, parcel_from_wire, parcel_to_wire, violation_from_json, violation_to_json
+from etle.wire import (
+    frame_from_wire,
+    frame_to_wire,
+    violation_from_json,
+    violation_message_from_wire,
+    violation_message_to_wire,
+    violation_to_json,
+)
 
-PARCEL = parcel_to_wire(a_violation_message())
+PARCEL = violation_message_to_wire(a_violation_message())
 HEADERS, JPEG = frame_to_wire(a_frame(7))
 
 
 def test_a_parcel_comes_back_as_it_was():
-    assert parcel_from_wire(PARCEL) == a_violation_message()
+    assert violation_message_from_wire(PARCEL) == a_violation_message()
     assert violation_from_json(violation_to_json(a_violation_message().violation)) == a_violation_message().violation
 
 
@@ -58,7 +65,7 @@ def test_a_moment_in_local_time_does_not_travel():
 def test_a_mutated_parcel_is_read_or_told(place, written, removed):
     mutated = PARCEL[:place] + written + PARCEL[place + removed :]
     try:
-        parcel_from_wire(mutated)
+        violation_message_from_wire(mutated)
     except WireError as error:
         assert str(error)
 
