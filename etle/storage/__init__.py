@@ -1,1 +1,1 @@
-"""What is kept: violations and decisions in PostgreSQL, pictures and films as files named by their digest."""
+"""What is stored: violations, decisions and users in PostgreSQL; pictures and clips as files named by their digest."""

@@ -1,53 +1,48 @@
-"""How far each stage has come, and what was lost on the way, in PostgreSQL."""
+"""Checkpoints of the stages, and counts of lost frames, in PostgreSQL."""
 
 from collections.abc import Mapping
 from datetime import datetime
 
 from etle.storage.database import Database
+from etle.storage.queries import sql
 from etle.types import CameraId
 
 
 class PostgresCheckpoints:
-    """A CheckpointStore: position and state change together or not at all."""
+    """A CheckpointStore. Position and state are saved in one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def save(self, stream: str, position: int, state: bytes) -> None:
         with self._database.transaction() as cursor:
-            cursor.execute(
-                "INSERT INTO checkpoints (stream, position, state) VALUES (%s, %s, %s) ON CONFLICT (stream)"
-                " DO UPDATE SET position = excluded.position, state = excluded.state, saved_at = now()",
-                (stream, position, state),
-            )
+            cursor.execute(sql("save_checkpoint"), {"stream": stream, "position": position, "state": state})
 
     def load(self, stream: str) -> tuple[int, bytes] | None:
         with self._database.transaction() as cursor:
-            cursor.execute("SELECT position, state FROM checkpoints WHERE stream = %s", (stream,))
+            cursor.execute(sql("load_checkpoint"), {"stream": stream})
             row = cursor.fetchone()
-        return (int(row[0]), bytes(row[1])) if row else None
+        return (int(row.position), bytes(row.state)) if row else None
 
 
 class PostgresLosses:
-    """Pictures that never reached a rule, by camera and reason; only ever added to."""
+    """Counts frames that were lost before the rules saw them, by camera and reason. Rows are only added."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, camera: CameraId, reason: str, times: int, at: datetime) -> None:
-        """`times` are those since it was last added; 0 adds nothing."""
+        """`times`: losses since the last call; 0 adds no row."""
         if times < 1:
             return
         with self._database.transaction() as cursor:
-            cursor.execute("INSERT INTO losses (camera, reason, times, counted_at) VALUES (%s, %s, %s, %s)", (camera, reason, times, at))
+            cursor.execute(sql("add_losses"), {"camera": camera, "reason": reason, "times": times, "counted_at": at})
 
     def totals(self, since: datetime) -> Mapping[CameraId, Mapping[str, int]]:
+        """Losses by camera and reason."""
         with self._database.transaction() as cursor:
-            cursor.execute(
-                "SELECT camera, reason, sum(times) FROM losses WHERE counted_at >= %s GROUP BY camera, reason ORDER BY camera, reason",
-                (since,),
-            )
-            found: dict[CameraId, dict[str, int]] = {}
-            for camera, reason, times in cursor.fetchall():
-                found.setdefault(CameraId(camera), {})[reason] = int(times)
-        return found
+            cursor.execute(sql("count_losses"), {"since": since})
+            totals: dict[CameraId, dict[str, int]] = {}
+            for row in cursor.fetchall():
+                totals.setdefault(CameraId(row.camera), {})[row.reason] = int(row.frames)
+        return totals

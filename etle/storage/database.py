@@ -1,14 +1,14 @@
-"""The connection to PostgreSQL; the one file that imports its driver.
+"""The connection to PostgreSQL; the only module that imports its driver.
 
-A few connections are kept and lent for one transaction each. The server going away is a normal day: it is told as StoreUnavailable,
-what was begun is rolled back by the server, and the next transaction connects anew.
+A few connections are kept open, and each is used for one transaction at a time. If the server goes away, StoreUnavailable is raised, the
+server rolls the transaction back, and the next transaction connects again.
 """
 
 import selectors
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore, Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from etle.errors import ConfigError, MissingExtra, StoreError, StoreUnavailable
 
@@ -16,55 +16,72 @@ try:
     import psycopg2
     import psycopg2.errors
     from psycopg2.extensions import parse_dsn
+    from psycopg2.extras import NamedTupleCursor
 except ModuleNotFoundError as absent:
     raise MissingExtra("psycopg2", "store") from absent
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812  (the driver's class has a small initial)
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+    from psycopg2.extensions import connection as Connection  # noqa: N812  (the driver's class name is lower-case)
 
 SCHEMA: Final = "etle"
-WAY_OUT: Final = "Is the server running, and is the address right (--database, ETLE_DATABASE)?"
+_HINT: Final = "Is the server running, and is the address right (--database, ETLE_DATABASE)?"
+
+
+class Cursor(Protocol):
+    """What is used of psycopg2's NamedTupleCursor. A row is a named tuple with one field per column of the query."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def execute(self, query: str, vars: Mapping[str, Any] | Sequence[Any] | None = None) -> None: ...
+
+    def executemany(self, query: str, vars_list: Sequence[Mapping[str, Any]]) -> None: ...
+
+    def fetchone(self) -> Any:
+        """None if there are no more rows."""
+        ...
+
+    def fetchall(self) -> list[Any]: ...
 
 
 class Database:
-    """Connections to one PostgreSQL, at most `most` at a time. Made without connecting; safe to share between threads."""
+    """A pool of at most `max_connections` connections. Does not connect when created; safe to share between threads."""
 
-    def __init__(self, url: str, *, most: int = 8, wait_s: float = 30) -> None:
+    def __init__(self, url: str, *, max_connections: int = 8, wait_s: float = 30) -> None:
+        """`wait_s`: how long a transaction waits for a free connection. Raises ConfigError if `url` is not valid."""
         try:
             parts = parse_dsn(url)
         except psycopg2.ProgrammingError as error:
             raise ConfigError(
-                f"the database address is not one: {_first_line(error)}. It looks like postgresql://user:password@host:5432/name"
+                f"the database address is not valid: {_first_line(error)}. Write it as postgresql://user:password@host:5432/name"
             ) from error
         self.name: Final = f"{parts.get('host', 'this machine')}, database {parts.get('dbname', parts.get('user', ''))}"
-        """Where it is, without the password."""
+        """Host and database, without the password."""
         self._user = parts.get("user", "this user")
         self._url = url
         self._wait_s = wait_s
-        self._lent = BoundedSemaphore(most)
+        self._slots = BoundedSemaphore(max_connections)
         self._lock = Lock()
         self._idle: list[Connection] = []
         self._closed = False
 
     @contextmanager
-    def transaction(self) -> Iterator["Cursor"]:
-        """A cursor whose work is kept when the block ends and undone when it raises. Tables need no schema before their name.
+    def transaction(self) -> Iterator[Cursor]:
+        """A cursor whose work is committed when the block ends and rolled back when it raises. The search path is the schema `etle`.
 
-        Raises StoreUnavailable if the server is away or goes away, StoreError if it refuses a value as such,
-        ConfigError if it does not let us.
+        Raises StoreUnavailable if the server cannot be reached, StoreError if it rejects a value, ConfigError if a right is missing.
         """
-        if not self._lent.acquire(timeout=self._wait_s):
-            raise StoreUnavailable(f"all connections to PostgreSQL ({self.name}) have been busy for {self._wait_s:g} s")
+        if not self._slots.acquire(timeout=self._wait_s):
+            raise StoreUnavailable(f"all connections to PostgreSQL ({self.name}) have been in use for {self._wait_s:g} s")
         try:
-            connection = self._take()
+            connection = self._acquire()
             try:
-                with self._translated(connection), connection, connection.cursor() as cursor:
-                    yield cursor
+                with self._translate_errors(connection), connection, connection.cursor() as cursor:
+                    yield cast("Cursor", cursor)
             finally:
-                self._give(connection)
+                self._release(connection)
         finally:
-            self._lent.release()
+            self._slots.release()
 
     def close(self) -> None:
         with self._lock:
@@ -73,61 +90,61 @@ class Database:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> "Connection":
+    def _acquire(self) -> "Connection":
         while True:
             with self._lock:
                 if not self._idle:
                     break
                 connection = self._idle.pop()
-            if _alive(connection):
+            if _is_alive(connection):
                 return connection
             connection.close()
         return self._connect()
 
-    def _give(self, connection: "Connection") -> None:
+    def _release(self, connection: "Connection") -> None:
         with self._lock:
-            if not self._closed and not connection.closed and _settled(connection):
+            if not self._closed and not connection.closed and _roll_back(connection):
                 self._idle.append(connection)
                 return
         connection.close()
 
     def _connect(self) -> "Connection":
         try:
-            connection = psycopg2.connect(self._url, connect_timeout=10, application_name="etle")
+            connection = psycopg2.connect(self._url, connect_timeout=10, application_name="etle", cursor_factory=NamedTupleCursor)
             with connection, connection.cursor() as cursor:
                 cursor.execute(f"SET search_path TO {SCHEMA}; SET timezone TO 'UTC'")
         except psycopg2.OperationalError as error:
-            raise StoreUnavailable(f"PostgreSQL ({self.name}) cannot be reached: {_first_line(error)}. {WAY_OUT}") from error
+            raise StoreUnavailable(f"PostgreSQL ({self.name}) cannot be reached: {_first_line(error)}. {_HINT}") from error
         return connection
 
     @contextmanager
-    def _translated(self, connection: "Connection") -> Iterator[None]:
+    def _translate_errors(self, connection: "Connection") -> Iterator[None]:
         try:
             yield
         except psycopg2.OperationalError as error:
-            raise StoreUnavailable(f"PostgreSQL ({self.name}) failed: {_first_line(error)}. {WAY_OUT}") from error
+            raise StoreUnavailable(f"PostgreSQL ({self.name}) failed: {_first_line(error)}. {_HINT}") from error
         except psycopg2.InterfaceError as error:
             if not connection.closed:
                 raise
-            raise StoreUnavailable(f"PostgreSQL ({self.name}) closed the connection. {WAY_OUT}") from error
+            raise StoreUnavailable(f"PostgreSQL ({self.name}) closed the connection. {_HINT}") from error
         except psycopg2.errors.InsufficientPrivilege as error:
             raise ConfigError(
                 f"PostgreSQL ({self.name}) does not let {self._user} do that: {_first_line(error)}. The owner of the database migrates it,"
-                " administers users, and gives rights with `etle database roles`"
+                " administers users, and grants rights with `etle database roles`"
             ) from error
         except psycopg2.DataError as error:
-            raise StoreError(f"PostgreSQL ({self.name}) refuses a value: {_first_line(error)}") from error
+            raise StoreError(f"PostgreSQL ({self.name}) rejects a value: {_first_line(error)}") from error
 
 
-def _alive(connection: "Connection") -> bool:
-    """False if the server hung up: nothing else makes the socket of an idle connection readable. Costs no round trip."""
+def _is_alive(connection: "Connection") -> bool:
+    """False if the server closed the connection: nothing else makes the socket of an idle connection readable. Needs no round trip."""
     with selectors.DefaultSelector() as selector:
         selector.register(connection.fileno(), selectors.EVENT_READ)
         return not selector.select(timeout=0)
 
 
-def _settled(connection: "Connection") -> bool:
-    """True if no transaction is left open; a connection in doubt is thrown away."""
+def _roll_back(connection: "Connection") -> bool:
+    """True if no transaction is open any more; otherwise the connection must be closed."""
     with suppress(psycopg2.Error):
         connection.rollback()
         return True

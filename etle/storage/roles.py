@@ -1,4 +1,4 @@
-"""The roles that the parts of a deployment sign in to PostgreSQL with; what each may do stands in `roles.sql`."""
+"""The PostgreSQL roles of a deployment; `roles.sql` grants the rights of each."""
 
 from importlib import resources
 from typing import Final
@@ -13,6 +13,6 @@ def roles_sql() -> str:
 
 
 def grant_roles(database: Database) -> None:
-    """Makes the roles where there are none, and lets each do what it may. Raises ConfigError if we may not do that ourselves."""
+    """Create missing roles, and grant each its rights. Raises ConfigError if the connected user is not allowed to."""
     with database.transaction() as cursor:
         cursor.execute(roles_sql())

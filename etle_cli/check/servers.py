@@ -51,7 +51,7 @@ def _database(url: str, timeout_s: float) -> str:
     from etle.storage.database import Database
     from etle.storage.migrate import pending_migrations
 
-    database = Database(url, most=1, wait_s=timeout_s)
+    database = Database(url, max_connections=1, wait_s=timeout_s)
     try:
         pending = pending_migrations(database)
     finally:

@@ -19,7 +19,7 @@ from etle.storage.embedded import EmbeddedPostgres
 from etle.storage.evidence.folder import FolderEvidence
 from etle.storage.evidence.manifest import SUFFIX, Signer, make_manifest, read_manifest
 from etle.storage.migrate import Migration, migrate, packaged_migrations
-from etle.testing import MemoryCases, MemoryEvidence, a_parcel
+from etle.testing import MemoryCases, MemoryEvidence, a_violation_message
 from etle.types import digest_of
 from etle_cli.main import main
 from pipeline.evidence.writer import Writer
@@ -46,7 +46,7 @@ class Mortal:
 
 @pytest.mark.parametrize("dies_before", range(6))
 def test_a_write_that_is_cut_anywhere_is_completed_by_the_replay(dies_before: int, signer: Signer) -> None:
-    cases, evidence, parcel = MemoryCases(), MemoryEvidence(), a_parcel()
+    cases, evidence, parcel = MemoryCases(), MemoryEvidence(), a_violation_message()
 
     def writer(stored: EvidenceStore, kept: CaseStore) -> Writer:
         return Writer(kept, stored, lambda violation, files: make_manifest(violation, files, signer))
@@ -60,7 +60,7 @@ def test_a_write_that_is_cut_anywhere_is_completed_by_the_replay(dies_before: in
 
 
 def test_the_same_violation_gives_the_same_manifest(signer: Signer) -> None:
-    parcel = a_parcel()
+    parcel = a_violation_message()
     one, two = (make_manifest(parcel.violation, parcel.files, signer) for _ in range(2))
     assert one == two
     read = read_manifest(one.data)
@@ -71,7 +71,7 @@ def test_the_same_violation_gives_the_same_manifest(signer: Signer) -> None:
 
 @pytest.mark.parametrize("place", range(0, 100, 7))
 def test_a_flipped_byte_in_a_manifest_is_found(signer: Signer, place: int) -> None:
-    data = bytearray(make_manifest(a_parcel().violation, a_parcel().files, signer).data)
+    data = bytearray(make_manifest(a_violation_message().violation, a_violation_message().files, signer).data)
     data[len(data) * place // 100] ^= 1
     with pytest.raises(EvidenceCorrupt):
         read_manifest(bytes(data))
@@ -85,7 +85,7 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> Non
 
 def test_what_is_no_key_is_told(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text("nonsense")
-    with pytest.raises(ConfigError, match="Bring it back from a backup"):
+    with pytest.raises(ConfigError, match="Restore it from a backup"):
         Signer.from_file(tmp_path / "key.pem")
 
 
@@ -125,8 +125,8 @@ class TestVerify:
         folder = tmp_path / "data"
         with open_stores(StorageOptions(data=folder)) as stores:
             writer = Writer(stores.cases, stores.evidence, lambda violation, files: make_manifest(violation, files, stores.signer))
-            writer.put(a_parcel())
-            writer.put(a_parcel("2"))
+            writer.put(a_violation_message())
+            writer.put(a_violation_message("2"))
             yield folder
 
     def faults(self, data: Path, capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
@@ -221,7 +221,7 @@ class TestEmbeddedPostgres:
             assert migrate(database) == ()
             with pytest.raises(ConfigError, match="was changed after"):
                 migrate(database, [Migration(number=1, name=steps[0].name, sql="SELECT 1"), *steps[1:]])
-            with pytest.raises(ConfigError, match="older than the database"):
+            with pytest.raises(ConfigError, match="newer than this version"):
                 migrate(database, steps[:1])
             database.close()
 
@@ -229,7 +229,7 @@ class TestEmbeddedPostgres:
 def test_a_file_with_another_digest_than_its_name_is_refused(signer: Signer) -> None:
     from dataclasses import replace
 
-    parcel = a_parcel()
+    parcel = a_violation_message()
     forged = replace(parcel, files=(replace(parcel.files[0], data=b"forged"), *parcel.files[1:]))
     writer = Writer(MemoryCases(), MemoryEvidence(), lambda violation, files: make_manifest(violation, files, signer))
     with pytest.raises(EvidenceCorrupt, match=digest_of(b"forged")):

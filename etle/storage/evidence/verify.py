@@ -51,11 +51,11 @@ class FiledViolation:
 class FiledViolationStore(Protocol):
     """Which files belong to which violation."""
 
-    def filed(self, *, limit: int, after: ViolationId | None = None) -> Sequence[FiledViolation]:
+    def with_files(self, *, limit: int, after: ViolationId | None = None) -> Sequence[FiledViolation]:
         """In the order of their ids, those behind `after`."""
         ...
 
-    def unfiled(self, digests: Sequence[Digest]) -> Sequence[Digest]:
+    def unreferenced(self, digests: Sequence[Digest]) -> Sequence[Digest]:
         """Those that belong to no violation."""
         ...
 
@@ -69,7 +69,7 @@ def verify(cases: FiledViolationStore, evidence: EvidenceStore, keys: Collection
 
 def _all(cases: FiledViolationStore) -> Iterator[FiledViolation]:
     after: ViolationId | None = None
-    while page := cases.filed(limit=AT_ONCE, after=after):
+    while page := cases.with_files(limit=AT_ONCE, after=after):
         yield from page
         after = page[-1].id
 
@@ -117,7 +117,7 @@ def _same_violation(filed: FiledViolation, manifest: Manifest) -> bool:
 def _orphans(cases: FiledViolationStore, evidence: EvidenceStore) -> Iterator[EvidenceFinding]:
     digests = evidence.digests()
     while page := tuple(islice(digests, AT_ONCE)):
-        for digest in cases.unfiled(page):
+        for digest in cases.unreferenced(page):
             yield EvidenceFinding(fault=EvidenceFault.ORPHANED, violation=None, digest=digest, detail=_origin(digest, evidence))
 
 

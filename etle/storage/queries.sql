@@ -1,0 +1,281 @@
+-- Every SQL statement of the stores, by name. Format of this file, which `etle.storage.queries` reads: a line `-- name --`, comments that
+-- say what the statement is for, and the statement. Parameters are psycopg2's `%(name)s`. Rows are read by column name, so every column
+-- that a SELECT or RETURNING computes has a name. The tables are in the schema `etle`, which is the search path of each connection.
+
+
+-- ===== Violations and cases: `etle.storage.cases`
+
+-- insert_violation --
+-- Returns no row if the violation is stored already.
+INSERT INTO violations (id, site, camera, rule, occurred_at, plate, vehicle, document, recorded_at)
+VALUES (%(id)s, %(site)s, %(camera)s, %(rule)s, %(occurred_at)s, %(plate)s, %(vehicle)s, %(document)s, %(recorded_at)s)
+ON CONFLICT DO NOTHING
+RETURNING id::text AS id
+
+-- insert_evidence_file --
+INSERT INTO evidence_files (violation, digest, suffix, bytes) VALUES (%(violation)s, %(digest)s, %(suffix)s, %(bytes)s)
+
+-- enqueue --
+-- Add an open case to the queue of the reviewers.
+INSERT INTO queue (violation, occurred_at) VALUES (%(violation)s, %(occurred_at)s)
+
+-- select_case --
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer
+FROM violations v
+LEFT JOIN queue q ON q.violation = v.id
+WHERE v.id = %(violation)s
+
+-- search_cases --
+-- Latest first. A parameter that is NULL does not filter; PostgreSQL removes such a condition when it plans the statement.
+-- `state` is a verdict (the last decision's) or 'open'; `plate` is a part of the text as read or as last decided; `after` is the last
+-- case of the page before.
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer
+FROM violations v
+LEFT JOIN queue q ON q.violation = v.id
+LEFT JOIN LATERAL (SELECT verdict, plate_text FROM decisions WHERE violation = v.id ORDER BY id DESC LIMIT 1) d ON true
+WHERE (%(rule)s::text IS NULL OR v.rule = %(rule)s)
+  AND (%(camera)s::text IS NULL OR v.camera = %(camera)s)
+  AND (%(plate)s::text IS NULL OR strpos(v.plate, %(plate)s) > 0 OR strpos(d.plate_text, %(plate)s) > 0)
+  AND (%(since)s::timestamptz IS NULL OR v.occurred_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR v.occurred_at < %(until)s)
+  AND (%(after)s::uuid IS NULL OR (v.occurred_at, v.id) < (SELECT occurred_at, id FROM violations WHERE id = %(after)s::uuid))
+  AND (%(state)s::text IS NULL OR CASE WHEN %(state)s::text = 'open' THEN q.violation IS NOT NULL ELSE d.verdict = %(state)s END)
+ORDER BY v.occurred_at DESC, v.id DESC
+LIMIT %(limit)s
+
+-- cases_decided_by --
+-- Cases on which the reviewer decided since then, the last decided first.
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer
+FROM violations v
+LEFT JOIN queue q ON q.violation = v.id
+JOIN (
+    SELECT violation, max(id) AS last_decision
+    FROM decisions
+    WHERE reviewer = %(reviewer)s AND decided_at >= %(since)s
+    GROUP BY violation
+    ORDER BY max(id) DESC
+    LIMIT %(limit)s
+) own ON own.violation = v.id
+ORDER BY own.last_decision DESC
+
+-- count_queue --
+-- Open cases by rule, and how many of them a reviewer has on the screen.
+SELECT v.rule, count(*) AS open, count(*) FILTER (WHERE q.expires_at > %(now)s) AS in_review
+FROM queue q
+JOIN violations v ON v.id = q.violation
+GROUP BY v.rule
+ORDER BY v.rule
+
+-- count_verdicts --
+-- Decided cases by the verdict of the last decision.
+SELECT verdict, count(*) AS cases
+FROM (SELECT DISTINCT ON (violation) verdict FROM decisions ORDER BY violation, id DESC) last
+GROUP BY verdict
+
+-- count_verdicts_of_reviewer --
+-- Cases that the reviewer decided since then, by the reviewer's last verdict on each.
+SELECT verdict, count(*) AS cases
+FROM (
+    SELECT DISTINCT ON (violation) verdict
+    FROM decisions
+    WHERE reviewer = %(reviewer)s AND decided_at >= %(since)s
+    ORDER BY violation, id DESC
+) own
+GROUP BY verdict
+
+-- median_seconds_of_reviewer --
+-- NULL if none of the decisions since then was timed.
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds_taken) AS median_s
+FROM decisions
+WHERE reviewer = %(reviewer)s AND decided_at >= %(since)s
+
+-- violations_with_files --
+-- A page in the order of ids, for `etle evidence verify`: documents with the digests of all files and of the manifests among them.
+SELECT
+    v.id::text AS id,
+    v.document::text AS document,
+    array_remove(array_agg(f.digest ORDER BY f.digest), NULL) AS files,
+    array_remove(array_agg(f.digest) FILTER (WHERE f.suffix = %(manifest_suffix)s), NULL) AS manifests
+FROM violations v
+LEFT JOIN evidence_files f ON f.violation = v.id
+WHERE %(after)s::uuid IS NULL OR v.id > %(after)s::uuid
+GROUP BY v.id
+ORDER BY v.id
+LIMIT %(limit)s
+
+-- referenced_digests --
+-- Those of the digests that belong to a violation.
+SELECT DISTINCT digest FROM evidence_files WHERE digest = ANY(%(digests)s)
+
+
+-- ===== The queue of open cases and its leases: `etle.storage.cases`
+
+-- lock --
+-- An advisory lock until the end of the transaction; `key` is any text.
+SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))
+
+-- leased_case --
+-- The case that the reviewer has on the screen; the oldest one, should there be two.
+SELECT violation::text AS violation
+FROM queue
+WHERE reviewer = %(reviewer)s
+ORDER BY occurred_at, violation
+LIMIT 1
+FOR UPDATE
+
+-- next_free_case --
+-- The oldest open case without a valid lease; rows that another transaction is taking are skipped.
+SELECT violation::text AS violation
+FROM queue
+WHERE reviewer IS NULL OR expires_at <= %(now)s
+ORDER BY occurred_at, violation
+LIMIT 1
+FOR UPDATE SKIP LOCKED
+
+-- lease_case --
+UPDATE queue SET reviewer = %(reviewer)s, expires_at = %(expires_at)s WHERE violation = %(violation)s
+
+-- release_leases --
+UPDATE queue SET reviewer = NULL, expires_at = NULL WHERE reviewer = %(reviewer)s
+
+-- lease_of_case --
+-- No row if the case has been decided.
+SELECT reviewer, expires_at FROM queue WHERE violation = %(violation)s FOR UPDATE
+
+-- dequeue --
+DELETE FROM queue WHERE violation = %(violation)s
+
+
+-- ===== Decisions: `etle.storage.cases`
+
+-- violation_exists --
+SELECT EXISTS (SELECT FROM violations WHERE id = %(violation)s) AS stored
+
+-- insert_decision --
+INSERT INTO decisions (violation, verdict, reason, plate_text, note, reviewer, decided_at, seconds_taken)
+VALUES (
+    %(violation)s, %(verdict)s, %(reason)s, %(plate_text)s, %(note)s, %(reviewer)s, %(decided_at)s, %(seconds_taken)s
+)
+
+-- select_decisions --
+-- Decisions on these violations, oldest first.
+SELECT violation::text AS violation, verdict, reason, plate_text, note, reviewer, decided_at, seconds_taken
+FROM decisions
+WHERE violation = ANY(%(violations)s::uuid[])
+ORDER BY id
+
+
+-- ===== Checkpoints and lost frames: `etle.storage.checkpoints`
+
+-- save_checkpoint --
+INSERT INTO checkpoints (stream, position, state)
+VALUES (%(stream)s, %(position)s, %(state)s)
+ON CONFLICT (stream) DO UPDATE SET position = excluded.position, state = excluded.state, saved_at = now()
+
+-- load_checkpoint --
+SELECT position, state FROM checkpoints WHERE stream = %(stream)s
+
+-- add_losses --
+INSERT INTO losses (camera, reason, times, counted_at) VALUES (%(camera)s, %(reason)s, %(times)s, %(counted_at)s)
+
+-- count_losses --
+SELECT camera, reason, sum(times) AS frames
+FROM losses
+WHERE counted_at >= %(since)s
+GROUP BY camera, reason
+ORDER BY camera, reason
+
+
+-- ===== Users, sessions and the access log: `etle.storage.users`
+
+-- insert_user --
+-- Returns no row if the name is taken.
+INSERT INTO users (name, role, password_hash, created_at)
+VALUES (%(name)s, %(role)s, %(password_hash)s, %(created_at)s)
+ON CONFLICT (name) DO NOTHING
+RETURNING name
+
+-- set_password --
+UPDATE users SET password_hash = %(password_hash)s WHERE name = %(name)s
+
+-- disable_user --
+UPDATE users SET disabled_at = coalesce(disabled_at, %(disabled_at)s) WHERE name = %(name)s
+
+-- select_users --
+SELECT name, role, created_at, disabled_at, (SELECT max(last_seen_at) FROM sessions WHERE user_name = name) AS last_seen_at
+FROM users
+ORDER BY name
+
+-- password_hash --
+-- No row for a user who is disabled.
+SELECT password_hash FROM users WHERE name = %(name)s AND disabled_at IS NULL
+
+-- insert_session --
+INSERT INTO sessions (token_hash, user_name, address, created_at, last_seen_at, expires_at)
+VALUES (%(token_hash)s, %(user_name)s, %(address)s, %(created_at)s, %(created_at)s, %(expires_at)s)
+
+-- touch_session --
+-- Record activity and return the user. No row if the session ended, expired or was idle since before `idle_since`, or if the user is
+-- disabled.
+UPDATE sessions SET last_seen_at = greatest(last_seen_at, %(now)s)
+FROM users
+WHERE token_hash = %(token_hash)s
+  AND name = user_name
+  AND disabled_at IS NULL
+  AND ended_at IS NULL
+  AND expires_at > %(now)s
+  AND last_seen_at > %(idle_since)s
+RETURNING name, role, users.created_at, disabled_at, last_seen_at
+
+-- end_session --
+UPDATE sessions SET ended_at = %(ended_at)s WHERE token_hash = %(token_hash)s AND ended_at IS NULL
+
+-- end_sessions_of_user --
+UPDATE sessions SET ended_at = %(ended_at)s WHERE user_name = %(user_name)s AND ended_at IS NULL
+
+-- insert_access --
+INSERT INTO access_log (at, who, address, action, violation, detail)
+VALUES (%(at)s, %(who)s, %(address)s, %(action)s, %(violation)s, %(detail)s)
+
+-- count_failed_sign_ins --
+SELECT count(*) AS failures
+FROM access_log
+WHERE action = 'sign_in_failed'
+  AND at > %(since)s
+  AND (%(who)s::text IS NULL OR who = %(who)s)
+  AND (%(address)s::text IS NULL OR address = %(address)s)
+
+-- select_access_log --
+-- Newest first; `before` is the id of the last entry of the page before.
+SELECT at, who, address, action, violation::text AS violation, detail, id
+FROM access_log
+WHERE (%(violation)s::uuid IS NULL OR violation = %(violation)s::uuid)
+  AND (%(who)s::text IS NULL OR who = %(who)s)
+  AND (%(before)s::bigint IS NULL OR id < %(before)s)
+ORDER BY id DESC
+LIMIT %(limit)s
+
+
+-- ===== Migrations: `etle.storage.migrate`
+
+-- lock_migrations --
+-- Two processes that start at the same time migrate one after the other.
+SELECT pg_advisory_xact_lock(%(key)s)
+
+-- create_migrations --
+CREATE SCHEMA IF NOT EXISTS etle;
+CREATE TABLE IF NOT EXISTS migrations (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    digest     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+
+-- migrations_exist --
+SELECT to_regclass('etle.migrations') IS NOT NULL AS exist
+
+-- select_migrations --
+SELECT number, name, digest FROM migrations ORDER BY number
+
+-- insert_migration --
+INSERT INTO migrations (number, name, digest) VALUES (%(number)s, %(name)s, %(digest)s)
