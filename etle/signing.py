@@ -1,15 +1,14 @@
-"""Ed25519 keys: an installation signs its manifests, a box beside the cameras its frames.
+"""Ed25519 keys: an installation signs its manifests, an edge device signs its frames.
 
-The private key stays where it was made. Whose a signature is, its public key tells, which is to be carried to whoever checks by another way
-than the frames.
+The private key stays on the machine on which it was made. Verify with the public key; distribute it out of band, not with the frames.
 """
 
-import os
 from pathlib import Path
 from typing import Final, Self
 
 from etle.config.deployment import IngestSettings
 from etle.errors import ConfigError, MissingExtra
+from etle.files import write_atomic
 from etle.types import CameraId, Digest, digest_of
 from etle.wire import Verify
 
@@ -29,7 +28,7 @@ except ModuleNotFoundError as absent:
 
 
 class Signer:
-    """The Ed25519 key of an installation or a box."""
+    """The Ed25519 key of an installation or an edge device."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -37,24 +36,25 @@ class Signer:
 
     @classmethod
     def from_file(cls, file: Path) -> Self:
-        """Makes the key if there is none, readable by its owner only. Raises ConfigError if the file is something else."""
+        """Create the key if the file is missing, readable by its owner only. Raises ConfigError if the file holds something else."""
         if not file.exists():
-            _make_key(file)
+            _create_key(file)
         return cls.read(file)
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Raises ConfigError if there is none, or the file is something else."""
+        """Raises ConfigError if the file is missing or holds something else."""
         try:
             key = load_pem_private_key(file.read_bytes(), password=None)
         except (ValueError, TypeError, OSError) as error:
-            raise ConfigError(f"{file} is not a private key that can be read: {error}. Bring it back from a backup.") from error
+            raise ConfigError(f"{file} is not a private key that can be read: {error}. Restore it from a backup.") from error
         if not isinstance(key, Ed25519PrivateKey):
             raise ConfigError(f"{file} is a private key, but not an Ed25519 one")
         return cls(key)
 
     @property
     def fingerprint(self) -> Digest:
+        """SHA-256 of the raw public key."""
         return digest_of(self.public_key)
 
     @property
@@ -64,8 +64,8 @@ class Signer:
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data)
 
-    def pairs(self, public: Ed25519PublicKey) -> bool:
-        """Whether that is the other half of this key."""
+    def matches(self, public: Ed25519PublicKey) -> bool:
+        """Whether `public` is the public key of this private key."""
         return self._key.public_key() == public
 
 
@@ -74,25 +74,25 @@ def read_public_key(file: Path) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(file.read_bytes())
     except (ValueError, OSError) as error:
-        raise ConfigError(f"{file} is not a public key that can be read: {error}. `etle keys ingest` writes one on the box") from error
+        raise ConfigError(f"{file} is not a public key that can be read: {error}. `etle keys ingest` writes one on the device") from error
     if not isinstance(key, Ed25519PublicKey):
         raise ConfigError(f"{file} is a public key, but not an Ed25519 one")
     return key
 
 
 def frame_verifier(settings: IngestSettings) -> Verify | None:
-    """Whether a signature is that of a box which may speak for the camera; None where the site names no boxes. Raises ConfigError."""
+    """Checks that a frame is signed by a device that may sign for its camera; None if the site names no devices. Raises ConfigError."""
     if not settings.devices:
         return None
     keys = [(frozenset(device.cameras), read_public_key(device.public_key)) for device in settings.devices]
 
     def verify(camera: CameraId, signed: bytes, signature: bytes) -> bool:
-        return any(_fits(key, signed, signature) for cameras, key in keys if not cameras or camera in cameras)
+        return any(_is_valid(key, signed, signature) for cameras, key in keys if not cameras or camera in cameras)
 
     return verify
 
 
-def _fits(key: Ed25519PublicKey, signed: bytes, signature: bytes) -> bool:
+def _is_valid(key: Ed25519PublicKey, signed: bytes, signature: bytes) -> bool:
     try:
         key.verify(signature, signed)
     except InvalidSignature:
@@ -100,24 +100,8 @@ def _fits(key: Ed25519PublicKey, signed: bytes, signature: bytes) -> bool:
     return True
 
 
-def _make_key(file: Path) -> None:
-    """Whole or not at all, and never over another: of two processes that start together one makes it."""
+def _create_key(file: Path) -> None:
+    """Never overwrites another key: of two processes that start together, one creates it."""
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_once(file, pem, 0o600)
-
-
-def write_once(file: Path, data: bytes, mode: int) -> None:
-    """Nothing happens if the file is there already."""
-    unfinished = file.with_name(f"{file.name}.{os.urandom(8).hex()}")
-    try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(unfinished, file)
-        except FileExistsError:
-            return
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomic(file, pem, mode=0o600, overwrite=False)

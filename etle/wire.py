@@ -1,9 +1,9 @@
-"""How frames and violations travel: a frame as its JPEG with headers, a violation with its files as one msgpack message.
+"""The wire format: a frame is its JPEG with headers, a violation with its files is one msgpack message.
 
-A frame's picture is the message itself, byte for byte, so that nothing between camera and evidence ever has to encode it again.
-Every message says which version of the contract it keeps. What does not keep it is told as WireError that names what is wrong;
-beyond types this means: moments are aware and in UTC, numbers are finite (JSON knows no other), a digest is one, a text has no NUL
-(PostgreSQL keeps none).
+The value of a frame's message is its JPEG, byte for byte, so that nothing between camera and evidence has to encode it again.
+Every message carries the version of its schema. A message that does not satisfy the schema raises WireError, which names what is wrong.
+Besides the types it is checked that times are in UTC, numbers are finite (JSON has no others), digests are SHA-256 in hexadecimal, and
+texts have no NUL (PostgreSQL stores none).
 """
 
 import math
@@ -27,8 +27,7 @@ _DECIMAL: Final = re.compile(rb"-?[0-9]{1,18}(\.[0-9]{1,18})?(e-?[0-9]{1,3})?")
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
 Sign: TypeAlias = Callable[[bytes], bytes]
 Verify: TypeAlias = Callable[[CameraId, bytes, bytes], bool]
-"""Camera, what was signed, signature: is it that camera's box's?"""
-
+"""Camera, signed bytes, signature: whether a device that may sign for the camera made the signature."""
 
 T = TypeVar("T")
 
@@ -41,38 +40,39 @@ class Decode(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Envelope:
-    """Read before the body, so that a message of a later version is told as such and not by its first strange field."""
+    """Decoded before the body, so that a message of a later version is reported as such and not by its first unknown field."""
 
     schema: int
     body: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _SealedParcel:
+class _ViolationMessageEnvelope:
     schema: int
     body: ViolationMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _SealedViolation:
+class _ViolationEnvelope:
     schema: int
     body: Violation
 
 
-def violation_message_to_wire(parcel: ViolationMessage) -> bytes:
-    _check(parcel)
-    return msgspec.msgpack.encode(_SealedParcel(schema=SCHEMA, body=parcel))
+def violation_message_to_wire(message: ViolationMessage) -> bytes:
+    """Raises WireError for a value that could not be read back."""
+    _check(message)
+    return msgspec.msgpack.encode(_ViolationMessageEnvelope(schema=SCHEMA, body=message))
 
 
 def violation_message_from_wire(data: bytes) -> ViolationMessage:
-    """Raises WireError. The files' bytes are not hashed here: the writer does, before it keeps them."""
-    return _read(data, msgspec.msgpack.decode, ViolationMessage, "parcel")
+    """Raises WireError. The files are not hashed here: the writer does it before it stores them."""
+    return _read(data, msgspec.msgpack.decode, ViolationMessage, "violation message")
 
 
 def violation_to_json(violation: Violation) -> str:
-    """For the database. Raises WireError for what would not come back as it was."""
+    """For the database. Raises WireError for a value that could not be read back."""
     _check(violation)
-    return msgspec.json.encode(_SealedViolation(schema=SCHEMA, body=violation)).decode()
+    return msgspec.json.encode(_ViolationEnvelope(schema=SCHEMA, body=violation)).decode()
 
 
 def violation_from_json(text: str) -> Violation:
@@ -80,7 +80,7 @@ def violation_from_json(text: str) -> Violation:
 
 
 def frame_to_wire(frame: Frame, sign: Sign | None = None) -> tuple[list[tuple[str, bytes]], bytes]:
-    """Headers and value of a frame's message. `sign` is the ingest box's key: it covers all headers, and by the digest the picture."""
+    """Headers and value of a frame's message. The signature covers all headers, and through the digest also the JPEG."""
     headers = [
         ("schema", str(SCHEMA).encode()),
         ("camera", frame.camera.encode()),
@@ -99,15 +99,15 @@ def frame_to_wire(frame: Frame, sign: Sign | None = None) -> tuple[list[tuple[st
 
 
 def frame_from_wire(headers: Headers, value: bytes, verify: Verify | None = None) -> Frame:
-    """Raises WireError, also where the picture has another digest. With `verify` a frame must be signed, and rightly."""
+    """Raises WireError, also if the JPEG has another digest. With `verify`, a frame without a valid signature is an error."""
     named = _by_name(headers)
     if _whole_number(named, "schema") != SCHEMA:
-        raise WireError(f"frame: schema {_whole_number(named, 'schema')}, and this etle reads schema {SCHEMA}")
+        raise WireError(f"frame: schema {_whole_number(named, 'schema')}, but this version of etle reads schema {SCHEMA}")
     frame = Frame(
         camera=CameraId(_text(named, "camera")),
         sequence=_whole_number(named, "sequence"),
-        captured_at=_moment(named, "captured_at"),
-        received_at=_moment(named, "received_at"),
+        captured_at=_time(named, "captured_at"),
+        received_at=_time(named, "received_at"),
         clock_error_s=_number(named, "clock_error_s") if "clock_error_s" in named else None,
         width=_whole_number(named, "width"),
         height=_whole_number(named, "height"),
@@ -115,30 +115,30 @@ def frame_from_wire(headers: Headers, value: bytes, verify: Verify | None = None
         jpeg=value,
     )
     if digest_of(value) != frame.sha256:
-        raise WireError(f"frame {frame.sequence} of {frame.camera}: the picture has another digest than header sha256 says")
+        raise WireError(f"frame {frame.sequence} of {frame.camera}: the picture has another digest than its header sha256")
     if verify is not None:
         _check_signature(frame.camera, headers, named, verify)
     return frame
 
 
 def signed_part(headers: Headers) -> bytes:
-    """What the signature of a frame covers: every header but itself, in any order, each with its lengths."""
+    """The bytes that are signed: every header except the signature, sorted, each name and value with its length in front."""
     rest = sorted((name.encode(), value) for name, value in headers if name != "signature")
     return b"".join(len(part).to_bytes(4, "big") + part for header in rest for part in header)
 
 
 def _check_signature(camera: CameraId, headers: Headers, named: dict[str, bytes], verify: Verify) -> None:
     if "signature" not in named:
-        raise WireError(f"frame of {camera}: no signature, and this deployment wants one")
+        raise WireError(f"frame of {camera}: no signature, and this site requires one")
     if not verify(camera, signed_part(headers), named["signature"]):
-        raise WireError(f"frame of {camera}: the signature is not that of its ingest box")
+        raise WireError(f"frame of {camera}: the signature is not valid for any device that may sign for this camera")
 
 
 def _by_name(headers: Headers) -> dict[str, bytes]:
     named: dict[str, bytes] = {}
     for name, value in headers:
         if name in named:
-            raise WireError(f"frame: header {name!r} is there twice")
+            raise WireError(f"frame: header {name!r} is given twice")
         named[name] = value
     return named
 
@@ -175,26 +175,26 @@ def _number(named: dict[str, bytes], name: str) -> float:
     return float(value)
 
 
-def _moment(named: dict[str, bytes], name: str) -> datetime:
+def _time(named: dict[str, bytes], name: str) -> datetime:
     text = _text(named, name)
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        raise WireError(f"frame: header {name} is not an ISO moment: {text[:40]!r}") from None
-    return _in_utc(moment, f"frame: header {name}")
+        raise WireError(f"frame: header {name} is not an ISO 8601 time: {text[:40]!r}") from None
+    return _in_utc(time, f"frame: header {name}")
 
 
-def _in_utc(moment: datetime, name: str) -> datetime:
-    if moment.utcoffset() != timedelta(0):
-        raise WireError(f"{name} is not in UTC: {moment.isoformat()}")
-    return moment.astimezone(UTC)
+def _in_utc(time: datetime, name: str) -> datetime:
+    if time.utcoffset() != timedelta(0):
+        raise WireError(f"{name} is not in UTC: {time.isoformat()}")
+    return time.astimezone(UTC)
 
 
 def _read(data: bytes, decode: "Decode", kind: type[T], name: str) -> T:
     try:
         envelope = decode(data, type=_Envelope)
         if envelope.schema != SCHEMA:
-            raise WireError(f"{name}: schema {envelope.schema}, and this etle reads schema {SCHEMA}")
+            raise WireError(f"{name}: schema {envelope.schema}, but this version of etle reads schema {SCHEMA}")
         value = decode(envelope.body, type=kind)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise WireError(f"{name}: {error}") from error
@@ -204,13 +204,13 @@ def _read(data: bytes, decode: "Decode", kind: type[T], name: str) -> T:
 
 def _check(value: object) -> None:
     for path, leaf in _leaves(value, ""):
-        fault = _fault(path, leaf)
-        if fault:
-            raise WireError(f"{path.lstrip('.')}: {fault}")
+        problem = _problem(path, leaf)
+        if problem:
+            raise WireError(f"{path.lstrip('.')}: {problem}")
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """Everything inside that is not a container, with where it is."""
+    """Every value inside that is not a container, with its path."""
     if is_dataclass(value):
         for field in fields(value):
             yield from _leaves(getattr(value, field.name), f"{path}.{field.name}")
@@ -221,17 +221,17 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
         yield path, value
 
 
-def _fault(path: str, leaf: object) -> str | None:
+def _problem(path: str, leaf: object) -> str | None:
     if isinstance(leaf, float) and not math.isfinite(leaf):
         return f"{leaf} is not a finite number"
     if isinstance(leaf, datetime) and leaf.utcoffset() != timedelta(0):
         return f"{leaf.isoformat()} is not in UTC"
     if isinstance(leaf, str):
-        return _text_fault(path, leaf)
+        return _text_problem(path, leaf)
     return None
 
 
-def _text_fault(path: str, text: str) -> str | None:
+def _text_problem(path: str, text: str) -> str | None:
     if "\0" in text:
         return f"{text[:40]!r} has a NUL"
     if path.endswith((".sha256", ".config_digest")) and not DIGEST.fullmatch(text):

@@ -1,7 +1,7 @@
-"""The plate grammar as a machine that reads one character after another, for a decoder that asks what may come next.
+"""The plate grammar as a finite-state machine over characters, which restricts a CTC decoder to texts that are plates.
 
-Every step has a weight, the logarithm of how much rarer that turn is: most plates on the road are civil ones with a known area code.
-The weights only break ties between what a reader can hardly tell apart; a clear picture of a rare plate overrules them.
+Every transition has a weight, a log prior: most plates on the road are civil ones with a known area code. The weights decide only between
+texts that a reader finds about equally likely; a clear picture of a rare plate outweighs them.
 """
 
 from collections.abc import Mapping
@@ -16,26 +16,26 @@ State: TypeAlias = str
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
 SYMBOLS = DIGITS + LETTERS + "-"
-"""Every character that a plate's text can hold, in the order that readers use."""
+"""Every character that a plate's text can contain, in the order of the readers' outputs."""
 
 _UNKNOWN_PREFIX = -2.0
-"""About 1 in 7 of what an area code that is in the table gets: codes are added by decree, and a reader must be able to say so."""
+"""About 1/7 of the prior of an area code in the table: codes are added by decree, so a reader must be able to read unknown ones."""
 _RARE = -3.0
-"""Embassies, state and service plates: about 1 in 20."""
+"""Log prior of embassies, state and service plates: about 1 in 20."""
 _NO_SUFFIX = -1.5
-"""A plate without letters behind the number is an old bus far less often than a crop that was cut short."""
+"""A plate without letters after the number is usually a crop that was cut off, and rarely an old bus."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlateFsm:
-    """`steps[state][character]` is the next state and the step's weight; `final[state]` the weight of ending there."""
+    """`steps[state][character]` is the next state and the transition's weight; `final[state]` is the weight of ending there."""
 
     start: State
     steps: Mapping[State, Mapping[str, tuple[State, float]]]
     final: Mapping[State, float]
 
     def weight(self, text: str) -> float | None:
-        """The weight of a whole text; None if the grammar does not have it."""
+        """Sum of the weights of a whole text; None if the grammar does not accept it."""
         state, total = self.start, 0.0
         for character in text:
             step = self.steps.get(state, {}).get(character)
@@ -71,7 +71,7 @@ def plate_fsm() -> PlateFsm:
 
 @cache
 def expiry_fsm() -> PlateFsm:
-    """The second line: month and year, four digits; the dot between them is ornament."""
+    """The second line: month and year, four digits; readers do not output the dot between them."""
     builder = _Builder()
     builder.add("", "0", "month0")
     builder.add("", "1", "month1")
@@ -83,7 +83,7 @@ def expiry_fsm() -> PlateFsm:
 
 
 def _add_prefixes(builder: _Builder, tables: PlateTables) -> None:
-    """One letter leads to a state of its own, as the second letter and the first digit depend on it."""
+    """Each first letter has a state of its own, because the weights of the second letter and of the first digit depend on it."""
     for first in LETTERS:
         builder.add("", first, f"prefix {first}")
         builder.add(f"prefix {first}", DIGITS[1:], "number1", 0.0 if tables.area(first) else _UNKNOWN_PREFIX)

@@ -1,8 +1,8 @@
-"""What the text of an Indonesian plate says, and what about it does not fit.
+"""Parse the text of an Indonesian plate, and list what is unusual about it.
 
-A civil plate is an area code of one or two letters, a number from 1 to 9999 and up to three letters (I and O among them; none at all
-on old buses). The smaller second line, the month and year of expiry, is no part of it. Whatever does not fit is a note: the
-reviewer looks, nothing is dropped. Only the shape is law enough to decide by, and even a text without it is kept as `UNKNOWN`.
+A civil plate is an area code of one or two letters, a number from 1 to 9999 and up to three letters (I and O included; none on old
+buses). The smaller second line, the month and year of expiry, is not part of it. What is unusual is a warning for the reviewer, never a
+reason to drop a read. A text that does not have the shape of a plate is kept as `UNKNOWN`.
 """
 
 import re
@@ -27,7 +27,7 @@ class PlateKind(StrEnum):
 
 
 class PlateWarning(StrEnum):
-    """What does not fit. `WARNING_TEXTS` says it in words."""
+    """What is unusual about a plate. `WARNING_TEXTS` has the wording."""
 
     NO_PLATE_SHAPE = "no_plate_shape"
     UNKNOWN_PREFIX = "unknown_prefix"
@@ -56,7 +56,7 @@ WARNING_TEXTS: dict[PlateWarning, tuple[str, str]] = {
     PlateWarning.OFFICIAL: ("Pelat pejabat, berlaku satu tahun", "An official's plate, valid for one year"),
     PlateWarning.NOT_IN_CIVIL_REGISTRY: ("Tidak tercatat dalam registrasi sipil", "Not in the civil registry"),
 }
-"""Each note in Indonesian and in English."""
+"""Each warning in Indonesian and in English."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class ParsedPlate:
     country: str = ""
     """Digits of the sending state on diplomatic and consular plates."""
     expiry: str | None = None
-    """`MM·YY`, if it stood behind the plate."""
+    """`MM·YY`, if it followed the plate."""
     region: Area | None = None
 
 
@@ -83,12 +83,12 @@ _PLATE_THEN_EXPIRY = re.compile(rf"(?P<plate>.*?)[\s·•]*(?:{_EXPIRY.pattern}|
 
 
 def normalise(text: str) -> str:
-    """Upper case ASCII letters, digits and hyphens; all else is spacing or ornament."""
+    """Keep ASCII letters in upper case, digits and hyphens; drop spaces and punctuation."""
     return "".join(c for c in text.upper() if c.isascii() and (c.isalnum() or c == "-"))
 
 
 def parse(text: str) -> ParsedPlate:
-    """What the text says. Never raises: what has no plate's shape comes back as `UNKNOWN`, its text kept."""
+    """Never raises: a text without the shape of a plate is returned as `UNKNOWN`, with its text."""
     whole = _parse_line(normalise(text))
     if whole.kind is not PlateKind.UNKNOWN:
         return whole
@@ -103,18 +103,18 @@ def parse(text: str) -> ParsedPlate:
 
 
 def parse_expiry(text: str) -> str | None:
-    """The second line, as `MM·YY`, whatever dot or dash stands between; None if it is not one."""
+    """The second line as `MM·YY`, with any dot or dash as separator, or none; None if the text is not an expiry."""
     found = _EXPIRY.fullmatch(text.strip()) or re.fullmatch(r"(0[1-9]|1[0-2])([0-9]{2})", text.strip(), re.ASCII)
     return f"{found[1]}·{found[2]}" if found and found[2].isascii() else None
 
 
 def is_plate(text: str) -> bool:
-    """Whether it has the shape of an Indonesian plate of any kind."""
+    """Whether the text has the shape of an Indonesian plate of any kind."""
     return parse(text).kind is not PlateKind.UNKNOWN
 
 
 def formatted(text: str) -> str:
-    """As people write it: `B 1234 XYZ`. A text that is no plate comes back as it is."""
+    """With spaces, as people write it: `B 1234 XYZ`. A text that is not a plate is returned normalised."""
     plate = parse(text)
     match plate.kind:
         case PlateKind.UNKNOWN:
@@ -128,47 +128,47 @@ def formatted(text: str) -> str:
 
 
 def warnings_for(plate: ParsedPlate, vehicle: VehicleClass | None, at: datetime) -> tuple[PlateWarning, ...]:
-    """What does not fit on that day; `vehicle` None leaves out the number range."""
+    """What is unusual on the day of `at`; with `vehicle` None the number range is not checked."""
     tables = shipped_tables()
     match plate.kind:
         case PlateKind.UNKNOWN:
             return (PlateWarning.NO_PLATE_SHAPE,)
         case PlateKind.CIVIL | PlateKind.OFFICIAL:
-            return _civil_notes(plate, vehicle, at, tables)
+            return _civil_warnings(plate, vehicle, at, tables)
         case _:
             return (PlateWarning.NOT_IN_CIVIL_REGISTRY,)
 
 
-def _civil_notes(plate: ParsedPlate, vehicle: VehicleClass | None, at: datetime, tables: PlateTables) -> tuple[PlateWarning, ...]:
-    notes = []
+def _civil_warnings(plate: ParsedPlate, vehicle: VehicleClass | None, at: datetime, tables: PlateTables) -> tuple[PlateWarning, ...]:
+    warnings = []
     if tables.area(plate.prefix, at.date()) is None:
-        notes.append(PlateWarning.UNKNOWN_PREFIX)
+        warnings.append(PlateWarning.UNKNOWN_PREFIX)
     if not plate.suffix:
-        notes.append(PlateWarning.NO_SUFFIX)
+        warnings.append(PlateWarning.NO_SUFFIX)
     if any(_has_ended(plate, ended, at) for ended in tables.special.ended):
-        notes.append(PlateWarning.ENDED_SUFFIX)
+        warnings.append(PlateWarning.ENDED_SUFFIX)
     if plate.kind is PlateKind.OFFICIAL and at.date() >= tables.special.officials.valid_from:
-        notes.append(PlateWarning.OFFICIAL)
+        warnings.append(PlateWarning.OFFICIAL)
     elif vehicle is not None and plate.number is not None:
         allowed = tables.vehicles(plate.prefix, plate.number)
         if allowed and vehicle not in allowed:
-            notes.append(PlateWarning.NUMBER_OF_OTHER_VEHICLE)
-    return tuple(notes)
+            warnings.append(PlateWarning.NUMBER_OF_OTHER_VEHICLE)
+    return tuple(warnings)
 
 
 def _has_ended(plate: ParsedPlate, ended: EndedSuffix, at: datetime) -> bool:
-    named = not ended.prefixes or plate.prefix in ended.prefixes
-    return named and fnmatchcase(plate.suffix, ended.suffix) and at.date() >= ended.ended
+    applies = not ended.prefixes or plate.prefix in ended.prefixes
+    return applies and fnmatchcase(plate.suffix, ended.suffix) and at.date() >= ended.ended
 
 
 def _parse_line(text: str) -> ParsedPlate:
-    """One line, already normalised."""
+    """One line, normalised."""
     service = _SERVICE.fullmatch(text)
     if service:
         return ParsedPlate(text=text, kind=PlateKind.SERVICE, number=int(service[1]), suffix=service[2])
     tables = shipped_tables()
     corps = next((corps for corps in tables.special.corps if text.startswith(corps.prefix)), None)
-    if corps:  # no area has these letters: what is not a corps' plate is none
+    if corps:  # no area code begins with these letters, so the text is a corps plate or none
         return _parse_corps(text, corps.prefix, PlateKind(corps.kind))
     civil = _CIVIL.fullmatch(text)
     if civil is None:
@@ -177,7 +177,7 @@ def _parse_line(text: str) -> ParsedPlate:
 
 
 def _parse_corps(text: str, prefix: str, kind: PlateKind) -> ParsedPlate:
-    """Countries have two digits in the list that we know; the rest is the number."""
+    """The first two digits are the country, as in the list in special.yaml; the rest is the number."""
     if not _CORPS_DIGITS.fullmatch(text[len(prefix) :]):
         return ParsedPlate(text=text, kind=PlateKind.UNKNOWN)
     country, number = text[len(prefix) : len(prefix) + 2], text[len(prefix) + 2 :]

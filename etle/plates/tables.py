@@ -1,7 +1,7 @@
 """Area codes, number ranges and special plates, read from `configs/plates/`.
 
-They change by decree and not with the code: new provinces got codes in 2024, officials' plates were renamed in 2023. An entry that
-has a day from which it counts carries it, and every question is asked for a day.
+They change by decree, independently of the code: new provinces got codes in 2024, officials' plates were renamed in 2023. An entry that
+is valid from a certain day has that date, and look-ups take a date.
 """
 
 from datetime import date
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Area(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where vehicles with this prefix are registered; that says nothing about where the violation is tried."""
+    """Where vehicles with this prefix are registered, which need not be where the violation is tried."""
 
     prefix: str
     area: str
@@ -35,7 +35,7 @@ class NumberRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class NumberScheme(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Ranges for some prefixes; for all others if it names none."""
+    """Number ranges for some prefixes; for all other prefixes if the list is empty."""
 
     prefixes: tuple[str, ...]
     ranges: tuple[NumberRange, ...]
@@ -84,18 +84,18 @@ class PlateTables(msgspec.Struct, frozen=True, kw_only=True):
     special: Special
 
     def area(self, prefix: str, on: date | None = None) -> Area | None:
-        """None if the prefix was not in use on that day; `on` None asks for any day."""
+        """None if the prefix was not in use on that day; with `on` None, if it was never in use."""
         area = self.areas.get(prefix)
         if area is None or (on is not None and area.valid_from is not None and on < area.valid_from):
             return None
         return area
 
     def vehicles(self, prefix: str, number: int) -> tuple[VehicleClass, ...]:
-        """What a vehicle of this number may be; empty if the number is in no range."""
-        named = [scheme for scheme in self.schemes if prefix in scheme.prefixes]
+        """Vehicle classes that may have this number; empty if no range contains it."""
+        own = [scheme for scheme in self.schemes if prefix in scheme.prefixes]
         general = [scheme for scheme in self.schemes if not scheme.prefixes]
         return next(
-            (r.vehicles for scheme in (*named, *general)[:1] for r in scheme.ranges if r.first <= number <= r.last),
+            (r.vehicles for scheme in (*own, *general)[:1] for r in scheme.ranges if r.first <= number <= r.last),
             (),
         )
 
@@ -105,7 +105,7 @@ def load_tables(folder: Path) -> PlateTables:
     areas = _read(folder / "areas.yaml", _Areas).areas
     by_prefix = {area.prefix: area for area in areas}
     if len(by_prefix) < len(areas):
-        raise ConfigError(f"{folder / 'areas.yaml'}: a prefix is there twice")
+        raise ConfigError(f"{folder / 'areas.yaml'}: a prefix is given twice")
     return PlateTables(
         areas=by_prefix,
         schemes=_read(folder / "numbers.yaml", _Numbers).schemes,

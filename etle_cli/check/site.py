@@ -57,7 +57,7 @@ def check_device_key(site: Site, data: Path) -> Iterator[CheckResult]:
         return
     try:
         signer = Signer.read(key)
-        matching = [device.id for device in site.ingest.devices if signer.pairs(read_public_key(device.public_key))]
+        matching = [device.id for device in site.ingest.devices if signer.matches(read_public_key(device.public_key))]
     except EtleError as error:
         yield problem(_DEVICE_KEY, str(error))
         return

@@ -164,8 +164,8 @@ def test_only_frames_with_the_signature_of_their_box_go_through(tmp_path):
     rig.send(STREET[6:7])
     rig.worker().drain()
     assert [reason.split(": ")[1] for reason in rig.reasons] == [
-        "the signature is not that of its ingest box",
-        "no signature, and this deployment wants one",
+        "the signature is not valid for any device that may sign for this camera",
+        "no signature, and this site requires one",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the text of a plate says, and what does not fit."""
+"""Parsing the text of a plate, and the warnings about it."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,13 +23,13 @@ N = PlateWarning
     ("text", "kind", "prefix", "number", "suffix", "written"),
     [
         pytest.param("b 1234 xyz", K.CIVIL, "B", 1234, "XYZ", "B 1234 XYZ", id="an ordinary plate in small letters"),
-        pytest.param("AE1IO", K.CIVIL, "AE", 1, "IO", "AE 1 IO", id="I and O stand in suffixes"),
+        pytest.param("AE1IO", K.CIVIL, "AE", 1, "IO", "AE 1 IO", id="I and O occur in suffixes"),
         pytest.param("B 7128", K.CIVIL, "B", 7128, "", "B 7128", id="an old bus has no suffix"),
         pytest.param("QX 12 A", K.CIVIL, "QX", 12, "A", "QX 12 A", id="an unknown area code is still a plate"),
         pytest.param("B 1234 ZZP", K.OFFICIAL, "B", 1234, "ZZP", "B 1234 ZZP", id="an official's plate"),
         pytest.param("B 2234 ZZP", K.CIVIL, "B", 2234, "ZZP", "B 2234 ZZP", id="officials have numbers from 1000 to 1999"),
         pytest.param("RI 1", K.STATE, "RI", 1, "", "RI 1", id="the President"),
-        pytest.param("RI 1 A", K.UNKNOWN, "", None, "", "RI1A", id="the state has no suffix"),
+        pytest.param("RI 1 A", K.UNKNOWN, "", None, "", "RI1A", id="a state plate has no suffix"),
         pytest.param("CD 12 345", K.DIPLOMATIC, "CD", 345, "", "CD 12 345", id="an embassy"),
         pytest.param("CC 17 03", K.CONSULAR, "CC", 3, "", "CC 17 03", id="a consulate whose number begins with a zero"),
         pytest.param("CH 15 3", K.HONORARY_CONSULAR, "CH", 3, "", "CH 15 3", id="an honorary consul"),
@@ -38,7 +38,7 @@ N = PlateWarning
         pytest.param("1205-07", K.SERVICE, "", 1205, "07", "1205-07", id="a service plate is no number with an expiry"),
         pytest.param("B 0123 AB", K.UNKNOWN, "", None, "", "B0123AB", id="a number does not begin with a zero"),
         pytest.param("B 12345 AB", K.UNKNOWN, "", None, "", "B12345AB", id="five digits are too many"),
-        pytest.param("ABC 123", K.UNKNOWN, "", None, "", "ABC123", id="three letters in front are foreign"),
+        pytest.param("ABC 123", K.UNKNOWN, "", None, "", "ABC123", id="three letters in front are not Indonesian"),
         pytest.param("B 1234 ABCD", K.UNKNOWN, "", None, "", "B1234ABCD", id="four letters behind are too many"),
         pytest.param("", K.UNKNOWN, "", None, "", "", id="nothing"),
     ],
@@ -54,18 +54,18 @@ def test_parse(text: str, kind: PlateKind, prefix: str, number: int | None, suff
     [
         pytest.param("B 1234 XYZ 05·27", "B1234XYZ", "05·27", id="a dot between month and year"),
         pytest.param("B1234XYZ\n05-27", "B1234XYZ", "05·27", id="on a line of its own, with a dash"),
-        pytest.param("B 1234 XYZ 0527", "B1234XYZ", "05·27", id="without anything between"),
-        pytest.param("B 7128 05.27", "B7128", "05·27", id="behind a plate without suffix"),
+        pytest.param("B 1234 XYZ 0527", "B1234XYZ", "05·27", id="without a separator"),
+        pytest.param("B 7128 05.27", "B7128", "05·27", id="after a plate without suffix"),
         pytest.param("B 1234 XYZ 13·27", "B1234XYZ1327", None, id="no thirteenth month"),
-        pytest.param("B 1234 XYZ", "B1234XYZ", None, id="none there"),
+        pytest.param("B 1234 XYZ", "B1234XYZ", None, id="no expiry"),
     ],
 )
-def test_an_expiry_is_parsed_apart_and_never_appended(text: str, plate: str, expiry: str | None) -> None:
+def test_an_expiry_is_parsed_separately_and_never_appended(text: str, plate: str, expiry: str | None) -> None:
     parsed = parse(text)
     assert (parsed.text, parsed.expiry) == (plate, expiry)
 
 
-def test_the_second_line_alone() -> None:
+def test_an_expiry_on_its_own() -> None:
     assert [parse_expiry(text) for text in ("05·27", "05.27", " 0527 ", "1327", "5·27", "05·2")] == [
         "05·27",
         "05·27",
@@ -77,13 +77,13 @@ def test_the_second_line_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "vehicle", "notes"),
+    ("text", "vehicle", "warnings"),
     [
         pytest.param("B1234XYZ", VehicleClass.CAR, (), id="a car's number on a car"),
         pytest.param("B2500XYZ", VehicleClass.CAR, (), id="Metro Jaya gives cars numbers up to 2999"),
         pytest.param("D2500XYZ", VehicleClass.CAR, (N.NUMBER_OF_OTHER_VEHICLE,), id="elsewhere 2500 is a motorcycle"),
-        pytest.param("D2500XYZ", VehicleClass.MOTORCYCLE, (), id="and rightly so on one"),
-        pytest.param("B2500XYZ", VehicleClass.MOTORCYCLE, (N.NUMBER_OF_OTHER_VEHICLE,), id="but not in Metro Jaya"),
+        pytest.param("D2500XYZ", VehicleClass.MOTORCYCLE, (), id="a motorcycle's number on a motorcycle"),
+        pytest.param("B2500XYZ", VehicleClass.MOTORCYCLE, (N.NUMBER_OF_OTHER_VEHICLE,), id="a car's number in Metro Jaya on a motorcycle"),
         pytest.param("D7100A", VehicleClass.CAR, (), id="a minibus looks like a car"),
         pytest.param("D8100A", VehicleClass.CAR, (), id="a pick-up looks like a car"),
         pytest.param("D8100A", VehicleClass.MOTORCYCLE, (N.NUMBER_OF_OTHER_VEHICLE,), id="a goods number on a motorcycle"),
@@ -97,23 +97,21 @@ def test_the_second_line_alone() -> None:
         pytest.param("1234-VII", VehicleClass.CAR, (N.NOT_IN_CIVIL_REGISTRY,), id="the police"),
         pytest.param("RI1", VehicleClass.CAR, (N.NOT_IN_CIVIL_REGISTRY,), id="the President"),
         pytest.param("XYZ", VehicleClass.CAR, (N.NO_PLATE_SHAPE,), id="no plate at all"),
-        pytest.param(
-            "QX2500RFA", VehicleClass.CAR, (N.UNKNOWN_PREFIX, N.ENDED_SUFFIX, N.NUMBER_OF_OTHER_VEHICLE), id="all that does not fit is said"
-        ),
+        pytest.param("QX2500RFA", VehicleClass.CAR, (N.UNKNOWN_PREFIX, N.ENDED_SUFFIX, N.NUMBER_OF_OTHER_VEHICLE), id="several warnings"),
     ],
 )
-def test_notes(text: str, vehicle: VehicleClass, notes: tuple[PlateWarning, ...]) -> None:
-    assert warnings_for(parse(text), vehicle, AT) == notes
+def test_warnings(text: str, vehicle: VehicleClass, warnings: tuple[PlateWarning, ...]) -> None:
+    assert warnings_for(parse(text), vehicle, AT) == warnings
 
 
-def test_tables_are_asked_for_the_day_of_the_violation() -> None:
+def test_the_tables_of_the_day_of_the_violation_are_used() -> None:
     before = datetime(2023, 6, 1, tzinfo=UTC)
     assert warnings_for(parse("B1234RFS"), VehicleClass.CAR, before) == ()
     assert warnings_for(parse("PT1234AB"), VehicleClass.CAR, before) == (N.UNKNOWN_PREFIX,)
     assert warnings_for(parse("PT1234AB"), VehicleClass.CAR, AT) == ()
 
 
-def test_a_plate_names_its_region() -> None:
+def test_a_plate_has_the_region_of_its_area_code() -> None:
     region = parse("AD 1234 X").region
     assert region is not None
     assert region.polda == "Jateng"
@@ -121,7 +119,7 @@ def test_a_plate_names_its_region() -> None:
     assert all(shipped_tables().area(hobby) is None for hobby in ("KA", "KS", "NS", "C"))
 
 
-def test_every_note_is_said_in_both_languages() -> None:
+def test_every_warning_has_a_text_in_both_languages() -> None:
     assert set(WARNING_TEXTS) == set(PlateWarning)
     assert all(indonesian and english and indonesian != english for indonesian, english in WARNING_TEXTS.values())
 
@@ -154,7 +152,7 @@ civil_plates = st.builds(
 
 @settings(max_examples=5000, deadline=None)
 @given(st.text(max_size=24))
-def test_no_text_whatever_raises_and_parsing_twice_changes_nothing(text: str) -> None:
+def test_parsing_never_raises_and_is_idempotent(text: str) -> None:
     plate = parse(text)
     assert parse(plate.text).text == plate.text
     assert plate.text == normalise(plate.text)
@@ -164,7 +162,7 @@ def test_no_text_whatever_raises_and_parsing_twice_changes_nothing(text: str) ->
 
 @settings(max_examples=5000, deadline=None)
 @given(civil_plates, st.integers(0, 12), st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ -·.", max_size=3))
-def test_a_mutated_plate_parses_to_itself_or_to_nothing(plate: str, place: int, change: str) -> None:
+def test_a_mutated_plate_is_parsed_consistently(plate: str, place: int, change: str) -> None:
     mutated = parse(plate[:place] + change + plate[place + 1 :])
     assert formatted(mutated.text).replace(" ", "") == mutated.text
     if mutated.kind is PlateKind.CIVIL:
@@ -173,7 +171,7 @@ def test_a_mutated_plate_parses_to_itself_or_to_nothing(plate: str, place: int, 
 
 @settings(max_examples=2000, deadline=None)
 @given(civil_plates)
-def test_what_is_written_out_is_read_back(plate: str) -> None:
+def test_a_formatted_plate_parses_to_the_same_plate(plate: str) -> None:
     parsed = parse(formatted(plate) + "  05·27")
     assert (parsed.text, parsed.expiry) == (plate, "05·27")
     assert parsed.region is not None
@@ -188,5 +186,5 @@ def test_what_is_written_out_is_read_back(plate: str) -> None:
         st.from_regex(r"[0-9]{1,6}-[0-9IVXL]{0,8}", fullmatch=True),
     )
 )
-def test_decoders_may_think_of_exactly_the_texts_that_parse(text: str) -> None:
+def test_the_fsm_accepts_exactly_the_texts_that_parse(text: str) -> None:
     assert (plate_fsm().weight(text) is not None) == is_plate(text)
