@@ -1,5 +1,5 @@
-"""A simulated crossing seen by two enforcement cameras, with the full truth about every vehicle.
+"""A simulated junction filmed by two enforcement cameras, with complete ground truth for every vehicle.
 
-Real footage with known violations and publishable plates does not exist for Indonesia. Here SUMO drives the traffic, so who crossed
-which line when, under which lamp, is known exactly; a small software renderer shows it as a camera would.
+There is no real footage of Indonesian roads with known violations and publishable plates. SUMO simulates the traffic, so the time at
+which each vehicle crosses each line, and the signal at that time, are known exactly; a small software renderer draws the camera pictures.
 """

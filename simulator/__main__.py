@@ -1,7 +1,7 @@
-"""Renders the demo crossing: `python -m simulator --seed N --out DIR`.
+"""Renders the demo junction: `python -m simulator --seed N --out DIR`.
 
-Writes masuk.mp4 and keluar.mp4, a site.yaml that watches them, truth.json, frames.json.gz with every box of every frame, and
-ATTRIBUTION for the models in the pictures. The same seed gives the same traffic and truth.
+Writes masuk.mp4 and keluar.mp4, a site.yaml for them, truth.json, frames.json.gz with all boxes of all frames, and ATTRIBUTION for the
+3D models. The same seed gives the same traffic and ground truth.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     jobs = [truth.ClipTruth(cameras[name].plan, traffic, windows[name], (width, height), starts_at[name]) for name in cameras]
     paths = [None if arguments.truth_only else arguments.out / f"{name}.mp4" for name in cameras]
-    with ProcessPoolExecutor(len(cameras)) as pool:  # a camera is a core's work
+    with ProcessPoolExecutor(len(cameras)) as pool:  # one process per camera
         clips = list(pool.map(_render, (views[name] for name in cameras), jobs, repeat(folder), paths, repeat(arguments.crf)))
     document = truth.document(arguments.seed, clips)
     for violation in document["violations"]:
@@ -50,8 +50,8 @@ def main() -> None:
 
 
 def _render(view: ProjectedView, job: truth.ClipTruth, folder: Path, path: Path | None, crf: int) -> truth.ClipTruth:
-    """The clip's truth with all its frames; the picture goes to `path`."""
-    camera, traffic, window, began = view.camera, job.traffic, job.window, time.monotonic()
+    """Renders one clip to `path` and returns its ground truth with all frames. `path` None: no video."""
+    camera, traffic, window, started = view.camera, job.traffic, job.window, time.monotonic()
     renderer = Renderer(camera, folder)
     sensor = Sensor(camera.width, camera.height, traffic.seed, f"ETLE SIMULASI {camera.plan.id.upper()}")
     clip = EncodedClip(path, camera.width, camera.height, crf) if path else None
@@ -59,13 +59,13 @@ def _render(view: ProjectedView, job: truth.ClipTruth, folder: Path, path: Path 
     for step in range(window.start, window.start + window.steps):
         lamp = signal_at(step / FPS)
         near = [(v, s) for v, s in by_step.get(step, []) if abs(s.x - camera.eye[0]) < 80 and abs(s.y) < 60]
-        picture, seen = renderer.frame(near, {"W": lamp, "E": lamp}, picture=clip is not None)
-        job.add({v.id: s for v, s in near}, seen)
+        picture, rendered = renderer.frame(near, {"W": lamp, "E": lamp}, picture=clip is not None)
+        job.add({v.id: s for v, s in near}, rendered)
         if clip and picture is not None:
             clip.add(sensor.expose(picture, clock(job.starts_at, (step - window.start) / FPS)))
     if clip:
         clip.close()
-    print(f"{camera.plan.id}: {window.steps} frames in {time.monotonic() - began:.0f} s")
+    print(f"{camera.plan.id}: {window.steps} frames in {time.monotonic() - started:.0f} s")
     return job
 
 
@@ -76,22 +76,24 @@ def _save(folder: Path, document: truth.Plain, frames: truth.Plain) -> None:
 
 
 def _readable(document: truth.Plain) -> str:
-    """Indented, but with a violation or a vehicle on one line."""
+    """Indented JSON with each violation and each vehicle on one line."""
     text = json.dumps(document, ensure_ascii=False, indent=1)
-    return re.sub(r"\{[^{}\[\]]+\}|\[[^{}\[\]]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found.group()), text)
+    return re.sub(r"\{[^{}\[\]]+\}|\[[^{}\[\]]*\]", lambda match: re.sub(r"\s*\n\s*", " ", match.group()), text)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
-    parser.add_argument("--seed", type=int, required=True, help="of the traffic; the clip windows are chosen in its run")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the clips, their truth and site.yaml")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the traffic")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the clips, their ground truth and site.yaml")
     for plan in CAMERAS:
         parser.add_argument(f"--{plan.id}-seconds", type=float, metavar="S", help=f"length of {plan.id}.mp4 (default: {plan.seconds:g})")
     parser.add_argument("--size", default="1920x1080", help="frame size (default: %(default)s)")
-    parser.add_argument("--run", type=float, default=600.0, help="seconds of traffic to choose the windows from (default: %(default)s)")
-    parser.add_argument("--crf", type=int, default=27, help="H.264 quality; smaller is better and larger (default: %(default)s)")
-    parser.add_argument("--meshes", type=Path, help="folder with the models (default: downloaded once into the cache)")
-    parser.add_argument("--truth-only", action="store_true", help="no video: the truth and site.yaml alone, in a tenth of the time")
+    parser.add_argument(
+        "--run", type=float, default=600.0, help="seconds of simulated traffic from which the clips are selected (default: %(default)s)"
+    )
+    parser.add_argument("--crf", type=int, default=27, help="H.264 rate factor; smaller is better and larger (default: %(default)s)")
+    parser.add_argument("--meshes", type=Path, help="folder with the 3D models (default: downloaded once into the cache)")
+    parser.add_argument("--truth-only", action="store_true", help="no video, only the ground truth and site.yaml, in a tenth of the time")
     return parser.parse_args()
 
 

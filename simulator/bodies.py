@@ -1,7 +1,7 @@
-"""Vehicle and rider models: read from OBJ, brought to size, with the foreign plates painted out of their textures.
+"""3D models of vehicles and riders: read from OBJ, scaled to size, with the plates in their textures painted over.
 
-Axes after loading: x forward, y left, z up; the origin is on the road under the middle of the front bumper (vehicles) or under the
-seat (riders), because SUMO says where the front bumper is.
+Axes after loading: x forward, y left, z up. The origin is on the road under the middle of the front bumper (vehicles), which is the
+position that SUMO reports, or under the seat (riders).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from simulator.plates import SIZES_M
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyModel:
-    """Where a model lies and how large it is in life; heights are those of the middle of each plate."""
+    """Path and real size of a model; `rear_z` and `front_z` are the heights of the centres of its plates, in metres."""
 
     path: str
     length_m: float | None = None
@@ -25,7 +25,7 @@ class BodyModel:
     rear_z: float = 0.0
     front_z: float = 0.0
     without: str | None = None
-    """A material whose triangles are left out."""
+    """Name of a material whose triangles are left out."""
 
 
 MODELS = {
@@ -43,7 +43,7 @@ MODELS = {
     "youth": BodyModel(path="reallusion/boySitting/boySitting.obj", height_m=1.30),
     "palm": BodyModel(path="scopia/palm/palm.obj", height_m=9.0),
 }
-# The package has a van and a Ford Focus too: COCO detectors call the one a bus and overlook the other, so neither may be a car here.
+# The package also has a van and a Ford Focus. COCO detectors classify the first as a bus and miss the second, so neither is used.
 BODIES = {
     "car": ("hatchback", "minivan", "suv"),
     "bus": ("city_bus", "coach"),
@@ -52,8 +52,8 @@ BODIES = {
 }
 RIDERS = ("man", "woman", "youth")
 
-# Plates and line numbers in the makers' textures, as parts of width and height from the top left: (left, top, right, bottom).
-# A plate that the truth does not know would be read and held against the reader.
+# Plates and route numbers in the textures, as fractions of width and height: (left, top, right, bottom).
+# A plate that is not in the ground truth would count as an error of the reader.
 PAINTED_OVER = {
     "suv-map.png": ((0.0, 0.875, 0.43, 1.0),),
     "renault-scenic.jpg": ((0.71, 0.435, 0.87, 0.50), (0.88, 0.90, 1.0, 0.965)),
@@ -66,7 +66,7 @@ PAINTED_OVER = {
 
 @dataclass(frozen=True, slots=True)
 class BodyPart:
-    """Triangles of one material, three rows each."""
+    """Triangles of one material. `points`, `normals`: 3n x 3, `uv`: 3n x 2."""
 
     points: Array
     normals: Array
@@ -83,9 +83,9 @@ class Body:
     low: Array
     high: Array
     plates: dict[str, tuple[float, float]]
-    """Side (rear, front) -> x and z of the middle of the plate."""
+    """x and z of the centre of the plate, by side (rear, front)."""
     head: tuple[float, float]
-    """x and top z of a person's head."""
+    """x and upper z of a person's head."""
 
 
 def read_texture(path: Path) -> Image.Image:
@@ -115,28 +115,28 @@ def load(folder: Path, name: str) -> Body:
         colour = (1.0, 1.0, 1.0, 1.0) if texture else (0.03, 0.035, 0.04, 1.0) if glass and model.plate else (*shade, 1.0)
         normals = n / (np.linalg.norm(n, axis=1, keepdims=True) + 1e-9)
         parts.append(BodyPart((p - origin) * scale, normals, uv, colour, texture, glass, key == largest))
-    soup = np.concatenate([p.points for p in parts])
-    top = float(soup[:, 2].max())
-    head_x = float(soup[soup[:, 2] > top - 0.22][:, 0].mean())
-    return Body(tuple(parts), soup.min(axis=0), soup.max(axis=0), _plate_places(model, soup), (head_x, top))
+    all_points = np.concatenate([p.points for p in parts])
+    top = float(all_points[:, 2].max())
+    head_x = float(all_points[all_points[:, 2] > top - 0.22][:, 0].mean())
+    return Body(tuple(parts), all_points.min(axis=0), all_points.max(axis=0), _plate_positions(model, all_points), (head_x, top))
 
 
-def _plate_places(model: BodyModel, soup: Array) -> dict[str, tuple[float, float]]:
-    """Just outside the outermost surface within the plate's outline, found by sampling the triangles there."""
+def _plate_positions(model: BodyModel, all_points: Array) -> dict[str, tuple[float, float]]:
+    """Positions 12 mm outside the outermost surface within the plate's outline, from points sampled on the triangles there."""
     if model.plate is None:
         return {}
     width, height = SIZES_M[model.plate]
-    triangles = soup.reshape(-1, 3, 3)
+    triangles = all_points.reshape(-1, 3, 3)
     weights = np.random.default_rng(0).dirichlet((1, 1, 1), 400)
-    places = {}
+    positions = {}
     for side, z in (("rear", model.rear_z), ("front", model.front_z)):
         ys, zs = triangles[:, :, 1], triangles[:, :, 2]
         near = (ys.min(1) < width / 2) & (ys.max(1) > -width / 2) & (zs.min(1) < z + height / 2) & (zs.max(1) > z - height / 2)
         samples = np.einsum("kb,tbc->tkc", weights, triangles[near]).reshape(-1, 3)
         samples = samples[(abs(samples[:, 1]) < width / 2) & (abs(samples[:, 2] - z) < height / 2)]
         if len(samples):
-            places[side] = (float(samples[:, 0].min() - 0.012 if side == "rear" else samples[:, 0].max() + 0.012), z)
-    return places
+            positions[side] = (float(samples[:, 0].min() - 0.012 if side == "rear" else samples[:, 0].max() + 0.012), z)
+    return positions
 
 
 @dataclass(slots=True)
@@ -168,7 +168,7 @@ def _read_materials(path: Path) -> dict[str, _Material]:
 
 
 def _read_obj(path: Path) -> tuple[dict[str, _Material], dict[str, tuple[Array, Array, Array]]]:
-    """Materials, and per material the triangles' points, normals and texture coordinates."""
+    """Materials by name, and the points, normals and texture coordinates of their triangles."""
     materials: dict[str, _Material] = {}
     rows: dict[str, list[list[float]]] = {"v": [], "vt": [], "vn": []}
     faces: dict[str, list[tuple[int, int, int]]] = {}
@@ -205,5 +205,5 @@ def _corner(word: str) -> tuple[int, int, int]:
 
 
 def _resolve(index: Array, count: int) -> Array:
-    """OBJ counts from 1, and backwards from the end below 0."""
+    """Zero-based indices from OBJ indices, which start at 1; negative ones count from the end."""
     return np.clip(np.where(index > 0, index - 1, index + count), 0, count - 1)

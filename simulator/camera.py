@@ -1,4 +1,4 @@
-"""Pinhole projection: what the renderer draws with, and what the site file's pixel coordinates are computed from."""
+"""Pinhole projection, used by the renderer and for the pixel coordinates of the site file."""
 
 import math
 
@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 
 def rotation(angle_rad: float) -> Array:
-    """Turn about the vertical axis."""
+    """4 x 4 rotation about the vertical axis."""
     c, s = math.cos(angle_rad), math.sin(angle_rad)
     m = np.eye(4)
     m[:2, :2] = [[c, -s], [s, c]]
@@ -43,7 +43,7 @@ def perspective(hfov_deg: float, aspect: float, near: float = 0.5, far: float = 
 
 
 class PinholeCamera:
-    """A camera plan at a picture size."""
+    """A camera plan with a picture size."""
 
     def __init__(self, plan: CameraPlan, width: int, height: int) -> None:
         self.plan, self.width, self.height = plan, width, height
@@ -51,7 +51,7 @@ class PinholeCamera:
         self.matrix = perspective(plan.hfov_deg, width / height) @ look_at(self.eye, np.array(plan.at))
 
     def project(self, points: Array) -> Array:
-        """World points (n, 3) to pixels (n, 2); NaN where a point lies behind the camera."""
+        """World points (n x 3) to pixels (n x 2); NaN for points behind the camera."""
         clip = np.c_[points, np.ones(len(points))] @ self.matrix.T
         w = np.where(clip[:, 3:4] > 0.1, clip[:, 3:4], np.nan)
         pixels: Array = np.c_[(clip[:, :1] / w * 0.5 + 0.5) * self.width, (0.5 - clip[:, 1:2] / w * 0.5) * self.height]

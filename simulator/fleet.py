@@ -1,4 +1,4 @@
-"""What a vehicle of the traffic looks like: a body in a colour, its plates front and rear, its riders and their helmets."""
+"""Appearance of vehicles: body, colour, front and rear plates, riders and helmets."""
 
 import math
 import random
@@ -33,47 +33,47 @@ HELMETS: tuple[Tint, ...] = ((0.02, 0.02, 0.02), (0.6, 0.6, 0.6), (0.5, 0.02, 0.
 
 @dataclass(slots=True)
 class VehicleAppearance:
-    """Meshes with their place on the vehicle and their colour, and per side the plate's mesh and corners.
+    """Meshes with their pose on the vehicle and their colour; mesh and corners of the plate by side.
 
-    A plate's corners run from the top left as one reads it, clockwise.
+    The corners (4 x 3) start at the top left of the text and go clockwise.
     """
 
     body: Body
     parts: list[tuple[Mesh, Array, Tint]] = field(default_factory=list)
     body_parts: int = 0
-    """How many of the parts, from the first, belong to the vehicle; the others are riders."""
+    """Number of parts, from the first, that belong to the vehicle; the rest are riders."""
     plates: dict[str, tuple[Mesh, Array]] = field(default_factory=dict)
 
 
 class Fleet:
-    """Makes each vehicle's look once."""
+    """Creates the appearance of each vehicle once."""
 
     def __init__(self, gpu: GpuContext, meshes: Path) -> None:
         self._gpu, self._meshes = gpu, meshes
         self._bodies: dict[str, tuple[Body, list[Mesh]]] = {}
         self._textures: dict[Path, moderngl.Texture] = {}
         self._helmets: dict[Tint, list[Mesh]] = {}
-        self._looks: dict[str, VehicleAppearance] = {}
+        self._appearances: dict[str, VehicleAppearance] = {}
 
-    def look(self, vehicle: PlannedVehicle) -> VehicleAppearance:
-        if vehicle.id not in self._looks:
-            self._looks[vehicle.id] = self._make(vehicle)
-        return self._looks[vehicle.id]
+    def appearance(self, vehicle: PlannedVehicle) -> VehicleAppearance:
+        if vehicle.id not in self._appearances:
+            self._appearances[vehicle.id] = self._create(vehicle)
+        return self._appearances[vehicle.id]
 
-    def _make(self, vehicle: PlannedVehicle) -> VehicleAppearance:
+    def _create(self, vehicle: PlannedVehicle) -> VehicleAppearance:
         rng = random.Random(vehicle.id + vehicle.registration.number)
         tints = {"car": CAR_TINTS, "motorcycle": SCOOTER_TINTS}.get(vehicle.kind, TRUCK_TINTS)
-        body, meshes = self._body(rng.choice(bodies.BODIES[vehicle.kind]))
-        look = VehicleAppearance(body)
+        body, meshes = self.model(rng.choice(bodies.BODIES[vehicle.kind]))
+        appearance = VehicleAppearance(body)
         tint = rng.choice(tints)
-        look.parts.extend((mesh, np.eye(4), tint) for mesh in meshes)
-        self._add_plates(look, vehicle)
-        look.body_parts = len(look.parts)
+        appearance.parts.extend((mesh, np.eye(4), tint) for mesh in meshes)
+        self.add_plates(appearance, vehicle)
+        appearance.body_parts = len(appearance.parts)
         for seat, helmet in enumerate(vehicle.riders):
-            self._add_rider(look, rng, seat, helmet)
-        return look
+            self.add_rider(appearance, rng, seat, helmet)
+        return appearance
 
-    def _body(self, name: str) -> tuple[Body, list[Mesh]]:
+    def model(self, name: str) -> tuple[Body, list[Mesh]]:
         if name not in self._bodies:
             body = bodies.load(self._meshes, name)
             vehicle = bodies.MODELS[name].plate is not None
@@ -99,32 +99,34 @@ class Fleet:
             self._textures[path] = self._gpu.picture(bodies.read_texture(path))
         return self._textures[path]
 
-    def _add_plates(self, look: VehicleAppearance, vehicle: PlannedVehicle) -> None:
+    def add_plates(self, appearance: VehicleAppearance, vehicle: PlannedVehicle) -> None:
         width, height = SIZES_M["motorcycle" if vehicle.kind == "motorcycle" else "car"]
         painted = self._gpu.picture(plate_picture(vehicle.registration, vehicle.kind))
-        for side, (x, z) in look.body.plates.items():
-            sign = 1 if side == "rear" else -1  # from behind, left is where y is larger
+        for side, (x, z) in appearance.body.plates.items():
+            sign = 1 if side == "rear" else -1  # seen from behind, larger y is left
             across = np.array([1.0, -1.0, -1.0, 1.0]) * sign * width / 2
             up = np.array([1.0, 1.0, -1.0, -1.0]) * height / 2
             quad = np.stack([np.full(4, x), across, z + up], axis=1)
             order, normals = [0, 1, 2, 0, 2, 3], np.tile([-sign, 0.0, 0.0], (6, 1))
             uv = np.array([(0, 1), (1, 1), (1, 0), (0, 1), (1, 0), (0, 0)], float)
-            look.plates[side] = self._gpu.mesh(quad[order], normals, uv, texture=painted, rough=0.7), quad
+            appearance.plates[side] = self._gpu.mesh(quad[order], normals, uv, texture=painted, rough=0.7), quad
             middle = np.array([x, 0.0, z])
             holder = (quad - middle) * [1.0, 1.05, 1.14] + middle + [sign * 0.006, 0.0, 0.0]
-            look.parts.append((self._gpu.mesh(holder[order], normals, uv, colour=(0.02, 0.02, 0.022, 1), rough=0.6), np.eye(4), WHITE))
+            appearance.parts.append(
+                (self._gpu.mesh(holder[order], normals, uv, colour=(0.02, 0.02, 0.022, 1), rough=0.6), np.eye(4), WHITE)
+            )
 
-    def _add_rider(self, look: VehicleAppearance, rng: random.Random, seat: int, helmet: bool) -> None:
-        person, meshes = self._body(rng.choice(bodies.RIDERS))
+    def add_rider(self, appearance: VehicleAppearance, rng: random.Random, seat: int, helmet: bool) -> None:
+        person, meshes = self.model(rng.choice(bodies.RIDERS))
         x, z = -1.02 - 0.36 * seat, 0.22 + 0.05 * min(seat, 1)
         clothes = rng.choice(CLOTHES)
-        look.parts.extend((mesh, translation(x, 0, z), clothes) for mesh in meshes)
+        appearance.parts.extend((mesh, translation(x, 0, z), clothes) for mesh in meshes)
         if helmet:
             head = translation(x + person.head[0] + 0.01, 0.0, z + person.head[1] - 0.12)
-            look.parts.extend((mesh, head, WHITE) for mesh in self._helmet(rng.choice(HELMETS)))
+            appearance.parts.extend((mesh, head, WHITE) for mesh in self._helmet(rng.choice(HELMETS)))
 
     def _helmet(self, colour: Tint) -> list[Mesh]:
-        """An egg with a dark visor."""
+        """An ellipsoid with a dark visor."""
         if colour not in self._helmets:
             shells: tuple[list[Array], list[Array]] = ([], [])
             around, down = 20, 12

@@ -1,4 +1,4 @@
-"""The OpenGL context and what lies in its memory. Runs on Mesa's software renderer: no graphics card, no display."""
+"""The OpenGL context with its programs, meshes and textures. Runs on Mesa's software renderer, without a graphics card or display."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ WHITE: Tint = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """Triangles of one material in the context's memory, ready for each of the programs."""
+    """Triangles of one material as vertex arrays for each of the programs."""
 
     lit: moderngl.VertexArray
     depth: moderngl.VertexArray
@@ -30,7 +30,7 @@ class Mesh:
 
 
 class GpuContext:
-    """Compiled programs, and the way to bring meshes and pictures in."""
+    """Compiled programs; uploads meshes and textures."""
 
     def __init__(self) -> None:
         egl: dict[str, Any] = {"backend": "egl", "libgl": "libGL.so.1", "libegl": "libEGL.so.1"}
@@ -99,7 +99,7 @@ Box = tuple[float, float, float, float, float, float]
 
 
 def boxes(rows: list[Box]) -> tuple[Array, Array, Array]:
-    """Points, normals and texture coordinates (in metres) of axis-aligned boxes."""
+    """Points (n x 3), normals (n x 3) and texture coordinates in metres (n x 2) of the triangles of axis-aligned boxes."""
     points, normals, uvs = [], [], []
     for x0, y0, z0, x1, y1, z1 in rows:
         low, high = (x0, y0, z0), (x1, y1, z1)

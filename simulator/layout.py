@@ -1,7 +1,7 @@
-"""The crossing in metres, and where the cameras hang: the one place that traffic, picture and site file take their numbers from.
+"""Geometry of the junction in metres and positions of the cameras, used for traffic, rendering and site file.
 
-x points east, y north, the origin is the middle of the junction, the road is z = 0. Traffic keeps left. Everything is written for the
-western arm; the other arms are that one turned about the origin.
+x points east, y north, the origin is the middle of the junction, the road is z = 0. Traffic drives on the left. Positions are those of
+the western arm; the other arms are rotated copies.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ ARM_M = 150.0
 LANES = 2
 LANE_M = 3.0
 HALF_M = LANES * LANE_M
-SHOULDER_M = 1.3  # paved shoulder beside the exit lanes; riders who go against the traffic use it
-BOX_M = 10.0  # half the junction box; traffic.py checks it against the network that SUMO built
-PAINT_M = 4.0  # from the painted stop line to the box: room to stand past the line without entering the box
+SHOULDER_M = 1.3  # paved shoulder of the exit lanes, used by motorcycles against the traffic
+BOX_M = 10.0  # half the width of the junction box; network.py compares it with the network that SUMO builds
+PAINT_M = 4.0  # distance of the painted stop line from the box, in which a vehicle can stand past the line
 LINE_X = -(BOX_M + PAINT_M)
 BOX_X = -BOX_M
 LIMIT_KMH = 50.0
@@ -25,7 +25,7 @@ CYCLE_S = 44.0
 GREEN_S, YELLOW_S = 15.0, 3.0  # of the western arm; red until the cycle ends
 CROSS_GREEN = (20.0, 39.0)  # of the northern and southern arms, then yellow until 42
 
-# Heads on the western approach: the low repeater is the one that the camera reads.
+# Signal heads of the western approach: the camera reads the low repeater.
 POLE_XY = (LINE_X + 0.25, HALF_M + 0.75)
 REPEATER_Z = 1.95
 REPEATER_LAMP_M = 0.2
@@ -33,9 +33,9 @@ REPEATER_LAMP_M = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraPlan:
-    """Where a camera hangs and looks; `view` is the side of the legal traffic that it sees.
+    """Position and direction of a camera; `view` is the visible side of the legal traffic.
 
-    Both hang beside the road and look across it: straight from behind, a COCO detector takes most scooters for their riders.
+    Both cameras look diagonally across the road: straight from behind, COCO detectors see most scooters only as persons.
     """
 
     id: str
@@ -49,7 +49,7 @@ class CameraPlan:
 
     @property
     def camera_id(self) -> str:
-        """As the site file calls it."""
+        """Id in the site file."""
         return f"{SITE}-{self.id}"
 
 
@@ -77,25 +77,25 @@ CAMERAS = (MASUK, KELUAR)
 
 
 def signal_at(sim_s: float) -> str:
-    """The lamp of the western arm."""
+    """The signal of the western arm."""
     phase = sim_s % CYCLE_S
     return "green" if phase < GREEN_S else "yellow" if phase < GREEN_S + YELLOW_S else "red"
 
 
 def signal_age_s(sim_s: float) -> float:
-    """How long the lamp of the western arm has shown what it shows."""
+    """Time since the last change of the western arm's signal."""
     phase = sim_s % CYCLE_S
     return phase if phase < GREEN_S else phase - GREEN_S if phase < GREEN_S + YELLOW_S else phase - GREEN_S - YELLOW_S
 
 
 def changes_between(start_s: float, end_s: float) -> list[tuple[float, str]]:
-    """The lamp at `start_s`, then every change up to `end_s`."""
+    """The signal at `start_s`, then each change up to `end_s`, as (time, signal)."""
     changes = [(start_s, signal_at(start_s))]
     cycle = int(start_s // CYCLE_S)
     while cycle * CYCLE_S <= end_s:
         for offset in (0.0, GREEN_S, GREEN_S + YELLOW_S):
-            moment = cycle * CYCLE_S + offset
-            if start_s < moment <= end_s:
-                changes.append((moment, signal_at(moment + 1e-6)))
+            change_s = cycle * CYCLE_S + offset
+            if start_s < change_s <= end_s:
+                changes.append((change_s, signal_at(change_s + 1e-6)))
         cycle += 1
     return changes

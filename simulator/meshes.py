@@ -1,7 +1,7 @@
-"""Fetches the free vehicle models, once, into the user's cache.
+"""Downloads the free vehicle models once into the user's cache.
 
-They come from the Debian package `sweethome3d-furniture` (CC-BY 3.0 and CC0; README.md names the authors). The tree holds only what we
-wrote, so they are not kept here. Only the models in use are unpacked: 3 MB of 120.
+They are part of the Debian package `sweethome3d-furniture` (CC-BY 3.0 and CC0; README.md names the authors). The repository contains only
+original work, so they are not included. Only the models in use are unpacked: 3 MB of 120.
 """
 
 import os
@@ -44,26 +44,26 @@ def cache_folder() -> Path:
 
 
 def meshes_in(folder: Path) -> Path:
-    """The folder itself if it holds every model; raises if one is missing."""
+    """The folder if it contains every model. Raises FileNotFoundError."""
     missing = [model for model in MODELS if not any((folder / model).glob("*.obj"))]
     if missing:
-        raise FileNotFoundError(f"{folder} lacks the models {', '.join(missing)}")
+        raise FileNotFoundError(f"{folder} does not contain the models {', '.join(missing)}")
     return folder
 
 
 def cached_meshes() -> Path:
-    """The cached models, downloaded if this is the first time."""
+    """The folder of the cached models, which are downloaded at the first call."""
     folder = cache_folder()
     if not all(any((folder / model).glob("*.obj")) for model in MODELS):
-        fetch(folder)
+        download(folder)
     return meshes_in(folder)
 
 
-def fetch(folder: Path) -> None:
-    """Download the package with apt and unpack the models; needs Debian's or Ubuntu's apt-get and dpkg-deb, but no root."""
+def download(folder: Path) -> None:
+    """Downloads the package with apt-get and unpacks the models with dpkg-deb (Debian or Ubuntu, without root)."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise FileNotFoundError(f"{tool} is not there: unpack {PACKAGE} elsewhere and name the folder with --meshes")
+            raise FileNotFoundError(f"{tool} is not installed: unpack {PACKAGE} on another machine and give its folder with --meshes")
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         scratch.chmod(0o755)
@@ -75,12 +75,12 @@ def fetch(folder: Path) -> None:
 
 
 def _unpack(catalogue: Path, folder: Path) -> None:
-    """An .sh3f is a zip; its models lie under the maker's folder, its licence at the top."""
+    """An .sh3f file is a ZIP with the models in the author's folder and the licence at the top level."""
     with zipfile.ZipFile(catalogue) as archive:
-        wanted = [n for n in archive.namelist() if not n.endswith("/") and any(n.startswith(f"{model}/") for model in MODELS)]
-        for name in wanted:
+        names = [n for n in archive.namelist() if not n.endswith("/") and any(n.startswith(f"{model}/") for model in MODELS)]
+        for name in names:
             archive.extract(name, folder)
-        if wanted:
-            maker = wanted[0].split("/")[0]
+        if names:
+            author = names[0].split("/")[0]
             for licence in (n for n in archive.namelist() if n.upper() == "LICENSE.TXT"):
-                (folder / maker / "LICENSE.TXT").write_bytes(archive.read(licence))
+                (folder / author / "LICENSE.TXT").write_bytes(archive.read(licence))

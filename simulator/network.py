@@ -1,4 +1,4 @@
-"""The road network for SUMO: four arms, a fixed signal plan of our own, and ghost edges for those who ride against the traffic."""
+"""The road network for SUMO: four arms, a fixed signal plan, and separate edges for vehicles against the traffic."""
 
 import subprocess
 import xml.etree.ElementTree as ET
@@ -11,7 +11,7 @@ from simulator.layout import ARM_M, BOX_M, CROSS_GREEN, CYCLE_S, GREEN_S, HALF_M
 ARMS = {"W": (-1, 0), "E": (1, 0), "N": (0, 1), "S": (0, -1)}
 OPPOSITE = {"W": "E", "E": "W", "N": "S", "S": "N"}
 WRONG_WAY_Y = {"Wm": -(HALF_M + 0.55), "Wc": -(HALF_M - LANE_M / 2)}  # on the shoulder; in the kerb lane
-WRONG_WAY_END_X = -28.0  # they turn off here, before the first camera could see them
+WRONG_WAY_END_X = -28.0  # they leave the network here, before the first camera sees them
 
 
 def program(name: str) -> Path:
@@ -30,7 +30,7 @@ def build(folder: Path) -> None:
                 f'<edge id="{edge}" from="{start}" to="{end}" numLanes="{LANES}" speed="{speed}" width="{LANE_M}" '
                 'disallow="custom1 rail tram pedestrian"/>'
             )
-    # The rest of the traffic never sees a ghost edge: the window search throws away what would pass through another vehicle.
+    # Other vehicles ignore vehicles on these edges; the selection of clips rejects windows in which two vehicles overlap.
     for ghost, ghost_y in WRONG_WAY_Y.items():
         nodes.append(f'<node id="{ghost}0" x="{-ARM_M}" y="{ghost_y}"/><node id="{ghost}1" x="{WRONG_WAY_END_X}" y="{ghost_y}"/>')
         edges.append(
@@ -53,15 +53,15 @@ def build(folder: Path) -> None:
 
 
 def _check_box(net: ET.Element) -> None:
-    """SUMO decides where a lane ends; the picture must agree with it."""
+    """SUMO computes where a lane ends; the rendered picture has to agree with it. Raises RuntimeError."""
     lane = next(lane for lane in net.iter("lane") if lane.get("id") == "Wi_0")
     end_x = float((lane.get("shape") or "").split()[-1].split(",")[0])
     if abs(end_x + BOX_M) > 0.05:
-        raise RuntimeError(f"the western lane ends at x = {end_x}, layout.py says {-BOX_M}")
+        raise RuntimeError(f"the western lane ends at x = {end_x}, in layout.py it is {-BOX_M}")
 
 
 def _signals(net: ET.Element) -> str:
-    """One fixed plan; netconvert's own adds a phase for turns, in which one arm would show two lamps."""
+    """A fixed signal plan. The plan of netconvert adds a phase for turns, in which one arm shows two lamps."""
     links = sorted((int(c.get("linkIndex") or 0), (c.get("from") or "")[0], c.get("dir")) for c in net.iter("connection") if c.get("tl"))
 
     def state(arms: str, lamp: str) -> str:

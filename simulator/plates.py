@@ -1,7 +1,7 @@
-"""Indonesian registration plates: numbers that could exist, and their pictures.
+"""Random Indonesian registration plates: valid numbers and their pictures.
 
-White with black letters is the plate of today, black with white letters its forerunner that is still on the road; yellow is public
-transport and goods, red is the government's. The line below the number is the month and year the registration ends.
+White with black letters is the current plate, black with white letters the previous one; yellow is for public transport and goods, red
+for the government. The line below the number is the month and year in which the registration expires.
 """
 
 import random
@@ -18,15 +18,15 @@ COLOURS = {
     "red": ((176, 18, 22), (242, 240, 238)),
 }
 REGIONS = {"B": 42, "D": 9, "F": 8, "A": 5, "T": 4, "Z": 3, "E": 3, "AB": 4, "AD": 3, "BE": 3, "BG": 3, "L": 5, "N": 3, "H": 3, "DK": 2}
-NUMBERS = {"car": (1000, 1999), "motorcycle": (3000, 6999), "bus": (7000, 7999), "truck": (9000, 9999)}  # these ranges fit every area
-LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"  # I, O and Q are hardly given out: too like 1 and 0
-NOT_ISSUED = ("RF", "ZZ", "QH", "IR")  # beginnings of suffixes that are officials' or have ended
+NUMBERS = {"car": (1000, 1999), "motorcycle": (3000, 6999), "bus": (7000, 7999), "truck": (9000, 9999)}  # valid in every area
+LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"  # I, O and Q are rarely issued, because they resemble 1 and 0
+NOT_ISSUED = ("RF", "ZZ", "QH", "IR")  # prefixes of suffixes that are reserved for officials or no longer issued
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
     number: str
-    """With its spaces, as it is painted."""
+    """With spaces, as on the plate."""
     expiry: str
     colour: str
 
@@ -39,7 +39,7 @@ def draw_registration(rng: random.Random, kind: str) -> Registration:
     region = rng.choices(list(REGIONS), list(REGIONS.values()))[0]
     suffix = _suffix(rng)
     number = f"{region} {rng.randint(*NUMBERS[kind])} {suffix}"
-    # A registration runs five years: no earlier end than this month, none later than five years on.
+    # A registration is valid for five years, so it expires between this month and five years from now.
     month = rng.randint(0, 59) + 11
     expiry = f"{month % 12 + 1:02d}·{26 + month // 12:02d}"
     if kind in ("bus", "truck"):
@@ -55,7 +55,7 @@ def _suffix(rng: random.Random) -> str:
 
 
 def plate_picture(registration: Registration, kind: str) -> Image.Image:
-    """The painted plate; `kind` chooses between the car's and the motorcycle's size."""
+    """The plate in the size of its vehicle kind."""
     size = "motorcycle" if kind == "motorcycle" else "car"
     width, height = (860, 270) if size == "car" else (825, 330)
     ground, ink = COLOURS[registration.colour]

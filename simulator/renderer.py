@@ -1,14 +1,14 @@
-"""Draws a camera's frames and reads the exact truth about each vehicle from a second picture that holds identities.
+"""Renders a camera's frames, and reads the ground truth of each vehicle from a second picture with object ids.
 
-The camera never moves, so the scenery and its depth are drawn once; a frame costs the vehicles in it and their shadows. That is what
-makes software rendering bearable: about half a second at 1920x1080 on one core, against several for the whole scene.
+The camera does not move, so the scenery and its depth are rendered once; each frame renders only the vehicles and their shadows. That
+takes about half a second at 1920x1080 on one core, against several seconds for the whole scene.
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa takes every core otherwise
+os.environ.setdefault("LP_NUM_THREADS", "1")  # otherwise Mesa uses all cores
 
 import moderngl
 import numpy as np
@@ -26,20 +26,20 @@ from simulator.views import heading_rad
 SHADOW_PX = 2048
 SHADOW_REACH_M = 30.0
 SAMPLES = 4
-FEWEST_PX = 30
-RIDER = 3  # among the ten numbers that a vehicle has in the identity picture: body 0, plates 1 and 2
+MIN_VISIBLE_PX = 30
+RIDER = 3  # each vehicle has ten ids in the id picture: body 0, plates 1 and 2, riders 3
 
 Pixels = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedVehicle:
-    """A vehicle as the picture shows it: box of its visible pixels; the plate that faces the camera, in full even where hidden."""
+    """A vehicle in a picture: box of its visible pixels, and all corners of the plate that faces the camera, even if it is occluded."""
 
     id: str
     box: Pixels
     body_box: Pixels | None
-    """Without the riders, as detectors box a motorcycle; None if only riders are in sight."""
+    """Box without the riders, as detectors return it for motorcycles; None if only riders are visible."""
     plate_quad: tuple[tuple[float, float], ...] | None
     plate_visible: float
     plate_width_px: float
@@ -54,7 +54,7 @@ class PlacedMesh:
 
 
 class Renderer:
-    """One camera's eye on one run."""
+    """Renders the frames of one camera."""
 
     def __init__(self, camera: PinholeCamera, meshes: Path) -> None:
         self.camera = camera
@@ -73,12 +73,12 @@ class Renderer:
         for shadow in self._shadows:
             shadow.compare_func, shadow.repeat_x, shadow.repeat_y = "<=", False, False
         self._shadow_targets = [ctx.framebuffer(depth_attachment=shadow) for shadow in self._shadows]
-        self._aim_sun()
-        self._road = self._road_sheet()
+        self._set_sun()
+        self._road = self._shadow_surface()
         self._scene = scenery.build(self.gpu, meshes)
         self._draw_scenery()
 
-    def _aim_sun(self) -> None:
+    def _set_sun(self) -> None:
         plan = self.camera.plan
         sun = np.array(plan.sun) / np.linalg.norm(plan.sun)
         middle = np.array([plan.at[0] + 4.0, plan.at[1], 0.0])
@@ -94,8 +94,8 @@ class Renderer:
         lit = self.gpu.lit
         put(lit, tex=0, eye=tuple(self.camera.eye), sun=tuple(sun), suncol=(2.5, 2.38, 2.15), ambient=(0.46, 0.52, 0.62))
 
-    def _road_sheet(self) -> moderngl.VertexArray:
-        """A thin sheet over the road that takes the shadows."""
+    def _shadow_surface(self) -> moderngl.VertexArray:
+        """A surface just above the road on which the shadows of vehicles are drawn."""
         low, high, z = -HALF_M - SHOULDER_M, HALF_M + 0.3, 0.012
         corners = [(-ARM_M, low), (60.0, low), (60.0, high), (-ARM_M, high)]
         sheet = np.array([(*corners[i], z) for i in (0, 1, 2, 0, 2, 3)], "f4")
@@ -126,15 +126,15 @@ class Renderer:
     def frame(
         self, present: list[tuple[PlannedVehicle, VehicleState]], lamps: dict[str, str], *, picture: bool = True
     ) -> tuple[NDArray[np.uint8] | None, list[RenderedVehicle]]:
-        """The picture (RGB; None if not wanted, for the truth alone is ten times faster) and who is in it."""
+        """The picture (height x width x 3, uint8, RGB) and the vehicles in it. `picture` False: None, which is ten times faster."""
         placed = []
         for number, (vehicle, s) in enumerate(present):
             matrix = translation(s.x, s.y, 0.0) @ rotation(heading_rad(s))
-            placed.append(PlacedMesh(vehicle, self.fleet.look(vehicle), matrix, number))
-        image = self._paint(placed, lamps) if picture else None
+            placed.append(PlacedMesh(vehicle, self.fleet.appearance(vehicle), matrix, number))
+        image = self._render(placed, lamps) if picture else None
         return image, self._truth(placed)
 
-    def _paint(self, placed: list[PlacedMesh], lamps: dict[str, str]) -> NDArray[np.uint8]:
+    def _render(self, placed: list[PlacedMesh], lamps: dict[str, str]) -> NDArray[np.uint8]:
         ctx = self.gpu.ctx
         self._shadow_targets[1].use()
         self._shadow_targets[1].clear(depth=1.0)
@@ -184,19 +184,19 @@ class Renderer:
         for item in placed:
             for i, (mesh, place, _) in enumerate(item.look.parts):
                 if self._in_frame(mesh, item.matrix @ place):
-                    self._stamp(mesh, item.matrix @ place, 10 * item.number + (10 if i < item.look.body_parts else 10 + RIDER))
+                    self._draw_id(mesh, item.matrix @ place, 10 * item.number + (10 if i < item.look.body_parts else 10 + RIDER))
             for side, (mesh, _) in enumerate(item.look.plates.values()):
-                self._stamp(mesh, item.matrix, 10 * item.number + 11 + side)
+                self._draw_id(mesh, item.matrix, 10 * item.number + 11 + side)
         raw = np.frombuffer(self._id.read(components=1, dtype="i4"), np.int32)
         ids = raw.reshape(self.camera.height, self.camera.width)[::-1]
-        return [seen for item in placed if (seen := self._seen(ids, item))]
+        return [vehicle for item in placed if (vehicle := self._rendered_vehicle(ids, item))]
 
-    def _stamp(self, mesh: Mesh, place: Array, number: int) -> None:
+    def _draw_id(self, mesh: Mesh, place: Array, number: int) -> None:
         put(self.gpu.identity, id=number)
         write(self.gpu.identity, "model", place)
         mesh.identity.render()
 
-    def _seen(self, ids: NDArray[np.int32], item: PlacedMesh) -> RenderedVehicle | None:
+    def _rendered_vehicle(self, ids: NDArray[np.int32], item: PlacedMesh) -> RenderedVehicle | None:
         body = item.look.body
         high = body.high + np.array([0.0, 0.0, 1.0 if item.vehicle.riders else 0.0])
         corners = np.array([(x, y, z) for x in (body.low[0], high[0]) for y in (body.low[1], high[1]) for z in (body.low[2], high[2])])
@@ -206,8 +206,8 @@ class Renderer:
         x0, y0 = np.maximum(np.floor(uv.min(axis=0)).astype(int) - 2, 0)
         x1, y1 = np.ceil(uv.max(axis=0)).astype(int) + 3
         part = ids[y0:y1, x0:x1]
-        mine = part // 10 == item.number + 1
-        box = _box(mine, int(x0), int(y0))
+        own = part // 10 == item.number + 1
+        box = _box(own, int(x0), int(y0))
         if box is None:
             return None
         quad, visible, width = None, 0.0, 0.0
@@ -220,7 +220,7 @@ class Renderer:
                 if min(1.0, count / max(area, 1.0)) > visible:
                     visible, width = min(1.0, count / max(area, 1.0)), float(np.linalg.norm(q[1] - q[0]))
                     quad = tuple((round(float(x), 1), round(float(y), 1)) for x, y in q)
-        body_box = _box(mine & (part % 10 != RIDER), int(x0), int(y0))
+        body_box = _box(own & (part % 10 != RIDER), int(x0), int(y0))
         return RenderedVehicle(item.vehicle.id, box, body_box, quad, round(visible, 2), round(width, 1))
 
     def _pixels(self, points: Array, matrix: Array) -> Array:
@@ -228,8 +228,8 @@ class Renderer:
 
 
 def _box(mask: NDArray[np.bool_], left: int, top: int) -> Pixels | None:
-    """Of the pixels that are set; None if they are too few to tell anything."""
+    """Box of the pixels that are set; None if there are fewer than `MIN_VISIBLE_PX`."""
     rows, columns = np.nonzero(mask)
-    if len(rows) < FEWEST_PX:
+    if len(rows) < MIN_VISIBLE_PX:
         return None
     return int(columns.min()) + left, int(rows.min()) + top, int(columns.max()) + left + 1, int(rows.max()) + top + 1

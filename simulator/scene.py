@@ -1,4 +1,4 @@
-"""What does not move: road, markings, pavements, houses, palms and the signal heads."""
+"""Static objects: road, markings, pavements, houses, palms and signal heads."""
 
 import math
 import random
@@ -17,26 +17,26 @@ from simulator.layout import ARM_M, BOX_M, HALF_M, LANE_M, LINE_X, POLE_XY, REPE
 EDGE_M = HALF_M + SHOULDER_M  # kerb of the exit side
 TURNS = {"W": 0, "S": 1, "E": 2, "N": 3}  # quarter turns from the western arm
 LAMP_COLOURS = {"red": (1.0, 0.006, 0.004), "yellow": (1.0, 0.42, 0.006), "green": (0.01, 0.9, 0.30)}
-PITCH = 1.32  # from lamp to lamp, in diameters
+PITCH = 1.32  # distance between lamps, in diameters
 MARGIN = 0.22  # of the housing around its lamps, in diameters
 
 
 @dataclass(slots=True)
 class RenderScene:
-    """Meshes with where they stand; lamps per arm as (colour, lit, unlit, where)."""
+    """Static meshes with their poses (4 x 4); lamps by arm as (colour, lit mesh, unlit mesh, pose)."""
 
     still: list[tuple[Mesh, Array]] = field(default_factory=list)
     lamps: dict[str, list[tuple[str, Mesh, Mesh, Array]]] = field(default_factory=dict)
 
 
 def housing(bottom_z: float, lamp_m: float) -> tuple[float, float, float]:
-    """Half width, bottom and top of a signal housing with three lamps."""
+    """Half width, lower and upper z of a signal housing with three lamps, in metres."""
     return lamp_m * (0.5 + MARGIN), bottom_z, bottom_z + lamp_m * (1 + 2 * PITCH + 2 * MARGIN)
 
 
-def lamp_z(bottom_z: float, lamp_m: float, place: int) -> float:
-    """Middle of a lamp; place 0 is the lowest."""
-    return bottom_z + lamp_m * (0.5 + MARGIN + place * PITCH)
+def lamp_z(bottom_z: float, lamp_m: float, index: int) -> float:
+    """z of the centre of a lamp; index 0 is the lowest."""
+    return bottom_z + lamp_m * (0.5 + MARGIN + index * PITCH)
 
 
 def build(gpu: GpuContext, meshes: Path) -> RenderScene:
@@ -50,7 +50,7 @@ def build(gpu: GpuContext, meshes: Path) -> RenderScene:
     return scene
 
 
-def _everywhere(scene: RenderScene, mesh: Mesh) -> None:
+def _add_to_all_arms(scene: RenderScene, mesh: Mesh) -> None:
     scene.still.extend((mesh, rotation(turn * math.pi / 2)) for turn in TURNS.values())
 
 
@@ -61,7 +61,7 @@ def _roads(gpu: GpuContext, scene: RenderScene) -> None:
     asphalt = {"colour": (0.145, 0.145, 0.15, 1.0), "kind": 1.0}
     scene.still.append((gpu.mesh(*boxes(middle), **asphalt), np.eye(4)))  # type: ignore[arg-type]  # the two keys differ in type
     arm: list[Box] = [(-ARM_M * 1.3, -EDGE_M - 0.05, -0.3, -BOX_M, HALF_M + 0.35, 0.0)]
-    _everywhere(scene, gpu.mesh(*boxes(arm), **asphalt))  # type: ignore[arg-type]
+    _add_to_all_arms(scene, gpu.mesh(*boxes(arm), **asphalt))  # type: ignore[arg-type]
     kerb: list[Box] = []
     walk: list[Box] = []
     for low, high in ((HALF_M + 0.3, HALF_M + 5.0), (-EDGE_M - 4.7, -EDGE_M)):
@@ -70,8 +70,8 @@ def _roads(gpu: GpuContext, scene: RenderScene) -> None:
         length = 1.0
         for i in range(int((ARM_M - BOX_M) / length)):  # black and white kerb stones
             (kerb if i % 2 else walk).append((-BOX_M - (i + 1) * length, y, -0.3, -BOX_M - i * length, y + 0.2, 0.19))
-    _everywhere(scene, gpu.mesh(*boxes(walk), colour=(0.34, 0.31, 0.28, 1), kind=2.0))
-    _everywhere(scene, gpu.mesh(*boxes(kerb), colour=(0.66, 0.66, 0.64, 1), kind=2.0))
+    _add_to_all_arms(scene, gpu.mesh(*boxes(walk), colour=(0.34, 0.31, 0.28, 1), kind=2.0))
+    _add_to_all_arms(scene, gpu.mesh(*boxes(kerb), colour=(0.66, 0.66, 0.64, 1), kind=2.0))
 
 
 def _markings(gpu: GpuContext, scene: RenderScene) -> None:
@@ -80,7 +80,7 @@ def _markings(gpu: GpuContext, scene: RenderScene) -> None:
     def paint(x0: float, y0: float, x1: float, y1: float) -> None:
         white.append((x0, y0, 0.004, x1, y1, 0.008))
 
-    paint(LINE_X, 0.12, LINE_X + 0.35, HALF_M)  # its near edge is the line of the law and of the site file
+    paint(LINE_X, 0.12, LINE_X + 0.35, HALF_M)  # its near edge is the stop line of the site file
     for y in (LANE_M, -LANE_M):
         paint(LINE_X - 30, y - 0.06, LINE_X, y + 0.06)
         for x in range(int(LINE_X - 30), -int(ARM_M), -6):
@@ -92,9 +92,9 @@ def _markings(gpu: GpuContext, scene: RenderScene) -> None:
     while y < HALF_M - 0.5:
         paint(LINE_X + 0.95, y, LINE_X + 3.35, y + 0.45)
         y += 0.95
-    _everywhere(scene, gpu.mesh(*boxes(white), colour=(0.78, 0.78, 0.75, 1), kind=2.0))
+    _add_to_all_arms(scene, gpu.mesh(*boxes(white), colour=(0.78, 0.78, 0.75, 1), kind=2.0))
     yellow: list[Box] = [(-BOX_M + 0.02, -HALF_M, 0.004, -BOX_M + 0.2, HALF_M, 0.008)]
-    _everywhere(scene, gpu.mesh(*boxes(yellow), colour=(0.75, 0.52, 0.06, 1), kind=2.0))
+    _add_to_all_arms(scene, gpu.mesh(*boxes(yellow), colour=(0.75, 0.52, 0.06, 1), kind=2.0))
 
 
 def _houses(gpu: GpuContext, scene: RenderScene, rng: random.Random) -> None:
@@ -128,7 +128,7 @@ def _palms(gpu: GpuContext, scene: RenderScene, meshes: Path, rng: random.Random
 
 
 def _signals(gpu: GpuContext, scene: RenderScene, arm: str) -> None:
-    """A low repeater at the stop line, and above it the large head for those further back."""
+    """A low repeater at the stop line, and above it the large signal head."""
     turn = rotation(TURNS[arm] * math.pi / 2)
     place = turn @ translation(*POLE_XY, 0)
     pole: list[Box] = [(-0.06, -0.06, 0, 0.06, 0.06, 5.6)]

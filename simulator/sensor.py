@@ -1,4 +1,4 @@
-"""What lies between the scene and the file: a lens that is not perfect, a sensor that is noisy, a clock burnt in, H.264."""
+"""From the rendered picture to the video file: lens blur, sensor noise, a time stamp in the picture, H.264."""
 
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -18,21 +18,21 @@ GREY_NOISE, COLOUR_NOISE = 2.0, 0.9
 
 
 class Sensor:
-    """Softens and roughens a picture; the same seed and the same order give the same pictures."""
+    """Adds blur, noise and a time stamp. The same seed and the same order of pictures give the same results."""
 
     def __init__(self, width: int, height: int, seed: int, label: str) -> None:
         self._rng = np.random.default_rng(seed)
-        # Drawing two million normal numbers costs more than rendering: a few sheets, shifted at random, do as well.
+        # Generating two million normal numbers takes longer than rendering, so a few noise pictures are shifted at random.
         grey = self._rng.normal(0, GREY_NOISE, (4, height, width, 1))
-        self._sheets = (grey + self._rng.normal(0, COLOUR_NOISE, (4, height, width, 3))).astype(np.float32)
+        self._noise = (grey + self._rng.normal(0, COLOUR_NOISE, (4, height, width, 3))).astype(np.float32)
         self._label = label
         self._font = ImageFont.truetype("DejaVuSans-Bold.ttf", round(height / 40))
         self._scale = height / 1080
 
     def expose(self, scene: Picture, at: datetime) -> Picture:
         soft = cv2.GaussianBlur(scene, (0, 0), BLUR_SIGMA_PX * max(self._scale, 0.5)).astype(np.float32)
-        sheet = self._sheets[self._rng.integers(len(self._sheets))]
-        shifted = np.roll(sheet, tuple(int(n) for n in self._rng.integers(0, sheet.shape[:2])), axis=(0, 1))
+        noise = self._noise[self._rng.integers(len(self._noise))]
+        shifted = np.roll(noise, tuple(int(n) for n in self._rng.integers(0, noise.shape[:2])), axis=(0, 1))
         return self._caption(np.clip(soft + shifted, 0, 255).astype(np.uint8), at)
 
     def _caption(self, picture: Picture, at: datetime) -> Picture:
@@ -47,7 +47,7 @@ class Sensor:
 
 
 class EncodedClip:
-    """An MP4 being written, frame by frame."""
+    """An MP4 file that is written frame by frame."""
 
     def __init__(self, path: Path, width: int, height: int, crf: int) -> None:
         self._container = av.open(str(path), "w")

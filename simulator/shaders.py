@@ -1,4 +1,4 @@
-"""The three small programs that draw: lit surfaces, the shadows of vehicles on the road, and depth or identity alone."""
+"""The shader programs: lit surfaces, shadows of vehicles on the road, depth only, and object ids."""
 
 LIT_VERTEX = """#version 330
 uniform mat4 view, model, sunview;
@@ -9,7 +9,7 @@ void main() {
   sp = sunview * w; gl_Position = view * w;
 }"""
 
-# kind 1 is asphalt, 2 concrete or paint; body 1 takes the vehicle's colour, 2 only where the texture is blue (the scooter's panels).
+# kind: 1 asphalt, 2 concrete or paint. body: 1 tinted in the vehicle's colour, 2 only where the texture is blue (panels of the scooter).
 LIT_FRAGMENT = """#version 330
 uniform sampler2D tex; uniform sampler2DShadow still_shadow, moving_shadow;
 uniform vec3 eye, sun, tint, suncol, ambient; uniform float use_tex, rough, kind, glow, texel;
@@ -55,7 +55,7 @@ uniform mat4 view, model; in vec3 p; void main() { gl_Position = view * model * 
 DEPTH_FRAGMENT = "#version 330\nvoid main() {}"
 IDENTITY_FRAGMENT = "#version 330\nuniform int id; out int o; void main() { o = id; }"
 
-# Darkens the finished road where a vehicle stands between it and the sun, so that the still scenery is drawn only once.
+# Darkens the rendered road in the shadows of vehicles, so that the static scenery is rendered only once.
 SHADE_VERTEX = """#version 330
 uniform mat4 view, sunview; in vec3 p; out vec4 sp;
 void main() { sp = sunview * vec4(p, 1); gl_Position = view * vec4(p, 1); }"""

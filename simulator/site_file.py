@@ -1,4 +1,4 @@
-"""Writes the site file for the rendered clips: every coordinate comes from the projection, none from a hand on a mouse."""
+"""The site file for the rendered clips; all coordinates are computed by projection."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from simulator.scene import housing
 Ground = tuple[float, float]
 
 HEAD = f"""\
-# Made by `python -m simulator`: simulated footage, so every coordinate here is exact. README.md in simulator/ says
-# what the footage is good for. Pixels are those of the full frame; metres are on the road, x to the east and y to the north.
+# Written by `python -m simulator`: simulated footage with exact coordinates; simulator/README.md describes its purpose.
+# Pixels are those of the full frame; metres are on the road, x to the east and y to the north.
 site: {SITE}
 name: Simpang Demo
 timezone: Asia/Jakarta
@@ -45,7 +45,7 @@ def _keluar(camera: PinholeCamera, starts_at: str) -> str:
     near, far = camera.plan.eye[0] + 10, camera.plan.eye[0] + 55
     points = [(near + d, y) for d in (3, 7, 12, 20) for y in (-LANE_M, -HALF_M)] + [(near + d, 0.0) for d in (12, 20)]
     return (
-        _camera(camera, starts_at, "as it is for the legal traffic")
+        _camera(camera, starts_at, "of the legal traffic")
         + _ground_points(camera, points)
         + "    lanes:\n"
         + _lane(camera, "keluar-1", (near, far), (-HALF_M - SHOULDER_M, -LANE_M), forward=False, note="kerb lane with its shoulder")
@@ -96,7 +96,7 @@ def _lane(camera: PinholeCamera, name: str, xs: Ground, ys: Ground, *, forward: 
 
 
 def clip_to_frame(polygon: Array, width: int, height: int) -> Array:
-    """The part of a polygon that lies in the picture (Sutherland-Hodgman)."""
+    """The part of a polygon (n x 2) inside the picture (Sutherland-Hodgman)."""
     for axis, limit, sign in ((0, 0, 1), (0, width - 1, -1), (1, 0, 1), (1, height - 1, -1)):
         inside = sign * (polygon[:, axis] - limit)
         kept: list[Array] = []

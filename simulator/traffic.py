@@ -1,4 +1,4 @@
-"""Runs SUMO and reads back where everyone was at every tenth of a second."""
+"""Runs SUMO and reads the position of each vehicle at each tenth of a second."""
 
 import subprocess
 import tempfile
@@ -13,7 +13,7 @@ from simulator.layout import FPS
 
 @dataclass(frozen=True, slots=True)
 class VehicleState:
-    """A vehicle at a step: middle of its front bumper, heading clockwise from north."""
+    """A vehicle at one step: x and y (m) of the middle of its front bumper, heading clockwise from north."""
 
     step: int
     x: float
@@ -31,7 +31,7 @@ Track = list[VehicleState]
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """One simulated run: who was sent, and each one's gapless track."""
+    """One simulated run: the vehicles and their tracks, which have no gaps."""
 
     seed: int
     vehicles: dict[str, PlannedVehicle]
@@ -40,13 +40,13 @@ class Traffic:
     def by_step(self) -> dict[int, list[tuple[PlannedVehicle, VehicleState]]]:
         steps: dict[int, list[tuple[PlannedVehicle, VehicleState]]] = {}
         for vehicle_id, track in self.tracks.items():
-            for sighting in track:
-                steps.setdefault(sighting.step, []).append((self.vehicles[vehicle_id], sighting))
+            for state in track:
+                steps.setdefault(state.step, []).append((self.vehicles[vehicle_id], state))
         return steps
 
 
 def simulate(seed: int, seconds: float) -> Traffic:
-    """A run from its seed; the same seed and the same SUMO give the same run."""
+    """The same seed and the same version of SUMO give the same run."""
     demand = draw_demand(seed, seconds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,7 +1,7 @@
-"""The truth about a clip, as plain data: which violations must be found, who was in the picture, and where in each frame.
+"""Ground truth of a clip as plain data: the violations to be found, the vehicles, and their positions in each frame.
 
-A violation stands here only if the clip shows all of it: its vehicle in full from a second before its moment to a second after it is
-decided. Boxes hold the visible pixels; a plate's corners are given in full, with the share of it that can be seen.
+A violation is listed only if the clip shows all of it: the whole vehicle from a second before the violation to a second after its rule is
+certain. Boxes contain the visible pixels; all corners of a plate are given, with the share of it that is visible.
 """
 
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ from simulator.traffic import Traffic, VehicleState
 from simulator.views import MOVES_MPS
 from simulator.windows import FootageWindow, SimulatedViolation
 
-READABLE = 0.9  # the share of a plate in sight from which its width counts
-CALM_S = 1.0  # shorter pauses are not told
+READABLE = 0.9  # minimum visible share of a plate for its width to count
+CALM_S = 1.0  # shorter periods without motion are not listed
 
 Plain = dict[str, Any]
 
 
 @dataclass(slots=True)
 class ClipTruth:
-    """Gathers the frames of one clip."""
+    """Collects the frames of one clip."""
 
     plan: CameraPlan
     traffic: Traffic
@@ -36,21 +36,21 @@ class ClipTruth:
     widths: dict[str, float] = field(default_factory=dict)
     still: list[bool] = field(default_factory=list)
 
-    def add(self, sightings: dict[str, VehicleState], seen: list[RenderedVehicle]) -> None:
+    def add(self, states: dict[str, VehicleState], rendered: list[RenderedVehicle]) -> None:
         number = len(self.frames)
-        rows = [_row(item, sightings[item.id]) for item in seen]
+        rows = [_row(item, states[item.id]) for item in rendered]
         self.frames.append({"i": number, "t_s": round(number / FPS, 1), "vehicles": rows})
-        self.still.append(all(sightings[item.id].speed_mps < MOVES_MPS for item in seen))
-        for item in seen:
+        self.still.append(all(states[item.id].speed_mps < MOVES_MPS for item in rendered))
+        for item in rendered:
             if item.plate_visible >= READABLE and _whole(item, self.size):
                 self.widths[item.id] = max(self.widths.get(item.id, 0.0), item.plate_width_px)
 
     def violations(self) -> list[Plain]:
-        """In the order of time. Raises LookupError if one was hidden after all."""
-        return [self._violation(v) for v in sorted(self.window.violations, key=lambda v: v.sim_s) if self._shown(v)]
+        """In order of time. Raises LookupError if the vehicle of one is hidden in a frame."""
+        return [self._violation(v) for v in sorted(self.window.violations, key=lambda v: v.sim_s) if self._is_shown(v)]
 
     def clip(self) -> Plain:
-        """What is to be known about the clip as a whole."""
+        """Facts about the whole clip."""
         ids = {row["id"] for frame in self.frames for row in frame["vehicles"]}
         behaviours = self._behaviours()
         return {
@@ -64,7 +64,7 @@ class ClipTruth:
         }
 
     def _signal(self) -> list[list[float | str]]:
-        """The lamp at the clip's start and at every change; empty where the camera sees none."""
+        """The signal at the clip's start and at each change; empty if the camera sees none."""
         if self.plan is not MASUK:
             return []
         start_s = self.window.start / FPS
@@ -83,16 +83,16 @@ class ClipTruth:
             "speed_kmh": round(v.speed_kmh, 1),
         }
 
-    def _shown(self, v: SimulatedViolation) -> bool:
-        """The window search reckoned with outlines; the pixels have the last word."""
-        indices = [step - self.window.start for step in v.watched]
+    def _is_shown(self, v: SimulatedViolation) -> bool:
+        """Checks visibility by pixels; the window selection uses outlines only."""
+        indices = [step - self.window.start for step in v.required_steps]
         missing = [i for i in indices if all(row["id"] != v.vehicle.id for row in self.frames[i]["vehicles"])]
         if missing:
             raise LookupError(f"{v.rule} by {v.vehicle.id}: hidden in frames {missing} of {self.plan.id}; take another seed")
         return True
 
     def _behaviours(self) -> dict[str, str]:
-        """What the vehicles of the western approach did within the clip, and who rode against the traffic; the others just pass."""
+        """Behaviour of the vehicles of the western approach in the clip, and of those against the traffic; others have no entry."""
         found = {v.id: "wrong_way" for v in self.traffic.vehicles.values() if v.wrong_way}
         if self.plan is not MASUK:
             return found
@@ -110,13 +110,13 @@ class ClipTruth:
 
 
 def starts(windows: dict[str, FootageWindow], first: str) -> dict[str, str]:
-    """When each clip starts: the earliest at `first`, the others as much later as they are in the run."""
+    """Start time of each clip: the earliest at `first`, the others relative to it as in the run."""
     zero = min(window.start for window in windows.values())
     return {name: clock(first, (window.start - zero) / FPS).isoformat() for name, window in windows.items()}
 
 
 def document(seed: int, clips: list[ClipTruth]) -> Plain:
-    """truth.json: what a scorer needs, and small."""
+    """The content of truth.json: what the comparison with the results needs."""
     ordered = sorted(clips, key=lambda clip: clip.plan.camera_id)
     return {
         "seed": seed,
@@ -127,7 +127,7 @@ def document(seed: int, clips: list[ClipTruth]) -> Plain:
 
 
 def calm(still: list[bool]) -> list[list[float]]:
-    """From when to when (s) nothing in the picture moves, from `CALM_S` up."""
+    """Periods (start and end in seconds) of at least `CALM_S` in which nothing moves."""
     spans, number = [], 0
     for quiet, run in groupby(still):
         length = len(list(run))
@@ -165,5 +165,5 @@ def _identity(vehicle: PlannedVehicle, key: str) -> Plain:
 
 
 def _whole(item: RenderedVehicle, size: tuple[int, int]) -> bool:
-    """The plate lies within the frame."""
+    """Whether the whole plate is inside the frame."""
     return item.plate_quad is not None and all(0 <= x < size[0] and 0 <= y < size[1] for x, y in item.plate_quad)

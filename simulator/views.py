@@ -1,7 +1,7 @@
-"""Who is in a camera's view at each step, and at which steps two of them pass through one another.
+"""The vehicles in a camera's view at each step, and the steps at which two of them overlap.
 
-SUMO lets a red-light runner drive through cross traffic and never shows anyone the wrong-way riders, so a window is only fit for a
-clip if the bodies in view keep apart.
+SUMO lets vehicles that run a red light pass through cross traffic, and other vehicles ignore those against the traffic. So a window is
+used for a clip only if no vehicles in view overlap.
 """
 
 import math
@@ -24,35 +24,35 @@ class ProjectedView:
 
     camera: PinholeCamera
     visible: dict[int, list[tuple[PlannedVehicle, VehicleState]]] = field(default_factory=dict)
-    clashes: set[int] = field(default_factory=set)
+    overlaps: set[int] = field(default_factory=set)
 
     def shows(self, vehicle_id: str, step: int) -> bool:
-        """Its whole length, down to the road."""
+        """Whether its whole length is in view, down to the road."""
         return any(v.id == vehicle_id and rear_in_view(self.camera, v, s) for v, s in self.visible.get(step, []))
 
     def still(self, step: int) -> bool:
-        """Nothing in the picture moves."""
+        """Whether nothing in the picture moves."""
         return all(s.speed_mps < MOVES_MPS for _, s in self.visible.get(step, []))
 
 
-def heading_rad(sighting: VehicleState) -> float:
-    """Counter-clockwise from east, as the renderer turns things."""
-    return math.radians(90.0 - sighting.heading_deg)
+def heading_rad(state: VehicleState) -> float:
+    """Counter-clockwise from east, as the renderer uses it."""
+    return math.radians(90.0 - state.heading_deg)
 
 
-def outline(vehicle: PlannedVehicle, sighting: VehicleState, shrink_m: float = 0.0) -> Array:
-    """The four corners of the body on the road."""
+def outline(vehicle: PlannedVehicle, state: VehicleState, shrink_m: float = 0.0) -> Array:
+    """The four corners of the vehicle on the road (4 x 2, metres)."""
     length, width = vehicle.size_m
-    c, s = math.cos(heading_rad(sighting)), math.sin(heading_rad(sighting))
+    c, s = math.cos(heading_rad(state)), math.sin(heading_rad(state))
     along, across = np.array([c, s]), np.array([-s, c])
-    front = np.array([sighting.x, sighting.y]) - along * shrink_m
+    front = np.array([state.x, state.y]) - along * shrink_m
     back = front - along * (length - 2 * shrink_m)
     half = across * (width / 2 - shrink_m)
     return np.array([front + half, front - half, back - half, back + half])
 
 
 def overlap(a: Array, b: Array) -> bool:
-    """Separating axes: two convex outlines overlap unless some side of one has all of the other beyond it."""
+    """Whether two rectangles (4 x 2) overlap, by the separating axis theorem."""
     for shape in (a, b):
         for i in range(2):
             side = shape[i + 1] - shape[i]
@@ -72,19 +72,19 @@ def view_of(camera: PinholeCamera, traffic: Traffic) -> ProjectedView:
         view.visible[step] = seen
         outlines = [outline(v, s, 0.1) for v, s in seen]
         if any(overlap(a, b) for i, a in enumerate(outlines) for b in outlines[:i]):
-            view.clashes.add(step)
+            view.overlaps.add(step)
     return view
 
 
-def rear_in_view(camera: PinholeCamera, vehicle: PlannedVehicle, sighting: VehicleState) -> bool:
-    """The rear's foot on the road is in the picture: the vehicle is neither half out of it nor still below it."""
-    rear = outline(vehicle, sighting)[2:].mean(axis=0)
+def rear_in_view(camera: PinholeCamera, vehicle: PlannedVehicle, state: VehicleState) -> bool:
+    """Whether the point on the road below the rear is in the picture."""
+    rear = outline(vehicle, state)[2:].mean(axis=0)
     return camera.sees(float(rear[0]), float(rear[1]))
 
 
-def _in_view(camera: PinholeCamera, vehicle: PlannedVehicle, sighting: VehicleState) -> bool:
-    """Some of the middle line of the body, at half height, is in the picture."""
-    corners = outline(vehicle, sighting)
+def _in_view(camera: PinholeCamera, vehicle: PlannedVehicle, state: VehicleState) -> bool:
+    """Whether the front, middle or rear at half height is in the picture."""
+    corners = outline(vehicle, state)
     middle = corners.mean(axis=0)
     front = corners[:2].mean(axis=0)
     half_m = HEIGHTS_M[vehicle.kind] / 2

@@ -1,7 +1,7 @@
-"""Chooses the part of a run that each clip shows.
+"""Selects the part of a run that each clip shows.
 
-Choosing is all it does: the truth of a window is whatever happened in it. Windows with two bodies in one place, with a crossing
-within 0.3 s of a lamp change, or with someone standing on the line are left out, since their truth could be argued about.
+The ground truth of a window is what happens in it. Windows with overlapping vehicles, with a crossing within 0.3 s of a signal change, or
+with a vehicle standing on a line are rejected, because their ground truth would be ambiguous.
 """
 
 from collections import Counter
@@ -15,8 +15,8 @@ from simulator.layout import BOX_X, FPS, KELUAR, LINE_X, MASUK, changes_between,
 from simulator.traffic import Traffic
 from simulator.views import ProjectedView
 
-MARGIN_STEPS = FPS  # in view from a second before to a second after
-EDGE_STEPS = 3 * FPS  # from the clip's ends: evidence shows some seconds before and after
+MARGIN_STEPS = FPS  # in view from one second before to one second after
+EDGE_STEPS = 3 * FPS  # distance from the clip's ends: evidence shows some seconds before and after
 WRONG_WAY_M = 5.0
 BORDERLINE_S = 0.3
 CROWD = 9
@@ -32,21 +32,21 @@ class SimulatedViolation:
     speed_kmh: float
 
     @property
-    def watched(self) -> range:
-        """The steps in which the vehicle must be in the picture."""
+    def required_steps(self) -> range:
+        """The steps in which the vehicle has to be in the picture."""
         return range(round(self.sim_s * FPS) - MARGIN_STEPS, round(self.decided_s * FPS) + MARGIN_STEPS + 1)
 
     def within(self, view: ProjectedView, start: int, steps: int) -> bool:
-        """Whether a clip of these steps shows all of it, with some seconds around the moment."""
-        moment, end = round(self.sim_s * FPS), start + steps
-        if not start + EDGE_STEPS <= moment < end - EDGE_STEPS or self.watched[-1] >= end:
+        """Whether a clip of these steps shows all of it, with some seconds before and after."""
+        step, end = round(self.sim_s * FPS), start + steps
+        if not start + EDGE_STEPS <= step < end - EDGE_STEPS or self.required_steps[-1] >= end:
             return False
-        return all(view.shows(self.vehicle.id, step) for step in self.watched)
+        return all(view.shows(self.vehicle.id, each) for each in self.required_steps)
 
 
 @dataclass(frozen=True, slots=True)
 class FootageWindow:
-    """`steps` of the run, and the violations that are decided within it in full view."""
+    """`steps` steps of the run from `start`, and the violations in it that are in full view."""
 
     start: int
     steps: int
@@ -61,31 +61,31 @@ def line_violations(view: ProjectedView, found: list[SimulatedCrossing], start: 
 
 
 def wrong_way_violations(view: ProjectedView, start: int, steps: int) -> tuple[SimulatedViolation, ...]:
-    """The moment is when a wrong-way vehicle has come 5 m since it was in the picture to its rear, within the window."""
+    """A vehicle violates the rule when it has moved 5 m since it was completely in the picture, within the window."""
     first: dict[str, float] = {}
     found: dict[str, SimulatedViolation] = {}
     for step in range(start, start + steps):
         for vehicle, s in view.visible.get(step, []):
             if vehicle.wrong_way and vehicle.id not in found and view.shows(vehicle.id, step):
-                gone = s.x - first.setdefault(vehicle.id, s.x)
-                if gone >= WRONG_WAY_M:
-                    moment = s.sim_s - (gone - WRONG_WAY_M) / max(s.speed_mps, 0.1)
-                    found[vehicle.id] = SimulatedViolation("wrong_way", vehicle, moment, moment, None, s.speed_mps * 3.6)
+                distance_m = s.x - first.setdefault(vehicle.id, s.x)
+                if distance_m >= WRONG_WAY_M:
+                    time_s = s.sim_s - (distance_m - WRONG_WAY_M) / max(s.speed_mps, 0.1)
+                    found[vehicle.id] = SimulatedViolation("wrong_way", vehicle, time_s, time_s, None, s.speed_mps * 3.6)
     return tuple(violation for violation in found.values() if violation.within(view, start, steps))
 
 
 def best_masuk(traffic: Traffic, view: ProjectedView, steps: int) -> FootageWindow | None:
     found = crossings(traffic)
-    arguable = _arguable_steps(traffic, found)
+    ambiguous = _ambiguous_steps(traffic, found)
 
-    def judge(start: int) -> FootageWindow | None:
+    def evaluate(start: int) -> FootageWindow | None:
         end = start + steps
-        if any(start <= step < end for step in arguable):
+        if any(start <= step < end for step in ambiguous):
             return None
         violations = line_violations(view, found, start, steps)
         listed = {v.vehicle.id for v in violations}
         if any(c.rule and c.vehicle.id not in listed and start - MARGIN_STEPS < c.line_s * FPS < end for c in found):
-            return None  # a violation at the clip's edge: neither listed nor innocent
+            return None  # a violation at the clip's edge that is not listed
         inside = [c for c in found if start < c.line_s * FPS < end]
         kinds = Counter(f"{v.rule} {v.vehicle.kind}" for v in violations)
         behaviours = Counter(c.behaviour for c in inside)
@@ -95,68 +95,68 @@ def best_masuk(traffic: Traffic, view: ProjectedView, steps: int) -> FootageWind
             + 6 * min(1, kinds["red_light motorcycle"])
             + 6 * min(1, kinds["stop_line motorcycle"] + kinds["stop_line car"])
             + 2 * min(3, sum(kinds.values()))
-            - 3 * _crowded_saddles(violations)
+            - 3 * _vehicles_with_passengers(violations)
             + 4 * min(1, behaviours["crosses_green_stands_past_line"])
             + 3 * min(1, behaviours["crosses_yellow"])
             + min(3, behaviours["crosses_green"])
             + min(3, stopped)
             + min(2, sum(name != "red" for _, name in changes_between(start / FPS, end / FPS)))
-            + _calm(view, start, steps)
-            - _crowding(view, start, steps)
+            + _calm_bonus(view, start, steps)
+            - _crowding_penalty(view, start, steps)
         )
         return FootageWindow(start, steps, violations, score, {**kinds, **behaviours, "stopped": stopped})
 
-    return _best(view, steps, judge)
+    return _best(view, steps, evaluate)
 
 
 def best_keluar(view: ProjectedView, steps: int) -> FootageWindow | None:
-    def judge(start: int) -> FootageWindow | None:
+    def evaluate(start: int) -> FootageWindow | None:
         violations = wrong_way_violations(view, start, steps)
         seen = {v.id: v for step in range(start, start + steps) for v, _ in view.visible.get(step, [])}
         if sum(v.wrong_way for v in seen.values()) != len(violations):
-            return None  # someone at the clip's edge
+            return None  # a vehicle at the clip's edge
         kinds = Counter(v.vehicle.kind for v in violations)
         legal = sum(not v.wrong_way for v in seen.values())
         score = 8.0 * min(2, kinds["motorcycle"]) + 5 * min(1, kinds["car"]) + min(8, legal)
-        score += _calm(view, start, steps) - _crowding(view, start, steps) - 3 * _crowded_saddles(violations)
+        score += _calm_bonus(view, start, steps) - _crowding_penalty(view, start, steps) - 3 * _vehicles_with_passengers(violations)
         return FootageWindow(start, steps, violations, score, {**kinds, "legal": legal})
 
-    return _best(view, steps, judge)
+    return _best(view, steps, evaluate)
 
 
-def _best(view: ProjectedView, steps: int, judge: Callable[[int], FootageWindow | None]) -> FootageWindow | None:
+def _best(view: ProjectedView, steps: int, evaluate: Callable[[int], FootageWindow | None]) -> FootageWindow | None:
     last = max(view.visible) - steps
     best: FootageWindow | None = None
     for start in range(30 * FPS, last, FPS // 2):
-        if any(start <= step < start + steps for step in view.clashes):
+        if any(start <= step < start + steps for step in view.overlaps):
             continue
-        window = judge(start)
+        window = evaluate(start)
         if window and (best is None or window.score > best.score):
             best = window
     return best
 
 
-def _crowding(view: ProjectedView, start: int, steps: int) -> float:
+def _crowding_penalty(view: ProjectedView, start: int, steps: int) -> float:
     return 0.05 * sum(max(0, len(view.visible.get(step, [])) - CROWD) for step in range(start, start + steps))
 
 
-def _crowded_saddles(violations: tuple[SimulatedViolation, ...]) -> int:
-    """Two or three on a scooter hide it from behind: half of the time a COCO detector sees people alone."""
+def _vehicles_with_passengers(violations: tuple[SimulatedViolation, ...]) -> int:
+    """Scooters with two or three riders: in half of the frames COCO detectors detect only the persons."""
     return sum(len(violation.vehicle.riders) > 1 for violation in violations)
 
 
-def _calm(view: ProjectedView, start: int, steps: int) -> float:
-    """Worth of the seconds in which nothing moves: a little, and no more than two of them."""
+def _calm_bonus(view: ProjectedView, start: int, steps: int) -> float:
+    """Score of the longest period without motion, up to two seconds."""
     longest = max((len(list(run)) for still, run in groupby(range(start, start + steps), view.still) if still), default=0)
     return 2.0 * min(2.0, longest / FPS)
 
 
-def _arguable_steps(traffic: Traffic, found: list[SimulatedCrossing]) -> set[int]:
+def _ambiguous_steps(traffic: Traffic, found: list[SimulatedCrossing]) -> set[int]:
     steps = set()
     for crossing in found:
-        for moment in crossing.moments():
-            if signal_age_s(moment) < BORDERLINE_S or signal_age_s(moment + BORDERLINE_S) < BORDERLINE_S:
-                steps.add(round(moment * FPS))
+        for time_s in crossing.times_s():
+            if signal_age_s(time_s) < BORDERLINE_S or signal_age_s(time_s + BORDERLINE_S) < BORDERLINE_S:
+                steps.add(round(time_s * FPS))
     for vehicle_id, track in traffic.tracks.items():
         if traffic.vehicles[vehicle_id].arm == "W":
             steps.update(s.step for s in track if s.speed_mps < 0.3 and any(-0.5 < s.x - x < 0.6 for x in (LINE_X, BOX_X)))
@@ -164,12 +164,12 @@ def _arguable_steps(traffic: Traffic, found: list[SimulatedCrossing]) -> set[int
 
 
 def choose(traffic: Traffic, views: dict[str, ProjectedView], seconds: dict[str, float]) -> dict[str, FootageWindow]:
-    """The best window of the run for each camera; raises if a camera has none."""
+    """The best window of the run for each camera. Raises LookupError if a camera has none."""
     chosen = {
         MASUK.id: best_masuk(traffic, views[MASUK.id], round(seconds[MASUK.id] * FPS)),
         KELUAR.id: best_keluar(views[KELUAR.id], round(seconds[KELUAR.id] * FPS)),
     }
     missing = [name for name, window in chosen.items() if window is None]
     if missing:
-        raise LookupError(f"seed {traffic.seed} has no fit window for {', '.join(missing)}: try another seed or a longer run")
+        raise LookupError(f"seed {traffic.seed} has no suitable window for {', '.join(missing)}: try another seed or a longer run")
     return {name: window for name, window in chosen.items() if window}

@@ -1,4 +1,4 @@
-"""The bundled footage, run once for all tests that need its outcome, by the command that a user types."""
+"""Runs `etle demo` on the bundled footage once, for all tests that use its results."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ class DemoRun:
 
 
 def etle(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """The command, in a process of its own."""
+    """Runs the command in a subprocess."""
     done = subprocess.run([sys.executable, "-m", "etle_cli.main", *map(str, arguments)], capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, (
         f"etle {' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"

@@ -1,20 +1,20 @@
-"""The newcomer's first command, on the bundled footage with real weights and a real database."""
+"""`etle demo` on the bundled footage, with real weights and a real database."""
 
 from demo_footage import DemoRun, etle, run_demo, violations
 
 
-def test_it_finds_what_happened_and_nothing_else_plates_included(demo_run: DemoRun):
+def test_it_finds_all_violations_with_their_plates_and_no_others(demo_run: DemoRun):
     assert demo_run.score["missed"] == []
     assert demo_run.score["false"] == []
     assert [row for row in demo_run.score["found"] if not row["plate_right"]] == []
     assert demo_run.score["precision"] == demo_run.score["recall"] == 1.0
 
 
-def test_it_has_something_of_every_rule(demo_run: DemoRun):
+def test_it_has_violations_of_every_rule(demo_run: DemoRun):
     assert {row["rule"] for row in demo_run.score["found"]} == {"red_light", "stop_line", "wrong_way"}
 
 
-def test_its_moments_are_those_that_happened(demo_run: DemoRun):
+def test_its_times_are_those_of_the_ground_truth(demo_run: DemoRun):
     assert max(abs(row["off_s"]) for row in demo_run.score["found"]) <= 0.6
 
 
@@ -23,7 +23,7 @@ def test_the_table_shows_rule_article_plate_and_measurement(demo_run: DemoRun):
         assert part in demo_run.output
 
 
-def test_violations_list_gives_one_object_a_line_with_digests(demo_run: DemoRun):
+def test_violations_list_prints_one_object_per_line_with_digests(demo_run: DemoRun):
     listed = violations(demo_run.data)
     assert len(listed) == len(demo_run.score["found"])
     for row in listed:
@@ -36,7 +36,7 @@ def test_all_evidence_verifies(demo_run: DemoRun):
     assert "unchanged" in etle("evidence", "verify", "--data", demo_run.data).stdout
 
 
-def test_a_second_run_finds_nothing_twice(demo_run: DemoRun):
+def test_a_second_run_adds_no_violations(demo_run: DemoRun):
     before = violations(demo_run.data)
     again = run_demo(demo_run.data.parent)
     assert violations(demo_run.data) == before

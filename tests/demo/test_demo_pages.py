@@ -1,4 +1,4 @@
-"""The demo's pages in a real browser: the cases that the pipeline made of the bundled footage, decided by keyboard."""
+"""The demo's review pages in a real browser: cases of the bundled footage, decided by keyboard."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_a_port_that_is_taken_is_told(demo_run: DemoRun):
+def test_a_port_in_use_is_reported(demo_run: DemoRun):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = etle("review", "--data", demo_run.data, "--port", str(port), check=False)
@@ -28,7 +28,7 @@ def test_a_port_that_is_taken_is_told(demo_run: DemoRun):
     assert "--port" in done.stderr
 
 
-def test_an_officer_decides_what_the_pipeline_found(demo_run: DemoRun, tmp_path: Path):
+def test_a_reviewer_decides_cases_of_the_pipeline(demo_run: DemoRun, tmp_path: Path):
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("needs a Chromium on the path (Debian: apt-get install chromium)")
@@ -40,8 +40,8 @@ def test_an_officer_decides_what_the_pipeline_found(demo_run: DemoRun, tmp_path:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
         assert served.stdout is not None
         try:
-            told = next(line for line in served.stdout if "sign in as" in line)
-            found = re.search(r"(http://\S+)\s+sign in as (\S+) with (\S+)", told)
+            line = next(line for line in served.stdout if "sign in as" in line)
+            found = re.search(r"(http://\S+)\s+sign in as (\S+) with (\S+)", line)
             assert found is not None
             _decide_two(chromium, *found.groups())
         finally:

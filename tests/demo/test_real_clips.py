@@ -1,4 +1,4 @@
-"""Real footage of five cities: what people saw in it is found, and nothing else."""
+"""Real clips from five cities: the labelled violations are found, and no others."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from models.weights.locate import weight
 
 
 @pytest.mark.slow
-def test_crossings_on_red_in_real_clips_are_found_and_no_others():
+def test_labelled_crossings_on_red_are_found_and_no_others():
     shared = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared"))
     if not (shared / "data" / "clips").is_dir():
         pytest.skip(f"no real clips: {shared / 'data' / 'clips'} is not there (set ETLE_SHARED)")

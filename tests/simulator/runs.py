@@ -1,4 +1,4 @@
-"""Hand-made runs for the tests of the truth: a few vehicles, whose fronts are where the tables say."""
+"""Runs with a few vehicles on given tracks, for the tests of the ground truth."""
 
 import itertools
 
@@ -14,7 +14,7 @@ def vehicle(id_: str = "car-0", kind: str = "car", arm: str = "W", *, wrong_way:
 
 
 def track(points: list[tuple[float, float]], y: float = 4.5) -> Track:
-    """From (second, x of the front) to (second, x), at an even pace between them."""
+    """A track through points (second, x of the front) with constant speed between them."""
     steps: list[VehicleState] = []
     for (t0, x0), (t1, x1) in itertools.pairwise(points):
         speed = (x1 - x0) / (t1 - t0)

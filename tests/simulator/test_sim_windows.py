@@ -1,4 +1,4 @@
-"""Which part of a run a clip may show, and what counts as shown."""
+"""Selection of the part of a run that a clip shows, and when a violation counts as shown."""
 
 import pytest
 from runs import run, track, vehicle
@@ -16,7 +16,7 @@ def seen_by(plan: CameraPlan, traffic: Traffic) -> ProjectedView:
 
 
 def runner(at_s: float) -> Traffic:
-    """A motorcycle that meets the line at `at_s` with 5 m/s, having come into view three seconds before."""
+    """A motorcycle that crosses the line at `at_s` with 5 m/s and comes into view three seconds before."""
     return run((vehicle("motorcycle-0", "motorcycle"), track([(at_s - 4, -34), (at_s + 6, 16)])))
 
 
@@ -29,41 +29,41 @@ def runner(at_s: float) -> Traffic:
         pytest.param(22, 28.1, True, id="three seconds before and after"),
     ],
 )
-def test_a_crossing_is_told_only_with_seconds_around_it(first_s: float, last_s: float, shown: bool):
+def test_a_crossing_is_listed_only_with_seconds_before_and_after_it(first_s: float, last_s: float, shown: bool):
     traffic = runner(25.0)
     start, steps = round(first_s * FPS), round((last_s - first_s) * FPS)
     violations = line_violations(seen_by(MASUK, traffic), crossings(traffic), start, steps)
     assert [v.rule for v in violations] == (["red_light"] if shown else [])
 
 
-def test_a_stop_beyond_the_line_is_told_only_if_it_is_seen_to_stand():
+def test_a_stop_beyond_the_line_is_listed_only_if_the_standing_vehicle_is_shown():
     traffic = run((vehicle("motorcycle-0", "motorcycle"), track([(20, -24), (22, -12), (30, -12)])))
     view, found = seen_by(MASUK, traffic), crossings(traffic)
     assert [v.rule for v in line_violations(view, found, 150, 110)] == ["stop_line"]
     assert line_violations(view, found, 150, 98) == ()
 
 
-def test_one_who_came_into_view_too_late_is_not_told():
+def test_a_vehicle_that_comes_into_view_too_late_is_not_listed():
     traffic = run((vehicle(), track([(24, -34), (26, 16)])))  # 90 km/h: its rear shows half a second before the line
     assert line_violations(seen_by(MASUK, traffic), crossings(traffic), 200, 100) == ()
 
 
-def test_a_window_with_a_crossing_right_at_a_lamp_change_is_not_taken():
-    clear, arguable = runner(69.0), runner(62.1)  # the lamp turns red at 62 s
+def test_a_window_with_a_crossing_at_a_signal_change_is_rejected():
+    clear, ambiguous = runner(69.0), runner(62.1)  # the signal turns red at 62 s
     assert [v.rule for v in _best(clear).violations] == ["red_light"]
-    window = _best(arguable)
+    window = _best(ambiguous)
     assert not window.start <= 621 < window.start + window.steps
 
 
 def _best(traffic: Traffic) -> FootageWindow:
-    """Of eight seconds, in a run in which somebody is always about."""
+    """The best window of eight seconds, with one more vehicle that is always in the run."""
     idle = (vehicle("car-9", arm="E"), track([(30, 20), (100, 20.5)], y=-4.5))
     window = best_masuk(whole := run(idle, *((traffic.vehicles[i], t) for i, t in traffic.tracks.items())), seen_by(MASUK, whole), 80)
     assert window is not None
     return window
 
 
-def test_wrong_way_is_full_five_metres_after_the_rear_came_into_the_picture():
+def test_wrong_way_is_five_metres_after_the_rear_came_into_the_picture():
     rider = vehicle("motorcycle-0", "motorcycle", "Wm", wrong_way=True)
     traffic = run((rider, track([(30, -90), (50, -30)], y=-6.55)))
     view = seen_by(KELUAR, traffic)
@@ -72,7 +72,7 @@ def test_wrong_way_is_full_five_metres_after_the_rear_came_into_the_picture():
     assert violation.sim_s == pytest.approx(first / FPS + 5 / 3.0, abs=0.02)
 
 
-def test_a_window_with_a_wrong_way_rider_at_its_edge_is_not_taken():
+def test_a_window_with_a_wrong_way_vehicle_at_its_edge_is_rejected():
     rider = vehicle("motorcycle-0", "motorcycle", "Wm", wrong_way=True)
     traffic = run((rider, track([(32, -90), (52, -30)], y=-6.55)), (vehicle("car-1"), track([(0, -140), (120, -139)])))
     view = seen_by(KELUAR, traffic)
@@ -81,14 +81,14 @@ def test_a_window_with_a_wrong_way_rider_at_its_edge_is_not_taken():
     assert [v.vehicle.id for v in window.violations] == [rider.id]
 
 
-def test_bodies_overlap_when_they_share_ground_and_not_when_they_touch_nothing():
+def test_overlap_of_vehicle_outlines():
     (here,), (beside,), (same_lane,) = (track([(0, x), (0.1, x)], y)[:1] for x, y in ((0, 0), (0, 2.5), (-3, 0.5)))
     car = vehicle()
     assert overlap(outline(car, here), outline(car, same_lane))
     assert not overlap(outline(car, here), outline(car, beside))
 
 
-def test_two_in_one_place_make_the_step_unfit():
+def test_steps_with_overlapping_vehicles_are_marked():
     through = track([(20, -34), (24, 6)])
-    assert seen_by(MASUK, run((vehicle("car-1"), through), (vehicle("car-2"), through))).clashes
-    assert not seen_by(MASUK, run((vehicle("car-1"), through))).clashes
+    assert seen_by(MASUK, run((vehicle("car-1"), through), (vehicle("car-2"), through))).overlaps
+    assert not seen_by(MASUK, run((vehicle("car-1"), through))).overlaps

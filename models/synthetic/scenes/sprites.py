@@ -1,4 +1,4 @@
-"""Portraits of rendered vehicles, front and rear, whole and close up: an archive that simulator/portraits.py makes."""
+"""Portraits of rendered vehicles, front and rear, whole and close up: an archive that simulator/sprites.py makes."""
 
 import json
 import zipfile

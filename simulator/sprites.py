@@ -1,7 +1,7 @@
-"""Single vehicles on nothing, from many sides and in many colours, with the corners of where their plate belongs.
+"""Renders single vehicles on a transparent background, from many sides and in many colours, with the corners of the plate position.
 
-`python -m simulator.portraits --out models/data/portraits.zip` makes what the pictures that train the plate finder are
-composed of (models/composing). The archive holds WebP pictures with an alpha channel, portraits.json and the attribution.
+`python -m simulator.sprites --out models/data/portraits.zip` writes the sprites from which the training pictures of the plate detector are
+composed (models/synthetic/scenes). The archive contains WebP pictures with an alpha channel, portraits.json and the attribution.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SHADOW_PX = 1024
 MARGIN = 1.08
 SHARES = {"hatchback": 4, "minivan": 4, "suv": 4, "box_truck": 2, "city_bus": 1, "coach": 1, "scooter": 14}
 WEBP_QUALITY = 82
-CLOSE = 0.4
+CLOSE_SHARE = 0.4  # share of close views
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class SpriteView:
     body: str
     side: str
     yaw: float
-    """How far beside the vehicle's axis the eye stands, in radians."""
+    """Angle between the vehicle's axis and the camera, in radians."""
     height_m: float
     distance_m: float
     tint: Tint
     riders: int
     sun: tuple[float, float, float]
     holder: bool
-    share: float | None
-    """Of the picture's width that the plate takes, in a close view; None shows the whole vehicle."""
+    plate_share: float | None
+    """In a close view, the share of the picture's width that the plate fills; None: the whole vehicle."""
 
 
 def views(count: int, seed: int) -> list[SpriteView]:
@@ -68,7 +68,7 @@ def _view(rng: random.Random, body: str) -> SpriteView:
         riders=rng.choice([0, 0, 1, 2]) if scooter else 0,
         sun=(rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(0.3, 1.2)),
         holder=rng.random() < 0.4,
-        share=rng.uniform(0.2, 0.5) if rng.random() < CLOSE else None,
+        plate_share=rng.uniform(0.2, 0.5) if rng.random() < CLOSE_SHARE else None,
     )
 
 
@@ -86,15 +86,15 @@ class SpriteStudio:
         self._shadow.compare_func, self._shadow.repeat_x, self._shadow.repeat_y = "<=", False, False
         self._sun = ctx.framebuffer(depth_attachment=self._shadow)
 
-    def portrait(self, view: SpriteView, rng: random.Random) -> tuple[NDArray[np.uint8], Array]:
-        """BGRA, cut to what is seen, and the plate's corners in it."""
-        look = self._dressed(view, rng)
+    def render(self, view: SpriteView, rng: random.Random) -> tuple[NDArray[np.uint8], Array]:
+        """BGRA (uint8), cropped to the visible pixels, and the plate's corners (4 x 2) in it."""
+        look = self._appearance(view, rng)
         plate = look.plates[view.side][1]
         middle = np.array([-(bodies.MODELS[view.body].length_m or 0) / 2, 0.0, look.body.high[2] * 0.45])
-        if view.share:
+        if view.plate_share:
             middle = plate.mean(axis=0) + np.array([0.0, rng.gauss(0, 0.05), rng.gauss(0, 0.05)])
-        matrix = self._aim(view, look, middle)
-        self._light(view, middle, look)
+        matrix = self._set_camera(view, look, middle)
+        self._set_light(view, middle, look)
         self._work.use()
         self._work.clear(0, 0, 0, 0, depth=1.0)
         self._shadow.use(1)
@@ -106,23 +106,23 @@ class SpriteStudio:
             mesh.lit.render()
         self.gpu.ctx.copy_framebuffer(self._flat, self._work)
         raw = np.frombuffer(self._flat.read(components=4, alignment=1), np.uint8).reshape(SIDE_PX, SIDE_PX, 4)[::-1]
-        return _cut(raw[..., [2, 1, 0, 3]], _pixels(plate, matrix), view.share is not None)
+        return _cropped(raw[..., [2, 1, 0, 3]], _pixels(plate, matrix), view.plate_share is not None)
 
-    def _dressed(self, view: SpriteView, rng: random.Random) -> VehicleAppearance:
-        body, meshes = self.fleet._body(view.body)
+    def _appearance(self, view: SpriteView, rng: random.Random) -> VehicleAppearance:
+        body, meshes = self.fleet.model(view.body)
         look = VehicleAppearance(body)
         look.parts.extend((mesh, np.eye(4), view.tint) for mesh in meshes)
-        self.fleet._add_plates(look, _registered(view.body, rng))
+        self.fleet.add_plates(look, _with_registration(view.body, rng))
         if not view.holder:
             del look.parts[len(meshes) :]
         for seat in range(view.riders):
-            self.fleet._add_rider(look, rng, seat, rng.random() < 0.7)
+            self.fleet.add_rider(look, rng, seat, rng.random() < 0.7)
         return look
 
-    def _aim(self, view: SpriteView, look: VehicleAppearance, middle: Array) -> Array:
-        """The eye's matrix, narrowed until the vehicle fills the picture."""
+    def _set_camera(self, view: SpriteView, look: VehicleAppearance, middle: Array) -> Array:
+        """The view matrix with the field of view in which the vehicle fills the picture."""
         turn = view.yaw + (math.pi if view.side == "rear" else 0.0)
-        distance_m = view.distance_m * (0.5 if view.share else 1.0)
+        distance_m = view.distance_m * (0.5 if view.plate_share else 1.0)
         eye = middle + distance_m * np.array([math.cos(turn), math.sin(turn), 0.0])
         eye[2] = view.height_m
         put(self.gpu.lit, eye=tuple(eye))
@@ -130,18 +130,18 @@ class SpriteStudio:
         seen = look_at(eye, middle)
         ahead = np.c_[corners, np.ones(len(corners))] @ seen.T
         wide = max(np.abs(ahead[:, :2] / np.maximum(-ahead[:, 2:3], 0.3)).max(), 0.05)
-        if view.share:
+        if view.plate_share:
             quad = look.plates[view.side][1]
-            wide = np.linalg.norm(quad[1] - quad[0]) / (2 * view.share * np.linalg.norm(eye - middle))
+            wide = np.linalg.norm(quad[1] - quad[0]) / (2 * view.plate_share * np.linalg.norm(eye - middle))
         matrix: Array = perspective(2 * math.degrees(math.atan(wide * MARGIN)), 1.0, near=0.1) @ seen
         write(self.gpu.lit, "view", matrix)
         return matrix
 
-    def _light(self, view: SpriteView, middle: Array, look: VehicleAppearance) -> None:
+    def _set_light(self, view: SpriteView, middle: Array, look: VehicleAppearance) -> None:
         sun = np.array(view.sun) / np.linalg.norm(view.sun)
-        reach = np.diag([1 / 8.0, 1 / 8.0, -1 / 30.0, 1.0])
-        reach[2, 3] = -1.0
-        sunview = reach @ look_at(middle + sun * 30, middle)
+        ortho = np.diag([1 / 8.0, 1 / 8.0, -1 / 30.0, 1.0])
+        ortho[2, 3] = -1.0
+        sunview = ortho @ look_at(middle + sun * 30, middle)
         write(self.gpu.lit, "sunview", sunview)
         write(self.gpu.depth, "view", sunview)
         put(self.gpu.lit, tex=0, still_shadow=1, moving_shadow=2, texel=1.0 / SHADOW_PX, sun=tuple(sun))
@@ -153,8 +153,8 @@ class SpriteStudio:
             mesh.depth.render()
 
 
-def _registered(body: str, rng: random.Random) -> PlannedVehicle:
-    """What the fleet asks of a vehicle to mount its plates; the plates themselves are not drawn."""
+def _with_registration(body: str, rng: random.Random) -> PlannedVehicle:
+    """A vehicle with a registration, which the fleet needs to mount plates; the plates are not rendered."""
     kind = next(kind for kind, names in bodies.BODIES.items() if body in names)
     return PlannedVehicle(id=body, kind=kind, arm="", registration=draw_registration(rng, kind), riders=())
 
@@ -166,7 +166,7 @@ def _pixels(points: Array, matrix: Array) -> Array:
     return pixels
 
 
-def _cut(image: NDArray[np.uint8], quad: Array, close: bool) -> tuple[NDArray[np.uint8], Array]:
+def _cropped(image: NDArray[np.uint8], quad: Array, close: bool) -> tuple[NDArray[np.uint8], Array]:
     if close:
         return image, quad
     rows, columns = np.nonzero(image[..., 3])
@@ -175,21 +175,21 @@ def _cut(image: NDArray[np.uint8], quad: Array, close: bool) -> tuple[NDArray[np
 
 
 def _entry(name: str, view: SpriteView, image: NDArray[np.uint8], quad: Array) -> dict[str, object] | None:
-    """None where the plate is cut off or seen from too far beside."""
+    """The row of portraits.json; None if the plate is cut off or seen at too small an angle."""
     height, width = image.shape[:2]
     inside = (quad >= 0).all() and (quad < (width, height)).all()
     wide, high = np.linalg.norm(quad[1] - quad[0]), np.linalg.norm(quad[3] - quad[0])
     if not inside or wide < 1.5 * high:
         return None
-    return {"file": name, "body": view.body, "side": view.side, "close": view.share is not None, "quad": np.round(quad, 1).tolist()}
+    return {"file": name, "body": view.body, "side": view.side, "close": view.plate_share is not None, "quad": np.round(quad, 1).tolist()}
 
 
-def write_portraits(out: Path, meshes: Path, count: int, seed: int) -> int:
-    """How many were kept."""
+def write_sprites(out: Path, meshes: Path, count: int, seed: int) -> int:
+    """Returns the number of sprites written."""
     studio, rng, entries = SpriteStudio(meshes), random.Random(seed), []
     with zipfile.ZipFile(out, "w") as archive:
         for number, view in enumerate(views(count, seed)):
-            image, quad = studio.portrait(view, rng)
+            image, quad = studio.render(view, rng)
             if entry := _entry(f"{number:03d}.webp", view, image, quad):
                 entries.append(entry)
                 packed = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])[1]
@@ -200,13 +200,13 @@ def write_portraits(out: Path, meshes: Path, count: int, seed: int) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m simulator.portraits", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m simulator.sprites", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=480)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--meshes", type=Path, help="folder of the vehicle models (default: the cache)")
+    parser.add_argument("--meshes", type=Path, help="folder of the 3D models (default: the cache)")
     args = parser.parse_args()
-    print(write_portraits(args.out, args.meshes or cached_meshes(), args.count, args.seed), "portraits in", args.out)
+    print(write_sprites(args.out, args.meshes or cached_meshes(), args.count, args.seed), "sprites in", args.out)
 
 
 if __name__ == "__main__":
