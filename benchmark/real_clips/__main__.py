@@ -13,18 +13,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
-
-from rich.console import Console
 
 from benchmark import report
 from benchmark.real_clips.sheet import sheet
+from etle.clock import SystemClock
 from etle.config.site import Site, load_site
 from etle.config.sources import FileSourceSettings
 from etle.media.video import Video
 from etle.storage.stores import StorageOptions, Stores, open_stores
 from etle.types import Violation
-from etle_cli.commands.run import run_site
+from ingest.sources.provider import SiteSources
+from pipeline.assembly import open_engines, shipped_law
+from pipeline.evidence.writer import Writer
+from pipeline.workers.site_run import NoProgress, RunOutcome, RunStores, run_site
+from pipeline.workers.stages import SiteStageFactory
 
 SITES = sorted(Path(__file__).parent.glob("*.yaml"))
 
@@ -54,7 +58,7 @@ def measured(folder: Path, truth_file: Path | None = None, sheets: Path | None =
 
 
 def _row(clip: LabelledClip, stores: Stores, sheets: Path | None) -> dict[str, Any]:
-    outcome = run_site(clip.site, stores, Console(stderr=True))
+    outcome = _run(clip.site, stores)
     found = [violation for violation in outcome.new if violation.rule != "stop_line"]
     hit = {index for index, span in enumerate(clip.expected) for violation in found if span[0] <= violation.occurred_at <= span[1]}
     right = sum(_expected(violation, clip.expected) for violation in found)
@@ -71,6 +75,21 @@ def _row(clip: LabelledClip, stores: Stores, sheets: Path | None) -> dict[str, A
     }
 
 
+def _run(site: Site, stores: Stores) -> RunOutcome:
+    clock = SystemClock()
+    return run_site(
+        site,
+        lambda: SiteStageFactory(site, open_engines(site.detect), shipped_law()),
+        SiteSources(site, clock),
+        RunStores(
+            sink=Writer.with_signer(stores.cases, stores.evidence, stores.signer), checkpoints=stores.checkpoints, losses=stores.losses
+        ),
+        clock,
+        NoProgress(),
+        Event(),
+    )
+
+
 def _expected(violation: Violation, spans: Sequence[tuple[datetime, datetime]]) -> bool:
     return any(start <= violation.occurred_at <= end for start, end in spans)
 
@@ -81,7 +100,7 @@ def _clip(site: Site, truth: dict[str, Any]) -> LabelledClip:
         return LabelledClip(site, ())  # traffic in which nobody breaks the rule that watches
     assert source.starts_at is not None
     with Video(str(source.file)) as video:
-        fps = video.facts.fps or 25.0
+        fps = video.info.fps or 25.0
     told = truth[source.file.name]
     slack = told["tolerance_frames"] + 1
 

@@ -146,12 +146,12 @@ class FileSourceSettings(RecordedSection):
             return None
         try:
             with Video(str(self.file)) as video:
-                facts = video.facts
+                info = video.info
         except EtleError:
             return None  # opening the source for reading reports what is wrong with it
-        if self.fps and facts.duration_s:
-            return round(facts.duration_s * min(self.fps, facts.fps or self.fps))
-        return facts.pictures
+        if self.fps and info.duration_s:
+            return round(info.duration_s * min(self.fps, info.fps or self.fps))
+        return info.pictures
 
 
 class FolderSourceSettings(RecordedSection):

@@ -1,4 +1,4 @@
-"""When a picture was taken, as its EXIF says it. Only the few tags that say so are read."""
+"""The time at which a picture was taken, from its EXIF data. Only the tags for that are read."""
 
 import re
 import struct
@@ -9,23 +9,23 @@ from etle.media.jpeg import segments
 
 _APP1 = 0xE1
 _HEADER = b"Exif\0\0"
-_EXIF_FOLDER = 0x8769
+_EXIF_IFD = 0x8769
 _ORIGINAL, _OFFSET, _SUBSECONDS = 0x9003, 0x9011, 0x9291
 _ASCII = 2
-_ENTRIES_AT_MOST = 512
+_MAX_ENTRIES = 512
 
 
 def taken_at(data: bytes, local: tzinfo) -> datetime | None:
-    """DateTimeOriginal with its sub-seconds and offset; `local` where it tells no offset. None if the JPEG does not say. Never raises."""
+    """DateTimeOriginal with sub-seconds and offset; `local` is used if there is no offset. None if the JPEG has no time. Never raises."""
     try:
         exif = next((data[s.start : s.end] for s in segments(data) if s.marker == _APP1 and data.startswith(_HEADER, s.start)), None)
     except FrameBroken:
         return None
-    return _moment(_tags(exif[len(_HEADER) :]), local) if exif else None
+    return _time(_tags(exif[len(_HEADER) :]), local) if exif else None
 
 
 def _tags(tiff: bytes) -> dict[int, str]:
-    """The texts of the EXIF folder. A damaged one gives what could be read of it."""
+    """The text tags of the EXIF directory (IFD). Of a damaged one, those that could be read."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return {}
@@ -33,35 +33,36 @@ def _tags(tiff: bytes) -> dict[int, str]:
     try:
         (first,) = struct.unpack_from(order + "I", tiff, 4)
         for tag, _, _, value in _entries(tiff, order, first):
-            if tag == _EXIF_FOLDER:
+            if tag == _EXIF_IFD:
                 (start,) = struct.unpack(order + "I", value)
-                for inner, kind, count, place in _entries(tiff, order, start):
+                for inner, kind, count, value_or_offset in _entries(tiff, order, start):
                     if kind == _ASCII:
-                        found[inner] = _text(tiff, order, count, place)
+                        found[inner] = _text(tiff, order, count, value_or_offset)
     except struct.error:
-        pass  # it points outside itself: what was read until then stands
+        pass  # an offset points outside the data: return the tags read so far
     return found
 
 
 def _entries(tiff: bytes, order: str, start: int) -> list[tuple[int, int, int, bytes]]:
     (count,) = struct.unpack_from(order + "H", tiff, start)
-    return [struct.unpack_from(order + "HHI4s", tiff, start + 2 + 12 * index) for index in range(min(count, _ENTRIES_AT_MOST))]
+    return [struct.unpack_from(order + "HHI4s", tiff, start + 2 + 12 * index) for index in range(min(count, _MAX_ENTRIES))]
 
 
-def _text(tiff: bytes, order: str, count: int, place: bytes) -> str:
-    if count > len(place):
-        (start,) = struct.unpack(order + "I", place)
-        place = tiff[start : start + count]
-    return place[:count].split(b"\0")[0].decode("ascii", "replace").strip()
+def _text(tiff: bytes, order: str, count: int, value: bytes) -> str:
+    """`value` is the text itself if it fits into four bytes, else its offset."""
+    if count > len(value):
+        (start,) = struct.unpack(order + "I", value)
+        value = tiff[start : start + count]
+    return value[:count].split(b"\0")[0].decode("ascii", "replace").strip()
 
 
-def _moment(tags: dict[int, str], local: tzinfo) -> datetime | None:
+def _time(tags: dict[int, str], local: tzinfo) -> datetime | None:
     digits = re.match(r"\d{1,6}", tags.get(_SUBSECONDS, ""))
     try:
-        moment = datetime.strptime(tags.get(_ORIGINAL, ""), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007 - the zone is added below
-        moment = moment.replace(microsecond=int(digits[0].ljust(6, "0")) if digits else 0)
-        return moment.replace(tzinfo=_offset(tags.get(_OFFSET, "")) or local).astimezone(UTC)
-    except (ValueError, OverflowError):  # no moment, an offset of 99 hours, or the year 1
+        time = datetime.strptime(tags.get(_ORIGINAL, ""), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007 - the zone is added below
+        time = time.replace(microsecond=int(digits[0].ljust(6, "0")) if digits else 0)
+        return time.replace(tzinfo=_offset(tags.get(_OFFSET, "")) or local).astimezone(UTC)
+    except (ValueError, OverflowError):  # no time, an offset of 99 hours, or the year 1
         return None
 
 

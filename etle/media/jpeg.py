@@ -1,7 +1,7 @@
-"""What a JPEG says about itself, read from its markers: no decoding, no package.
+"""Read the markers of a JPEG without decoding it and without a package.
 
-A camera box passes JPEGs on as they came. It still has to know their size, and whether the whole of one arrived: a picture that
-breaks off decodes to a grey lower half in most libraries, without a word.
+An edge device passes JPEGs on unchanged. It still needs their size, and has to know whether a JPEG is complete: most libraries decode a
+truncated one to a picture with a grey lower half, without an error.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from etle.errors import FrameBroken
 START = b"\xff\xd8"
 END = b"\xff\xd9"
 _SCAN = 0xDA
-_NO_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
-_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Start-of-frame markers; C4, C8 and CC stand between them and mean other things."""
+_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Start-of-frame markers; C4, C8 and CC are in their range but have other meanings."""
 
 
 class JpegSegment(NamedTuple):
-    """A part of a JPEG before its picture data: `data[start:end]` is what it carries, `end` where the next one begins."""
+    """A segment before the image data: `data[start:end]` is its payload; the next one begins at `end`."""
 
     marker: int
     start: int
@@ -31,24 +31,24 @@ class JpegSize(NamedTuple):
 
 
 def size_of(data: bytes) -> JpegSize:
-    """Width and height of a whole JPEG. Raises FrameBroken that says what is wrong with it."""
+    """Width and height of a complete JPEG. Raises FrameBroken with the reason if it is not one."""
     if not data:
         raise FrameBroken("empty: 0 bytes")
     size: JpegSize | None = None
     for segment in segments(data):
-        if segment.marker in _SIZES:
+        if segment.marker in _START_OF_FRAME:
             size = _size(data, segment)
         elif segment.marker == _SCAN:
             if size is None:
-                raise FrameBroken("a JPEG that tells no size")
+                raise FrameBroken("a JPEG without a size")
             if data.find(END, segment.end) < 0:
-                raise FrameBroken(f"a JPEG that breaks off after {len(data)} bytes")
+                raise FrameBroken(f"a JPEG that is truncated after {len(data)} bytes")
             return size
-    raise FrameBroken(f"a JPEG that breaks off after {len(data)} bytes, before its picture")
+    raise FrameBroken(f"a JPEG that is truncated after {len(data)} bytes, before the image data")
 
 
 def segments(data: bytes) -> Iterator[JpegSegment]:
-    """The segments up to and with the start of the picture data. Raises FrameBroken where they are no JPEG's."""
+    """The segments up to and including the start of scan. Raises FrameBroken where the data is not a JPEG."""
     if not data.startswith(START):
         raise FrameBroken("not a JPEG")
     at = 2
@@ -58,7 +58,7 @@ def segments(data: bytes) -> Iterator[JpegSegment]:
         marker = data[at + 1]
         if marker == 0xFF:  # a fill byte
             at += 1
-        elif marker in _NO_LENGTH:
+        elif marker in _WITHOUT_LENGTH:
             at += 2
         else:
             end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
@@ -71,15 +71,15 @@ def segments(data: bytes) -> Iterator[JpegSegment]:
 
 
 def has_huffman_tables(data: bytes) -> bool:
-    """False for the pictures of some MJPEG recorders, which leave the tables to be guessed: not every decoder does."""
+    """False for the pictures of some MJPEG recorders, which rely on the decoder to use the standard tables; not every decoder does."""
     return any(segment.marker == 0xC4 for segment in segments(data))
 
 
 def _size(data: bytes, segment: JpegSegment) -> JpegSize:
     if segment.end - segment.start < 6:
-        raise FrameBroken("a JPEG whose size is cut off")
+        raise FrameBroken("a JPEG whose size is truncated")
     height = int.from_bytes(data[segment.start + 1 : segment.start + 3])
     width = int.from_bytes(data[segment.start + 3 : segment.start + 5])
     if not width or not height:
-        raise FrameBroken(f"a JPEG of {width}x{height}")
+        raise FrameBroken(f"a JPEG of size {width}x{height}")
     return JpegSize(width, height)

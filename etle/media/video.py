@@ -1,9 +1,8 @@
-"""Video in and out: the one file that imports PyAV.
+"""Decode videos, encode JPEGs and clips. Only this file imports PyAV.
 
-A picture goes from the decoder's YUV straight into the JPEG encoder, without a detour over RGB and without numpy, which a camera box
-does not have. At the quantiser used here it keeps about what OpenCV keeps at quality 80, and as many plates are read as at 90
-(docs/ingest.md has the measurement). Everything runs on one thread with fixed settings, so that on one machine the same file gives the
-same bytes, and so the same digests, every time.
+The decoder's YUV goes directly into the JPEG encoder, without conversion to RGB and without numpy, which an edge device does not have.
+The quantiser used here corresponds to about quality 80 of OpenCV, and as many plates are read as at 90 (measured in docs/ingest.md).
+Everything runs on one thread with fixed settings, so that on one machine the same file always gives the same bytes and digests.
 """
 
 import math
@@ -29,20 +28,20 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 QUANTISER = 3
-"""2 is the finest and 31 the coarsest; up to 5 no fewer plates are read, at 8 some are lost."""
+"""2 is the finest, 31 the coarsest. Up to 5 no fewer plates are read; at 8 some become unreadable."""
 _FULL, _LIMITED = 2, 1  # FFmpeg's AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
-_BT709, _BT601 = 1, 5  # FFmpeg's AVCOL_SPC_BT709, and swscale's number for the matrix that a JPEG means
+_BT709, _BT601 = 1, 5  # FFmpeg's AVCOL_SPC_BT709, and swscale's number for the matrix of JFIF
 _TICKS = Fraction(1, 1_000_000)
 _H264 = {"preset": "ultrafast", "crf": "25", "threads": "1", "x264-params": "mbtree=0:weightp=0:bframes=0"}
-"""A film for the eye, made beside the detector: two fifths of the time of `veryfast`, and a third larger. Macroblock trees and weighted
-prediction stay out: with x264's assembler they do not give the same bytes each time."""
-_CAMERAS_SINCE = 2000
-"""Containers whose maker did not fill in the date say 1904 or 1970."""
+"""Clips are only looked at, and are encoded while the detector runs: `ultrafast` takes two fifths of the time of `veryfast`, for files that
+are a third larger. Macroblock trees and weighted prediction are off, because with x264's assembler their output is not deterministic."""
+_MIN_YEAR = 2000
+"""Containers without a date have 1904 or 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
-    """What a container says about its pictures. Not all of it need be true."""
+    """Metadata of a container, as written in it; not verified."""
 
     width: int
     height: int
@@ -54,13 +53,14 @@ class VideoInfo:
 
 
 class JpegEncoder:
-    """Makes JPEGs. Their bytes depend on the picture alone, not on those before it.
+    """Encodes JPEGs. The bytes depend only on the picture, not on the pictures before it.
 
-    `max_width`: a wider picture is made smaller, in proportion. `quantiser`: None means ours, where a picture has to be encoded at all.
+    `max_width`: wider pictures are made smaller, in proportion. `quantiser`: None means QUANTISER, and that JPEGs which are not too wide
+    are not encoded again.
     """
 
     def __init__(self, quantiser: int | None = None, max_width: int | None = None) -> None:
-        self._asked = quantiser is not None
+        self._always_encode = quantiser is not None
         self._quantiser = QUANTISER if quantiser is None else quantiser
         self._max_width = max_width
         self._context: Any = None
@@ -68,30 +68,32 @@ class JpegEncoder:
         self._ticks = 0
 
     def keeps(self, width: int) -> bool:
-        """Whether a JPEG of that width stays as it is."""
-        return not self._asked and (self._max_width is None or width <= self._max_width)
+        """Whether a JPEG of that width is passed on unchanged."""
+        return not self._always_encode and (self._max_width is None or width <= self._max_width)
 
     def encode(self, picture: Any) -> bytes:
-        """A PyAV frame as JPEG: 4:2:0, full range, BT.601, as every reader of JPEGs takes it."""
-        size = self._smaller(picture.width, picture.height)
-        converted = self._reformatter.reformat(picture, format="yuv420p", dst_color_range=_FULL, threads=1, **size, **_colours_of(picture))
+        """Encode a PyAV frame as JPEG: 4:2:0, full range, BT.601, as JFIF specifies."""
+        size = self._target_size(picture.width, picture.height)
+        converted = self._reformatter.reformat(
+            picture, format="yuv420p", dst_color_range=_FULL, threads=1, **size, **_colour_options(picture)
+        )
         converted.color_range = _FULL
         converted.time_base = _TICKS
         converted.pts = self._ticks
         self._ticks += 1
-        return b"".join(bytes(packet) for packet in self._of_size(converted.width, converted.height).encode(converted))
+        return b"".join(bytes(packet) for packet in self._context_for(converted.width, converted.height).encode(converted))
 
-    def _smaller(self, width: int, height: int) -> dict[str, Any]:
+    def _target_size(self, width: int, height: int) -> dict[str, Any]:
         if self._max_width is None or width <= self._max_width:
             return {}
         return {"width": self._max_width, "height": max(1, round(height * self._max_width / width)), "interpolation": "AREA"}
 
-    def _of_size(self, width: int, height: int) -> Any:
+    def _context_for(self, width: int, height: int) -> Any:
         if self._context is None or (self._context.width, self._context.height) != (width, height):
             context = av.CodecContext.create("mjpeg", "w")
             context.width, context.height, context.pix_fmt = width, height, "yuv420p"
             context.color_range, context.time_base, context.thread_count = _FULL, _TICKS, 1
-            context.sample_aspect_ratio = Fraction(1)  # which makes it write a JFIF header
+            context.sample_aspect_ratio = Fraction(1)  # makes the encoder write a JFIF header
             context.qmin = context.qmax = self._quantiser
             context.flags |= av.codec.context.Flags.bitexact  # no library version in the bytes
             context.options = {"huffman": "default"}
@@ -101,26 +103,26 @@ class JpegEncoder:
 
 @dataclass(frozen=True, slots=True)
 class VideoPicture:
-    """A picture of a video, not yet a JPEG."""
+    """A decoded picture of a video, or the bytes of a JPEG in it; encoded on demand."""
 
     seconds: float | None
-    """Since the container's zero; None if it does not say."""
+    """Presentation time on the container's time axis; None if it has none."""
     width: int
     height: int
-    _of: Any
+    _source: Any
     _encoder: JpegEncoder
 
     def jpeg(self) -> bytes:
-        """The camera's own bytes if the video is made of JPEGs and the encoder keeps them, else encoded now."""
-        if not isinstance(self._of, bytes):
-            return self._encoder.encode(_upright(self._of))
-        return self._of if self._encoder.keeps(self.width) else jpeg_of(self._of, self._encoder)
+        """The original bytes if the video consists of JPEGs and the encoder keeps them; otherwise encoded now."""
+        if not isinstance(self._source, bytes):
+            return self._encoder.encode(_upright(self._source))
+        return self._source if self._encoder.keeps(self.width) else jpeg_of(self._source, self._encoder)
 
 
 class Video:
-    """An open video: a file, or an address that FFmpeg knows. Use it in a `with`.
+    """An open video: a file, or an address that FFmpeg can open. Use it as a context manager.
 
-    Raises SourceUnavailable if it cannot be opened, SourceBroken if it is there and is no video. `shown` is how messages name it.
+    Raises SourceUnavailable if it cannot be opened, SourceBroken if it is not a video. `shown` is its name in messages.
     """
 
     def __init__(
@@ -128,14 +130,14 @@ class Video:
     ) -> None:
         self.shown = shown or where
         self.undecodable = 0
-        """Pictures so far that could not be decoded, or were built on one that could not."""
-        self._smeared = False
+        """Number of pictures so far that could not be decoded, or that depend on one that could not."""
+        self._reference_lost = False
         self._complete = True
         self._container = self._open(where, dict(options or {}), timeout_s)
         videos = self._container.streams.video
         if not videos:
             self._container.close()
-            raise SourceBroken(f"{self.shown}: there is no video in it")
+            raise SourceBroken(f"{self.shown}: it has no video stream")
         self._stream = videos[0]
         self._stream.codec_context.thread_count = 1
 
@@ -146,7 +148,7 @@ class Video:
         self._container.close()
 
     @property
-    def facts(self) -> VideoInfo:
+    def info(self) -> VideoInfo:
         stream, length = self._stream, _seconds(self._stream.duration, self._stream.time_base)
         if length is None and self._container.duration:
             length = self._container.duration / av.time_base
@@ -162,16 +164,16 @@ class Video:
 
     @property
     def complete(self) -> bool:
-        """After the last picture: whether all that the container announced was there."""
+        """After the last picture: whether the file had all the pictures that its container announces."""
         return self._complete
 
     def pictures(self, encoder: JpegEncoder | None = None) -> Iterator[VideoPicture]:
-        """The pictures in the order in which they are shown. What cannot be decoded is left out and counted, and so is what comes
-        after it up to the next whole picture: FFmpeg builds that on what is not there, and nobody ever saw such a road.
+        """The pictures in presentation order. Pictures that cannot be decoded are counted and left out, and so are those after them up to
+        the next keyframe: FFmpeg would predict them from data that is missing, and show something that the camera never saw.
 
-        It ends with the video, or where reading failed; then `complete` is False.
+        Ends with the video, or where reading fails; then `complete` is False.
         """
-        encoder, announced = encoder or JpegEncoder(), self.facts
+        encoder, announced = encoder or JpegEncoder(), self.info
         packets, ends = 0, -math.inf
         try:
             for packet in self._container.demux(self._stream):
@@ -192,26 +194,26 @@ class Video:
             if size and jpeg.has_huffman_tables(data):
                 yield VideoPicture(_seconds(packet.pts, packet.time_base), *size, data, encoder)
                 return
-            if size is None:  # the decoder would paint the rest grey and say nothing
+            if size is None:  # the decoder would fill the rest with grey, without an error
                 self.undecodable += 1
                 return
         try:
             decoded = packet.decode()
         except av.FFmpegError:
-            self.undecodable, self._smeared = self.undecodable + 1, True
+            self.undecodable, self._reference_lost = self.undecodable + 1, True
             return
         for picture in decoded:
-            self._smeared = picture.is_corrupt or (self._smeared and not picture.key_frame)
-            if self._smeared:
+            self._reference_lost = picture.is_corrupt or (self._reference_lost and not picture.key_frame)
+            if self._reference_lost:
                 self.undecodable += 1
                 continue
             width, height = (picture.height, picture.width) if picture.rotation % 180 else (picture.width, picture.height)
             yield VideoPicture(_seconds(picture.pts, picture.time_base), width, height, picture, encoder)
 
     def _ends_early(self, packets: int, ends: float, announced: VideoInfo) -> bool:
-        """Both counts must fall short: a film that was cut without being copied announces more pictures than it shows."""
+        """Both counts must be too small: a video that was cut without encoding it again announces more pictures than it shows."""
         if announced.pictures is not None:
-            return packets < announced.pictures and _short_of(ends, self._stream, announced.duration_s)
+            return packets < announced.pictures and _ends_before(ends, self._stream, announced.duration_s)
         tagged = "DURATION" in self._stream.metadata or len(self._container.streams) == 1
         return tagged and announced.duration_s is not None and ends + 1 < announced.duration_s
 
@@ -221,15 +223,17 @@ class Video:
         except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
             raise SourceUnavailable(f"{self.shown}: {error.strerror}") from error
         except av.InvalidDataError as error:
-            if "://" in where:  # FFmpeg says the same of a server that says nothing
-                raise SourceUnavailable(f"{self.shown}: gives nothing that FFmpeg can read; is it the address of a video?") from error
-            raise SourceBroken(f"{self.shown}: is no video that FFmpeg can read, or lacks its end, where an MP4 keeps its index") from error
+            if "://" in where:  # FFmpeg reports the same for a server that sends nothing
+                raise SourceUnavailable(f"{self.shown}: sends nothing that FFmpeg can read; is it the address of a video?") from error
+            raise SourceBroken(
+                f"{self.shown}: is not a video that FFmpeg can read, or its end is missing, where an MP4 has its index"
+            ) from error
         except av.FFmpegError as error:
             raise SourceUnavailable(f"{self.shown}: {_reason(error)}") from error
 
 
 def jpeg_of(picture: bytes, encoder: JpegEncoder | None = None) -> bytes:
-    """A still picture (PNG, another JPEG and the like) as JPEG. Raises FrameBroken."""
+    """Encode a still picture (PNG, JPEG or another format that FFmpeg reads) as JPEG. Raises FrameBroken."""
     try:
         with av.open(BytesIO(picture)) as container:
             decoded = next(container.decode(video=0))
@@ -239,14 +243,15 @@ def jpeg_of(picture: bytes, encoder: JpegEncoder | None = None) -> bytes:
 
 
 def encode_clip(images: "Sequence[Image]", fps: float, width: int, height: int) -> bytes:
-    """The pictures as a film that every browser plays: H.264 in MP4 with its index in front, 4:2:0.
+    """Encode a clip that every browser plays: H.264 in MP4, 4:2:0, index at the front. `images`: height x width x 3 each, BGR, uint8.
 
-    The same pictures give the same bytes. Odd sizes lose a column or a row, which 4:2:0 cannot show. Raises ValueError for no picture.
+    The same images give the same bytes. An odd size loses a column or a row, because 4:2:0 needs even sizes. Raises ValueError if there
+    are no images.
     """
     if not images:
         raise ValueError("a clip needs at least one picture")
     rate = Fraction(fps).limit_denominator(1001)
-    with TemporaryDirectory(prefix="etle-") as folder:  # FFmpeg moves the index to the front by reading the file again
+    with TemporaryDirectory(prefix="etle-") as folder:  # FFmpeg reads the file again to move the index to the front
         path = Path(folder) / "clip.mp4"
         _write_clip(path, images, rate, width - width % 2, height - height % 2)
         return path.read_bytes()
@@ -266,21 +271,21 @@ def _write_clip(path: Path, images: "Sequence[Image]", rate: Fraction, width: in
 
 
 def _as_yuv(image: "Image", width: int, height: int) -> Any:
-    """At the film's size. OpenCV converts in a third of swscale's time; who has a picture as an array has OpenCV."""
+    """Resized to the clip's size. OpenCV takes a third of swscale's time; it is installed wherever images are arrays."""
     import cv2
 
-    fitted = image if image.shape[:2] == (height, width) else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return av.VideoFrame.from_ndarray(cv2.cvtColor(fitted, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
+    resized = image if image.shape[:2] == (height, width) else cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return av.VideoFrame.from_ndarray(cv2.cvtColor(resized, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
 
 
 def creation_time(path: Path) -> datetime | None:
-    """When the container says that it was begun; None if it does not say."""
+    """Start of recording according to the container; None if it has no date."""
     with Video(str(path)) as video:
-        return video.facts.created_at
+        return video.info.created_at
 
 
-def _colours_of(picture: Any) -> dict[str, int]:
-    """How its numbers mean colours. What it does not say is taken for BT.601, as OpenCV takes it."""
+def _colour_options(picture: Any) -> dict[str, int]:
+    """Colour range and matrix for swscale. BT.601 if the picture does not specify one, as OpenCV assumes."""
     if picture.format.is_rgb:
         return {"src_color_range": _FULL}
     full = picture.color_range == _FULL or picture.format.name.startswith("yuvj")
@@ -289,7 +294,7 @@ def _colours_of(picture: Any) -> dict[str, int]:
 
 
 def _size_of(data: bytes) -> jpeg.JpegSize | None:
-    """None if the data is not one whole JPEG."""
+    """None if the data is not one complete JPEG."""
     try:
         return jpeg.size_of(data)
     except FrameBroken:
@@ -297,8 +302,8 @@ def _size_of(data: bytes) -> jpeg.JpegSize | None:
 
 
 def _upright(picture: Any) -> Any:
-    """The picture as it is meant to be seen; phones note a turn instead of turning."""
-    turns = round(picture.rotation / 90) % 4  # anticlockwise
+    """Apply the rotation in the metadata, which phones write instead of rotating the pixels."""
+    turns = round(picture.rotation / 90) % 4  # counter-clockwise
     if not turns:
         return picture
     graph = av.filter.Graph()
@@ -309,7 +314,7 @@ def _upright(picture: Any) -> Any:
     return graph.pull()
 
 
-def _short_of(ends: float, stream: Any, duration_s: float | None) -> bool:
+def _ends_before(ends: float, stream: Any, duration_s: float | None) -> bool:
     begins = _seconds(stream.start_time, stream.time_base) or 0.0
     return duration_s is None or ends < begins + duration_s
 
@@ -321,11 +326,11 @@ def _seconds(ticks: int | None, base: Fraction | None) -> float | None:
 def _created_at(metadata: Mapping[str, str]) -> datetime | None:
     text = metadata.get("creation_time") or metadata.get("date") or ""
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC) if moment.year >= _CAMERAS_SINCE else None
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.astimezone(UTC) if time.year >= _MIN_YEAR else None
 
 
 def _reason(error: Any) -> str:

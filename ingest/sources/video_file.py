@@ -51,7 +51,7 @@ class VideoFileSource:
     def starts_at(self) -> datetime:
         """The moment of the first picture. Raises SourceUnavailable, SourceBroken."""
         with self._open() as video:
-            return self._begin(video.facts)
+            return self._begin(video.info)
 
     def frames(self, after: int | None = None) -> Iterator[Frame]:
         """Frames from after that number on. Those before are decoded, because later ones are built on them, but not encoded.
@@ -59,7 +59,7 @@ class VideoFileSource:
         Raises SourceBroken at the end if pictures that the file announces are not there.
         """
         with self._open() as video:
-            begin, thinning, number = self._begin(video.facts), FrameSampler(self._fps), 0
+            begin, thinning, number = self._begin(video.info), FrameSampler(self._fps), 0
             for seconds, picture in self._timed(video):
                 if not thinning.wants(seconds):
                     continue
@@ -70,7 +70,7 @@ class VideoFileSource:
             lost = f"{self._path}: {video.undecodable} of its pictures could not be decoded"
             self._losses.count(self._camera, LossReason.UNDECODABLE, lost, video.undecodable)
             if not video.complete or not number:
-                raise SourceBroken(self._broken(number, video.facts))
+                raise SourceBroken(self._broken(number, video.info))
 
     def _open(self) -> Video:
         if not self._path.exists():
@@ -82,7 +82,7 @@ class VideoFileSource:
 
     def _timed(self, video: Video) -> Iterator[tuple[float, VideoPicture]]:
         """Each picture with its seconds since the first one, which always rise: a recorder's clock that jumps is stepped over."""
-        step = 1 / (video.facts.fps or _DEFAULT_FPS)
+        step = 1 / (video.info.fps or _DEFAULT_FPS)
         zero: float | None = None
         last: float | None = None
         for picture in video.pictures(self._making.encoder()):

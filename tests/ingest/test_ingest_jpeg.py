@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import cv2
 import pytest
-from footage.films import jpeg, picture, without_tables
+from footage.videos import jpeg, picture, without_tables
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -46,13 +46,13 @@ def with_exif(tags: dict[int, str], order: str = "<") -> bytes:
         pytest.param(b"", "empty: 0 bytes", id="empty"),
         pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(50), "not a JPEG", id="a PNG"),
         pytest.param(b"<html>401</html>", "not a JPEG", id="a web page"),
-        pytest.param(GOOD[:100], "breaks off after 100 bytes, before its picture", id="its tables alone"),
-        pytest.param(GOOD[:-300], f"breaks off after {len(GOOD) - 300} bytes", id="its end is missing"),
-        pytest.param(GOOD[:-1], "breaks off", id="its last byte is missing"),
-        pytest.param(b"\xff\xd8\xff\xd9", "breaks off", id="begin and end only"),
-        pytest.param(b"\xff\xd8\xff\xda\x00\x04\x00\x00\xff\xd9", "tells no size", id="a picture without a size"),
-        pytest.param(b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x00\x00\x00" + bytes(10), "a JPEG of 0x0", id="no size at all"),
-        pytest.param(b"\xff\xd8\xff\xc0\x00\x04\x08\x00" + bytes(10), "size is cut off", id="a size that is cut off"),
+        pytest.param(GOOD[:100], "truncated after 100 bytes, before the image data", id="its tables alone"),
+        pytest.param(GOOD[:-300], f"truncated after {len(GOOD) - 300} bytes", id="its end is missing"),
+        pytest.param(GOOD[:-1], "is truncated", id="its last byte is missing"),
+        pytest.param(b"\xff\xd8\xff\xd9", "is truncated", id="begin and end only"),
+        pytest.param(b"\xff\xd8\xff\xda\x00\x04\x00\x00\xff\xd9", "without a size", id="a picture without a size"),
+        pytest.param(b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x00\x00\x00" + bytes(10), "a JPEG of size 0x0", id="no size at all"),
+        pytest.param(b"\xff\xd8\xff\xc0\x00\x04\x08\x00" + bytes(10), "size is truncated", id="a size that is cut off"),
     ],
 )
 def test_what_is_no_whole_jpeg_says_why(data: bytes, said: str) -> None:

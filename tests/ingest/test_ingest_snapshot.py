@@ -8,14 +8,14 @@ from itertools import count, islice
 from threading import Event
 
 import pytest
-from footage.cameras import plain, trickled
-from footage.clocks import BEGIN, HandClock
-from footage.films import jpeg
+from footage.http_cameras import plain, trickled
+from footage.videos import jpeg
 
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.errors import SourceUnavailable
+from etle.testing import BEGIN, ManualClock
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.reconnect import ReconnectBackoff
 from ingest.sources.snapshot import SnapshotSource
 
 CAMERA = CameraId("cam-1")
@@ -23,31 +23,31 @@ Serve = Callable[..., str]
 
 
 def source(
-    url: str, clock: HandClock, losses: FrameLossCounter, *, interval_s: float = 1.0, timeout_s: float = 5, attempts: int | None = 2
+    url: str, clock: ManualClock, losses: FrameLossCounter, *, interval_s: float = 1.0, timeout_s: float = 5, attempts: int | None = 2
 ) -> SnapshotSource:
-    pauses = ReconnectBackoff(lambda: 1.0)
-    return SnapshotSource(CAMERA, url, clock, losses, pauses, interval_s=interval_s, timeout_s=timeout_s, attempts=attempts)
+    backoff = Backoff(RECONNECT_DELAYS_S)
+    return SnapshotSource(CAMERA, url, clock, losses, backoff, interval_s=interval_s, timeout_s=timeout_s, attempts=attempts)
 
 
 def first(count: int, camera: SnapshotSource) -> list[Frame]:
     return list(islice(camera.frames(), count))
 
 
-def test_bytes_pass_through_untouched_one_every_interval(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
+def test_bytes_pass_through_untouched_one_every_interval(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     frames = first(3, source(serve(*(plain(jpeg(number)) for number in range(9))), clock, losses, interval_s=2.0))
     assert [frame.jpeg for frame in frames] == [jpeg(0), jpeg(1), jpeg(2)]
     assert [(frame.captured_at - BEGIN).total_seconds() for frame in frames] == pytest.approx([0.0, 2.0, 4.0], abs=0.01)
     assert losses.of(CAMERA) == {}
 
 
-def test_the_same_picture_again_is_a_duplicate_and_no_frame(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
+def test_the_same_picture_again_is_a_duplicate_and_no_frame(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     frames = first(2, source(serve(plain(jpeg(1)), plain(jpeg(1)), plain(jpeg(1)), plain(jpeg(2))), clock, losses))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
     assert frames[1].sequence - frames[0].sequence == 1
     assert losses.of(CAMERA) == {LossReason.DUPLICATE: 2}
 
 
-def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
+def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     asked_for: list[str | None] = []
 
     def tagged(request: BaseHTTPRequestHandler) -> None:
@@ -66,13 +66,13 @@ def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        pytest.param(jpeg(2)[:700], "breaks off after 700 bytes", id="cut off"),
+        pytest.param(jpeg(2)[:700], "truncated after 700 bytes", id="cut off"),
         pytest.param(b"<html>busy</html>", "not a JPEG", id="a web page"),
         pytest.param(b"", "empty: 0 bytes", id="nothing"),
     ],
 )
 def test_a_broken_picture_is_counted_and_its_number_stays_a_gap(
-    serve: Serve, clock: HandClock, losses: FrameLossCounter, body: bytes, said: str
+    serve: Serve, clock: ManualClock, losses: FrameLossCounter, body: bytes, said: str
 ) -> None:
     frames = first(2, source(serve(plain(jpeg(1)), plain(body), plain(jpeg(3))), clock, losses))
     assert frames[1].sequence - frames[0].sequence == 2
@@ -80,7 +80,7 @@ def test_a_broken_picture_is_counted_and_its_number_stays_a_gap(
     assert said in (losses.last_detail(CAMERA, LossReason.UNDECODABLE) or "")
 
 
-def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
+def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     def short(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.send_header("Content-Length", str(len(jpeg(2))))
@@ -92,15 +92,15 @@ def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: HandClock, lo
     assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 1}
 
 
-def test_a_camera_that_is_away_is_tried_again_after_growing_pauses(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
+def test_a_camera_that_is_away_is_tried_again_after_growing_pauses(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     url = serve(plain(jpeg(1)), *[plain(b"", status=503)] * 3, plain(jpeg(2)))
     frames = first(2, source(url, clock, losses, attempts=9))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
     assert losses.of(CAMERA) == {LossReason.GAP: 1, LossReason.RECONNECT: 3}
-    assert sum(clock.slept) == pytest.approx(1 + 0.5 + 1 + 2)  # the interval, then the pauses
+    assert sum(clock.slept) == pytest.approx(1 + 0.5 + 1 + 2)  # the interval, then the delays
 
 
-def test_it_gives_up_where_it_shall(serve: Serve, clock: HandClock, losses: FrameLossCounter) -> None:
+def test_it_gives_up_where_it_shall(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     with pytest.raises(SourceUnavailable, match=r"given up after 3 attempts: .*HTTP 404"):
         first(1, source(serve(plain(b"", status=404)), clock, losses, attempts=3))
 
@@ -110,7 +110,7 @@ def test_it_gives_up_where_it_shall(serve: Serve, clock: HandClock, losses: Fram
     [pytest.param(0, 0.0, id="right to the second"), pytest.param(90, 90.0, id="ahead"), pytest.param(-3600, -3600.0, id="behind")],
 )
 def test_the_date_header_tells_the_camera_s_clock(
-    serve: Serve, clock: HandClock, losses: FrameLossCounter, ahead_s: float, expected_s: float
+    serve: Serve, clock: ManualClock, losses: FrameLossCounter, ahead_s: float, expected_s: float
 ) -> None:
     told = format_datetime(BEGIN + timedelta(seconds=ahead_s), usegmt=True)
 
@@ -122,7 +122,7 @@ def test_the_date_header_tells_the_camera_s_clock(
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 10:00:00 GMT"])
-def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: HandClock, losses: FrameLossCounter, date: str) -> None:
+def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: ManualClock, losses: FrameLossCounter, date: str) -> None:
     def dated(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(f"HTTP/1.0 200 OK\r\nDate: {date}\r\n\r\n".encode() + jpeg(1))
 
@@ -130,15 +130,15 @@ def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: HandClock, losse
     assert frame.clock_error_s is None
 
 
-def test_a_camera_that_trickles_a_picture_is_connected_anew(serve, hasty, losses):
+def test_a_camera_that_trickles_a_picture_is_connected_anew(serve, short_sleep_clock, losses):
     """Each byte comes in time, and the picture never does."""
     never, seconds = Event(), count(0.0, 1.0).__next__
     source = SnapshotSource(
         CAMERA,
         serve(trickled(never), plain(jpeg(2))),
-        hasty,
+        short_sleep_clock,
         losses,
-        ReconnectBackoff(lambda: 0.0),
+        Backoff(RECONNECT_DELAYS_S),
         interval_s=0.0,
         timeout_s=5,
         monotonic=seconds,

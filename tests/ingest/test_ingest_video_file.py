@@ -1,0 +1,306 @@
+"""A video file as a camera."""
+
+import os
+import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import av
+import pytest
+from footage.videos import bar_at, bar_of, image_of, picture, without_tables, write_video
+
+from etle.errors import SourceBroken, SourceUnavailable
+from etle.media.jpeg import has_huffman_tables
+from etle.testing import BEGIN, ManualClock
+from etle.types import CameraId, Frame, digest_of
+from ingest.frame_loss import FrameLossCounter, LossReason
+from ingest.sources.video_file import VideoFileSource
+
+CAMERA = CameraId("cam-1")
+
+
+def source(
+    path: Path, losses: FrameLossCounter | None = None, *, starts_at: datetime | None = BEGIN, fps: float | None = None
+) -> VideoFileSource:
+    return VideoFileSource(CAMERA, path, ManualClock(), losses or FrameLossCounter(), starts_at=starts_at, fps=fps)
+
+
+def read_until_it_breaks(frames: Iterator[Frame]) -> tuple[list[Frame], str]:
+    """The frames, and what was said when no more came; empty if nothing was."""
+    read: list[Frame] = []
+    try:
+        read.extend(frames)
+    except SourceBroken as error:
+        return read, str(error)
+    return read, ""
+
+
+def seconds_of(frames: list[Frame]) -> list[float]:
+    return [round((frame.captured_at - BEGIN).total_seconds(), 3) for frame in frames]
+
+
+def test_every_picture_is_there_in_order_with_its_time(tmp_path: Path) -> None:
+    frames = list(source(write_video(tmp_path / "a.mp4", 30)).frames())
+    assert [frame.sequence for frame in frames] == list(range(30))
+    assert seconds_of(frames) == [number / 10 for number in range(30)]
+    assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(number) for number in range(30)], abs=1.0)
+
+
+def test_the_same_file_gives_the_same_bytes_every_time(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 20)
+    assert [frame.sha256 for frame in source(path).frames()] == [frame.sha256 for frame in source(path).frames()]
+
+
+def test_the_bytes_of_a_frame_do_not_depend_on_where_reading_began(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 20)
+    whole = [(frame.sequence, frame.sha256) for frame in source(path).frames()]
+    assert [(frame.sequence, frame.sha256) for frame in source(path).frames(after=11)] == whole[12:]
+
+
+@pytest.mark.parametrize(
+    ("after", "first", "count"),
+    [
+        pytest.param(None, 0, 10, id="from the beginning"),
+        pytest.param(-1, 0, 10, id="after minus one is the beginning too"),
+        pytest.param(0, 1, 9, id="after the first"),
+        pytest.param(8, 9, 1, id="the last one is left"),
+        pytest.param(9, None, 0, id="nothing is left"),
+        pytest.param(99, None, 0, id="further than the file"),
+    ],
+)
+def test_goes_on_after_a_number(tmp_path: Path, after: int | None, first: int | None, count: int) -> None:
+    frames = list(source(write_video(tmp_path / "a.mp4", 10)).frames(after))
+    assert len(frames) == count
+    assert not frames or frames[0].sequence == first
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted", "expected"),
+    [
+        pytest.param(30, None, list(range(30)), id="not thinned"),
+        pytest.param(30, 10, list(range(0, 30, 3)), id="every third"),
+        pytest.param(30, 15, list(range(0, 30, 2)), id="every second"),
+        pytest.param(10, 25, list(range(30)), id="a rate above the file's keeps all"),
+        pytest.param(25, 10, [0, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25, 28], id="a rate that does not divide"),
+    ],
+)
+def test_thins_out_by_time(tmp_path: Path, has: int, wanted: float | None, expected: list[int]) -> None:
+    frames = list(source(write_video(tmp_path / "a.mp4", 30, fps=has), fps=wanted).frames())
+    assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(number) for number in expected], abs=1.0)
+    assert [frame.sequence for frame in frames] == list(range(len(expected)))
+
+
+class TestTheMomentOfTheFirstPicture:
+    def test_is_what_the_site_file_says(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", 3, created_at="2020-01-01T00:00:00Z")
+        assert next(source(path).frames()).captured_at == BEGIN
+
+    def test_else_what_the_recorder_wrote_into_the_file(self, tmp_path: Path) -> None:
+        path = write_video(tmp_path / "a.mp4", 3, created_at="2026-05-04T03:02:01Z")
+        assert source(path, starts_at=None).starts_at() == datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+    @pytest.mark.parametrize("nonsense", ["1904-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+    def test_else_the_file_s_last_change_for_a_recorder_without_a_date_says_1904_or_1970(self, tmp_path: Path, nonsense: str) -> None:
+        path = write_video(tmp_path / "a.mp4", 3, created_at=nonsense)
+        os.utime(path, (BEGIN.timestamp(), BEGIN.timestamp()))
+        assert source(path, starts_at=None).starts_at() == BEGIN
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        pytest.param("a.mp4", "libx264", {"movflags": "faststart"}, id="an MP4 with its index in front"),
+        pytest.param("a.mkv", "libx264", {}, id="a Matroska"),
+        pytest.param("a.avi", "mpeg4", {}, id="an AVI"),
+        pytest.param("a.avi", "mjpeg", {}, id="an AVI of JPEGs"),
+    ],
+)
+def test_a_file_that_breaks_off_gives_every_good_frame_and_then_says_so(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = write_video(tmp_path / name, 60, codec=codec, pix_fmt=pix_fmt, options=options)
+    whole = {frame.sequence: frame.sha256 for frame in source(path).frames()}
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    frames, said = read_until_it_breaks(source(path).frames())
+    assert 20 < len(frames) < 50
+    assert {frame.sequence: frame.sha256 for frame in frames}.items() <= whole.items()
+    assert str(path) in said and "breaks off" in said and f"{len(frames)}" in said and "Copy the file again" in said
+
+
+def test_an_mp4_without_its_index_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 30)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(SourceBroken, match=r"a\.mp4: .*its end is missing, where an MP4 has its index"):
+        list(source(path).frames())
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "said"),
+    [
+        pytest.param(None, SourceUnavailable, "no such video file", id="absent"),
+        pytest.param(b"", SourceBroken, "is not a video that FFmpeg can read", id="empty"),
+        pytest.param(b"site: simpang-lima\n" * 50, SourceBroken, "is not a video", id="a text"),
+    ],
+)
+def test_what_is_no_video_is_named(tmp_path: Path, content: bytes | None, error: type[Exception], said: str) -> None:
+    path = tmp_path / "a.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(error, match=rf"a\.mp4: .*{said}"):
+        list(source(path).frames())
+
+
+def test_a_sound_recording_has_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame(format="s16", layout="mono", samples=800)
+        sound.sample_rate = 8000
+        for plane in sound.planes:
+            plane.update(bytes(plane.buffer_size))
+        container.mux(stream.encode(sound))
+    with pytest.raises(SourceBroken, match="it has no video stream"):
+        list(source(path).frames())
+
+
+def packets_of(path: Path) -> list[tuple[int, int]]:
+    """Where in the file each picture lies, and how long it is."""
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+
+
+def test_a_picture_that_cannot_be_decoded_is_counted_and_left_out(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 20, codec="mjpeg", pix_fmt="yuvj420p")
+    begin, length = packets_of(path)[7]
+    data = bytearray(path.read_bytes())
+    data[begin : begin + length] = bytes(length)
+    path.write_bytes(data)
+    losses = FrameLossCounter()
+    frames = list(source(path, losses).frames())
+    assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(n) for n in range(20) if n != 7], abs=1.0)
+    assert seconds_of(frames) == [n / 10 for n in range(20) if n != 7]
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 1}
+    assert str(path) in (losses.last_detail(CAMERA, LossReason.UNDECODABLE) or "")
+
+
+@pytest.mark.parametrize(
+    ("damaged", "whole_again"),
+    [
+        pytest.param(15, 20, id="a picture that others are built on: all up to the next whole one go"),
+        pytest.param(10, 20, id="a whole picture: the ten that are built on it go"),
+        pytest.param(19, 20, id="the last before a whole one: it alone goes"),
+    ],
+)
+@pytest.mark.parametrize("share", [pytest.param(0.0, id="all of it"), pytest.param(0.7, id="its end, which decoders paint over")])
+def test_damage_never_becomes_a_picture_of_a_road_that_nobody_saw(tmp_path: Path, damaged: int, whole_again: int, share: float) -> None:
+    path = write_video(tmp_path / "a.mkv", 40)
+    whole = [frame.sha256 for frame in source(path).frames()]
+    begin, length = packets_of(path)[damaged]
+    keep = max(12, int(length * share))
+    data = bytearray(path.read_bytes())
+    data[begin + keep : begin + length] = Random(3).randbytes(length - keep)
+    path.write_bytes(data)
+    losses = FrameLossCounter()
+    frames = list(source(path, losses).frames())
+    assert [frame.sha256 for frame in frames] == whole[:damaged] + whole[whole_again:]
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: whole_again - damaged}
+
+
+def rotated(path: Path, quarters: int) -> Path:
+    """The film with the note that a phone writes: to be shown turned clockwise by so many quarters (the matrix of ISO 14496-12 tkhd)."""
+    a, b, c, d = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))[quarters]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    data[at : at + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("quarters", "size", "corner"),
+    [
+        pytest.param(0, (320, 240), (0, 0), id="as it is"),
+        pytest.param(1, (240, 320), (0, -1), id="a quarter clockwise: what was up is right"),
+        pytest.param(2, (320, 240), (-1, -1), id="upside down"),
+        pytest.param(3, (240, 320), (-1, 0), id="a quarter the other way"),
+    ],
+)
+def test_a_phone_s_video_is_upright(tmp_path: Path, quarters: int, size: tuple[int, int], corner: tuple[int, int]) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        image = picture(20)
+        image[:80, :80] = (20, 20, 230)  # red in the upper left corner
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+    frame = next(source(rotated(path, quarters)).frames())
+    assert (frame.width, frame.height) == size
+    seen = image_of(frame.jpeg)
+    assert seen.shape[:2] == (size[1], size[0])
+    blue, _, red = (int(value) for value in seen[20 * (corner[0] * 2 + 1), 20 * (corner[1] * 2 + 1)])
+    assert red > 180 and blue < 80
+
+
+class TestAClockThatJumpsInsideTheFile:
+    def test_ahead_by_hours_is_stepped_over_and_counted(self, tmp_path: Path) -> None:
+        ticks = [*range(10), *range(90_000, 90_010)]
+        losses = FrameLossCounter()
+        frames = list(source(write_video(tmp_path / "a.mkv", 20, ticks=ticks), losses).frames())
+        assert seconds_of(frames) == [number / 10 for number in range(20)]
+        assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
+        assert "0.900 s" in (losses.last_detail(CAMERA, LossReason.CLOCK_JUMP) or "")
+
+    def test_back_to_zero_as_when_two_recordings_were_joined(self, tmp_path: Path) -> None:
+        first = write_video(tmp_path / "1.ts", 20, options={"format": "mpegts"})
+        second = write_video(tmp_path / "2.ts", 10, options={"format": "mpegts"})
+        joined = tmp_path / "joined.ts"
+        joined.write_bytes(first.read_bytes() + second.read_bytes())
+        losses = FrameLossCounter()
+        frames = list(source(joined, losses).frames())
+        moments = seconds_of(frames)
+        assert moments == sorted(set(moments))
+        assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(n) for n in (*range(20), *range(10))], abs=1.0)
+        assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
+
+    def test_a_pause_of_minutes_is_a_pause(self, tmp_path: Path) -> None:
+        ticks = [*range(10), *range(6_000, 6_010)]
+        losses = FrameLossCounter()
+        frames = list(source(write_video(tmp_path / "a.mkv", 20, ticks=ticks), losses).frames())
+        assert seconds_of(frames) == [tick / 10 for tick in ticks]
+        assert losses.of(CAMERA) == {}
+
+
+def test_a_video_of_jpegs_is_passed_on_untouched(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 10, codec="mjpeg", pix_fmt="yuvj420p")
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    assert [frame.sha256 for frame in source(path).frames()] == [digest_of(packet) for packet in packets]
+
+
+def test_a_video_of_jpegs_without_tables_becomes_jpegs_that_any_reader_takes(tmp_path: Path) -> None:
+    with av.open(str(write_video(tmp_path / "whole.avi", 5, codec="mjpeg", pix_fmt="yuvj420p"))) as whole:
+        stripped = [without_tables(bytes(packet)) for packet in whole.demux(video=0) if packet.size]
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuvj420p"
+        for number, data in enumerate(stripped):
+            packet = av.Packet(data)
+            packet.stream, packet.pts, packet.dts, packet.is_keyframe = stream, number, number, True
+            container.mux(packet)
+    losses = FrameLossCounter()
+    frames = list(source(tmp_path / "a.avi", losses).frames())
+    assert all(has_huffman_tables(frame.jpeg) for frame in frames) and not any(map(has_huffman_tables, stripped))
+    assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(n) for n in range(5)], abs=1.0)
+    assert losses.of(CAMERA) == {}
+
+
+def test_received_is_when_it_was_read(tmp_path: Path) -> None:
+    now = BEGIN + timedelta(days=30)
+    reading = VideoFileSource(CAMERA, write_video(tmp_path / "a.mp4", 2), ManualClock(now), FrameLossCounter(), starts_at=BEGIN)
+    assert [frame.received_at for frame in reading.frames()] == [now, now]
+    assert [frame.clock_error_s for frame in reading.frames()] == [None, None]
