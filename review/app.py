@@ -1,5 +1,6 @@
-"""The application, made of what it is given: cases, evidence, users, a clock. It opens nothing by itself."""
+"""Assembles the web application from the stores, the law and the clock that it is given. It opens no connection itself."""
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
@@ -10,22 +11,28 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from etle.errors import StoreUnavailable
+from etle.config.law import Law
+from etle.errors import StoreError, StoreUnavailable
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.users import Users
-from review import browse, files, queue, sign_in
-from review.access import SignInNeeded, Viewer, check_form, visitor_or_none, wording_of
+from review import browse, case_pages, files, queue, sign_in
+from review.clip_cache import ClipCache
 from review.deps import Deps
-from review.middleware import MetricsMiddleware, open_cases
-from review.pages import STATIC_FOLDER, SecurityHeaders, error_page, static_version
+from review.i18n import translator_of
+from review.middleware import MetricsMiddleware, SecurityHeaders
+from review.pages import STATIC_FOLDER, error_page, static_version
 from review.passwords import Passwords
+from review.permissions import Viewer
+from review.session import SignInRequired, check_csrf, viewer_or_none
 
 if TYPE_CHECKING:
     from etle.observability.metrics import Metrics
 
-ROUTERS: Final = (sign_in.router, queue.router, files.router, browse.router)
+log = logging.getLogger(__name__)
+
+ROUTERS: Final = (sign_in.router, queue.router, case_pages.router, files.router, browse.router)
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
-"""Where nobody has to be signed in, or where it is no matter of rights. A test holds every other route to a right."""
+"""Routes that need no permission. A test checks that every other route does."""
 
 
 def create_app(
@@ -33,20 +40,30 @@ def create_app(
     cases: CaseStore,
     evidence: EvidenceStore,
     users: Users,
+    law: Law,
     clock: Clock,
     passwords: Passwords | None = None,
     metrics: "Metrics | None" = None,
 ) -> FastAPI:
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_form)])
-    app.state.desk = Deps(cases=cases, evidence=evidence, users=users, clock=clock, passwords=passwords or Passwords(), metrics=metrics)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_csrf)])
+    app.state.deps = Deps(
+        cases=cases,
+        evidence=evidence,
+        clips=ClipCache(evidence),
+        users=users,
+        law=law,
+        clock=clock,
+        passwords=passwords or Passwords(),
+        metrics=metrics,
+    )
     app.mount(f"/static/{static_version()}", StaticFiles(directory=STATIC_FOLDER), name="static")
-    for routes in ROUTERS:
-        app.include_router(routes)
-    app.add_exception_handler(SignInNeeded, _to_sign_in)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(SignInRequired, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
-    app.add_exception_handler(StoreUnavailable, _store_away)
-    app.add_exception_handler(500, _broken)
+    app.add_exception_handler(StoreUnavailable, _store_unavailable)
+    app.add_exception_handler(500, _internal_error)
     app.add_middleware(SecurityHeaders)
     if metrics is not None:
         app.add_middleware(MetricsMiddleware, metrics=metrics)
@@ -54,37 +71,46 @@ def create_app(
     return app
 
 
-def _to_sign_in(request: Request, error: Exception) -> Response:
-    """Pages lead to the form and back; what a page fetches is refused."""
+def open_cases(cases: CaseStore) -> float:
+    """Value of the metric `etle_open_cases`: NaN while the database is unavailable, because 0 would mean an empty queue."""
+    try:
+        return cases.counts().open
+    except StoreError as error:
+        log.warning("open cases cannot be counted: %s", error)
+        return float("nan")
+
+
+def _redirect_to_sign_in(request: Request, error: Exception) -> Response:
+    """A page redirects to the sign-in form and back afterwards; what a page or script fetches gets 401."""
     if "text/html" not in request.headers.get("accept", ""):
         return error_page(request, None, 401)
     query = {"next": request.url.path} if request.method == "GET" and request.url.path != "/" else {}
-    if isinstance(error, SignInNeeded) and error.expired:
+    if isinstance(error, SignInRequired) and error.expired:
         query["expired"] = "true"
     return RedirectResponse("/sign-in" + (f"?{urlencode(query)}" if query else ""), status_code=303)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    text = wording_of(request)("error.csrf") if error.detail == "csrf" else None
-    return error_page(request, _visitor(request), error.status_code, text)
+    text = translator_of(request)("error.csrf") if error.detail == "csrf" else None
+    return error_page(request, _viewer(request), error.status_code, text)
 
 
 def _bad_request(request: Request, error: Exception) -> Response:
-    return error_page(request, _visitor(request), 400)
+    return error_page(request, _viewer(request), 400)
 
 
-def _store_away(request: Request, error: Exception) -> Response:
+def _store_unavailable(request: Request, error: Exception) -> Response:
     return error_page(request, None, 503)
 
 
-def _broken(request: Request, error: Exception) -> Response:
-    """The log has the traceback; the page does not."""
+def _internal_error(request: Request, error: Exception) -> Response:
+    """The traceback is in the log, not on the page."""
     return error_page(request, None, 500)
 
 
-def _visitor(request: Request) -> Viewer | None:
+def _viewer(request: Request) -> Viewer | None:
     try:
-        return visitor_or_none(request)
+        return viewer_or_none(request)
     except StoreUnavailable:
         return None

@@ -1,4 +1,4 @@
-"""What supervisors, auditors and administrators read: the list of cases, the access log, the accounts."""
+"""Pages of supervisors, auditors and administrators: the list of cases, the access log, the user accounts."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -10,21 +10,23 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from etle.plates import formatted, normalise
+from etle.config.law import Law
+from etle.plates import normalise
 from etle.types import Case, VehicleClass, Verdict, ViolationId
-from review.access import Right, Viewer, allow, record, wording_of
-from review.deps import desk_of
-from review.i18n import Language, Wording
-from review.pages import LOCAL_ZONE, VERDICT_LABELS, Page
+from review.deps import deps_of
+from review.i18n import Translator, translator_of
+from review.pages import LOCAL_ZONE, Page
+from review.permissions import Permission, Viewer
+from review.session import record_access, require_any
+from review.views.case import current_plate
+from review.views.verdict import verdict_label, verdict_views
 
 router = APIRouter()
-CASES: Final = Page(template="cases.html", here="cases")
-LOG: Final = Page(template="log.html", here="log")
-USERS: Final = Page(template="users.html", here="users")
-RULES: Final = ("red_light", "stop_line", "wrong_way")
-"""Those that can be chosen from; a test holds them to the pipeline's."""
-PAGE: Final = 50
-LOG_PAGE: Final = 200
+CASES: Final = Page(template="cases.html", nav="cases")
+LOG: Final = Page(template="log.html", nav="log")
+USERS: Final = Page(template="users.html", nav="users")
+CASES_PER_PAGE: Final = 50
+ENTRIES_PER_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,26 +43,30 @@ class CaseRow:
     assigned_to: str | None
 
 
-def row_of(case: Case, words: Wording) -> CaseRow:
+def case_row(case: Case, t: Translator) -> CaseRow:
     violation, last = case.violation, case.decisions[-1] if case.decisions else None
-    text = last.plate_text if last else violation.plate.text
     return CaseRow(
         id=violation.id,
-        when=f"{words.date(violation.occurred_at, violation.timezone)} {words.time(violation.occurred_at, violation.timezone)}",
-        plate=formatted(text or ""),
-        title=violation.article.title_id if words.language is Language.INDONESIAN else violation.article.title_en,
+        when=t.date_time(violation.occurred_at, violation.timezone),
+        plate=current_plate(case),
+        title=t.choose(violation.article.title_id, violation.article.title_en),
         camera=violation.camera_name,
         vehicle=violation.vehicle,
         verdict=last.verdict if last else None,
-        label=words(VERDICT_LABELS[last.verdict]) if last else "",
+        label=verdict_label(last.verdict, t) if last else "",
         reviewer=last.reviewer if last else None,
         assigned_to=case.assigned_to,
     )
 
 
+def rule_names(law: Law, t: Translator) -> dict[str, str]:
+    """The rules to filter by: those of the law file, each with the title of its offence unless the texts have a name for it."""
+    return {rule: t.get(f"rule.{rule}", t.choose(offence.title_id, offence.title_en)) for rule, offence in law.offences.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilter:
-    """The filters as they stand in the address; None: not filtered by that."""
+    """The filters of the URL; None means that the list is not filtered by it."""
 
     state: Verdict | Literal["open"] | None
     rule: str | None
@@ -71,22 +77,18 @@ class CaseFilter:
 
     @property
     def span(self) -> tuple[datetime | None, datetime | None]:
-        """From the first moment of the first day to that after the last, local time."""
+        """Start of the first day and end of the last one in local time; the end is exclusive."""
         zone = ZoneInfo(LOCAL_ZONE)
         start = datetime.combine(self.since, time(), zone) if self.since else None
         end = datetime.combine(self.until + timedelta(days=1), time(), zone) if self.until else None
         return start, end
 
-    def query(self, after: UUID | None) -> str:
-        named = {"state": self.state, "rule": self.rule, "camera": self.camera, "plate": self.plate, "from": self.since, "to": self.until}
-        return "/cases?" + urlencode({key: str(value) for key, value in (named | {"after": after}).items() if value})
+    def url(self, after: UUID | None) -> str:
+        values = {"state": self.state, "rule": self.rule, "camera": self.camera, "plate": self.plate, "from": self.since, "to": self.until}
+        return "/cases?" + urlencode({key: str(value) for key, value in (values | {"after": after}).items() if value})
 
 
-Looker = Annotated[Viewer, Depends(allow(Right.BROWSE))]
-Day = Annotated[date | None, Query()]
-
-
-def chosen_filters(
+def case_filter(
     state: str = "",
     rule: str = "",
     camera: str = "",
@@ -94,19 +96,19 @@ def chosen_filters(
     since: Annotated[str, Query(alias="from", pattern=r"^$|^\d{4}-\d\d-\d\d$")] = "",
     until: Annotated[str, Query(alias="to", pattern=r"^$|^\d{4}-\d\d-\d\d$")] = "",
 ) -> CaseFilter:
-    """A form sends empty fields for what is not filtered."""
+    """The form sends an empty field where it does not filter."""
     return CaseFilter(
         state="open" if state == "open" else Verdict(state) if state in tuple(Verdict) else None,
         rule=rule or None,
         camera=camera.strip() or None,
         plate=normalise(plate) or None,
-        since=_day(since),
-        until=_day(until),
+        since=_date(since),
+        until=_date(until),
     )
 
 
-def _day(text: str) -> date | None:
-    """A form's date; one that no calendar has is answered with 400."""
+def _date(text: str) -> date | None:
+    """Answers 400 for a date that does not exist, such as 2026-13-77."""
     if not text:
         return None
     try:
@@ -116,47 +118,55 @@ def _day(text: str) -> date | None:
 
 
 @router.get("/cases")
-def cases(request: Request, who: Looker, chosen: Annotated[CaseFilter, Depends(chosen_filters)], after: UUID | None = None) -> Response:
-    desk, words = desk_of(request), wording_of(request)
-    record(desk, who, "list_viewed", detail=request.url.query[:500])
+def cases(
+    request: Request,
+    viewer: Annotated[Viewer, Depends(require_any(Permission.BROWSE))],
+    chosen: Annotated[CaseFilter, Depends(case_filter)],
+    after: UUID | None = None,
+) -> Response:
+    """Newest first. `after`: the last case of the page before."""
+    deps, t = deps_of(request), translator_of(request)
+    record_access(deps, viewer, "list_viewed", detail=request.url.query[:500])
     since, until = chosen.span
-    found = desk.cases.cases(
+    found = deps.cases.cases(
         state=chosen.state,
         rule=chosen.rule,
         camera=chosen.camera,
         plate=chosen.plate,
         since=since,
         until=until,
-        limit=PAGE + 1,
+        limit=CASES_PER_PAGE + 1,
         after=ViolationId(after) if after else None,
     )
-    return CASES.answer(
+    return CASES.render(
         request,
-        who,
+        viewer,
         chosen=chosen,
-        rules=RULES,
-        rows=[row_of(case, words) for case in found[:PAGE]],
-        newer=chosen.query(None) if after else None,
-        older=chosen.query(found[PAGE - 1].violation.id) if len(found) > PAGE else None,
+        rules=rule_names(deps.law, t),
+        verdicts=verdict_views(t),
+        rows=[case_row(case, t) for case in found[:CASES_PER_PAGE]],
+        newer=chosen.url(None) if after else None,
+        older=chosen.url(found[CASES_PER_PAGE - 1].violation.id) if len(found) > CASES_PER_PAGE else None,
     )
 
 
 @router.get("/log")
 def log(
     request: Request,
-    who: Annotated[Viewer, Depends(allow(Right.READ_LOG))],
+    viewer: Annotated[Viewer, Depends(require_any(Permission.READ_LOG))],
     name: Annotated[str, Query(alias="who")] = "",
     before: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
 ) -> Response:
-    desk = desk_of(request)
-    record(desk, who, "log_viewed", detail=name)
-    entries = desk.users.entries(who=name.strip() or None, before=before, limit=LOG_PAGE)
-    older = entries[-1].id if len(entries) == LOG_PAGE else None
-    return LOG.answer(request, who, entries=entries, asked=name.strip(), older=older)
+    """Newest first. `before`: id of the last entry of the page before."""
+    deps, name = deps_of(request), name.strip()
+    record_access(deps, viewer, "log_viewed", detail=name)
+    entries = deps.users.entries(who=name or None, before=before, limit=ENTRIES_PER_PAGE)
+    older = entries[-1].id if len(entries) == ENTRIES_PER_PAGE else None
+    return LOG.render(request, viewer, entries=entries, name=name, older=older)
 
 
 @router.get("/users")
-def users(request: Request, who: Annotated[Viewer, Depends(allow(Right.SEE_USERS))]) -> Response:
-    desk = desk_of(request)
-    record(desk, who, "users_viewed")
-    return USERS.answer(request, who, users=desk.users.users())
+def users(request: Request, viewer: Annotated[Viewer, Depends(require_any(Permission.SEE_USERS))]) -> Response:
+    deps = deps_of(request)
+    record_access(deps, viewer, "users_viewed")
+    return USERS.render(request, viewer, users=deps.users.users())

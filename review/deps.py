@@ -1,12 +1,14 @@
-"""What the pages work with, ready made: the cases, their evidence, the users, the time."""
+"""What the request handlers need, made by the caller of `create_app`."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastapi import Request
 
+from etle.config.law import Law
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.users import Users
+from review.clip_cache import ClipCache
 from review.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -17,12 +19,15 @@ if TYPE_CHECKING:
 class Deps:
     cases: CaseStore
     evidence: EvidenceStore
+    clips: ClipCache
     users: Users
+    law: Law
+    """The offences: their rules are the ones that the list of cases can be filtered by."""
     clock: Clock
     passwords: Passwords
     metrics: "Metrics | None" = None
 
 
-def desk_of(request: Request) -> Deps:
-    desk: Deps = request.app.state.desk
-    return desk
+def deps_of(request: Request) -> Deps:
+    deps: Deps = request.app.state.deps
+    return deps

@@ -1,4 +1,4 @@
-"""Evidence to the browser: whole or in ranges, as a film needs it. What has a digest for a name never changes, so it may be kept."""
+"""Serves evidence files, whole or in byte ranges. A file is named by its digest and never changes, so browsers may cache it."""
 
 import re
 from typing import Annotated, Final
@@ -8,24 +8,25 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
 from etle.types import Digest, Violation
-from review.access import Right, Viewer, allow, record
-from review.deps import desk_of
-from review.permissions import case_in_sight
+from review.deps import Deps, deps_of
+from review.permissions import Permission, Viewer
+from review.session import record_access, require_any, visible_case
 
 router = APIRouter()
 
-KINDS: Final = {"jpg": "image/jpeg", "mp4": "video/mp4"}
+MEDIA_TYPES: Final = {"jpg": "image/jpeg", "mp4": "video/mp4"}
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
 class RangeNotSatisfiable(Exception):
-    """No byte of the file is in the range that was asked for."""
+    """The requested range contains no byte of the file."""
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and the one behind the last; None for the whole file, also where we need not understand: several ranges, other units.
+    """First byte and the byte after the last one of a Range header. None for the whole file: no header, or one that a server may ignore,
+    such as several ranges or another unit (RFC 9110, section 14.2).
 
-    Raises RangeOutside.
+    Raises RangeNotSatisfiable.
     """
     found = _RANGE.fullmatch(header.strip()) if header else None
     if found is None or found.group(0) == "bytes=-":
@@ -42,12 +43,12 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     return start, stop
 
 
-def kind_of(violation: Violation, digest: str, suffix: str) -> str | None:
-    """Media type of a file that the violation names; None if it names no such file."""
+def media_type_of(violation: Violation, digest: str, suffix: str) -> str | None:
+    """Media type of a file of the violation; None if the violation has no such file."""
     pictures = {picture.sha256 for picture in violation.pictures}
     clips = {violation.clip.sha256} if violation.clip else set()
-    named = {"jpg": pictures, "mp4": clips}.get(suffix, set())
-    return KINDS[suffix] if digest in named else None
+    digests = {"jpg": pictures, "mp4": clips}.get(suffix, set())
+    return MEDIA_TYPES[suffix] if digest in digests else None
 
 
 @router.get("/cases/{case_id}/evidence/{digest}.{suffix}")
@@ -56,38 +57,38 @@ def evidence(
     case_id: UUID,
     digest: str,
     suffix: str,
-    who: Annotated[Viewer, Depends(allow(Right.DECIDE, Right.BROWSE))],
+    viewer: Annotated[Viewer, Depends(require_any(Permission.DECIDE, Permission.BROWSE))],
 ) -> Response:
-    desk = desk_of(request)
-    case = case_in_sight(desk, who, case_id)
-    kind = kind_of(case.violation, digest, suffix)
-    if kind is None:
+    deps = deps_of(request)
+    case = visible_case(deps, viewer, case_id)
+    media_type = media_type_of(case.violation, digest, suffix)
+    if media_type is None:
         raise HTTPException(404)
     headers = {"ETag": f'"{digest}"', "Cache-Control": "private, max-age=31536000, immutable", "Accept-Ranges": "bytes"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     try:
-        data = desk.evidence.get(Digest(digest))
+        data = deps.clips.get(Digest(digest)) if suffix == "mp4" else deps.evidence.get(Digest(digest))
     except KeyError:
         raise HTTPException(404) from None
-    return _answer(desk_record(request, who, case_id, digest), data, kind, headers)
+    requested = request.headers.get("range")
+    _record_view(deps, viewer, case_id, digest, requested)
+    return _response(requested, data, media_type, headers)
 
 
-def desk_record(request: Request, who: Viewer, case_id: UUID, digest: str) -> str | None:
-    """Records the look, once per file and not for each further piece of a film; gives the range that was asked for."""
-    asked = request.headers.get("range")
-    if asked is None or asked.startswith("bytes=0-"):
-        record(desk_of(request), who, "evidence_viewed", case_id, detail=digest)
-    return asked
+def _record_view(deps: Deps, viewer: Viewer, case_id: UUID, digest: str, requested: str | None) -> None:
+    """Once per view: not for the further ranges of a clip."""
+    if requested is None or requested.startswith("bytes=0-"):
+        record_access(deps, viewer, "evidence_viewed", case_id, detail=digest)
 
 
-def _answer(asked: str | None, data: bytes, kind: str, headers: dict[str, str]) -> Response:
+def _response(requested: str | None, data: bytes, media_type: str, headers: dict[str, str]) -> Response:
     try:
-        part = byte_range(asked, len(data))
+        part = byte_range(requested, len(data))
     except RangeNotSatisfiable:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}", "Cache-Control": "no-store"})
     if part is None:
-        return Response(data, media_type=kind, headers=headers)
+        return Response(data, media_type=media_type, headers=headers)
     start, stop = part
     headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
-    return Response(data[start:stop], status_code=206, media_type=kind, headers=headers)
+    return Response(data[start:stop], status_code=206, media_type=media_type, headers=headers)

@@ -1,4 +1,4 @@
-"""Passwords as argon2id hashes, and the check that takes as long for nobody as for somebody."""
+"""Passwords as argon2id hashes. Verification takes equally long for a user that does not exist."""
 
 import threading
 from typing import Final
@@ -11,28 +11,28 @@ try:
 except ImportError as error:
     raise MissingExtra("argon2-cffi", "review") from error
 
-SHORTEST: Final = 10
+MIN_LENGTH: Final = 10
 
 
 class Passwords:
-    """One check at a time: each takes 64 MiB, and a crowd of guesses must not take the machine's memory."""
+    """Verifies one password at a time: each verification takes 64 MiB, and many parallel guesses must not exhaust the memory."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._nobody = self._hasher.hash("nobody has this password")
-        self.turn = threading.RLock()
+        self._dummy_hash = self._hasher.hash("nobody has this password")
+        self.lock = threading.RLock()
 
     def hash(self, password: str) -> str:
-        """Raises ConfigError if it is too short to be one."""
-        if len(password) < SHORTEST:
-            raise ConfigError(f"a password has at least {SHORTEST} characters")
+        """Raises ConfigError if the password is too short."""
+        if len(password) < MIN_LENGTH:
+            raise ConfigError(f"a password has at least {MIN_LENGTH} characters")
         return self._hasher.hash(password)
 
-    def fits(self, password: str, password_hash: str | None) -> bool:
-        """`password_hash` None: there is no such user; the answer is no, and takes as long."""
-        with self.turn:
+    def verify(self, password: str, password_hash: str | None) -> bool:
+        """`password_hash` None means that there is no such user: False, after the same time as for a wrong password."""
+        with self.lock:
             try:
-                self._hasher.verify(password_hash or self._nobody, password)
+                self._hasher.verify(password_hash or self._dummy_hash, password)
             except (VerifyMismatchError, InvalidHashError):
                 return False
         return password_hash is not None

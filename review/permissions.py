@@ -1,37 +1,54 @@
-"""Which cases a visitor may see, and which they may decide.
+"""Permissions by role, and the cases that a viewer may see and decide.
 
-The queue gives a reviewer one case at a time. They see that one and those they decided, which they may decide anew; none other.
+The queue assigns a reviewer one case at a time. A reviewer sees that case and the cases they decided, which they may decide again.
 """
 
-from uuid import UUID
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
-from fastapi import HTTPException
-
-from etle.types import Case, ViolationId
-from review.access import Right, Viewer, record
-from review.deps import Deps
+from etle.storage.users import User, UserRole
+from etle.types import Case
 
 
-def may_see(who: Viewer, case: Case) -> bool:
-    name = who.user.name
+class Permission(StrEnum):
+    DECIDE = "decide"  # the case that the queue assigned
+    DECIDE_ANY = "decide_any"  # any case, such as one to be annulled
+    BROWSE = "browse"
+    READ_LOG = "read_log"
+    SEE_USERS = "see_users"
+
+
+PERMISSIONS: Final = {
+    UserRole.REVIEWER: frozenset({Permission.DECIDE}),
+    UserRole.SUPERVISOR: frozenset({Permission.DECIDE, Permission.DECIDE_ANY, Permission.BROWSE}),
+    UserRole.AUDITOR: frozenset({Permission.BROWSE, Permission.READ_LOG}),
+    UserRole.ADMIN: frozenset({Permission.SEE_USERS, Permission.READ_LOG}),
+}
+"""An administrator manages accounts and sees no evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """The signed-in user of a request, with the session token and the client's address."""
+
+    user: User
+    token: str
+    address: str
+
+    def may(self, permission: Permission) -> bool:
+        return permission in PERMISSIONS[self.user.role]
+
+
+def may_see(viewer: Viewer, case: Case) -> bool:
+    name = viewer.user.name
     own = case.assigned_to == name or any(decision.reviewer == name for decision in case.decisions)
-    return who.may(Right.BROWSE) or (who.may(Right.DECIDE) and own)
+    return viewer.may(Permission.BROWSE) or (viewer.may(Permission.DECIDE) and own)
 
 
-def may_decide(who: Viewer, case: Case) -> bool:
-    """Anybody's case for a supervisor; for a reviewer the one on the screen, and the own one as long as nobody decided after them."""
-    if who.may(Right.DECIDE_ANY):
+def may_decide(viewer: Viewer, case: Case) -> bool:
+    """A supervisor may decide any case; a reviewer the assigned one, and one whose last decision is their own."""
+    if viewer.may(Permission.DECIDE_ANY):
         return True
-    last = case.decisions[-1].reviewer if case.decisions else None
-    return who.may(Right.DECIDE) and who.user.name in (case.assigned_to, last)
-
-
-def case_in_sight(desk: Deps, who: Viewer, case_id: UUID) -> Case:
-    """Answers 404 where there is none and 403, recorded, where it is not theirs to see."""
-    case = desk.cases.case(ViolationId(case_id))
-    if case is None:
-        raise HTTPException(404)
-    if not may_see(who, case):
-        record(desk, who, "denied", case_id)
-        raise HTTPException(403)
-    return case
+    last_reviewer = case.decisions[-1].reviewer if case.decisions else None
+    return viewer.may(Permission.DECIDE) and viewer.user.name in (case.assigned_to, last_reviewer)

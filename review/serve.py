@@ -1,4 +1,4 @@
-"""The web server around the application."""
+"""The web server that runs the application."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,10 @@ from fastapi import FastAPI
 
 
 def serve(app: FastAPI, host: str, port: int, *, behind_proxy: str | None = None, started: Callable[[], None] | None = None) -> None:
-    """Until it is interrupted. `behind_proxy`: address of the proxy whose word on the visitor's address and scheme is taken.
+    """Serve until interrupted.
 
-    Without a proxy nobody's word is: else anyone could write another address into the access log.
+    `behind_proxy`: address of the proxy whose X-Forwarded headers are trusted for the client's address and the scheme. Without a proxy
+    no such header is trusted, or any client could write another address into the access log.
     """
     config = uvicorn.Config(
         app,
@@ -27,13 +28,13 @@ def serve(app: FastAPI, host: str, port: int, *, behind_proxy: str | None = None
 
 
 class ReviewServer(uvicorn.Server):
-    """Says when it answers, and can be told to end from another thread (`should_exit`)."""
+    """Calls `started` once it accepts requests. Set `should_exit` to stop it from another thread."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None] | None = None) -> None:
         super().__init__(config)
-        self._when_started = started
+        self._on_started = started
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # uvicorn names socket.socket
         await super().startup(sockets)  # type: ignore[arg-type]
-        if self.started and self._when_started is not None:
-            self._when_started()
+        if self.started and self._on_started is not None:
+            self._on_started()

@@ -1,7 +1,7 @@
-"""In and out, and the language.
+"""Sign in, sign out, and change the language.
 
-Guesses are held back per account from one address, per account from anywhere, and per address whatever the account. What counts
-is in the access log, so that a restart forgets nothing and several web hosts count together.
+Failed attempts are limited per account and address, per account, and per address. They are counted in the access log, so that the
+limits survive a restart and hold for several web hosts together.
 """
 
 from datetime import timedelta
@@ -12,129 +12,120 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from etle.storage.users import AccessEntry
-from review.access import (
-    FORM_COOKIE,
-    LANGUAGE_COOKIE,
-    SESSION_COOKIE,
-    SESSION_LASTS,
-    SignInNeeded,
-    address_of,
-    form_token,
-    new_token,
-    token_hash,
-    visitor_or_none,
-    wording_of,
-)
-from review.deps import Deps, desk_of
-from review.i18n import Language
+from review.deps import Deps, deps_of
+from review.i18n import LANGUAGE_COOKIE, Language, translator_of
 from review.pages import Page
+from review.session import FORM_COOKIE, SESSION_COOKIE, SESSION_LIFETIME, SignInRequired, address_of, viewer_or_none
+from review.tokens import csrf_token, new_token, token_hash
 
 router = APIRouter()
 SIGN_IN: Final = Page(template="sign_in.html")
 
 WINDOW: Final = timedelta(minutes=15)
-MOST_FROM_ONE_ADDRESS: Final = 5
-"""Failures for one account from one address within `WINDOW`."""
-MOST_FOR_ACCOUNT: Final = 50
-"""From anywhere: above a person's slips, below what a list of passwords needs."""
-MOST_FROM_ADDRESS: Final = 100
-"""Whatever the account: a whole office may stand behind one address."""
-SHORTENED: Final = 63
+"""Time over which failed attempts are counted."""
+MAX_FAILURES: Final = 5
+"""For one account from one address."""
+MAX_FAILURES_OF_ACCOUNT: Final = 50
+"""For one account from all addresses: more than a person mistypes, less than an attack with a list of passwords needs."""
+MAX_FAILURES_OF_ADDRESS: Final = 100
+"""From one address for all accounts: a whole office may share one address."""
+MAX_NAME_CHARS: Final = 63
 
 
 @router.get("/sign-in")
 def sign_in_page(request: Request, next: str = "/", expired: bool = False) -> Response:
-    if visitor_or_none(request):
+    if viewer_or_none(request):
         return RedirectResponse(safe_path(next), status_code=303)
-    words = wording_of(request)
-    return ask(request, safe_path(next), message=words("sign_in.expired") if expired else "")
+    return sign_in_form(request, safe_path(next), message=translator_of(request)("sign_in.expired") if expired else "")
 
 
 @router.post("/sign-in")
 def sign_in(
     request: Request, name: Annotated[str, Form()], password: Annotated[str, Form(max_length=256)], next: Annotated[str, Form()] = "/"
 ) -> Response:
-    desk, words, address, typed = desk_of(request), wording_of(request), address_of(request), name.strip().lower()[:SHORTENED]
-    match examine(desk, typed, password, address):
+    deps, t, address, name = deps_of(request), translator_of(request), address_of(request), name.strip().lower()[:MAX_NAME_CHARS]
+    match authenticate(deps, name, password, address):
         case "sign_in_throttled":
-            text = words("sign_in.throttled", minutes=int(WINDOW.total_seconds() // 60))
-            return ask(request, safe_path(next), message=text, name=typed, status=429)
+            message = t("sign_in.throttled", minutes=int(WINDOW.total_seconds() // 60))
+            return sign_in_form(request, safe_path(next), message=message, name=name, status=429)
         case "sign_in_failed":
-            return ask(request, safe_path(next), message=words("sign_in.wrong"), name=typed, status=401)
-    token = new_token()
-    now = desk.clock.now()
-    desk.users.open_session(token_hash(token), typed, address, at=now, expires_at=now + SESSION_LASTS)
-    answer = RedirectResponse(safe_path(next), status_code=303)
-    _set_cookie(request, answer, SESSION_COOKIE, token, int(SESSION_LASTS.total_seconds()))
-    answer.delete_cookie(FORM_COOKIE)
-    return answer
+            return sign_in_form(request, safe_path(next), message=t("sign_in.wrong"), name=name, status=401)
+    token, now = new_token(), deps.clock.now()
+    deps.users.open_session(token_hash(token), name, address, at=now, expires_at=now + SESSION_LIFETIME)
+    response = RedirectResponse(safe_path(next), status_code=303)
+    _set_cookie(request, response, SESSION_COOKIE, token, int(SESSION_LIFETIME.total_seconds()))
+    response.delete_cookie(FORM_COOKIE)
+    return response
 
 
 @router.post("/sign-out")
 def sign_out(request: Request) -> Response:
-    visitor = visitor_or_none(request)
-    if visitor is None:
-        raise SignInNeeded(expired=True)
-    desk = desk_of(request)
-    desk.cases.release(visitor.user.name)
-    desk.users.end_session(token_hash(visitor.token), at=desk.clock.now())
-    note(desk, visitor.user.name, visitor.address, "signed_out")
-    answer = RedirectResponse("/sign-in", status_code=303)
-    answer.delete_cookie(SESSION_COOKIE)
-    return answer
+    viewer = viewer_or_none(request)
+    if viewer is None:
+        raise SignInRequired(expired=True)
+    deps = deps_of(request)
+    deps.cases.release(viewer.user.name)
+    deps.users.end_session(token_hash(viewer.token), at=deps.clock.now())
+    _record(deps, viewer.user.name, viewer.address, "signed_out")
+    response = RedirectResponse("/sign-in", status_code=303)
+    response.delete_cookie(SESSION_COOKIE)
+    return response
 
 
 @router.post("/language")
 def change_language(request: Request, language: Annotated[Language, Form()], back: Annotated[str, Form()] = "/") -> Response:
-    answer = RedirectResponse(safe_path(back), status_code=303)
-    _set_cookie(request, answer, LANGUAGE_COOKIE, language, 365 * 24 * 3600)
-    return answer
+    response = RedirectResponse(safe_path(back), status_code=303)
+    _set_cookie(request, response, LANGUAGE_COOKIE, language, 365 * 24 * 3600)
+    return response
 
 
-def ask(request: Request, next: str, message: str = "", name: str = "", status: int = 200) -> Response:
-    """The form, with a cookie to which its token belongs: nobody can be signed in by a foreign page."""
+def sign_in_form(request: Request, next: str, message: str = "", name: str = "", status: int = 200) -> Response:
+    """The form, with a cookie that its CSRF token is derived from, so that another site cannot sign a user in."""
     cookie = request.cookies.get(SESSION_COOKIE) or request.cookies.get(FORM_COOKIE) or new_token()
-    answer = SIGN_IN.answer(
-        request, None, status=status, form_token=form_token(cookie), next=next, message=message, name=name, back="/sign-in"
+    response = SIGN_IN.render(
+        request, None, status=status, csrf_token=csrf_token(cookie), next=next, message=message, name=name, back="/sign-in"
     )
     if not request.cookies.get(SESSION_COOKIE) and not request.cookies.get(FORM_COOKIE):
-        _set_cookie(request, answer, FORM_COOKIE, cookie, 3600)
-    return answer
+        _set_cookie(request, response, FORM_COOKIE, cookie, 3600)
+    return response
 
 
-def examine(desk: Deps, name: str, password: str, address: str) -> str:
-    """What came of the attempt, as it is recorded. One at a time, so that guesses sent together are still counted one by one."""
-    with desk.passwords.turn:
-        if held_back(desk, name, address):
+def authenticate(deps: Deps, name: str, password: str, address: str) -> str:
+    """Outcome of the attempt, which is also the action recorded in the access log.
+
+    One attempt at a time, so that parallel guesses are counted before the next one is checked.
+    """
+    with deps.passwords.lock:
+        if throttled(deps, name, address):
             outcome = "sign_in_throttled"
-        elif desk.passwords.fits(password, desk.users.password_hash(name)):
+        elif deps.passwords.verify(password, deps.users.password_hash(name)):
             outcome = "signed_in"
         else:
             outcome = "sign_in_failed"
-        note(desk, name, address, outcome)
+        _record(deps, name, address, outcome)
     return outcome
 
 
-def held_back(desk: Deps, name: str, address: str) -> bool:
-    since = desk.clock.now() - WINDOW
-    failures = desk.users.failures
+def throttled(deps: Deps, name: str, address: str) -> bool:
+    since = deps.clock.now() - WINDOW
+    failures = deps.users.failures
     return (
-        failures(since, who=name, address=address) >= MOST_FROM_ONE_ADDRESS
-        or failures(since, who=name) >= MOST_FOR_ACCOUNT
-        or failures(since, address=address) >= MOST_FROM_ADDRESS
+        failures(since, who=name, address=address) >= MAX_FAILURES
+        or failures(since, who=name) >= MAX_FAILURES_OF_ACCOUNT
+        or failures(since, address=address) >= MAX_FAILURES_OF_ADDRESS
     )
 
 
-def note(desk: Deps, name: str, address: str, action: str) -> None:
-    desk.users.record(AccessEntry(at=desk.clock.now(), who=name, address=address, action=action))
-
-
 def safe_path(path: str) -> str:
-    """A place of ours to go on to; anything else is the first page."""
+    """`path` if it is a path on this host, else `/`: a redirect must not lead to another site."""
     parts = urlsplit(path)
-    ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable() and "\\" not in path
-    return path if ours else "/"
+    local = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable() and "\\" not in path
+    return path if local else "/"
 
 
-def _set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int) -> None:
-    answer.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/")
+def _record(deps: Deps, name: str, address: str, action: str) -> None:
+    deps.users.record(AccessEntry(at=deps.clock.now(), who=name, address=address, action=action))
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/")

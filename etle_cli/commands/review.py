@@ -59,12 +59,21 @@ def serve_review(
     started: Callable[[], None] | None = None,
 ) -> None:
     """Serve until interrupted; call `started` once it accepts connections. Raises ConfigError if the port is not available."""
+    from etle.config.law import load_law
+    from etle.config.packaged import configs_folder
     from etle.storage.users import Users
     from review.app import create_app
     from review.serve import serve
 
     _check_port(host, port)
-    app = create_app(cases=stores.cases, evidence=stores.evidence, users=Users(stores.database), clock=SystemClock(), metrics=metrics)
+    app = create_app(
+        cases=stores.cases,
+        evidence=stores.evidence,
+        users=Users(stores.database),
+        law=load_law(configs_folder() / "law"),
+        clock=SystemClock(),
+        metrics=metrics,
+    )
     serve(app, host, port, behind_proxy=behind_proxy, started=started)
 
 

@@ -1,44 +1,40 @@
-// The case page: every deed has a key, and no verdict is taken before the pictures were there to be seen.
-import { Stage } from "./stage.js";
-import { Film } from "./film.js";
+// The case page: keyboard shortcuts, and the parts of the page that they act on.
+import { ImageViewer } from "./image_viewer.js";
+import { ClipPlayer } from "./clip.js";
 import { PlateField } from "./plate.js";
 import { VerdictBar } from "./verdict.js";
 
 document.documentElement.classList.add("js");
-const stage = new Stage(document.getElementById("media"));
+const images = new ImageViewer(document.getElementById("media"));
 const figure = document.querySelector(".shot.clip");
-const film = figure && new Film(figure, document.getElementById("strip"));
+const clip = figure && new ClipPlayer(figure, document.getElementById("strip"));
 const field = document.getElementById("plate") && new PlateField(document.getElementById("plate-panel"));
-const verdict = document.getElementById("verdict") && new VerdictBar(document.getElementById("verdict"), field, stage);
+const verdict = document.getElementById("verdict") && new VerdictBar(document.getElementById("verdict"), images);
 const help = document.getElementById("help");
 
-function toFilm(deed) {
-  if (!film) return;
-  stage.show(figure);
-  deed();
+function stepClip(frames) {
+  if (!clip) return;
+  images.show(figure);
+  clip.step(frames);
 }
 function follow(id) {
   const link = document.getElementById(id);
   if (link) link.click();
 }
-const path = location.pathname;
-const deeds = {
-  " ": () => film && film.toggle(),
-  ArrowLeft: () => toFilm(() => film.step(-1)),
-  ArrowRight: () => toFilm(() => film.step(1)),
-  ",": () => film && film.faster(-1),
-  ".": () => film && film.faster(1),
-  z: () => stage.toggleZoom(),
-  l: () => stage.toggleOverlay(),
-  c: () => stage.toggleContrast(),
+// The keys of the verdicts, and Enter, are on their buttons (verdict.js).
+const actions = {
+  " ": () => clip && clip.toggle(),
+  ArrowLeft: () => stepClip(-1),
+  ArrowRight: () => stepClip(1),
+  ",": () => clip && clip.changeSpeed(-1),
+  ".": () => clip && clip.changeSpeed(1),
+  z: () => images.toggleZoom(),
+  l: () => images.toggleOverlay(),
+  c: () => images.toggleContrast(),
   e: () => field && field.edit(),
   n: () => verdict && verdict.focusNote(),
-  k: () => verdict && verdict.confirm(),
-  Enter: () => verdict && verdict.confirm(),
-  p: () => verdict && verdict.warn(),
-  t: () => verdict && verdict.openReasons(),
   u: () => follow("previous"),
-  r: () => location.assign(`${path}/history`),
+  r: () => location.assign(`${location.pathname}/history`),
   "?": () => help.showModal(),
 };
 
@@ -51,11 +47,13 @@ document.addEventListener("keydown", (event) => {
   if (event.repeat && !steps) { event.preventDefault(); return; }
   if (/^[1-9]$/.test(event.key)) {
     event.preventDefault();
-    if (verdict && verdict.reasonsOpen) verdict.reason(Number(event.key));
-    else stage.showNumber(event.key);
+    if (verdict && verdict.reasonsOpen) verdict.chooseReason(Number(event.key));
+    else images.showNumber(event.key);
     return;
   }
-  const deed = deeds[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (deed) { event.preventDefault(); deed(); }
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const action = actions[key];
+  if (action) { event.preventDefault(); action(); }
+  else if (verdict && verdict.pressKey(key)) event.preventDefault();
 });
 document.getElementById("help-open").addEventListener("click", () => help.showModal());

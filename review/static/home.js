@@ -1,4 +1,4 @@
-// Enter takes the next case, from wherever the keyboard is.
+// Enter takes the next case unless another element has the focus.
 const take = document.getElementById("take");
 document.addEventListener("keydown", (event) => {
   if (take && event.key === "Enter" && !event.repeat && document.activeElement === document.body) take.click();

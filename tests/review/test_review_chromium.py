@@ -1,4 +1,4 @@
-"""The officer's way in a real browser, over a real web server and a real PostgreSQL."""
+"""The review in Chromium, with a real web server and a real PostgreSQL."""
 
 import os
 import shutil
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from review_cases import Story
-from review_desk import PASSWORDS, Pages
+from review_app import PASSWORDS, RunningReview
+from review_cases import CaseSpec
 
 from etle.types import Certainty, VehicleClass, Verdict
 
@@ -30,17 +30,17 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser, pages: Pages) -> Iterator[Page]:
-    """A window whose console has nothing to complain of, such as something that the content policy forbade."""
-    pages.empty_queue()
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=pages.url)
+def page(chromium: Browser, review: RunningReview) -> Iterator[Page]:
+    """A page that fails the test if its console shows an error or a warning, such as a violation of the content policy."""
+    review.empty_queue()
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=review.url)
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: messages.append(str(error)))
     yield page
     context.close()
-    assert [each for each in complaints if "422" not in each] == []
+    assert [each for each in messages if "422" not in each] == []
 
 
 def sign_in(page: Page, name: str) -> None:
@@ -56,24 +56,24 @@ def take(page: Page) -> None:
     page.wait_for_selector(READY)
 
 
-def keep_picture(page: Page, name: str) -> None:
+def screenshot(page: Page, name: str) -> None:
     if SCREENSHOTS:
         Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
 
 
-def test_the_officers_way(page: Page, pages: Pages) -> None:
-    """Sign in, take, watch, mend a plate and confirm; reject the next by keyboard only; the queue is empty; the rows are there."""
-    first = pages.add(Story(name="way 1", plate="B1432CMC", certainty=Certainty.CHECK, doubtful=5, alternatives=(("B1432GMC", 0.3),)))
-    second = pages.add(
-        Story(name="way 2", plate="B6174WWZ", vehicle=VehicleClass.CAR, notes=("number_of_other_vehicle",), occurred_after=LATER)
+def test_a_reviewer_decides_two_cases(page: Page, review: RunningReview) -> None:
+    """Sign in, take a case, play the clip, correct the plate, confirm; reject the next case by keyboard; then the queue is empty."""
+    first = review.add(CaseSpec(name="first", plate="B1432CMC", certainty=Certainty.CHECK, doubtful=5, alternatives=(("B1432GMC", 0.3),)))
+    second = review.add(
+        CaseSpec(name="second", plate="B6174WWZ", vehicle=VehicleClass.CAR, notes=("number_of_other_vehicle",), occurred_after=LATER)
     )
     sign_in(page, "rina")
-    keep_picture(page, "home")
+    screenshot(page, "home")
     take(page)
 
     page.wait_for_function("document.getElementById('clip').currentTime > 0.3")
-    keep_picture(page, "case")
+    screenshot(page, "case")
     expect(page.locator(".certainty")).to_have_text("periksa huruf ini")
     expect(page.locator(".cell.doubt b")).to_have_text("C")
     expect(page.locator(".facts")).to_contain_text("14:03:21,93 WIB")
@@ -83,7 +83,7 @@ def test_the_officers_way(page: Page, pages: Pages) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#plate-change")).to_contain_text("B1432CMC → B1432GMC")
     expect(page.locator("#plate")).to_have_value("B 1432 GMC")
-    keep_picture(page, "case-edited")
+    screenshot(page, "case-edited")
     page.keyboard.press("k")
 
     page.wait_for_url("**/cases/*?after=*")
@@ -91,13 +91,13 @@ def test_the_officers_way(page: Page, pages: Pages) -> None:
     expect(page.locator("#previous")).to_contain_text("Dikonfirmasi · B 1432 GMC")
     page.keyboard.press("t")
     expect(page.locator("#reasons")).to_be_visible()
-    keep_picture(page, "case-reject")
+    screenshot(page, "case-reject")
     page.keyboard.press("2")
     expect(page.locator("main")).to_contain_text("Antrean kosong")
     expect(page.locator("#decided-today")).to_have_text("2")
-    keep_picture(page, "queue-empty")
+    screenshot(page, "queue-empty")
 
-    decided = pages.rows("SELECT violation::text, verdict, reason, plate_text, reviewer, seconds_taken FROM decisions ORDER BY id")
+    decided = review.rows("SELECT violation::text, verdict, reason, plate_text, reviewer, seconds_taken FROM decisions ORDER BY id")
     assert [row[:5] for row in decided] == [
         (str(first.violation.id), "confirm", None, "B1432GMC", "rina"),
         (str(second.violation.id), "reject", "no_violation", "B6174WWZ", "rina"),
@@ -105,8 +105,8 @@ def test_the_officers_way(page: Page, pages: Pages) -> None:
     assert all(row[5] is not None for row in decided)
 
 
-def test_every_deed_has_its_key(page: Page, pages: Pages) -> None:
-    case = pages.add(Story(name="keys"))
+def test_every_action_has_a_key(page: Page, review: RunningReview) -> None:
+    case = review.add(CaseSpec(name="keys"))
     sign_in(page, "rina")
     take(page)
     clip = page.locator("#clip")
@@ -126,7 +126,7 @@ def test_every_deed_has_its_key(page: Page, pages: Pages) -> None:
     page.mouse.move(560, 390)
     page.mouse.up()
     assert page.locator(".shot.active .pane").get_attribute("style") != before
-    keep_picture(page, "case-zoomed")
+    screenshot(page, "case-zoomed")
     page.keyboard.press("z")
     expect(page.locator("#zoom-level")).to_be_empty()
 
@@ -143,15 +143,15 @@ def test_every_deed_has_its_key(page: Page, pages: Pages) -> None:
 
     page.keyboard.press("?")
     expect(page.locator("#help")).to_be_visible()
-    keep_picture(page, "help")
+    screenshot(page, "help")
     page.keyboard.press("k")
     page.keyboard.press("Escape")
     expect(page.locator("#help")).to_be_hidden()
-    assert pages.case(case).decisions == ()
+    assert review.reload(case).decisions == ()
 
 
-def test_a_key_pressed_before_the_picture_was_seen_decides_nothing(page: Page, pages: Pages) -> None:
-    case = pages.add(Story(name="early"))
+def test_a_key_pressed_before_the_picture_is_shown_decides_nothing(page: Page, review: RunningReview) -> None:
+    case = review.add(CaseSpec(name="early"))
     sign_in(page, "rina")
     page.route("**/*.jpg", lambda route: None)
     page.keyboard.press("Enter")
@@ -161,12 +161,12 @@ def test_a_key_pressed_before_the_picture_was_seen_decides_nothing(page: Page, p
     page.keyboard.press("Enter")
     page.keyboard.press("t")
     expect(page.locator("#reasons")).to_be_hidden()
-    assert pages.case(case).decisions == ()
+    assert review.reload(case).decisions == ()
 
 
-def test_a_slip_is_one_key_from_its_correction(page: Page, pages: Pages) -> None:
-    case = pages.add(Story(name="slip 1"))
-    pages.add(Story(name="slip 2", occurred_after=LATER))
+def test_the_previous_case_is_one_key_away(page: Page, review: RunningReview) -> None:
+    case = review.add(CaseSpec(name="slip 1"))
+    review.add(CaseSpec(name="slip 2", occurred_after=LATER))
     sign_in(page, "rina")
     take(page)
     page.keyboard.press("p")
@@ -181,14 +181,14 @@ def test_a_slip_is_one_key_from_its_correction(page: Page, pages: Pages) -> None
     page.keyboard.type("mobil jenazah")
     page.keyboard.press("Enter")
     page.wait_for_url("**?after=*")
-    assert [(each.verdict, each.reason, each.note) for each in pages.case(case).decisions] == [
+    assert [(each.verdict, each.reason, each.note) for each in review.reload(case).decisions] == [
         (Verdict.WARN, None, ""),
         (Verdict.REJECT, "other", "mobil jenazah"),
     ]
 
 
-def test_a_plate_that_is_none_is_kept_only_on_purpose(page: Page, pages: Pages) -> None:
-    case = pages.add(Story(name="odd"))
+def test_an_irregular_plate_needs_the_checkbox(page: Page, review: RunningReview) -> None:
+    case = review.add(CaseSpec(name="odd"))
     sign_in(page, "rina")
     take(page)
     page.keyboard.press("e")
@@ -202,39 +202,39 @@ def test_a_plate_that_is_none_is_kept_only_on_purpose(page: Page, pages: Pages) 
     page.get_by_label("Simpan apa adanya").check()
     page.keyboard.press("k")
     expect(page.locator("main")).to_contain_text("Antrean kosong")
-    assert pages.case(case).decisions[0].plate_text == "B1432GMCX9"
+    assert review.reload(case).decisions[0].plate_text == "B1432GMCX9"
 
 
 @pytest.mark.parametrize("width, height", [(1440, 900), (1920, 1080)])
-def test_everything_is_on_one_screen(page: Page, pages: Pages, width: int, height: int) -> None:
-    pages.add(Story(name=f"screen {width}", certainty=Certainty.CHECK, doubtful=5))
+def test_everything_is_on_one_screen(page: Page, review: RunningReview, width: int, height: int) -> None:
+    review.add(CaseSpec(name=f"screen {width}", certainty=Certainty.CHECK, doubtful=5))
     page.set_viewport_size({"width": width, "height": height})
     sign_in(page, "rina")
     take(page)
-    keep_picture(page, f"case-{width}x{height}")
+    screenshot(page, f"case-{width}x{height}")
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth")
     for part in (".facts h1", ".crop.large", "#plate", ".signal-now", ".measures dd", "#confirm", "#warn", "#reject", "#clip"):
         expect(page.locator(part).first).to_be_in_viewport(ratio=1)
 
 
-def test_it_can_be_used_on_a_narrow_screen(page: Page, pages: Pages) -> None:
-    pages.add(Story(name="narrow"))
+def test_it_fits_a_narrow_screen(page: Page, review: RunningReview) -> None:
+    review.add(CaseSpec(name="narrow"))
     page.set_viewport_size({"width": 414, "height": 860})
     sign_in(page, "rina")
     take(page)
-    keep_picture(page, "case-narrow")
+    screenshot(page, "case-narrow")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     expect(page.locator("#confirm")).to_be_in_viewport(ratio=1)
 
 
-def test_it_works_without_scripts(chromium: Browser, pages: Pages) -> None:
-    pages.empty_queue()
-    case = pages.add(Story(name="no scripts"))
-    context = chromium.new_context(java_script_enabled=False, base_url=pages.url)
+def test_it_works_without_scripts(chromium: Browser, review: RunningReview) -> None:
+    review.empty_queue()
+    case = review.add(CaseSpec(name="no scripts"))
+    context = chromium.new_context(java_script_enabled=False, base_url=review.url)
     page = context.new_page()
     sign_in(page, "rina")
     page.locator("#take").click()
     page.get_by_role("button", name="Kendaraan darurat").click()
     expect(page.locator("main")).to_contain_text("Antrean kosong")
     context.close()
-    assert pages.case(case).decisions[0].reason == "emergency_vehicle"
+    assert review.reload(case).decisions[0].reason == "emergency_vehicle"

@@ -1,11 +1,10 @@
-"""A running application for the tests: a real web server over a real PostgreSQL, a clock that is moved by hand, and its visitors."""
+"""The running review application for the tests: a real web server, a real PostgreSQL, a manual clock, and signed-in users."""
 
 import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,17 +13,18 @@ import httpx
 import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
-from review_cases import Story, parcel
+from review_cases import CaseSpec, violation_message
 
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
 from etle.storage.users import UserRole, Users
+from etle.testing import ManualClock
 from etle.types import Case, ViolationId
 from review.passwords import Passwords
 from review.serve import ReviewServer
 
-PEOPLE = {
+ROLES = {
     "rina": UserRole.REVIEWER,
     "dewi": UserRole.REVIEWER,
     "tono": UserRole.REVIEWER,
@@ -33,61 +33,43 @@ PEOPLE = {
     "agus": UserRole.AUDITOR,
     "admin": UserRole.ADMIN,
 }
-PASSWORDS = {name: f"kata sandi {name}" for name in PEOPLE}
-CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
-"""Argon2id all the same, but for tests that sign in a hundred times."""
-
-
-class HandClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self._now = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        self.pass_time(timedelta(seconds=seconds))
-
-    def pass_time(self, step: timedelta) -> None:
-        self._now += step
+PASSWORDS = {name: f"kata sandi {name}" for name in ROLES}
+FAST_PASSWORDS = Passwords(PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
+"""argon2id with small costs, for tests that sign in a hundred times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Somebody who is signed in."""
-
+class SignedInUser:
     name: str
     browser: httpx.Client
-    token: str
-    """What the forms of this session carry."""
+    csrf: str
+    """CSRF token of the forms of this session."""
 
     def get(self, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
         return self.browser.get(path, headers={"Accept": "text/html"} | (headers or {}), **options)
 
     def post(self, path: str, **fields: str) -> httpx.Response:
-        return self.browser.post(path, data={"csrf": self.token} | fields)
+        return self.browser.post(path, data={"csrf": self.csrf} | fields)
 
     def form(self, case: Case) -> dict[str, str]:
-        """What the verdict form of the case's page would send along, with its `action`."""
+        """The hidden fields of the verdict form on the case's page, with its `action`."""
         page = self.get(f"/cases/{case.violation.id}").text
-        hidden = dict(re.findall(r'<input type="hidden" name="(opened|seen)" value="([^"]*)"', page))
+        hidden = dict(re.findall(r'<input type="hidden" name="(opened|known_decisions)" value="([^"]*)"', page))
         return {"action": f"/cases/{case.violation.id}/verdict"} | hidden
 
     def decide(self, case: Case, answer: str, **fields: str) -> None:
         form = self.form(case)
-        given = self.post(form.pop("action"), **form, answer=answer, **fields)
-        assert given.status_code == 303, given.text
+        response = self.post(form.pop("action"), **form, answer=answer, **fields)
+        assert response.status_code == 303, response.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pages:
-    """The running application and what stands behind it."""
+class RunningReview:
+    """The running application with its stores."""
 
     url: str
     app: FastAPI
-    clock: HandClock
+    clock: ManualClock
     database: Database
     cases: PostgresCases
     evidence: FolderEvidence
@@ -95,44 +77,44 @@ class Pages:
     folder: Path
 
     def browser(self, address: str | None = None, headers: dict[str, str] | None = None) -> httpx.Client:
-        """`address`: where the proxy in front says the visitor sits."""
+        """`address`: the client's address as the proxy in front forwards it."""
         forwarded = {"X-Forwarded-For": address} if address else {}
         return httpx.Client(base_url=self.url, headers=forwarded | (headers or {}), timeout=30)
 
-    def form_token(self, browser: httpx.Client, path: str) -> str:
+    def csrf_token(self, browser: httpx.Client, path: str) -> str:
         found = re.search(r'name="csrf" value="([0-9a-f]{64})"', browser.get(path, headers={"Accept": "text/html"}).text)
         assert found is not None
         return found[1]
 
     def sign_in(self, browser: httpx.Client, name: str, password: str) -> httpx.Response:
-        token = self.form_token(browser, "/sign-in")
+        token = self.csrf_token(browser, "/sign-in")
         return browser.post("/sign-in", data={"name": name, "password": password, "csrf": token})
 
     @contextmanager
-    def person(self, name: str) -> Iterator[Person]:
+    def signed_in(self, name: str) -> Iterator[SignedInUser]:
         with self.browser() as browser:
             assert self.sign_in(browser, name, PASSWORDS[name]).status_code == 303
-            where = browser.get("/", headers={"Accept": "text/html"})
-            yield Person(name=name, browser=browser, token=self.form_token(browser, where.headers.get("location", "/")))
+            first = browser.get("/", headers={"Accept": "text/html"})
+            yield SignedInUser(name=name, browser=browser, csrf=self.csrf_token(browser, first.headers.get("location", "/")))
 
-    def add(self, story: Story) -> Case:
-        made = parcel(story, self.folder)
-        for file in made.files:
+    def add(self, spec: CaseSpec) -> Case:
+        message = violation_message(spec, self.folder)
+        for file in message.files:
             self.evidence.put(file.data, file.suffix)
-        self.cases.add(made.violation, made.files)
-        return self.case_of(made.violation.id)
+        self.cases.add(message.violation, message.files)
+        return self.case_of(message.violation.id)
 
-    def give(self, person: Person, story: Story) -> Case:
-        """A new case, on that reviewer's screen because the queue has no other."""
+    def assign_new(self, user: SignedInUser, spec: CaseSpec) -> Case:
+        """A new case that the queue assigns to the user because it has no other."""
         self.empty_queue()
-        case = self.add(replace(story, name=f"{story.name} {uuid4()}"))
-        assert person.post("/next").headers["location"] == f"/cases/{case.violation.id}"
+        case = self.add(replace(spec, name=f"{spec.name} {uuid4()}"))
+        assert user.post("/next").headers["location"] == f"/cases/{case.violation.id}"
         return case
 
     def empty_queue(self) -> None:
         self.execute("DELETE FROM queue")
 
-    def case(self, case: Case) -> Case:
+    def reload(self, case: Case) -> Case:
         return self.case_of(case.violation.id)
 
     def case_of(self, violation: ViolationId) -> Case:
@@ -146,7 +128,7 @@ class Pages:
     def rows(self, sql: str, *values: object) -> Sequence[tuple[Any, ...]]:
         with self.database.transaction() as cursor:
             cursor.execute(sql, values)
-            return cursor.fetchall()
+            return [tuple(row) for row in cursor.fetchall()]
 
     def execute(self, sql: str) -> None:
         with self.database.transaction() as cursor:
@@ -155,14 +137,14 @@ class Pages:
 
 @contextmanager
 def running(app: FastAPI) -> Iterator[str]:
-    """The address of a web server around the application, on a port of the system's choosing."""
-    answers = threading.Event()
+    """URL of a web server that runs the application on a free port."""
+    started = threading.Event()
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", proxy_headers=True, forwarded_allow_ips="127.0.0.1")
-    server = ReviewServer(config, answers.set)
-    thread = threading.Thread(target=server.run, name="review pages")
+    server = ReviewServer(config, started.set)
+    thread = threading.Thread(target=server.run, name="review application")
     thread.start()
     try:
-        assert answers.wait(30), "the web server does not answer"
+        assert started.wait(30), "the web server does not answer"
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -1,23 +1,26 @@
-"""What the page of a case says of it."""
+"""The views of a case and of its parts."""
 
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from review_cases import STARTS_AT, Story, moment, parcel
+from review_cases import STARTS_AT, CaseSpec, moment, violation_message
 
 from etle.types import Case, EvidenceRole, Lamp, Measurement, Violation
-from review.i18n import Language, wording
-from review.views.case import Trust, check_plate, lamp_at, measured_view, plate_cells, plate_view, signal_view, trust, view_of
+from review.i18n import Language, translator
+from review.views.case import case_view
+from review.views.measurement import measurement_view
+from review.views.plate import Trust, check_plate, plate_cells, plate_view, trust
+from review.views.signal import lamp_at, signal_view
 
-INDONESIAN = wording(Language.INDONESIAN)
+INDONESIAN = translator(Language.INDONESIAN)
 
 
 @pytest.fixture(scope="module")
 def violation(tmp_path_factory: pytest.TempPathFactory) -> Violation:
-    return parcel(
-        Story(name="view", doubtful=5, alternatives=(("B1432CMC", 0.3), ("B1432GMC", 0.6))), tmp_path_factory.mktemp("view")
+    return violation_message(
+        CaseSpec(name="view", doubtful=5, alternatives=(("B1432CMC", 0.3), ("B1432GMC", 0.6))), tmp_path_factory.mktemp("view")
     ).violation
 
 
@@ -37,7 +40,7 @@ def test_the_plate_is_shown_character_by_character_with_its_gaps(violation: Viol
 
 
 def test_a_plate_without_text_has_no_cells(tmp_path: Path) -> None:
-    view = plate_view(parcel(Story(name="blank", plate=None), tmp_path).violation, INDONESIAN)
+    view = plate_view(violation_message(CaseSpec(name="blank", plate=None), tmp_path).violation, INDONESIAN)
     assert (view.cells, view.text, view.crop, view.alternatives) == ((), "", None, ())
 
 
@@ -45,7 +48,7 @@ def test_the_alternatives_leave_out_what_was_read(violation: Violation) -> None:
     assert plate_view(violation, INDONESIAN).alternatives == (("B 1432 CMC", "30 %"),)
 
 
-def test_the_large_crop_is_that_of_the_picture_kept_for_its_plate(violation: Violation) -> None:
+def test_the_large_crop_is_from_the_picture_kept_for_its_plate(violation: Violation) -> None:
     kept = next(picture for picture in violation.pictures if picture.role is EvidenceRole.PLATE)
     crop = plate_view(violation, INDONESIAN).crop
     assert crop is not None and kept.plate_box is not None
@@ -57,18 +60,18 @@ def test_the_large_crop_is_that_of_the_picture_kept_for_its_plate(violation: Vio
 @pytest.mark.parametrize(
     "step, expected",
     [
-        pytest.param(-1, None, id="before the first reading nothing is known"),
-        pytest.param(0, Lamp.YELLOW, id="from its own moment on"),
-        pytest.param(4.9, Lamp.YELLOW, id="until the next"),
-        pytest.param(5, Lamp.RED, id="the next"),
-        pytest.param(29, Lamp.RED, id="to the end"),
+        pytest.param(-1, None, id="before the first reading"),
+        pytest.param(0, Lamp.YELLOW, id="at the first reading"),
+        pytest.param(4.9, Lamp.YELLOW, id="just before the next reading"),
+        pytest.param(5, Lamp.RED, id="at the next reading"),
+        pytest.param(29, Lamp.RED, id="at the end"),
     ],
 )
 def test_the_lamp_at_a_moment(violation: Violation, step: float, expected: Lamp | None) -> None:
     assert lamp_at(violation, STARTS_AT + timedelta(seconds=step / 10)) is expected
 
 
-def test_the_signal_is_told_with_its_time(violation: Violation) -> None:
+def test_the_signal_at_the_violation_is_shown_with_its_duration(violation: Violation) -> None:
     view = signal_view(violation, INDONESIAN)
     assert view is not None
     assert (view.lamp, view.for_s, view.at_least) == (Lamp.RED, "1,43", False)
@@ -76,7 +79,7 @@ def test_the_signal_is_told_with_its_time(violation: Violation) -> None:
     assert [segment.lamp for segment in view.segments] == [Lamp.YELLOW, Lamp.RED]
 
 
-def test_a_lamp_that_was_red_all_along_was_so_for_at_least_that_long(violation: Violation) -> None:
+def test_the_duration_of_a_lamp_that_never_changed_is_a_lower_limit(violation: Violation) -> None:
     view = signal_view(replace(violation, signal=(replace(violation.signal[1], captured_at=moment(0)),)), INDONESIAN)
     assert view is not None and view.at_least
 
@@ -86,20 +89,20 @@ def test_a_rule_without_a_signal_shows_none(violation: Violation) -> None:
 
 
 @pytest.mark.parametrize("value, touches", [(0.09, True), (0.11, False), (-0.1, True)])
-def test_an_interval_that_includes_zero_is_pointed_at(value: float, touches: bool) -> None:
-    assert measured_view(Measurement(name="x", value=value, unit="s", uncertainty=0.05), INDONESIAN).touches_zero is touches
+def test_an_interval_that_includes_zero_is_marked(value: float, touches: bool) -> None:
+    assert measurement_view(Measurement(name="x", value=value, unit="s", uncertainty=0.05), INDONESIAN).touches_zero is touches
 
 
 @pytest.mark.parametrize(
     "typed, text, shown, is_plate",
     [
-        pytest.param("b 1432 gmc", "B1432GMC", "B 1432 GMC", True, id="small letters and spaces"),
-        pytest.param(" b-1432-gmc ", "B-1432-GMC", "B-1432-GMC", False, id="hyphens are not ours"),
+        pytest.param("b 1432 gmc", "B1432GMC", "B 1432 GMC", True, id="lower case and spaces"),
+        pytest.param(" b-1432-gmc ", "B-1432-GMC", "B-1432-GMC", False, id="hyphens are not part of a civil plate"),
         pytest.param("B 1432 CMCX9", "B1432CMCX9", "B1432CMCX9", False, id="too long"),
-        pytest.param("", "", "", False, id="nothing"),
+        pytest.param("", "", "", False, id="empty"),
     ],
 )
-def test_a_typed_plate_is_read_by_the_grammar(violation: Violation, typed: str, text: str, shown: str, is_plate: bool) -> None:
+def test_a_typed_plate_is_checked_against_the_grammar(violation: Violation, typed: str, text: str, shown: str, is_plate: bool) -> None:
     checked = check_plate(typed, violation, INDONESIAN)
     assert (checked.text, checked.formatted, checked.is_plate) == (text, shown, is_plate)
 
@@ -110,8 +113,8 @@ def test_a_number_of_another_vehicle_class_is_noted(violation: Violation) -> Non
     )
 
 
-def test_pictures_come_in_the_order_of_the_story_with_their_distance_to_the_moment(violation: Violation) -> None:
-    view = view_of(Case(violation=violation, recorded_at=STARTS_AT, decisions=(), assigned_to=None), INDONESIAN)
+def test_pictures_are_in_order_of_time_with_their_offset_from_the_violation(violation: Violation) -> None:
+    view = case_view(Case(violation=violation, recorded_at=STARTS_AT, decisions=(), assigned_to=None), INDONESIAN)
     assert [(picture.role.value, picture.relative) for picture in view.pictures] == [
         ("before", "−0,93 dtk"),
         ("at", "+0,07 dtk"),

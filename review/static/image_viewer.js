@@ -1,5 +1,7 @@
-// The large picture: which one it is, and what part of it is seen.
-export class Stage {
+// The large picture: which one is shown, its zoom and its pan.
+const MAX_ZOOM = 24;
+
+export class ImageViewer {
   constructor(root) {
     this.root = root;
     this.shots = [...root.querySelectorAll(".shot")];
@@ -54,7 +56,7 @@ export class Stage {
     if (shot) this.show(shot);
   }
 
-  // How a picture lies in its view while it is seen whole.
+  // Scale and offset at which the whole picture fits its view.
   fit(shot) {
     const view = shot.querySelector(".view");
     const pane = shot.querySelector(".pane");
@@ -73,11 +75,11 @@ export class Stage {
   }
   zoomAt(event, scale) {
     const frame = this.active.querySelector(".view").getBoundingClientRect();
-    const most = Math.min(24, Math.max(1, scale));
+    const limited = Math.min(MAX_ZOOM, Math.max(1, scale));
     const x = event.clientX - frame.left, y = event.clientY - frame.top;
-    this.place(most, x - (x - this.x) * (most / this.scale), y - (y - this.y) * (most / this.scale));
+    this.place(limited, x - (x - this.x) * (limited / this.scale), y - (y - this.y) * (limited / this.scale));
   }
-  // Never so far that the picture leaves its view.
+  // Zooms and pans; the pan is limited so that the picture always fills its view.
   place(scale, x, y) {
     const { view, ratio } = this.fit(this.active);
     this.scale = scale;
@@ -90,12 +92,12 @@ export class Stage {
     this.level.textContent = scale === 1 ? "" : `${Math.round(100 * scale * ratio * devicePixelRatio)} %`;
   }
   reset() { this.place(1, 0, 0); }
-  toggleOverlay() { this.press("tool-overlay", !this.root.classList.toggle("no-overlay")); }
-  toggleContrast() { this.press("tool-contrast", document.body.classList.toggle("contrast")); }
-  press(id, on) { document.getElementById(id).setAttribute("aria-pressed", String(on)); }
+  toggleOverlay() { this.setPressed("tool-overlay", !this.root.classList.toggle("no-overlay")); }
+  toggleContrast() { this.setPressed("tool-contrast", document.body.classList.toggle("contrast")); }
+  setPressed(id, on) { document.getElementById(id).setAttribute("aria-pressed", String(on)); }
 
-  // Resolves when the large picture was decoded: before that there is nothing to judge.
-  async seen() {
+  // Resolves when the large picture is decoded: before that there is nothing to decide.
+  async decoded() {
     const image = this.active.querySelector("img");
     if (image) await image.decode();
   }

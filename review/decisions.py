@@ -1,0 +1,82 @@
+"""Validates what a reviewer submitted about a case and records the decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from fastapi import HTTPException
+
+from etle.types import Case, Decision, Verdict
+from review.deps import Deps
+from review.i18n import Translator
+from review.permissions import Viewer
+from review.session import record_access
+from review.views.plate import PlateCheck
+
+REASONS: Final[Mapping[str, tuple[str, ...]]] = {
+    Verdict.REJECT: ("wrong_plate", "no_violation", "unclear_picture", "emergency_vehicle", "signal_fault", "other"),
+}
+"""Reason codes to choose from, by verdict, in the order of their number keys. A verdict that is not listed needs a plate instead."""
+OTHER_REASON: Final = "other"
+"""The reason that needs a note."""
+MAX_NOTE_CHARS: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """The verdict form as the reviewer sent it."""
+
+    verdict: Verdict
+    reason: str | None
+    plate: PlateCheck
+    note: str
+    accept_irregular: bool
+    """Keep a plate text that does not match the grammar."""
+
+
+def parse_answer(answer: str) -> tuple[Verdict, str | None]:
+    """`VERDICT` or `VERDICT REASON`, the value of the button that was pressed. Anything else did not come from our page: 400."""
+    word, _, reason = answer.partition(" ")
+    if word not in tuple(Verdict) or (reason and reason not in REASONS.get(word, ())):
+        raise HTTPException(400)
+    return Verdict(word), reason or None
+
+
+def problem_with(submission: Submission, t: Translator) -> str | None:
+    """What is missing, as a text for the reviewer; None if the decision can be recorded."""
+    if len(submission.note) > MAX_NOTE_CHARS:
+        return t("verdict.note_long", most=MAX_NOTE_CHARS)
+    if submission.verdict in REASONS:
+        if submission.reason is None:
+            return t("verdict.reason_missing")
+        return t("verdict.note_missing") if submission.reason == OTHER_REASON and not submission.note else None
+    if not submission.plate.text:
+        return t("plate.missing")
+    return None if submission.plate.is_plate or submission.accept_irregular else t("plate.bad_shape")
+
+
+def record_decision(deps: Deps, viewer: Viewer, case: Case, submission: Submission, opened_at: datetime | None) -> None:
+    """Add the decision to the case, with the seconds since the viewer opened it if known. Raises CaseTaken if another reviewer has it."""
+    violation, now = case.violation, deps.clock.now()
+    seconds = None if opened_at is None else round((now - opened_at).total_seconds(), 2)
+    plate_text = submission.plate.text or None
+    if plate_text != violation.plate.text:
+        record_access(deps, viewer, "plate_edited", violation.id, detail=f"{violation.plate.text or '-'} > {plate_text or '-'}")
+    if case.assigned_to and case.assigned_to != viewer.user.name:
+        deps.cases.release(case.assigned_to)  # a supervisor's decision takes the case from the reviewer who has it
+    deps.cases.decide(
+        Decision(
+            violation=violation.id,
+            verdict=submission.verdict,
+            reason=submission.reason,
+            plate_text=plate_text,
+            note=submission.note,
+            reviewer=viewer.user.name,
+            decided_at=now,
+            seconds_taken=seconds,
+        )
+    )
+    if deps.metrics:
+        deps.metrics.decision(submission.verdict, seconds)
+    record_access(deps, viewer, "decided", violation.id, detail=" ".join(filter(None, (submission.verdict, submission.reason))))

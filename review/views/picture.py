@@ -1,0 +1,85 @@
+"""Evidence pictures and what is drawn over them.
+
+Shapes are in pixels of the original frame; the page scales the picture and its overlay together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etle.types import Box, Digest, EvidencePicture, EvidenceRole, Lamp, Point, Violation
+from review.i18n import Translator
+from review.views.signal import lamp_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedShape:
+    name: str
+    points: str
+    """`x,y x,y …`, as the `points` attribute of SVG takes them."""
+    label_at: Point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureView:
+    role: EvidenceRole
+    label: str
+    digest: Digest
+    width: int
+    height: int
+    time: str
+    relative: str
+    """Seconds from the moment of the violation, with sign and unit."""
+    lamp: Lamp | None
+    vehicle_box: Box | None
+    plate_box: Box | None
+    trail: str
+    """Foot points of the vehicle up to this picture, as SVG points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayView:
+    """The drawing of the site file, the same over every picture and the clip."""
+
+    lines: tuple[NamedShape, ...]
+    areas: tuple[NamedShape, ...]
+    signals: tuple[tuple[str, Box], ...]
+
+
+def overlay_view(violation: Violation) -> OverlayView:
+    drawing = violation.drawing
+    return OverlayView(
+        lines=tuple(_shape(name, points) for name, points in drawing.lines),
+        areas=tuple(_shape(name, points) for name, points in drawing.areas),
+        signals=drawing.signals,
+    )
+
+
+def picture_views(violation: Violation, t: Translator) -> tuple[PictureView, ...]:
+    """Without the picture that was kept for its plate only."""
+    return tuple(_picture_view(picture, violation, t) for picture in violation.pictures if picture.role is not EvidenceRole.PLATE)
+
+
+def _picture_view(picture: EvidencePicture, violation: Violation, t: Translator) -> PictureView:
+    offset_s = (picture.captured_at - violation.occurred_at).total_seconds()
+    trail = [sighting.box.foot for sighting in violation.path if sighting.captured_at <= picture.captured_at]
+    return PictureView(
+        role=picture.role,
+        label=t(f"picture.{picture.role}"),
+        digest=picture.sha256,
+        width=picture.width,
+        height=picture.height,
+        time=t.time(picture.captured_at, violation.timezone, digits=2),
+        relative=t("picture.relative", seconds=t.signed_seconds(offset_s, 2)),
+        lamp=lamp_at(violation, picture.captured_at),
+        vehicle_box=picture.vehicle_box,
+        plate_box=picture.plate_box,
+        trail=_svg_points(trail),
+    )
+
+
+def _shape(name: str, points: Sequence[Point]) -> NamedShape:
+    return NamedShape(name=name.replace("_", " "), points=_svg_points(points), label_at=min(points, key=lambda point: point.x))
+
+
+def _svg_points(points: Sequence[Point]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

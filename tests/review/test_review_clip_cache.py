@@ -1,0 +1,79 @@
+"""The cache of verified clips: one read per clip, a limit in bytes, and no changed file is ever served."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from etle.errors import EvidenceCorrupt
+from etle.storage.evidence.folder import FolderEvidence
+from etle.types import Digest
+from review.clip_cache import ClipCache
+
+
+class CountingEvidence(FolderEvidence):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, reserve_bytes=0)
+        self.folder = folder
+        self.reads: Counter[Digest] = Counter()
+
+    def get(self, digest: Digest) -> bytes:
+        self.reads[digest] += 1
+        return super().get(digest)
+
+    def tamper(self, digest: Digest) -> None:
+        (file,) = self.folder.rglob(f"{digest}.mp4")
+        file.chmod(0o600)
+        file.write_bytes(b"changed")
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> CountingEvidence:
+    return CountingEvidence(tmp_path)
+
+
+def test_a_clip_is_read_once(evidence: CountingEvidence) -> None:
+    clip = evidence.put(b"clip", ".mp4")
+    cache = ClipCache(evidence)
+    assert [cache.get(clip) for _ in range(5)] == [b"clip"] * 5
+    assert evidence.reads == {clip: 1}
+
+
+def test_the_least_recently_used_clip_is_dropped_first(evidence: CountingEvidence) -> None:
+    first, second, third = (evidence.put(data, ".mp4") for data in (b"1111", b"2222", b"3333"))
+    cache = ClipCache(evidence, max_bytes=8)
+    for digest in (first, second, first, third, first, second):
+        cache.get(digest)
+    assert evidence.reads == {first: 1, second: 2, third: 1}
+
+
+def test_a_clip_larger_than_the_cache_is_served_and_drops_nothing(evidence: CountingEvidence) -> None:
+    small, large = evidence.put(b"1111", ".mp4"), evidence.put(b"123456789", ".mp4")
+    cache = ClipCache(evidence, max_bytes=8)
+    assert [cache.get(digest) for digest in (small, large, large, small)] == [b"1111", b"123456789", b"123456789", b"1111"]
+    assert evidence.reads == {small: 1, large: 2}
+
+
+def test_a_file_changed_before_it_is_read_is_reported_each_time(evidence: CountingEvidence) -> None:
+    clip = evidence.put(b"clip", ".mp4")
+    evidence.tamper(clip)
+    cache = ClipCache(evidence)
+    for _ in range(2):
+        with pytest.raises(EvidenceCorrupt):
+            cache.get(clip)
+
+
+def test_a_file_changed_after_it_was_read_is_never_served(evidence: CountingEvidence) -> None:
+    clip, other = evidence.put(b"clip", ".mp4"), evidence.put(b"other", ".mp4")
+    cache = ClipCache(evidence, max_bytes=5)
+    cache.get(clip)
+    evidence.tamper(clip)
+    assert cache.get(clip) == b"clip"
+    cache.get(other)
+    with pytest.raises(EvidenceCorrupt):
+        cache.get(clip)
+
+
+def test_an_unknown_clip_raises_key_error(evidence: CountingEvidence) -> None:
+    with pytest.raises(KeyError):
+        ClipCache(evidence).get(Digest("ab" * 32))
