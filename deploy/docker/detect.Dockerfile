@@ -17,7 +17,7 @@ COPY configs configs
 RUN python -m venv /opt/etle \
     && /opt/etle/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements/detect.txt \
     && /opt/etle/bin/pip install --no-cache-dir --no-compile --no-deps --no-build-isolation .
-# Baked in and verified by digest: a worker that starts at night downloads nothing.
+# Weights are part of the image and verified by digest, so that a starting worker downloads nothing.
 ENV ETLE_MODELS=/opt/etle/models
 RUN /opt/etle/bin/etle models pull
 

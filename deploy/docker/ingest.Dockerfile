@@ -1,4 +1,4 @@
-# A box beside the cameras, and the door for vendors' boxes: PyAV and the Kafka client; no numpy, no model, no database driver.
+# Edge gateway, and push API for vendor devices: PyAV and the Kafka client; no numpy, no model, no database driver.
 #   docker build -f deploy/docker/ingest.Dockerfile -t etle-ingest .
 ARG PYTHON=3.12-slim-bookworm
 
@@ -22,7 +22,7 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin etle \
     && install -d -o etle -g etle -m 0700 /var/lib/etle
 COPY --from=build /opt/etle /opt/etle
 ENV PATH=/opt/etle/bin:$PATH PYTHONUNBUFFERED=1 ETLE_DATA=/var/lib/etle
-# The spool, the cameras' positions and the box's key: keep it.
+# Persistent: spool, source positions and the device's signing key.
 VOLUME /var/lib/etle
 USER 10001:10001
 EXPOSE 9464

@@ -1,4 +1,4 @@
-# The reviewers' pages: the web stack, PostgreSQL and S3 clients; no OpenCV, no models, no Kafka client.
+# Review application: the web stack, PostgreSQL and S3 clients; no OpenCV, no models, no Kafka client.
 #   docker build -f deploy/docker/review.Dockerfile -t etle-review .
 ARG PYTHON=3.12-slim-bookworm
 

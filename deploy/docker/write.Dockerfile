@@ -1,4 +1,4 @@
-# The writer, and the jobs that set a deployment up (etle topics, etle database): Kafka, PostgreSQL and S3 clients; no models, no OpenCV.
+# Writer, and set-up jobs of a deployment (etle topics, etle database): Kafka, PostgreSQL and S3 clients; no models, no OpenCV.
 #   docker build -f deploy/docker/write.Dockerfile -t etle-write .
 ARG PYTHON=3.12-slim-bookworm
 
@@ -22,7 +22,7 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin etle \
     && install -d -o etle -g etle -m 0700 /var/lib/etle
 COPY --from=build /opt/etle /opt/etle
 ENV PATH=/opt/etle/bin:$PATH PYTHONUNBUFFERED=1 ETLE_DATA=/var/lib/etle
-# The key that signs manifests (and the evidence, where it is kept in a folder): keep it.
+# Persistent: the key that signs manifests (and the evidence, if it is stored in a folder).
 VOLUME /var/lib/etle
 USER 10001:10001
 EXPOSE 9464

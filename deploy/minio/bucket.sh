@@ -1,6 +1,6 @@
 #!/bin/sh
-# The bucket, and two users: the writer may add objects and not remove any, the reviewer may only read. Run again, it changes nothing.
-# The store is what MC_HOST_store says. Versions are kept: what is written over by somebody else can be brought back.
+# Creates the bucket and two users: the writer may add objects and delete none, the reviewer may only read. Idempotent.
+# MC_HOST_store is the server. Versioning is enabled, so that overwritten objects can be restored.
 set -eu
 mc mb --ignore-existing store/etle-evidence
 mc version enable store/etle-evidence

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run once, by the image of PostgreSQL, when its data folder is new: the database, its owner, and the roles with their passwords.
-# What the roles may do is set by `etle database roles`.
+# Run once by the PostgreSQL image for a new data folder: creates the database, its owner, and the roles with their passwords.
+# `etle database roles` grants their rights.
 set -eu
 psql -v ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \
     -v owner="$ETLE_OWNER_PASSWORD" -v writer="$ETLE_WRITER_PASSWORD" \

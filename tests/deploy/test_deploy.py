@@ -1,4 +1,4 @@
-"""What deploy/ says of etle is true: its commands, options, variables, metrics and folders are those that there are."""
+"""The commands, options, variables, metrics and folders that deploy/ uses exist."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def image_command(role: str) -> list[str]:
 
 
 def commands() -> Iterator[Any]:
-    """Everything that is started anywhere in deploy/, by where that stands."""
+    """Every command that deploy/ starts, with the file as id."""
     for role in ROLES:
         yield pytest.param(image_command(role), id=f"{role}.Dockerfile")
     for name, service in OURS.items():
@@ -63,31 +63,31 @@ def commands() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("command", list(commands()))
-def test_what_is_started_is_a_command_with_those_options(command: list[str]) -> None:
+def test_every_command_and_its_options_exist(command: list[str]) -> None:
     assert command[0] == "etle"
     assert callable(parser().parse_args(command[1:]).run)
 
 
-def test_there_is_an_image_for_each_role_and_no_other() -> None:
+def test_each_role_has_an_image() -> None:
     assert {path.name.removesuffix(".Dockerfile") for path in (DEPLOY / "docker").iterdir()} == set(ROLES)
     assert {service["image"].partition(":")[0] for service in OURS.values()} == {f"etle-{role}" for role in ROLES}
     assert {name for name, service in OURS.items() if "build" in service} == set(ROLES)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_an_image_is_small_in_rights_and_says_how_it_is(role: str) -> None:
+def test_an_image_is_unprivileged_and_has_a_health_check(role: str) -> None:
     text = dockerfile(role)
     assert text.count("\nFROM ") == 2
     assert re.search(r"^USER 10001:10001$", text, re.MULTILINE)
     assert "HEALTHCHECK" in text
     packages = re.findall(r"^COPY (\w+) \1$", text, re.MULTILINE)
-    assert packages == ["etle", "ingest", "models", "pipeline", "review", "configs"]
+    assert packages == ["requirements", "etle", "etle_cli", "ingest", "models", "pipeline", "review", "configs"]
     ignored = (ROOT / ".dockerignore").read_text().split("\n")
     assert not set(packages) & set(ignored) and {".git", "deploy", "**/__pycache__"} <= set(ignored)
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_service_of_ours_may_do_little(name: str) -> None:
+def test_a_service_of_ours_is_unprivileged(name: str) -> None:
     service = OURS[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"]
@@ -96,7 +96,7 @@ def test_a_service_of_ours_may_do_little(name: str) -> None:
         assert source in COMPOSE["volumes"] or (source, target) == ("./site", "/etc/etle")
 
 
-def test_whoever_waits_for_a_service_waits_for_one_that_there_is() -> None:
+def test_every_dependency_network_and_volume_of_a_service_exists() -> None:
     for service in SERVICES.values():
         for other, how in dict.fromkeys(service.get("depends_on", ())).items():
             assert other in SERVICES and how is None
@@ -109,13 +109,13 @@ def test_whoever_waits_for_a_service_waits_for_one_that_there_is() -> None:
                 assert (DEPLOY / source).exists(), source
 
 
-def test_only_what_people_open_has_a_port_on_the_host() -> None:
+def test_only_user_facing_services_publish_a_port() -> None:
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert set(ports) == {"review", "grafana", "vendor"}
     assert all(port.startswith("127.0.0.1:") for name in ("review", "grafana") for port in ports[name])
 
 
-def test_every_variable_that_the_roles_are_given_is_one_that_is_told() -> None:
+def test_every_environment_variable_of_a_role_is_documented() -> None:
     ours = {name for service in OURS.values() for name in service.get("environment", {})}
     chart = "\n".join(path.read_text() for path in (DEPLOY / "helm/etle/templates").iterdir())
     ours |= set(re.findall(r"\bname: ([A-Z][A-Z_]+)\b", chart))
@@ -125,7 +125,7 @@ def test_every_variable_that_the_roles_are_given_is_one_that_is_told() -> None:
         assert name.startswith("ETLE_") or name in SETTINGS, name
 
 
-def test_every_password_is_asked_for_and_none_is_written_down() -> None:
+def test_every_password_is_required_and_none_is_in_the_files() -> None:
     asked = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text()))
     example = dict(line.split("=", 1) for line in (DEPLOY / "example.env").read_text().splitlines() if line and not line.startswith("#"))
     assert asked == {name for name, value in example.items() if not value}
@@ -149,12 +149,10 @@ def expressions() -> Iterator[str]:
     yield from (target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
 
 
-def test_every_metric_that_is_looked_at_is_one_that_a_role_shows_and_sets() -> None:
+def test_every_metric_of_alerts_and_dashboard_is_exported_and_set() -> None:
     metrics = Metrics()
     setters = (ROOT / "etle/observability/metrics.py").read_text()
-    code = "\n".join(
-        path.read_text() for folder in ("ingest", "pipeline", "review", "etle/commands") for path in (ROOT / folder).rglob("*.py")
-    )
+    code = "\n".join(path.read_text() for folder in ("ingest", "pipeline", "review", "etle_cli") for path in (ROOT / folder).rglob("*.py"))
     for name in set().union(*map(metrics_in, expressions())):
         assert name in metrics.names(), name
         if name.startswith("process_"):
@@ -165,7 +163,7 @@ def test_every_metric_that_is_looked_at_is_one_that_a_role_shows_and_sets() -> N
         assert any(re.search(rf"\.{method}\b", code) for method in methods if method != "__init__"), f"no role sets {name}"
 
 
-def test_every_metric_and_alert_has_its_line_in_the_manual() -> None:
+def test_every_metric_and_alert_is_documented() -> None:
     manual = (ROOT / "docs/operations.md").read_text()
     for rule in ALERTS:
         assert f"`{rule['alert']}`" in manual, rule["alert"]
@@ -174,7 +172,7 @@ def test_every_metric_and_alert_has_its_line_in_the_manual() -> None:
             assert f"`{name}" in manual, name
 
 
-def test_the_roles_are_scraped_where_they_listen() -> None:
+def test_prometheus_scrapes_the_port_of_every_role() -> None:
     (job, _) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
     scraped = {(name, found["port"]) for found in job["dns_sd_configs"] for name in found["names"]}
     assert scraped == {("ingest", 9464), ("vendor", 9464), ("detect", 9464), ("write", 9464), ("review", 9464)}
@@ -183,7 +181,7 @@ def test_the_roles_are_scraped_where_they_listen() -> None:
         assert str(port) in command
 
 
-def test_the_store_lets_the_writer_add_and_nobody_remove() -> None:
+def test_the_bucket_policies_let_the_writer_add_and_no_user_delete() -> None:
     allowed = {
         user: {action for part in json.loads((DEPLOY / f"minio/{user}.json").read_text())["Statement"] for action in part["Action"]}
         for user in ("writer", "reviewer")
@@ -192,7 +190,7 @@ def test_the_store_lets_the_writer_add_and_nobody_remove() -> None:
     assert not any("Delete" in action or "*" in action for actions in allowed.values() for action in actions)
 
 
-def test_the_chart_scales_by_the_groups_and_topics_that_there_are() -> None:
+def test_the_chart_scales_by_the_names_of_groups_and_topics() -> None:
     from etle.kafka.topics import TopicNames
 
     names, text = TopicNames("etle"), (DEPLOY / "helm/etle/templates/workers.yaml").read_text()
@@ -202,7 +200,7 @@ def test_the_chart_scales_by_the_groups_and_topics_that_there_are() -> None:
     assert '.{{ if eq $role "detect" }}frames{{ else }}violations{{ end }}.v1' in text
 
 
-def test_the_charts_values_are_used_and_all_that_is_used_is_there() -> None:
+def test_the_charts_values_are_exactly_those_that_its_templates_use() -> None:
     values = yaml.safe_load((DEPLOY / "helm/etle/values.yaml").read_text())
     text = "\n".join(path.read_text() for path in (DEPLOY / "helm/etle/templates").iterdir())
     used = set(re.findall(r"\.Values\.([A-Za-z]+)", text)) | {"detect", "write"}
@@ -214,7 +212,7 @@ def test_the_charts_values_are_used_and_all_that_is_used_is_there() -> None:
             place = place[key]
 
 
-def test_the_unit_of_a_camera_box_is_hardened() -> None:
+def test_the_systemd_unit_is_hardened() -> None:
     unit = (DEPLOY / "systemd/etle-ingest.service").read_text()
     for line in (
         "NoNewPrivileges=yes",
@@ -228,16 +226,16 @@ def test_the_unit_of_a_camera_box_is_hardened() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix in (".yaml", ".json") and "templates" not in path.parts], ids=str)
-def test_every_document_can_be_read(path: Path) -> None:
+def test_every_document_is_valid(path: Path) -> None:
     assert yaml.safe_load(path.read_text())
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".sh"], ids=lambda path: path.name)
-def test_every_script_can_be_read(path: Path) -> None:
+def test_every_script_is_valid(path: Path) -> None:
     subprocess.run(["sh", "-n", path], check=True)
 
 
-def test_the_alerts_fire_when_they_should_and_only_then() -> None:
+def test_the_alerts_fire_under_their_conditions_only() -> None:
     if PROMTOOL is None:
         pytest.skip("needs promtool: apt-get install prometheus")
     done = subprocess.run(
@@ -247,7 +245,7 @@ def test_the_alerts_fire_when_they_should_and_only_then() -> None:
     subprocess.run([PROMTOOL, "check", "config", DEPLOY / "prometheus/prometheus.yaml"], check=True, capture_output=True)
 
 
-if HELM is not None:  # it takes minutes to build, so CI goes without; the values and templates are held to each other above
+if HELM is not None:  # building helm takes minutes, so CI runs without; the test of the values above needs no helm
     OPTIONS = (
         "ingest.enabled=true,monitoring.podMonitor=true,monitoring.prometheusRule=true,monitoring.dashboard=true,siteSecret=s,"
         "review.ingress.enabled=true,review.ingress.host=etle.example,review.ingress.tlsSecret=t,kafka.triggerAuthentication=k"
@@ -259,8 +257,8 @@ if HELM is not None:  # it takes minutes to build, so CI goes without; the value
         assert done.returncode == 0, done.stderr
         return [document for document in yaml.safe_load_all(done.stdout) if document]
 
-    @pytest.mark.parametrize("options", [(), ("--set", OPTIONS)], ids=["as it comes", "everything"])
-    def test_helm_renders_the_chart_and_starts_commands_that_there_are(options: tuple[str, ...]) -> None:
+    @pytest.mark.parametrize("options", [(), ("--set", OPTIONS)], ids=["default values", "all options"])
+    def test_the_rendered_chart_starts_existing_commands(options: tuple[str, ...]) -> None:
         documents = rendered("--set-file", f"site={ROOT / 'configs/demo/site.yaml'}", *options)
         kinds = [document["kind"] for document in documents]
         assert kinds.count("ScaledObject") == 2 and kinds.count("Job") == 1
@@ -272,8 +270,8 @@ if HELM is not None:  # it takes minutes to build, so CI goes without; the value
         assert all(pod["securityContext"]["runAsNonRoot"] for pod in pods)
 
 
-def test_the_databases_first_script_makes_users_that_can_do_their_part(tmp_path: Path) -> None:
-    """Under a real PostgreSQL, with passwords that a shell or SQL could stumble over; then what the compose file's `migrate` does."""
+def test_the_database_script_creates_users_with_the_rights_of_their_roles(tmp_path: Path) -> None:
+    """On a real PostgreSQL, with passwords that need quoting in shell and SQL; then the commands of the service `migrate`."""
     try:
         running = running_postgres(tmp_path)
         server = running.__enter__()
@@ -290,8 +288,8 @@ def test_the_databases_first_script_makes_users_that_can_do_their_part(tmp_path:
         def address(role: str) -> str:
             return f"postgresql://etle_{role}:{quote(passwords[role], safe='')}@{place.hostname}:{place.port}/etle"
 
-        for deed in ("migrate", "roles"):
-            etle = [sys.executable, "-m", "etle_cli.main", "database", deed]
+        for action in ("migrate", "roles"):
+            etle = [sys.executable, "-m", "etle_cli.main", "database", action]
             subprocess.run(etle, env=os.environ | {"ETLE_DATABASE": address("owner")}, check=True, capture_output=True)
         assert _may(address("writer"), "SELECT count(*) FROM queue")
         assert _may(address("reviewer"), "SELECT count(*) FROM violations")
