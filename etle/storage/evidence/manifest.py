@@ -1,9 +1,9 @@
-"""The signed list of what belongs to a violation, so that years later nobody has to take our database's word for it.
+"""The manifest: a signed list of the files of a violation, with which it can be verified without the database.
 
-A manifest is canonical JSON: every file's digest and size, and the violation itself with the frames' times and the digests of the code,
-models and configuration that made it. It is an evidence file of its own, signed with this installation's Ed25519 key. The signature
-stands in the file beside the text that it covers, together with the public key; whose key it is tells its fingerprint, which is to be
-written down elsewhere when the key is made. With the files and their manifests a lost database can be made anew.
+A manifest is canonical JSON: the digest and size of every file, and the violation itself with the times of its frames and the digests of
+the code, models and configuration that found it. It is an evidence file, signed with the Ed25519 key of this installation. It contains
+the signed text, the signature and the public key. A key is identified by its fingerprint; record it elsewhere when the key is generated.
+Files and manifests are enough to rebuild a lost database.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from etle.errors import EvidenceCorrupt, MissingExtra, WireError
-from etle.signing import Signer as Signer  # those who make manifests find it here
+from etle.signing import Signer as Signer  # re-exported for callers of make_manifest
 from etle.types import Digest, EvidenceFile, Violation, digest_of
 from etle.wire import violation_from_json, violation_to_json
 
@@ -28,7 +28,7 @@ FORMAT: Final = "etle-manifest-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a manifest that verified says."""
+    """The content of a manifest whose signature is valid."""
 
     violation: Violation
     files: tuple[Digest, ...]
@@ -37,44 +37,47 @@ class Manifest:
 
 
 def make_manifest(violation: Violation, files: Sequence[EvidenceFile], signer: Signer) -> EvidenceFile:
-    """The same violation, files and key give the same bytes: a replay after a crash makes no second one."""
-    told = _canonical(_told(violation, files))
-    sealed = {
-        "manifest": told.decode(),
+    """Deterministic: a replay after a crash gives the same bytes, and thus no second file."""
+    text = _canonical_json(_content(violation, files))
+    signed = {
+        "manifest": text.decode(),
         "public_key": signer.public_key.hex(),
-        "signature": signer.sign(told).hex(),
+        "signature": signer.sign(text).hex(),
     }
-    data = _canonical(sealed)
+    data = _canonical_json(signed)
     return EvidenceFile(sha256=digest_of(data), suffix=SUFFIX, data=data)
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """Raises EvidenceCorrupt if it is none, or its signature is not that of the key it names."""
+    """Check the signature and parse. Raises EvidenceCorrupt if it is not a manifest or the signature is invalid.
+
+    Whether the key is trusted is for the caller to check.
+    """
     try:
-        sealed = json.loads(data)
-        told = str(sealed["manifest"]).encode()
-        public_key = bytes.fromhex(sealed["public_key"])
-        Ed25519PublicKey.from_public_bytes(public_key).verify(bytes.fromhex(sealed["signature"]), told)
-        content = json.loads(told)
+        signed = json.loads(data)
+        text = str(signed["manifest"]).encode()
+        public_key = bytes.fromhex(signed["public_key"])
+        Ed25519PublicKey.from_public_bytes(public_key).verify(bytes.fromhex(signed["signature"]), text)
+        content = json.loads(text)
         if content["format"] != FORMAT:
-            raise EvidenceCorrupt(f"a manifest of format {content['format']!r}; this etle reads {FORMAT}")
+            raise EvidenceCorrupt(f"a manifest of format {content['format']!r}; this version of etle reads {FORMAT}")
         files = tuple(Digest(file["sha256"]) for file in content["files"])
         return Manifest(violation=violation_from_json(json.dumps(content["violation"])), files=files, key=digest_of(public_key))
     except InvalidSignature as error:
-        raise EvidenceCorrupt("the manifest's signature does not fit its text") from error
+        raise EvidenceCorrupt("the manifest's signature is invalid") from error
     except (ValueError, KeyError, TypeError, RecursionError, WireError) as error:
         raise EvidenceCorrupt(f"not a manifest: {error!r}") from error
 
 
-def _told(violation: Violation, files: Sequence[EvidenceFile]) -> dict[str, Any]:
-    listed = sorted(files, key=lambda file: file.sha256)
+def _content(violation: Violation, files: Sequence[EvidenceFile]) -> dict[str, Any]:
+    ordered = sorted(files, key=lambda file: file.sha256)
     return {
         "format": FORMAT,
         "violation": json.loads(violation_to_json(violation)),
-        "files": [{"sha256": file.sha256, "suffix": file.suffix, "bytes": len(file.data)} for file in listed],
+        "files": [{"sha256": file.sha256, "suffix": file.suffix, "bytes": len(file.data)} for file in ordered],
     }
 
 
-def _canonical(value: object) -> bytes:
-    """One text for one value: keys in order, no spaces, ASCII."""
+def _canonical_json(value: object) -> bytes:
+    """Sorted keys, no spaces, ASCII: the same value always gives the same bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

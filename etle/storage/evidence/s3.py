@@ -1,10 +1,10 @@
 """Evidence in an S3-compatible store, each object named by the digest of its bytes: `prefix/ab/cd/abcd…`; its suffix is its media type.
 
-An object is never written again, and that rests on its name and on looking first, not on the server: a conditional put (If-None-Match)
-is refused by some servers when the key exists, ignored by others, and unknown to a third kind. What was put is compared with what the
-server says it holds: by the MD5 that most give as ETag, otherwise by reading it back.
+An object is never overwritten. This is ensured by its name and by checking first, because servers differ in conditional puts
+(If-None-Match): some reject one for an existing key, some ignore the condition, some do not support it. After a put, the object is compared
+with the data: by the MD5 that most servers return as ETag, otherwise by reading it back.
 
-The one file that imports the client. Keys, region and endpoint come from the usual AWS_* variables.
+The only module that imports the client library. Keys, region and endpoint come from the usual AWS_* variables.
 """
 
 import hashlib
@@ -49,61 +49,61 @@ SETTINGS: Final = (
 CONNECT_S: Final = 5
 REQUEST_S: Final = 60
 RETRY_S: Final = 15
-"""The client tries again by itself for so long; after that the stage pauses, and shows that it does."""
-_FULL: Final = re.compile(r"507 |InsufficientStorage|StorageFull|QuotaExceeded|SlowDownWrite|No space left", re.IGNORECASE)
-_REFUSED: Final = re.compile(r"status code: 4(?!08|29)")
-_UNKNOWN: Final = re.compile(r"status code: 501|NotImplemented")
-_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
+"""The library retries for so long; after that the stage pauses and reports it."""
+_STORAGE_FULL: Final = re.compile(r"507 |InsufficientStorage|StorageFull|QuotaExceeded|SlowDownWrite|No space left", re.IGNORECASE)
+_CLIENT_ERROR: Final = re.compile(r"status code: 4(?!08|29)")
+_NOT_IMPLEMENTED: Final = re.compile(r"status code: 501|NotImplemented")
+_ERROR_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _MD5: Final = re.compile(r'"?([0-9a-f]{32})"?')
 _KEY: Final = re.compile(r"(?:.*/)?([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{64})")
 
 
 class S3Evidence:
-    """Safe to use from several threads and processes."""
+    """An EvidenceStore. Safe to use from several threads and processes."""
 
     def __init__(self, store: S3Store, name: str) -> None:
-        """Does not connect; `name` is where it is, for messages."""
+        """Does not connect. `name` is the address for error messages."""
         self._store = store
         self._conditional = True
         self.name: Final = name
 
     def put(self, data: bytes, suffix: str) -> Digest:
         if not SUFFIX.fullmatch(suffix):
-            raise StoreError(f"{suffix!r} is no suffix of an evidence file; .jpg is one")
+            raise StoreError(f"{suffix!r} is not a suffix of evidence files, such as .jpg")
         digest = digest_of(data)
-        with self._translated():
-            there = self._head(digest)
-            if there is None:
-                there = self._write(digest, data, suffix)
-        if there is not None and there["size"] != len(data):
-            raise EvidenceCorrupt(f"{self._told(digest)} has {there['size']} bytes instead of {len(data)}. Bring it back from a backup.")
+        with self._translate_errors():
+            existing = self._head(digest)
+            if existing is None:
+                existing = self._write(digest, data, suffix)
+        if existing is not None and existing["size"] != len(data):
+            raise EvidenceCorrupt(f"{self._address(digest)} has {existing['size']} bytes instead of {len(data)}. Restore it from a backup.")
         return digest
 
     def get(self, digest: Digest) -> bytes:
         if not DIGEST.fullmatch(digest):
             raise KeyError(digest)
-        with self._translated():
+        with self._translate_errors():
             data = self._read(digest)
         if data is None:
             raise KeyError(digest)
         if digest_of(data) != digest:
             raise EvidenceCorrupt(
-                f"{self._told(digest)} has been changed: its bytes have the digest {digest_of(data)}. Bring it back from a backup."
+                f"{self._address(digest)} has been changed: its bytes have the digest {digest_of(data)}. Restore it from a backup."
             )
         return data
 
     def digests(self) -> Iterator[Digest]:
-        with self._translated():
+        with self._translate_errors():
             for page in self._store.list():
                 yield from (digest for entry in page if (digest := _digest_in(entry["path"])) is not None)
 
     def check(self) -> None:
-        """Raises ConfigError if the bucket or the keys are wrong, EvidenceUnavailable if the server is away."""
+        """Raises ConfigError if the bucket or the keys are wrong, EvidenceUnavailable if the server cannot be reached."""
         try:
-            with self._translated():
+            with self._translate_errors():
                 next(iter(self._store.list(chunk_size=1)), None)
         except EvidenceUnavailable as error:
-            if _REFUSED.search(str(error.__cause__)):
+            if _CLIENT_ERROR.search(str(error.__cause__)):
                 raise ConfigError(f"{error}. Check ETLE_EVIDENCE and the AWS_* variables") from error.__cause__
             raise
 
@@ -122,13 +122,13 @@ class S3Evidence:
             return None
 
     def _write(self, digest: Digest, data: bytes, suffix: str) -> "ObjectMeta | None":
-        """What another process has put there in the meantime; None if it was us."""
+        """None if it was written; the existing object if another process was faster."""
         try:
             result = self._send(digest, data, suffix)
         except AlreadyExistsError:
             return self._head(digest)
-        if not _holds(result, data) and self._read(digest) != data:
-            raise EvidenceCorrupt(f"{self._told(digest)} was not stored as it was sent. Is something between etle and the store?")
+        if not _md5_matches(result, data) and self._read(digest) != data:
+            raise EvidenceCorrupt(f"{self._address(digest)} was not stored unchanged. Is a proxy between etle and the store?")
         return None
 
     def _send(self, digest: Digest, data: bytes, suffix: str) -> "PutResult":
@@ -137,36 +137,36 @@ class S3Evidence:
             try:
                 return self._store.put(_key(digest), data, attributes=attributes, mode="create", use_multipart=False)
             except BaseError as error:
-                if not _UNKNOWN.search(str(error)):
+                if not _NOT_IMPLEMENTED.search(str(error)):
                     raise
-                self._conditional = False  # the server has no such thing; under this name only these bytes can come
+                self._conditional = False  # not needed: under this name only these bytes are ever written
         return self._store.put(_key(digest), data, attributes=attributes, use_multipart=False)
 
-    def _told(self, digest: Digest) -> str:
+    def _address(self, digest: Digest) -> str:
         return f"{self.name}/{_key(digest)}"
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except (BaseError, OSError) as error:
-            told = f"the evidence store {self.name} cannot be used: {_reason(error)}"
-            if _FULL.search(str(error)):
-                raise EvidenceFull(f"{told}. Make room there, then start again; nothing was lost.") from error
-            raise EvidenceUnavailable(told) from error
+            message = f"the evidence store {self.name} cannot be used: {_reason(error)}"
+            if _STORAGE_FULL.search(str(error)):
+                raise EvidenceFull(f"{message}. Make room there, then start again; nothing was lost.") from error
+            raise EvidenceUnavailable(message) from error
 
 
 def s3_evidence(address: str, environment: Mapping[str, str], *, retry_s: float = RETRY_S) -> S3Evidence:
     """`address` is s3://bucket or s3://bucket/prefix. Does not connect. Raises ConfigError."""
     parts = urlsplit(address)
     if parts.scheme != "s3" or not parts.hostname or parts.query or parts.username:
-        raise ConfigError(f"{address!r} is no place for evidence: it is a folder, or s3://bucket/prefix")
+        raise ConfigError(f"{address!r} is not an address of an evidence store: use a folder or s3://bucket/prefix")
     settings = {name.lower(): environment[name] for name in SETTINGS if environment.get(name)}
     try:
         store = S3Store(
             parts.hostname,
             prefix=parts.path.strip("/") or None,
-            config=settings,  # type: ignore[arg-type]  # its keys are spelt out, one by one, in the client's TypedDict
+            config=settings,  # type: ignore[arg-type]  # the library's TypedDict lists every key
             client_options={
                 "allow_http": settings.get("aws_endpoint_url", "").startswith("http://"),
                 "connect_timeout": timedelta(seconds=CONNECT_S),
@@ -188,15 +188,15 @@ def _digest_in(path: str) -> Digest | None:
     return Digest(found[3]) if found and found[3].startswith(found[1] + found[2]) else None
 
 
-def _holds(result: "PutResult", data: bytes) -> bool:
-    """True if the server's ETag is the MD5 of what was sent. With some kinds of encryption it is something else, which tells nothing."""
+def _md5_matches(result: "PutResult", data: bytes) -> bool:
+    """True if the server's ETag is the MD5 of the data. False also if it is no MD5, as with some kinds of encryption."""
     tag = _MD5.fullmatch(result.get("e_tag") or "")
     return tag is not None and tag[1] == hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _reason(error: Exception) -> str:
-    """The client's first line, and what the server calls it."""
+    """First line of the library's message, with the error code of the server."""
     text = str(error).strip()
     first = (text.splitlines() or [type(error).__name__])[0].partition(": <?xml")[0].rstrip(".")
-    code = _CODE.search(text)
+    code = _ERROR_CODE.search(text)
     return f"{first} ({code[1]})" if code and code[1] not in first else first

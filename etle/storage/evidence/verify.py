@@ -1,8 +1,8 @@
-"""Does everything that is kept still fit together? Every file is hashed again, every signature checked, each row held against both.
+"""Verify everything that is stored: hash every file, check every signature, and compare both with the database.
 
-Four things can be wrong: a file is missing, or was changed; a signature does not hold, or does not cover what the database says; a file
-belongs to no case. The last is also what a write that was cut short leaves until its parcel comes again, and what is just being
-written while this runs.
+Possible faults: a file is missing or was changed; a signature is invalid, or the database differs from what was signed; a file belongs to
+no violation. The last is also found for an interrupted write until its message is processed again, and for files that are being written
+during the check.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -17,7 +17,7 @@ from etle.storage.evidence.manifest import Manifest, read_manifest
 from etle.types import Digest, ViolationId
 from etle.wire import violation_from_json
 
-AT_ONCE: Final = 200
+PAGE_SIZE: Final = 200
 
 
 class EvidenceFault(StrEnum):
@@ -29,7 +29,7 @@ class EvidenceFault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceFinding:
-    """Something wrong; `violation` is None for a file that belongs to no case."""
+    """One fault; `violation` is None for a file that belongs to no violation."""
 
     fault: EvidenceFault
     violation: ViolationId | None
@@ -39,37 +39,37 @@ class EvidenceFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FiledViolation:
-    """What the database says of one violation: its document, as it is stored, and the digests of its files."""
+    """A violation in the database: its document as stored, and the digests of its files."""
 
     id: ViolationId
     document: str
     files: tuple[Digest, ...]
     manifests: tuple[Digest, ...]
-    """Those of `files` that are manifests; one, if all is well."""
+    """Those of `files` that are manifests; normally one."""
 
 
 class FiledViolationStore(Protocol):
     """Which files belong to which violation."""
 
     def with_files(self, *, limit: int, after: ViolationId | None = None) -> Sequence[FiledViolation]:
-        """In the order of their ids, those behind `after`."""
+        """A page in the order of ids; `after`: the last id of the page before."""
         ...
 
     def unreferenced(self, digests: Sequence[Digest]) -> Sequence[Digest]:
-        """Those that belong to no violation."""
+        """Those of the digests that belong to no violation."""
         ...
 
 
 def verify(cases: FiledViolationStore, evidence: EvidenceStore, keys: Collection[Digest]) -> Iterator[EvidenceFinding]:
-    """Everything that is wrong. `keys` are the fingerprints of the keys whose signatures count."""
-    for filed in _all(cases):
+    """All faults. `keys`: fingerprints of the trusted keys."""
+    for filed in _all_violations(cases):
         yield from _verify_case(filed, evidence, keys)
     yield from _orphans(cases, evidence)
 
 
-def _all(cases: FiledViolationStore) -> Iterator[FiledViolation]:
+def _all_violations(cases: FiledViolationStore) -> Iterator[FiledViolation]:
     after: ViolationId | None = None
-    while page := cases.with_files(limit=AT_ONCE, after=after):
+    while page := cases.with_files(limit=PAGE_SIZE, after=after):
         yield from page
         after = page[-1].id
 
@@ -79,7 +79,7 @@ def _verify_case(filed: FiledViolation, evidence: EvidenceStore, keys: Collectio
         try:
             data = evidence.get(digest)
         except KeyError:
-            yield EvidenceFinding(fault=EvidenceFault.MISSING, violation=filed.id, digest=digest, detail="the file is not there")
+            yield EvidenceFinding(fault=EvidenceFault.MISSING, violation=filed.id, digest=digest, detail="the file does not exist")
         except EvidenceCorrupt as error:
             yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=str(error))
         else:
@@ -96,18 +96,18 @@ def _verify_manifest(filed: FiledViolation, digest: Digest, data: bytes, keys: C
         yield EvidenceFinding(fault=EvidenceFault.BAD_SIGNATURE, violation=filed.id, digest=digest, detail=str(error))
         return
     if manifest.key not in keys:
-        detail = f"signed with a key that is not ours, of fingerprint {manifest.key}"
+        detail = f"signed with an unknown key, of fingerprint {manifest.key}"
         yield EvidenceFinding(fault=EvidenceFault.BAD_SIGNATURE, violation=filed.id, digest=digest, detail=detail)
     if set(manifest.files) != set(filed.files) - set(filed.manifests):
-        detail = "the files that the database names are not those that the manifest names"
+        detail = "the database and the manifest list different files"
         yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=detail)
     if not _same_violation(filed, manifest):
-        detail = "the violation in the database is not the one that was signed"
+        detail = "the violation in the database differs from the signed one"
         yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=detail)
 
 
 def _same_violation(filed: FiledViolation, manifest: Manifest) -> bool:
-    """Both are read by the same code, so that what a later version adds to a violation does not count as a change."""
+    """Compares parsed violations, not text, so that fields which a later version adds are not reported as a change."""
     try:
         return manifest.violation.id == filed.id and violation_from_json(filed.document) == manifest.violation
     except WireError:
@@ -116,7 +116,7 @@ def _same_violation(filed: FiledViolation, manifest: Manifest) -> bool:
 
 def _orphans(cases: FiledViolationStore, evidence: EvidenceStore) -> Iterator[EvidenceFinding]:
     digests = evidence.digests()
-    while page := tuple(islice(digests, AT_ONCE)):
+    while page := tuple(islice(digests, PAGE_SIZE)):
         for digest in cases.unreferenced(page):
             yield EvidenceFinding(fault=EvidenceFault.ORPHANED, violation=None, digest=digest, detail=_origin(digest, evidence))
 
@@ -125,5 +125,5 @@ def _origin(digest: Digest, evidence: EvidenceStore) -> str:
     try:
         manifest = read_manifest(evidence.get(digest))
     except (KeyError, EvidenceCorrupt):
-        return "the file belongs to no case"
-    return f"the manifest of violation {manifest.violation.id}, which is no case: its write was cut short, or the case was removed"
+        return "the file belongs to no violation"
+    return f"the manifest of violation {manifest.violation.id}, which is not in the database: interrupted write or removed row"

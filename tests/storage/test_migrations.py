@@ -1,0 +1,117 @@
+"""Migrations: applied once, checked against their history, and a database of any earlier schema keeps its rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from databases import TestDatabases
+
+pytest.importorskip("psycopg2", reason="needs the `store` extra")
+
+from etle.errors import ConfigError
+from etle.storage.cases import PostgresCases
+from etle.storage.checkpoints import PostgresCheckpoints, PostgresLosses
+from etle.storage.database import Database
+from etle.storage.migrate import Migration, migrate, packaged_migrations, pending_migrations
+from etle.storage.users import UserRole, Users
+from etle.testing import BEGIN, a_decision, a_violation_message
+from etle.types import Verdict
+from etle.wire import violation_to_json
+
+DECIDED, OPEN = a_violation_message("decided"), a_violation_message("open", occurred_at=BEGIN + timedelta(minutes=1))
+TOKEN: Final = "0" * 64
+VALUES: Final = {
+    "decided": str(DECIDED.violation.id),
+    "decided_document": violation_to_json(DECIDED.violation),
+    "open": str(OPEN.violation.id),
+    "open_document": violation_to_json(OPEN.violation),
+    "at": BEGIN,
+    "later": BEGIN + timedelta(hours=1),
+    "digest": DECIDED.files[0].sha256,
+    "token": TOKEN,
+}
+ROWS: Final[Mapping[int, Sequence[str]]] = {
+    1: (
+        "INSERT INTO violations (id, site, camera, rule, occurred_at, plate, vehicle, document, recorded_at) VALUES"
+        " (%(decided)s, 'simpang', 'cam-1', 'red_light', %(at)s, 'B1432GMC', 'car', %(decided_document)s, %(at)s),"
+        " (%(open)s, 'simpang', 'cam-1', 'red_light', %(at)s, 'B1432GMC', 'car', %(open_document)s, %(at)s)",
+        "INSERT INTO evidence_files (violation, digest, suffix, bytes) VALUES (%(decided)s, %(digest)s, '.jpg', 7)",
+        "INSERT INTO decisions (violation, verdict, reason, plate_text, note, reviewer, decided_at, seconds_taken)"
+        " VALUES (%(decided)s, 'reject', 'no_violation', 'B1432GMC', '', 'rina', %(at)s, 5.0)",
+        "INSERT INTO queue (violation, occurred_at) VALUES (%(open)s, %(at)s)",
+        "INSERT INTO checkpoints (stream, position, state) VALUES ('tes/cam-1', 17, 'state')",
+        "INSERT INTO losses (camera, reason, times, counted_at) VALUES ('cam-1', 'gap', 3, %(at)s)",
+    ),
+    2: (
+        "INSERT INTO users (name, role, password_hash, created_at) VALUES ('rina', 'reviewer', 'hash', %(at)s)",
+        "INSERT INTO sessions (token_hash, user_name, address, created_at, last_seen_at, expires_at)"
+        " VALUES (%(token)s, 'rina', '127.0.0.1', %(at)s, %(at)s, %(later)s)",
+        "INSERT INTO access_log (at, who, address, action, violation) VALUES (%(at)s, 'rina', '127.0.0.1', 'look', %(open)s)",
+    ),
+}
+"""By migration number: rows for every table that the migration creates, as the version of that time wrote them. Add to it with each
+migration that creates a table; never change what is here."""
+
+
+@pytest.fixture
+def database(databases: TestDatabases) -> Iterator[Database]:
+    """Without any migration."""
+    with databases.create(migrated=False) as url:
+        opened = Database(url)
+        yield opened
+        opened.close()
+
+
+def rows(database: Database, query: str) -> list[Any]:
+    with database.transaction() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+def fill(database: Database, number: int) -> None:
+    """Insert the rows of that version, and check that no table is left empty."""
+    with database.transaction() as cursor:
+        for statement in ROWS.get(number, ()):
+            cursor.execute(statement, VALUES)
+    tables = [row.tablename for row in rows(database, "SELECT tablename FROM pg_tables WHERE schemaname = 'etle'")]
+    empty = [table for table in tables if not rows(database, f"SELECT FROM {table} LIMIT 1")]
+    assert not empty, f"ROWS[{number}] has no rows for {empty}"
+
+
+@pytest.mark.parametrize("number", [migration.number for migration in packaged_migrations()])
+def test_rows_of_an_earlier_schema_are_kept_and_readable(database: Database, number: int) -> None:
+    migrations = packaged_migrations()
+    for index in range(number):
+        migrate(database, migrations[: index + 1])
+        fill(database, migrations[index].number)
+    assert pending_migrations(database) == tuple(migration.name for migration in migrations[number:])
+    assert migrate(database) == tuple(migration.name for migration in migrations[number:])
+
+    cases = PostgresCases(database)
+    decided, queued = cases.case(DECIDED.violation.id), cases.case(OPEN.violation.id)
+    assert decided is not None and decided.violation == DECIDED.violation
+    assert decided.decisions == (a_decision(DECIDED.violation, Verdict.REJECT),)
+    assert queued is not None and queued.violation == OPEN.violation and queued.state is None
+    assert (cases.counts().open, cases.counts().verdicts[Verdict.REJECT]) == (1, 1)
+    taken = cases.take_next("rina", BEGIN)
+    assert taken is not None and taken.violation.id == OPEN.violation.id
+    assert {filed.id: filed.files for filed in cases.with_files(limit=9)}[DECIDED.violation.id] == (DECIDED.files[0].sha256,)
+    assert PostgresCheckpoints(database).load("tes/cam-1") == (17, b"state")
+    assert PostgresLosses(database).totals(BEGIN) == {"cam-1": {"gap": 3}}
+    if number >= 2:
+        users = Users(database)
+        user = users.signed_in(TOKEN, BEGIN + timedelta(minutes=1), idle=timedelta(minutes=30))
+        assert user is not None and (user.name, user.role) == ("rina", UserRole.REVIEWER)
+        assert [(entry.who, entry.violation) for entry in users.entries()] == [("rina", OPEN.violation.id)]
+        assert users.password_hash("rina") == "hash"
+
+
+def test_migrations_are_applied_once_and_their_history_is_checked(database: Database) -> None:
+    migrations = packaged_migrations()
+    assert migrate(database) == tuple(migration.name for migration in migrations)
+    assert migrate(database) == ()
+    with pytest.raises(ConfigError, match="was changed after"):
+        migrate(database, [Migration(number=1, name=migrations[0].name, sql="SELECT 1"), *migrations[1:]])
+    with pytest.raises(ConfigError, match="newer than this version"):
+        migrate(database, migrations[:1])
