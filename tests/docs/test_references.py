@@ -38,7 +38,8 @@ def modules_in(text: str) -> set[str]:
     """Dotted names that begin with a package; not topic names (`etle.frames.v1`), config keys (`ingest.devices`) or host names."""
     names = set(MODULE.findall(text))
     keys = {f"ingest.{key}" for key in IngestSettings.model_fields}
-    return {name for name in names if name not in keys and not re.search(r"\.(v\d|md|py|sh|yaml|json|jpg|pub|dump|example|env|service)\b", name)}
+    files_and_topics = re.compile(r"\.(v\d|md|py|sh|yaml|json|jpg|pub|dump|example|env|service)\b")
+    return {name for name in names - keys if not files_and_topics.search(name)}
 
 
 def resolves(name: str) -> bool:
