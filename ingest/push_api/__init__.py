@@ -1,1 +1,1 @@
-"""The door for vendors' boxes: frames and events pushed over HTTP, under the same contract as those of our own boxes."""
+"""HTTP API to which vendors' devices push frames and events; their frames reach Kafka in the same format as those of our own gateways."""

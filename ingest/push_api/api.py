@@ -1,175 +1,224 @@
-"""The door as an ASGI application: two paths to push to, one to ask. Every answer is JSON, and every refusal says what is wrong."""
+"""The push API as an ASGI application: two paths that take frames and events, one that lists the vendor's cameras.
+
+Every response is JSON; an error names its code, the field and the reason. Checks are made in this order: headers, path and method,
+authentication, quota, content type and length, frame headers; only then the body is read.
+"""
 
 import asyncio
 import json
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from http import HTTPStatus
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
 
+from etle.errors import MissingExtra
 from etle.protocols import Clock
 from ingest.push_api.auth import Authenticator
-from ingest.push_api.contract import AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LARGEST_EVENT, VERSION, headers_of
+from ingest.push_api.contract import (
+    AUTHORIZATION,
+    CAMERAS_PATH,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    EVENTS_PATH,
+    FRAMES_PATH,
+    MAX_EVENT_BYTES,
+    parse_headers,
+)
 from ingest.push_api.errors import ApiError, ErrorCode
 from ingest.push_api.service import PushResponse, PushService
 
-log = logging.getLogger(__name__)
-FRAMES: Final = f"/{VERSION}/frames"
-EVENTS: Final = f"/{VERSION}/events"
-CAMERAS: Final = f"/{VERSION}/cameras"
-_METHODS: Final = {FRAMES: "POST", EVENTS: "POST", CAMERAS: "GET"}
-_TYPES: Final = {FRAMES: "image/jpeg", EVENTS: "application/json"}
-BODY_WITHIN_S: Final = 30.0
+try:
+    from starlette.applications import Starlette
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+    from starlette.types import Receive, Scope, Send
+except ModuleNotFoundError as absent:
+    raise MissingExtra("starlette", "vendor") from absent
 
-Scope: TypeAlias = Mapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
-Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
-Told: TypeAlias = Callable[[str, str], None]
-"""Vendor ("unknown" before it has signed in) and what became of its request: accepted, known, or the code of a refusal."""
+log = logging.getLogger(__name__)
+BODY_TIMEOUT_S: Final = 30.0
+_METHODS: Final = {FRAMES_PATH: "POST", EVENTS_PATH: "POST", CAMERAS_PATH: "GET"}
+
+OnOutcome: TypeAlias = Callable[[str, str], None]
+"""Called once per answered request with the vendor ("unknown" before authentication) and the outcome: accepted, known, asked, or an error
+code."""
 
 
 class PushApi:
+    """The ASGI application."""
+
     def __init__(
         self,
-        door: PushService,
-        admission: Authenticator,
+        service: PushService,
+        authenticator: Authenticator,
         clock: Clock,
-        largest_frame: int,
-        told: Told,
+        max_frame_bytes: int,
+        on_outcome: OnOutcome,
         *,
-        body_within_s: float = BODY_WITHIN_S,
+        body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
-        self._door = door
-        self._admission = admission
+        self._service = service
+        self._authenticator = authenticator
         self._clock = clock
-        self._largest = {FRAMES: largest_frame, EVENTS: LARGEST_EVENT}
-        self._told = told
-        self._body_within_s = body_within_s
+        self._max_frame_bytes = max_frame_bytes
+        self._on_outcome = on_outcome
+        self._body_timeout_s = body_timeout_s
+        endpoints = {FRAMES_PATH: self._frame, EVENTS_PATH: self._event, CAMERAS_PATH: self._cameras}
+        unrouted = self._endpoint(_unrouted)
+        self._app = Starlette(
+            routes=[Route(path, self._endpoint(endpoint), methods=[_METHODS[path]]) for path, endpoint in endpoints.items()],
+            exception_handlers={404: unrouted, 405: unrouted},
+        )
+        self._app.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise RuntimeError(f"the door speaks HTTP only, and not {scope['type']}")  # uvicorn goes on without it
-        vendor = ["unknown"]
-        headers: list[tuple[bytes, bytes]] = []
-        try:
-            answer = await self._answered(scope, _Body(receive, self._body_within_s), vendor)
-            outcome = str(answer.body.get("status", "asked"))
-        except ClientGone:
-            return
-        except ApiError as refused:
-            answer, headers, outcome = _refusal(refused)
-        except Exception:  # the broad catch of this worker: one request's fault is not the next one's
-            log.exception("a request could not be answered")
-            answer, headers, outcome = _refusal(
-                ApiError(ErrorCode.FAULT_OF_OURS, "something went wrong here; send it again", retry_after_s=60)
-            )
-        self._told(vendor[0], outcome)
-        await _send(send, answer, headers)
+        await self._app(scope, receive, send)
 
-    async def _answered(self, scope: Scope, body: "_Body", vendor: list[str]) -> PushResponse:
-        """`vendor` gets its name as soon as it is known. Raises Refused, after reading a body that is not too large: a client that still
-        sends would not hear the answer."""
+    def _endpoint(self, handle: "Callable[[_Call], Awaitable[PushResponse]]") -> Callable[..., Awaitable[Response]]:
+        """A Starlette endpoint, or exception handler, that answers with what `handle` returns or raises."""
+
+        async def endpoint(request: Request, _: Exception | None = None) -> Response:
+            max_bytes = self._max_frame_bytes if request.scope["path"] == FRAMES_PATH else MAX_EVENT_BYTES
+            call = _Call(request, max_bytes, self._body_timeout_s)
+            try:
+                response, headers = await _handled(handle, call), dict[str, str]()
+                outcome = str(response.body.get("status", "asked"))
+            except ClientDisconnect:
+                return _NoResponse()
+            except ApiError as error:
+                response, outcome, headers = _error_response(error), error.code.value, _error_headers(error)
+            self._on_outcome(call.vendor, outcome)
+            return _json_response(response, headers)
+
+        return endpoint
+
+    async def _frame(self, call: "_Call") -> PushResponse:
         received_at = self._clock.now()
-        path, method = str(scope["path"]), str(scope["method"])
-        largest = self._largest.get(path, LARGEST_EVENT)
-        try:
-            headers = headers_of(scope["headers"])
-            _check_path(path, method)
-            vendor[0] = self._admission.vendor(headers.get(AUTHORIZATION, ""))
-            self._admission.count(vendor[0])
-            if path == CAMERAS:
-                return self._door.cameras(vendor[0])
-            _check_type(headers, _TYPES[path])
-            _check_length(headers, largest)
-            head = self._door.head(vendor[0], headers, received_at) if path == FRAMES else None
-        except ApiError as refused:
-            if refused.fault is not ErrorCode.TOO_LARGE:
-                await body.drain(largest)
-            raise
-        data = await body.read(largest)
-        if head is not None:
-            return await self._door.frame(vendor[0], head, received_at, data)
-        return await self._door.event(vendor[0], received_at, data)
+        self._authenticate(call)
+        call.check_content("image/jpeg")
+        header = self._service.check_frame_header(call.vendor, call.headers, received_at)
+        return await self._service.frame(call.vendor, header, received_at, await call.read_body())
+
+    async def _event(self, call: "_Call") -> PushResponse:
+        received_at = self._clock.now()
+        self._authenticate(call)
+        call.check_content("application/json")
+        return await self._service.event(call.vendor, received_at, await call.read_body())
+
+    async def _cameras(self, call: "_Call") -> PushResponse:
+        self._authenticate(call)
+        return self._service.cameras(call.vendor)
+
+    def _authenticate(self, call: "_Call") -> None:
+        call.vendor = self._authenticator.vendor(call.headers.get(AUTHORIZATION, ""))
+        self._authenticator.take_quota(call.vendor)
 
 
-class ClientGone(Exception):
-    """The connection ended before the whole request was here."""
+class _Call:
+    """One request, its headers and its body, of which at most `max_bytes` are read."""
 
+    def __init__(self, request: Request, max_bytes: int, body_timeout_s: float) -> None:
+        self.request: Final = request
+        self.headers: dict[str, str] = {}
+        self.vendor = "unknown"
+        self._max_bytes = max_bytes
+        self._body_timeout_s = body_timeout_s
+        self._body_started = False
 
-class _Body:
-    def __init__(self, receive: Receive, within_s: float) -> None:
-        self._receive = receive
-        self._within_s = within_s
+    def check_content(self, content_type: str) -> None:
+        """Check Content-Type and Content-Length. Raises ApiError."""
+        received = self.headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
+        if received != content_type:
+            raise ApiError(ErrorCode.WRONG_TYPE, f"Content-Type must be {content_type}; received {received[:40]!r}", "Content-Type")
+        length = self.headers.get(CONTENT_LENGTH, "0")
+        if not length.isdecimal() or len(length) > 18:
+            raise ApiError(ErrorCode.BAD_HEADER, "Content-Length must be a number", "Content-Length")
+        if int(length) > self._max_bytes:
+            raise ApiError(ErrorCode.TOO_LARGE, f"{length} bytes; the maximum is {self._max_bytes}", "Content-Length")
 
-    async def read(self, largest: int) -> bytes:
-        """Raises ApiError if it is larger, or does not come."""
+    async def read_body(self) -> bytes:
+        """Raises ApiError if the body is too large or too slow, ClientDisconnect if the client goes away."""
+        self._body_started = True
         data = bytearray()
         try:
-            async with asyncio.timeout(self._within_s):
-                async for part in self._parts():
-                    data += part
-                    if len(data) > largest:
-                        raise ApiError(ErrorCode.TOO_LARGE, f"the body is larger than {largest} bytes")
+            async with asyncio.timeout(self._body_timeout_s):
+                async for chunk in self.request.stream():
+                    data += chunk
+                    if len(data) > self._max_bytes:
+                        raise ApiError(ErrorCode.TOO_LARGE, f"the body is larger than {self._max_bytes} bytes")
         except TimeoutError as error:
-            raise ApiError(ErrorCode.TOO_SLOW, f"the body did not come within {self._within_s:g} s") from error
+            raise ApiError(ErrorCode.TOO_SLOW, f"the body did not arrive within {self._body_timeout_s:g} s") from error
         return bytes(data)
 
-    async def drain(self, largest: int) -> None:
-        """Read it and forget it, unless it is large or slow."""
+    async def drain_body(self) -> None:
+        """Discard a body that was not read yet, unless it is too large or too slow: a client that is still sending does not read the
+        response."""
+        if self._body_started:
+            return
         size = 0
         try:
-            async with asyncio.timeout(self._within_s):
-                async for part in self._parts():
-                    size += len(part)
-                    if size > largest:
+            async with asyncio.timeout(self._body_timeout_s):
+                async for chunk in self.request.stream():
+                    size += len(chunk)
+                    if size > self._max_bytes:
                         return
         except TimeoutError:
             return
 
-    async def _parts(self) -> Any:
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            yield message.get("body", b"")
-            if not message.get("more_body", False):
-                return
+
+class _NoResponse(Response):
+    """For a client that disconnected before its whole request had arrived."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        return
 
 
-def _check_path(path: str, method: str) -> None:
+async def _handled(handle: Callable[[_Call], Awaitable[PushResponse]], call: _Call) -> PushResponse:
+    """Raises ApiError, ClientDisconnect."""
+    try:
+        call.headers = parse_headers(call.request.headers.raw)
+        _check_route(call.request)
+        return await handle(call)
+    except ClientDisconnect:
+        raise
+    except ApiError as error:
+        if error.code is not ErrorCode.TOO_LARGE:
+            await call.drain_body()
+        raise
+    except Exception as error:  # the broad catch of this worker: an error in one request must not affect the next
+        log.exception("a request failed")
+        raise ApiError(ErrorCode.INTERNAL_ERROR, "internal error; send the request again", retry_after_s=60) from error
+
+
+async def _unrouted(call: _Call) -> PushResponse:
+    raise AssertionError(f"{call.request.method} {call.request.scope['path']!r} is a known route")  # `_check_route` has raised
+
+
+def _check_route(request: Request) -> None:
+    """Exact comparison, for an error in the API's own format: Starlette's routes also match HEAD, and a path with a final newline."""
+    path = request.scope["path"]
     if path not in _METHODS:
-        raise ApiError(ErrorCode.NO_SUCH_PATH, f"there is nothing at {path[:100]!r}; there are {', '.join(_METHODS)}")
-    if method != _METHODS[path]:
-        raise ApiError(ErrorCode.WRONG_METHOD, f"{path} takes {_METHODS[path]}")
+        raise ApiError(ErrorCode.NO_SUCH_PATH, f"unknown path {path[:100]!r}; the paths are {', '.join(_METHODS)}")
+    if request.method != _METHODS[path]:
+        raise ApiError(ErrorCode.WRONG_METHOD, f"{path} accepts {_METHODS[path]} only")
 
 
-def _check_type(headers: Mapping[str, str], wanted: str) -> None:
-    given = headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower()
-    if given != wanted:
-        raise ApiError(ErrorCode.WRONG_TYPE, f"Content-Type is {wanted}; here: {given[:40]!r}", "Content-Type")
+def _error_response(error: ApiError) -> PushResponse:
+    return PushResponse(error.status, {"error": {"code": error.code.value, "field": error.field, "message": error.message}})
 
 
-def _check_length(headers: Mapping[str, str], largest: int) -> None:
-    """Before anything is read."""
-    given = headers.get(CONTENT_LENGTH, "0")
-    if not given.isdecimal() or len(given) > 18:
-        raise ApiError(ErrorCode.BAD_HEADER, "Content-Length is a number", "Content-Length")
-    if int(given) > largest:
-        raise ApiError(ErrorCode.TOO_LARGE, f"{given} bytes; {largest} are the most", "Content-Length")
+def _error_headers(error: ApiError) -> dict[str, str]:
+    headers = {"www-authenticate": "Bearer"} if error.code is ErrorCode.NOT_SIGNED_IN else {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    return headers
 
 
-def _refusal(refused: ApiError) -> tuple[PushResponse, list[tuple[bytes, bytes]], str]:
-    """The answer, further headers, and the code for the counters."""
-    said = {"error": {"code": refused.fault.value, "field": refused.field, "message": refused.message}}
-    headers = [(b"www-authenticate", b"Bearer")] if refused.fault is ErrorCode.NOT_SIGNED_IN else []
-    if refused.retry_after_s is not None:
-        headers.append((b"retry-after", str(max(1, math.ceil(refused.retry_after_s))).encode()))
-    return PushResponse(refused.status, said), headers, refused.fault.value
-
-
-async def _send(send: Send, answer: PushResponse, headers: Iterable[tuple[bytes, bytes]]) -> None:
-    data = json.dumps(answer.body).encode() + b"\n"
-    own = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode()), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": int(HTTPStatus(answer.status)), "headers": [*own, *headers]})
-    await send({"type": "http.response.body", "body": data})
+def _json_response(response: PushResponse, headers: Mapping[str, str]) -> Response:
+    return Response(
+        json.dumps(response.body) + "\n",
+        int(response.status),
+        media_type="application/json",
+        headers={"cache-control": "no-store", **headers},
+    )

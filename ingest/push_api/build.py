@@ -1,4 +1,4 @@
-"""Puts the door together: its spool, its notes, its outlet."""
+"""Builds the push API with its spool, its record of accepted messages and its producer."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.config.site import Site
 from etle.kafka.topics import TopicNames
 from etle.observability.health import Health
@@ -23,75 +24,77 @@ from ingest.delivery.spool import Spool
 from ingest.push_api.api import PushApi
 from ingest.push_api.auth import Authenticator
 from ingest.push_api.dedup import Deduplicator
-from ingest.push_api.service import SAFE_WITHIN_S, PushService, PushTopics
-from ingest.sources.reconnect import ReconnectBackoff
+from ingest.push_api.service import DELIVERY_TIMEOUT_S, PushService, PushTopics
 
 _MB: Final = 1_000_000
-_STUCK_S: Final = 180.0
+_MAX_SILENCE_S: Final = 180.0
 _LOOP: Final = "send vendors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceDeps:
-    """What a door needs of the world. `connect` raises BrokerError."""
+    """Dependencies of the push API. `connect` raises BrokerError."""
 
     folder: Path
+    """Contains the spool and the record of accepted messages."""
     connect: Callable[[], ClosablePublisher]
     sign: Sign
     clock: Clock
     metrics: Metrics
     health: Health
-    safe_within_s: float = SAFE_WITHIN_S
+    delivery_timeout_s: float = DELIVERY_TIMEOUT_S
 
 
 @contextmanager
-def open_push_service(site: Site, parts: ServiceDeps) -> Iterator[PushApi]:
-    """Raises ConfigError if the folder or a vendor's secret cannot be used. What is in work at the end goes to the broker or the disk."""
-    admission = Authenticator(site.ingest.vendors, time.monotonic)
-    outlet = SpooledProducer(Sender(parts.connect), _spool(site, parts), ReconnectBackoff(Random().random), _watch(parts), drops=False)
+def open_push_service(site: Site, deps: ServiceDeps) -> Iterator[PushApi]:
+    """Raises ConfigError if the folder or a vendor's secret cannot be used. On exit, queued messages go to the broker or the spool."""
+    authenticator = Authenticator(site.ingest.vendors, time.monotonic)
+    backoff = Backoff(RECONNECT_DELAYS_S, Random().random)
+    producer = SpooledProducer(Sender(deps.connect), _spool(site, deps), backoff, _queue_callbacks(deps), drop_oldest=False)
     try:
-        with Deduplicator(parts.folder / "accepted.sqlite") as accepted:
+        with Deduplicator(deps.folder / "accepted.sqlite") as dedup:
             names = TopicNames(site.broker.prefix)
-            topics = PushTopics(frames=names.frames, events=names.events)
-            door = PushService(
+            service = PushService(
                 site,
-                topics,
-                outlet,
-                accepted,
-                parts.sign,
-                parts.clock,
-                taken=lambda frame: _taken(parts, outlet, site, frame),
-                safe_within_s=parts.safe_within_s,
+                PushTopics(frames=names.frames, events=names.events),
+                producer,
+                dedup,
+                deps.sign,
+                deps.clock,
+                on_frame=lambda frame: _count_frame(deps, producer, site, frame),
+                delivery_timeout_s=deps.delivery_timeout_s,
             )
-            largest = round(site.broker.frames.largest_mb * _MB)
-            yield PushApi(door, admission, parts.clock, largest, parts.metrics.vendor_message)
+            max_frame_bytes = round(site.broker.frames.largest_mb * _MB)
+            yield PushApi(service, authenticator, deps.clock, max_frame_bytes, deps.metrics.vendor_message)
     finally:
-        outlet.close()
+        producer.close()
 
 
-def _spool(site: Site, parts: ServiceDeps) -> Spool:
+def _spool(site: Site, deps: ServiceDeps) -> Spool:
     settings = site.ingest
     return Spool(
-        parts.folder / "spool",
+        deps.folder / "spool",
         settings.spool_mb * _MB,
         keep_free_bytes=settings.keep_free_mb * _MB,
-        lost=lambda camera, times: parts.metrics.frame(camera, FrameOutcome.LOST, times),
+        on_damaged=lambda camera, times: deps.metrics.frame(camera, FrameOutcome.LOST, times),
     )
 
 
-def _watch(parts: ServiceDeps) -> QueueCallbacks:
-    parts.health.watch(_LOOP, _STUCK_S)
+def _queue_callbacks(deps: ServiceDeps) -> QueueCallbacks:
+    deps.health.watch(_LOOP, _MAX_SILENCE_S)
 
-    def kept(camera: CameraId, fate: DeliveryStatus, times: int) -> None:
-        parts.metrics.frame(camera, FrameOutcome.LOST if fate is DeliveryStatus.LOST else FrameOutcome.SENT, times)
+    def on_status(camera: CameraId, status: DeliveryStatus, times: int) -> None:
+        deps.metrics.frame(camera, FrameOutcome.LOST if status is DeliveryStatus.LOST else FrameOutcome.SENT, times)
 
-    return QueueCallbacks(kept=kept, trouble=BrokerPauseMetrics(parts.metrics), turned=lambda: parts.health.turned(_LOOP))
+    return QueueCallbacks(
+        on_status=on_status, on_broker_error=BrokerPauseMetrics(deps.metrics), on_heartbeat=lambda: deps.health.turned(_LOOP)
+    )
 
 
-def _taken(parts: ServiceDeps, outlet: SpooledProducer, site: Site, frame: Frame) -> None:
-    metrics = parts.metrics
+def _count_frame(deps: ServiceDeps, producer: SpooledProducer, site: Site, frame: Frame) -> None:
+    metrics = deps.metrics
     metrics.frame(frame.camera, FrameOutcome.CAPTURED)
     metrics.last_frame(frame.camera, frame.captured_at)
     metrics.clock_skew(frame.camera, frame.clock_error_s or 0.0)
-    frames, size = outlet.spooled()
+    frames, size = producer.spooled()
     metrics.spool(frames=frames, bytes_=size, limit_bytes=site.ingest.spool_mb * _MB)

@@ -1,4 +1,4 @@
-"""HTTP to a door, as a vendor's box speaks it; the standard library only."""
+"""HTTP client of the push API, as a vendor's device would implement it; standard library only."""
 
 import json
 from collections.abc import Mapping
@@ -24,35 +24,36 @@ class PushRequest:
 class PushReply:
     status: int
     headers: Mapping[str, str]
-    """Names in small letters."""
+    """Names in lower case."""
     body: Any
-    """What its JSON says; None if it is none."""
+    """The decoded JSON; None if the body is not JSON."""
 
     @property
     def code(self) -> str | None:
+        """The error code, if the body has one."""
         error = self.body.get("error") if isinstance(self.body, dict) else None
         return error.get("code") if isinstance(error, dict) else None
 
 
 class PushClient:
-    """One that is somewhere else. Raises SourceUnavailable if it cannot be reached."""
+    """Sends each request over a connection of its own. Raises SourceUnavailable if the server cannot be reached."""
 
     def __init__(self, url: str, timeout_s: float = _TIMEOUT_S) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SourceUnavailable(f"{url}: a door's address begins with http:// or https://")
+            raise SourceUnavailable(f"{url}: the address must begin with http:// or https://")
         self._host, self._port, self._secure = parts.hostname, parts.port, parts.scheme == "https"
         self._timeout_s = timeout_s
         self._base = parts.path.rstrip("/")
         self._url = url
 
-    def ask(self, request: PushRequest) -> PushReply:
-        kind = HTTPSConnection if self._secure else HTTPConnection
-        connection = kind(self._host, self._port, timeout=self._timeout_s)
+    def send(self, request: PushRequest) -> PushReply:
+        connection_class = HTTPSConnection if self._secure else HTTPConnection
+        connection = connection_class(self._host, self._port, timeout=self._timeout_s)
         try:
             connection.request(request.method, self._base + request.path, request.body or None, dict(request.headers))
-            answer = connection.getresponse()
-            data = answer.read()
+            response = connection.getresponse()
+            data = response.read()
         except (OSError, HTTPException) as error:
             raise SourceUnavailable(f"{self._url}: {request.method} {request.path}: {error or type(error).__name__}") from error
         finally:
@@ -61,4 +62,4 @@ class PushClient:
             body = json.loads(data)
         except ValueError:
             body = None
-        return PushReply(status=answer.status, headers={name.lower(): value for name, value in answer.getheaders()}, body=body)
+        return PushReply(status=response.status, headers={name.lower(): value for name, value in response.getheaders()}, body=body)

@@ -1,4 +1,4 @@
-"""Version 1 of what a vendor's box says: the headers of a frame, and an event's JSON. What is not understood is refused, and named."""
+"""Version 1 of the push API's contract: the headers of a frame, and the JSON of an event. Unknown or malformed values raise ApiError."""
 
 import re
 from collections.abc import Iterable
@@ -14,6 +14,9 @@ from etle.wire import DIGEST
 from ingest.push_api.errors import ApiError, ErrorCode
 
 VERSION: Final = "v1"
+FRAMES_PATH: Final = f"/{VERSION}/frames"
+EVENTS_PATH: Final = f"/{VERSION}/events"
+CAMERAS_PATH: Final = f"/{VERSION}/cameras"
 CAMERA: Final = "etle-camera"
 SEQUENCE: Final = "etle-sequence"
 CAPTURED_AT: Final = "etle-captured-at"
@@ -22,18 +25,18 @@ SHA256: Final = "etle-sha256"
 AUTHORIZATION: Final = "authorization"
 CONTENT_TYPE: Final = "content-type"
 CONTENT_LENGTH: Final = "content-length"
-OURS: Final = frozenset((CAMERA, SEQUENCE, CAPTURED_AT, SENT_AT, SHA256, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH))
-LARGEST_EVENT: Final = 256 * 1024
-_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
+KNOWN_HEADERS: Final = frozenset((CAMERA, SEQUENCE, CAPTURED_AT, SENT_AT, SHA256, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH))
+MAX_EVENT_BYTES: Final = 256 * 1024
+_SEQUENCE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+_TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
 
-Word = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]*$")]
-Moment = Annotated[datetime, Meta(tz=True)]
+ShortText = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+Timestamp = Annotated[datetime, Meta(tz=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameHeader:
-    """What the headers of a pushed frame say."""
+    """The headers of a pushed frame."""
 
     camera: str
     sequence: int
@@ -43,41 +46,42 @@ class FrameHeader:
 
 
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A quantity that the box measured, with its standard uncertainty in the same unit."""
+    """A quantity that the device measured, with its standard uncertainty in the same unit."""
 
-    name: Word
+    name: ShortText
     value: float
-    unit: Word
+    unit: ShortText
     uncertainty: Annotated[float, Meta(ge=0)] | None = None
 
 
 class ClaimedPlate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """As the box read it."""
+    """The plate as the device read it."""
 
     text: Annotated[str, Meta(min_length=1, max_length=20, pattern=r"^[A-Z0-9]+$")]
     confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which box says so."""
+    """The device that sends the event."""
 
-    model: Word
-    serial: Word
-    firmware: Word
-    certificate: Word | None = None
+    model: ShortText
+    serial: ShortText
+    firmware: ShortText
+    certificate: ShortText | None = None
     """Number of its calibration certificate."""
 
 
 class VendorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a vendor's box claims to have seen. It is kept as it came; a case is made only of what our own stages find in the frames."""
+    """A violation that a vendor's device claims to have seen. Its bytes are stored unchanged; cases are made only from what our own stages
+    find in the frames."""
 
-    id: Word
-    """Unique for the vendor. The same event sent twice is kept once."""
-    camera: Word
+    id: ShortText
+    """Unique for the vendor. An event that is sent twice is stored once."""
+    camera: ShortText
     kind: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-    """What was seen: one of our rules' names (red_light, stop_line, wrong_way, ...), or the vendor's own."""
-    occurred_at: Moment
-    sent_at: Moment
+    """The name of one of our rules (red_light, stop_line, wrong_way, ...), or a name of the vendor's own."""
+    occurred_at: Timestamp
+    sent_at: Timestamp
     device: DeviceInfo
     sequences: Annotated[tuple[Annotated[int, Meta(ge=0, lt=10**18)], ...], Meta(max_length=200)] = ()
     """Frames of the camera that show it."""
@@ -86,37 +90,37 @@ class VendorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     measured: Annotated[tuple[Measured, ...], Meta(max_length=20)] = ()
 
 
-def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Those that we read, each once. Raises ApiError."""
+def parse_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers of KNOWN_HEADERS, names in lower case. Raises ApiError if one of them occurs twice."""
     found: dict[str, str] = {}
     for name, value in raw:
         key = name.decode("latin-1").lower()
-        if key not in OURS:
+        if key not in KNOWN_HEADERS:
             continue
         if key in found:
-            raise ApiError(ErrorCode.BAD_HEADER, f"{shown(key)} is there twice", shown(key))
+            raise ApiError(ErrorCode.BAD_HEADER, f"{display_name(key)} occurs twice", display_name(key))
         found[key] = value.decode("latin-1").strip()
     return found
 
 
-def frame_head(headers: dict[str, str]) -> FrameHeader:
+def parse_frame_header(headers: dict[str, str]) -> FrameHeader:
     """Raises ApiError."""
     return FrameHeader(
-        camera=_given(headers, CAMERA),
-        sequence=_number(headers, SEQUENCE),
-        captured_at=_moment(headers, CAPTURED_AT),
-        sent_at=_moment(headers, SENT_AT),
+        camera=_required(headers, CAMERA),
+        sequence=_sequence(headers, SEQUENCE),
+        captured_at=_timestamp(headers, CAPTURED_AT),
+        sent_at=_timestamp(headers, SENT_AT),
         sha256=_digest(headers, SHA256),
     )
 
 
-def event_of(body: bytes) -> VendorEvent:
+def parse_event(body: bytes) -> VendorEvent:
     """Raises ApiError."""
     try:
         return msgspec.json.decode(body, type=VendorEvent)
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$")
-        field = place.rstrip("`").lstrip(".") or None
+        message, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".") or None
         raise ApiError(ErrorCode.BAD_BODY, f"{field or 'the event'}: {message}", field) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, ValueError) as error:
         raise ApiError(ErrorCode.BAD_BODY, f"the body is not JSON: {error}") from error
@@ -128,40 +132,48 @@ def event_schema() -> dict[str, object]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "etle vendor event, version 1", **schema}
 
 
-def shown(header: str) -> str:
-    """As it is written in the documents."""
+def display_name(header: str) -> str:
+    """The header's name as the documentation writes it: `etle-sha256` is `Etle-SHA256`."""
     return "-".join("SHA256" if part == "sha256" else part.capitalize() for part in header.split("-"))
 
 
-def _given(headers: dict[str, str], name: str) -> str:
+def _required(headers: dict[str, str], name: str) -> str:
     value = headers.get(name, "")
     if not value:
-        raise ApiError(ErrorCode.BAD_HEADER, f"{shown(name)} is missing", shown(name))
+        raise ApiError(ErrorCode.BAD_HEADER, f"{display_name(name)} is missing", display_name(name))
     return value
 
 
-def _number(headers: dict[str, str], name: str) -> int:
-    value = _given(headers, name)
-    if not _NUMBER.fullmatch(value):
-        raise ApiError(ErrorCode.BAD_HEADER, f"{shown(name)} is a whole number of at most 18 digits; here: {value[:40]!r}", shown(name))
+def _sequence(headers: dict[str, str], name: str) -> int:
+    value = _required(headers, name)
+    if not _SEQUENCE.fullmatch(value):
+        raise ApiError(
+            ErrorCode.BAD_HEADER,
+            f"{display_name(name)} must be a whole number of at most 18 digits; received {value[:40]!r}",
+            display_name(name),
+        )
     return int(value)
 
 
-def _moment(headers: dict[str, str], name: str) -> datetime:
-    value = _given(headers, name)
-    wrong = ApiError(
-        ErrorCode.BAD_HEADER, f"{shown(name)} is a moment such as 2026-11-23T10:00:00.250+07:00; here: {value[:40]!r}", shown(name)
+def _timestamp(headers: dict[str, str], name: str) -> datetime:
+    value = _required(headers, name)
+    invalid = ApiError(
+        ErrorCode.BAD_HEADER,
+        f"{display_name(name)} must be a timestamp such as 2026-11-23T10:00:00.250+07:00; received {value[:40]!r}",
+        display_name(name),
     )
-    if not _MOMENT.fullmatch(value):
-        raise wrong
+    if not _TIMESTAMP.fullmatch(value):
+        raise invalid
     try:
         return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise wrong from error
+        raise invalid from error
 
 
 def _digest(headers: dict[str, str], name: str) -> Digest:
-    value = _given(headers, name)
+    value = _required(headers, name)
     if not DIGEST.fullmatch(value):
-        raise ApiError(ErrorCode.BAD_HEADER, f"{shown(name)} is the body's SHA-256 as 64 small hexadecimal digits", shown(name))
+        raise ApiError(
+            ErrorCode.BAD_HEADER, f"{display_name(name)} must be the body's SHA-256 as 64 lower-case hexadecimal digits", display_name(name)
+        )
     return Digest(value)

@@ -1,7 +1,7 @@
-"""What the door has taken already, so that the same frame or event sent twice is one. SQLite: it survives a kill, and writes little.
+"""Records which frames and events were accepted, so that a repetition is recognised. SQLite: survives a kill, with few writes.
 
-Something is noted after it is safe. A power failure may take the last notes with it; then a repetition comes through, and its reader leaves
-it out by its number.
+A record is written after the message is safe. A power failure may lose the last records; a repetition then passes, and the consumer
+drops it by its sequence number.
 """
 
 import sqlite3
@@ -14,9 +14,10 @@ from etle.errors import ConfigError
 from etle.types import Digest
 
 KEPT: Final = 5_000
-"""Notes of each camera and each vendor: frames of some minutes, events of some days."""
-_EVERY: Final = 500
-_TABLES: Final = """
+"""Number of records kept per camera and per vendor: some minutes of frames, some days of events."""
+_PRUNE_INTERVAL: Final = 500
+"""Number of insertions between two prunings."""
+_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS frames
     (camera TEXT, sequence INTEGER, sha256 TEXT, captured_at TEXT, PRIMARY KEY (camera, sequence)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, vendor TEXT, id TEXT, sha256 TEXT, UNIQUE (vendor, id));
@@ -29,19 +30,19 @@ class LastAccepted(NamedTuple):
 
 
 class Deduplicator:
-    """For one process, one thread."""
+    """For one process and one thread."""
 
     def __init__(self, path: Path) -> None:
         """Raises ConfigError if the file cannot be used."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._notes = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._notes.execute("PRAGMA journal_mode = WAL")
-            self._notes.execute("PRAGMA synchronous = NORMAL")
-            self._notes.executescript(_TABLES)
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise ConfigError(f"{path}: what the door took cannot be noted there: {error}") from error
-        self._until_pruned = _EVERY
+            raise ConfigError(f"{path}: accepted frames and events cannot be recorded there: {error}") from error
+        self._until_prune = _PRUNE_INTERVAL
 
     def __enter__(self) -> Self:
         return self
@@ -50,48 +51,49 @@ class Deduplicator:
         self.close()
 
     def close(self) -> None:
-        self._notes.close()
+        self._database.close()
 
     def frame(self, camera: str, sequence: int) -> Digest | None:
-        """The digest under which it was taken; None if it was not, or so long ago that the note is gone."""
+        """Digest of the accepted frame; None if it was not accepted, or so long ago that its record was pruned."""
         row = self._one("SELECT sha256 FROM frames WHERE camera = ? AND sequence = ?", camera, sequence)
         return Digest(row[0]) if row else None
 
     def last(self, camera: str) -> LastAccepted | None:
-        """The newest frame of the camera."""
+        """The accepted frame of the camera with the highest sequence number."""
         row = self._one("SELECT sequence, captured_at FROM frames WHERE camera = ? ORDER BY sequence DESC LIMIT 1", camera)
         return LastAccepted(row[0], datetime.fromisoformat(row[1]).astimezone(UTC)) if row else None
 
     def add_frame(self, camera: str, sequence: int, sha256: Digest, captured_at: datetime) -> None:
-        self._notes.execute("INSERT OR IGNORE INTO frames VALUES (?, ?, ?, ?)", (camera, sequence, sha256, captured_at.isoformat()))
+        self._database.execute("INSERT OR IGNORE INTO frames VALUES (?, ?, ?, ?)", (camera, sequence, sha256, captured_at.isoformat()))
         self._prune()
 
-    def event(self, vendor: str, name: str) -> Digest | None:
-        row = self._one("SELECT sha256 FROM events WHERE vendor = ? AND id = ?", vendor, name)
+    def event(self, vendor: str, event_id: str) -> Digest | None:
+        """Digest of the accepted event's body; None as for `frame`."""
+        row = self._one("SELECT sha256 FROM events WHERE vendor = ? AND id = ?", vendor, event_id)
         return Digest(row[0]) if row else None
 
-    def add_event(self, vendor: str, name: str, sha256: Digest) -> None:
-        self._notes.execute("INSERT OR IGNORE INTO events (vendor, id, sha256) VALUES (?, ?, ?)", (vendor, name, sha256))
+    def add_event(self, vendor: str, event_id: str, sha256: Digest) -> None:
+        self._database.execute("INSERT OR IGNORE INTO events (vendor, id, sha256) VALUES (?, ?, ?)", (vendor, event_id, sha256))
         self._prune()
 
     def _one(self, query: str, *values: str | int) -> tuple[Any, ...] | None:
-        with closing(self._notes.execute(query, values)) as found:
-            row: tuple[Any, ...] | None = found.fetchone()
+        with closing(self._database.execute(query, values)) as cursor:
+            row: tuple[Any, ...] | None = cursor.fetchone()
             return row
 
     def _prune(self) -> None:
-        self._until_pruned -= 1
-        if self._until_pruned:
+        self._until_prune -= 1
+        if self._until_prune:
             return
-        self._until_pruned = _EVERY
-        for (camera,) in self._notes.execute("SELECT DISTINCT camera FROM frames").fetchall():
-            self._notes.execute(
+        self._until_prune = _PRUNE_INTERVAL
+        for (camera,) in self._database.execute("SELECT DISTINCT camera FROM frames").fetchall():
+            self._database.execute(
                 "DELETE FROM frames WHERE camera = ?1 AND sequence <= "
                 "(SELECT sequence FROM frames WHERE camera = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)",
                 (camera, KEPT),
             )
-        for (vendor,) in self._notes.execute("SELECT DISTINCT vendor FROM events").fetchall():
-            self._notes.execute(
+        for (vendor,) in self._database.execute("SELECT DISTINCT vendor FROM events").fetchall():
+            self._database.execute(
                 "DELETE FROM events WHERE vendor = ?1 AND number <= "
                 "(SELECT number FROM events WHERE vendor = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
                 (vendor, KEPT),

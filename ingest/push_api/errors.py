@@ -1,11 +1,11 @@
-"""What the door says no with: a status for the client's program, a code for its log, and a sentence for its author."""
+"""Errors of the push API: an HTTP status and a stable code for the client's program, and a message for its developer."""
 
 from enum import StrEnum
 from http import HTTPStatus
 
 
 class ErrorCode(StrEnum):
-    """Codes of the contract: none is taken out or changes its meaning within a version."""
+    """Codes of the contract. Within a version no code is removed and none changes its meaning."""
 
     NO_SUCH_PATH = "no_such_path"
     WRONG_METHOD = "wrong_method"
@@ -24,7 +24,7 @@ class ErrorCode(StrEnum):
     OUT_OF_ORDER = "out_of_order"
     REUSED = "reused"
     BUSY = "busy"
-    FAULT_OF_OURS = "fault_of_ours"
+    INTERNAL_ERROR = "fault_of_ours"
 
 
 STATUS = {
@@ -45,20 +45,20 @@ STATUS = {
     ErrorCode.OUT_OF_ORDER: HTTPStatus.CONFLICT,
     ErrorCode.REUSED: HTTPStatus.CONFLICT,
     ErrorCode.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
-    ErrorCode.FAULT_OF_OURS: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 
 class ApiError(Exception):
-    """`field` is the header or the place in the JSON that is wrong; None if it is the request as a whole."""
+    """A request that is not accepted. `field` is the header, or the path in the JSON, that is wrong; None if no single one is."""
 
-    def __init__(self, fault: ErrorCode, message: str, field: str | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(self, code: ErrorCode, message: str, field: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        self.fault = fault
+        self.code = code
         self.message = message
         self.field = field
         self.retry_after_s = retry_after_s
 
     @property
     def status(self) -> HTTPStatus:
-        return STATUS[self.fault]
+        return STATUS[self.code]

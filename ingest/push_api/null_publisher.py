@@ -1,19 +1,19 @@
-"""A broker that takes everything and keeps nothing: for a door that vendors try their boxes against."""
+"""A publisher that discards every message, for `etle vendor serve --dry-run`, against which vendors test their devices."""
 
 from collections.abc import Sequence
 
 
-class _Taken:
-    safe: bool | None = True
+class _Discarded:
+    acked: bool | None = True
 
 
 class NullPublisher:
-    """Connected."""
+    """A ClosablePublisher."""
 
     def publish(
         self, topic: str, value: bytes, *, key: bytes, headers: Sequence[tuple[str, bytes]] = (), partition: int | None = None
-    ) -> _Taken:
-        return _Taken()
+    ) -> _Discarded:
+        return _Discarded()
 
     def flush(self) -> None:
         pass

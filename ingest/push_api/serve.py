@@ -1,4 +1,4 @@
-"""The web server around the door; the one file of it that imports uvicorn."""
+"""Web server of the push API; the only file that imports uvicorn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ try:
 except ModuleNotFoundError as absent:
     raise MissingExtra("uvicorn", "vendor") from absent
 
-AT_ONCE: Final = 64
-"""Requests in work: each may hold a picture in memory."""
-_LOOK_S: Final = 0.2
+MAX_CONCURRENT_REQUESTS: Final = 64
+"""Each may hold a picture in memory."""
+_POLL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundServer:
-    """`certificate` and `key` (PEM) make it HTTPS."""
+    """Address to listen on. With `certificate` and `key` (PEM files) the server speaks HTTPS."""
 
     host: str
     port: int
@@ -29,31 +29,32 @@ class BoundServer:
     key: Path | None = None
 
 
-def serve(app: PushApi, listening: BoundServer, stop: Event, started: Callable[[int], None]) -> None:
-    """Until `stop`; requests in work are answered. `started` is told the port. Raises ConfigError if the port is taken."""
+def serve(app: PushApi, address: BoundServer, stop: Event, on_started: Callable[[int], None]) -> None:
+    """Serve until `stop` is set; then finish the requests in progress. Calls `on_started` with the port. Raises ConfigError if the port
+    cannot be used."""
     config = uvicorn.Config(
         app,
-        host=listening.host,
-        port=listening.port,
+        host=address.host,
+        port=address.port,
         log_level="warning",
         access_log=False,
         server_header=False,
         lifespan="off",
-        limit_concurrency=AT_ONCE,
+        limit_concurrency=MAX_CONCURRENT_REQUESTS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=15,
-        ssl_certfile=listening.certificate,
-        ssl_keyfile=listening.key,
+        ssl_certfile=address.certificate,
+        ssl_keyfile=address.key,
     )
     server = uvicorn.Server(config)
-    thread = Thread(target=server.run, name="etle-door")  # there it leaves the process's signals alone
+    thread = Thread(target=server.run, name="etle-push-api")  # not the main thread: uvicorn then leaves the process's signal handlers alone
     thread.start()
     while thread.is_alive() and not server.started:
-        thread.join(_LOOK_S)
-    if not server.started:  # uvicorn has logged why
-        raise ConfigError(f"the door cannot be opened on {listening.host}:{listening.port}; choose another with --host, --port")
-    started(server.servers[0].sockets[0].getsockname()[1])
-    while thread.is_alive() and not stop.wait(_LOOK_S):
+        thread.join(_POLL_S)
+    if not server.started:  # uvicorn has logged the reason
+        raise ConfigError(f"cannot listen on {address.host}:{address.port}; choose another address with --host, --port")
+    on_started(server.servers[0].sockets[0].getsockname()[1])
+    while thread.is_alive() and not stop.wait(_POLL_S):
         pass
     server.should_exit = True
     thread.join()

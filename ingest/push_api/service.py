@@ -209,9 +209,7 @@ class PushService:
                 display_name(CAPTURED_AT),
             )
 
-    def _event_message(
-        self, vendor: str, event: VendorEvent, received_at: datetime, clock_error_s: float, body: bytes
-    ) -> OutgoingMessage:
+    def _event_message(self, vendor: str, event: VendorEvent, received_at: datetime, clock_error_s: float, body: bytes) -> OutgoingMessage:
         headers = [
             ("schema", str(SCHEMA).encode()),
             ("vendor", vendor.encode()),

@@ -1,14 +1,14 @@
-"""An open door for each test."""
+"""An open push API for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from porch import Porch
+from push_fixture import InProcessApi
 
 
 @pytest.fixture
-def porch(tmp_path: Path) -> Iterator[Porch]:
-    porch = Porch(tmp_path)
-    yield porch
-    porch.close()
+def push_api(tmp_path: Path) -> Iterator[InProcessApi]:
+    api = InProcessApi(tmp_path)
+    yield api
+    api.close()
