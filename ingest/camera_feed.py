@@ -1,4 +1,4 @@
-"""One camera in its thread: from its source to the outlet. Whatever goes wrong in it stays in it."""
+"""Forwards the frames of one camera from its source to the producer, in a thread of its own. An error stays inside the feed."""
 
 import logging
 from collections.abc import Callable
@@ -9,144 +9,147 @@ from functools import partial
 from threading import Event
 from typing import Final
 
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.config.site import CameraSettings
 from etle.errors import EtleError
 from etle.protocols import Clock, FrameSource
 from etle.types import Frame
 from etle.wire import Sign, frame_to_wire
-from ingest.delivery.positions import UNWRITTEN, SourcePositionFile
+from ingest.delivery.positions import MAX_UNSAVED_FRAMES, SourcePositionFile
 from ingest.delivery.producer import SpooledProducer
 from ingest.delivery.queued_message import DeliveryStatus, OutgoingMessage, QueuedMessage
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.live_buffer import LiveBuffer
+from ingest.sources.live_buffer import BUFFER_FRAMES, LiveBuffer
 from ingest.sources.open import open_source
-from ingest.sources.reconnect import ReconnectBackoff
-from ingest.sources.schedule import watched
+from ingest.sources.schedule import is_scheduled
 
 log = logging.getLogger(__name__)
-BUFFER_FRAMES: Final = 50
-"""Room between a live camera and the outlet: two seconds at 25 a second."""
-_LOOK_S: Final = 1.0
+_POLL_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedCallbacks:
-    """Both are called from other threads."""
+    """Called from several threads."""
 
-    captured: Callable[[Frame], None] = lambda frame: None
-    kept: Callable[[Frame, DeliveryStatus], None] = lambda frame, kept: None
+    on_captured: Callable[[Frame], None] = lambda frame: None
+    on_status: Callable[[Frame, DeliveryStatus], None] = lambda frame, status: None
+    """The frame has an empty `jpeg`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedContext:
-    """What all cameras of a box share."""
+    """Shared by all cameras of a gateway."""
 
-    zone: tzinfo
+    timezone: tzinfo
+    """The site's."""
     clock: Clock
     losses: FrameLossCounter
-    pauses: ReconnectBackoff
+    jitter: Callable[[], float]
+    """Numbers from 0 up to 1, for the delays after failures."""
     topic: str
     sign: Sign
-    largest_bytes: int
-    reports: FeedCallbacks
+    max_frame_bytes: int
+    callbacks: FeedCallbacks
 
 
 class CameraFeed:
-    """`run` it in a thread of its own. A film ends; a live camera is watched until `stop`, whatever happens."""
+    """Call `run` in a thread of its own. It ends with a video file's last frame; for a live camera it continues until `stop`."""
 
-    def __init__(self, camera: CameraSettings, wiring: FeedContext, outlet: SpooledProducer, position: SourcePositionFile) -> None:
+    def __init__(self, camera: CameraSettings, context: FeedContext, producer: SpooledProducer, position: SourcePositionFile) -> None:
         self.camera: Final = camera
         self.position: Final = position
         self.problem: str | None = None
-        """Why the camera's film or folder could not be read to its end."""
-        self._wiring = wiring
-        self._outlet = outlet
+        """Why the camera's video file or folder could not be read to its end."""
+        self._context = context
+        self._producer = producer
+        self._backoff = Backoff(RECONNECT_DELAYS_S, context.jitter)
         self._source: LiveBuffer | None = None
         self._stopped = Event()
 
     def run(self) -> None:
         if self.camera.source.live and self.position.position.sequence is not None:
-            self._wiring.losses.count(self.camera.camera_id, LossReason.GAP, "was not watched since this process ended")
-        failures = 0
+            self._context.losses.count(self.camera.camera_id, LossReason.GAP, "not read since the last process ended")
         while not self._stopped.is_set():
-            if not self._watched():
-                self._stopped.wait(_LOOK_S)
+            if not self._scheduled():
+                self._stopped.wait(_POLL_S)
                 continue
             failure = self._read()
             if not self.camera.source.live:
                 self.problem = failure
                 return
-            failures = failures + 1 if failure else 0
             if failure:
-                self._stopped.wait(self._wiring.pauses.after(failures))
+                self._stopped.wait(self._backoff.next_s())
+            else:
+                self._backoff.reset()
 
     @property
     def awaited(self) -> bool:
-        """True while pictures should come: of a live camera, at its hours."""
-        return self.camera.source.live and not self._stopped.is_set() and self._watched()
+        """True while frames are expected: of a live camera, during its scheduled hours."""
+        return self.camera.source.live and not self._stopped.is_set() and self._scheduled()
 
     def stop(self) -> None:
-        """Safe from another thread. `run` ends at the source's next frame, or when it says nothing for its timeout."""
+        """Safe from another thread. `run` ends at the source's next frame, or after the source's timeout."""
         self._stopped.set()
         source = self._source
         if source is not None:
             source.close()
 
     def _read(self) -> str | None:
-        """Frames until the source ends, the hours are over or `stop`. The reason if it failed."""
+        """Forward frames until the source or the scheduled hours end, or `stop`. Returns the reason if the source failed."""
         camera = self.camera.camera_id
         try:
-            self._forward_all(self._opened())
+            self._forward_all(self._open())
         except EtleError as error:
             log.error("%s: %s", camera, error)
             return str(error)
-        except Exception as error:  # the broad catch of this worker: a camera's fault must not reach the others
-            log.exception("%s: its feed failed, and is begun again", camera)
+        except Exception as error:  # the broad catch of this worker: an error in one camera must not affect the others
+            log.exception("%s: the feed failed and is restarted", camera)
             return f"{camera}: {type(error).__name__}: {error}"
         return None
 
-    def _opened(self) -> FrameSource:
-        wiring, camera = self._wiring, self.camera
-        source = open_source(camera.camera_id, camera.source, wiring.clock, wiring.losses, timezone=wiring.zone)
+    def _open(self) -> FrameSource:
+        context, camera = self._context, self.camera
+        source = open_source(camera.camera_id, camera.source, context.clock, context.losses, timezone=context.timezone)
         if not source.live:
             return source
-        self._source = LiveBuffer(source, BUFFER_FRAMES, wiring.losses)
-        if self._stopped.is_set():  # `stop` came before there was something to close
+        self._source = LiveBuffer(source, BUFFER_FRAMES, context.losses)
+        if self._stopped.is_set():  # `stop` was called before `_source` was set
             self._source.close()
         return self._source
 
     def _forward_all(self, source: FrameSource) -> None:
-        with closing(source.frames(self._after())) as frames:  # type: ignore[type-var]  # a generator, in all of them
+        with closing(source.frames(self._after())) as frames:  # type: ignore[type-var]  # every implementation is a generator
             for frame in frames:
-                if self._stopped.is_set() or not self._watched() or not self._forward(frame):
+                if self._stopped.is_set() or not self._scheduled() or not self._forward(frame):
                     return
 
     def _after(self) -> int | None:
         position = self.position.position
         if self.camera.source.live:
-            return None if position.sequence is None else position.sequence + UNWRITTEN
+            return None if position.sequence is None else position.sequence + MAX_UNSAVED_FRAMES
         return position.after
 
-    def _watched(self) -> bool:
-        return watched(self.camera.source.schedule, self._wiring.clock.now(), self._wiring.zone)
+    def _scheduled(self) -> bool:
+        return is_scheduled(self.camera.source.schedule, self._context.clock.now(), self._context.timezone)
 
     def _forward(self, frame: Frame) -> bool:
-        """False once the outlet is closed."""
-        wiring, base = self._wiring, self.position.position.base
+        """False once the producer is closed."""
+        context, base = self._context, self.position.position.base
         if base and not self.camera.source.live:
             frame = replace(frame, sequence=base + frame.sequence)
-        wiring.reports.captured(frame)
-        if len(frame.jpeg) > wiring.largest_bytes:
-            wiring.losses.count(
-                frame.camera, LossReason.TOO_LARGE, f"a picture of {len(frame.jpeg)} bytes; {wiring.largest_bytes} are the most"
+        context.callbacks.on_captured(frame)
+        if len(frame.jpeg) > context.max_frame_bytes:
+            context.losses.count(
+                frame.camera, LossReason.TOO_LARGE, f"a picture of {len(frame.jpeg)} bytes; the maximum is {context.max_frame_bytes}"
             )
             return True
-        headers, value = frame_to_wire(frame, wiring.sign)
-        message = OutgoingMessage(topic=wiring.topic, key=frame.camera.encode(), headers=tuple(headers), value=value)
-        return self._outlet.put(QueuedMessage(camera=frame.camera, message=message, kept=partial(self._kept, replace(frame, jpeg=b""))))
+        headers, value = frame_to_wire(frame, context.sign)
+        message = OutgoingMessage(topic=context.topic, key=frame.camera.encode(), headers=tuple(headers), value=value)
+        on_status = partial(self._on_status, replace(frame, jpeg=b""))
+        return self._producer.put(QueuedMessage(camera=frame.camera, message=message, on_status=on_status))
 
-    def _kept(self, frame: Frame, kept: DeliveryStatus) -> None:
-        if kept is DeliveryStatus.LOST:
-            self._wiring.losses.count(frame.camera, LossReason.UNSENT)
-        self.position.safe(frame.sequence)
-        self._wiring.reports.kept(frame, kept)
+    def _on_status(self, frame: Frame, status: DeliveryStatus) -> None:
+        if status is DeliveryStatus.LOST:
+            self._context.losses.count(frame.camera, LossReason.UNSENT)
+        self.position.advance(frame.sequence)
+        self._context.callbacks.on_status(frame, status)

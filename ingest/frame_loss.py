@@ -1,4 +1,4 @@
-"""What a camera lost, counted by reason. A road that looks empty because the pictures broke is worse than no camera."""
+"""Counts the frames that each camera lost, by reason: an empty road and a broken camera must be distinguishable."""
 
 import logging
 from collections import Counter
@@ -12,29 +12,29 @@ log = logging.getLogger(__name__)
 
 class LossReason(StrEnum):
     UNDECODABLE = "undecodable"
-    """A picture arrived broken, or its video builds it on a broken one, and was set aside."""
+    """A picture was damaged, or depends on a damaged one in its video; it was discarded."""
     DROPPED = "dropped"
-    """The reader was too slow for a live camera: the oldest waiting picture made room."""
+    """The consumer was too slow for a live camera; the oldest buffered frame was dropped."""
     UNSENT = "unsent"
-    """The broker was away and there was no room left on the box's disk, or it refused the picture."""
+    """The broker was unavailable and the spool was full, or the broker rejected the frame."""
     TOO_LARGE = "too_large"
-    """The picture is larger than a message may be."""
+    """The picture is larger than the maximum message size."""
     GAP = "gap"
-    """The camera went silent, or its connection was lost: some pictures never came, nobody knows how many."""
+    """The camera was silent or disconnected; the number of missing frames is unknown."""
     DUPLICATE = "duplicate"
-    """The camera gave the same picture again. Nothing was lost."""
+    """The camera sent the same picture again. Nothing was lost."""
     RECONNECT = "reconnect"
-    """The camera was connected anew. What that cost is in `gap`."""
+    """The camera was connected again. Frames missed meanwhile are counted as `gap`."""
     CLOCK_JUMP = "clock_jump"
-    """A clock (of the camera, the file or this box) went back, or leapt ahead."""
+    """A clock (of the camera, the file or this host) went back or jumped ahead."""
 
 
 FRAMES_LOST = frozenset((LossReason.UNDECODABLE, LossReason.DROPPED, LossReason.UNSENT, LossReason.TOO_LARGE))
-"""Those that count frames."""
+"""The reasons whose counts are numbers of frames."""
 
 
 class FrameLossCounter:
-    """Counters of every camera, safe to use from several threads. The last detail of each reason is kept for whoever asks why."""
+    """Counters of all cameras, safe to use from several threads. Also keeps the last detail for each reason."""
 
     def __init__(self) -> None:
         self._counts: dict[CameraId, Counter[LossReason]] = {}
@@ -42,6 +42,7 @@ class FrameLossCounter:
         self._lock = Lock()
 
     def count(self, camera: CameraId, reason: LossReason, detail: str = "", times: int = 1) -> None:
+        """Does nothing if `times` is less than 1. A detail is also logged."""
         if times < 1:
             return
         with self._lock:
@@ -52,7 +53,7 @@ class FrameLossCounter:
             log.warning("%s: %s: %s", camera, reason, detail)
 
     def snapshot(self) -> dict[CameraId, dict[LossReason, int]]:
-        """A copy: by camera, every reason that occurred with its count."""
+        """A copy of all counts; reasons that did not occur are missing."""
         with self._lock:
             return {camera: dict(counts) for camera, counts in self._counts.items()}
 
@@ -60,6 +61,6 @@ class FrameLossCounter:
         return self.snapshot().get(camera, {})
 
     def last_detail(self, camera: CameraId, reason: LossReason) -> str | None:
-        """What was said when this was last counted, such as the name of a broken file; None if nothing was."""
+        """The last detail that was counted with this reason, such as the name of a damaged file; None if there was none."""
         with self._lock:
             return self._details.get(camera, {}).get(reason)

@@ -1,7 +1,7 @@
-"""The four ways that are measured, each in a process of its own: `python -m benchmark.broker.jobs WAY`, the load as JSON on standard input.
+"""The jobs that are measured, each in its own process: `python -m benchmark.broker.jobs JOB`, with the load as JSON on standard input.
 
-Each prints one JSON object: how many frames went, and the moments of the first and the last. The bare client has the same settings as ours
-(acks=all, idempotent, batches of 1 MB), and does nothing but send and receive: no digest, no signature, no check.
+Each prints one JSON object: number of frames, times of the first and the last one, CPU time. The bare client has the same settings as etle
+(acks=all, idempotent, batches of 1 MB) and only sends and receives: no digests, no signatures, no checks.
 """
 
 import json
@@ -15,7 +15,8 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-from benchmark.broker.load import CAMERAS, FrameLoad, in_turn, pictures
+from benchmark.broker.load import CAMERAS, FrameLoad, pictures, round_robin
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.config.deployment import BrokerSettings, EdgeDevice, IngestSettings
 from etle.kafka.client import KafkaPublisher, KafkaSubscriber
 from etle.kafka.security import BrokerConnection
@@ -26,11 +27,10 @@ from ingest.delivery.producer import QueueCallbacks, SpooledProducer
 from ingest.delivery.queued_message import OutgoingMessage, QueuedMessage
 from ingest.delivery.sender import Sender
 from ingest.sources.frames import frame_of
-from ingest.sources.reconnect import ReconnectBackoff
 
 BOX_KEY = Path("box.pem")
-_MOST = 32
-"""Messages of one poll, as the detect worker takes them."""
+_MAX_RECORDS = 32
+"""Maximum number of messages of one poll, as in the detect worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class JobResult:
     began_at: float
     ended_at: float
     cpu_s: float
-    """Of this process, all threads."""
+    """CPU time of this process, all threads."""
 
 
 def bare_in(load: FrameLoad) -> JobResult:
@@ -54,9 +54,9 @@ def bare_in(load: FrameLoad) -> JobResult:
         max_request_size=8_388_608,
         metrics_enabled=False,
     )
-    made = pictures(load.frame_bytes)
+    jpegs = pictures(load.frame_bytes)
     began_at, cpu = time.time(), time.process_time()
-    for _, camera, picture in in_turn(load.frames, made):
+    for _, camera, picture in round_robin(load.frames, jpegs):
         producer.send(load.topic, key=camera.encode(), value=picture)
     producer.flush()
     ended_at, cpu_s = time.time(), time.process_time() - cpu
@@ -65,20 +65,20 @@ def bare_in(load: FrameLoad) -> JobResult:
 
 
 def ours_in(load: FrameLoad) -> JobResult:
-    """From the bytes as a camera gives them, until all is safe: size, digest, signature, headers, outlet (a film's), publisher."""
+    """From the camera's bytes until all frames are acknowledged: size, digest, signature, headers, producer, publisher."""
     connection = BrokerConnection(servers=(load.kafka,), broker=BrokerSettings())
-    signer, made = Signer.read(BOX_KEY), pictures(load.frame_bytes)
-    outlet = SpooledProducer(Sender(lambda: KafkaPublisher(connection, "benchmark")), None, ReconnectBackoff(lambda: 0.5), QueueCallbacks())
+    signer, jpegs = Signer.read(BOX_KEY), pictures(load.frame_bytes)
+    producer = SpooledProducer(Sender(lambda: KafkaPublisher(connection, "benchmark")), None, Backoff(RECONNECT_DELAYS_S), QueueCallbacks())
 
     def feed(first: int) -> None:
-        for number, camera, picture in in_turn(load.frames, made):
+        for number, camera, picture in round_robin(load.frames, jpegs):
             if number % load.threads != first:
                 continue
             now = datetime.now(UTC)
             frame = frame_of(CameraId(camera), number, picture, captured_at=now, received_at=now)
             headers, value = frame_to_wire(frame, signer.sign)
             message = OutgoingMessage(topic=load.topic, key=camera.encode(), headers=tuple(headers), value=value)
-            outlet.put(QueuedMessage(camera=frame.camera, message=message, kept=lambda kept: None))
+            producer.put(QueuedMessage(camera=frame.camera, message=message, on_status=lambda status: None))
 
     feeds = [Thread(target=feed, args=(first,)) for first in range(load.threads)]
     began_at, cpu = time.time(), time.process_time()
@@ -86,9 +86,9 @@ def ours_in(load: FrameLoad) -> JobResult:
         thread.start()
     for thread in feeds:
         thread.join()
-    outlet.drain()
+    producer.drain()
     ended_at, cpu_s = time.time(), time.process_time() - cpu
-    outlet.close()
+    producer.close()
     return JobResult(frames=load.frames, began_at=began_at, ended_at=ended_at, cpu_s=cpu_s)
 
 
@@ -106,37 +106,37 @@ def bare_out(load: FrameLoad) -> JobResult:
     consumer.assign([TopicPartition(load.topic, number) for number in consumer.partitions_for_topic(load.topic)])
 
     def poll() -> int:
-        return sum(map(len, consumer.poll(timeout_ms=500, max_records=_MOST).values()))
+        return sum(map(len, consumer.poll(timeout_ms=500, max_records=_MAX_RECORDS).values()))
 
-    return _counted(load, poll)
+    return _measure(load, poll)
 
 
 def ours_out(load: FrameLoad) -> JobResult:
-    """As the detect worker takes them: group, poll, headers read, digest checked."""
-    return _taken(load, None)
+    """As in the detect worker: consumer group, poll, parse headers, check digests."""
+    return _read(load, None)
 
 
 def ours_out_verified(load: FrameLoad) -> JobResult:
-    """And the box's signature."""
+    """Also checks the device's signatures."""
     Path("box.pub").write_bytes(Signer.read(BOX_KEY).public_pem)
-    return _taken(load, frame_verifier(IngestSettings(devices=(EdgeDevice(id="box", public_key=Path("box.pub"), cameras=CAMERAS),))))
+    return _read(load, frame_verifier(IngestSettings(devices=(EdgeDevice(id="box", public_key=Path("box.pub"), cameras=CAMERAS),))))
 
 
-def _taken(load: FrameLoad, verify: Verify | None) -> JobResult:
+def _read(load: FrameLoad, verify: Verify | None) -> JobResult:
     group = f"{load.topic}-{uuid4().hex}"
     subscriber = KafkaSubscriber(BrokerConnection(servers=(load.kafka,), broker=BrokerSettings()), "benchmark", load.topic, group)
 
     def poll() -> int:
-        polled = subscriber.poll(0.5, _MOST)
+        polled = subscriber.poll(0.5, _MAX_RECORDS)
         for partition in polled.assigned:
             subscriber.seek(partition, subscriber.first(partition))
         return sum(frame_from_wire(message.headers, message.value, verify) is not None for message in polled.messages)
 
-    return _counted(load, poll)
+    return _measure(load, poll)
 
 
-def _counted(load: FrameLoad, poll: Callable[[], int]) -> JobResult:
-    """The clock begins with the first frames, which are not counted: joining a group takes what it takes."""
+def _measure(load: FrameLoad, poll: Callable[[], int]) -> JobResult:
+    """Starts with the first frames, which are not counted, because the time to join the group is not part of the measurement."""
     first = 0
     while not first:
         first = poll()
@@ -146,7 +146,7 @@ def _counted(load: FrameLoad, poll: Callable[[], int]) -> JobResult:
     return JobResult(frames=count - first, began_at=began_at, ended_at=time.time(), cpu_s=time.process_time() - cpu)
 
 
-WAYS: dict[str, Callable[[FrameLoad], JobResult]] = {
+JOBS: dict[str, Callable[[FrameLoad], JobResult]] = {
     "bare in": bare_in,
     "bare out": bare_out,
     "ours in": ours_in,
@@ -156,9 +156,9 @@ WAYS: dict[str, Callable[[FrameLoad], JobResult]] = {
 
 
 def main() -> None:
-    order: dict[str, Any] = json.load(sys.stdin)
-    went = WAYS[sys.argv[1]](FrameLoad(**order))
-    json.dump(asdict(went), sys.stdout)
+    load: dict[str, Any] = json.load(sys.stdin)
+    result = JOBS[sys.argv[1]](FrameLoad(**load))
+    json.dump(asdict(result), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Shows on the box's metrics that it waits for the broker."""
+"""Metric that shows whether the gateway is waiting for the broker."""
 
 from contextlib import ExitStack
 
@@ -6,18 +6,18 @@ from etle.observability.metrics import Dependency, Metrics
 
 
 class BrokerPauseMetrics:
-    """For one outlet's sender: told each time why the broker takes nothing, or None if it took something."""
+    """For one sender: called after each batch with the reason why the broker accepted nothing, or None if it accepted something."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._pause = ExitStack()
-        self._waits = False
+        self._waiting = False
 
     def __call__(self, reason: str | None) -> None:
-        if (reason is not None) == self._waits:
+        if (reason is not None) == self._waiting:
             return
-        self._waits = reason is not None
-        if self._waits:
+        self._waiting = reason is not None
+        if self._waiting:
             self._pause.enter_context(self._metrics.waiting_for(Dependency.BROKER))
         else:
             self._pause.close()

@@ -1,10 +1,10 @@
-"""How far each camera's frames are safe, in one file a camera: so that numbers never repeat, and a film is read on where it was left.
+"""Stores the last delivered frame of each camera, in one file per camera, so that sequence numbers never repeat and a video file is
+continued where reading stopped.
 
-The file may be a second behind. For a film that costs nothing: it is read again, and the same frames have the same numbers. A live camera
-goes on at a number that no frame before can have had.
+The file may be a second behind. For a video file that costs nothing: the frames are read again with the same numbers. A live camera
+continues at a number that no earlier frame can have.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,65 +14,72 @@ from typing import Final
 import msgspec
 
 from etle.errors import ConfigError
+from etle.files import write_atomic
 from etle.types import CameraId
 from ingest.frame_loss import LossReason
 
-UNWRITTEN: Final = 10_000
-"""More frames of a camera than that are never on their way while the file lags behind."""
+MAX_UNSAVED_FRAMES: Final = 10_000
+"""Upper bound for the frames that one camera delivers between two writes of its file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePosition:
+    """The field names are those in the file."""
+
     source: str
-    """Which film or camera. Another film's numbers follow on those of the one before."""
+    """Identifies the video or camera. After a change of video the numbers continue after those of the one before."""
     base: int = 0
-    """Added to the numbers that the source itself gives."""
+    """Added to the source's own numbers."""
     sequence: int | None = None
-    """Of the last frame that is safe, `base` included; None if none is."""
+    """Number of the last frame that is safe, including `base`; None if there is none."""
     losses: Mapping[LossReason, int] = field(default_factory=dict)
-    """What this camera has lost since the file was begun."""
+    """Totals since the file was created."""
 
     @property
     def after(self) -> int | None:
-        """By the source's own numbers; None: from its beginning."""
+        """The last frame by the source's own numbers; None: start from its beginning."""
         return None if self.sequence is None or self.sequence < self.base else self.sequence - self.base
 
 
 class SourcePositionFile:
-    """One camera's. Safe to use from several threads; what was told to `safe` is written by `save`."""
+    """Position of one camera. Safe to use from several threads. `advance` changes it in memory, `save` writes it."""
 
     def __init__(self, folder: Path, camera: CameraId, source: str) -> None:
-        """Raises ConfigError if the file is damaged: to begin anew would give numbers twice."""
+        """Raises ConfigError if the file is damaged: a fresh start would use sequence numbers twice."""
         self._path = folder / f"{camera}.json"
         self._lock = Lock()
         self._saved = _read(self._path)
-        self._before: Mapping[LossReason, int] = self._saved.losses if self._saved else {}
-        self._position = _going_on(self._saved, source)
+        self._earlier_losses: Mapping[LossReason, int] = self._saved.losses if self._saved else {}
+        self._position = _resumed(self._saved, source)
 
     @property
     def position(self) -> SourcePosition:
         return self._position
 
-    def safe(self, sequence: int) -> None:
+    def advance(self, sequence: int) -> None:
+        """The frame with this number, which includes `base`, is safe or lost."""
         with self._lock:
             self._position = replace(self._position, sequence=sequence)
 
     def save(self, losses: Mapping[LossReason, int]) -> None:
-        """`losses` are those since this process began; they are added to those before."""
+        """`losses`: totals since this process started; they are added to those of earlier processes."""
         with self._lock:
-            together = {loss: self._before.get(loss, 0) + losses.get(loss, 0) for loss in sorted({*self._before, *losses})}
-            position = replace(self._position, losses=together)
+            totals = {
+                reason: self._earlier_losses.get(reason, 0) + losses.get(reason, 0) for reason in sorted({*self._earlier_losses, *losses})
+            }
+            position = replace(self._position, losses=totals)
             if position != self._saved:
-                _write(self._path, msgspec.json.encode(position))
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(self._path, msgspec.json.encode(position))
                 self._saved = position
 
 
-def _going_on(known: SourcePosition | None, source: str) -> SourcePosition:
-    if known is None:
+def _resumed(saved: SourcePosition | None, source: str) -> SourcePosition:
+    if saved is None:
         return SourcePosition(source=source)
-    if known.source == source:
-        return known
-    return SourcePosition(source=source, base=0 if known.sequence is None else known.sequence + 1, sequence=known.sequence)
+    if saved.source == source:
+        return saved
+    return SourcePosition(source=source, base=0 if saved.sequence is None else saved.sequence + 1, sequence=saved.sequence)
 
 
 def _read(path: Path) -> SourcePosition | None:
@@ -82,17 +89,6 @@ def _read(path: Path) -> SourcePosition | None:
         return None
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigError(
-            f"{path}: cannot be read: {error}. Put it back from a backup, or write "
+            f"{path}: cannot be read: {error}. Restore it from a backup, or write "
             '{"source": "", "sequence": N} with N larger than any sequence of this camera in the frames topic'
         ) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".new")
-    with unfinished.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    unfinished.replace(path)

@@ -1,8 +1,8 @@
-"""Between a box's cameras and the broker: a little memory, and a disk for when the broker is slow or away.
+"""Producer between the gateway's cameras and the broker, with a queue in memory and a spool on disk for a slow or unavailable broker.
 
-Two threads. One sends, a batch at a time, from the spool while there is something in it, else from memory. The other moves what is in
-memory to the spool as soon as the sender falls behind, the batch that is on its way first: the order on the disk is the order of the road.
-Without a spool what cannot be sent stays in memory and the cameras wait: for files, which can.
+Two threads. One sends batches, from the spool while it contains anything, otherwise from memory. The other moves queued messages to the
+spool as soon as the sender falls behind, the batch in flight first, so that the order on the disk is the order of capture.
+Without a spool, messages that cannot be sent stay in memory and `put` blocks: for video files, which can wait.
 """
 
 import logging
@@ -13,244 +13,252 @@ from dataclasses import dataclass
 from threading import Condition, Event, Thread
 from typing import Final
 
+from etle.backoff import Backoff
 from etle.errors import SpoolFull
 from etle.types import CameraId
 from ingest.delivery.queued_message import DeliveryStatus, QueuedMessage, from_record, to_record
 from ingest.delivery.sender import BatchResult, Sender
 from ingest.delivery.spool import Spool
-from ingest.sources.reconnect import ReconnectBackoff
 
 log = logging.getLogger(__name__)
-_LOOK_S: Final = 0.1
+_POLL_S: Final = 0.1
+_HEARTBEAT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueLimits:
-    """How much is held in memory, how much is sent at once, and how long a message may be without being safe before it goes to the disk."""
-
     memory_bytes: int = 32_000_000
+    """`put` blocks above this size."""
     batch_bytes: int = 4_000_000
-    patience_s: float = 1.0
+    """Maximum size of a batch, unless it is a single message."""
+    spool_after_s: float = 1.0
+    """A batch that the broker has not acknowledged after this time goes to the spool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCallbacks:
-    """Who is told what happens. `kept` is about messages out of the spool, whose senders have long had their answer."""
+    """Called from several threads."""
 
-    kept: Callable[[CameraId, DeliveryStatus, int], None] = lambda camera, kept, times: None
-    trouble: Callable[[str | None], None] = lambda reason: None
-    """Why the broker takes nothing; None once it takes something again."""
-    turned: Callable[[], None] = lambda: None
-    """The sender went round once more: it is not stuck."""
+    on_status: Callable[[CameraId, DeliveryStatus, int], None] = lambda camera, status, times: None
+    """Status of messages that left the spool; their own `on_status` was called when they were spooled."""
+    on_broker_error: Callable[[str | None], None] = lambda reason: None
+    """Called after each batch with the reason why the broker did not accept it, or None if it did."""
+    on_heartbeat: Callable[[], None] = lambda: None
+    """Called at each turn of the sending loop, at least once a second while it is not inside a call to the broker."""
 
 
 @dataclass(slots=True)
-class _Hand:
-    """What is on its way to the broker."""
+class _InFlight:
+    """The batch that is being sent."""
 
     batch: Sequence[QueuedMessage]
-    since: float
+    started_s: float
     spooled: bool
     dropped: int = 0
-    """So many of them were dropped from the spool meanwhile."""
+    """Number of its messages that were dropped from the spool in the meantime."""
 
 
 class SpooledProducer:
-    """`drops`: a full spool gives up its oldest to take the newest; else it takes no more, and `put` waits."""
+    """`drop_oldest`: a full spool drops its oldest messages for the newest ones; otherwise it accepts no more, and `put` blocks."""
 
     def __init__(
         self,
         sender: Sender,
         spool: Spool | None,
-        pauses: ReconnectBackoff,
-        watch: QueueCallbacks,
+        backoff: Backoff,
+        callbacks: QueueCallbacks,
         *,
-        drops: bool = True,
-        room: QueueLimits | None = None,
+        drop_oldest: bool = True,
+        limits: QueueLimits | None = None,
     ) -> None:
+        """Starts the threads. `backoff` must not be shared with other users."""
         self._sender = sender
         self._spool = spool
-        self._pauses = pauses
-        self._watch = watch
-        self._drops = drops
-        self._room = room or QueueLimits()
+        self._backoff = backoff
+        self._callbacks = callbacks
+        self._drop_oldest = drop_oldest
+        self._limits = limits or QueueLimits()
         self._changed = Condition()
-        self._memory: deque[QueuedMessage] = deque()
-        self._memory_bytes = 0
-        self._hand: _Hand | None = None
+        self._queue: deque[QueuedMessage] = deque()
+        self._queue_bytes = 0
+        self._in_flight: _InFlight | None = None
         self._stop = Event()
-        self._full = False
-        self._away = False
-        self._threads = [Thread(target=self._send_all, name="etle-send", daemon=True)]
+        self._spool_full = False
+        self._broker_unavailable = False
+        self._threads = [Thread(target=self._send_loop, name="etle-send", daemon=True)]
         if spool is not None:
-            self._threads.append(Thread(target=self._keep_all, name="etle-spool", daemon=True))
+            self._threads.append(Thread(target=self._spool_loop, name="etle-spool", daemon=True))
         for thread in self._threads:
             thread.start()
 
-    def put(self, outgoing: QueuedMessage, timeout_s: float | None = None) -> bool:
-        """Waits for room. False if there was none for so long, or the outlet was closed: then the message is still the caller's."""
+    def put(self, message: QueuedMessage, timeout_s: float | None = None) -> bool:
+        """Blocks while the queue is full. False after `timeout_s`, or if the producer is closed: the message was not queued."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._memory_bytes < self._room.memory_bytes or self._stop.is_set(), timeout_s):
+            if not self._changed.wait_for(lambda: self._queue_bytes < self._limits.memory_bytes or self._stop.is_set(), timeout_s):
                 return False
             if self._stop.is_set():
                 return False
-            self._memory.append(outgoing)
-            self._memory_bytes += outgoing.size
+            self._queue.append(message)
+            self._queue_bytes += message.size
             self._changed.notify_all()
             return True
 
     def drain(self, timeout_s: float | None = None) -> bool:
-        """Wait until the broker has everything. False if it has not after so long, or the outlet was closed."""
+        """Wait until the broker has everything. False after `timeout_s`, or if the producer was closed before."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stop.is_set() or not self._waiting(), timeout_s)
-            return not self._waiting()
+            self._changed.wait_for(lambda: self._stop.is_set() or not self._pending(), timeout_s)
+            return not self._pending()
 
     def spooled(self) -> tuple[int, int]:
-        """Messages and bytes on the disk."""
+        """Number and bytes of the messages in the spool."""
         with self._changed:
             return (len(self._spool), self._spool.size_bytes) if self._spool is not None else (0, 0)
 
     def close(self, grace_s: float = 5.0) -> None:
-        """What the broker does not take within the grace goes to the spool; without one it is still the caller's."""
-        self.drain(0 if self._away else grace_s)
+        """Messages that the broker does not accept within `grace_s` go to the spool; without one they are discarded, unreported."""
+        self.drain(0 if self._broker_unavailable else grace_s)
         self._stop.set()
         with self._changed:
             if self._spool is not None:
-                self._keep()
+                self._move_to_spool()
                 self._spool.close()
             self._changed.notify_all()
 
-    def _waiting(self) -> bool:
-        return bool(self._memory or self._hand or (self._spool is not None and len(self._spool)))
+    def _pending(self) -> bool:
+        return bool(self._in_flight) or self._has_messages()
 
-    def _send_all(self) -> None:
-        failures = 0
-        while (hand := self._take()) is not None:
-            delivery = self._sender.send([outgoing.message for outgoing in hand.batch])
+    def _has_messages(self) -> bool:
+        return bool(self._queue) or (self._spool is not None and len(self._spool) > 0)
+
+    def _send_loop(self) -> None:
+        while (in_flight := self._next_batch()) is not None:
+            result = self._sender.send([queued.message for queued in in_flight.batch])
             with self._changed:
                 if self._stop.is_set():
                     break
-                self._settle(hand, delivery)
-                self._away = delivery.error is not None
-            failures = failures + 1 if delivery.error else 0
-            self._tell(delivery, failures)
-            if delivery.error:
-                self._rest(self._pauses.after(failures))
+                self._settle(in_flight, result)
+                self._broker_unavailable = result.error is not None
+            self._report(result)
+            if result.error:
+                self._wait(self._backoff.next_s())
+            else:
+                self._backoff.reset()
         self._sender.close()
 
-    def _tell(self, delivery: BatchResult, failures: int) -> None:
-        self._watch.turned()
-        if delivery.error and failures == 1:
-            log.warning("%s", delivery.error)
-        self._watch.trouble(str(delivery.error) if delivery.error else None)
+    def _report(self, result: BatchResult) -> None:
+        self._callbacks.on_heartbeat()
+        if result.error and not self._backoff.failures:
+            log.warning("%s", result.error)
+        self._callbacks.on_broker_error(str(result.error) if result.error else None)
 
-    def _rest(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not self._stop.wait(min(left, 1.0)):
-            self._watch.turned()
+        while (left := end - time.monotonic()) > 0 and not self._stop.wait(min(left, _HEARTBEAT_S)):
+            self._callbacks.on_heartbeat()
 
-    def _take(self) -> _Hand | None:
-        """What to send next; None once the outlet is closed."""
+    def _next_batch(self) -> _InFlight | None:
+        """Blocks until there is something to send. None once the producer is closed."""
         with self._changed:
-            while not self._changed.wait_for(lambda: self._stop.is_set() or self._there_is_something(), 1.0):
-                self._watch.turned()
+            while not self._changed.wait_for(lambda: self._stop.is_set() or self._has_messages(), _HEARTBEAT_S):
+                self._callbacks.on_heartbeat()
             if self._stop.is_set():
                 return None
-            self._hand = self._from_spool() or _Hand(self._from_memory(), time.monotonic(), False)
-            return self._hand
+            self._in_flight = self._batch_from_spool() or _InFlight(self._batch_from_queue(), time.monotonic(), False)
+            return self._in_flight
 
-    def _there_is_something(self) -> bool:
-        return bool(self._memory) or (self._spool is not None and len(self._spool) > 0)
-
-    def _from_spool(self) -> _Hand | None:
+    def _batch_from_spool(self) -> _InFlight | None:
         if self._spool is None:
             return None
         batch = [
-            QueuedMessage(camera=CameraId(waiting.label), message=from_record(waiting.body), kept=lambda kept: None)
-            for waiting in self._spool.peek(self._room.batch_bytes)
+            QueuedMessage(camera=CameraId(spooled.label), message=from_record(spooled.body), on_status=lambda status: None)
+            for spooled in self._spool.peek(self._limits.batch_bytes)
         ]
-        return _Hand(batch, time.monotonic(), True) if batch else None
+        return _InFlight(batch, time.monotonic(), True) if batch else None
 
-    def _from_memory(self) -> Sequence[QueuedMessage]:
+    def _batch_from_queue(self) -> Sequence[QueuedMessage]:
         batch: list[QueuedMessage] = []
         size = 0
-        while self._memory and (not batch or size + self._memory[0].size <= self._room.batch_bytes):
-            batch.append(self._memory.popleft())
+        while self._queue and (not batch or size + self._queue[0].size <= self._limits.batch_bytes):
+            batch.append(self._queue.popleft())
             size += batch[-1].size
         return batch
 
-    def _settle(self, hand: _Hand, delivery: BatchResult) -> None:
-        settled = delivery.settled
-        if hand.spooled:
+    def _settle(self, in_flight: _InFlight, result: BatchResult) -> None:
+        """Report the messages that were sent or lost, and keep the others for the next batch."""
+        settled = result.settled
+        if in_flight.spooled:
             assert self._spool is not None
-            self._spool.forget(max(0, len(settled) - hand.dropped))
-            for (camera, kept), times in Counter(zip((each.camera for each in hand.batch), settled, strict=False)).items():
-                self._watch.kept(camera, kept, times)
+            self._spool.remove_oldest(max(0, len(settled) - in_flight.dropped))
+            cameras = (queued.camera for queued in in_flight.batch)
+            for (camera, status), times in Counter(zip(cameras, settled, strict=False)).items():
+                self._callbacks.on_status(camera, status, times)
         else:
-            for outgoing, kept in zip(hand.batch, settled, strict=False):
-                outgoing.kept(kept)
-            self._memory.extendleft(reversed(hand.batch[len(settled) :]))
-        self._memory_bytes = sum(outgoing.size for outgoing in self._memory)
-        self._hand = None
+            for queued, status in zip(in_flight.batch, settled, strict=False):
+                queued.on_status(status)
+            self._queue.extendleft(reversed(in_flight.batch[len(settled) :]))
+        self._queue_bytes = sum(queued.size for queued in self._queue)
+        self._in_flight = None
         self._changed.notify_all()
 
-    def _keep_all(self) -> None:
+    def _spool_loop(self) -> None:
         while not self._stop.is_set():
             with self._changed:
-                self._changed.wait_for(lambda: self._stop.is_set() or self._falls_behind(), _LOOK_S)
+                self._changed.wait_for(lambda: self._stop.is_set() or self._falls_behind(), _POLL_S)
                 if not self._stop.is_set() and self._falls_behind():
-                    self._keep()
-            if self._full:
+                    self._move_to_spool()
+            if self._spool_full:
                 self._stop.wait(1.0)
 
     def _falls_behind(self) -> bool:
-        if self._spool is None or not (self._memory or (self._hand and not self._hand.spooled)):
+        """True if messages in memory should go to the spool."""
+        if self._spool is None or not (self._queue or (self._in_flight and not self._in_flight.spooled)):
             return False
-        waits_s = time.monotonic() - self._hand.since if self._hand else 0.0
-        return self._away or len(self._spool) > 0 or waits_s > self._room.patience_s or self._memory_bytes > self._room.memory_bytes / 2
+        unacked_s = time.monotonic() - self._in_flight.started_s if self._in_flight else 0.0
+        too_slow = unacked_s > self._limits.spool_after_s or self._queue_bytes > self._limits.memory_bytes / 2
+        return self._broker_unavailable or len(self._spool) > 0 or too_slow
 
-    def _keep(self) -> None:
-        """All that is only in memory, to the disk, as far as there is room."""
+    def _move_to_spool(self) -> None:
+        """Move all messages that are only in memory to the spool, as far as there is room."""
         assert self._spool is not None
-        if self._hand and not self._hand.spooled:
-            if not self._spool_up(self._hand.batch):
+        if self._in_flight and not self._in_flight.spooled:
+            if not self._put_in_spool(self._in_flight.batch):
                 return
-            self._hand.spooled = True
-        while batch := self._from_memory():
-            if not self._spool_up(batch):
-                self._memory.extendleft(reversed(batch))
+            self._in_flight.spooled = True
+        while batch := self._batch_from_queue():
+            if not self._put_in_spool(batch):
+                self._queue.extendleft(reversed(batch))
                 break
-        self._memory_bytes = sum(outgoing.size for outgoing in self._memory)
+        self._queue_bytes = sum(queued.size for queued in self._queue)
         self._changed.notify_all()
 
-    def _spool_up(self, batch: Sequence[QueuedMessage]) -> bool:
+    def _put_in_spool(self, batch: Sequence[QueuedMessage]) -> bool:
         assert self._spool is not None
-        records = [to_record(outgoing.camera, outgoing.message) for outgoing in batch]
+        records = [to_record(queued.camera, queued.message) for queued in batch]
         while True:
             try:
                 self._spool.put(records)
             except SpoolFull as full:
-                if not self._drops or not self._make_room():
-                    self._say_full(str(full))
+                if not self._drop_oldest or not self._drop_from_spool():
+                    self._log_full(str(full))
                     return False
             else:
                 break
-        self._full = False
-        for outgoing in batch:
-            outgoing.kept(DeliveryStatus.SPOOLED)
+        self._spool_full = False
+        for queued in batch:
+            queued.on_status(DeliveryStatus.SPOOLED)
         return True
 
-    def _make_room(self) -> bool:
-        """False if there was nothing to give up."""
+    def _drop_from_spool(self) -> bool:
+        """False if the spool is empty."""
         assert self._spool is not None
-        gone = self._spool.drop_oldest()
-        if self._hand and self._hand.spooled:
-            self._hand.dropped += gone.total()
-        for camera, times in gone.items():
-            self._watch.kept(CameraId(camera), DeliveryStatus.LOST, times)
-        return bool(gone)
+        dropped = self._spool.drop_oldest()
+        if self._in_flight and self._in_flight.spooled:
+            self._in_flight.dropped += dropped.total()
+        for camera, times in dropped.items():
+            self._callbacks.on_status(CameraId(camera), DeliveryStatus.LOST, times)
+        return bool(dropped)
 
-    def _say_full(self, reason: str) -> None:
-        if not self._full:
+    def _log_full(self, reason: str) -> None:
+        if not self._spool_full:
             log.error("%s; cameras wait, and live ones drop frames", reason)
-        self._full = True
+        self._spool_full = True

@@ -1,4 +1,4 @@
-"""A message on its way from the box to the broker, and how it lies in the spool meanwhile."""
+"""A message on its way from the gateway to the broker, and its encoding in the spool."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +11,16 @@ from etle.kafka.protocols import Headers
 from etle.types import CameraId
 from ingest.delivery.spool import SpoolRecord
 
-_LENGTH: Final = 4
+_LENGTH_BYTES: Final = 4
 
 
 class DeliveryStatus(StrEnum):
-    """What became of a message."""
-
     SENT = "sent"
-    """The broker has it."""
+    """Acknowledged by the broker."""
     SPOOLED = "spooled"
-    """It is on the disk of this box, and will be sent."""
+    """On the gateway's disk; it will be sent later."""
     LOST = "lost"
-    """Nobody has it: there was no room, or the broker does not take it."""
+    """Dropped because there was no room, or rejected by the broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,31 +33,34 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedMessage:
-    """`kept` is called once, from another thread, when the message is safe or lost. One that is spooled is safe."""
+    """`on_status` is called once, from another thread, when the message is safe (sent or spooled) or lost."""
 
     camera: CameraId
     message: OutgoingMessage
-    kept: Callable[[DeliveryStatus], None]
+    on_status: Callable[[DeliveryStatus], None]
 
     @property
     def size(self) -> int:
+        """Bytes of the value."""
         return len(self.message.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Label:
+class _Envelope:
+    """All of a message but its value; the field names are those on the disk."""
+
     topic: str
     key: bytes
     headers: Headers
 
 
 def to_record(camera: CameraId, message: OutgoingMessage) -> SpoolRecord:
-    label = msgspec.msgpack.encode(_Label(topic=message.topic, key=message.key, headers=message.headers))
-    return SpoolRecord(camera, (len(label).to_bytes(_LENGTH, "big") + label, message.value))
+    envelope = msgspec.msgpack.encode(_Envelope(topic=message.topic, key=message.key, headers=message.headers))
+    return SpoolRecord(camera, (len(envelope).to_bytes(_LENGTH_BYTES, "big") + envelope, message.value))
 
 
 def from_record(body: bytes) -> OutgoingMessage:
-    """Of a body whose sum was right: what `to_record` made."""
-    begin = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
-    label = msgspec.msgpack.decode(memoryview(body)[_LENGTH:begin], type=_Label)
-    return OutgoingMessage(topic=label.topic, key=label.key, headers=label.headers, value=body[begin:])
+    """The message that `to_record` encoded. The spool has verified the checksum of `body`."""
+    value_offset = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "big")
+    envelope = msgspec.msgpack.decode(memoryview(body)[_LENGTH_BYTES:value_offset], type=_Envelope)
+    return OutgoingMessage(topic=envelope.topic, key=envelope.key, headers=envelope.headers, value=body[value_offset:])

@@ -1,7 +1,7 @@
-"""One file of the spool: records one after the other, each with its lengths and sums.
+"""One file of the spool: a sequence of records, each with its lengths and checksums.
 
-A record says whose it is (`label`) in its head, so that what has to be thrown away can be counted without being read. The head has a sum
-of its own: where it holds, a damaged picture costs that picture; where it does not, nobody knows where the next record begins.
+The header of a record contains its label, so that dropped records can be counted without reading their bodies. The header has a checksum of
+its own: if only the body is damaged, that record is lost; if the header is damaged, the start of the next record is unknown.
 """
 
 import os
@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 from zlib import crc32
 
-_HEAD: Final = struct.Struct(">IIBI")
-"""Length of the body, its CRC-32, length of the label, CRC-32 of all that and the label."""
-_SUMMED: Final = struct.Struct(">IIB")
-LONGEST_LABEL: Final = 255
-_PARTS_AT_ONCE: Final = 512
-"""Linux takes 1,024 in one writev."""
+_HEADER: Final = struct.Struct(">IIBI")
+"""Length of the body, its CRC-32, length of the label, CRC-32 of these three fields and the label."""
+_HEADER_FIELDS: Final = struct.Struct(">IIB")
+"""The fields of the header that its CRC-32 covers."""
+MAX_LABEL_BYTES: Final = 255
+_MAX_IOVECS: Final = 512
+"""Buffers per writev; Linux accepts at most 1,024."""
 
 
 class RecordLocation(NamedTuple):
-    """Where a record lies in its file, and how long it is with its head."""
+    """Position of a record in its file; `size` includes the header. All in bytes."""
 
     offset: int
     size: int
@@ -27,62 +28,62 @@ class RecordLocation(NamedTuple):
     body_crc: int
 
 
-def packed(label: str, body: Sequence[bytes]) -> tuple[bytes, ...]:
-    """What to write for a record; the body is not copied."""
-    name = label.encode()
-    if len(name) > LONGEST_LABEL:
-        raise ValueError(f"a label of {len(name)} bytes; {LONGEST_LABEL} are the most")
+def pack_record(label: str, body: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The buffers to write for a record. The parts of `body` are not copied."""
+    encoded_label = label.encode()
+    if len(encoded_label) > MAX_LABEL_BYTES:
+        raise ValueError(f"a label of {len(encoded_label)} bytes; the maximum is {MAX_LABEL_BYTES}")
     body_crc = 0
     for part in body:
         body_crc = crc32(part, body_crc)
-    summed = _SUMMED.pack(sum(map(len, body)), body_crc, len(name))
-    return (summed + struct.pack(">I", crc32(name, crc32(summed))) + name, *body)
+    fields = _HEADER_FIELDS.pack(sum(map(len, body)), body_crc, len(encoded_label))
+    return (fields + struct.pack(">I", crc32(encoded_label, crc32(fields))) + encoded_label, *body)
 
 
-def places(file: int, start: int = 0) -> Iterator[RecordLocation]:
-    """The records from `start` on, up to the end or the first one whose head is damaged or that breaks off. No body is read."""
-    end, at = os.fstat(file).st_size, start
-    while (place := _place(file, at, end)) is not None:
-        yield place
-        at += place.size
+def scan_records(file: int, start: int = 0) -> Iterator[RecordLocation]:
+    """Records from offset `start` to the end of the file, or to the first damaged header or truncated record. Reads no bodies."""
+    end, offset = os.fstat(file).st_size, start
+    while (location := _record_at(file, offset, end)) is not None:
+        yield location
+        offset += location.size
 
 
-def body_of(file: int, place: RecordLocation) -> bytes | None:
-    """None if it is not what was written."""
-    length = place.size - _HEAD.size - len(place.label.encode())
-    body = os.pread(file, length, place.offset + place.size - length)
-    return body if len(body) == length and crc32(body) == place.body_crc else None
+def read_body(file: int, location: RecordLocation) -> bytes | None:
+    """None if the body does not have its checksum."""
+    length = location.size - _HEADER.size - len(location.label.encode())
+    body = os.pread(file, length, location.offset + location.size - length)
+    return body if len(body) == length and crc32(body) == location.body_crc else None
 
 
-def append(file: int, records: Sequence[Sequence[bytes]], end: int) -> None:
-    """Write `packed` records at the end, safe when it returns. Raises OSError; then the file is as long as it was: `end`."""
-    parts = [part for record in records for part in record if part]
+def append_records(file: int, records: Sequence[Sequence[bytes]], end: int) -> None:
+    """Append packed records and sync them to the disk. Raises OSError, after truncating the file to its length before: `end` bytes."""
+    buffers = [part for record in records for part in record if part]
     try:
-        for at in range(0, len(parts), _PARTS_AT_ONCE):
-            _write(file, parts[at : at + _PARTS_AT_ONCE])
+        for first in range(0, len(buffers), _MAX_IOVECS):
+            _write_all(file, buffers[first : first + _MAX_IOVECS])
         os.fdatasync(file)
     except OSError:
         os.ftruncate(file, end)
         raise
 
 
-def _place(file: int, at: int, end: int) -> RecordLocation | None:
-    head = os.pread(file, _HEAD.size + LONGEST_LABEL, at)
-    if len(head) < _HEAD.size:
+def _record_at(file: int, offset: int, end: int) -> RecordLocation | None:
+    header = os.pread(file, _HEADER.size + MAX_LABEL_BYTES, offset)
+    if len(header) < _HEADER.size:
         return None
-    length, body_crc, name_length, head_crc = _HEAD.unpack_from(head)
-    name = head[_HEAD.size : _HEAD.size + name_length]
-    if crc32(name, crc32(head[: _SUMMED.size])) != head_crc or len(name) != name_length:
+    body_length, body_crc, label_length, header_crc = _HEADER.unpack_from(header)
+    label = header[_HEADER.size : _HEADER.size + label_length]
+    if crc32(label, crc32(header[: _HEADER_FIELDS.size])) != header_crc or len(label) != label_length:
         return None
-    size = _HEAD.size + name_length + length
-    return RecordLocation(at, size, name.decode(errors="replace"), body_crc) if at + size <= end else None
+    size = _HEADER.size + label_length + body_length
+    return RecordLocation(offset, size, label.decode(errors="replace"), body_crc) if offset + size <= end else None
 
 
-def _write(file: int, parts: list[bytes]) -> None:
-    """All of them: a write may stop in the middle of one."""
-    while parts:
-        written = os.writev(file, parts)
-        while parts and written >= len(parts[0]):
-            written -= len(parts.pop(0))
+def _write_all(file: int, buffers: list[bytes]) -> None:
+    """Repeat writev until everything is written: a single call may write only a part."""
+    while buffers:
+        written = os.writev(file, buffers)
+        while buffers and written >= len(buffers[0]):
+            written -= len(buffers.pop(0))
         if written:
-            parts[0] = parts[0][written:]
+            buffers[0] = buffers[0][written:]

@@ -1,11 +1,10 @@
-"""What a box keeps on its disk while the broker is away: a queue of records, first in, first out, bounded.
+"""Bounded first-in, first-out queue of records on the gateway's disk, for the time when the broker is unavailable.
 
-It lies in a folder as files (`ingest.delivery.segment`) that are only ever added to. What was put is on the disk when `put` returns. What was taken
-is remembered by a mark, which may lag behind after a power failure: then some records come again, in their order, and none is missing.
-A record that was being written when the power failed was never promised, and is cut off.
+A folder of append-only files (`ingest.delivery.segment`). A record is on the disk when `put` returns. The read position is stored in a
+separate file, which may lag behind after a power failure: then some records are read again, in order, and none is missing.
+A record that was incomplete when the power failed was never acknowledged, and is cut off.
 """
 
-import fcntl
 import os
 import re
 import struct
@@ -19,17 +18,19 @@ from typing import Final, NamedTuple, Self
 from zlib import crc32
 
 from etle.errors import ConfigError, SpoolFull
-from ingest.delivery.segment import RecordLocation, append, body_of, packed, places
+from etle.files import FileLock, sync_folder
+from ingest.delivery.segment import RecordLocation, append_records, pack_record, read_body, scan_records
 
-_NAME: Final = re.compile(r"(\d{20})\.spool")
+_FILE_NAME: Final = re.compile(r"(\d{20})\.spool")
 _MARK: Final = struct.Struct(">QQ")
+"""Read position: number of the first segment, and the offset in it."""
 _SEGMENTS: Final = 16
-"""The bound is divided into so many files: what has to go for want of room is a sixteenth."""
-_LARGEST_SEGMENT: Final = 64 * 1024 * 1024
+"""The size limit is divided into this number of files, so that a full spool drops a sixteenth at a time."""
+_MAX_SEGMENT_BYTES: Final = 64 * 1024 * 1024
 
 
 class SpoolRecord(NamedTuple):
-    """`label` says whose it is: the camera's id. The parts of `body` are written one behind the other."""
+    """`label`: the camera's id. The parts of `body` are written one after the other."""
 
     label: str
     body: tuple[bytes, ...]
@@ -48,28 +49,34 @@ class _Segment:
     path: Path
     size: int
     labels: Counter[str] = field(default_factory=Counter)
-    """The records in it that were not taken yet, by whose they are."""
+    """Number of its unread records by label."""
 
 
 class Spool:
-    """For one thread of one process. `lost` is told whose records turned out to be damaged, and how many."""
+    """For one thread of one process. `on_damaged` is called with the label and number of records that turned out to be unreadable."""
 
     def __init__(
-        self, folder: Path, limit_bytes: int, *, keep_free_bytes: int = 0, lost: Callable[[str, int], None] = lambda label, count: None
+        self,
+        folder: Path,
+        limit_bytes: int,
+        *,
+        keep_free_bytes: int = 0,
+        on_damaged: Callable[[str, int], None] = lambda label, count: None,
     ) -> None:
-        """Raises ConfigError if the folder cannot be used, or another process uses it."""
+        """`keep_free_bytes`: space on the disk that the spool does not use. Raises ConfigError if the folder cannot be used, or another
+        process uses it."""
         self._folder = folder
         self.limit_bytes: Final = limit_bytes
-        self._segment_bytes = min(_LARGEST_SEGMENT, max(1, limit_bytes // _SEGMENTS))
+        self._segment_bytes = min(_MAX_SEGMENT_BYTES, max(1, limit_bytes // _SEGMENTS))
         self._keep_free_bytes = keep_free_bytes
-        self._lost = lost
+        self._on_damaged = on_damaged
         self._lock = _locked(folder)
         self._mark = os.open(folder / "mark", os.O_RDWR | os.O_CREAT, 0o600)
         self._first, self._offset = _read_mark(self._mark)
-        self._segments = deque(self._found())
+        self._segments = deque(self._existing_segments())
         self._last = max(self._first, *(segment.number for segment in self._segments), 0)
         self._file: int | None = None
-        """The last segment, if this process began it: those of others are not added to."""
+        """Descriptor of the last segment, if this process created it: segments of earlier processes are not appended to."""
 
     def __enter__(self) -> Self:
         return self
@@ -78,131 +85,137 @@ class Spool:
         self.close()
 
     def __len__(self) -> int:
+        """Number of unread records."""
         return sum(segment.labels.total() for segment in self._segments)
 
     @property
     def size_bytes(self) -> int:
-        """On the disk, what was taken from the first file included."""
+        """Size on the disk, including records of the first file that were already read."""
         return sum(segment.size for segment in self._segments)
 
     def put(self, records: Sequence[SpoolRecord]) -> None:
-        """All of them behind those that wait, safe when it returns; or none: raises SpoolFull."""
-        packs = [packed(*record) for record in records]
-        size = sum(len(part) for pack in packs for part in pack)
+        """Append all records and sync them to the disk. Raises SpoolFull; then none was appended."""
+        packed = [pack_record(*record) for record in records]
+        size = sum(len(part) for parts in packed for part in parts)
         self._check_room(size)
         try:
-            segment, file = self._to_write(size)
-            append(file, packs, segment.size)
+            segment, file = self._writable_segment(size)
+            append_records(file, packed, segment.size)
         except OSError as error:
-            self._finish()
+            self._close_segment()
             raise SpoolFull(f"{self._folder}: the spool cannot be written: {error.strerror}") from error
         segment.size += size
         segment.labels.update(record.label for record in records)
 
     def peek(self, limit_bytes: int) -> list[SpooledMessage]:
-        """The oldest records, up to so many bytes and at least one if there is one. They stay until `forget`."""
+        """The oldest records, up to `limit_bytes` but at least one if there is any. They stay until `remove_oldest`."""
         found: list[SpooledMessage] = []
         size = 0
         for segment in list(self._segments):
             read = 0
-            for place, body in self._stored(segment):
-                size += place.size
+            for location, body in self._records(segment):
+                size += location.size
                 if found and (body is None or size > limit_bytes):
-                    return found  # a damaged one is told when it is the oldest
+                    return found  # a damaged record is reported when it is the oldest
                 if body is None:
-                    self._pass(segment, place)
-                    self._lost(place.label, 1)
+                    self._advance(segment, location)
+                    self._on_damaged(location.label, 1)
                 else:
-                    found.append(SpooledMessage(place.label, body))
+                    found.append(SpooledMessage(location.label, body))
                     read += 1
             if found and segment.labels.total() > read:
-                return found  # what is behind it cannot be read: told when it is the oldest
+                return found  # the rest of this segment is unreadable: reported when it is the oldest
             if not found:
-                self._give_up(segment)
+                self._discard_first()
         return found
 
-    def forget(self, count: int) -> None:
-        """So many of the oldest, which `peek` gave, are safe elsewhere."""
+    def remove_oldest(self, count: int) -> None:
+        """Remove the `count` oldest records, which `peek` has returned."""
         while count > 0 and self._segments:
-            count -= self._forget_in(self._segments[0], count)
+            count -= self._remove_from(self._segments[0], count)
             if self._segments[0].labels.total():
                 break
-            self._remove_first()
+            self._delete_first()
         self._write_mark()
 
     def drop_oldest(self) -> Counter[str]:
-        """Give up the oldest file for want of room. How many records went, by whose they were; empty if there was none."""
+        """Delete the oldest file to make room. Number of dropped records by label; empty if there was no file."""
         if not self._segments:
             return Counter()
-        gone = +self._segments[0].labels
-        self._remove_first()
+        dropped = +self._segments[0].labels
+        self._delete_first()
         self._write_mark()
-        return gone
+        return dropped
 
     def close(self) -> None:
-        """What waits stays for the next one."""
-        self._finish()
+        """The records stay on the disk."""
+        self._close_segment()
         os.close(self._mark)
-        os.close(self._lock)
+        self._lock.close()
 
     def _check_room(self, size: int) -> None:
         if self.size_bytes + size > self.limit_bytes:
             raise SpoolFull(f"{self._folder}: the spool holds {self.size_bytes} of {self.limit_bytes} bytes, and {size} more do not fit")
         disk = os.statvfs(self._folder)
         if disk.f_bavail * disk.f_frsize < size + self._keep_free_bytes:
-            raise SpoolFull(f"{self._folder}: the disk is full up to the {self._keep_free_bytes} bytes that are to stay free")
+            raise SpoolFull(f"{self._folder}: the disk is full, except for the {self._keep_free_bytes} bytes that must stay free")
 
-    def _to_write(self, size: int) -> tuple[_Segment, int]:
+    def _writable_segment(self, size: int) -> tuple[_Segment, int]:
+        """The last segment, or a new one if `size` more bytes do not fit; with its descriptor."""
         if self._file is not None and self._segments[-1].size + size <= self._segment_bytes:
             return self._segments[-1], self._file
-        self._finish()
+        self._close_segment()
         self._last += 1
         segment = _Segment(self._last, self._folder / f"{self._last:020}.spool", 0)
         self._file = os.open(segment.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._segments.append(segment)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         return segment, self._file
 
-    def _stored(self, segment: _Segment) -> Iterator[tuple[RecordLocation, bytes | None]]:
+    def _records(self, segment: _Segment) -> Iterator[tuple[RecordLocation, bytes | None]]:
         file = os.open(segment.path, os.O_RDONLY)
         try:
-            for place in places(file, self._offset if segment.number == self._first else 0):
-                yield place, body_of(file, place)
+            for location in scan_records(file, self._start_of(segment)):
+                yield location, read_body(file, location)
         finally:
             os.close(file)
 
-    def _forget_in(self, segment: _Segment, count: int) -> int:
-        """How many went: fewer than `count` at the end of the file."""
+    def _start_of(self, segment: _Segment) -> int:
+        """Offset of the segment's first unread record."""
+        return self._offset if segment.number == self._first else 0
+
+    def _remove_from(self, segment: _Segment, count: int) -> int:
+        """Number of removed records: less than `count` at the end of the segment."""
         file = os.open(segment.path, os.O_RDONLY)
         try:
-            start = self._offset if segment.number == self._first else 0
-            taken = list(islice(places(file, start), count))
+            removed = list(islice(scan_records(file, self._start_of(segment)), count))
         finally:
             os.close(file)
-        for place in taken:
-            self._pass(segment, place)
-        return len(taken)
+        for location in removed:
+            self._advance(segment, location)
+        return len(removed)
 
-    def _pass(self, segment: _Segment, place: RecordLocation) -> None:
-        self._first, self._offset = segment.number, place.offset + place.size
-        segment.labels[place.label] -= 1
+    def _advance(self, segment: _Segment, location: RecordLocation) -> None:
+        """Move the read position behind the record."""
+        self._first, self._offset = segment.number, location.offset + location.size
+        segment.labels[location.label] -= 1
 
-    def _give_up(self, segment: _Segment) -> None:
-        """The first one, in which nothing can be read any more."""
-        for label, count in (+segment.labels).items():
-            self._lost(label, count)
-        self._remove_first()
+    def _discard_first(self) -> None:
+        """Delete the first segment, the rest of which is unreadable."""
+        for label, count in (+self._segments[0].labels).items():
+            self._on_damaged(label, count)
+        self._delete_first()
         self._write_mark()
 
-    def _remove_first(self) -> None:
+    def _delete_first(self) -> None:
         segment = self._segments.popleft()
         if not self._segments:
-            self._finish()
+            self._close_segment()
         self._first, self._offset = segment.number + 1, 0
         segment.path.unlink()
 
-    def _finish(self) -> None:
-        """Nothing more is added to the file that is written."""
+    def _close_segment(self) -> None:
+        """Nothing more is appended to the last segment."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -211,30 +224,30 @@ class Spool:
         mark = _MARK.pack(self._first, self._offset)
         os.pwrite(self._mark, mark + crc32(mark).to_bytes(4, "big"), 0)
 
-    def _found(self) -> Iterator[_Segment]:
-        """What an earlier process left. Files before the mark were taken, and their removal was cut short."""
+    def _existing_segments(self) -> Iterator[_Segment]:
+        """Segments of an earlier process. Those before the read position were read completely; that process did not get to delete them."""
         for path in sorted(self._folder.glob("*.spool")):
-            number = int(match[1]) if (match := _NAME.fullmatch(path.name)) else -1
+            number = int(match[1]) if (match := _FILE_NAME.fullmatch(path.name)) else -1
             if number < self._first:
                 path.unlink()
                 continue
-            segment = _scanned(number, path, self._offset if number == self._first else 0)
+            segment = _open_segment(number, path, self._offset if number == self._first else 0)
             if segment.labels:
                 yield segment
             else:
                 path.unlink()
 
 
-def _scanned(number: int, path: Path, start: int) -> _Segment:
+def _open_segment(number: int, path: Path, start: int) -> _Segment:
     file = os.open(path, os.O_RDONLY)
     try:
-        return _Segment(number, path, os.fstat(file).st_size, Counter(place.label for place in places(file, start)))
+        return _Segment(number, path, os.fstat(file).st_size, Counter(location.label for location in scan_records(file, start)))
     finally:
         os.close(file)
 
 
 def _read_mark(file: int) -> tuple[int, int]:
-    """Number of the first file and the offset in it. A mark that is not whole means: from the beginning."""
+    """Number of the first segment and the offset in it. An incomplete mark means: from the beginning."""
     data = os.pread(file, _MARK.size + 4, 0)
     if len(data) < _MARK.size + 4 or crc32(data[: _MARK.size]).to_bytes(4, "big") != data[_MARK.size :]:
         return 0, 0
@@ -242,23 +255,13 @@ def _read_mark(file: int) -> tuple[int, int]:
     return first, offset
 
 
-def _locked(folder: Path) -> int:
+def _locked(folder: Path) -> FileLock:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = FileLock(folder / "lock")
     except OSError as error:
-        raise ConfigError(f"{folder}: the spool cannot be kept there: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise ConfigError(f"{folder}: another process uses this spool; each needs a folder of its own (--data)") from error
+        raise ConfigError(f"{folder}: the spool cannot be stored there: {error.strerror}") from error
+    if not lock.acquire(blocking=False):
+        lock.close()
+        raise ConfigError(f"{folder}: another process uses this spool; each needs a folder of its own (--data)")
     return lock
-
-
-def _sync_folder(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

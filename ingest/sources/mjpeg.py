@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from etle.address import Address
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.config.sources import MjpegSourceSettings
 from etle.errors import FrameBroken, SourceBroken, SourceUnavailable
 from etle.protocols import Clock, FrameSource
@@ -14,7 +15,7 @@ from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of
 from ingest.sources.http import HttpClient, problems_of
 from ingest.sources.multipart import MultipartParser, MultipartPart, boundary_of
 from ingest.sources.open import SourceContext
-from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.reconnect import SourceConnection
 from ingest.sources.reencode import ReencodeSettings, reencoded
 from ingest.sources.timestamps import TimestampEstimator
 
@@ -36,7 +37,7 @@ class MjpegSource:
         url: str,
         clock: Clock,
         losses: FrameLossCounter,
-        pauses: ReconnectBackoff,
+        backoff: Backoff,
         *,
         fps: float | None = None,
         timeout_s: float = 10.0,
@@ -47,7 +48,7 @@ class MjpegSource:
         self._clock = clock
         self._losses = losses
         self._http = HttpClient(Address.of(url), timeout_s)
-        self._connection = SourceConnection(camera, self._http.address.bare, clock, losses, pauses, attempts)
+        self._connection = SourceConnection(camera, self._http.address.bare, clock, losses, backoff, attempts)
         self._times = TimestampEstimator(camera, losses)
         self._fps = fps
         self._timeout_s = timeout_s
@@ -57,7 +58,7 @@ class MjpegSource:
         """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
         number = first_live_sequence(self._clock.now(), after)
         thinning = FrameSampler(self._fps)
-        for part in self._connection.keep(self._parts):
+        for part in self._connection.stream(self._parts):
             received_at = self._clock.now()
             if not thinning.wants(received_at.timestamp()):
                 continue
@@ -117,7 +118,7 @@ def open_source(camera: CameraId, settings: MjpegSourceSettings, context: Source
         settings.mjpeg,
         context.clock,
         context.losses,
-        ReconnectBackoff(context.jitter),
+        Backoff(RECONNECT_DELAYS_S, context.jitter),
         fps=settings.fps,
         timeout_s=settings.timeout_s,
         attempts=context.attempts,

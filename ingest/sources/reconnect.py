@@ -1,48 +1,32 @@
-"""How a live camera is kept: connect, read, and when it goes away, connect again after growing pauses.
-
-The pauses are spread by chance, so that a hundred cameras behind one switch that came back do not all knock in the same second.
-"""
+"""Keeps a live camera connected: connect, read, and after a failure connect again after an increasing delay."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from threading import Event
 from typing import TypeVar
 
+from etle.backoff import Backoff
 from etle.errors import SourceError, SourceUnavailable
 from etle.protocols import Clock
 from etle.types import CameraId
 from ingest.frame_loss import FrameLossCounter, LossReason
 
 T = TypeVar("T")
-_NAP_S = 0.2
-"""Longest sleep in one piece: a camera that is being closed is not waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReconnectBackoff:
-    """`chance` gives numbers from 0 up to 1. A pause is between half and the whole of what its turn allows."""
-
-    chance: Callable[[], float]
-    first_s: float = 0.5
-    longest_s: float = 30.0
-
-    def after(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row, 1 or more."""
-        allowed = min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 30))
-        return allowed * (0.5 + 0.5 * self.chance())
+_MAX_SLEEP_S = 0.2
+"""Longest uninterrupted sleep, so that a source can be closed quickly."""
 
 
 class SourceConnection:
-    """Keeps one camera connected. It gives up after `attempts` failures in a row; never, if that is None."""
+    """Connection to one camera. Gives up after `attempts` failures in a row; None: never."""
 
     def __init__(
-        self, camera: CameraId, shown: str, clock: Clock, losses: FrameLossCounter, pauses: ReconnectBackoff, attempts: int | None = None
+        self, camera: CameraId, display_url: str, clock: Clock, losses: FrameLossCounter, backoff: Backoff, attempts: int | None = None
     ) -> None:
+        """`display_url`: the address without its password, for messages."""
         self._camera = camera
-        self._shown = shown
+        self._display_url = display_url
         self._clock = clock
         self._losses = losses
-        self._pauses = pauses
+        self._backoff = backoff
         self._attempts = attempts
         self._stopped = Event()
 
@@ -51,33 +35,37 @@ class SourceConnection:
         return self._stopped.is_set()
 
     def stop(self) -> None:
-        """No new attempt, and no more waiting. Safe from another thread."""
+        """Ends `stream` and `wait`. Safe from another thread."""
         self._stopped.set()
 
-    def keep(self, connect: Callable[[], Iterator[T]]) -> Iterator[T]:
-        """Everything that one connection after the other gives. A connection ends by returning or with a SourceError."""
-        failures = 0
+    def stream(self, connect: Callable[[], Iterator[T]]) -> Iterator[T]:
+        """The items of all connections, one after the other. A connection ends when its iterator ends or raises SourceError.
+
+        Raises SourceUnavailable when the attempts are used up.
+        """
+        self._backoff.reset()
         while not self.stopped:
-            gave = False
+            received = False
             try:
                 for item in connect():
-                    gave, failures = True, 0
+                    received = True
+                    self._backoff.reset()
                     yield item
                 reason = "the camera ended its stream"
             except SourceError as error:
                 reason = str(error)
             if self.stopped:
                 return
-            failures += 1
-            if gave:
+            if received:
                 self._losses.count(self._camera, LossReason.GAP, reason)
+            failures = self._backoff.failures + 1
             if self._attempts is not None and failures >= self._attempts:
-                raise SourceUnavailable(f"{self._shown}: given up after {failures} attempts: {reason}")
+                raise SourceUnavailable(f"{self._display_url}: given up after {failures} attempts: {reason}")
             self._losses.count(self._camera, LossReason.RECONNECT, reason)
-            self.wait(self._pauses.after(failures))
+            self.wait(self._backoff.next_s())
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not longer than until `stop`."""
+        """Sleep for this time, or until `stop`."""
         while seconds > 0 and not self.stopped:
-            self._clock.sleep(min(seconds, _NAP_S))
-            seconds -= _NAP_S
+            self._clock.sleep(min(seconds, _MAX_SLEEP_S))
+            seconds -= _MAX_SLEEP_S

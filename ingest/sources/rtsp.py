@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from etle.address import Address
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.config.sources import RtspSourceSettings
 from etle.errors import FrameBroken, SourceUnavailable
 from etle.protocols import Clock
@@ -19,7 +20,7 @@ from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import first_live_sequence, frame_of
 from ingest.sources.open import SourceContext
-from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.reconnect import SourceConnection
 from ingest.sources.reencode import ReencodeSettings
 from ingest.sources.rtsp_process import HEAD, CaptureRequest, PacketKind, line_of
 from ingest.sources.timestamps import TimestampEstimator
@@ -45,7 +46,7 @@ class RtspSource:
         url: str,
         clock: Clock,
         losses: FrameLossCounter,
-        pauses: ReconnectBackoff,
+        backoff: Backoff,
         *,
         fps: float | None = None,
         timeout_s: float = 10.0,
@@ -57,7 +58,7 @@ class RtspSource:
         self._clock = clock
         self._losses = losses
         self._shown = Address.of(url).bare
-        self._connection = SourceConnection(camera, self._shown, clock, losses, pauses, attempts)
+        self._connection = SourceConnection(camera, self._shown, clock, losses, backoff, attempts)
         self._times = TimestampEstimator(camera, losses)
         self._order = CaptureRequest(url, timeout_s, fps, making.quality if making else None, making.max_width if making else None)
         self._command = tuple(command)
@@ -66,7 +67,7 @@ class RtspSource:
     def frames(self, after: int | None = None) -> Iterator[Frame]:
         """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
         number = first_live_sequence(self._clock.now(), after)
-        for received_at, pace_s, data in self._connection.keep(self._pictures):
+        for received_at, pace_s, data in self._connection.stream(self._pictures):
             captured_at = self._times.captured_at(received_at, pace_s)
             try:
                 yield frame_of(self._camera, number, data, captured_at=captured_at, received_at=received_at)
@@ -153,7 +154,7 @@ def open_source(camera: CameraId, settings: RtspSourceSettings, context: SourceC
         settings.rtsp,
         context.clock,
         context.losses,
-        ReconnectBackoff(context.jitter),
+        Backoff(RECONNECT_DELAYS_S, context.jitter),
         fps=settings.fps,
         timeout_s=settings.timeout_s,
         attempts=context.attempts,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from etle.address import Address
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.config.sources import SnapshotSourceSettings
 from etle.errors import FrameBroken
 from etle.protocols import Clock, FrameSource
@@ -15,7 +16,7 @@ from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import first_live_sequence, frame_of
 from ingest.sources.http import HttpClient, problems_of, whole_body
 from ingest.sources.open import SourceContext
-from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.reconnect import SourceConnection
 from ingest.sources.reencode import ReencodeSettings, reencoded
 from ingest.sources.timestamps import TimestampEstimator
 
@@ -42,7 +43,7 @@ class SnapshotSource:
         url: str,
         clock: Clock,
         losses: FrameLossCounter,
-        pauses: ReconnectBackoff,
+        backoff: Backoff,
         *,
         interval_s: float = 1.0,
         timeout_s: float = 10.0,
@@ -53,7 +54,7 @@ class SnapshotSource:
         self._clock = clock
         self._losses = losses
         self._http = HttpClient(Address.of(url), timeout_s)
-        self._connection = SourceConnection(camera, self._http.address.bare, clock, losses, pauses, attempts)
+        self._connection = SourceConnection(camera, self._http.address.bare, clock, losses, backoff, attempts)
         self._times = TimestampEstimator(camera, losses)
         self._interval_s = interval_s
         self._timeout_s = timeout_s
@@ -64,7 +65,7 @@ class SnapshotSource:
     def frames(self, after: int | None = None) -> Iterator[Frame]:
         """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
         number = first_live_sequence(self._clock.now(), after)
-        for answer in self._connection.keep(self._answers):
+        for answer in self._connection.stream(self._answers):
             if answer is None:
                 self._losses.count(self._camera, LossReason.DUPLICATE)
                 continue
@@ -128,7 +129,7 @@ def open_source(camera: CameraId, settings: SnapshotSourceSettings, context: Sou
         settings.snapshot,
         context.clock,
         context.losses,
-        ReconnectBackoff(context.jitter),
+        Backoff(RECONNECT_DELAYS_S, context.jitter),
         interval_s=settings.interval_s,
         timeout_s=settings.timeout_s,
         attempts=context.attempts,

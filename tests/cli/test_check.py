@@ -13,8 +13,8 @@ from uuid import uuid4
 import cv2
 import psycopg2
 import pytest
-from footage.cameras import http_camera, parts, plain
-from footage.films import film, jpeg, picture
+from footage.http_cameras import http_camera, parts, plain
+from footage.videos import write_video, jpeg, picture
 
 from etle.config.site import load_site
 from etle.signing import Signer
@@ -73,7 +73,7 @@ def test_a_rule_is_reported_with_its_article(tmp_path):
 
 
 def test_a_video_and_a_folder_deliver_their_first_frame(tmp_path):
-    film(tmp_path / "a.mp4", 5)
+    write_video(tmp_path / "a.mp4", 5)
     assert results_of(a_site(tmp_path, {"file": "a.mp4"}), "ingest")["camera masuk"].state is CheckState.OK
     (tmp_path / "pictures").mkdir()
     cv2.imwrite(str(tmp_path / "pictures" / "20261123_100000.png"), picture(1))
@@ -105,7 +105,7 @@ def test_a_wrong_camera_clock_is_a_note(tmp_path):
 
 
 def test_each_unreachable_server_is_a_problem(tmp_path):
-    film(tmp_path / "a.mp4", 5)
+    write_video(tmp_path / "a.mp4", 5)
     nowhere = {
         "broker": {"servers": ["127.0.0.1:9"]},
         "store": {"database": "postgresql://etle@127.0.0.1:9/etle", "evidence": "/proc/no/evidence"},
@@ -127,7 +127,7 @@ def results_of_command(site: Path) -> dict[str, dict[str, str]]:
 
 
 def test_a_device_key_that_the_site_file_does_not_list_is_a_problem(tmp_path):
-    film(tmp_path / "a.mp4", 5)
+    write_video(tmp_path / "a.mp4", 5)
     (tmp_path / "other.pub").write_bytes(Signer.from_file(tmp_path / "other.pem").public_pem)
     more = {"ingest": {"devices": [{"id": "device-1", "public_key": "other.pub", "cameras": ["masuk", "nobody"]}]}}
     site = a_site(tmp_path, {"file": "a.mp4"}, more=more)
@@ -148,7 +148,7 @@ def test_a_vendors_secret_that_is_too_short_is_a_problem(tmp_path):
 
 
 def test_a_disk_without_space_for_the_spool_is_a_problem(tmp_path):
-    film(tmp_path / "a.mp4", 5)
+    write_video(tmp_path / "a.mp4", 5)
     site = a_site(tmp_path, {"file": "a.mp4"}, more={"ingest": {"keep_free_mb": 10**9}})
     assert results_of(site, "ingest")["disk for the spool"].state is CheckState.PROBLEM
     site = a_site(tmp_path, {"file": "a.mp4"}, more={"ingest": {"spool_mb": 10**9, "keep_free_mb": 0}})

@@ -10,8 +10,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from footage.cameras import http_camera, paced, plain
-from footage.films import film, image_of, jpeg
+from footage.http_cameras import http_camera, paced, plain
+from footage.videos import write_video, image_of, jpeg
 from numpy.typing import NDArray
 
 from etle.config.site import CameraSettings, DetectionSettings, EvidenceSettings, Site, load_site
@@ -55,7 +55,7 @@ def road(path: Path, *, speed_px: float, size: tuple[int, int] = (640, 360), cou
 
 
 def test_a_new_site_file_loads_with_the_facts_of_the_video(etle_init: Init, tmp_path: Path) -> None:
-    video = film(tmp_path / "Simpang Lima 2.mp4", 30, created_at="2026-05-04T03:02:01Z")
+    video = write_video(tmp_path / "Simpang Lima 2.mp4", 30, created_at="2026-05-04T03:02:01Z")
     output = etle_init(video, "--out", tmp_path / "site")
     (camera,) = load_site(tmp_path / "site" / "site.yaml").cameras
     assert camera.id == "simpang-lima-2"
@@ -72,7 +72,7 @@ def test_the_frame_is_from_after_the_first_second(etle_init: Init, tmp_path: Pat
     from ingest.frame_loss import FrameLossCounter
     from ingest.sources.video_file import VideoFileSource
 
-    video = film(tmp_path / "a.mp4", 40)
+    video = write_video(tmp_path / "a.mp4", 40)
     etle_init(video, "--out", tmp_path)
     from etle.clock import SystemClock
     from etle.types import CameraId
@@ -117,7 +117,7 @@ def test_the_rules_in_comments_are_valid_without_the_comment_signs(etle_init: In
     from pipeline.rules import RULES, build_rules
     from pipeline.scene.calibration import calibrate
 
-    etle_init(film(tmp_path / "a.mp4", 20), "--out", tmp_path)
+    etle_init(write_video(tmp_path / "a.mp4", 20), "--out", tmp_path)
     path = tmp_path / "site.yaml"
     path.write_text(uncommented(uncommented(path.read_text(), "rules"), "ground_points"))
     (camera,) = load_site(path).cameras
@@ -130,24 +130,24 @@ def test_the_rules_in_comments_are_valid_without_the_comment_signs(etle_init: In
 def test_the_defaults_in_comments_are_the_defaults(
     etle_init: Init, tmp_path: Path, key: str, defaults: DetectionSettings | EvidenceSettings
 ) -> None:
-    etle_init(film(tmp_path / "a.mp4", 20), "--out", tmp_path)
+    etle_init(write_video(tmp_path / "a.mp4", 20), "--out", tmp_path)
     path = tmp_path / "site.yaml"
     path.write_text(uncommented(path.read_text(), key))
     written = getattr(load_site(path), key)
     assert written.model_fields_set == set(type(defaults).model_fields), "every setting is in the comments"
-    examples = dict.fromkeys(("weights", "finder_weights", "reader_weights", "arbiter")) if key == "detect" else {}
+    examples = dict.fromkeys(("weights", "finder_weights", "reader_weights", "tiebreaker")) if key == "detect" else {}
     assert written.model_copy(update=examples) == defaults
 
 
 def test_the_site_file_names_its_schema_for_editors(etle_init: Init, tmp_path: Path) -> None:
-    etle_init(film(tmp_path / "a.mp4", 20), "--out", tmp_path)
+    etle_init(write_video(tmp_path / "a.mp4", 20), "--out", tmp_path)
     first = (tmp_path / "site.yaml").read_text().splitlines()[0]
     assert first == "# yaml-language-server: $schema=site.schema.json"
     assert set(json.loads((tmp_path / "site.schema.json").read_text())["properties"]) == set(Site.model_fields)
 
 
 def test_existing_files_are_overwritten_only_with_force(etle_init: Init, tmp_path: Path) -> None:
-    video = film(tmp_path / "a.mp4", 20)
+    video = write_video(tmp_path / "a.mp4", 20)
     (tmp_path / "site.yaml").write_text("mine")
     with pytest.raises(ConfigError, match=r"site\.yaml exists; use another --out, or --force"):
         etle_init(video, "--out", tmp_path)
@@ -157,7 +157,7 @@ def test_existing_files_are_overwritten_only_with_force(etle_init: Init, tmp_pat
 
 
 def test_a_truncated_video_is_read_up_to_its_end(etle_init: Init, tmp_path: Path) -> None:
-    video = film(tmp_path / "a.mp4", 60, options={"movflags": "faststart"})
+    video = write_video(tmp_path / "a.mp4", 60, options={"movflags": "faststart"})
     video.write_bytes(video.read_bytes()[: video.stat().st_size * 6 // 10])
     etle_init(video, "--out", tmp_path)
     assert load_site(tmp_path / "site.yaml").cameras[0].frame_size == (320, 240)
@@ -239,7 +239,7 @@ RED, YELLOW, GREEN = (60, 60, 255), (0, 220, 255), (80, 220, 80)
     ],
 )
 def test_the_grid_shows_the_positions_of_the_site_file(etle_init: Init, tmp_path: Path, size: tuple[int, int], scale: int) -> None:
-    etle_init(film(tmp_path / "a.mp4", 15, size=size), "--out", tmp_path)
+    etle_init(write_video(tmp_path / "a.mp4", 15, size=size), "--out", tmp_path)
     image = image_of((tmp_path / "frame-grid.jpg").read_bytes())
     assert image.shape[:2] == (size[1] * scale, size[0] * scale)
     (camera,) = load_site(tmp_path / "site.yaml").cameras
@@ -251,7 +251,7 @@ def test_the_grid_shows_the_positions_of_the_site_file(etle_init: Init, tmp_path
 
 class TestSiteFile:
     def created(self, etle_init: Init, folder: Path) -> Path:
-        etle_init(film(folder / "a.mp4", 20), "--out", folder)
+        etle_init(write_video(folder / "a.mp4", 20), "--out", folder)
         return folder / "site.yaml"
 
     def test_positions_are_drawn_next_to_it(self, etle_init: Init, tmp_path: Path) -> None:

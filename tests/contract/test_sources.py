@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cv2
 import pytest
-from footage.cameras import http_camera, paced, plain
-from footage.films import film, image_of, jpeg, picture
+from footage.http_cameras import http_camera, paced, plain
 from footage.rtsp import rtsp_server
+from footage.videos import image_of, jpeg, picture, write_video
 
 from etle.clock import SystemClock
 from etle.config.sources import (
@@ -35,7 +35,7 @@ BEGIN = "2026-11-23T10:00:00+07:00"
 
 @contextmanager
 def a_video_file(folder: Path) -> Iterator[SourceSettings]:
-    yield FileSourceSettings(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN)
+    yield FileSourceSettings(file=write_video(folder / "film.mp4", COUNT), starts_at=BEGIN)
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def a_snapshot_camera(folder: Path) -> Iterator[SourceSettings]:
 
 @contextmanager
 def a_video_over_http(folder: Path) -> Iterator[SourceSettings]:
-    body = film(folder / "film.ts", 60, options={"format": "mpegts"}).read_bytes()
+    body = write_video(folder / "film.ts", 60, options={"format": "mpegts"}).read_bytes()
     with http_camera(plain(body, "video/mp2t")) as url:
         yield RtspSourceSettings(rtsp=url)
 
@@ -74,7 +74,7 @@ def a_video_over_http(folder: Path) -> Iterator[SourceSettings]:
 @contextmanager
 def an_rtsp_camera(folder: Path) -> Iterator[SourceSettings]:
     with rtsp_server() as camera:
-        camera.start(film(folder / "film.mp4", 100, fps=25))
+        camera.start(write_video(folder / "film.mp4", 100, fps=25))
         yield RtspSourceSettings(rtsp=camera.url)
 
 
@@ -82,7 +82,10 @@ def an_rtsp_camera(folder: Path) -> Iterator[SourceSettings]:
 def a_list(folder: Path) -> Iterator[FrameSource]:
     """The fake, with true frames in it."""
     source = open_source(
-        CameraId("cam-1"), FileSourceSettings(file=film(folder / "film.mp4", COUNT), starts_at=BEGIN), SystemClock(), FrameLossCounter()
+        CameraId("cam-1"),
+        FileSourceSettings(file=write_video(folder / "film.mp4", COUNT), starts_at=BEGIN),
+        SystemClock(),
+        FrameLossCounter(),
     )
     yield ListSource(list(source.frames()))
 

@@ -1,36 +1,13 @@
-"""Clocks that a test holds in its hand."""
+"""A clock for sources that reconnect to real servers."""
 
 import time
-from datetime import UTC, datetime, timedelta
-from threading import Lock
+from datetime import UTC, datetime
 
-BEGIN = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-
-
-class HandClock:
-    """Goes on only when somebody sleeps or winds it."""
-
-    def __init__(self, now: datetime = BEGIN) -> None:
-        self._now = now
-        self._lock = Lock()
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        with self._lock:
-            return self._now
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.slept.append(seconds)
-            self._now += timedelta(seconds=seconds)
-
-    def advance(self, seconds: float) -> None:
-        with self._lock:
-            self._now += timedelta(seconds=seconds)
+from etle.testing import ManualClock
 
 
-class HastyClock(HandClock):
-    """True time, but sleeps are short, and noted: for cameras that are connected anew."""
+class ShortSleepClock(ManualClock):
+    """Tells the real time, but sleeps at most 20 ms at a time; `slept` lists the durations that were asked for."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

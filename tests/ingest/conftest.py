@@ -4,21 +4,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from footage.cameras import Answer, http_camera
-from footage.clocks import HandClock, HastyClock
+from footage.clocks import ShortSleepClock
+from footage.http_cameras import Answer, http_camera
 from footage.rtsp import RtspCamera, rtsp_server
 
+from etle.testing import ManualClock
 from ingest.frame_loss import FrameLossCounter
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def hasty() -> HastyClock:
-    return HastyClock()
+def short_sleep_clock() -> ShortSleepClock:
+    return ShortSleepClock()
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def losses() -> FrameLossCounter:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """Starts an HTTP camera that gives its answers in turn, the last one again and again; returns its address."""
+    """Starts an HTTP camera that gives its answers in turn and repeats the last one; returns its address."""
     with ExitStack() as servers:
 
         def start(*answers: Answer) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import cv2
 import pytest
-from footage.clocks import BEGIN, HandClock
-from footage.films import bar_at, bar_of, jpeg, picture
+from footage.videos import bar_at, bar_of, jpeg, picture
 from test_ingest_jpeg import ORIGINAL, exif
 
 from etle.errors import ConfigError, SourceBroken, SourceUnavailable
+from etle.testing import BEGIN, ManualClock
 from etle.types import CameraId, Frame, digest_of
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.folder import FolderSource, time_in_name
@@ -27,7 +27,7 @@ def frames_of(
     fps: float | None = 5,
     after: int | None = None,
 ) -> list[Frame]:
-    source = FolderSource(CAMERA, folder, HandClock(), losses or FrameLossCounter(), starts_at=starts_at, fps=fps, timezone=WIB)
+    source = FolderSource(CAMERA, folder, ManualClock(), losses or FrameLossCounter(), starts_at=starts_at, fps=fps, timezone=WIB)
     return list(source.frames(after))
 
 

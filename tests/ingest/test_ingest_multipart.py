@@ -1,7 +1,7 @@
 """Cutting pictures out of a stream, however a camera writes it and the network cuts it."""
 
 import pytest
-from footage.films import jpeg
+from footage.videos import jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 

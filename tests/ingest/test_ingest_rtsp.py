@@ -14,16 +14,17 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from footage.cameras import plain
-from footage.clocks import HandClock, HastyClock
-from footage.films import bar_at, bar_of, film
+from footage.clocks import ShortSleepClock
+from footage.http_cameras import plain
 from footage.rtsp import RtspCamera
+from footage.videos import bar_at, bar_of, write_video
 
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.errors import SourceUnavailable
 from etle.protocols import Clock
+from etle.testing import ManualClock
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.reconnect import ReconnectBackoff
 from ingest.sources.rtsp import CAPTURE, RtspSource
 from ingest.sources.rtsp_process import CaptureRequest, PacketKind, capture, line_of
 
@@ -42,7 +43,7 @@ def source(
     command: tuple[str, ...] = CAPTURE,
 ) -> RtspSource:
     return RtspSource(
-        CAMERA, url, clock, losses, ReconnectBackoff(lambda: 1.0), fps=fps, timeout_s=timeout_s, attempts=attempts, command=command
+        CAMERA, url, clock, losses, Backoff(RECONNECT_DELAYS_S), fps=fps, timeout_s=timeout_s, attempts=attempts, command=command
     )
 
 
@@ -85,10 +86,16 @@ class TestARealServer:
         ],
     )
     def test_pictures_arrive_in_order_at_the_camera_s_pace(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path, codec: str, drawn: dict[str, Any]
+        self,
+        rtsp_camera: RtspCamera,
+        short_sleep_clock: ShortSleepClock,
+        losses: FrameLossCounter,
+        tmp_path: Path,
+        codec: str,
+        drawn: dict[str, Any],
     ) -> None:
-        rtsp_camera.start(film(**{**drawn, "path": tmp_path / drawn["path"]}, count=60, fps=25), codec)
-        with closing(source(rtsp_camera.url, hasty, losses).frames()) as frames:
+        rtsp_camera.start(write_video(**{**drawn, "path": tmp_path / drawn["path"]}, count=60, fps=25), codec)
+        with closing(source(rtsp_camera.url, short_sleep_clock, losses).frames()) as frames:
             read = first(25, frames)
         bars = [bar_of(frame.jpeg) for frame in read]
         begin = min(range(30), key=lambda number: abs(bar_at(number) - bars[0]))
@@ -98,21 +105,21 @@ class TestARealServer:
         assert losses.of(CAMERA) == {}
 
     def test_thins_out_at_the_camera_s_pace(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path
+        self, rtsp_camera: RtspCamera, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
-        rtsp_camera.start(film(tmp_path / "a.mp4", 60, fps=25))
-        with closing(source(rtsp_camera.url, hasty, losses, fps=5).frames()) as frames:
+        rtsp_camera.start(write_video(tmp_path / "a.mp4", 60, fps=25))
+        with closing(source(rtsp_camera.url, short_sleep_clock, losses, fps=5).frames()) as frames:
             read = first(6, frames)
         assert median(steps_s(read)) == pytest.approx(0.2, abs=0.005)
 
     def test_a_server_that_is_killed_and_started_again_is_found_again_and_the_gap_counted(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path
+        self, rtsp_camera: RtspCamera, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
-        rtsp_camera.start(film(tmp_path / "a.mp4", 250, fps=25))
-        with closing(source(rtsp_camera.url, hasty, losses, timeout_s=3, attempts=200).frames()) as frames:
+        rtsp_camera.start(write_video(tmp_path / "a.mp4", 250, fps=25))
+        with closing(source(rtsp_camera.url, short_sleep_clock, losses, timeout_s=3, attempts=200).frames()) as frames:
             before = first(5, frames)
             rtsp_camera.stop()
-            Thread(target=rtsp_camera.start, args=(film(tmp_path / "b.mp4", 250, fps=25, size=(640, 480)),)).start()
+            Thread(target=rtsp_camera.start, args=(write_video(tmp_path / "b.mp4", 250, fps=25, size=(640, 480)),)).start()
             after = next(frame for frame in frames if frame.width == 640)
         assert (after.width, after.height) == (640, 480)
         assert after.sequence > before[-1].sequence and after.captured_at > before[-1].captured_at
@@ -120,10 +127,10 @@ class TestARealServer:
         assert losses.of(CAMERA)[LossReason.RECONNECT] >= 1
 
     def test_the_end_of_a_stream_is_a_reason_to_connect_anew(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path
+        self, rtsp_camera: RtspCamera, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
-        rtsp_camera.start(film(tmp_path / "a.mp4", 20, fps=25))
-        with closing(source(rtsp_camera.url, hasty, losses).frames()) as frames:
+        rtsp_camera.start(write_video(tmp_path / "a.mp4", 20, fps=25))
+        with closing(source(rtsp_camera.url, short_sleep_clock, losses).frames()) as frames:
             read = first(30, frames)
         assert len({frame.sequence for frame in read}) == 30
         moments = [frame.captured_at for frame in read]
@@ -131,10 +138,10 @@ class TestARealServer:
         assert losses.of(CAMERA)[LossReason.GAP] >= 1
 
     def test_a_capture_process_that_is_killed_is_replaced(
-        self, rtsp_camera: RtspCamera, hasty: HastyClock, losses: FrameLossCounter, tmp_path: Path
+        self, rtsp_camera: RtspCamera, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
-        rtsp_camera.start(film(tmp_path / "a.mp4", 500, fps=25))
-        with closing(source(rtsp_camera.url, hasty, losses).frames()) as frames:
+        rtsp_camera.start(write_video(tmp_path / "a.mp4", 500, fps=25))
+        with closing(source(rtsp_camera.url, short_sleep_clock, losses).frames()) as frames:
             before = first(3, frames)
             (process,) = children_running("ingest.sources.rtsp_process")
             os.kill(process, signal.SIGKILL)
@@ -145,9 +152,9 @@ class TestARealServer:
         assert children_running("ingest.sources.rtsp_process") == []
 
     def test_a_camera_without_that_stream_is_named(
-        self, rtsp_camera: RtspCamera, clock: HandClock, losses: FrameLossCounter, tmp_path: Path
+        self, rtsp_camera: RtspCamera, clock: ManualClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
-        rtsp_camera.start(film(tmp_path / "a.mp4", 20))
+        rtsp_camera.start(write_video(tmp_path / "a.mp4", 20))
         url = rtsp_camera.url.replace("/cam", "/other").replace("rtsp://", "rtsp://admin:secret@")
         with pytest.raises(SourceUnavailable, match=r"/other: given up after 1 attempts: .*404") as refused:
             next(source(url, clock, losses, attempts=1).frames())
@@ -167,13 +174,13 @@ def children_running(module: str) -> list[int]:
     return found
 
 
-def test_a_server_that_accepts_and_says_nothing_is_a_timeout(clock: HandClock, losses: FrameLossCounter) -> None:
+def test_a_server_that_accepts_and_says_nothing_is_a_timeout(clock: ManualClock, losses: FrameLossCounter) -> None:
     with mute_server() as url, pytest.raises(SourceUnavailable, match=r"given up after 2 attempts: .*cam: (gives nothing|says nothing)"):
         next(source(url, clock, losses, timeout_s=0.3, attempts=2).frames())
     assert losses.of(CAMERA) == {LossReason.RECONNECT: 1}
 
 
-def test_a_capture_process_that_hangs_is_ended_and_replaced(clock: HandClock, losses: FrameLossCounter) -> None:
+def test_a_capture_process_that_hangs_is_ended_and_replaced(clock: ManualClock, losses: FrameLossCounter) -> None:
     """FFmpeg's own timeout does not cover everything."""
     hangs = (sys.executable, "-c", "import time; time.sleep(600)")
     with pytest.raises(SourceUnavailable, match=r"rtsp://127\.0\.0\.1/cam: given up after 2 attempts: .*says nothing for 1 s"):
@@ -181,13 +188,13 @@ def test_a_capture_process_that_hangs_is_ended_and_replaced(clock: HandClock, lo
     assert children_running("time.sleep(600)") == []
 
 
-def test_nobody_at_the_address_is_said_so(clock: HandClock, losses: FrameLossCounter) -> None:
+def test_nobody_at_the_address_is_said_so(clock: ManualClock, losses: FrameLossCounter) -> None:
     with pytest.raises(SourceUnavailable, match=r"given up after 2 attempts: .*refused"):
         next(source("rtsp://127.0.0.1:9/cam", clock, losses, attempts=2).frames())
     assert sum(clock.slept) == pytest.approx(0.5)
 
 
-def test_close_ends_the_frames_and_the_process(clock: HandClock, losses: FrameLossCounter) -> None:
+def test_close_ends_the_frames_and_the_process(clock: ManualClock, losses: FrameLossCounter) -> None:
     with mute_server() as url:
         camera = source(url, clock, losses, timeout_s=60, attempts=None)
         ended = Event()
@@ -208,7 +215,7 @@ def test_close_ends_the_frames_and_the_process(clock: HandClock, losses: FrameLo
 
 def test_a_capture_process_whose_reader_has_gone_ends_by_itself(serve: Callable[..., str], tmp_path: Path) -> None:
     """So that a stage that is killed with -9 leaves no camera connected."""
-    url = serve(plain(film(tmp_path / "a.ts", 300, options={"format": "mpegts"}).read_bytes(), "video/mp2t"))
+    url = serve(plain(write_video(tmp_path / "a.ts", 300, options={"format": "mpegts"}).read_bytes(), "video/mp2t"))
     with subprocess.Popen(CAPTURE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(line_of(CaptureRequest(url, 10, None)))
@@ -219,7 +226,7 @@ def test_a_capture_process_whose_reader_has_gone_ends_by_itself(serve: Callable[
 
 
 def test_what_could_not_be_decoded_is_told_to_the_reader(serve: Callable[..., str], tmp_path: Path) -> None:
-    data = bytearray(film(tmp_path / "a.ts", 40, options={"format": "mpegts"}).read_bytes())
+    data = bytearray(write_video(tmp_path / "a.ts", 40, options={"format": "mpegts"}).read_bytes())
     data[len(data) // 2 : len(data) // 2 + 1880] = bytes(1880)
     records: list[PacketKind] = []
     capture(CaptureRequest(serve(plain(bytes(data), "video/mp2t")), 10, None), lambda kind, pace, body: records.append(kind))

@@ -5,8 +5,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from footage.cameras import paced, plain
-from footage.films import bar_at, bar_of, film, image_of, jpeg
+from footage.http_cameras import paced, plain
+from footage.videos import bar_at, bar_of, image_of, jpeg, write_video
 
 from etle.config.sources import FileSourceSettings, FolderSourceSettings, Hours, MjpegSourceSettings, RtspSourceSettings
 from etle.errors import ConfigError
@@ -16,7 +16,7 @@ from ingest.delivery.positions import SourcePosition, SourcePositionFile
 from ingest.frame_loss import LossReason
 from ingest.sources.open import open_source
 from ingest.sources.reencode import ReencodeSettings, ReencodingSource
-from ingest.sources.schedule import watched
+from ingest.sources.schedule import is_scheduled
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
 CAMERA = CameraId("masuk")
@@ -39,7 +39,7 @@ def test_a_picture_that_is_too_wide_is_made_smaller_before_its_digest_is_taken(c
 
 @pytest.mark.parametrize("codec", ["libx264", "mjpeg"])
 def test_a_finer_quality_of_a_video_costs_more_bytes(clock, losses, tmp_path, codec):
-    path = film(
+    path = write_video(
         tmp_path / ("film.avi" if codec == "mjpeg" else "film.mp4"), 3, codec=codec, pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p"
     )
     sizes = [
@@ -50,17 +50,20 @@ def test_a_finer_quality_of_a_video_costs_more_bytes(clock, losses, tmp_path, co
     assert sizes[0] < sizes[-1]
 
 
-def test_a_streamed_video_is_made_smaller_in_the_process_that_reads_it(serve, hasty, losses, tmp_path):
-    url = serve(plain(film(tmp_path / "film.ts", 60, size=(640, 480), options={"format": "mpegts"}).read_bytes(), "video/mp2t"))
-    source = open_source(CAMERA, RtspSourceSettings(rtsp=url, max_width=320, quality=Quality.SMALL), hasty, losses)
+def test_a_streamed_video_is_made_smaller_in_the_process_that_reads_it(serve, short_sleep_clock, losses, tmp_path):
+    url = serve(plain(write_video(tmp_path / "film.ts", 60, size=(640, 480), options={"format": "mpegts"}).read_bytes(), "video/mp2t"))
+    source = open_source(CAMERA, RtspSourceSettings(rtsp=url, max_width=320, quality=Quality.SMALL), short_sleep_clock, losses)
     frame = next(source.frames())
     source.close()
     assert (frame.width, frame.height) == (320, 240)
 
 
-def test_a_camera_that_is_made_smaller_can_be_closed(serve, hasty, losses):
+def test_a_camera_that_is_made_smaller_can_be_closed(serve, short_sleep_clock, losses):
     source = open_source(
-        CAMERA, MjpegSourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 640, 480), 1000, 0.005)), max_width=320), hasty, losses
+        CAMERA,
+        MjpegSourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 640, 480), 1000, 0.005)), max_width=320),
+        short_sleep_clock,
+        losses,
     )
     frames = source.frames()
     assert next(frames).width == 320
@@ -95,13 +98,13 @@ DAY = Hours(begins="06:00", ends="18:30")
     ],
 )
 def test_hours_are_those_of_the_sites_clocks(hours, moment, expected):
-    assert watched(hours, datetime.fromisoformat(f"{moment}:00+07:00"), JAKARTA) is expected
+    assert is_scheduled(hours, datetime.fromisoformat(f"{moment}:00+07:00"), JAKARTA) is expected
 
 
 def test_a_position_goes_on_where_it_was_and_losses_add_up(tmp_path):
     first = SourcePositionFile(tmp_path, CAMERA, "film.mp4")
     assert first.position.after is None
-    first.safe(41)
+    first.advance(41)
     first.save({LossReason.DROPPED: 2})
     first.save({LossReason.DROPPED: 3})
     again = SourcePositionFile(tmp_path, CAMERA, "film.mp4")
@@ -112,12 +115,12 @@ def test_a_position_goes_on_where_it_was_and_losses_add_up(tmp_path):
 
 def test_another_films_numbers_follow_on_those_before(tmp_path):
     first = SourcePositionFile(tmp_path, CAMERA, "monday.mp4")
-    first.safe(41)
+    first.advance(41)
     first.save({})
     second = SourcePositionFile(tmp_path, CAMERA, "tuesday.mp4")
     assert second.position == SourcePosition(source="tuesday.mp4", base=42, sequence=41)
     assert second.position.after is None
-    second.safe(50)
+    second.advance(50)
     second.save({})
     assert SourcePositionFile(tmp_path, CAMERA, "tuesday.mp4").position.after == 8
 

@@ -7,7 +7,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from footage.films import bar_at, bar_of, film, image_of, jpeg, picture
+from footage.videos import bar_at, bar_of, image_of, jpeg, picture, write_video
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -127,7 +127,7 @@ class TestAClip:
     def test_of_odd_size_loses_a_row_and_a_column(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").write_bytes(encode_clip([picture(0)], 5, 161, 121))
         with Video(str(tmp_path / "a.mp4")) as video:
-            assert (video.facts.width, video.facts.height) == (160, 120)
+            assert (video.info.width, video.info.height) == (160, 120)
 
     def test_of_nothing_is_refused(self) -> None:
         with pytest.raises(ValueError, match="at least one picture"):
@@ -135,15 +135,15 @@ class TestAClip:
 
 
 def test_facts_of_a_video(tmp_path: Path) -> None:
-    with Video(str(film(tmp_path / "a.mp4", 25, fps=25, created_at="2026-05-04T03:02:01Z"))) as video:
-        facts = video.facts
+    with Video(str(write_video(tmp_path / "a.mp4", 25, fps=25, created_at="2026-05-04T03:02:01Z"))) as video:
+        facts = video.info
     assert (facts.width, facts.height, facts.fps, facts.pictures, facts.codec) == (320, 240, 25.0, 25, "h264")
     assert facts.duration_s == pytest.approx(1.0)
     assert facts.created_at is not None and facts.created_at.isoformat() == "2026-05-04T03:02:01+00:00"
 
 
 def test_a_picture_is_a_jpeg_only_when_asked(tmp_path: Path) -> None:
-    with Video(str(film(tmp_path / "a.mp4", 5))) as video:
+    with Video(str(write_video(tmp_path / "a.mp4", 5))) as video:
         pictures = list(video.pictures())
     assert [one.seconds for one in pictures] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
     assert bar_of(pictures[3].jpeg()) == pytest.approx(bar_at(3), abs=1)

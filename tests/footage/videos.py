@@ -45,7 +45,7 @@ def without_tables(data: bytes) -> bytes:
     return data
 
 
-def film(
+def write_video(
     path: Path,
     count: int = 30,
     *,

@@ -1,4 +1,4 @@
-"""A whole box: many cameras, each alone in its troubles; films that go on where they were; a process that is killed."""
+"""A whole gateway: cameras that fail independently, video files that are continued, and a process that is killed."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from footage.cameras import paced, parts
-from footage.films import film, jpeg
+from footage.http_cameras import paced, parts
+from footage.videos import jpeg, write_video
 
 from etle.clock import SystemClock
 from etle.config.deployment import BrokerSettings, TopicSettings
@@ -32,25 +32,25 @@ from ingest.gateway import EdgeGateway, GatewayDeps
 
 TOPIC = "etle.frames.v1"
 ROOT = Path(__file__).parents[2]
-LONGEST_S = 180
+TIMEOUT_S = 180
 
 
 def a_camera(name: str, source: SourceSettings) -> CameraSettings:
     return CameraSettings(id=name, view="rear", source=source, frame_size=(320, 240))
 
 
-class Bench:
-    """A box on a broker in memory."""
+class GatewayFixture:
+    """Creates gateways on one folder and one broker in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.broker = MemoryBroker({TOPIC: 3})
-        self.signer = Signer.from_file(folder / "box.pem")
+        self.signer = Signer.from_file(folder / "gateway.pem")
         self.metrics = Metrics()
 
-    def box(self, *cameras: CameraSettings) -> EdgeGateway:
+    def gateway(self, *cameras: CameraSettings) -> EdgeGateway:
         site = Site(site="simpang", cameras=cameras)
-        around = GatewayDeps(
+        deps = GatewayDeps(
             folder=self.folder,
             connect=lambda: self.broker,
             sign=self.signer.sign,
@@ -59,12 +59,12 @@ class Bench:
             health=Health(),
             source_name=lambda camera: camera.source.description,
         )
-        return EdgeGateway(site, cameras, around)
+        return EdgeGateway(site, cameras, deps)
 
     def sequences(self, camera: str) -> list[int]:
         return [int(dict(message.headers)["sequence"]) for message in self.broker.messages(TOPIC) if message.key == camera.encode()]
 
-    def counted(self, camera: str, outcome: str) -> float | None:
+    def frames(self, camera: str, outcome: str) -> float | None:
         return self.metrics.value("etle_frames_total", camera=camera, outcome=outcome)
 
     def troubles(self, camera: str, kind: str) -> float:
@@ -72,14 +72,14 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path / "box")
+def fixture(tmp_path: Path) -> GatewayFixture:
+    return GatewayFixture(tmp_path / "gateway")
 
 
 @contextmanager
-def running(box: EdgeGateway):
+def running(gateway: EdgeGateway):
     stop = Event()
-    thread = Thread(target=box.run, args=(stop,))
+    thread = Thread(target=gateway.run, args=(stop,))
     thread.start()
     try:
         yield
@@ -89,131 +89,131 @@ def running(box: EdgeGateway):
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + LONGEST_S
+    end = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.02)
 
 
-def test_films_arrive_whole_signed_and_in_order_and_are_not_sent_again(bench, tmp_path):
-    cameras = [a_camera(name, FileSourceSettings(file=film(tmp_path / f"{name}.mp4", 25))) for name in ("masuk", "keluar")]
-    assert bench.box(*cameras).run(Event()) == []
+def test_video_files_are_delivered_completely_signed_in_order_and_only_once(fixture, tmp_path):
+    cameras = [a_camera(name, FileSourceSettings(file=write_video(tmp_path / f"{name}.mp4", 25))) for name in ("masuk", "keluar")]
+    assert fixture.gateway(*cameras).run(Event()) == []
     for name in ("masuk", "keluar"):
-        assert bench.sequences(name) == list(range(25))
-        assert bench.counted(name, "sent") == bench.counted(name, "captured") == 25
-    for message in bench.broker.messages(TOPIC):
-        frame_from_wire(message.headers, message.value, lambda camera, signed, signature: signature == bench.signer.sign(signed))
-    assert bench.box(*cameras).run(Event()) == []
-    assert len(bench.broker.messages(TOPIC)) == 50
+        assert fixture.sequences(name) == list(range(25))
+        assert fixture.frames(name, "sent") == fixture.frames(name, "captured") == 25
+    for message in fixture.broker.messages(TOPIC):
+        frame_from_wire(message.headers, message.value, lambda camera, signed, signature: signature == fixture.signer.sign(signed))
+    assert fixture.gateway(*cameras).run(Event()) == []
+    assert len(fixture.broker.messages(TOPIC)) == 50
 
 
-def test_the_next_film_of_a_camera_gets_the_numbers_behind(bench, tmp_path):
+def test_the_next_video_file_of_a_camera_continues_its_numbers(fixture, tmp_path):
     for name in ("monday", "tuesday"):
-        assert bench.box(a_camera("masuk", FileSourceSettings(file=film(tmp_path / f"{name}.mp4", 10)))).run(Event()) == []
-    assert bench.sequences("masuk") == list(range(20))
+        assert fixture.gateway(a_camera("masuk", FileSourceSettings(file=write_video(tmp_path / f"{name}.mp4", 10)))).run(Event()) == []
+    assert fixture.sequences("masuk") == list(range(20))
 
 
-def test_a_film_that_breaks_off_is_a_problem_and_the_other_one_arrives(bench, tmp_path):
-    whole, broken = film(tmp_path / "a.mp4", 20), film(tmp_path / "b.mkv", 60)
+def test_a_truncated_video_file_is_reported_and_the_other_one_is_delivered(fixture, tmp_path):
+    whole, broken = write_video(tmp_path / "a.mp4", 20), write_video(tmp_path / "b.mkv", 60)
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
-    problems = bench.box(a_camera("whole", FileSourceSettings(file=whole)), a_camera("broken", FileSourceSettings(file=broken))).run(
+    problems = fixture.gateway(a_camera("whole", FileSourceSettings(file=whole)), a_camera("broken", FileSourceSettings(file=broken))).run(
         Event()
     )
     assert len(problems) == 1
     assert "b.mkv" in problems[0]
-    assert len(bench.sequences("whole")) == 20
-    assert 0 < len(bench.sequences("broken")) < 60
+    assert len(fixture.sequences("whole")) == 20
+    assert 0 < len(fixture.sequences("broken")) < 60
 
 
-def test_a_camera_in_trouble_disturbs_no_other(bench, serve):
-    """One hangs, one sends garbage, one vanishes, one changes its size, one lies about its clock; one is as it should be."""
+def test_a_faulty_camera_does_not_affect_the_others(fixture, serve):
+    """One camera hangs, one sends garbage, one disconnects, one changes its size, one has a wrong clock; one works."""
     never = Event()
-    good = serve(paced(jpeg, 400, 0.02))
+    working = serve(paced(jpeg, 400, 0.02))
     cameras = {
-        "good": MjpegSourceSettings(mjpeg=good),
+        "working": MjpegSourceSettings(mjpeg=working),
         "hangs": MjpegSourceSettings(mjpeg=serve(parts(jpeg(1), then_silent=never)), timeout_s=0.5),
         "garbage": MjpegSourceSettings(mjpeg=serve(parts(*[b"\xff\xd8 no picture"] * 50))),
-        "vanishes": MjpegSourceSettings(mjpeg=serve(parts(jpeg(1), jpeg(2)))),
+        "disconnects": MjpegSourceSettings(mjpeg=serve(parts(jpeg(1), jpeg(2)))),
         "resizes": MjpegSourceSettings(mjpeg=serve(paced(lambda number: jpeg(number, 320 if number < 5 else 640), 400, 0.05))),
-        "lies": MjpegSourceSettings(
+        "wrong-clock": MjpegSourceSettings(
             mjpeg=serve(parts(*[jpeg(number) for number in range(5)], headers={"X-Timestamp": "1000000000"}, then_silent=never))
         ),
-        "nobody": MjpegSourceSettings(mjpeg="http://127.0.0.1:9/"),
+        "unreachable": MjpegSourceSettings(mjpeg="http://127.0.0.1:9/"),
     }
-    box = bench.box(*(a_camera(name, source) for name, source in cameras.items()))
-    with running(box):
-        wait_for(lambda: len(bench.sequences("good")) >= 100)
-        wait_for(lambda: all(bench.sequences(name) for name in ("hangs", "vanishes", "lies")))
-        wait_for(lambda: len(bench.sequences("resizes")) >= 10)
-        wait_for(lambda: bench.troubles("hangs", "gap") > 0 and bench.troubles("garbage", "undecodable") >= 50)
-        wait_for(lambda: bench.troubles("nobody", "reconnect") > 0)
-        wait_for(lambda: bench.metrics.value("etle_camera_awaited", camera="nobody") == 1)
+    gateway = fixture.gateway(*(a_camera(name, source) for name, source in cameras.items()))
+    with running(gateway):
+        wait_for(lambda: len(fixture.sequences("working")) >= 100)
+        wait_for(lambda: all(fixture.sequences(name) for name in ("hangs", "disconnects", "wrong-clock")))
+        wait_for(lambda: len(fixture.sequences("resizes")) >= 10)
+        wait_for(lambda: fixture.troubles("hangs", "gap") > 0 and fixture.troubles("garbage", "undecodable") >= 50)
+        wait_for(lambda: fixture.troubles("unreachable", "reconnect") > 0)
+        wait_for(lambda: fixture.metrics.value("etle_camera_awaited", camera="unreachable") == 1)
     never.set()
-    numbers = bench.sequences("good")
+    numbers = fixture.sequences("working")
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert bench.counted("good", "lost") == bench.troubles("good", "reconnect") == bench.troubles("good", "gap") == 0
-    assert bench.sequences("garbage") == []
-    widths = {dict(m.headers)["width"] for m in bench.broker.messages(TOPIC) if m.key == b"resizes"}
+    assert fixture.frames("working", "lost") == fixture.troubles("working", "reconnect") == fixture.troubles("working", "gap") == 0
+    assert fixture.sequences("garbage") == []
+    widths = {dict(m.headers)["width"] for m in fixture.broker.messages(TOPIC) if m.key == b"resizes"}
     assert widths == {b"320", b"640"}
-    assert (bench.metrics.value("etle_clock_skew_seconds", camera="lies") or 0) < -1e8
-    assert bench.metrics.value("etle_camera_awaited", camera="nobody") == 0
+    assert (fixture.metrics.value("etle_clock_skew_seconds", camera="wrong-clock") or 0) < -1e8
+    assert fixture.metrics.value("etle_camera_awaited", camera="unreachable") == 0
 
 
-def test_a_live_camera_goes_on_at_a_higher_number_and_what_was_missed_is_a_gap(bench, serve):
+def test_a_live_camera_continues_at_a_higher_number_and_the_pause_is_counted_as_a_gap(fixture, serve):
     camera = a_camera("masuk", MjpegSourceSettings(mjpeg=serve(paced(jpeg, 100_000, 0.01))))
     ends = []
     for _ in range(3):
-        with running(bench.box(camera)):
-            had = len(bench.sequences("masuk"))
-            wait_for(lambda had=had: len(bench.sequences("masuk")) > had + 5)
-        ends.append(len(bench.sequences("masuk")))
-    numbers = bench.sequences("masuk")
+        with running(fixture.gateway(camera)):
+            had = len(fixture.sequences("masuk"))
+            wait_for(lambda had=had: len(fixture.sequences("masuk")) > had + 5)
+        ends.append(len(fixture.sequences("masuk")))
+    numbers = fixture.sequences("masuk")
     assert numbers == sorted(set(numbers))
-    assert json.loads((bench.folder / "positions" / "masuk.json").read_text())["losses"]["gap"] >= 2
-    assert json.loads((bench.folder / "positions" / "masuk.json").read_text())["sequence"] == numbers[-1]
+    assert json.loads((fixture.folder / "positions" / "masuk.json").read_text())["losses"]["gap"] >= 2
+    assert json.loads((fixture.folder / "positions" / "masuk.json").read_text())["sequence"] == numbers[-1]
 
 
-def test_an_rtsp_camera_that_vanishes_and_comes_back_with_another_size_goes_on(bench, rtsp_camera, tmp_path):
-    rtsp_camera.start(film(tmp_path / "a.mp4", 100, fps=25))
-    with running(bench.box(a_camera("masuk", RtspSourceSettings(rtsp=rtsp_camera.url, timeout_s=2)))):
-        wait_for(lambda: len(bench.sequences("masuk")) > 10)
+def test_an_rtsp_camera_that_comes_back_with_another_size_is_continued(fixture, rtsp_camera, tmp_path):
+    rtsp_camera.start(write_video(tmp_path / "a.mp4", 100, fps=25))
+    with running(fixture.gateway(a_camera("masuk", RtspSourceSettings(rtsp=rtsp_camera.url, timeout_s=2)))):
+        wait_for(lambda: len(fixture.sequences("masuk")) > 10)
         rtsp_camera.stop()
-        wait_for(lambda: bench.troubles("masuk", "gap") > 0)
-        had = len(bench.sequences("masuk"))
-        rtsp_camera.start(film(tmp_path / "b.mp4", 100, fps=25, size=(640, 480)))
-        wait_for(lambda: len(bench.sequences("masuk")) > had + 10)
-    numbers = bench.sequences("masuk")
+        wait_for(lambda: fixture.troubles("masuk", "gap") > 0)
+        had = len(fixture.sequences("masuk"))
+        rtsp_camera.start(write_video(tmp_path / "b.mp4", 100, fps=25, size=(640, 480)))
+        wait_for(lambda: len(fixture.sequences("masuk")) > had + 10)
+    numbers = fixture.sequences("masuk")
     assert numbers == sorted(set(numbers))
-    widths = [dict(message.headers)["width"] for message in bench.broker.messages(TOPIC)]
+    widths = [dict(message.headers)["width"] for message in fixture.broker.messages(TOPIC)]
     assert (widths[0], widths[-1]) == (b"320", b"640")
 
 
-def test_while_the_broker_is_away_a_camera_is_spooled_and_a_film_waits(bench, serve, tmp_path):
-    bench.broker.down = True
+def test_while_the_broker_is_down_a_live_camera_is_spooled_and_a_video_file_waits(fixture, serve, tmp_path):
+    fixture.broker.down = True
     cameras = (
         a_camera("live", MjpegSourceSettings(mjpeg=serve(paced(jpeg, 100_000, 0.01)))),
-        a_camera("film", FileSourceSettings(file=film(tmp_path / "a.mp4", 30))),
+        a_camera("file", FileSourceSettings(file=write_video(tmp_path / "a.mp4", 30))),
     )
-    with running(bench.box(*cameras)):
-        wait_for(lambda: (bench.counted("live", "spooled") or 0) > 30)
-        wait_for(lambda: (bench.metrics.value("etle_spool_frames") or 0) > 30)
-        assert bench.broker.messages(TOPIC) == []
-        assert bench.metrics.value("etle_paused", target="broker") == 2  # live cameras and films each wait
-        bench.broker.down = False
-        wait_for(lambda: bench.sequences("film") == list(range(30)))
-        wait_for(lambda: bench.metrics.value("etle_spool_frames") == 0 == bench.metrics.value("etle_paused", target="broker"))
-    numbers = bench.sequences("live")
+    with running(fixture.gateway(*cameras)):
+        wait_for(lambda: (fixture.frames("live", "spooled") or 0) > 30)
+        wait_for(lambda: (fixture.metrics.value("etle_spool_frames") or 0) > 30)
+        assert fixture.broker.messages(TOPIC) == []
+        assert fixture.metrics.value("etle_paused", target="broker") == 2  # the producers of live cameras and of video files
+        fixture.broker.down = False
+        wait_for(lambda: fixture.sequences("file") == list(range(30)))
+        wait_for(lambda: fixture.metrics.value("etle_spool_frames") == 0 == fixture.metrics.value("etle_paused", target="broker"))
+    numbers = fixture.sequences("live")
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert bench.counted("live", "lost") == 0
+    assert fixture.frames("live", "lost") == 0
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
-    """The process is killed -9 in the middle; what arrives twice is the same twice."""
-    path = film(tmp_path / "a.mp4", 300, fps=25)
+def test_a_video_file_is_completely_in_kafka_after_several_kills(live_kafka, tmp_path):
+    """The process is killed with -9 while it reads; a frame that arrives twice is identical both times."""
+    path = write_video(tmp_path / "a.mp4", 300, fps=25)
     camera = {"id": "masuk", "view": "rear", "frame_size": [320, 240], "source": {"file": str(path)}}
     site = {"site": "simpang", "broker": {"prefix": "killed-ingest"}, "cameras": [camera]}
-    (tmp_path / "site.yaml").write_text(json.dumps(site))  # which is YAML
+    (tmp_path / "site.yaml").write_text(json.dumps(site))  # JSON is YAML
     environment = {**os.environ, "ETLE_KAFKA": live_kafka.address, "PYTHONPATH": str(ROOT)}
     etle = [sys.executable, "-m", "etle_cli.main"]
     subprocess.run([*etle, "topics", "create", "site.yaml"], cwd=tmp_path, env=environment, check=True)
@@ -227,7 +227,7 @@ def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=LONGEST_S)
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=TIMEOUT_S)
     frames = [frame_from_wire(message.headers, message.value) for message in _arrived(connection)]
     first_time: dict[int, str] = {}
     for frame in frames:
@@ -236,7 +236,7 @@ def test_killed_again_and_again_a_film_is_in_kafka_whole(live_kafka, tmp_path):
 
 
 @pytest.mark.slow
-def test_while_a_real_kafka_is_killed_and_comes_back_a_live_camera_loses_nothing(live_kafka, serve, tmp_path):
+def test_a_live_camera_loses_nothing_while_a_real_kafka_is_killed_and_restarted(live_kafka, serve, tmp_path):
     broker = BrokerSettings(prefix="killed-kafka", timeout_s=5)
     connection = BrokerConnection(servers=(live_kafka.address,), broker=broker)
     create_topics(required_topics(broker), KafkaTopicAdmin(connection))
@@ -245,7 +245,7 @@ def test_while_a_real_kafka_is_killed_and_comes_back_a_live_camera_loses_nothing
     (tmp_path / "site.yaml").write_text(json.dumps(site))
     environment = {**os.environ, "ETLE_KAFKA": live_kafka.address, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "etle_cli.main", "ingest", "site.yaml", "--data", "data"]
-    spool, position = tmp_path / "data/ingest/spool", tmp_path / "data/ingest/delivery/positions/masuk.json"
+    spool, position = tmp_path / "data/ingest/spool", tmp_path / "data/ingest/positions/masuk.json"
     with subprocess.Popen(command, cwd=tmp_path, env=environment) as process:
         wait_for(lambda: len(_arrived(connection)) > 50)
         for _ in range(2):

@@ -4,10 +4,10 @@ import math
 from datetime import datetime, timedelta
 
 import pytest
-from footage.clocks import BEGIN
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etle.testing import BEGIN
 from etle.types import CameraId
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.rtsp_process import PacketKind, StartupBuffer

@@ -5,12 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from footage.clocks import BEGIN, HandClock
-from footage.films import jpeg
+from footage.videos import jpeg
 from hypothesis import given
 from hypothesis import strategies as st
 
 from etle.address import Address
+from etle.backoff import RECONNECT_DELAYS_S, Backoff
 from etle.config.sources import (
     FileSourceSettings,
     FolderSourceSettings,
@@ -20,13 +20,14 @@ from etle.config.sources import (
     SourceSettings,
 )
 from etle.errors import SourceBroken, SourceUnavailable
+from etle.testing import BEGIN, ManualClock
 from etle.types import CameraId, digest_of
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.folder import FolderSource
 from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of
 from ingest.sources.mjpeg import MjpegSource
 from ingest.sources.open import open_source
-from ingest.sources.reconnect import ReconnectBackoff, SourceConnection
+from ingest.sources.reconnect import SourceConnection
 from ingest.sources.rtsp import RtspSource
 from ingest.sources.snapshot import SnapshotSource
 from ingest.sources.video_file import VideoFileSource
@@ -81,16 +82,16 @@ def test_thinning_gives_the_rate_that_was_asked_for(fps: float, has: float, coun
     ],
 )
 def test_pauses_grow_and_are_bounded(chance: float, expected: list[float]) -> None:
-    pauses = ReconnectBackoff(lambda: chance)
+    pauses = Backoff(RECONNECT_DELAYS_S, lambda: chance)
     assert [pauses.after(failures) for failures in range(1, 9)] == expected
     assert pauses.after(10**6) == expected[-1]
 
 
 class TestConnection:
-    def connection(self, clock: HandClock, losses: FrameLossCounter, attempts: int | None = None) -> SourceConnection:
-        return SourceConnection(CAMERA, "rtsp://camera/", clock, losses, ReconnectBackoff(lambda: 1.0), attempts)
+    def connection(self, clock: ManualClock, losses: FrameLossCounter, attempts: int | None = None) -> SourceConnection:
+        return SourceConnection(CAMERA, "rtsp://camera/", clock, losses, Backoff(RECONNECT_DELAYS_S), attempts)
 
-    def test_what_works_again_begins_with_the_shortest_pause(self, clock: HandClock, losses: FrameLossCounter) -> None:
+    def test_what_works_again_begins_with_the_shortest_pause(self, clock: ManualClock, losses: FrameLossCounter) -> None:
         script = iter(["fail", "fail", "give", "fail", "give"])
 
         def connect() -> Iterator[str]:
@@ -103,7 +104,7 @@ class TestConnection:
         assert sum(clock.slept) == pytest.approx(0.5 + 1 + 0.5 + 1)
         assert losses.of(CAMERA) == {LossReason.RECONNECT: 4, LossReason.GAP: 1}
 
-    def test_a_broken_stream_is_connected_anew_too(self, clock: HandClock, losses: FrameLossCounter) -> None:
+    def test_a_broken_stream_is_connected_anew_too(self, clock: ManualClock, losses: FrameLossCounter) -> None:
         def connect() -> Iterator[str]:
             yield "picture"
             raise SourceBroken("garbage")
@@ -111,7 +112,7 @@ class TestConnection:
         with pytest.raises(SourceUnavailable, match="rtsp://camera/: given up after 1 attempts: garbage"):
             list(self.connection(clock, losses, 1).keep(connect))
 
-    def test_what_is_no_error_of_a_source_is_not_swallowed(self, clock: HandClock, losses: FrameLossCounter) -> None:
+    def test_what_is_no_error_of_a_source_is_not_swallowed(self, clock: ManualClock, losses: FrameLossCounter) -> None:
         def connect() -> Iterator[str]:
             raise ZeroDivisionError
             yield ""
@@ -119,7 +120,7 @@ class TestConnection:
         with pytest.raises(ZeroDivisionError):
             list(self.connection(clock, losses).keep(connect))
 
-    def test_a_stop_ends_the_wait(self, clock: HandClock, losses: FrameLossCounter) -> None:
+    def test_a_stop_ends_the_wait(self, clock: ManualClock, losses: FrameLossCounter) -> None:
         connection = self.connection(clock, losses)
         connection.stop()
         connection.wait(1000)
@@ -170,7 +171,7 @@ def test_address(url: str, bare: str, user: str | None, password: str | None) ->
     ],
 )
 def test_a_source_is_opened_by_its_kind_and_touches_nothing_yet(
-    clock: HandClock, losses: FrameLossCounter, described: SourceSettings, kind: type, live: bool
+    clock: ManualClock, losses: FrameLossCounter, described: SourceSettings, kind: type, live: bool
 ) -> None:
     source = open_source(CAMERA, described, clock, losses)
     assert type(source) is kind and source.live is live

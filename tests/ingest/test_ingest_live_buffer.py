@@ -6,10 +6,10 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
-from footage.clocks import BEGIN
-from footage.films import jpeg
+from footage.videos import jpeg
 
 from etle.errors import SourceBroken
+from etle.testing import BEGIN
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import frame_of

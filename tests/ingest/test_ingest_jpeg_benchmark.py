@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from footage.films import film, picture
+from footage.videos import picture, write_video
 
 from benchmark.jpeg import OURS, REFERENCE, ssim
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_it_measures_every_way_on_a_film(tmp_path: Path) -> None:
-    video, figures = film(tmp_path / "a.mp4", 10), tmp_path / "figures.json"
+    video, figures = write_video(tmp_path / "a.mp4", 10), tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmark.jpeg", "--video", str(video), "--every", "2", "--json", str(figures)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     told = json.loads(figures.read_text())
