@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from etle import __version__
 from etle.errors import EtleError
-from etle.observability.logs import LogFormat, set_up_logs
+from etle.observability.logs import LogFormat, configure_logging
 from etle_cli.commands import (
     check,
     database,
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stderr.write("".join(f"{notice}\n" for notice in notices))
     args = parser().parse_args(words)
     role = getattr(args, "log", None)
-    set_up_logs(LogFormat(role or LogFormat.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
+    configure_logging(LogFormat(role or LogFormat.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
     try:
         code: int = args.run(args)
     except EtleError as error:

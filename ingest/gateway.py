@@ -108,7 +108,7 @@ class EdgeGateway:
         )
 
     def _feed(self, camera: CameraSettings, context: FeedContext, producer: SpooledProducer) -> CameraFeed:
-        self._deps.metrics.expect(camera.id, *COUNTED)
+        self._deps.metrics.init_frames(camera.id, *COUNTED)
         position = SourcePositionFile(self._deps.folder / "positions", camera.camera_id, self._deps.source_name(camera))
         return CameraFeed(camera, context, producer, position)
 
@@ -123,11 +123,11 @@ class EdgeGateway:
 
     def _producer(self, name: str, spool: Spool | None) -> SpooledProducer:
         health = self._deps.health
-        health.watch(name, _MAX_SILENCE_S)
+        health.register(name, _MAX_SILENCE_S)
         callbacks = QueueCallbacks(
             on_status=self._count_unspooled,
             on_broker_error=BrokerPauseMetrics(self._deps.metrics),
-            on_heartbeat=lambda: health.turned(name),
+            on_heartbeat=lambda: health.heartbeat(name),
         )
         return SpooledProducer(Sender(self._deps.connect), spool, Backoff(RECONNECT_DELAYS_S, self._jitter), callbacks)
 

@@ -1,5 +1,5 @@
-"""What an operator sees of a role that runs for weeks: its numbers, whether it is alive, and its log.
+"""Metrics, health and logging of a role.
 
-`metrics` holds the numbers, `health` the loops that must keep turning, `server` shows both over HTTP, `logs` forms the log. Nothing is
-gathered here: the command forms its log on a machine without the Prometheus client too.
+`metrics` defines the metrics, `health` tracks whether the loops of the process make progress, `server` serves both over HTTP, and `logs`
+configures logging. Nothing is imported here: logging must also work without the Prometheus client.
 """

@@ -1,6 +1,6 @@
-"""Is a role alive? Its loops say so each time they turn; one that has not turned for too long is stuck, and the process is to be restarted.
+"""Liveness of a role: its loops send heartbeats, and a loop whose heartbeat is overdue is stuck, so that the process should be restarted.
 
-A role that waits for a broker or a database turns its loop while it waits: it is alive, and a restart would help nobody.
+A loop that waits for a broker or database keeps sending heartbeats, because a restart would not help.
 """
 
 import time
@@ -12,53 +12,54 @@ from threading import Lock
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     at: float
+    """Monotonic seconds."""
     within_s: float
 
 
 class Health:
-    """Safe to use from several threads. `monotonic` counts seconds; a clock that is set must not make a role look dead."""
+    """Safe to use from several threads. `monotonic` returns seconds and must not jump when the system clock is set."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = Lock()
-        self._turns: dict[str, Heartbeat] = {}
-        self._failed: dict[str, str] = {}
+        self._heartbeats: dict[str, Heartbeat] = {}
+        self._failures: dict[str, str] = {}
 
-    def watch(self, loop: str, within_s: float) -> None:
-        """From now on that loop must turn every `within_s` seconds."""
+    def register(self, loop: str, within_s: float) -> None:
+        """From now on the loop must send a heartbeat at least every `within_s` seconds."""
         with self._lock:
-            self._turns[loop] = Heartbeat(at=self._monotonic(), within_s=within_s)
+            self._heartbeats[loop] = Heartbeat(at=self._monotonic(), within_s=within_s)
 
-    def turned(self, loop: str) -> None:
-        """The loop went round once more. One that nobody watches may turn as it likes."""
+    def heartbeat(self, loop: str) -> None:
+        """The loop makes progress. Ignored for a loop that is not registered."""
         with self._lock:
-            known = self._turns.get(loop)
-            if known is not None:
-                self._turns[loop] = Heartbeat(at=self._monotonic(), within_s=known.within_s)
+            last = self._heartbeats.get(loop)
+            if last is not None:
+                self._heartbeats[loop] = Heartbeat(at=self._monotonic(), within_s=last.within_s)
 
     def forget(self, loop: str) -> None:
-        """The loop has ended as it should."""
+        """The loop ended as intended."""
         with self._lock:
-            self._turns.pop(loop, None)
-            self._failed.pop(loop, None)
+            self._heartbeats.pop(loop, None)
+            self._failures.pop(loop, None)
 
     def failed(self, loop: str, reason: str) -> None:
-        """For good: it will not turn again before a restart."""
+        """The loop ended with an error, and only a restart will start it again."""
         with self._lock:
-            self._failed[loop] = reason
+            self._failures[loop] = reason
 
     def ages(self) -> Mapping[str, float]:
-        """Seconds since each loop turned."""
+        """Seconds since the last heartbeat of each loop."""
         with self._lock:
-            return {loop: self._monotonic() - turn.at for loop, turn in self._turns.items()}
+            return {loop: self._monotonic() - heartbeat.at for loop, heartbeat in self._heartbeats.items()}
 
     def problems(self) -> tuple[str, ...]:
-        """Empty if all is well."""
+        """One sentence per loop that failed or is stuck; empty if the process is healthy."""
         with self._lock:
             now = self._monotonic()
             stuck = [
-                f"{loop} has not turned for {now - turn.at:.0f} s; {turn.within_s:g} s are allowed"
-                for loop, turn in self._turns.items()
-                if now - turn.at > turn.within_s and loop not in self._failed
+                f"{loop} has made no progress for {now - heartbeat.at:.0f} s (limit: {heartbeat.within_s:g} s)"
+                for loop, heartbeat in self._heartbeats.items()
+                if now - heartbeat.at > heartbeat.within_s and loop not in self._failures
             ]
-            return (*(f"{loop} failed: {reason}" for loop, reason in self._failed.items()), *stuck)
+            return (*(f"{loop} failed: {reason}" for loop, reason in self._failures.items()), *stuck)

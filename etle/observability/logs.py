@@ -1,6 +1,6 @@
-"""The log on standard error: for a person, or one JSON object a line for a collector.
+"""Logging to standard error: as text, or as one JSON object per line for a log collector.
 
-What is passed as `extra=` becomes keys of the JSON object beside the message, and `key=value` behind it in the text.
+Values passed as `extra=` become keys of the JSON object, or `key=value` after the message of the text.
 """
 
 import json
@@ -17,14 +17,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-_OWN: Final = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
-"""What every record has; the rest was passed as `extra`."""
+_STANDARD_FIELDS: Final = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+"""Attributes of every record; the others were passed as `extra`."""
 
 
-def set_up_logs(form: LogFormat, level: int, stream: TextIO | None = None) -> None:
-    """Everything that is logged in this process from now on. Replaces what was set up before."""
+def configure_logging(format_: LogFormat, level: int, stream: TextIO | None = None) -> None:
+    """Set format and level of all loggers of the process; replaces an earlier configuration."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())
+    handler.setFormatter(JsonFormatter() if format_ is LogFormat.JSON else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
@@ -32,7 +32,7 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(levelname)s %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (the library's name)
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (name of the overridden method)
         return " ".join((super().formatMessage(record), *(f"{key}={value}" for key, value in _extra(record).items())))
 
 
@@ -50,4 +50,4 @@ class JsonFormatter(logging.Formatter):
 
 
 def _extra(record: logging.LogRecord) -> Mapping[str, Any]:
-    return {key: value for key, value in vars(record).items() if key not in _OWN}
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus and `/healthz` for whoever restarts the process, on one small HTTP server in a thread of its own."""
+"""An HTTP server in a thread: `/metrics` for Prometheus, `/healthz` for the supervisor that restarts the process."""
 
 import json
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from etle.errors import ConfigError
 from etle.observability.health import Health
 from etle.observability.metrics import Metrics
 
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-REQUEST_S: Final = 10
-"""A client that says nothing for so long is hung up on."""
+METRICS_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+REQUEST_TIMEOUT_S: Final = 10
+"""A connection without a request is closed after this time."""
 
 
 @contextmanager
 def serve(port: int, metrics: Metrics, health: Health, host: str = "0.0.0.0") -> Iterator[int]:
-    """Answers while the block runs; gives the port, which the system chooses if `port` is 0. Raises ConfigError if it is taken."""
+    """Serve while the block runs. Returns the port, which the system chooses if `port` is 0. Raises ConfigError if it is in use."""
     try:
         server = _Server((host, port), _handler(metrics, health))
     except (OSError, OverflowError) as error:
@@ -41,33 +41,33 @@ class _Server(ThreadingHTTPServer):
 
 def _handler(metrics: Metrics, health: Health) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        timeout = REQUEST_S
+        timeout = REQUEST_TIMEOUT_S
         server_version = "etle"
         sys_version = ""
 
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(HTTPStatus.OK, METRICS_TYPE, metrics.text())
+                self._respond(HTTPStatus.OK, METRICS_CONTENT_TYPE, metrics.text())
             elif self.path == "/healthz":
                 problems = health.problems()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
-                self._answer(status, "application/json", _told(problems, health))
+                self._respond(status, "application/json", _health_json(problems, health))
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"there are /metrics and /healthz\n")
+                self._respond(HTTPStatus.NOT_FOUND, "text/plain", b"not found; this server has /metrics and /healthz\n")
 
-        def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        def _respond(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", kind)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """A request every few seconds is nothing to tell."""
+            """Requests arrive every few seconds and are not logged."""
 
     return Handler
 
 
-def _told(problems: tuple[str, ...], health: Health) -> bytes:
+def _health_json(problems: tuple[str, ...], health: Health) -> bytes:
     loops = {loop: round(age, 1) for loop, age in health.ages().items()}
     return json.dumps({"ok": not problems, "problems": problems, "seconds_since_turn": loops}).encode() + b"\n"

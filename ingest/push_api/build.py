@@ -81,13 +81,13 @@ def _spool(site: Site, deps: ServiceDeps) -> Spool:
 
 
 def _queue_callbacks(deps: ServiceDeps) -> QueueCallbacks:
-    deps.health.watch(_LOOP, _MAX_SILENCE_S)
+    deps.health.register(_LOOP, _MAX_SILENCE_S)
 
     def on_status(camera: CameraId, status: DeliveryStatus, times: int) -> None:
         deps.metrics.frame(camera, FrameOutcome.LOST if status is DeliveryStatus.LOST else FrameOutcome.SENT, times)
 
     return QueueCallbacks(
-        on_status=on_status, on_broker_error=BrokerPauseMetrics(deps.metrics), on_heartbeat=lambda: deps.health.turned(_LOOP)
+        on_status=on_status, on_broker_error=BrokerPauseMetrics(deps.metrics), on_heartbeat=lambda: deps.health.heartbeat(_LOOP)
     )
 
 

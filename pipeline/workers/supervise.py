@@ -1,67 +1,71 @@
-"""A server that is away is a normal day: wait, longer each time, and go on where the broker says that we were."""
+"""Keeps a worker running while the broker is unavailable: wait with growing delays, then open a new worker at the committed position."""
 
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import Event
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from etle.errors import BrokerUnavailable
+from etle.backoff import Backoff
+from etle.errors import BrokerUnavailable, StoreUnavailable
 from etle.observability.health import Health
 from etle.observability.metrics import Dependency, Metrics
 
 log = logging.getLogger(__name__)
-_PAUSES_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+T = TypeVar("T")
 _STEP_S: Final = 0.5
 STUCK_S: Final = 120.0
-"""A loop that has not turned for so long is stuck; plates of a crowded frame take a few seconds."""
-
-
-class Pauses:
-    """How long to wait next."""
-
-    def __init__(self) -> None:
-        self._times = 0
-
-    def next_s(self) -> float:
-        pause_s = _PAUSES_S[min(self._times, len(_PAUSES_S) - 1)]
-        self._times += 1
-        return pause_s
-
-    def reset(self) -> None:
-        self._times = 0
+"""A loop without a heartbeat for this long is stuck; reading the plates of a crowded frame takes a few seconds."""
 
 
 class Worker(Protocol):
-    def step(self, timeout_s: float) -> int: ...
+    def step(self, timeout_s: float) -> int:
+        """Wait up to `timeout_s` for messages and handle them; returns their number."""
+        ...
 
     def save(self) -> None:
-        """Makes what was done count."""
+        """Flush outputs and commit the position."""
         ...
 
 
 def run_worker(open_worker: Callable[[], AbstractContextManager[Worker]], loop: str, stop: Event, health: Health, metrics: Metrics) -> None:
-    """Until told to stop, with a new worker each time that the broker was away: what the last one had not made count is done once more.
+    """Run until `stop` is set. Each time the broker is unavailable, open a new worker; it repeats what was not committed.
 
-    Raises what no waiting can mend: ConfigError, BrokerRefused, InferenceError ...
+    `loop` is the name in the health check. Raises errors that waiting does not solve: ConfigError, BrokerRefused, InferenceError ...
     """
-    pauses = Pauses()
-    health.watch(loop, STUCK_S)
+    backoff = Backoff()
+    health.register(loop, STUCK_S)
     while not stop.is_set():
         try:
             with open_worker() as worker:
-                _work(worker, loop, stop, health, pauses)
+                _steps(worker, loop, stop, health, backoff)
         except BrokerUnavailable as error:
-            pause_s = pauses.next_s()
-            log.warning("%s. Trying again in %g s", error, pause_s)
+            delay_s = backoff.next_s()
+            log.warning("%s. Next attempt in %g s", error, delay_s)
             with metrics.waiting_for(Dependency.BROKER):
-                stop.wait(pause_s)
-            health.turned(loop)
+                stop.wait(delay_s)
+            health.heartbeat(loop)
 
 
-def _work(worker: Worker, loop: str, stop: Event, health: Health, pauses: Pauses) -> None:
+def _steps(worker: Worker, loop: str, stop: Event, health: Health, backoff: Backoff) -> None:
     while not stop.is_set():
         if worker.step(_STEP_S):
-            pauses.reset()
-        health.turned(loop)
+            backoff.reset()
+        health.heartbeat(loop)
     worker.save()
+
+
+def open_when_available(open_stores: Callable[[], T], loop: str, stop: Event, health: Health, metrics: Metrics) -> T | None:
+    """The opened stores, as soon as the database is available; None if `stop` was set before."""
+    backoff = Backoff()
+    health.register(loop, STUCK_S)
+    while not stop.is_set():
+        try:
+            return open_stores()
+        except StoreUnavailable as error:
+            delay_s = backoff.next_s()
+            log.warning("%s Next attempt in %g s.", error, delay_s)
+            with metrics.waiting_for(Dependency.DATABASE):
+                stop.wait(delay_s)
+            health.heartbeat(loop)
+    return None

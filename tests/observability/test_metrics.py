@@ -1,4 +1,4 @@
-"""Numbers, liveness and logs as an operator's tools see them."""
+"""Metrics, liveness and logs as the tools of an operator read them."""
 
 import argparse
 import io
@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from etle.errors import ConfigError
 from etle.observability.health import Health
-from etle.observability.logs import LogFormat, set_up_logs
+from etle.observability.logs import LogFormat, configure_logging
 from etle.observability.metrics import Dependency, EvidenceError, FrameOutcome, Metrics, ViolationOutcome
 from etle.observability.server import serve
 from etle_cli.options.observability import add_observability_options, open_observability
@@ -62,7 +62,7 @@ def port(metrics: Metrics, health: Health) -> Iterator[int]:
         yield chosen
 
 
-def test_every_number_is_under_its_agreed_name(metrics: Metrics) -> None:
+def test_every_metric_has_its_documented_name(metrics: Metrics) -> None:
     metrics.frame("cam-1", FrameOutcome.SENT, 3)
     metrics.frame("cam-1", FrameOutcome.LOST)
     metrics.last_frame("cam-1", datetime(2026, 11, 25, tzinfo=UTC))
@@ -100,7 +100,7 @@ def test_every_number_is_under_its_agreed_name(metrics: Metrics) -> None:
         assert name in metrics.names()
 
 
-def test_what_comes_in_messages_does_not_become_labels_without_end(metrics: Metrics) -> None:
+def test_the_number_of_rule_labels_is_bounded(metrics: Metrics) -> None:
     for rule in ("", "Red Light", "x" * 1000, *(f"rule_{number}" for number in range(60))):
         metrics.violation(rule, ViolationOutcome.WRITTEN)
     assert metrics.value("etle_violations_total", rule="rule_49", outcome="written") == 1
@@ -108,29 +108,29 @@ def test_what_comes_in_messages_does_not_become_labels_without_end(metrics: Metr
     assert metrics.value("etle_violations_total", rule="unknown", outcome="written") == 13
 
 
-def test_what_has_not_happened_yet_is_shown_as_zero(metrics: Metrics) -> None:
-    metrics.expect("cam-1", FrameOutcome.LOST)
-    metrics.expect_dead_letters("detect")
+def test_counters_exist_with_zero_before_the_first_event(metrics: Metrics) -> None:
+    metrics.init_frames("cam-1", FrameOutcome.LOST)
+    metrics.init_dead_letters("detect")
     assert metrics.value("etle_frames_total", camera="cam-1", outcome="lost") == 0
     assert metrics.value("etle_dead_letters_total", stage="detect") == 0
     assert metrics.value("etle_evidence_errors_total", kind="corrupt") == 0
     assert metrics.value("etle_paused", target="broker") == 0
 
 
-def test_a_pause_shows_while_it_lasts_and_is_counted_once(metrics: Metrics) -> None:
+def test_a_pause_is_shown_while_it_lasts_and_counted_once(metrics: Metrics) -> None:
     with metrics.waiting_for(Dependency.DATABASE):
         assert metrics.value("etle_paused", target="database") == 1
     assert metrics.value("etle_paused", target="database") == 0
     assert metrics.value("etle_pauses_total", target="database") == 1
 
 
-def test_two_roles_in_one_process_do_not_mix() -> None:
+def test_two_registries_in_one_process_do_not_mix() -> None:
     one, other = Metrics(), Metrics()
     one.dead_letter("write")
     assert other.value("etle_dead_letters_total", stage="write") is None
 
 
-def test_prometheus_can_read_what_is_served(port: int, metrics: Metrics) -> None:
+def test_prometheus_can_parse_the_response(port: int, metrics: Metrics) -> None:
     metrics.frame("cam-1", FrameOutcome.PROCESSED)
     status, text = get(port, "/metrics")
     families = {family.name for family in text_string_to_metric_families(text)}
@@ -138,46 +138,46 @@ def test_prometheus_can_read_what_is_served(port: int, metrics: Metrics) -> None
     assert {"etle_frames", "etle_build_info", "process_resident_memory_bytes", "process_open_fds"} <= families
 
 
-def test_a_role_whose_loop_turns_is_alive(port: int, health: Health, seconds: Seconds) -> None:
-    health.watch("capture", 30)
+def test_a_role_whose_loop_sends_heartbeats_is_healthy(port: int, health: Health, seconds: Seconds) -> None:
+    health.register("capture", 30)
     seconds.now += 29
-    health.turned("capture")
+    health.heartbeat("capture")
     seconds.now += 29
     status, text = get(port, "/healthz")
     assert status == 200
     assert json.loads(text) == {"ok": True, "problems": [], "seconds_since_turn": {"capture": 29.0}}
 
 
-def test_a_loop_that_is_stuck_is_named_with_how_long(port: int, health: Health, seconds: Seconds) -> None:
-    health.watch("capture", 30)
-    health.watch("send", 60)
+def test_a_stuck_loop_is_named_with_the_time_since_its_heartbeat(port: int, health: Health, seconds: Seconds) -> None:
+    health.register("capture", 30)
+    health.register("send", 60)
     seconds.now += 31
     status, text = get(port, "/healthz")
     assert status == 503
-    assert json.loads(text)["problems"] == ["capture has not turned for 31 s; 30 s are allowed"]
+    assert json.loads(text)["problems"] == ["capture has made no progress for 31 s (limit: 30 s)"]
 
 
-def test_a_loop_that_failed_is_named_with_its_reason_until_it_is_forgotten(health: Health, seconds: Seconds) -> None:
-    health.watch("detect", 10)
-    health.failed("detect", "the model gave up")
+def test_a_failed_loop_is_named_with_its_reason_until_it_is_forgotten(health: Health, seconds: Seconds) -> None:
+    health.register("detect", 10)
+    health.failed("detect", "the model failed")
     seconds.now += 11
-    health.turned("detect")
-    assert health.problems() == ("detect failed: the model gave up",)
+    health.heartbeat("detect")
+    assert health.problems() == ("detect failed: the model failed",)
     health.forget("detect")
     assert health.problems() == ()
 
 
-def test_a_loop_that_nobody_watches_may_stand_still(health: Health, seconds: Seconds) -> None:
-    health.turned("idle")
+def test_a_loop_that_is_not_registered_is_not_checked(health: Health, seconds: Seconds) -> None:
+    health.heartbeat("idle")
     seconds.now += 1e6
     assert health.problems() == ()
 
 
-def test_there_is_nothing_else_to_get(port: int) -> None:
+def test_other_paths_are_not_found(port: int) -> None:
     assert get(port, "/")[0] == 404
 
 
-def test_a_port_that_is_taken_is_named(metrics: Metrics, health: Health) -> None:
+def test_a_port_in_use_is_an_error(metrics: Metrics, health: Health) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -187,7 +187,7 @@ def test_a_port_that_is_taken_is_named(metrics: Metrics, health: Health) -> None
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
+def log_output() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     root.handlers = []
@@ -196,26 +196,26 @@ def written() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-def test_a_json_log_has_one_object_a_line_with_what_was_passed(written: io.StringIO) -> None:
-    set_up_logs(LogFormat.JSON, logging.INFO, written)
+def test_a_json_log_has_one_object_per_line_with_the_extra_fields(log_output: io.StringIO) -> None:
+    configure_logging(LogFormat.JSON, logging.INFO, log_output)
     logging.getLogger("etle.x").info("camera %s is\nsilent", "cam-1", extra={"camera": "cam-1", "silent_s": 12.5})
     try:
         raise ValueError("broken")
     except ValueError:
         logging.getLogger("etle.x").exception("it failed", extra={"message_key": b"k"})
     logging.getLogger("etle.x").debug("not at this level")
-    first, second = (json.loads(line) for line in written.getvalue().splitlines())
+    first, second = (json.loads(line) for line in log_output.getvalue().splitlines())
     assert (first["level"], first["logger"], first["message"]) == ("info", "etle.x", "camera cam-1 is\nsilent")
     assert (first["camera"], first["silent_s"]) == ("cam-1", 12.5)
     assert datetime.fromisoformat(first["at"]).tzinfo is not None
     assert "ValueError: broken" in second["exception"]
 
 
-def test_a_text_log_tells_the_same_to_a_person(written: io.StringIO) -> None:
-    set_up_logs(LogFormat.TEXT, logging.WARNING, written)
+def test_a_text_log_has_the_extra_fields_after_the_message(log_output: io.StringIO) -> None:
+    configure_logging(LogFormat.TEXT, logging.WARNING, log_output)
     logging.getLogger("etle.x").warning("silent", extra={"camera": "cam-1"})
     logging.getLogger("etle.x").info("not at this level")
-    assert written.getvalue() == "WARNING silent camera=cam-1\n"
+    assert log_output.getvalue() == "WARNING silent camera=cam-1\n"
 
 
 def test_a_role_opens_what_its_options_say() -> None:
