@@ -1,12 +1,11 @@
-"""CPU time per frame of our detect stage against the scripts that people write today, on the same clips in the same run.
+"""CPU time per frame of the detect stage of etle against typical scripts, on the same clips in the same run.
 
-The scripts are those of most "YOLO + EasyOCR" tutorials: ultralytics finds vehicles, a plate model looks at every vehicle's
-crop (or, cheaper, at the whole frame), EasyOCR reads every plate, in every frame. They have no rules, no evidence and no memory; our
-stage does all of that within its time. Same weights on both sides; vehicles and plates in torch on theirs. One thread each.
+The scripts are those of most "YOLO + EasyOCR" tutorials: ultralytics detects vehicles, a plate model runs on every vehicle's crop (or, at
+lower cost, on the whole frame), EasyOCR reads every plate, in every frame. They have no rules, evidence or state; the stage of etle
+includes all of that. Both use the same weights; the scripts run vehicle and plate detection in torch. One thread each.
 
-The stage runs over every frame, as it must; a script, whose frames do not depend on each other, over every `--every`-th of them. Needs
-the `torch` extra. `ratio` is against the script that looks in crops: the other one is cheaper because it misses most plates, as the last
-column shows; `ratios` has both.
+The stage processes every frame; a script, whose frames are independent, every `--every`-th one. Needs the `torch` extra. `ratio` is
+against the script with crops: the other one costs less because it misses most plates, as the last column shows; `ratios` has both.
 """
 
 import argparse
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import report
-from benchmark.detect_overhead import StageTime, frames_of, warm
+from benchmark.detect_overhead import StageTime, frames_of, warm_up
 from benchmark.torch_yolo import torch_yolo
 from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, Site, load_site
@@ -36,7 +35,7 @@ def main() -> None:
     args = _arguments()
     scripts = _scripts()
     site = load_site(args.footage / "site.yaml")
-    rows = [row for camera in site.cameras for row in _measured(site, camera, scripts, args.every)]
+    rows = [row for camera in site.cameras for row in _measure(site, camera, scripts, args.every)]
     report.show("CPU time per frame, one thread", rows)
     mean = {name: _mean(rows, name) for name in ("etle", *scripts)}
     ratios = {name: mean[name] / mean["etle"] for name in scripts}
@@ -46,20 +45,20 @@ def main() -> None:
 
 
 def _mean(rows: Sequence[dict[str, Any]], name: str) -> float:
-    """Over all cameras, each frame counting once."""
-    own = [row for row in rows if row["what"] == name]
-    return float(sum(row["cpu_ms"] * row["of"] for row in own) / sum(row["of"] for row in own))
+    """Mean over the frames of all cameras."""
+    selected = [row for row in rows if row["what"] == name]
+    return float(sum(row["cpu_ms"] * row["of"] for row in selected) / sum(row["of"] for row in selected))
 
 
-def _measured(site: Site, camera: CameraSettings, scripts: dict[str, Script], every: int) -> list[dict[str, Any]]:
+def _measure(site: Site, camera: CameraSettings, scripts: dict[str, Script], every: int) -> list[dict[str, Any]]:
     frames = frames_of(camera)
-    rows = [_row(camera, "etle", len(frames), len(frames), _of_stage(site, camera, frames))]
+    rows = [_row(camera, "etle", len(frames), len(frames), _run_stage(site, camera, frames))]
     sample = [decode(frame) for frame in frames[::every]]
     for name, script in scripts.items():
-        script(sample[0])  # the first call opens things
+        script(sample[0])  # the first call loads the models
         spent, read = StageTime(), 0
         for image in sample:
-            with spent.counting():
+            with spent.measure():
                 read += script(image)
         rows.append(_row(camera, name, len(frames), len(sample), (spent, read)))
     return rows
@@ -70,12 +69,12 @@ def _row(camera: CameraSettings, what: str, of: int, frames: int, spent_and_read
     return {"camera": camera.id, "what": what, "of": of, "frames": frames, "cpu_ms": 1e3 * spent.cpu_s / frames, "plates read": read}
 
 
-def _of_stage(site: Site, camera: CameraSettings, frames: Sequence[Frame]) -> tuple[StageTime, int]:
+def _run_stage(site: Site, camera: CameraSettings, frames: Sequence[Frame]) -> tuple[StageTime, int]:
     engines = open_engines(site.detect)
-    warm(engines, frames[0])
-    stage = build_stage(site, camera, engines, shipped_law(), StageState(made_by=Digest("0" * 64), run="benchmark"))
+    warm_up(engines, frames[0])
+    stage = build_stage(site, camera, engines, shipped_law(), StageState(fingerprint=Digest("0" * 64), run="benchmark"))
     spent, read = StageTime(), 0
-    with spent.counting():
+    with spent.measure():
         for frame in frames:
             read += sum(len(parcel.violation.plate.sightings) for parcel in stage.process(frame))
         read += sum(len(parcel.violation.plate.sightings) for parcel in stage.finish())
@@ -83,7 +82,7 @@ def _of_stage(site: Site, camera: CameraSettings, frames: Sequence[Frame]) -> tu
 
 
 def _scripts() -> dict[str, Script]:
-    """Each takes a picture and returns how many plates it read."""
+    """Functions that process a picture and return the number of plates read."""
     os.environ.setdefault("YOLO_OFFLINE", "true")
     import easyocr
     import torch
@@ -125,8 +124,8 @@ def _boxes(results: Any) -> list[list[int]]:
 def _arguments() -> argparse.Namespace:
     parser = report.parser("peers", __doc__)
     default = configs_folder() / "demo"
-    parser.add_argument("--footage", type=Path, metavar="DIR", default=default, help="a site.yaml with clips (default: the bundled)")
-    parser.add_argument("--every", type=int, default=15, metavar="N", help="the scripts see each N-th frame (default: %(default)s)")
+    parser.add_argument("--footage", type=Path, metavar="DIR", default=default, help="a site.yaml with clips (default: bundled)")
+    parser.add_argument("--every", type=int, default=15, metavar="N", help="the scripts process each N-th frame (default: %(default)s)")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
-"""A contact sheet of rendered plates and what the product reads on them: nobody's photo, so it may be shown.
+"""A contact sheet of rendered plates, which may be published, with the text that etle reads on them.
 
     python -m benchmark.plate_sheet --out docs/pictures/plates.jpg [--count 40] [--seed 1] [--json FILE]
 
-Each picture has the true text, what was read and what a reviewer is told (certain, check, unreadable); what is wrong has a red rim.
+Each picture has the true text, the text as read and its certainty (certain, check, unreadable); errors have a red border.
 """
 
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ import numpy as np
 from benchmark.report import parser, save, show
 from etle.config.site import DetectionSettings
 from etle.types import Certainty, Plate
-from models.synthetic.plates import render_plate, seen
+from models.synthetic.plates import capture_plate, render_plate
 from pipeline.assembly import open_engines
 from pipeline.plates.photo import read_crop
 
@@ -33,7 +33,7 @@ def main() -> None:
     arguments.add_argument("--count", type=int, default=40, metavar="N", help="default: %(default)s")
     args = arguments.parse_args()
     rng, readers, at = np.random.default_rng(args.seed), open_engines(DetectionSettings()).readers, datetime.now(UTC)
-    drawn = [seen(render_plate(rng), rng) for _ in range(args.count)]
+    drawn = [capture_plate(render_plate(rng), rng) for _ in range(args.count)]
     read = [read_crop(plate.image, readers, at) for plate in drawn]
     tiles = [_tile(plate, what) for plate, what in zip(drawn, read, strict=True)]
     cv2.imwrite(str(args.out), _sheet(tiles))

@@ -1,4 +1,4 @@
-"""What every benchmark says: a table for the eye, and one JSON with its ratio as a key at the top."""
+"""Output of the benchmarks: a table, and a JSON file with `ratio` at the top level."""
 
 import argparse
 import json
@@ -14,10 +14,10 @@ from etle import __version__
 
 
 def parser(name: str, description: str | None) -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog=f"python -m benchmark.{name}", description=description)
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
-    made.add_argument("--seed", type=int, default=1, metavar="N", help="of whatever is drawn at random (default: %(default)s)")
-    return made
+    result = argparse.ArgumentParser(prog=f"python -m benchmark.{name}", description=description)
+    result.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+    result.add_argument("--seed", type=int, default=1, metavar="N", help="seed of random numbers (default: %(default)s)")
+    return result
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -30,8 +30,8 @@ def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def save(file: Path | None, figures: Mapping[str, Any]) -> None:
-    """Nothing without a file. Where and with what it was measured goes with it."""
+    """Writes the figures with the versions and the machine; does nothing without a file."""
     if file is None:
         return
-    where = {"etle": __version__, "python": platform.python_version(), "machine": platform.machine()}
-    file.write_text(json.dumps({**figures, "measured_with": where}, indent=2) + "\n", encoding="utf-8")
+    environment = {"etle": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    file.write_text(json.dumps({**figures, "measured_with": environment}, indent=2) + "\n", encoding="utf-8")

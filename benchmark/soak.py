@@ -1,11 +1,11 @@
-"""Does any role grow? Live cameras are streamed for long, and each role's memory and open files are looked at all the time.
+"""Growth of memory and open files of each role under a long load of live cameras.
 
     python -m benchmark.soak --minutes 30 --json FILE
 
-The demo's two films are played by RTSP cameras, again and again: each end is a camera that hangs up and is called anew. A real Kafka and a
-real PostgreSQL stand between ingest, detect and write. After a warm-up, the median of the first quarter is held against that of the last:
-`growth` is the largest of any role's memory, `growth_files` that of its open files. Memory is what of a role and its children is resident
-and theirs alone (`Private` of smaps_rollup): programs' pages that processes share would only hide what grows.
+RTSP servers play the two demo clips repeatedly; at the end of a clip the server disconnects and ingest reconnects. Ingest, detect and write
+use a real Kafka and a real PostgreSQL. After a warm-up, the median of the first quarter is compared with that of the last: `growth` is the
+largest growth of any role's memory, `growth_files` of its open files. Memory is the private resident memory of a role and its children
+(`Private` of smaps_rollup), because shared pages would hide growth.
 """
 
 import json
@@ -37,21 +37,21 @@ from services import running_kafka, running_postgres, running_rtsp
 
 EVERY_S: Final = 5.0
 FPS: Final = 2.0
-"""A third of what one core works off, so that nothing queues up."""
+"""Per camera; a third of the capacity of one core, so that no backlog builds up."""
 QUARTER: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceSample:
-    """At one role and its children."""
+    """One sample of a role and its child processes."""
 
     private_mb: float
     open_files: int
 
 
-def look_at(pid: int) -> ResourceSample:
-    family = [pid, *_descendants(pid)]
-    return ResourceSample(private_mb=sum(map(_private_mb, family)), open_files=sum(map(_open_files, family)))
+def take_sample(pid: int) -> ResourceSample:
+    pids = [pid, *_descendants(pid)]
+    return ResourceSample(private_mb=sum(map(_private_mb, pids)), open_files=sum(map(_open_files, pids)))
 
 
 def _descendants(pid: int) -> Iterator[int]:
@@ -65,7 +65,7 @@ def _descendants(pid: int) -> Iterator[int]:
 def _private_mb(pid: int) -> float:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it has ended since
+    except OSError:  # the process has ended
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
@@ -90,10 +90,10 @@ def soak(folder: Path, minutes: float, warm_up: float) -> dict[str, Any]:
         for role in roles:
             opened.callback(role.stop)
             role.start()
-        series = _watched(roles, minutes, warm_up)
+        series = _collect_samples(roles, minutes, warm_up)
         for role in reversed(roles):
             role.stop()
-        return {"roles": series, **_done(connection, postgres.address), "crashes": [each for role in roles for each in role.crashes]}
+        return {"roles": series, **_processed(connection, postgres.address), "crashes": [each for role in roles for each in role.crashes]}
 
 
 def _site_file(folder: Path, document: dict[str, Any], kafka: str, addresses: Sequence[str]) -> Path:
@@ -107,25 +107,25 @@ def _site_file(folder: Path, document: dict[str, Any], kafka: str, addresses: Se
     return path
 
 
-def _watched(roles: Sequence[ProcessRole], minutes: float, warm_up: float) -> dict[str, list[ResourceSample]]:
-    """What was seen of each role after the warm-up."""
+def _collect_samples(roles: Sequence[ProcessRole], minutes: float, warm_up: float) -> dict[str, list[ResourceSample]]:
+    """The samples of each role after the warm-up."""
     series: dict[str, list[ResourceSample]] = {role.name: [] for role in roles}
-    began = told = time.monotonic()
-    while (now := time.monotonic() - began) < (warm_up + minutes) * 60:
+    started = logged_at = time.monotonic()
+    while (now := time.monotonic() - started) < (warm_up + minutes) * 60:
         time.sleep(EVERY_S)
         for role in roles:
-            role.look()
+            role.restart_if_crashed()
             if now >= warm_up * 60 and role.pid is not None:
-                series[role.name].append(look_at(role.pid))
-        if time.monotonic() - told > 60:
-            told = time.monotonic()
-            last = {name: f"{looks[-1].private_mb:.0f} MB, {looks[-1].open_files} files" for name, looks in series.items() if looks}
+                series[role.name].append(take_sample(role.pid))
+        if time.monotonic() - logged_at > 60:
+            logged_at = time.monotonic()
+            last = {name: f"{samples[-1].private_mb:.0f} MB, {samples[-1].open_files} files" for name, samples in series.items() if samples}
             sys.stderr.write(f"minute {now / 60:.0f}: {last or 'warming up'}\n")
     return series
 
 
-def _done(connection: BrokerConnection, address: str) -> dict[str, int]:
-    """Frames that went through Kafka, and cases that are in the database."""
+def _processed(connection: BrokerConnection, address: str) -> dict[str, int]:
+    """Number of frames in the topic and of cases in the database."""
     subscriber, database = KafkaSubscriber(connection, "soak", TopicNames().frames, "soak"), Database(address)
     try:
         frames = sum(subscriber.end(partition) for partition in range(connection.broker.frames.partitions))
@@ -135,13 +135,13 @@ def _done(connection: BrokerConnection, address: str) -> dict[str, int]:
         database.close()
 
 
-def _row(name: str, looks: Sequence[ResourceSample]) -> dict[str, Any]:
-    some = max(1, round(QUARTER * len(looks)))
-    first, last = looks[:some], looks[-some:]
-    row: dict[str, Any] = {"role": name, "looks": len(looks)}
-    for what, of in (("MB", "private_mb"), ("files", "open_files")):
-        before, after = (float(statistics.median(getattr(look, of) for look in part)) for part in (first, last))
-        row |= {f"{what}, first": before, f"{what}, last": after, f"{what} +": f"{after / before - 1:+.1%}"}
+def _row(name: str, samples: Sequence[ResourceSample]) -> dict[str, Any]:
+    count = max(1, round(QUARTER * len(samples)))
+    first, last = samples[:count], samples[-count:]
+    row: dict[str, Any] = {"role": name, "samples": len(samples)}
+    for label, field in (("MB", "private_mb"), ("files", "open_files")):
+        before, after = (float(statistics.median(getattr(sample, field) for sample in part)) for part in (first, last))
+        row |= {f"{label}, first": before, f"{label}, last": after, f"{label} +": f"{after / before - 1:+.1%}"}
     return row
 
 
@@ -152,28 +152,28 @@ def main() -> int:
     args = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="etle-soak-") as folder:
         try:
-            went = soak(Path(folder), args.minutes, args.warm_up)
+            result = soak(Path(folder), args.minutes, args.warm_up)
         except EtleError as error:
             sys.stderr.write(f"benchmark.soak: {error}\n")
             return 2
-    rows = [_row(name, looks) for name, looks in went["roles"].items()]
-    report.show(f"{args.minutes:g} minutes, {went['frames']} frames, {went['cases']} cases", rows)
+    rows = [_row(name, samples) for name, samples in result["roles"].items()]
+    report.show(f"{args.minutes:g} minutes, {result['frames']} frames, {result['cases']} cases", rows)
     figures = {
         "minutes": args.minutes,
-        "growth": _most(rows, "MB"),
-        "growth_files": _most(rows, "files"),
-        "frames": went["frames"],
-        "cases": went["cases"],
-        "crashes": went["crashes"],
+        "growth": _max_growth(rows, "MB"),
+        "growth_files": _max_growth(rows, "files"),
+        "frames": result["frames"],
+        "cases": result["cases"],
+        "crashes": result["crashes"],
         "roles": rows,
     }
     report.save(args.json, figures)
-    print(f"largest growth: memory {figures['growth']:+.1%}, open files {figures['growth_files']:+.1%}", *went["crashes"], sep="\n")
-    return 1 if went["crashes"] else 0
+    print(f"largest growth: memory {figures['growth']:+.1%}, open files {figures['growth_files']:+.1%}", *result["crashes"], sep="\n")
+    return 1 if result["crashes"] else 0
 
 
-def _most(rows: Sequence[dict[str, Any]], what: str) -> float:
-    return max(float(row[f"{what}, last"]) / float(row[f"{what}, first"]) - 1 for row in rows)
+def _max_growth(rows: Sequence[dict[str, Any]], label: str) -> float:
+    return max(float(row[f"{label}, last"]) / float(row[f"{label}, first"]) - 1 for row in rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The YOLOv8n weights of an ONNX file in an ultralytics torch model, as the author of a script would load them from a .pt."""
+"""Loads the YOLOv8n weights of an ONNX file into an ultralytics torch model, as scripts use it with a .pt file."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def torch_yolo(file: Path) -> Any:
-    """An `ultralytics.YOLO` with torch inside. Raises ValueError if the file is not a fused YOLOv8n."""
+    """An `ultralytics.YOLO` that runs in torch. Raises ValueError if the file is not a fused YOLOv8n."""
     import onnx
     import torch
     from onnx import numpy_helper
@@ -15,14 +15,14 @@ def torch_yolo(file: Path) -> Any:
     from ultralytics.nn.tasks import DetectionModel
 
     graph = onnx.load(str(file))
-    told = {entry.key: entry.value for entry in graph.metadata_props}
+    metadata = {entry.key: entry.value for entry in graph.metadata_props}
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
-    names = ast.literal_eval(told["names"])
+    names = ast.literal_eval(metadata["names"])
     net = DetectionModel("yolov8n.yaml", nc=len(names), verbose=False).eval().fuse(verbose=False)
     state = net.state_dict()
-    absent = [name for name in state if name not in tensors and name != "model.22.dfl.conv.weight"]
-    if absent:
-        raise ValueError(f"{file} is not a fused YOLOv8n: it has no {absent[0]}")
+    missing = [name for name in state if name not in tensors and name != "model.22.dfl.conv.weight"]
+    if missing:
+        raise ValueError(f"{file} is not a fused YOLOv8n: it has no {missing[0]}")
     net.load_state_dict({name: torch.from_numpy(tensors[name].copy()) if name in tensors else own for name, own in state.items()})
     net.names = names
     with TemporaryDirectory() as folder:

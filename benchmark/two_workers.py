@@ -1,9 +1,9 @@
-"""How much more do two detect workers do than one, over the same backlog in a real Kafka, each with single-threaded models?
+"""Throughput of two detect workers against one, on the same backlog in a real Kafka, with single-threaded models.
 
     python -m benchmark.two_workers --json FILE
 
-Eight cameras, all with the demo's first clip, lie in eight partitions. One worker by itself, and then two, work them off; counted is from
-the moment when every worker is at work until nine tenths are done, so that neither loading the models nor the last frames count.
+Eight cameras, all with the first demo clip, are in eight partitions. First one worker processes them, then two. The measurement starts
+when every worker has processed a frame and ends at nine tenths of the frames, so that loading the models and the last frames are excluded.
 """
 
 import argparse
@@ -38,12 +38,12 @@ from ingest.sources.open import open_source
 from services import free_port, running_kafka
 
 CAMERAS: Final = 8
-UNTIL: Final = 0.9
-WAIT_S: Final = 1200
+MEASURED_SHARE: Final = 0.9
+TIMEOUT_S: Final = 1200
 
 
-def names_that_spread(count: int) -> list[str]:
-    """Camera names of which each lies in a partition of its own, as Kafka's partitioner places them."""
+def camera_names(count: int) -> list[str]:
+    """Camera names that Kafka's partitioner assigns to different partitions."""
     found: dict[int, str] = {}
     number = 0
     while len(found) < count:
@@ -53,11 +53,11 @@ def names_that_spread(count: int) -> list[str]:
     return list(found.values())
 
 
-def footage(fps: float, most: int) -> list[Frame]:
+def footage(fps: float, max_frames: int) -> list[Frame]:
     site = load_site(DEMO, {})
     source = site.cameras[0].source.model_copy(update={"fps": fps})
     frames = open_source(site.cameras[0].camera_id, source, SystemClock(), FrameLossCounter(), timezone=ZoneInfo(site.timezone)).frames()
-    return [frame for frame, _ in zip(frames, range(most), strict=False)]
+    return [frame for frame, _ in zip(frames, range(max_frames), strict=False)]
 
 
 def site_file(folder: Path, kafka: str, prefix: str, cameras: Sequence[str]) -> Path:
@@ -73,8 +73,8 @@ def site_file(folder: Path, kafka: str, prefix: str, cameras: Sequence[str]) -> 
 
 
 def rate(folder: Path, kafka: str, workers: int, frames: Sequence[Frame]) -> float:
-    """Frames a second that so many workers do together."""
-    cameras, prefix = names_that_spread(CAMERAS), f"workers-{workers}"
+    """Frames per second of all workers together."""
+    cameras, prefix = camera_names(CAMERAS), f"workers-{workers}"
     path = site_file(folder, kafka, prefix, cameras)
     broker = load_site(path, {}).broker
     connection = BrokerConnection(servers=(kafka,), broker=broker)
@@ -92,20 +92,20 @@ def rate(folder: Path, kafka: str, workers: int, frames: Sequence[Frame]) -> flo
             role = ProcessRole(f"{prefix}-{number}", ["detect", path, "--metrics", str(port)], {"OMP_NUM_THREADS": "1"}, folder)
             role.start()
             opened.callback(role.stop)
-        return _measured(ports, len(frames) * CAMERAS)
+        return _measure(ports, len(frames) * CAMERAS)
 
 
-def _measured(ports: Sequence[int], total: int) -> float:
-    begun: tuple[float, int] | None = None
-    ends = time.monotonic() + WAIT_S
-    while time.monotonic() < ends:
+def _measure(ports: Sequence[int], total: int) -> float:
+    start: tuple[float, int] | None = None
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
         done = [_done(port) for port in ports]
-        if begun is None and all(done):
-            begun = time.monotonic(), sum(done)
-        if begun is not None and sum(done) >= UNTIL * total:
-            return (sum(done) - begun[1]) / (time.monotonic() - begun[0])
+        if start is None and all(done):
+            start = time.monotonic(), sum(done)
+        if start is not None and sum(done) >= MEASURED_SHARE * total:
+            return (sum(done) - start[1]) / (time.monotonic() - start[0])
         time.sleep(0.2)
-    raise EtleError(f"the workers did not come to an end within {WAIT_S} s: {done} of {total}")
+    raise EtleError(f"the workers did not finish within {TIMEOUT_S} s: {done} of {total} frames")
 
 
 def _done(port: int) -> int:
@@ -113,14 +113,16 @@ def _done(port: int) -> int:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
     except OSError:
-        return 0  # it has not begun
-    looked = ('outcome="processed"', 'outcome="gated"')
-    return sum(round(float(line.split()[-1])) for line in lines if line.startswith("etle_frames_total") and any(o in line for o in looked))
+        return 0  # it has not started
+    outcomes = ('outcome="processed"', 'outcome="gated"')
+    return sum(
+        round(float(line.split()[-1])) for line in lines if line.startswith("etle_frames_total") and any(o in line for o in outcomes)
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmark.two_workers", description=__doc__)
-    parser.add_argument("--frames", type=int, default=100, help="of each of the eight cameras")
+    parser.add_argument("--frames", type=int, default=100, help="frames of each of the eight cameras")
     parser.add_argument("--fps", type=float, default=5.0)
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()

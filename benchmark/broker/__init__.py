@@ -1,1 +1,1 @@
-"""How fast frames go from a box through Kafka to a detect worker, beside the bare client and Kafka's own test on the same broker."""
+"""Throughput of frames from an edge device through Kafka to a detect worker, against the bare client and Kafka's own benchmark."""

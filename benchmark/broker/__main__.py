@@ -1,9 +1,9 @@
 """`python -m benchmark.broker [--kafka HOST:PORT] [--frames N] [--rounds N] [--json FILE]`.
 
-In each round the ways take turns on the same broker, each with a new topic of four partitions: in (until the broker has everything), out
-(from the first to the last frame of a topic that is full), and through (both at once, from the first sent to the last received). What is
-told is the median of the rounds; ratios are of the same round. `ratio` is that of through, ours over the bare client's:
-ours takes and checks digests and signs; signatures are checked where the site names its boxes, which is a row of its own.
+Each round measures the same jobs on one broker, each with a new topic of four partitions: in (until the broker has acknowledged all
+frames), out (from the first to the last frame of a full topic), and through (both at once, from the first frame sent to the last received).
+The table shows the median of the rounds; ratios are computed within a round. `ratio` is the throughput of etle / bare client for through:
+etle computes and checks digests and signs frames; signatures are checked if the site names its devices, which is a separate row.
 """
 
 import json
@@ -31,7 +31,7 @@ CPU = ", CPU"
 
 
 class BrokerBenchmark:
-    """One broker, one folder, one load; jobs run in processes of their own."""
+    """Measures on one broker with one load; each job runs in its own process."""
 
     def __init__(self, kafka: str, folder: Path, frames: int, frame_bytes: int) -> None:
         self._folder = folder
@@ -39,27 +39,27 @@ class BrokerBenchmark:
         Signer.from_file(folder / "box.pem")
 
     def round(self) -> dict[str, float]:
-        """MB/s of each way, and microseconds of the client's processor time for each frame."""
-        found: dict[str, float] = {}
+        """MB/s of each job, and microseconds of the client's CPU time per frame."""
+        results: dict[str, float] = {}
         for kind in ("bare", "ours"):
             with self._topic() as load:
-                for way in ("in", "out") if kind == "bare" else ("in", "out", "out, signatures checked"):
-                    went = _result(self._job(f"{kind} {way}", load))
-                    found[f"{kind} {way}"] = went["frames"] * load.frame_bytes / 1e6 / (went["ended_at"] - went["began_at"])
-                    found[f"{kind} {way}{CPU}"] = went["cpu_s"] / went["frames"] * 1e6
+                for direction in ("in", "out") if kind == "bare" else ("in", "out", "out, signatures checked"):
+                    result = _result(self._job(f"{kind} {direction}", load))
+                    results[f"{kind} {direction}"] = result["frames"] * load.frame_bytes / 1e6 / (result["ended_at"] - result["began_at"])
+                    results[f"{kind} {direction}{CPU}"] = result["cpu_s"] / result["frames"] * 1e6
             with self._topic() as load:
-                found[f"{kind} through"] = self._through(kind, load)
+                results[f"{kind} through"] = self._through(kind, load)
         with self._topic() as load:
-            found["perf-test in"] = _perf_test(load)
-        return found
+            results["perf-test in"] = _perf_test(load)
+        return results
 
     def _through(self, kind: str, load: FrameLoad) -> float:
-        reading, writing = self._job(f"{kind} out", load), self._job(f"{kind} in", load)
-        sent, received = _result(writing), _result(reading)
+        reader, writer = self._job(f"{kind} out", load), self._job(f"{kind} in", load)
+        sent, received = _result(writer), _result(reader)
         return load.megabytes / float(received["ended_at"] - sent["began_at"])
 
-    def _job(self, way: str, load: FrameLoad) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-W", "ignore", "-m", "benchmark.broker.jobs", way]
+    def _job(self, name: str, load: FrameLoad) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-W", "ignore", "-m", "benchmark.broker.jobs", name]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         job = subprocess.Popen(command, cwd=self._folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert job.stdin is not None
@@ -86,35 +86,35 @@ class BrokerBenchmark:
 
 
 def _result(job: "subprocess.Popen[str]") -> Mapping[str, Any]:
-    told, _ = job.communicate()
+    output, _ = job.communicate()
     if job.returncode:
         raise SystemExit(f"{job.args!r}: failed with exit code {job.returncode}")
-    result: Mapping[str, Any] = json.loads(told)
+    result: Mapping[str, Any] = json.loads(output)
     return result
 
 
 def _perf_test(load: FrameLoad) -> float:
-    """Kafka's own: acks=all, batches of 1 MB, as quickly as it can."""
+    """MB/s of Kafka's own benchmark: acks=all, batches of 1 MB, unlimited rate."""
     test = [str(java()), "-cp", f"{kafka_jars()}/*", "org.apache.kafka.tools.ProducerPerformance", "--topic", load.topic]
     amount = ["--num-records", str(load.frames), "--record-size", str(load.frame_bytes), "--throughput", "-1"]
     settings = [f"bootstrap.servers={load.kafka}", "acks=all", "max.request.size=8388608", "batch.size=1048576"]
-    done = subprocess.run([*test, *amount, "--producer-props", *settings], capture_output=True, text=True, check=True)
-    summary = next(line for line in reversed(done.stdout.splitlines()) if "MB/sec" in line)
+    completed = subprocess.run([*test, *amount, "--producer-props", *settings], capture_output=True, text=True, check=True)
+    summary = next(line for line in reversed(completed.stdout.splitlines()) if "MB/sec" in line)
     mebibytes = float(summary.split("(")[1].split(" MB/sec")[0])
     return mebibytes * 1.048576
 
 
 def main() -> None:
     parser = report.parser("broker", __doc__)
-    parser.add_argument("--kafka", metavar="HOST:PORT", help="a broker that runs (default: one of our own)")
-    parser.add_argument("--frames", type=int, default=2000, metavar="N", help="of each measurement (default: %(default)s)")
-    parser.add_argument("--frame-kb", type=int, default=150, metavar="KB", help="bytes of a frame (default: %(default)s 000)")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="a running broker (default: start one)")
+    parser.add_argument("--frames", type=int, default=2000, metavar="N", help="frames per job (default: %(default)s)")
+    parser.add_argument("--frame-kb", type=int, default=150, metavar="KB", help="size of a frame (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: %(default)s")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, _broker(args.kafka) as kafka:
-        stand = BrokerBenchmark(kafka, Path(folder), args.frames, args.frame_kb * 1000)
-        rounds = [stand.round() for _ in range(args.rounds)]
-    _tell(rounds, args.frame_kb * 1000, args.json)
+        benchmark = BrokerBenchmark(kafka, Path(folder), args.frames, args.frame_kb * 1000)
+        rounds = [benchmark.round() for _ in range(args.rounds)]
+    _print_result(rounds, args.frame_kb * 1000, args.json)
 
 
 @contextmanager
@@ -126,9 +126,9 @@ def _broker(given: str | None) -> Iterator[str]:
         yield server.address
 
 
-def _tell(rounds: list[dict[str, float]], frame_bytes: int, file: Path | None) -> None:
-    middle = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
-    rows = [_row(name, rounds, middle, frame_bytes) for name in middle if not name.endswith(CPU)]
+def _print_result(rounds: list[dict[str, float]], frame_bytes: int, file: Path | None) -> None:
+    medians = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    rows = [_row(name, rounds, medians, frame_bytes) for name in medians if not name.endswith(CPU)]
     report.show(f"Frames of {frame_bytes // 1000} kB, {len(rounds)} rounds on one broker", rows)
     ratios = {
         "ratio": _ratio(rounds, "ours through", "bare through"),
@@ -140,17 +140,17 @@ def _tell(rounds: list[dict[str, float]], frame_bytes: int, file: Path | None) -
     }
     for name, value in ratios.items():
         print(f"{name.replace('_', ' ')}: {value:.2f}")
-    report.save(file, {**ratios, "frame_bytes": frame_bytes, "median": middle, "rounds": rounds})
+    report.save(file, {**ratios, "frame_bytes": frame_bytes, "median": medians, "rounds": rounds})
 
 
-def _row(name: str, rounds: list[dict[str, float]], middle: dict[str, float], frame_bytes: int) -> dict[str, Any]:
+def _row(name: str, rounds: list[dict[str, float]], medians: dict[str, float], frame_bytes: int) -> dict[str, Any]:
     rates = [each[name] for each in rounds]
     return {
-        "way": name,
-        "MB/s": middle[name],
-        "least to most": f"{min(rates):.0f} to {max(rates):.0f}",
-        "frames/s": middle[name] * 1e6 / frame_bytes,
-        "client's CPU, µs a frame": f"{middle[name + CPU]:.0f}" if name + CPU in middle else "",
+        "job": name,
+        "MB/s": medians[name],
+        "min to max": f"{min(rates):.0f} to {max(rates):.0f}",
+        "frames/s": medians[name] * 1e6 / frame_bytes,
+        "client's CPU, µs per frame": f"{medians[name + CPU]:.0f}" if name + CPU in medians else "",
     }
 
 

@@ -1,4 +1,4 @@
-"""What is sent: JPEGs of a given size that are all different, from eight cameras in turn."""
+"""The load: different JPEGs of a given size, from eight cameras in turn."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _SEGMENT = 65_533
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameLoad:
-    """One measurement's own topic, and how much goes through it."""
+    """Topic of one job, and number and size of its frames."""
 
     kafka: str
     topic: str
@@ -27,21 +27,21 @@ class FrameLoad:
 
 
 def pictures(size: int) -> list[bytes]:
-    """Whole JPEGs whose comments hold bytes that cannot be compressed."""
+    """Valid JPEGs, padded to `size` bytes with incompressible comments."""
     return [_padded(size) for _ in range(_VARIANTS)]
 
 
-def in_turn(frames: int, pictures: list[bytes]) -> Iterator[tuple[int, str, bytes]]:
-    """Number, camera and picture of each frame."""
+def round_robin(frames: int, pictures: list[bytes]) -> Iterator[tuple[int, str, bytes]]:
+    """Number, camera and JPEG of each frame."""
     for number in range(frames):
         yield number, CAMERAS[number % len(CAMERAS)], pictures[number % len(pictures)]
 
 
 def _padded(size: int) -> bytes:
     picture = grey_jpeg(64, 48)
-    parts, left = [picture[:2]], size - len(picture)
-    while left > 4:
-        length = min(left - 4, _SEGMENT)
+    parts, remaining = [picture[:2]], size - len(picture)
+    while remaining > 4:
+        length = min(remaining - 4, _SEGMENT)
         parts.append(b"\xff\xfe" + (length + 2).to_bytes(2, "big") + os.urandom(length))
-        left -= length + 4
+        remaining -= length + 4
     return b"".join((*parts, picture[2:]))

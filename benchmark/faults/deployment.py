@@ -1,4 +1,4 @@
-"""The whole deployment on this machine: servers, topics, roles, and the site file that they share."""
+"""A complete deployment on this machine: servers, topics, roles and their site file."""
 
 import json
 import time
@@ -19,8 +19,8 @@ from etle.kafka.topics import create_topics, required_topics
 from etle.signing import Signer
 from services import running_kafka, running_postgres
 
-SILENCE_S: Final = 12
-"""After which a camera has ended. Longer than a fault, so that none is taken for an end."""
+IDLE_TIMEOUT_S: Final = 12
+"""Time without frames after which a camera counts as ended; longer than any fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +36,14 @@ class FaultDeployment:
     def ingest(self) -> ProcessRole:
         return self.roles[0]
 
-    def look(self) -> None:
+    def restart_crashed(self) -> None:
         for role in self.roles:
-            role.look()
+            role.restart_if_crashed()
 
 
 @contextmanager
-def standing(folder: Path, footage: Footage, detect_workers: int) -> Iterator[FaultDeployment]:
-    """All of it started, nothing disturbed yet. Stops it at the end."""
+def running_deployment(folder: Path, footage: Footage, detect_workers: int) -> Iterator[FaultDeployment]:
+    """Starts the servers and all roles but ingest; stops everything on exit."""
     with ExitStack() as opened:
         kafka = opened.enter_context(running_kafka())
         postgres = opened.enter_context(running_postgres())
@@ -55,7 +55,7 @@ def standing(folder: Path, footage: Footage, detect_workers: int) -> Iterator[Fa
         roles = (
             ProcessRole("ingest", ["ingest", path], names, folder),
             *(
-                ProcessRole(f"detect-{number}", ["detect", path, "--idle-timeout", str(SILENCE_S)], names, folder)
+                ProcessRole(f"detect-{number}", ["detect", path, "--idle-timeout", str(IDLE_TIMEOUT_S)], names, folder)
                 for number in range(detect_workers)
             ),
             ProcessRole("write", ["write", path], names, folder),
@@ -74,7 +74,7 @@ def standing(folder: Path, footage: Footage, detect_workers: int) -> Iterator[Fa
 
 
 def _site_file(folder: Path, footage: Footage, kafka: str) -> Path:
-    """The demo's, with folders for clips, a broker, and the key of the box."""
+    """The demo's site file with folders instead of clips, a broker, and the device's public key."""
     signer = Signer.from_file(folder / "data" / "keys" / "ingest.pem")
     (folder / "box.pem").write_bytes(signer.public_pem)
     document: dict[str, Any] = yaml.safe_load(DEMO.read_text())
@@ -96,17 +96,17 @@ def _site_file(folder: Path, footage: Footage, kafka: str) -> Path:
 
 def _stop_all(roles: tuple[ProcessRole, ...]) -> None:
     for role in roles:
-        role.mend() if role.running else None
+        role.recover() if role.running else None
     for role in roles:
         role.stop()
 
 
-def wait_until(done: Callable[[], bool], *, within_s: float, look: Callable[[], None]) -> bool:
-    """False if it did not come true in time."""
-    ends = time.monotonic() + within_s
-    while not done():
-        if time.monotonic() > ends:
+def wait_until(condition: Callable[[], bool], *, timeout_s: float, on_tick: Callable[[], None]) -> bool:
+    """False after the timeout."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
             return False
-        look()
+        on_tick()
         time.sleep(0.5)
     return True

@@ -1,4 +1,4 @@
-"""The roles as processes of their own, and the servers beside them: what can be disturbed."""
+"""The targets of faults: roles as processes, and servers."""
 
 import os
 import signal
@@ -13,9 +13,9 @@ from typing import Protocol
 from services import ServiceProcess
 
 STOP_S = 40
-"""A role that was told to stop has so long."""
-_ASKED_FOR = (0, -signal.SIGKILL, -signal.SIGTERM)
-"""The last is how a process ends that is told to stop before it has begun."""
+"""Maximum time in which a role stops after SIGTERM."""
+_EXPECTED_EXITS = (0, -signal.SIGKILL, -signal.SIGTERM)
+"""The last is the exit of a process that receives SIGTERM before it handles signals."""
 
 
 class FaultKind(StrEnum):
@@ -27,21 +27,21 @@ class FaultKind(StrEnum):
 class FaultTarget(Protocol):
     name: str
 
-    def disturb(self, fault: FaultKind) -> None:
-        """Returns at once, or when it is down."""
+    def inject(self, fault: FaultKind) -> None:
+        """Returns immediately, or when the target has stopped."""
         ...
 
-    def mend(self) -> None: ...
+    def recover(self) -> None: ...
 
 
 class ProcessRole:
-    """One `etle` command. Its output goes to a file."""
+    """One `etle` command with its output in a file."""
 
     def __init__(self, name: str, arguments: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self.crashes: list[str] = []
-        """How it ended where nobody had asked it to."""
+        """Descriptions of unexpected exits."""
         self._command = [sys.executable, "-m", "etle_cli.main", *map(str, arguments)]
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,8 +60,8 @@ class ProcessRole:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self.running else None
 
-    def disturb(self, fault: FaultKind) -> None:
-        self.look()
+    def inject(self, fault: FaultKind) -> None:
+        self.restart_if_crashed()
         if self._process is None:
             return
         if fault is FaultKind.STOP:
@@ -69,18 +69,18 @@ class ProcessRole:
         else:
             self._process.send_signal(signal.SIGKILL if fault is FaultKind.KILL else signal.SIGSTOP)
 
-    def mend(self) -> None:
+    def recover(self) -> None:
         if self._process is not None and self.running:
             self._process.send_signal(signal.SIGCONT)
             time.sleep(0.01)
         if not self.running:
             self.start()
 
-    def look(self) -> None:
-        """Notes a crash, and starts it again."""
+    def restart_if_crashed(self) -> None:
+        """Records an unexpected exit and starts the process again."""
         code = self._process.poll() if self._process else None
-        if code is not None and code not in _ASKED_FOR:
-            self.crashes.append(f"{self.name} ended with {code}: {self._last_words()}")
+        if code is not None and code not in _EXPECTED_EXITS:
+            self.crashes.append(f"{self.name} exited with {code}: {self._log_tail()}")
             self.start()
 
     def stop(self) -> None:
@@ -90,18 +90,18 @@ class ProcessRole:
         try:
             code = self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            self.crashes.append(f"{self.name} did not stop within {STOP_S} s: {self._last_words()}")
+            self.crashes.append(f"{self.name} did not stop within {STOP_S} s: {self._log_tail()}")
             self.kill()
             return
-        if code not in _ASKED_FOR:
-            self.crashes.append(f"{self.name} was told to stop and ended with {code}: {self._last_words()}")
+        if code not in _EXPECTED_EXITS:
+            self.crashes.append(f"{self.name} exited with {code} after SIGTERM: {self._log_tail()}")
 
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         return self.log.read_text(errors="replace").strip()[-400:]
 
 
@@ -112,7 +112,7 @@ class ServerTarget:
         self.name = server.name
         self._server = server
 
-    def disturb(self, fault: FaultKind) -> None:
+    def inject(self, fault: FaultKind) -> None:
         if fault is FaultKind.KILL:
             self._server.kill()
         elif fault is FaultKind.STOP:
@@ -120,7 +120,7 @@ class ServerTarget:
         else:
             os.killpg(self._server.pid, signal.SIGSTOP)
 
-    def mend(self) -> None:
+    def recover(self) -> None:
         if self._server.running:
             os.killpg(self._server.pid, signal.SIGCONT)
         else:

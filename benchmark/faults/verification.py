@@ -1,4 +1,4 @@
-"""What is in the database, the evidence store and the topic at the end, against what should be."""
+"""Compares the content of database, evidence store and topics with the expected one."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from benchmark.faults.footage import ExpectedViolation
-from etle.kafka.client import KafkaTopicReader, KafkaSubscriber
+from etle.kafka.client import KafkaSubscriber, KafkaTopicReader
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames
 from etle.storage.cases import PostgresCases
@@ -22,17 +22,19 @@ from pipeline.workers.checkpoint import checkpoint_from_wire
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultReport:
+    """The field names are keys of the JSON report."""
+
     expected: int
     missing: int
     doubled: int
-    """Cases beyond one for each violation of the undisturbed run."""
+    """Number of cases beyond one for each expected violation."""
     unverified: int
     frames_lost_uncounted: int
     set_aside: int
     details: tuple[str, ...]
 
 
-def reckon(expected: ExpectedViolation, connection: BrokerConnection, database: str, data: Path) -> FaultReport:
+def verify_results(expected: ExpectedViolation, connection: BrokerConnection, database: str, data: Path) -> FaultReport:
     store = Database(database)
     try:
         cases = PostgresCases(store)
@@ -41,7 +43,7 @@ def reckon(expected: ExpectedViolation, connection: BrokerConnection, database: 
         faults = [str(each) for each in verify(cases, FolderEvidence(data / "evidence"), {signer.fingerprint})]
     finally:
         store.close()
-    sent, set_aside = frames_in(connection), letters_in(connection)
+    sent, set_aside = frames_in(connection), dead_letters_in(connection)
     lost = {camera: count - len(sent.get(camera, ())) for camera, count in expected.frames.items()}
     missing = expected.violations - set(found)
     extra = Counter(found) - Counter(expected.violations)
@@ -55,7 +57,7 @@ def reckon(expected: ExpectedViolation, connection: BrokerConnection, database: 
         details=(
             *(f"missing: {each}" for each in sorted(map(str, missing))),
             *(f"doubled: {each}" for each in sorted(map(str, extra))),
-            *(f"lost: {count} of {camera}; the last that came: {max(sent.get(camera, {-1}))}" for camera, count in lost.items() if count),
+            *(f"lost: {count} of {camera}; last received: {max(sent.get(camera, {-1}))}" for camera, count in lost.items() if count),
             *faults,
             *set_aside,
         ),
@@ -69,7 +71,7 @@ def violations_in(database: Database) -> list[ViolationId]:
 
 
 def frames_in(connection: BrokerConnection) -> dict[CameraId, set[int]]:
-    """The numbers of the frames that lie in the topic, whole and with the digest that they should have."""
+    """Sequence numbers of the valid frames in the topic, by camera."""
     found: dict[CameraId, set[int]] = {}
     for message in read_topic(connection, TopicNames(connection.broker.prefix).frames, "faults"):
         frame = frame_from_wire(message.headers, message.value)
@@ -77,13 +79,13 @@ def frames_in(connection: BrokerConnection) -> dict[CameraId, set[int]]:
     return found
 
 
-def letters_in(connection: BrokerConnection) -> list[str]:
+def dead_letters_in(connection: BrokerConnection) -> list[str]:
     messages = read_topic(connection, TopicNames(connection.broker.prefix).dead_letters, "faults")
     return [f"set aside: {dict(message.headers).get('dead-reason', b'').decode()}" for message in messages]
 
 
 class Backlog:
-    """How much the two groups still have before them; looks on without joining them."""
+    """Number of messages that the two consumer groups have not processed; does not join the groups."""
 
     def __init__(self, connection: BrokerConnection) -> None:
         names = TopicNames(connection.broker.prefix)
@@ -95,12 +97,12 @@ class Backlog:
 
     def messages(self) -> int:
         frames, violations = self._partitions
-        return sum(_left(self._detect, number, noted=True) for number in range(frames)) + sum(
-            _left(self._write, number, noted=False) for number in range(violations)
+        return sum(_lag(self._detect, number, in_metadata=True) for number in range(frames)) + sum(
+            _lag(self._write, number, in_metadata=False) for number in range(violations)
         )
 
     def ended(self) -> int:
-        """Cameras that have fallen silent, with nothing pending."""
+        """Number of cameras that have ended without pending findings."""
         tables = [self._reader.latest(self._names.checkpoints, number) for number in range(self._partitions[0])]
         return sum(checkpoint_from_wire(value).finished for table in tables for value in table.values())
 
@@ -110,8 +112,8 @@ class Backlog:
         self._write.close()
 
 
-def _left(group: KafkaSubscriber, partition: int, *, noted: bool) -> int:
+def _lag(group: KafkaSubscriber, partition: int, *, in_metadata: bool) -> int:
     end, position = group.end(partition), group.committed(partition)
     if position is None:
         return end
-    return end - (int(position.metadata) if noted and position.metadata.isdigit() else position.offset)
+    return end - (int(position.metadata) if in_metadata and position.metadata.isdigit() else position.offset)

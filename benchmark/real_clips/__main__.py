@@ -1,8 +1,8 @@
-"""Real clips from five cities: `python -m benchmark.real_clips --clips DIR` runs the site files beside this over clips that are
-not part of this project, and holds what is found against the crossings that people saw in them (clips_truth.json, frame by frame).
+"""Real clips from five cities: `python -m benchmark.real_clips --clips DIR` runs the site files in this folder on clips that are not part
+of this project, and compares the violations with crossings labelled by hand (clips_truth.json, by frame).
 
-A violation is right if it lies within the truth's tolerance of a crossing that was marked as one. In two of them nobody drives against the
-traffic, and nobody may be found to. `--sheets DIR` writes a picture of the evidence of each, to be looked at.
+A violation is right if it is within the tolerance of a labelled crossing on red. Two clips have no vehicle against the traffic, so every
+wrong-way violation in them is false. `--sheets DIR` writes a picture of the evidence of each violation.
 """
 
 import argparse
@@ -37,7 +37,7 @@ SITES = sorted(Path(__file__).parent.glob("*.yaml"))
 class LabelledClip:
     site: Site
     expected: tuple[tuple[datetime, datetime], ...]
-    """From when to when each crossing on red may be reported."""
+    """For each crossing on red, the earliest and latest time at which it may be reported."""
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measured(folder: Path, truth_file: Path | None = None, sheets: Path | None = None) -> list[dict[str, Any]]:
-    """A row for each clip: how many violations happened, were found, and were found although there was none."""
+    """A row for each clip: number of labelled violations, of these found, and of false ones."""
     truth = json.loads((truth_file or folder.parent / "clips_truth.json").read_text())
     clips = [_clip(load_site(file, {**os.environ, "ETLE_CLIPS": str(folder.absolute())}), truth) for file in SITES]
     with tempfile.TemporaryDirectory() as data, open_stores(StorageOptions(data=Path(data))) as stores:
@@ -60,7 +60,7 @@ def measured(folder: Path, truth_file: Path | None = None, sheets: Path | None =
 def _row(clip: LabelledClip, stores: Stores, sheets: Path | None) -> dict[str, Any]:
     outcome = _run(clip.site, stores)
     found = [violation for violation in outcome.new if violation.rule != "stop_line"]
-    hit = {index for index, span in enumerate(clip.expected) for violation in found if span[0] <= violation.occurred_at <= span[1]}
+    matched = {index for index, span in enumerate(clip.expected) for violation in found if span[0] <= violation.occurred_at <= span[1]}
     right = sum(_expected(violation, clip.expected) for violation in found)
     if sheets:
         for violation in outcome.new:
@@ -69,7 +69,7 @@ def _row(clip: LabelledClip, stores: Stores, sheets: Path | None) -> dict[str, A
         "clip": clip.site.site,
         "frames": outcome.frames,
         "happened": len(clip.expected),
-        "right": len(hit),
+        "right": len(matched),
         "false": len(found) - right,
         "stop line": sum(violation.rule == "stop_line" for violation in outcome.new),
     }
@@ -97,27 +97,27 @@ def _expected(violation: Violation, spans: Sequence[tuple[datetime, datetime]]) 
 def _clip(site: Site, truth: dict[str, Any]) -> LabelledClip:
     source = site.cameras[0].source
     if not isinstance(source, FileSourceSettings) or all(entry.rule != "red_light" for entry in site.cameras[0].rules):
-        return LabelledClip(site, ())  # traffic in which nobody breaks the rule that watches
+        return LabelledClip(site, ())  # no vehicle violates the rule
     assert source.starts_at is not None
     with Video(str(source.file)) as video:
         fps = video.info.fps or 25.0
-    told = truth[source.file.name]
-    slack = told["tolerance_frames"] + 1
+    labels = truth[source.file.name]
+    tolerance = labels["tolerance_frames"] + 1
 
-    def moment(frame: float) -> datetime:
+    def time_of(frame: float) -> datetime:
         assert source.starts_at is not None
         return source.starts_at + timedelta(seconds=frame / fps)
 
-    crossings = [crossing for line in told["lines"] for crossing in line["crossings"] if crossing.get("red_light_violation")]
-    spans = ((c.get("first", c["contact"]) - slack, c.get("last", c["contact"]) + slack) for c in crossings)
-    return LabelledClip(site, tuple((moment(first), moment(last)) for first, last in spans))
+    crossings = [crossing for line in labels["lines"] for crossing in line["crossings"] if crossing.get("red_light_violation")]
+    spans = ((c.get("first", c["contact"]) - tolerance, c.get("last", c["contact"]) + tolerance) for c in crossings)
+    return LabelledClip(site, tuple((time_of(first), time_of(last)) for first, last in spans))
 
 
 def _arguments() -> argparse.Namespace:
     parser = report.parser("real_clips", __doc__)
-    parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="the folder with the clips")
-    parser.add_argument("--truth", type=Path, metavar="FILE", help="crossings by frame (default: clips_truth.json beside that folder)")
-    parser.add_argument("--sheets", type=Path, metavar="DIR", help="write a picture of each violation's evidence there")
+    parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="folder with the clips")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="labelled crossings (default: clips_truth.json beside --clips)")
+    parser.add_argument("--sheets", type=Path, metavar="DIR", help="write a picture of each violation's evidence into this folder")
     return parser.parse_args()
 
 

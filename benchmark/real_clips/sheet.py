@@ -1,4 +1,4 @@
-"""The evidence of a violation on one picture, with what was drawn and found: to see at a glance whether it is one."""
+"""The evidence of a violation in one picture, with the drawings of the site and the detected boxes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ _RED, _BLUE, _YELLOW, _CYAN = (0, 0, 255), (255, 80, 0), (0, 220, 255), (255, 25
 
 
 def sheet(violation: Violation, evidence: EvidenceStore, file: Path) -> None:
-    """Writes a PNG: before, at, after and the plate's picture in two rows."""
+    """Writes a PNG with the pictures before, at and after the violation and of the plate, in two rows."""
     tiles = [_tile(picture, violation, evidence) for picture in violation.pictures[:4]]
     blank = np.zeros_like(tiles[0])
     tiles += [blank] * (4 - len(tiles))

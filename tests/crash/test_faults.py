@@ -1,4 +1,4 @@
-"""A short trial of `benchmark.faults`: a real Kafka and a real PostgreSQL, every role a process, all of them killed, stopped and frozen."""
+"""A short trial of `benchmark.faults`: faults in all roles, a real Kafka and a real PostgreSQL."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ pytest.importorskip("onnxruntime", reason="needs the `detect` extra")
 pytest.importorskip("psycopg2", reason="needs the `store` extra")
 
 from benchmark.faults.__main__ import table
-from benchmark.faults.trial import run, sound
+from benchmark.faults.trial import passed, run
 from etle.config.site import DetectionSettings
 from etle.errors import WeightsMissing
 from models.weights.locate import weight
@@ -19,12 +19,12 @@ SEED = 20
 
 
 @pytest.mark.slow
-def test_whatever_dies_the_cases_are_those_of_an_undisturbed_run_and_every_digest_verifies(tmp_path: Path):
+def test_cases_after_faults_are_those_of_an_undisturbed_run_and_every_digest_verifies(tmp_path: Path):
     try:
         for name in needed_weights(DetectionSettings()):
             weight(name)
-        outcome = run(tmp_path, faults=10, seed=SEED, fps=3.0, detect_workers=2, say=False)
+        result = run(tmp_path, faults=10, seed=SEED, fps=3.0, detect_workers=2, verbose=False)
     except (WeightsMissing, ServiceMissing) as error:
         pytest.skip(str(error))
-    assert sound(outcome), table(outcome)
-    assert {name.split()[0] for name in outcome.faults} == {"ingest", "detect-0", "detect-1", "write", "kafka", "postgres"}
+    assert passed(result), table(result)
+    assert {name.split()[0] for name in result.faults} == {"ingest", "detect-0", "detect-1", "write", "kafka", "postgres"}
