@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     engines = open_engines(site.detect)
     settings = DetectSettings(names=TopicNames(site.broker.prefix), verify=frame_verifier(site.ingest), idle_timeout_s=args.idle_timeout)
     with open_observability(args.metrics) as seen, stop_on_signals() as stop:
-        stages = SiteStageFactory(site, measured(engines, seen.metrics.inferring), shipped_law())
+        stages = SiteStageFactory(site, measured(engines, seen.metrics.time_inference), shipped_law())
         stages.check()
         seen.metrics.init_dead_letters(STAGE)
         run_worker(lambda: open_detect_worker(connection, stages, settings, clock, seen.metrics), STAGE, stop, seen.health, seen.metrics)

@@ -218,7 +218,7 @@ def test_a_text_log_has_the_extra_fields_after_the_message(log_output: io.String
     assert log_output.getvalue() == "WARNING silent camera=cam-1\n"
 
 
-def test_a_role_opens_what_its_options_say() -> None:
+def test_the_options_open_metrics_and_health() -> None:
     own = argparse.ArgumentParser()
     add_observability_options(own)
     with open_observability(own.parse_args([]).metrics) as seen:
