@@ -1,4 +1,4 @@
-"""Puts a camera's stage together from the site file: the one place that chooses models, rules and law."""
+"""Builds a camera's stage from the site file: the only place that chooses models, rules and law."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,73 +14,75 @@ if TYPE_CHECKING:
     from pipeline.detect.stage import CameraStage
     from pipeline.detect.state import StageState
 
-_READERS = {"tnkb": "plate-reader", "ppocr": "ppocrv6-rec", "easyocr": "easyocr-recognition"}
-"""The weights of each reader."""
-_OF_ALL_READERS = ("plate-lines", "plate-colour")
-"""Weights that ship, and that every reader looks with: `weight` opens no others than the catalogue's."""
+_SHARED_WEIGHTS = ("plate-lines", "plate-colour")
+"""Weights that ship with etle and that every plate reader uses; their digests are those of the catalogue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """The models of one thread: none is shared, so no picture's result can reach another's case."""
+    """The models of one thread. They are not shared between threads: a result could end up in the case of another picture."""
 
     detector: "VehicleDetector"
-    finder: "PlateDetector"
+    plate_detector: "PlateDetector"
     readers: tuple["PlateReader", ...]
-    arbiter: "PlateReader | None"
+    tiebreaker: "PlateReader | None"
+    """Reads a plate once if the other readers disagree."""
     lamps: "LampReader"
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
+        """Name and digest of every model, for the provenance of a violation."""
         from models.weights.locate import entry_of
 
-        asked = (*self.readers, self.arbiter) if self.arbiter else self.readers
-        readers = tuple((reader.name, reader.digest) for reader in asked)
-        found = ((self.detector.name, self.detector.digest), (self.finder.name, self.finder.digest))
-        return (*found, *readers, *((name, entry_of(name).sha256) for name in _OF_ALL_READERS))
+        readers = (*self.readers, self.tiebreaker) if self.tiebreaker else self.readers
+        return (
+            (self.detector.name, self.detector.digest),
+            (self.plate_detector.name, self.plate_detector.digest),
+            *((reader.name, reader.digest) for reader in readers),
+            *((name, entry_of(name).sha256) for name in _SHARED_WEIGHTS),
+        )
 
 
 def open_engines(settings: DetectionSettings) -> Engines:
-    """Raises WeightsMissing, WeightsError, MissingExtra."""
-    from models.plates.detector import open_plate_finder
+    """Raises ConfigError for an unknown engine or reader, WeightsMissing, WeightsError, MissingExtra."""
+    from models.plates.detector import open_plate_detector
     from models.signals.lamps import ColourLampReader
     from models.vehicles import open_vehicle_detector
 
+    needed_weights(settings)  # report an unknown name before anything is opened
     return Engines(
         detector=open_vehicle_detector(settings.engine, settings.weights, threads=settings.threads),
-        finder=open_plate_finder(settings.finder_weights, threads=settings.threads),
+        plate_detector=open_plate_detector(settings.finder_weights, threads=settings.threads),
         readers=tuple(_open_reader(name, settings) for name in settings.readers),
-        arbiter=_open_reader(settings.arbiter, settings) if settings.arbiter else None,
+        tiebreaker=_open_reader(settings.tiebreaker, settings) if settings.tiebreaker else None,
         lamps=ColourLampReader(),
     )
 
 
 def _open_reader(name: str, settings: DetectionSettings) -> "PlateReader":
-    from models.plates.readers import open_plate_reader
+    from models.plates.readers import reader_engine, reads_details
     from models.weights.locate import weight
 
-    if name == "tnkb" and settings.reader_weights:
-        return open_plate_reader(name, settings.reader_weights, threads=settings.threads)
-    weights = weight(_READERS[name])
-    details = "tnkb" not in settings.readers or name == "tnkb"  # its expiries are the better ones, and one colour is enough
-    return open_plate_reader(name, weights.parent if name == "easyocr" else weights, threads=settings.threads, details=details)
+    engine = reader_engine(name)
+    weights = (settings.reader_weights if engine.retrainable else None) or weight(engine.weights)
+    return engine.open(weights, settings.threads, reads_details(name, settings.readers))
 
 
-def made_by(site: Site, camera: CameraSettings, engines: Engines) -> Digest:
-    """What a checkpoint of this camera depends on: another rule, line or model makes it worthless."""
+def fingerprint(site: Site, camera: CameraSettings, engines: Engines) -> Digest:
+    """Digest of all that the state of this camera's stage depends on: code, models, drawings, rules and other settings."""
     parts = [
         __version__,
         site.site,
         site.timezone,
         camera.model_dump_json(exclude={"source", "name"}),
-        site.detect.model_dump_json(exclude={"threads"}),
+        site.detect.model_dump_json(exclude={"threads"}, by_alias=True),
         site.evidence.model_dump_json(),
         *(digest for _, digest in engines.digests),
     ]
     return digest_of("\n".join(parts).encode())
 
 
-def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law", memory: "StageState") -> "CameraStage":
+def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law", state: "StageState") -> "CameraStage":
     """Raises ConfigError where the drawings or the rules of the camera are wrong."""
     from pipeline.detect.stage import CameraStage
     from pipeline.evidence.builder import EvidenceBuilder
@@ -89,23 +91,28 @@ def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law"
     from pipeline.rules import build_rules
     from pipeline.scene.calibration import calibrate
 
-    provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=memory.run)
-    plates = PlateSearch(engines.finder, engines.readers, site.detect.plate_reads, engines.arbiter)
-    film = ClipRecorder(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
-    gathering = EvidenceBuilder(site, camera, law, plates, film, provenance)
+    provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=state.run)
+    plates = PlateSearch(engines.plate_detector, engines.readers, site.detect.plate_reads, engines.tiebreaker)
+    clips = ClipRecorder(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
+    evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance)
     rules = build_rules(camera, calibrate(camera))
-    return CameraStage(camera, site.detect, engines.detector, engines.lamps, rules, gathering, memory)
+    return CameraStage(camera, site.detect, engines.detector, engines.lamps, rules, evidence, state)
 
 
 def shipped_law() -> "Law":
+    """The offences of `configs/law/`."""
     from etle.config.law import load_law
 
     return load_law(configs_folder() / "law")
 
 
 def needed_weights(settings: DetectionSettings) -> tuple[str, ...]:
-    """Names in the catalogue of what these settings need."""
-    vehicles = ["vehicles"] if settings.engine == "onnx" else []
+    """Catalogue names of the weights that these settings need. Raises ConfigError for an unknown engine or reader."""
+    from models.plates.readers import reader_engine
+    from models.vehicles import vehicle_detector_engine
+
+    detector = vehicle_detector_engine(settings.engine)
+    vehicles = [] if settings.weights else [detector.weights]
     plates = [] if settings.finder_weights else ["plate-finder"]
-    asked = [*settings.readers, *([settings.arbiter] if settings.arbiter else [])]
-    return (*vehicles, *plates, *(_READERS[name] for name in asked if not (name == "tnkb" and settings.reader_weights)))
+    readers = [reader_engine(name) for name in (*settings.readers, *([settings.tiebreaker] if settings.tiebreaker else []))]
+    return (*vehicles, *plates, *(reader.weights for reader in readers if not (reader.retrainable and settings.reader_weights)))

@@ -1,7 +1,7 @@
-"""Where the parts of a distributed deployment find each other: the broker, the stores, and the boxes beside the cameras.
+"""Settings of a distributed deployment: the broker, the stores, and the edge devices.
 
-The embedded profile (`etle run`) needs none of it. An address in the environment goes before one in the site file, so that one site file
-serves every host of a site. No secret stands in a site file: it is `${NAME}`, or the path of a file that holds it.
+The embedded profile (`etle run`) needs none of them. An address in the environment overrides the one in the site file, so that all hosts of
+a site can use the same file. A site file contains no secrets: it has `${NAME}`, or the path of a file with the secret.
 """
 
 import re
@@ -21,22 +21,22 @@ _SECRETS: Final = ("password", "token", "secret")
 
 
 class BrokerSecurity(Section):
-    """TLS and SASL to Kafka. Without `tls` and `mechanism` the connection is open: for loopback and closed networks."""
+    """TLS and SASL to Kafka. Without both the connection is neither encrypted nor authenticated: for loopback and closed networks."""
 
-    tls: bool = Field(False, description="Encrypt, and check the servers' certificates.")
-    ca_file: Path | None = Field(None, description="Certificates of who signs the servers' (PEM); without it, those of the system.")
-    certificate_file: Path | None = Field(None, description="Our own certificate (PEM), where the servers want one.")
-    key_file: Path | None = Field(None, description="The private key of certificate_file (PEM).")
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(None, description="How to sign in.")
+    tls: bool = Field(False, description="Encrypt the connection, and verify the certificates of the servers.")
+    ca_file: Path | None = Field(None, description="CA certificates that sign those of the servers (PEM); without it, the system's.")
+    certificate_file: Path | None = Field(None, description="Client certificate (PEM), if the servers require one.")
+    key_file: Path | None = Field(None, description="Private key of certificate_file (PEM).")
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(None, description="SASL mechanism.")
     user: str | None = None
     password: str | None = Field(None, description="As ${NAME}, from the environment; or use password_file.")
-    password_file: Path | None = Field(None, description="A file that holds the password and nothing else.")
+    password_file: Path | None = Field(None, description="A file that contains only the password.")
 
     @model_validator(mode="after")
-    def whole(self) -> Self:
+    def consistent(self) -> Self:
         files = [key for key in ("ca_file", "certificate_file", "key_file") if getattr(self, key) is not None]
         if files and not self.tls:
-            raise ValueError(f"`{files[0]}` is for TLS: set `tls: true` or take it out")
+            raise ValueError(f"`{files[0]}` is for TLS: set `tls: true`, or remove it")
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("`certificate_file` and `key_file` belong together")
         if self.password is not None and self.password_file is not None:
@@ -48,37 +48,40 @@ class BrokerSecurity(Section):
 
 
 class TopicSettings(Section):
-    """How a topic is made by `etle topics create`."""
+    """How `etle topics create` creates a topic."""
 
     partitions: int = Field(ge=1, le=1000)
     retention_hours: float = Field(gt=0)
-    largest_mb: float = Field(ge=1, le=100, description="The largest message, in MB.")
+    largest_mb: float = Field(ge=1, le=100, description="Size of the largest message, in MB.")
 
 
 class BrokerSettings(Section):
-    """Kafka, and the topics in it. ETLE_KAFKA goes before `servers`."""
+    """Kafka and its topics. ETLE_KAFKA overrides `servers`."""
 
-    servers: tuple[Server, ...] = Field((), description="host:port of some of the brokers; they tell of the others.")
-    prefix: str = Field("etle", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Topics and groups begin with it.")
-    replication: int = Field(1, ge=1, le=9, description="Copies of each message, on as many brokers.")
-    frames: TopicSettings = Field(TopicSettings(partitions=12, retention_hours=24, largest_mb=8), description="Of the checkpoints too.")
+    servers: tuple[Server, ...] = Field((), description="host:port of some of the brokers, from which the client learns of the others.")
+    prefix: str = Field("etle", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="Prefix of the names of topics and consumer groups.")
+    replication: int = Field(1, ge=1, le=9, description="Replicas of each topic, each on another broker.")
+    frames: TopicSettings = Field(
+        TopicSettings(partitions=12, retention_hours=24, largest_mb=8),
+        description="The checkpoint topic has the same number of partitions.",
+    )
     violations: TopicSettings = Field(TopicSettings(partitions=6, retention_hours=24 * 14, largest_mb=48))
     dead_letters: TopicSettings = Field(TopicSettings(partitions=1, retention_hours=24 * 30, largest_mb=48))
     events: TopicSettings = Field(
-        TopicSettings(partitions=3, retention_hours=24 * 30, largest_mb=1), description="What vendors' boxes claim to have seen."
+        TopicSettings(partitions=3, retention_hours=24 * 30, largest_mb=1), description="Events that vendors' devices report."
     )
-    timeout_s: float = Field(30, gt=0, le=600, description="A broker that says nothing for so long is away.")
-    session_s: float = Field(10, ge=1, le=300, description="A worker that is not heard of for so long is dead: the others take over.")
+    timeout_s: float = Field(30, gt=0, le=600, description="Seconds without an answer after which the broker counts as unavailable.")
+    session_s: float = Field(10, ge=1, le=300, description="Seconds without a heartbeat after which the other workers take over.")
     security: BrokerSecurity = BrokerSecurity()
 
 
 class StorageSettings(Section):
-    """Where cases and evidence are kept. ETLE_DATABASE and ETLE_EVIDENCE go before."""
+    """Where cases and evidence are stored. ETLE_DATABASE and ETLE_EVIDENCE override it."""
 
     database: str | None = Field(None, description="postgresql://user:${PASSWORD}@host/etle; or use database_file.")
-    database_file: Path | None = Field(None, description="A file that holds that address and nothing else.")
+    database_file: Path | None = Field(None, description="A file that contains only that address.")
     evidence: str | None = Field(None, description="A folder, or s3://bucket/prefix.")
-    signing_key: Path | None = Field(None, description="Ed25519 key (PEM) that signs the manifests; made where there is none.")
+    signing_key: Path | None = Field(None, description="Ed25519 key (PEM) that signs the manifests; created if it is missing.")
 
     @model_validator(mode="after")
     def one_database(self) -> Self:
@@ -88,28 +91,28 @@ class StorageSettings(Section):
 
     @field_validator("database")
     @classmethod
-    def postgresql(cls, value: str | None) -> str | None:
+    def is_postgresql(cls, value: str | None) -> str | None:
         if value is not None and urlsplit(value).scheme not in ("postgresql", "postgres"):
             raise ValueError("`database` is an address that begins with postgresql://")
         return value
 
 
 class EdgeDevice(Section):
-    """A box beside cameras, known by the key that it signs its frames with."""
+    """A device on site that reads cameras and signs their frames."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     public_key: Path = Field(description="Ed25519 public key (PEM).")
-    cameras: tuple[str, ...] = Field((), description="The cameras for which it may speak; none named: all of the site.")
+    cameras: tuple[str, ...] = Field((), description="The cameras for which it may sign; empty: all cameras of the site.")
 
 
 class VendorSettings(Section):
-    """A vendor whose boxes push frames and events to the door (`etle vendor serve`)."""
+    """A vendor whose devices push frames and events over HTTP (`etle vendor serve`)."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
-    secret: str | None = Field(None, description="What its boxes sign in with, as ${NAME} from the environment; or use secret_file.")
-    secret_file: Path | None = Field(None, description="A file that holds the secret and nothing else.")
-    requests_per_s: float = Field(100, gt=0, le=100_000, description="Quota: frames and events a second, over all its boxes.")
-    burst: int = Field(200, ge=1, le=1_000_000, description="So many at once, after a pause.")
+    secret: str | None = Field(None, description="The token of its devices, as ${NAME} from the environment; or use secret_file.")
+    secret_file: Path | None = Field(None, description="A file that contains only the secret.")
+    requests_per_s: float = Field(100, gt=0, le=100_000, description="Quota: frames and events per second, of all its devices together.")
+    burst: int = Field(200, ge=1, le=1_000_000, description="Requests allowed at once after a pause (token bucket).")
 
     @model_validator(mode="after")
     def one_secret(self) -> Self:
@@ -127,53 +130,55 @@ class IngestSettings(Section):
         (), description="With a device here, frames without the signature of one go to the dead letters."
     )
     signing_key: Path | None = Field(
-        None, description="This box's private Ed25519 key (PEM); without it, keys/ingest.pem in the data folder."
+        None, description="Private Ed25519 key of this device (PEM); without it, keys/ingest.pem in the data folder."
     )
-    spool_mb: int = Field(4096, ge=64, description="Room on the box's disk for frames that wait for the broker, in MB.")
-    keep_free_mb: int = Field(512, ge=0, description="So much of the disk is left free, whatever spool_mb says.")
-    vendors: tuple[VendorSettings, ...] = Field((), description="Who may push frames and events over HTTP.")
-    vendor_clock_s: float = Field(5.0, gt=0, le=3600, description="A vendor's box whose clock is further off is refused.")
+    spool_mb: int = Field(4096, ge=64, description="Largest size of the spool of frames that wait for the broker, in MB.")
+    keep_free_mb: int = Field(512, ge=0, description="Free space that the spool leaves on the disk, in MB, whatever spool_mb is.")
+    vendors: tuple[VendorSettings, ...] = Field((), description="Vendors that may push frames and events over HTTP.")
+    vendor_clock_s: float = Field(
+        5.0, gt=0, le=3600, description="Largest clock error of a vendor's device, in seconds; beyond it, requests are refused."
+    )
 
     @model_validator(mode="after")
-    def devices_once(self) -> Self:
+    def unique_devices(self) -> Self:
         names = [device.id for device in self.devices]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"devices: the id {doubled[0]!r} is there twice")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"devices: the id {repeated[0]!r} is given twice")
         return self
 
     @model_validator(mode="after")
-    def vendors_once(self) -> Self:
+    def unique_vendors(self) -> Self:
         names = [vendor.id for vendor in self.vendors]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"vendors: the id {doubled[0]!r} is there twice")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"vendors: the id {repeated[0]!r} is given twice")
         return self
 
 
 def broker_servers(broker: BrokerSettings, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Raises ConfigError if nothing names one."""
-    given = environment.get("ETLE_KAFKA")
-    if not given:
+    """Raises ConfigError if neither the environment nor the site file names a server."""
+    value = environment.get("ETLE_KAFKA")
+    if not value:
         if not broker.servers:
-            raise ConfigError("no Kafka is named: set ETLE_KAFKA=host:port,host:port or `broker.servers` in the site file")
+            raise ConfigError("no Kafka server is configured: set ETLE_KAFKA=host:port,host:port or `broker.servers` in the site file")
         return broker.servers
-    servers = tuple(server.strip() for server in given.split(",") if server.strip())
+    servers = tuple(server.strip() for server in value.split(",") if server.strip())
     wrong = [server for server in servers if not _SERVER.fullmatch(server)]
     if wrong or not servers:
-        raise ConfigError(f"ETLE_KAFKA is host:port,host:port; here: {(wrong or [given])[0]!r}")
+        raise ConfigError(f"ETLE_KAFKA has the form host:port,host:port; here: {(wrong or [value])[0]!r}")
     return servers
 
 
 def database_url(store: StorageSettings, environment: Mapping[str, str]) -> str | None:
-    """None if nothing names a database. Raises ConfigError."""
+    """None if no database is configured. Raises ConfigError."""
     if given := environment.get("ETLE_DATABASE"):
         return given
     return secret_in(store.database_file) if store.database_file is not None else store.database
 
 
 def evidence_place(store: StorageSettings, environment: Mapping[str, str]) -> str | None:
-    """A folder or an s3:// address; None if nothing names one."""
+    """A folder or an s3:// address; None if none is configured."""
     return environment.get("ETLE_EVIDENCE") or store.evidence
 
 
@@ -182,18 +187,18 @@ def broker_password(security: BrokerSecurity) -> str | None:
 
 
 def secret_in(path: Path) -> str:
-    """What the file holds, without the newline at its end. Raises ConfigError."""
+    """The content of the file without the newline at its end. Raises ConfigError."""
     try:
         secret = path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the secret in it cannot be read: {error}") from error
+        raise ConfigError(f"{path}: the secret cannot be read: {error}") from error
     if not secret:
-        raise ConfigError(f"{path}: is empty, and should hold a secret")
+        raise ConfigError(f"{path}: is empty, but should contain a secret")
     return secret
 
 
 def refuse_secrets(document: Any, where: str, place: str = "") -> None:
-    """Raises ConfigError if a password stands in the document itself. Called before `${NAME}` is filled in."""
+    """Raises ConfigError if the document contains a password. Call it before `${NAME}` is replaced."""
     if isinstance(document, list):
         for number, value in enumerate(document):
             refuse_secrets(value, where, f"{place}[{number}]")
@@ -201,12 +206,12 @@ def refuse_secrets(document: Any, where: str, place: str = "") -> None:
         return
     for key, value in document.items():
         inside = f"{place}.{key}".lstrip(".")
-        if isinstance(value, str) and _holds_secret(str(key), value):
-            raise ConfigError(f"{where}: {inside}: no secret stands in a site file: write ${{NAME}} and export it, or use {key}_file")
+        if isinstance(value, str) and _is_secret(str(key), value):
+            raise ConfigError(f"{where}: {inside}: a site file must not contain secrets: write ${{NAME}} and export it, or use {key}_file")
         refuse_secrets(value, where, inside)
 
 
-def _holds_secret(key: str, value: str) -> bool:
+def _is_secret(key: str, value: str) -> bool:
     if key == "database":
         return "${" not in (urlsplit(value).password or "${")
     return key in _SECRETS and "${" not in value

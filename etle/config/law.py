@@ -1,7 +1,7 @@
-"""Offences and articles as data, bound to the day of the violation.
+"""Offences and their articles as data, by date.
 
-The law changes (detention left it on 2 January 2026), and a violation is judged by what held on its day. `configs/law/` holds the
-versions; this module finds the one in force.
+The law changes (detention was removed on 2 January 2026), and a violation is judged by the law in force on its day. `configs/law/` has
+all versions; this module selects the one in force.
 """
 
 import itertools
@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from etle.config.strict_yaml import check, read_yaml
+from etle.config.strict_yaml import read_yaml, validate
 from etle.errors import ConfigError
 from etle.types import Article, RuleName
 
 
 class ArticleVersion(BaseModel):
-    """What held from one day to another, both included; `valid_to` is null for what holds now."""
+    """The law in force from `valid_from` to `valid_to`, both days included; `valid_to` is null for the current version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ class ArticleVersion(BaseModel):
     detention_months: int = Field(ge=0)
 
     @model_validator(mode="after")
-    def ends_after_its_beginning(self) -> "ArticleVersion":
+    def valid_to_is_not_before_valid_from(self) -> "ArticleVersion":
         if self.valid_to is not None and self.valid_to < self.valid_from:
             raise ValueError(f"valid_to {self.valid_to} is before valid_from {self.valid_from}")
         return self
@@ -63,14 +63,14 @@ class LawFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """The offences by the rule that sees them."""
+    """The offences by the rule that detects them."""
 
     offences: Mapping[RuleName, Offence]
 
     def article(self, rule: RuleName, at: datetime, timezone: str) -> Article:
-        """The article in force on the local day of `at`. Raises ConfigError if the law file has none for it."""
+        """The article in force on the day of `at` in `timezone`. Raises ConfigError if the law files have none."""
         if rule not in self.offences:
-            raise ConfigError(f"no offence in the law file is seen by rule {rule!r}; it has: {', '.join(self.offences)}")
+            raise ConfigError(f"the law files have no offence for rule {rule!r}; they have offences for: {', '.join(self.offences)}")
         offence = self.offences[rule]
         day = at.astimezone(ZoneInfo(timezone)).date()
         for version in offence.versions:
@@ -83,17 +83,17 @@ class Law:
                     title_id=offence.title_id,
                     title_en=offence.title_en,
                 )
-        raise ConfigError(f"the law file has no version of {rule!r} that held on {day}")
+        raise ConfigError(f"the law files have no version of {rule!r} in force on {day}")
 
 
 def load_law(folder: Path) -> Law:
-    """All law files of a folder. Raises ConfigError where one is wrong or two name one rule."""
+    """Read all law files of a folder. Raises ConfigError if a file is wrong or a rule is in two of them."""
     offences: dict[RuleName, Offence] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for offence in check(read_yaml(path), LawFile, str(path)).offences:
+        for offence in validate(read_yaml(path), LawFile, str(path)).offences:
             if offence.rule in offences:
-                raise ConfigError(f"{path}: rule {offence.rule!r} has an offence already")
+                raise ConfigError(f"{path}: rule {offence.rule!r} already has an offence")
             offences[RuleName(offence.rule)] = offence
     if not offences:
-        raise ConfigError(f"{folder}: holds no law file (*.yaml)")
+        raise ConfigError(f"{folder}: has no law file (*.yaml)")
     return Law(offences)

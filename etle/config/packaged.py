@@ -1,6 +1,6 @@
-"""Where the files are that ship with etle but are not code: law, plate tables, default settings.
+"""The folder of the files that ship with etle and are not code: law, plate tables, JSON Schema.
 
-An installed package carries them as `etle/_configs`; a checkout has them in `configs/` beside the packages. One place knows.
+An installed package has them in `etle/_configs`, a checkout in `configs/` beside the packages.
 """
 
 from pathlib import Path
@@ -14,4 +14,4 @@ def configs_folder() -> Path:
     for folder in (package / "_configs", package.parent / "configs"):
         if folder.is_dir():
             return folder
-    raise ConfigError(f"etle is incomplete: neither {package / '_configs'} nor {package.parent / 'configs'} is there. Install it again.")
+    raise ConfigError(f"etle is incomplete: neither {package / '_configs'} nor {package.parent / 'configs'} exists. Install it again.")

@@ -1,23 +1,23 @@
-"""The site file: which cameras there are, what is drawn on their pictures, and which rules watch.
+"""The site file: the cameras, what is drawn on their frames, and the rules.
 
-One YAML file describes one site. A key that is not known is an error that names the file, the place and the nearest key that is,
-because a misspelt `grace_s` that is silently ignored sends letters to people who did nothing. Secrets never stand in a site file:
-a text may hold `${NAME}`, which is taken from the environment.
+One YAML file describes one site. An unknown key is an error that names the file, the place and the nearest known key: a misspelt `grace_s`
+that is silently ignored would send letters to people who did nothing wrong. A site file contains no secrets: `${NAME}` in a text is
+replaced by the environment variable.
 
-The settings of a rule belong to the rule (`pipeline/rules/`), which checks them when the stage is built.
+The settings of a rule are defined by the rule (`pipeline/rules/`) and checked when the stage is built.
 """
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from etle.config.deployment import BrokerSettings, IngestSettings, StorageSettings, refuse_secrets
 from etle.config.sources import SourceSettings
-from etle.config.strict_yaml import Name, Section, check, interpolate_env, read_yaml, resolve_paths
+from etle.config.strict_yaml import Name, Section, interpolate_env, read_yaml, resolve_paths, validate
 from etle.errors import ConfigError
 from etle.geometry import signed_distance
 from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
@@ -26,17 +26,17 @@ Pixel = tuple[float, float]
 
 
 class GroundPoint(Section):
-    """One point of the road, in the picture and in metres. Four or more of them give the camera's homography."""
+    """A point on the road, in pixels and in metres. Four or more of them determine the camera's homography."""
 
     px: Pixel = Field(description="Pixels of the full frame.")
-    m: tuple[float, float] = Field(description="Metres on the road, any origin, right-handed axes.")
+    m: tuple[float, float] = Field(description="Metres on the road; any origin, right-handed axes.")
 
 
 class SignalHead(Section):
-    """A traffic signal that stands in the picture."""
+    """A traffic signal in the picture."""
 
     id: Name
-    head: tuple[float, float, float, float] = Field(description="Box of the housing: x1, y1, x2, y2 in pixels of the full frame.")
+    head: tuple[float, float, float, float] = Field(description="Bounding box of the housing: x1, y1, x2, y2 in pixels of the full frame.")
     order: tuple[Lamp, ...] = Field((Lamp.RED, Lamp.YELLOW, Lamp.GREEN), description="The lamps from top to bottom (or left to right).")
 
     @model_validator(mode="after")
@@ -44,7 +44,7 @@ class SignalHead(Section):
         if self.box.width <= 0 or self.box.height <= 0:
             raise ValueError(f"the head of signal {self.id!r} has no size: it is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
         if Lamp.UNKNOWN in self.order or len(set(self.order)) != len(self.order) or not self.order:
-            raise ValueError(f"the order of signal {self.id!r} names each of its lamps once: red, yellow, green")
+            raise ValueError(f"the order of signal {self.id!r} has to name each of its lamps once: red, yellow, green")
         return self
 
     @property
@@ -53,7 +53,7 @@ class SignalHead(Section):
 
 
 class Line(Section):
-    """A line on the road, and a point on its far side."""
+    """A line on the road, and a point beyond it."""
 
     id: Name
     points: tuple[Pixel, Pixel]
@@ -65,16 +65,16 @@ class Line(Section):
         if start == end:
             raise ValueError(f"line {self.id!r} has no length: its two points are the same")
         if abs(signed_distance(Point(*self.beyond), start, end, start)) < 1:
-            raise ValueError(f"`beyond` of line {self.id!r} lies on the line: it does not tell to which side vehicles cross")
+            raise ValueError(f"`beyond` of line {self.id!r} lies on the line, so it does not say to which side vehicles cross")
         return self
 
 
 class Lane(Section):
-    """A part of the road with its direction of travel."""
+    """A lane with its legal direction of travel."""
 
     id: Name
     polygon: tuple[Pixel, ...] = Field(min_length=3)
-    along: tuple[Pixel, Pixel] = Field(description="An arrow from its first point to its second: the way that is legal.")
+    along: tuple[Pixel, Pixel] = Field(description="The legal direction of travel: an arrow from the first point to the second.")
 
     @model_validator(mode="after")
     def has_direction(self) -> Self:
@@ -91,7 +91,7 @@ NamedT = TypeVar("NamedT", SignalHead, Line, Lane)
 
 
 class RuleEntry(BaseModel):
-    """A rule that watches this camera. `rule` names it; the other keys are the rule's own settings."""
+    """A rule for this camera. `rule` is its name; the other keys are the settings of that rule."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -103,13 +103,13 @@ class RuleEntry(BaseModel):
 
 
 class CameraSettings(Section):
-    """One camera: where its pictures come from, what is drawn on them, and which rules watch."""
+    """One camera: the source of its frames, what is drawn on them, and its rules."""
 
     id: Name
     name: str = ""
     view: View = Field(description="The side of the vehicles that the camera sees: rear or front.")
     source: SourceSettings
-    frame_size: tuple[int, int] = Field(description="Width and height of the frame that everything here is drawn on.")
+    frame_size: tuple[int, int] = Field(description="Width and height of the frames, in pixels, to which all positions here refer.")
     ground_points: tuple[GroundPoint, ...] = Field((), description="At least four, well spread; without them distances are in pixels.")
     signals: tuple[SignalHead, ...] = ()
     lines: tuple[Line, ...] = ()
@@ -118,28 +118,28 @@ class CameraSettings(Section):
 
     @field_validator("ground_points")
     @classmethod
-    def enough_points(cls, value: tuple[GroundPoint, ...]) -> tuple[GroundPoint, ...]:
+    def at_least_four(cls, value: tuple[GroundPoint, ...]) -> tuple[GroundPoint, ...]:
         if 0 < len(value) < 4:
-            raise ValueError(f"a homography takes at least 4 points, no three on one line; here are {len(value)}")
+            raise ValueError(f"a homography takes at least 4 points, no three on one line; here: {len(value)}")
         return value
 
     @model_validator(mode="after")
-    def names_once(self) -> Self:
+    def unique_ids(self) -> Self:
         for kind in ("signals", "lines", "lanes"):
             names = [part.id for part in getattr(self, kind)]
-            doubled = sorted({name for name in names if names.count(name) > 1})
-            if doubled:
-                raise ValueError(f"{kind}: the id {doubled[0]!r} is there twice")
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise ValueError(f"{kind}: the id {repeated[0]!r} is given twice")
         return self
 
     @model_validator(mode="after")
-    def signals_inside(self) -> Self:
+    def signals_in_frame(self) -> Self:
         width, height = self.frame_size
         if width < 1 or height < 1:
             raise ValueError(f"frame_size is width and height in pixels; here: {width}, {height}")
         for box, name in ((signal.box, signal.id) for signal in self.signals):
             if box.x1 < 0 or box.y1 < 0 or box.x2 > width or box.y2 > height:
-                raise ValueError(f"the head of signal {name!r} reaches out of the frame of {width}x{height}")
+                raise ValueError(f"the head of signal {name!r} is partly outside of the frame of {width}x{height}")
         return self
 
     @property
@@ -163,37 +163,52 @@ class CameraSettings(Section):
 
 
 class DetectionSettings(Section):
-    """How vehicles and plates are found and read. The defaults need no torch and one core."""
+    """How vehicles and plates are detected and read. The defaults need no torch and run on one core."""
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {"arbiter": "tiebreaker"}
 
     engine: str = Field("onnx", description="The vehicle detector: onnx, or ultralytics (torch extra). Checked when the models are opened.")
-    weights: Path | None = Field(None, description="Weights of the ultralytics engine (.pt or an export); the onnx engine has its own.")
-    finder_weights: Path | None = Field(None, description="A region's own plate finder, as `etle models train plate-finder` writes it.")
-    readers: tuple[str, ...] = Field(("tnkb", "ppocr"), min_length=1, description="Each reads every plate, and the vote hears them all.")
-    reader_weights: Path | None = Field(None, description="A region's own reader `tnkb`, as `etle models train reader` writes it.")
-    arbiter: str | None = Field(None, description="A further reader, asked once for a plate on which the others are at odds.")
-    threads: int = Field(1, ge=1, description="Threads of each model. One a stream is best on few cores.")
+    weights: Path | None = Field(
+        None, description="Weights of the ultralytics engine (.pt or an export); those of the onnx engine are included."
+    )
+    finder_weights: Path | None = Field(
+        None, description="Weights of your own plate detector, as `etle models train plate-finder` writes them."
+    )
+    readers: tuple[str, ...] = Field(
+        ("tnkb", "ppocr"), min_length=1, description="Plate readers; each reads every plate, and all reads are combined by voting."
+    )
+    reader_weights: Path | None = Field(
+        None, description="Your own weights of the reader `tnkb`, as `etle models train reader` writes them."
+    )
+    tiebreaker: str | None = Field(
+        None, description="A further reader, which reads a plate once if the others disagree.", serialization_alias="arbiter"
+    )
+    """Digests are made with the old name, so that the digest of a configuration did not change with the renaming."""
+    threads: int = Field(1, ge=1, description="Threads of each model. With few cores, one thread per camera is best.")
     score: float = Field(0.25, gt=0, lt=1, description="Detections below this score are not vehicles.")
-    plate_reads: int = Field(8, ge=1, le=40, description="How many frames of a violating vehicle are searched for its plate and read.")
-    gate: bool = Field(True, description="Spend no inference on frames in which nothing moves.")
+    plate_reads: int = Field(
+        8, ge=1, le=40, description="Maximum number of frames of a violating vehicle in which its plate is searched and read."
+    )
+    gate: bool = Field(True, description="Run no inference on frames in which nothing moves.")
 
     @model_validator(mode="after")
-    def readers_once(self) -> Self:
-        named = [*self.readers, self.arbiter]
-        doubled = sorted({name for name in named if name and named.count(name) > 1})
-        if doubled:
-            raise ValueError(f"readers and arbiter: {doubled[0]!r} is there twice; a reader is no witness for itself")
+    def unique_readers(self) -> Self:
+        named = [*self.readers, self.tiebreaker]
+        repeated = sorted({name for name in named if name and named.count(name) > 1})
+        if repeated:
+            raise ValueError(f"readers and tiebreaker: {repeated[0]!r} is given twice; two votes of one reader are not independent")
         if self.reader_weights is not None and "tnkb" not in named:
-            raise ValueError("`reader_weights` are for the reader tnkb, which is not among `readers`: add it, or take them out")
+            raise ValueError("`reader_weights` is for the reader tnkb, which is not in `readers`: add it, or remove `reader_weights`")
         return self
 
 
 class EvidenceSettings(Section):
-    """What is kept of a violation, in seconds from its moment."""
+    """The clip of a violation, in seconds before and after its time."""
 
     before_s: float = Field(3.0, gt=0, le=30)
     after_s: float = Field(3.0, gt=0, le=30)
-    clip_width: int = Field(960, ge=320, le=1920, description="Width of the clip in pixels; the pictures keep their full size.")
-    keep_s: float = Field(15.0, ge=5, le=120, description="How long frames stay in memory, for a plate that was legible earlier.")
+    clip_width: int = Field(960, ge=320, le=1920, description="Width of the clip in pixels; the evidence pictures keep their full size.")
+    keep_s: float = Field(15.0, ge=5, le=120, description="Seconds for which frames stay in memory, for a plate that was legible earlier.")
 
 
 class Site(Section):
@@ -219,11 +234,11 @@ class Site(Section):
         return value
 
     @model_validator(mode="after")
-    def cameras_once(self) -> Self:
+    def unique_cameras(self) -> Self:
         names = [camera.id for camera in self.cameras]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"cameras: the id {doubled[0]!r} is there twice")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"cameras: the id {repeated[0]!r} is given twice")
         return self
 
     @model_validator(mode="after")
@@ -240,10 +255,16 @@ class Site(Section):
 
     @property
     def digest(self) -> Digest:
-        """Of everything that can change what is found in given frames. Where they come from and how they travel is no part of it, and
-        neither is the path of the weights: a violation names the models by their own digests."""
-        without: dict[str, Any] = {"cameras": {"__all__": {"source"}}, "detect": {"weights"}, "broker": True, "store": True, "ingest": True}
-        return digest_of(self.model_dump_json(exclude=without).encode())
+        """Of everything that can change what is found in given frames. Sources, broker, stores and devices are not part of it, nor is the
+        path of `weights`: a violation has the digests of the models themselves."""
+        excluded: dict[str, Any] = {
+            "cameras": {"__all__": {"source"}},
+            "detect": {"weights"},
+            "broker": True,
+            "store": True,
+            "ingest": True,
+        }
+        return digest_of(self.model_dump_json(exclude=excluded, by_alias=True).encode())
 
     def stream_name(self, camera: CameraSettings) -> str:
         """Name under which checkpoints and positions of the camera's footage are kept; other footage has another name."""
@@ -258,24 +279,24 @@ class Site(Section):
 
 
 def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
-    """Read and check a site file. Raises ConfigError that names every wrong key at once."""
+    """Read and check a site file. Raises ConfigError, which names all wrong keys."""
     if not path.exists():
         raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one")
     raw = read_yaml(path)
     refuse_secrets(raw, str(path))
     document = interpolate_env(raw, environment, str(path))
-    return _rebased(check(document, Site, str(path)), path.parent)
+    return _with_resolved_paths(validate(document, Site, str(path)), path.parent)
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema of a site file, for editors; without the rules' own settings, which `etle schema` adds."""
+    """JSON Schema of a site file, for editors; without the settings of the rules, which `etle schema` adds."""
     return Site.model_json_schema()
 
 
-def _rebased(site: Site, folder: Path) -> Site:
-    """Paths are those of the site file's folder; so is a folder of evidence, which might also be the address of a bucket."""
-    moved = resolve_paths(site, folder)
-    place = site.store.evidence
-    if place is None or "://" in place:
-        return moved
-    return moved.model_copy(update={"store": moved.store.model_copy(update={"evidence": str(folder / place)})})
+def _with_resolved_paths(site: Site, folder: Path) -> Site:
+    """Paths are relative to the folder of the site file; so is `store.evidence`, unless it is the address of a bucket."""
+    resolved = resolve_paths(site, folder)
+    evidence = site.store.evidence
+    if evidence is None or "://" in evidence:
+        return resolved
+    return resolved.model_copy(update={"store": resolved.store.model_copy(update={"evidence": str(folder / evidence)})})

@@ -1,6 +1,6 @@
-"""YAML files, read strictly: a wrong one is refused with its file, the place in it, and the nearest thing that would be right.
+"""Read YAML files strictly: an error names the file, the place in it, and the nearest valid key.
 
-YAML itself takes a key that stands twice and silently forgets the first; here that is an error too.
+YAML accepts a key that is given twice and silently drops the first value; here that is an error as well.
 """
 
 import difflib
@@ -22,17 +22,17 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 SectionT = TypeVar("SectionT", bound=BaseModel)
 ValueT = TypeVar("ValueT")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_SHOWN = 40
-"""Longer values than that are not repeated in a message, and addresses never: they may hold a password."""
+_MAX_SHOWN = 40
+"""Longest value, in characters, that a message repeats. Addresses are never repeated: they may contain a password."""
 
 
 class Section(BaseModel):
-    """A part of a document: frozen, and without unknown keys."""
+    """A section of a document: frozen; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
     renamed_keys: ClassVar[Mapping[str, str]] = {}
-    """Old keys of this section that are still accepted, with their new names. A release after the renaming, the entry is removed."""
+    """Old name of a key to its new name. Old names are accepted with a warning for one release; then remove the entry."""
 
     @model_validator(mode="before")
     @classmethod
@@ -47,17 +47,17 @@ class Section(BaseModel):
 
 
 def read_yaml(path: Path) -> Any:
-    """What stands in the file. Raises ConfigError if it cannot be read, is not YAML, or has a key twice."""
+    """The content of the file. Raises ConfigError if it cannot be read, is not YAML, or has a key twice."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {_where_and_why(error)}") from error
+        raise ConfigError(f"{path}: {_yaml_problem(error)}") from error
 
 
 def interpolate_env(document: Any, environment: Mapping[str, str], where: str, place: str = "") -> Any:
-    """The document with each `${NAME}` in its texts taken from the environment. Raises ConfigError for a name that is not set."""
+    """Replace each `${NAME}` in the texts of the document by the environment variable. Raises ConfigError for one that is not set."""
     if isinstance(document, dict):
         return {key: interpolate_env(value, environment, where, f"{place}.{key}".lstrip(".")) for key, value in document.items()}
     if isinstance(document, list):
@@ -67,34 +67,34 @@ def interpolate_env(document: Any, environment: Mapping[str, str], where: str, p
 
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in environment:
-            raise ConfigError(f"{where}: {place}: {match[0]} stands for an environment variable that is not set; export {match[1]}=...")
+            raise ConfigError(f"{where}: {place}: {match[0]}: the environment variable is not set; export {match[1]}=...")
         return environment[match[1]]
 
     return _VARIABLE.sub(value_of, document)
 
 
-def check(document: object, part: type[SectionT], where: str) -> SectionT:
-    """`document` as a `part`. Raises ConfigError with one line for each thing that is wrong."""
+def validate(document: object, section: type[SectionT], where: str) -> SectionT:
+    """`document` as a `section`. Raises ConfigError with one line per problem; each begins with `where`, the name of the file."""
     if not isinstance(document, dict):
         raise ConfigError(f"{where}: expected keys and values, found {'nothing' if document is None else type(document).__name__}")
     try:
-        return part.model_validate(document, context={"where": where})
+        return section.model_validate(document, context={"where": where})
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        lines = [_said(problem, part) for problem in problems if not _follows(problem, problems)]
+        lines = [_message(problem, section) for problem in problems if not _is_consequence(problem, problems)]
         raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
 
 
 def resolve_paths(value: ValueT, folder: Path) -> ValueT:
-    """The same value with every path in it, and in the parts inside it, taken from `folder`."""
-    moved: Any = value
+    """The same value with every relative path in it, and in the sections inside it, resolved against `folder`."""
+    resolved: Any = value
     if isinstance(value, Path):
-        moved = folder / value
+        resolved = folder / value
     elif isinstance(value, tuple):
-        moved = tuple(resolve_paths(item, folder) for item in value)
+        resolved = tuple(resolve_paths(item, folder) for item in value)
     elif isinstance(value, Section):
-        moved = value.model_copy(update={key: resolve_paths(getattr(value, key), folder) for key in value.model_fields_set})
-    result: ValueT = moved
+        resolved = value.model_copy(update={key: resolve_paths(getattr(value, key), folder) for key in value.model_fields_set})
+    result: ValueT = resolved
     return result
 
 
@@ -111,31 +111,31 @@ class _StrictLoader(yaml.SafeLoader):
             name = str(key.value)
             if name in lines:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {name!r} stands in line {lines[name]} already", key.start_mark
+                    None, None, f"the key {name!r} was already given in line {lines[name]}", key.start_mark
                 )
             lines[name] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
 
-def _where_and_why(error: yaml.YAMLError) -> str:
+def _yaml_problem(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', error)}" if mark else f"is not YAML: {error}"
 
 
-def _said(problem: Any, part: type[BaseModel]) -> str:
+def _message(problem: Any, section: type[BaseModel]) -> str:
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem["loc"]).lstrip(".")
     if problem["type"] == "extra_forbidden":
-        return f"{place}: unknown key; {_nearest(str(problem['loc'][-1]), _keys_at(part, problem['loc'][:-1]))}"
+        return f"{place}: unknown key; {_nearest(str(problem['loc'][-1]), _keys_at(section, problem['loc'][:-1]))}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         message = "this key is missing"
-    elif problem["type"] != "value_error" and _may_be_shown(problem["input"]):
+    elif problem["type"] != "value_error" and _is_shown(problem["input"]):
         message += f"; here: {problem['input']!r}"
     return f"{place}: {message}" if place else message
 
 
-def _follows(problem: Any, problems: list[Any]) -> bool:
-    """A list that is too short because its items are wrong: the items are named already."""
+def _is_consequence(problem: Any, problems: list[Any]) -> bool:
+    """A list that is too short only because its items are wrong: the problems of the items are reported."""
     place = problem["loc"]
     return problem["type"] == "too_short" and any(other["loc"][: len(place)] == place for other in problems if other is not problem)
 
@@ -145,13 +145,13 @@ def _nearest(key: str, known: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
 
 
-def _may_be_shown(value: object) -> bool:
-    return isinstance(value, str | int | float) and len(str(value)) <= _SHOWN and "://" not in str(value)
+def _is_shown(value: object) -> bool:
+    return isinstance(value, str | int | float) and len(str(value)) <= _MAX_SHOWN and "://" not in str(value)
 
 
-def _keys_at(part: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+def _keys_at(section: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """The keys that the schema knows at a place; of all members where it is a union."""
-    whole = part.model_json_schema()
+    whole = section.model_json_schema()
     nodes: list[dict[str, Any]] = [whole]
     for step in place:
         inside = [choice for node in nodes for choice in _choices(node, whole)]

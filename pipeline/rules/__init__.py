@@ -1,58 +1,43 @@
-"""The rules: each a file that sees a scene and says what it found. This table is the one place that lists them."""
+"""The rules, one file each. `RULES` is the only list of them: the schema, new site files and the stage are derived from it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from etle.config import site as config
-from etle.config.strict_yaml import Section, check
 from etle.errors import ConfigError
 from etle.types import RuleName
-from pipeline.rules.red_light import RedLight
-from pipeline.rules.stop_line import StopLine
-from pipeline.rules.wrong_way import WrongWay
+from pipeline.rules.red_light import RED_LIGHT
+from pipeline.rules.rule_type import RuleType
+from pipeline.rules.stop_line import STOP_LINE
+from pipeline.rules.wrong_way import WRONG_WAY
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.scene import Rule
 
-RULES: Final[Mapping[RuleName, type[RedLight] | type[StopLine] | type[WrongWay]]] = {
-    RedLight.name: RedLight,
-    StopLine.name: StopLine,
-    WrongWay.name: WrongWay,
+RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
+    RED_LIGHT.name: RED_LIGHT,
+    STOP_LINE.name: STOP_LINE,
+    WRONG_WAY.name: WRONG_WAY,
 }
 
 
 def build_rules(camera: config.CameraSettings, calibration: Calibration) -> tuple[Rule, ...]:
-    """The rules that watch this camera. Raises ConfigError for an unknown rule, setting, line, lane or signal."""
-    return tuple(_build(entry, camera, calibration) for entry in camera.rules)
+    """The rules of this camera. Raises ConfigError for an unknown rule, setting, line, lane or signal."""
+    return tuple(_rule_type(entry, camera).from_entry(entry, camera, calibration) for entry in camera.rules)
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema of an entry under `rules`, for editors."""
-    return {"anyOf": [_entry_schema(name) for name in RULES]}
+    return {"anyOf": [rule.entry_schema() for rule in RULES.values()]}
 
 
-def used_signals(camera: config.CameraSettings) -> Sequence[config.SignalHead]:
-    """The signals that some rule asks for: the others are not read."""
-    named = {entry.settings.get("signal") for entry in camera.rules}
-    return [signal for signal in camera.signals if signal.id in named]
+def used_signals(camera: config.CameraSettings, rules: Sequence[Rule]) -> Sequence[config.SignalHead]:
+    """The signals that a rule uses; the others are not read."""
+    names = {name for rule in rules for name, _ in rule.drawing().signals}
+    return [signal for signal in camera.signals if signal.id in names]
 
 
-def _build(entry: config.RuleEntry, camera: config.CameraSettings, calibration: Calibration) -> Rule:
-    where = f"camera {camera.id!r}, rule {entry.rule!r}"
-    kind = RULES.get(RuleName(entry.rule))
-    if kind is None:
+def _rule_type(entry: config.RuleEntry, camera: config.CameraSettings) -> RuleType[Any]:
+    rule = RULES.get(RuleName(entry.rule))
+    if rule is None:
         raise ConfigError(f"camera {camera.id!r}: there is no rule {entry.rule!r}; there are: {', '.join(RULES)}")
-    settings: Section = check(dict(entry.settings), kind.Settings, where)
-    return _made(kind, settings, camera, calibration)
-
-
-def _made(kind: Any, settings: Section, camera: config.CameraSettings, calibration: Calibration) -> Rule:
-    """Each rule is given its own Settings, which no type can say of a table."""
-    rule: Rule = kind(settings, camera, calibration)
     return rule
-
-
-def _entry_schema(name: RuleName) -> dict[str, Any]:
-    schema = RULES[name].Settings.model_json_schema()
-    schema["properties"] = {"rule": {"const": name, "description": (RULES[name].__doc__ or "").splitlines()[0]}, **schema["properties"]}
-    schema["required"] = ["rule", *schema.get("required", ())]
-    return schema

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from etle.config.sources import SOURCE_KINDS, RecordedSection, SourceSettings
 from etle.types import View
+from pipeline.rules import RULES
 
 PASSWORD: Final = "CAMERA_PASSWORD"
 """Name of the environment variable that replaces a camera's password in the site file."""
@@ -69,6 +70,7 @@ def site_template(origin: str, source: SourceSettings, size: tuple[int, int], st
     return _TEMPLATE.format(
         schema=SCHEMA,
         kinds="\n".join(f"    #   {name + ':':<11}{kind.summary}" for name, kind in SOURCE_KINDS.items() if kind.opener),
+        rules="\n".join(f"    #   - {{rule: {name}, {rule.example}}}" for name, rule in RULES.items()),
         source=_source_text(origin, source, starts_at, out),
         camera=_slug(origin) or "cam-1",
         view=f"{view or View.REAR}".ljust(30),
@@ -168,9 +170,7 @@ cameras:
 
     # Remove the comment signs when the lines are right: a rule over a guessed line would report innocent people.
     # rules:
-    #   - {{rule: red_light, line: henti, entry: simpang, signal: barat}}
-    #   - {{rule: stop_line, line: henti, entry: simpang, signal: barat}}
-    #   - {{rule: wrong_way, lanes: [kiri]}}
+{rules}
 
 # Detection of vehicles and plates; these are the defaults.
 # detect:
@@ -179,7 +179,7 @@ cameras:
 #   finder_weights: finder.onnx   # your own plate detector (etle models train plate-finder); etle has packaged weights
 #   readers: [tnkb, ppocr]        # also easyocr (needs the torch extra)
 #   reader_weights: reader.onnx   # your own reader tnkb (etle models train reader --finetune); etle has packaged weights
-#   arbiter: easyocr              # reads a plate once if the readers disagree; none by default
+#   tiebreaker: easyocr           # reads a plate once if the readers disagree; none by default
 #   threads: 1                    # of each model
 #   score: 0.25                   # minimum score of a vehicle
 #   plate_reads: 8                # maximum number of frames of a violating vehicle in which its plate is searched

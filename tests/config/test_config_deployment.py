@@ -1,4 +1,4 @@
-"""The sections `broker`, `store` and `ingest` of a site file, the environment before them, and no secret in any of them."""
+"""The sections `broker`, `store` and `ingest` of a site file, and the environment variables that override them."""
 
 from pathlib import Path
 from typing import Any
@@ -27,24 +27,24 @@ def site(tmp_path: Path, **sections: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    "sections, told",
+    "sections, message",
     [
         pytest.param({"broker": {"servers": ["kafka"]}}, "broker.servers", id="a server without a port"),
         pytest.param({"broker": {"server": ["kafka:9092"]}}, "did you mean 'servers'", id="a misspelt key"),
         pytest.param({"broker": {"security": {"ca_file": "a.pem"}}}, "set `tls: true`", id="a certificate without TLS"),
         pytest.param({"broker": {"security": {"tls": True, "key_file": "a"}}}, "belong together", id="a key without a certificate"),
         pytest.param({"broker": {"security": {"mechanism": "PLAIN", "user": "a"}}}, "belong together", id="a user without a password"),
-        pytest.param({"broker": {"security": {"password": "geheim"}}}, "no secret stands in a site file", id="a password"),
-        pytest.param({"store": {"database": "postgresql://a:geheim@h/e"}}, "no secret stands", id="a password in an address"),
+        pytest.param({"broker": {"security": {"password": "geheim"}}}, "must not contain secrets", id="a password"),
+        pytest.param({"store": {"database": "postgresql://a:geheim@h/e"}}, "must not contain secrets", id="a password in an address"),
         pytest.param({"store": {"database": "mysql://h/e"}}, "postgresql://", id="another database"),
         pytest.param({"store": {"database": "postgresql://h/e", "database_file": "f"}}, "not both", id="two databases"),
-        pytest.param({"ingest": {"devices": [{"id": "a", "public_key": "k"}] * 2}}, "is there twice", id="a box twice"),
+        pytest.param({"ingest": {"devices": [{"id": "a", "public_key": "k"}] * 2}}, "is given twice", id="a device twice"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_place(tmp_path: Path, sections: dict[str, Any], told: str):
+def test_a_wrong_setting_is_refused_with_its_place(tmp_path: Path, sections: dict[str, Any], message: str):
     with pytest.raises(ConfigError) as refused:
         load_site(site(tmp_path, **sections), {})
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "geheim" not in str(refused.value)
 
 
@@ -59,7 +59,7 @@ def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path):
     assert broker_password(by_file.broker.security) == "geheim"
 
 
-def test_the_environment_goes_before_the_site_file():
+def test_the_environment_overrides_the_site_file():
     broker = BrokerSettings(servers=("a:1",))
     store = StorageSettings(database="postgresql://file/e", evidence="files")
     assert broker_servers(broker, {}) == ("a:1",)
@@ -70,12 +70,12 @@ def test_the_environment_goes_before_the_site_file():
 
 
 @pytest.mark.parametrize("given", ["", ",", "b", "b:2,c"])
-def test_no_server_or_a_wrong_one_is_told(given: str):
+def test_a_missing_or_wrong_server_is_refused(given: str):
     with pytest.raises(ConfigError, match="ETLE_KAFKA"):
         broker_servers(BrokerSettings(), {"ETLE_KAFKA": given})
 
 
-def test_paths_are_those_of_the_site_files_folder_and_a_bucket_stays(tmp_path: Path):
+def test_paths_are_relative_to_the_site_file_and_a_bucket_is_left_alone(tmp_path: Path):
     sections = {"store": {"evidence": "files", "signing_key": "keys/a.pem"}, "ingest": {"devices": [{"id": "a", "public_key": "b.pem"}]}}
     loaded = load_site(site(tmp_path, **sections), {})
     assert loaded.store.evidence == str(tmp_path / "files")
@@ -84,11 +84,11 @@ def test_paths_are_those_of_the_site_files_folder_and_a_bucket_stays(tmp_path: P
     assert load_site(site(tmp_path, store={"evidence": "s3://b/p"}), {}).store.evidence == "s3://b/p"
 
 
-def test_where_things_travel_changes_nothing_that_is_found(tmp_path: Path):
+def test_the_digest_does_not_depend_on_broker_store_and_devices(tmp_path: Path):
     plain = load_site(site(tmp_path), {})
     moved = load_site(site(tmp_path, broker={"servers": ["a:1"]}, store={"evidence": "x"}, ingest={"devices": []}), {})
     assert plain.digest == moved.digest
 
 
-def test_without_security_the_connection_is_open():
+def test_without_security_there_is_no_password():
     assert broker_password(BrokerSecurity()) is None

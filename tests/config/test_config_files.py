@@ -1,4 +1,4 @@
-"""Every file that ships in configs/ loads, and what it says is what the sources say."""
+"""Every file in configs/ loads, and the JSON Schema matches the code."""
 
 import json
 from pathlib import Path
@@ -19,22 +19,22 @@ LAWS = [path for path in FILES if path.parent.name == "law"]
 PLATES = [path for path in FILES if path.parent.name == "plates"]
 
 
-def named(paths: list[Path]) -> pytest.MarkDecorator:
+def each(paths: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("path", [pytest.param(path, id=str(path.relative_to(configs_folder()))) for path in paths])
 
 
-@named([path for path in FILES if path.suffix in (".yaml", ".yml")])
-def test_every_yaml_is_of_a_kind_that_is_tested_here(path: Path) -> None:
+@each([path for path in FILES if path.suffix in (".yaml", ".yml")])
+def test_every_yaml_file_is_covered_by_a_test_here(path: Path) -> None:
     assert path in (*SITES, *LAWS, *PLATES)
 
 
-@named(SITES)
-def test_a_site_file_loads_and_its_footage_is_there(path: Path) -> None:
+@each(SITES)
+def test_a_site_file_loads_and_its_footage_exists(path: Path) -> None:
     for camera in load_site(path, {}).cameras:
         assert not isinstance(camera.source, FileSourceSettings) or camera.source.file.is_file()
 
 
-@named(SITES)
+@each(SITES)
 def test_a_site_file_s_rules_can_be_built(path: Path) -> None:
     from pipeline.rules import build_rules
     from pipeline.scene.calibration import calibrate
@@ -49,7 +49,7 @@ def test_the_law_loads() -> None:
     assert {offence.rule for offence in load_law(configs_folder() / "law").offences.values()} >= {"red_light", "stop_line", "wrong_way"}
 
 
-def test_every_rule_has_its_offence() -> None:
+def test_every_rule_has_an_offence() -> None:
     from pipeline.rules import RULES
 
     assert set(RULES) <= set(load_law(configs_folder() / "law").offences)
@@ -71,20 +71,20 @@ class TestTheSchema:
         known = {entry["properties"]["rule"]["const"]: set(entry["properties"]) - {"rule"} for entry in entries}
         assert known == {name: set(rule.Settings.model_fields) for name, rule in RULES.items()}
 
-    def test_points_at_nothing_that_is_not_there(self) -> None:
+    def test_has_all_definitions_that_it_refers_to(self) -> None:
         text = schema_text()
         schema = json.loads(text)
-        asked = {part.split('"')[0] for part in text.split('"#/$defs/')[1:]}
-        assert asked <= set(schema["$defs"])
+        referenced = {part.split('"')[0] for part in text.split('"#/$defs/')[1:]}
+        assert referenced <= set(schema["$defs"])
 
-    @named(SITES)
+    @each(SITES)
     def test_has_every_key_of_a_site_file(self, path: Path) -> None:
         schema = json.loads(schema_text())
         assert unknown_keys(yaml.safe_load(path.read_text(encoding="utf-8")), schema, schema) == []
 
 
 def unknown_keys(document: object, node: dict[str, object], schema: dict[str, object], place: str = "") -> list[str]:
-    """The places of keys that the schema does not know: what an editor would underline."""
+    """Paths of keys that the schema does not know, which an editor would mark."""
     choices = [resolved(choice, schema) for choice in choices_of(node, schema)]
     if isinstance(document, list):
         found = [

@@ -1,10 +1,10 @@
-"""Where pictures come from and how they are taken on the way in: what a site file may say, and what it may not."""
+"""Sources of cameras and vendors in a site file."""
 
 import pytest
 
 from etle.config.site import CameraSettings, Site
 from etle.config.sources import Hours, RtspSourceSettings
-from etle.config.strict_yaml import check
+from etle.config.strict_yaml import validate
 from etle.errors import ConfigError
 from etle.types import Quality
 
@@ -16,13 +16,13 @@ def camera(**source: object) -> dict[str, object]:
 def test_a_camera_of_a_vendor_needs_that_vendor():
     site = {"site": "simpang", "cameras": [camera(vendor="acme")]}
     with pytest.raises(ConfigError, match=r"no vendor 'acme' in `ingest.vendors`; there is: none"):
-        check(site, Site, "site.yaml")
+        validate(site, Site, "site.yaml")
     with_vendor = {**site, "ingest": {"vendors": [{"id": "acme", "secret": "s3cret"}]}}
-    assert check(with_vendor, Site, "site.yaml").cameras[0].source.live
+    assert validate(with_vendor, Site, "site.yaml").cameras[0].source.live
 
 
 @pytest.mark.parametrize(
-    ("vendor", "fault"),
+    ("vendor", "message"),
     [
         pytest.param({"id": "acme"}, "give one of `secret`", id="no secret"),
         pytest.param({"id": "acme", "secret": "s", "secret_file": "f"}, "give one of `secret`", id="two secrets"),
@@ -30,42 +30,42 @@ def test_a_camera_of_a_vendor_needs_that_vendor():
         pytest.param({"id": "acme", "secret": "s", "requests_per_s": 0}, "greater than 0", id="no quota"),
     ],
 )
-def test_a_vendor_that_is_wrong_is_refused(vendor, fault):
-    with pytest.raises(ConfigError, match=fault):
-        check({"site": "simpang", "cameras": [camera(file="a.mp4")], "ingest": {"vendors": [vendor]}}, Site, "site.yaml")
+def test_a_wrong_vendor_is_refused(vendor, message):
+    with pytest.raises(ConfigError, match=message):
+        validate({"site": "simpang", "cameras": [camera(file="a.mp4")], "ingest": {"vendors": [vendor]}}, Site, "site.yaml")
 
 
 @pytest.mark.parametrize(
-    ("source", "fault"),
+    ("source", "message"),
     [
         pytest.param(
-            {"file": "a.mp4", "schedule": [{"begins": "06:00", "ends": "07:00"}]}, "`schedule` is for rtsp", id="a file has no hours"
+            {"file": "a.mp4", "schedule": [{"begins": "06:00", "ends": "07:00"}]}, "`schedule` is for rtsp", id="hours for a file"
         ),
-        pytest.param({"vendor": "acme", "quality": "small"}, "`quality` is for file", id="what a vendor made is not touched"),
-        pytest.param({"rtsp": "rtsp://a/b", "quality": "best"}, "fine", id="a quality that there is not"),
-        pytest.param({"rtsp": "rtsp://a/b", "max_width": 10}, "320", id="too small to see anything"),
+        pytest.param({"vendor": "acme", "quality": "small"}, "`quality` is for file", id="frames of a vendor are not encoded again"),
+        pytest.param({"rtsp": "rtsp://a/b", "quality": "best"}, "fine", id="an unknown quality"),
+        pytest.param({"rtsp": "rtsp://a/b", "max_width": 10}, "320", id="a width that is too small"),
         pytest.param({"rtsp": "rtsp://a/b", "schedule": [{"begins": "6", "ends": "07:00"}]}, "pattern", id="an hour without minutes"),
         pytest.param(
             {"rtsp": "rtsp://a/b", "schedule": [{"days": ["senin"], "begins": "06:00", "ends": "07:00"}]}, "mon", id="an unknown day"
         ),
     ],
 )
-def test_what_makes_no_sense_for_a_source_is_refused(source, fault):
-    with pytest.raises(ConfigError, match=fault):
-        check(camera(**source), CameraSettings, "site.yaml")
+def test_a_key_that_has_no_effect_on_a_source_is_refused(source, message):
+    with pytest.raises(ConfigError, match=message):
+        validate(camera(**source), CameraSettings, "site.yaml")
 
 
-def test_hours_without_quotation_marks_mean_what_they_say():
+def test_hours_without_quotation_marks_are_understood():
     """YAML reads 22:30 as 1350."""
     assert Hours.model_validate({"begins": 1350, "ends": "24:00"}).begins == "22:30"
 
 
-def test_how_pictures_are_taken_is_no_part_of_what_is_found_in_them():
+def test_the_digest_does_not_depend_on_the_source():
     """A checkpoint and a violation's provenance are about given frames."""
 
     def digest(**more: object) -> str:
         site = {"site": "simpang", "cameras": [camera(rtsp="rtsp://a/b", **more)], "ingest": {"spool_mb": 100 if more else 200}}
-        return check(site, Site, "site.yaml").digest
+        return validate(site, Site, "site.yaml").digest
 
     assert digest(max_width=640, quality="small") == digest()
     assert RtspSourceSettings(rtsp="rtsp://a/b", quality="small").quality is Quality.SMALL

@@ -1,4 +1,4 @@
-"""Which article held on which day, and what it costs."""
+"""Articles, their fines, and the days on which they were in force."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -35,13 +35,13 @@ def at(day: str, time: str, hours: int) -> datetime:
         pytest.param(at("2026-01-01", "23:59:59", 8), WITA, OLD, id="Makassar, the last second"),
         pytest.param(at("2026-01-02", "00:00:00", 8), WITA, NEW, id="Makassar, the first second, when Jakarta has the day before"),
         pytest.param(at("2026-01-02", "00:00:00", 9), WIT, NEW, id="Jayapura, two hours before Jakarta"),
-        pytest.param(datetime(2026, 1, 1, 15, 30, tzinfo=UTC), WIT, NEW, id="one moment: in Jayapura it is the second"),
-        pytest.param(datetime(2026, 1, 1, 15, 30, tzinfo=UTC), WIB, OLD, id="the same moment: in Jakarta it is the first"),
+        pytest.param(datetime(2026, 1, 1, 15, 30, tzinfo=UTC), WIT, NEW, id="15:30 UTC is 2 January in Jayapura"),
+        pytest.param(datetime(2026, 1, 1, 15, 30, tzinfo=UTC), WIB, OLD, id="15:30 UTC is 1 January in Jakarta"),
         pytest.param(at("2025-12-31", "12:00:00", 7), WIB, OLD, id="31 December 2025"),
         pytest.param(at("2026-11-23", "10:00:00", 7), WIB, NEW, id="today"),
     ],
 )
-def test_the_local_day_of_the_violation_decides(law: Law, moment: datetime, zone: str, expected: str) -> None:
+def test_the_local_day_of_the_violation_selects_the_law(law: Law, moment: datetime, zone: str, expected: str) -> None:
     assert law.article(RED, moment, zone).law == expected
 
 
@@ -55,7 +55,7 @@ def test_the_local_day_of_the_violation_decides(law: Law, moment: datetime, zone
         ),
     ],
 )
-def test_amounts_are_those_of_the_article(law: Law, rule: str, offence: str, article: str, fine: int, months_before: int) -> None:
+def test_fines_are_those_of_the_article(law: Law, rule: str, offence: str, article: str, fine: int, months_before: int) -> None:
     """UU 22/2009: article 287(1) and (2), "pidana kurungan paling lama 2 (dua) bulan atau denda paling banyak Rp500.000,00"."""
     for moment in (at("2025-12-31", "12:00:00", 7), at("2026-01-02", "12:00:00", 7)):
         found = law.article(RuleName(rule), moment, WIB)
@@ -66,7 +66,7 @@ def test_amounts_are_those_of_the_article(law: Law, rule: str, offence: str, art
 
 
 @given(st.dates(date(2009, 6, 22), date(2080, 1, 1)), st.sampled_from((WIB, WITA, WIT)))
-def test_since_the_law_came_into_force_there_is_exactly_one_version_every_day(law: Law, day: date, zone: str) -> None:
+def test_on_every_day_since_2009_exactly_one_version_is_in_force(law: Law, day: date, zone: str) -> None:
     moment = datetime(day.year, day.month, day.day, 4, tzinfo=UTC)
     for rule, offence in law.offences.items():
         in_force = [v for v in offence.versions if v.valid_from <= day and (v.valid_to is None or day <= v.valid_to)]
@@ -74,13 +74,13 @@ def test_since_the_law_came_into_force_there_is_exactly_one_version_every_day(la
         assert law.article(rule, moment, zone).law == in_force[0].law
 
 
-def test_before_the_law_there_is_none(law: Law) -> None:
-    with pytest.raises(ConfigError, match="no version of 'red_light' that held on 2009-06-21"):
+def test_before_the_law_was_in_force_there_is_no_article(law: Law) -> None:
+    with pytest.raises(ConfigError, match="no version of 'red_light' in force on 2009-06-21"):
         law.article(RED, at("2009-06-21", "12:00:00", 7), WIB)
 
 
 def test_a_rule_without_an_offence_is_named(law: Law) -> None:
-    with pytest.raises(ConfigError, match="no offence in the law file is seen by rule 'jaywalking'; it has: red_light"):
+    with pytest.raises(ConfigError, match="have no offence for rule 'jaywalking'; they have offences for: red_light"):
         law.article(RuleName("jaywalking"), at("2026-01-02", "12:00:00", 7), WIB)
 
 
@@ -89,10 +89,10 @@ OFFENCE = {"offence": "RED", "rule": "red_light", "title_id": "a", "title_en": "
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "message"),
     [
-        pytest.param(None, "holds no law file", id="an empty folder"),
-        pytest.param({"offences": [OFFENCE, OFFENCE]}, "rule 'red_light' has an offence already", id="two offences for one rule"),
+        pytest.param(None, "has no law file", id="an empty folder"),
+        pytest.param({"offences": [OFFENCE, OFFENCE]}, "rule 'red_light' already has an offence", id="two offences for one rule"),
         pytest.param({"offences": [OFFENCE | {"versions": [VERSION, VERSION]}]}, "overlap", id="two versions at once"),
         pytest.param({"offences": [OFFENCE | {"versions": []}]}, "versions: Tuple should have at least 1 item", id="no version"),
         pytest.param(
@@ -100,14 +100,14 @@ OFFENCE = {"offence": "RED", "rule": "red_light", "title_id": "a", "title_en": "
             "is before valid_from",
             id="ends before it begins",
         ),
-        pytest.param({"offences": [OFFENCE | {"versions": [VERSION | {"max_fine_idr": 0}]}]}, "greater than 0", id="a fine of nothing"),
+        pytest.param({"offences": [OFFENCE | {"versions": [VERSION | {"max_fine_idr": 0}]}]}, "greater than 0", id="a fine of zero"),
         pytest.param({"offences": [OFFENCE | {"article": "287"}]}, "offences[0].article: unknown key", id="an unknown key"),
         pytest.param({"offence": []}, "offence: unknown key; did you mean 'offences'?", id="a misspelt key"),
     ],
 )
-def test_a_wrong_law_file_is_refused(tmp_path: Path, document: object, said: str) -> None:
+def test_a_wrong_law_file_is_refused(tmp_path: Path, document: object, message: str) -> None:
     if document is not None:
         (tmp_path / "law.yaml").write_text(yaml.safe_dump(document))
     with pytest.raises(ConfigError) as error:
         load_law(tmp_path)
-    assert said in str(error.value)
+    assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""Site files: what is wrong is named with its file, its place and the way out; what is right is read once and means one thing."""
+"""Site files: a wrong one is refused with the file, the place and the remedy; paths, environment variables and the digest."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ SITE: dict[str, Any] = {"site": "simpang-lima", "cameras": [CAMERA]}
 
 
 def with_at(place: str, value: object) -> dict[str, Any]:
-    """The site with `value` at a place such as `cameras.0.view`; without that key if the value is Ellipsis."""
+    """The site with `value` at a path such as `cameras.0.view`; without that key if the value is Ellipsis."""
     site = yaml.safe_load(yaml.safe_dump(SITE))
     *way, last = (int(step) if step.isdecimal() else step for step in place.split("."))
     node = site
@@ -45,7 +45,7 @@ def written(folder: Path, site: object, name: str = "site.yaml") -> Path:
     return path
 
 
-def test_a_right_file_is_read(tmp_path: Path) -> None:
+def test_a_correct_file_is_read(tmp_path: Path) -> None:
     site = load_site(written(tmp_path, SITE))
     (camera,) = site.cameras
     assert (site.site, site.timezone, camera.camera_id, camera.frame_size) == ("simpang-lima", "Asia/Jakarta", "cam-1", (1920, 1080))
@@ -56,7 +56,7 @@ def test_a_right_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "said"),
+    ("place", "value", "message"),
     [
         pytest.param("site", ..., "site: this key is missing", id="a key is missing"),
         pytest.param("sites", 1, "sites: unknown key; did you mean 'site'?", id="a misspelt key at the top"),
@@ -65,21 +65,24 @@ def test_a_right_file_is_read(tmp_path: Path) -> None:
             "cameras.0.lines.0.pionts", 1, "cameras[0].lines[0].pionts: unknown key; did you mean 'points'?", id="a misspelt key of a line"
         ),
         pytest.param("cameras.0.source.fsp", 5, "cameras[0].source.fsp: unknown key; did you mean 'fps'?", id="a misspelt key of a source"),
-        pytest.param("detect", {"plate_raeds": 3}, "detect.plate_raeds: unknown key; did you mean 'plate_reads'?", id="of detect"),
         pytest.param(
-            "evidence", {"colour": 3}, "evidence.colour: unknown key; known keys: before_s, after_s, clip_width, keep_s", id="far off"
+            "detect", {"plate_raeds": 3}, "detect.plate_raeds: unknown key; did you mean 'plate_reads'?", id="a misspelt key of detect"
+        ),
+        pytest.param(
+            "evidence",
+            {"colour": 3},
+            "evidence.colour: unknown key; known keys: before_s, after_s, clip_width, keep_s",
+            id="a key that resembles none",
         ),
         pytest.param("site", "Simpang Lima", "site: String should match pattern", id="a name with capitals and a space"),
         pytest.param(
             "timezone", "Asia/Bandung", "timezone: no such time zone: 'Asia/Bandung'; Indonesia has Asia/Jakarta", id="a time zone"
         ),
         pytest.param("cameras", [], "cameras: Tuple should have at least 1 item", id="no camera"),
-        pytest.param("cameras", [CAMERA, CAMERA], "cameras: the id 'cam-1' is there twice", id="two cameras of one name"),
-        pytest.param(
-            "cameras.0.view", "side", "cameras[0].view: Input should be 'rear' or 'front'; here: 'side'", id="a view that is none"
-        ),
+        pytest.param("cameras", [CAMERA, CAMERA], "cameras: the id 'cam-1' is given twice", id="two cameras of one name"),
+        pytest.param("cameras.0.view", "side", "cameras[0].view: Input should be 'rear' or 'front'; here: 'side'", id="an unknown view"),
         pytest.param("cameras.0.frame_size", [0, 1080], "frame_size is width and height in pixels; here: 0, 1080", id="a frame of no size"),
-        pytest.param("cameras.0.frame_size", "1920x1080", "cameras[0].frame_size: Input should be a valid tuple", id="a size as a text"),
+        pytest.param("cameras.0.frame_size", "1920x1080", "cameras[0].frame_size: Input should be a valid tuple", id="a size as text"),
         pytest.param(
             "cameras.0.source", {}, "a source is exactly one of file, folder, rtsp, mjpeg, snapshot, vendor; here: none", id="no source"
         ),
@@ -87,9 +90,7 @@ def test_a_right_file_is_read(tmp_path: Path) -> None:
         pytest.param(
             "cameras.0.source", {"fiel": "a.mp4"}, "cameras[0].source.fiel: unknown key; did you mean 'file'?", id="a misspelt kind"
         ),
-        pytest.param(
-            "cameras.0.source", "a.mp4", "cameras[0].source: a source is keys and values, such as `file: ", id="a source as a text"
-        ),
+        pytest.param("cameras.0.source", "a.mp4", "cameras[0].source: a source is keys and values, such as `file: ", id="a source as text"),
         pytest.param(
             "cameras.0.source", {"rtsp": "camera/1"}, "`rtsp` is an address that begins with rtsp://, rtsps://, http://", id="no scheme"
         ),
@@ -102,41 +103,44 @@ def test_a_right_file_is_read(tmp_path: Path) -> None:
             "`starts_at` is for file, folder and does nothing for rtsp",
             id="an option that does nothing",
         ),
-        pytest.param(
-            "cameras.0.source.starts_at", "2026-11-23T10:00:00", "a moment needs its UTC offset", id="a moment without its offset"
-        ),
-        pytest.param("cameras.0.source.fps", 0, "cameras[0].source.fps: Input should be greater than 0; here: 0", id="a rate of nothing"),
+        pytest.param("cameras.0.source.starts_at", "2026-11-23T10:00:00", "a moment needs its UTC offset", id="a time without its offset"),
+        pytest.param("cameras.0.source.fps", 0, "cameras[0].source.fps: Input should be greater than 0; here: 0", id="a rate of zero"),
         pytest.param("cameras.0.ground_points", [{"px": [1, 2], "m": [0, 0]}] * 3, "takes at least 4 points", id="too few ground points"),
         pytest.param("cameras.0.lines.0.points", [[5, 5], [5, 5]], "line 'henti' has no length", id="a line without length"),
         pytest.param("cameras.0.lines.0.beyond", [500, 700], "`beyond` of line 'henti' lies on the line", id="beyond on the line"),
-        pytest.param("cameras.0.lines", CAMERA["lines"] * 2, "lines: the id 'henti' is there twice", id="two lines of one name"),
+        pytest.param("cameras.0.lines", CAMERA["lines"] * 2, "lines: the id 'henti' is given twice", id="two lines of one name"),
         pytest.param(
             "cameras.0.lanes.0.along", [[5, 5], [5, 5]], "`along` of lane 'kiri' has no direction", id="an arrow without direction"
         ),
         pytest.param("cameras.0.lanes.0.polygon", [[0, 0], [1, 1]], "should have at least 3 items", id="a lane of two corners"),
         pytest.param("cameras.0.signals.0.head", [140, 50, 100, 160], "the head of signal 'barat' has no size", id="a head inside out"),
-        pytest.param("cameras.0.signals.0.head", [1900, 50, 1960, 160], "reaches out of the frame of 1920x1080", id="a head off the frame"),
-        pytest.param("cameras.0.signals.0.order", ["red", "red"], "names each of its lamps once", id="a lamp twice"),
-        pytest.param("cameras.0.signals.0.order", ["red", "unknown"], "names each of its lamps once", id="a lamp that is none"),
         pytest.param(
-            "cameras.0.signals.0.order", ["red", "blue"], "signals[0].order[1]: Input should be 'red', 'yellow', 'green'", id="blue"
+            "cameras.0.signals.0.head", [1900, 50, 1960, 160], "is partly outside of the frame of 1920x1080", id="a head off the frame"
+        ),
+        pytest.param("cameras.0.signals.0.order", ["red", "red"], "has to name each of its lamps once", id="a lamp twice"),
+        pytest.param("cameras.0.signals.0.order", ["red", "unknown"], "has to name each of its lamps once", id="an unknown lamp"),
+        pytest.param(
+            "cameras.0.signals.0.order", ["red", "blue"], "signals[0].order[1]: Input should be 'red', 'yellow', 'green'", id="a blue lamp"
         ),
         pytest.param("cameras.0.rules", [{"line": "henti"}], "cameras[0].rules[0].rule: this key is missing", id="a rule without its name"),
         pytest.param("detect", {"score": 1.5}, "detect.score: Input should be less than 1; here: 1.5", id="a score above one"),
         pytest.param(
-            "evidence", {"before_s": 99}, "evidence.before_s: Input should be less than or equal to 30; here: 99", id="99 s before"
+            "evidence",
+            {"before_s": 99},
+            "evidence.before_s: Input should be less than or equal to 30; here: 99",
+            id="too many seconds before",
         ),
     ],
 )
-def test_what_is_wrong_is_named_with_file_and_place(tmp_path: Path, place: str, value: object, said: str) -> None:
+def test_a_mistake_is_named_with_file_and_place(tmp_path: Path, place: str, value: object, message: str) -> None:
     path = written(tmp_path, with_at(place, value))
     with pytest.raises(ConfigError) as error:
         load_site(path)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert all(line.startswith(f"{path}: ") for line in str(error.value).splitlines())
 
 
-def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     site = with_at("timezone", "nowhere")
     site["cameras"][0]["view"] = "up"
     site["detect"] = {"gait": True}
@@ -146,11 +150,13 @@ def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        pytest.param("site: a\nname: b\nsite: c\n", "line 3, column 1: the key 'site' stands in line 1 already", id="a key twice"),
+        pytest.param("site: a\nname: b\nsite: c\n", "line 3, column 1: the key 'site' was already given in line 1", id="a key twice"),
         pytest.param(
-            "cameras:\n  - id: a\n    view: rear\n    id: b\n", "line 4, column 5: the key 'id' stands in line 2", id="twice, deep down"
+            "cameras:\n  - id: a\n    view: rear\n    id: b\n",
+            "line 4, column 5: the key 'id' was already given in line 2",
+            id="twice, deep down",
         ),
         pytest.param("site: [a\n", "line 2, column 1: expected ',' or ']'", id="a bracket that is not closed"),
         pytest.param("site: a\n\tname: b\n", "line 2", id="a tab"),
@@ -159,20 +165,20 @@ def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
         pytest.param("\xff\xfe", "cannot be read", id="not UTF-8"),
     ],
 )
-def test_what_is_no_site_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_not_a_site_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "site.yaml"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(ConfigError, match=r"site\.yaml: ") as error:
         load_site(path)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-def test_an_absent_file_says_how_to_get_one(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_the_command_that_writes_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such site file. `etle init VIDEO` writes one"):
         load_site(tmp_path / "nowhere.yaml")
 
 
-def test_a_name_that_the_camera_does_not_have_is_answered_with_those_that_it_has(tmp_path: Path) -> None:
+def test_an_unknown_name_is_reported_with_the_known_ones(tmp_path: Path) -> None:
     (camera,) = load_site(written(tmp_path, SITE)).cameras
     with pytest.raises(ConfigError, match="camera 'cam-1' has no line 'heti'; it has: henti"):
         camera.line("heti")
@@ -184,7 +190,7 @@ class TestEnvironment:
     def site_with(self, folder: Path, url: str) -> Path:
         return written(folder, with_at("cameras.0.source", {"rtsp": url}))
 
-    def test_fills_in_what_stands_in_braces(self, tmp_path: Path) -> None:
+    def test_replaces_names_in_braces(self, tmp_path: Path) -> None:
         path = self.site_with(tmp_path, "rtsp://${CAMERA_USER}:${CAMERA_PASSWORD}@10.0.0.7/1")
         site = load_site(path, {"CAMERA_USER": "admin", "CAMERA_PASSWORD": 'a"b: #%7d'})
         assert site.cameras[0].source.rtsp == 'rtsp://admin:a"b: #%7d@10.0.0.7/1'
@@ -208,22 +214,22 @@ class TestEnvironment:
 
 
 class TestPaths:
-    def test_are_taken_from_the_site_file_s_folder(self, tmp_path: Path) -> None:
+    def test_are_relative_to_the_site_file(self, tmp_path: Path) -> None:
         site = with_at("detect", {"weights": "weights.pt"})
         read = load_site(written(tmp_path / "sites" / "one", site))
         assert read.cameras[0].source.file == tmp_path / "sites" / "one" / "clips" / "a.mp4"
         assert read.detect.weights == tmp_path / "sites" / "one" / "weights.pt"
 
-    def test_absolute_ones_stay(self, tmp_path: Path) -> None:
+    def test_stay_if_they_are_absolute(self, tmp_path: Path) -> None:
         site = with_at("cameras.0.source", {"folder": "/srv/pictures", "fps": 5})
         assert load_site(written(tmp_path, site)).cameras[0].source.folder == Path("/srv/pictures")
 
-    def test_a_live_source_has_none(self) -> None:
+    def test_live_sources(self) -> None:
         assert RtspSourceSettings(rtsp="rtsp://camera/").live and FileSourceSettings(file=Path("a.mp4")).live is False
 
 
 class TestDigest:
-    def test_does_not_depend_on_where_the_pictures_and_weights_lie(self, tmp_path: Path) -> None:
+    def test_does_not_depend_on_the_paths_of_footage_and_weights(self, tmp_path: Path) -> None:
         first = load_site(written(tmp_path / "a", with_at("detect", {"weights": "w.pt"})))
         second = load_site(written(tmp_path / "b", with_at("detect", {"weights": "w.pt"}), "other.yaml"))
         assert first.cameras[0].source != second.cameras[0].source
@@ -236,18 +242,23 @@ class TestDigest:
     @pytest.mark.parametrize(
         ("place", "value"),
         [
-            pytest.param("timezone", "Asia/Makassar", id="the day of a violation"),
+            pytest.param("timezone", "Asia/Makassar", id="the time zone"),
             pytest.param("cameras.0.lines.0.points", [[100, 701], [1800, 700]], id="a line moved by a pixel"),
             pytest.param("cameras.0.rules.0.grace_s", 0.4, id="a rule's setting"),
-            pytest.param("cameras.0.rules", [], id="a rule less"),
+            pytest.param("cameras.0.rules", [], id="a rule removed"),
             pytest.param("detect", {"score": 0.3}, id="the detector's score"),
-            pytest.param("evidence", {"before_s": 4}, id="what is kept"),
+            pytest.param("evidence", {"before_s": 4}, id="the length of the clip"),
         ],
     )
-    def test_changes_with_whatever_can_change_a_finding(self, tmp_path: Path, place: str, value: object) -> None:
+    def test_changes_with_everything_that_can_change_a_finding(self, tmp_path: Path, place: str, value: object) -> None:
         before = load_site(written(tmp_path / "before", SITE)).digest
         assert load_site(written(tmp_path / "after", with_at(place, value))).digest != before
 
-    def test_says_the_same_whether_a_default_is_written_or_not(self, tmp_path: Path) -> None:
+    def test_is_the_same_whether_a_default_is_written_or_not(self, tmp_path: Path) -> None:
         before = load_site(written(tmp_path / "before", SITE)).digest
         assert load_site(written(tmp_path / "after", with_at("detect", {"gate": True, "threads": 1}))).digest == before
+
+    def test_is_that_of_earlier_versions(self, tmp_path: Path) -> None:
+        """It is stored with each violation, so renaming a key must not change it."""
+        digest = "6c55e03ab252ad0e0118c16ec0efbf5ddfc92a5464c77acf8cdac895c40e4fc0"
+        assert load_site(written(tmp_path, SITE)).digest == digest

@@ -19,7 +19,7 @@ OpenReader = Callable[[Path, int, bool], PlateReader]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderEngine:
-    """A plate reader that `detect.readers` and `detect.arbiter` of a site file can name."""
+    """A plate reader that `detect.readers` and `detect.tiebreaker` of a site file can name."""
 
     name: str
     open: OpenReader
