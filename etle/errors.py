@@ -1,33 +1,34 @@
-"""Every error that etle raises on purpose.
+"""All errors that etle raises on purpose.
 
     EtleError
-    ├── ConfigError            a site file, law file or setting is wrong: names the file, the key and the way out
-    ├── WeightsError           a model file is absent, of another digest, or cannot be made
-    │   └── WeightsMissing     ... absent: `etle models pull` brings it
+    ├── ConfigError            a site file, law file or setting is wrong: names the file, the key and the remedy
+    ├── WeightsError           a model file is missing, has another digest, or cannot be created
+    │   └── WeightsMissing     it is missing: `etle models pull` downloads it
     ├── SourceError            a camera, file or folder cannot be read
-    │   ├── SourceUnavailable  ... now, but perhaps later: the reader waits and tries again
-    │   └── SourceBroken       ... what it holds is damaged; what could be read was read
-    ├── FrameBroken            one picture cannot be decoded: counted and set aside, the camera goes on
-    ├── SpoolFull              no room, or no writing, on the box's disk: live cameras give up their oldest frames, others wait
-    ├── WireError              a message does not say what the contract says: set aside with its reason
-    ├── InferenceError         a model failed on a picture: the stage stops loudly
+    │   ├── SourceUnavailable  it cannot be reached now: the reader waits and tries again
+    │   └── SourceBroken       its content is damaged: the readable part was read
+    ├── FrameBroken            one picture cannot be decoded: it is counted and skipped
+    ├── SpoolFull              no space on the device's disk, or a write error: live cameras drop their oldest frames, others wait
+    ├── WireError              a message violates its schema: it goes to the dead letters with the reason
+    ├── InferenceError         a model failed on a picture: the stage stops
     ├── StoreError             database or evidence store
-    │   ├── StoreUnavailable   ... away: pause and try again
-    │   │   └── EvidenceUnavailable  ... and it is the evidence store
-    │   ├── EvidenceFull       ... no space left: free some, nothing was lost
-    │   ├── EvidenceCorrupt    ... bytes do not have the digest they are filed under
-    │   └── CaseTaken          ... another reviewer has the case on the screen
+    │   ├── StoreUnavailable   it cannot be reached: wait and try again
+    │   │   └── EvidenceUnavailable  the evidence store cannot be reached
+    │   ├── EvidenceFull       no space left for evidence: free some; nothing was lost
+    │   ├── EvidenceCorrupt    bytes do not match the digest under which they are stored
+    │   └── CaseTaken          the case is assigned to another reviewer
     ├── BrokerError            Kafka
-    │   ├── BrokerUnavailable  ... away: spool or pause, and try again
-    │   └── BrokerRefused      ... says no: a topic is missing, a message too large, we may not
+    │   ├── BrokerUnavailable  it cannot be reached: spool or wait, and try again
+    │   └── BrokerRefused      it refuses the request: a topic is missing, a message is too large, access is denied
     └── MissingExtra           a package that the role needs is not installed: names the pip command
 
-A message names the thing and the way out. `None` or an empty tuple means "looked, there was none"; "could not look" is raised.
+A message names the object and the remedy. `None` or an empty tuple means that there was nothing to find; if something could not be read,
+an error is raised.
 """
 
 
 class EtleError(Exception):
-    """Base of all errors that etle raises on purpose. The message is for the person at the keyboard."""
+    """Base of all errors that etle raises on purpose. The message is meant for the user."""
 
 
 class ConfigError(EtleError):
@@ -107,7 +108,7 @@ class BrokerRefused(BrokerError):
 
 
 class MissingExtra(EtleError):
-    """`package` is not installed; `extra` of etle brings it."""
+    """`package` is not installed; the extra `extra` of etle installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed. It comes with: pip install 'etle[{extra}]'")
+        super().__init__(f"{package} is not installed. Install it with: pip install 'etle[{extra}]'")

@@ -1,6 +1,6 @@
-"""The seams. Each has one implementation for the road and one for tests (`etle.testing`).
+"""Protocols between the stages. Each has a production implementation and a fake for tests (`etle.testing`).
 
-Engines take batches (`Sequence`) and answer in the same order and length. They raise `InferenceError` when they cannot look.
+Engines take batches (`Sequence`) and return results of the same length and order. They raise `InferenceError` if inference fails.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """Where a stage gets its time from; tests bring their own."""
+    """Where a stage gets the time from; tests use a manual clock."""
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """The current time, aware, in UTC."""
         ...
 
     def sleep(self, seconds: float) -> None: ...
@@ -44,12 +44,12 @@ class FrameSource(Protocol):
     """A camera, a video or a folder."""
 
     live: bool
-    """True if it goes on whether or not it is read: such a source drops the oldest and counts it. False: it waits."""
+    """True if frames that are not read in time are lost: such a source drops and counts the oldest ones. False: it waits."""
 
     def frames(self, after: int | None = None) -> Iterator[Frame]:
-        """Frames in order. `after` leaves out those up to and including that sequence, where the source can be read again.
+        """Frames in order. `after`: a source that can be read again skips the frames up to and including that sequence number.
 
-        Raises SourceUnavailable or SourceBroken, after every frame that could be read was given.
+        Raises SourceUnavailable or SourceBroken after all frames that could be read.
         """
         ...
 
@@ -59,7 +59,7 @@ class VehicleDetector(Protocol):
     digest: Digest
 
     def detect(self, images: Sequence["Image"]) -> Sequence[tuple[Detection, ...]]:
-        """Vehicles in each image, boxes in that image's own pixels."""
+        """Vehicles in each image; boxes in pixels of that image."""
         ...
 
 
@@ -81,55 +81,55 @@ class PlateReader(Protocol):
     digest: Digest
 
     def read(self, crops: Sequence["Image"]) -> Sequence[PlateRead]:
-        """The main line of each plate crop, and colour and expiry where the reader can."""
+        """The main line of each plate crop; colour and expiry if the reader supports them."""
         ...
 
 
 class LampReader(Protocol):
     def read(self, image: "Image", head: Box, order: Sequence[Lamp]) -> tuple[Lamp, float]:
-        """What the signal in box `head` (pixels of `image`) shows and how sure, 0 to 1. UNKNOWN if it cannot be told."""
+        """The lamp that is lit in box `head` (pixels of `image`), and a score from 0 to 1. UNKNOWN if it cannot be determined."""
         ...
 
 
 class EvidenceStore(Protocol):
-    """Files named by their digest, never overwritten."""
+    """Files named by their digest and never overwritten."""
 
     def put(self, data: bytes, suffix: str) -> Digest:
-        """Durable when it returns. The same bytes twice are one file. Raises EvidenceFull, StoreUnavailable."""
+        """Durable when it returns. Storing the same bytes twice gives one file. Raises EvidenceFull, StoreUnavailable."""
         ...
 
     def get(self, digest: Digest) -> bytes:
-        """Raises KeyError if there is none, EvidenceCorrupt if the bytes have another digest."""
+        """Raises KeyError if there is no such file, EvidenceCorrupt if its bytes have another digest."""
         ...
 
     def digests(self) -> Iterator[Digest]:
-        """Every file that is there."""
+        """The digests of all files."""
         ...
 
 
 class ViolationSink(Protocol):
-    """Where finished violations go."""
+    """Stores finished violations."""
 
-    def put(self, parcel: ViolationMessage) -> bool:
-        """Safe when it returns: False if it was there already."""
+    def put(self, message: ViolationMessage) -> bool:
+        """Durable when it returns. False if the violation was stored before."""
         ...
 
 
 class CheckpointStore(Protocol):
-    """How far each camera's frames are done with, together with what the stage must remember to go on from there."""
+    """The position up to which the frames of each camera are processed, with the state of the stage at that position."""
 
     def save(self, stream: str, position: int, state: bytes) -> None:
-        """`position` is the last sequence that is no longer needed; `state` the stage's memory just after it."""
+        """`position`: the last sequence number that need not be read again; `state`: the encoded state of the stage."""
         ...
 
     def load(self, stream: str) -> tuple[int, bytes] | None: ...
 
 
 class CaseStore(Protocol):
-    """Violations, what was decided about them, and the queue that deals the open ones out. Raises StoreUnavailable."""
+    """Violations, the decisions on them, and the queue of open cases for reviewers. Raises StoreUnavailable."""
 
     def add(self, violation: Violation, files: Sequence[EvidenceFile]) -> bool:
-        """The violation and the names of its files, both or neither. False, and nothing done, if it was there already."""
+        """Add the violation and the names of its files in one transaction. False, without a change, if it was added before."""
         ...
 
     def case(self, violation: ViolationId) -> Case | None: ...
@@ -146,33 +146,33 @@ class CaseStore(Protocol):
         limit: int = 100,
         after: ViolationId | None = None,
     ) -> Sequence[Case]:
-        """Those that fit, latest first by the moment of the violation; `after` goes on behind that case.
+        """Cases that match all filters, latest violation first; `after` continues after that case (paging).
 
-        `plate` finds a part of the text as read, or as the last decision left it. `since` is inside the range, `until` is not.
+        `plate` matches a part of the text as read, or as corrected by the last decision. `since` is inclusive, `until` exclusive.
         """
         ...
 
     def counts(self) -> CaseCounts: ...
 
     def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
-        """The case that this reviewer has, else the oldest open one that nobody has; None if there is none.
+        """The case assigned to this reviewer, or else the oldest open case that is not assigned; None if there is none.
 
-        It is theirs for `lease_s`; after that it stays theirs only until somebody else is given it.
+        The lease lasts `lease_s`; after that the case stays assigned until another reviewer takes it.
         """
         ...
 
     def assigned(self, reviewer: str) -> Case | None:
-        """The open case that this reviewer has."""
+        """The open case assigned to this reviewer."""
         ...
 
     def release(self, reviewer: str) -> None:
-        """Gives back to the queue what this reviewer has."""
+        """Return the case assigned to this reviewer to the queue."""
         ...
 
     def decide(self, decision: Decision) -> None:
-        """Adds a decision; a later one on the same case supersedes it. Verdicts are only ever added.
+        """Add a decision, which supersedes earlier ones on the same case. Decisions are never changed or removed.
 
-        Raises KeyError if there is no such case, CaseTaken if another reviewer has it.
+        Raises KeyError if there is no such case, CaseTaken if it is assigned to another reviewer.
         """
         ...
 
@@ -181,7 +181,7 @@ class CaseStore(Protocol):
         ...
 
     def decided_by(self, reviewer: str, *, since: datetime, limit: int) -> Sequence[Case]:
-        """The cases that this reviewer has decided since then, the last decided first."""
+        """Cases that this reviewer decided since `since`, last decided first."""
         ...
 
     def tally(self, reviewer: str, *, since: datetime) -> ReviewerTally: ...

@@ -1,8 +1,8 @@
-"""The words that every stage shares: what a frame, a sighting, a finding, a plate and a violation are.
+"""The types that all stages share: frames, detections, tracks, findings, plates, violations, cases.
 
-All of them are frozen values. A later stage makes a new value from an earlier one; none is edited on its way.
-Pixels are those of the original frame, origin at its upper left corner, x to the right, y down. A moment (`..._at`) is an aware
-datetime in UTC. What can be computed (a track's duration, a case's state) is not stored.
+All of them are frozen. A later stage makes a new value from an earlier one and never changes it.
+Coordinates are pixels of the original frame: origin at the upper left corner, x to the right, y down. `..._at` is an aware datetime in
+UTC. What can be computed (a track's duration, a case's state) is not stored.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Image: TypeAlias = NDArray[np.uint8]
-    """A decoded picture: height x width x 3, blue-green-red, 0 to 255."""
+    """A decoded picture: height x width x 3, BGR, uint8, 0 to 255."""
 
 CameraId = NewType("CameraId", str)
 SignalId = NewType("SignalId", str)
@@ -28,7 +28,7 @@ RuleName = NewType("RuleName", str)
 TrackId = NewType("TrackId", str)
 ViolationId = NewType("ViolationId", UUID)
 Digest = NewType("Digest", str)
-"""Lower-case hexadecimal SHA-256 of some bytes."""
+"""SHA-256 in lower-case hexadecimal."""
 
 
 def digest_of(data: bytes) -> Digest:
@@ -43,14 +43,14 @@ class VehicleClass(StrEnum):
 
 
 class View(StrEnum):
-    """The side of the vehicles that a camera sees."""
+    """The side of the vehicles that the camera sees."""
 
     REAR = "rear"
     FRONT = "front"
 
 
 class Lamp(StrEnum):
-    """What a signal shows. `UNKNOWN` means the lamp could not be told, and is never a ground for a finding."""
+    """The lit lamp of a signal. `UNKNOWN` means that it could not be determined; no rule reports a violation for it."""
 
     RED = "red"
     YELLOW = "yellow"
@@ -59,17 +59,17 @@ class Lamp(StrEnum):
 
 
 class Quality(StrEnum):
-    """How finely a picture is encoded. docs/ingest.md has what each costs and keeps."""
+    """JPEG quality. docs/ingest.md has the size and the readability of plates for each."""
 
     FINE = "fine"
     NORMAL = "normal"
     SMALL = "small"
     SMALLEST = "smallest"
-    """Some plates cannot be read any more: for a line that carries no more."""
+    """Some plates become unreadable; for slow network links."""
 
 
 class PlateColour(StrEnum):
-    """Base colour of a plate with its text colour, Perpol 7/2021 article 45."""
+    """Background colour of a plate, which determines the text colour (Perpol 7/2021 article 45)."""
 
     WHITE = "white"  # private, from 2022
     BLACK = "black"  # private, before 2022
@@ -80,7 +80,7 @@ class PlateColour(StrEnum):
 
 
 class Certainty(StrEnum):
-    """What a reviewer has to do about a plate's text."""
+    """Whether a reviewer has to check the text of a plate."""
 
     CERTAIN = "certain"
     CHECK = "check"
@@ -88,7 +88,7 @@ class Certainty(StrEnum):
 
 
 class EvidenceRole(StrEnum):
-    """Where a picture stands in the story of a violation."""
+    """What a picture of a violation shows."""
 
     BEFORE = "before"
     AT = "at"
@@ -102,7 +102,7 @@ class Point(NamedTuple):
 
 
 class Box(NamedTuple):
-    """Axis-parallel rectangle in pixels; x2 and y2 lie just outside it."""
+    """Axis-aligned rectangle in pixels; x2 and y2 are exclusive."""
 
     x1: float
     y1: float
@@ -127,20 +127,20 @@ class Box(NamedTuple):
 
     @property
     def foot(self) -> Point:
-        """Middle of the lower edge: where the side that faces the camera stands on the road."""
+        """Middle of the lower edge: where the side that faces the camera touches the road."""
         return Point((self.x1 + self.x2) / 2, self.y2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One picture of one camera: the JPEG bytes as they were born, never encoded again afterwards."""
+    """One picture of one camera, with its JPEG bytes, which are not encoded again after this point."""
 
     camera: CameraId
     sequence: int
     captured_at: datetime
     received_at: datetime
     clock_error_s: float | None
-    """Camera clock minus box clock at capture; None if the camera tells no time of its own."""
+    """Camera clock minus device clock at capture, in seconds; None if the camera sends no time."""
     width: int
     height: int
     sha256: Digest
@@ -149,7 +149,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """A vehicle in one frame; `score` is the detector's own, between 0 and 1, not a probability."""
+    """A vehicle in one frame; `score` is the confidence of the detector, 0 to 1, not a calibrated probability."""
 
     box: Box
     vehicle: VehicleClass
@@ -158,7 +158,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One vehicle in one frame, as a track remembers it."""
+    """One vehicle in one frame, as part of a track."""
 
     sequence: int
     captured_at: datetime
@@ -169,7 +169,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """One vehicle over time: its sightings, oldest first, at least one."""
+    """One vehicle over time: its sightings, oldest first; at least one."""
 
     id: TrackId
     sightings: tuple[Sighting, ...]
@@ -185,7 +185,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalReading:
-    """What a signal showed in one frame."""
+    """The lamp of a signal in one frame."""
 
     captured_at: datetime
     lamp: Lamp
@@ -204,21 +204,21 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a rule saw: a vehicle, a moment, and what was measured. No plate and no picture yet."""
+    """What a rule reports: the vehicle, the time, and the measured quantities. Without plate and pictures."""
 
     rule: RuleName
     track: TrackId
     first_sequence: int
-    """The track's first frame: together with camera, rule and moment it makes the violation's id."""
+    """Sequence number of the track's first frame; with camera, rule and time it determines the violation's id."""
     vehicle: VehicleClass
     occurred_at: datetime
-    """Interpolated between frames where the rule can; the picture `at` is the frame nearest to it."""
+    """Interpolated between frames if the rule can do so; the picture `at` is the nearest frame."""
     measured: tuple[Measurement, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateBox:
-    """A plate found in a picture. `corners` runs from the upper left one clockwise, where the finder tells them."""
+    """A detected plate. `corners`: clockwise from the upper left, if the detector gives them."""
 
     box: Box
     score: float
@@ -227,7 +227,7 @@ class PlateBox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CharacterRead:
-    """One character of a read, its probability, and the runners-up with theirs."""
+    """One character of a read with its probability, and the alternatives with theirs."""
 
     character: str
     probability: float
@@ -236,50 +236,50 @@ class CharacterRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateRead:
-    """What one reader made of one plate crop. An empty `text` means: looked, and there was nothing to read."""
+    """The result of one reader on one plate crop. An empty `text` means that nothing legible was found."""
 
     reader: str
     text: str
     characters: tuple[CharacterRead, ...]
     colour: PlateColour = PlateColour.UNKNOWN
     expiry: str | None = None
-    """`MM·YY`, the second line; None if not read."""
+    """The second line, `MM·YY`; None if it was not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateSighting:
-    """One read with where it came from; these are the votes behind a plate, and all are kept."""
+    """One read with the frame and the box from which it was made. All reads behind a plate's text are kept."""
 
     sequence: int
     captured_at: datetime
     plate: PlateBox
     sharpness: float
-    """Variance of the Laplacian of the crop at a standard height; larger is sharper."""
+    """Variance of the Laplacian of the crop, resized to a standard height; larger is sharper."""
     contrast: float | None = None
-    """Grey levels from the darkest to the lightest twentieth of the crop's middle; None in cases from before it was measured."""
+    """Difference in grey levels between the 5th and the 95th percentile of the centre of the crop; None in older cases."""
     read: PlateRead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plate:
-    """A vehicle's plate as voted over its track. `text` has no spaces and no expiry; None if nothing legible was seen."""
+    """The plate of a vehicle, voted over the reads of its track. `text` is without spaces and expiry; None if nothing legible was read."""
 
     text: str | None
     characters: tuple[CharacterRead, ...]
     probability: float
-    """That the whole text is right."""
+    """Probability that the whole text is correct."""
     certainty: Certainty
     colour: PlateColour
     expiry: str | None
     alternatives: tuple[tuple[str, float], ...]
     notes: tuple[str, ...]
-    """What does not fit, such as an unknown area code or a number range of another vehicle class. A reason to look, never to drop."""
+    """Values of `PlateWarning`, such as an unknown area code: reasons for the reviewer to look closely, never to drop the violation."""
     sightings: tuple[PlateSighting, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidencePicture:
-    """An original frame, whole, with what is to be seen on it as boxes. Its bytes are the evidence file of that digest."""
+    """A complete original frame, with the boxes of vehicle and plate on it. Its bytes are the evidence file with this digest."""
 
     role: EvidenceRole
     sequence: int
@@ -293,7 +293,7 @@ class EvidencePicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A film of the moment for the reviewer's eye, of the same frames at reduced size: H.264 in MP4, the evidence file of that digest."""
+    """A video of the violation, made of the same frames at reduced size: H.264 in MP4, the evidence file with this digest."""
 
     starts_at: datetime
     ends_at: datetime
@@ -304,7 +304,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """What the site file drew for the rule, in frame pixels, kept with the case so that later edits cannot change what was judged."""
+    """Lines, areas and signals of the rule in the site file, in pixels, stored with the case so that later edits do not change it."""
 
     lines: tuple[tuple[str, tuple[Point, ...]], ...]
     areas: tuple[tuple[str, tuple[Point, ...]], ...]
@@ -313,7 +313,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Which code, weights and configuration found it."""
+    """Code version, models and configuration that found a violation."""
 
     code_version: str
     models: tuple[tuple[str, Digest], ...]
@@ -323,7 +323,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """The provision of law that a rule enforces, as in force at the moment of the violation."""
+    """The provision of law that a rule enforces, as in force at the time of the violation."""
 
     offence: str
     law: str
@@ -335,7 +335,7 @@ class Article:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """A finding with everything a reviewer needs; its pictures and its clip are named by digest."""
+    """A finding with everything that a reviewer needs; pictures and clip are referred to by digest."""
 
     id: ViolationId
     site: str
@@ -349,9 +349,9 @@ class Violation:
     track: TrackId
     measured: tuple[Measurement, ...]
     signal: tuple[SignalReading, ...]
-    """What the signal showed over the time of the clip, changes only; empty for rules without one."""
+    """Changes of the signal during the clip; empty for rules without a signal."""
     path: tuple[Sighting, ...]
-    """The vehicle's sightings from the first evidence picture to the last."""
+    """Sightings of the vehicle from the first evidence picture to the last."""
     plate: Plate
     pictures: tuple[EvidencePicture, ...]
     clip: Clip | None
@@ -361,7 +361,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceFile:
-    """The bytes behind a digest; `suffix` is their kind: `.jpg`, `.mp4`."""
+    """The bytes with a digest; `suffix` is their type: `.jpg`, `.mp4`."""
 
     sha256: Digest
     suffix: str
@@ -370,14 +370,14 @@ class EvidenceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViolationMessage:
-    """A violation as it travels: with every file it names, so that it never points at a frame that retention has eaten."""
+    """A violation with all files that it refers to, so that it does not depend on frames that the topic has deleted."""
 
     violation: Violation
     files: tuple[EvidenceFile, ...]
 
 
 class Verdict(StrEnum):
-    """What a reviewer decided. Warning (teguran) is an outcome of equal rank."""
+    """Decision of a reviewer. A warning (teguran) is a full outcome, not a weaker confirmation."""
 
     CONFIRM = "confirm"
     REJECT = "reject"
@@ -391,14 +391,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One verdict on one case: inserted, never changed. A case's state is its last decision."""
+    """One verdict on one case; never changed. The state of a case is its last decision."""
 
     violation: ViolationId
     verdict: Verdict
     reason: str | None
-    """Code from the list of reasons; required to reject."""
+    """Code from the list of reasons; required for a rejection."""
     plate_text: str | None
-    """The plate as the reviewer leaves it; None where no plate could be read."""
+    """The text of the plate as confirmed or corrected by the reviewer; None if the plate cannot be read."""
     note: str
     reviewer: str
     decided_at: datetime
@@ -407,13 +407,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A violation and what was decided about it, oldest first. Its state is the last decision's verdict; without one it is open."""
+    """A violation and the decisions on it, oldest first. Its state is the verdict of the last decision; without one it is open."""
 
     violation: Violation
     recorded_at: datetime
     decisions: tuple[Decision, ...]
     assigned_to: str | None
-    """The reviewer who has it on the screen now."""
+    """The reviewer to whom the case is assigned now."""
 
     @property
     def state(self) -> Verdict | None:
