@@ -1,4 +1,4 @@
-"""Whose plate is it, and in which frames is it read? A neighbour's must never enter a track's vote."""
+"""The search for a vehicle's plate: which vehicle a plate belongs to, and in which frames it is read."""
 
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ from etle.testing import ScriptedPlateDetector, ScriptedReader
 from etle.testing.values import BEGIN, a_frame, a_read
 from etle.types import Box, Certainty, PlateBox, Point, Sighting, Track, TrackId, VehicleClass
 from pipeline.frames.buffer import FrameBuffer
+from pipeline.frames.decode import decode
 from pipeline.plates.crops import translate_plate
 from pipeline.plates.search import PlateSearch, belongs
 
@@ -27,17 +28,17 @@ def plate(x: float, y: float, width: float) -> Box:
     [
         pytest.param(plate(300, 380, 104), BIG, CAR, [], True, id="the car's own, alone"),
         pytest.param(plate(300, 380, 104), BIG, CAR, [(BESIDE, BIKE)], True, id="the car's own, a motorcycle beside it"),
-        pytest.param(plate(495, 400, 50), BIG, CAR, [(BESIDE, BIKE)], False, id="the motorcycle's, seen before the car's corner"),
+        pytest.param(plate(495, 400, 50), BIG, CAR, [(BESIDE, BIKE)], False, id="the motorcycle's, in front of the car's corner"),
         pytest.param(plate(495, 400, 50), BESIDE, BIKE, [(BIG, CAR)], True, id="the motorcycle's own, the car behind it"),
         pytest.param(plate(700, 380, 104), BIG, CAR, [], False, id="of a vehicle outside its box"),
-        pytest.param(plate(300, 380, 104), BIG, CAR, [(Box(110, 100, 510, 460), CAR)], False, id="two boxes fit it as well: nobody's"),
+        pytest.param(plate(300, 380, 104), BIG, CAR, [(Box(110, 100, 510, 460), CAR)], False, id="two vehicles match it equally"),
     ],
 )
-def test_a_plate_belongs_to_the_vehicle_that_it_fits(box, vehicle, kind, others, mine):
+def test_a_plate_belongs_to_the_vehicle_that_it_matches_best(box, vehicle, kind, others, mine):
     assert belongs(box, vehicle, kind, others) is mine
 
 
-def test_a_plate_in_a_crop_is_moved_to_the_frames_pixels():
+def test_a_plate_in_a_crop_is_translated_to_the_frames_pixels():
     corners = (Point(1, 2), Point(11, 2), Point(11, 6), Point(1, 6))
     found = translate_plate(PlateBox(box=Box(1, 2, 11, 6), score=0.9, corners=corners), Box(100, 200, 300, 400))
     assert found.box == Box(101, 202, 111, 206)
@@ -48,7 +49,7 @@ SEEN = (PlateBox(box=Box(6, 12, 16, 16), score=0.9),)  # in the crop of a vehicl
 
 
 def dotted(dark, light):
-    """64 x 48 pixels of two greys, in which something stands out from something."""
+    """A JPEG of 64 x 48 pixels with random pixels of two grey levels."""
     grey = np.random.default_rng(1).choice(np.array([dark, light], np.uint8), (48, 64))
     return cv2.imencode(".jpg", cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
 
@@ -56,51 +57,69 @@ def dotted(dark, light):
 DAY, NIGHT = dotted(20, 220), dotted(6, 20)
 
 
-def searched(boxes, finds, ours, theirs, picture=DAY):
-    """The plate of a vehicle that is in these boxes, half a second apart, and the engines that were asked for it."""
-    ring, sightings = FrameBuffer(keep_s=60), []
+def searched(boxes, finds, ours, theirs, picture=DAY, decode=decode):
+    """The plate of a vehicle in these boxes, half a second apart, and the plate detector that was called."""
+    frames, sightings = FrameBuffer(keep_s=60), []
     for number, box in enumerate(boxes):
         at = BEGIN + timedelta(seconds=number / 2)
-        ring.add(a_frame(number, captured_at=at, jpeg=picture))
+        frames.add(a_frame(number, captured_at=at, jpeg=picture))
         sightings.append(Sighting(sequence=number, captured_at=at, box=box, vehicle=CAR, score=0.9))
     finder = ScriptedPlateDetector(finds)
     readers = ScriptedReader([a_read(text, "ours") for text in ours]), ScriptedReader([a_read(text, "theirs") for text in theirs])
-    search = PlateSearch(finder, readers, max_frames=8)
-    return search.plate_of(Track(id=TrackId("t"), sightings=tuple(sightings)), (), ring, BEGIN), finder
+    search = PlateSearch(finder, readers, max_frames=8, decode=decode)
+    return search.plate_of(Track(id=TrackId("t"), sightings=tuple(sightings)), (), frames, BEGIN), finder
 
 
 STANDING = [Box(20, 10, 40, 30)] * 6
 DRIVING = [Box(20 - 3 * n, 10, 40 - 3 * n, 30 + n / 10) for n in range(4)]
 
 
-def test_one_look_is_enough_where_the_readers_agree():
+def test_one_frame_is_enough_if_the_readers_agree():
     plate, finder = searched(DRIVING, [SEEN], ["B1432GMC"], ["B1432GMC"])
     assert (plate.text, plate.certainty, finder.images_seen) == ("B1432GMC", Certainty.CERTAIN, 1)
 
 
-def test_in_near_darkness_agreement_is_not_certainty():
+def test_agreement_at_low_contrast_is_not_certain():
     plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 4, ["B1432GMC"] * 4, NIGHT)
     assert (plate.text, plate.certainty, finder.images_seen) == ("B1432GMC", Certainty.CHECK, 3)
 
 
-def test_a_vehicle_that_stands_is_searched_once_and_in_doubt_read_again_in_another_frame():
+def test_a_standing_vehicle_is_searched_once_and_if_uncertain_read_again_in_another_frame():
     plate, finder = searched(STANDING, [SEEN], ["B1432GMC", "B1432GMC"], ["B1432GMO", "B1432GMC"])
     assert finder.images_seen == 1
     assert len({sighting.sequence for sighting in plate.sightings}) == 2
     assert len(plate.sightings) == 4
 
 
-def test_a_vehicle_that_moves_is_read_in_each_frame_until_there_is_no_doubt():
+def test_a_moving_vehicle_is_read_in_each_frame_until_the_vote_is_certain():
     plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 5, ["B1432GMO"] * 5)
     assert finder.images_seen == 4
     assert plate.certainty is not Certainty.CERTAIN
 
 
-def test_a_plate_that_is_hidden_at_first_is_looked_for_where_the_vehicle_still_stands():
+def test_a_plate_that_is_hidden_at_first_is_searched_in_another_frame_of_the_same_view():
     plate, finder = searched(STANDING, [(), SEEN], ["B1432GMC"], ["B1432GMC"])
     assert (plate.text, finder.images_seen) == ("B1432GMC", 2)
 
 
-def test_no_plate_in_any_crop_is_looked_for_in_one_whole_frame():
+def test_without_a_plate_in_any_crop_one_whole_frame_is_searched():
     plate, finder = searched(DRIVING, [()] * 5, [], [])
     assert (plate.text, finder.images_seen) == (None, 5)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "finds", "decoded"),
+    [
+        pytest.param(DRIVING, [()] * 5, 4, id="once more for the whole frame"),
+        pytest.param(STANDING, [(), SEEN], 2, id="once more for a second crop in another frame of the view"),
+    ],
+)
+def test_each_frame_is_decoded_once(boxes, finds, decoded):
+    sequences = []
+
+    def counted(frame):
+        sequences.append(frame.sequence)
+        return decode(frame)
+
+    searched(boxes, finds, ["B1432GMC", "B1432GMC"], ["B1432GMO", "B1432GMO"], decode=counted)
+    assert len(sequences) == len(set(sequences)) == decoded

@@ -79,9 +79,9 @@ def test_some_real_photos(shared, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        pytest.param(["--reader", "tesseract"], "There is no plate reader 'tesseract'. There are: tnkb, ppocr, easyocr", id="unknown reader"),
-        pytest.param(["--reader", "ppocr", "--reader", "ppocr"], "'ppocr' is there twice", id="a reader twice"),
-        pytest.param(["--reader", "ppocr", "--reader-weights", "x.onnx"], "which is not among `readers`", id="weights of no reader"),
+        pytest.param(["--reader", "tesseract"], "no plate reader 'tesseract'. There are: tnkb, ppocr, easyocr", id="unknown reader"),
+        pytest.param(["--reader", "ppocr", "--reader", "ppocr"], "'ppocr' is given twice", id="a reader twice"),
+        pytest.param(["--reader", "ppocr", "--reader-weights", "x.onnx"], "which is not in `readers`", id="weights of no reader"),
         pytest.param([], "contains none of plates_full.csv", id="empty folder"),
     ],
 )
