@@ -1,7 +1,6 @@
 """`etle review`: serve the review web application."""
 
 import argparse
-import os
 import secrets
 import socket
 from collections.abc import Callable
@@ -9,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from etle.clock import SystemClock
 from etle.errors import ConfigError
+from etle.files import write_atomic
 from etle_cli.options.observability import add_observability_options, open_observability
 from etle_cli.options.storage import add_storage_options, data_folder, open_stores
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from etle.observability.metrics import Metrics
     from etle.storage.stores import Stores
@@ -87,19 +86,13 @@ def demo_account(stores: "Stores") -> tuple[str, str]:
     if known and file.exists():
         return DEMO_NAME, file.read_text().strip()
     password = "-".join(secrets.token_hex(2) for _ in range(3))
-    _write_secret(file, password)
+    write_atomic(file, f"{password}\n".encode(), mode=0o600)
     hashed, now = Passwords().hash(password), SystemClock().now()
     if known:
         users.set_password(DEMO_NAME, hashed, now)
     else:
         users.add(DEMO_NAME, UserRole.SUPERVISOR, hashed, now)
     return DEMO_NAME, password
-
-
-def _write_secret(file: "Path", text: str) -> None:
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(text + "\n")
 
 
 def _check_port(host: str, port: int) -> None:

