@@ -27,12 +27,12 @@ def as_figures(results):
 
 def test_a_plate_found_and_read_right(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1234XYZ", LEFT, plate_colour="black", expiry="05·27")])
-    told = figures(tmp_path, {"a.png": found(LEFT)}, [read("B1234XYZ", colour="black", expiry="05·27")])
-    assert told["n"] == 1
+    result = figures(tmp_path, {"a.png": found(LEFT)}, [read("B1234XYZ", colour="black", expiry="05·27")])
+    assert result["n"] == 1
     shares = ("reader_exact", "finder_recall", "finder_precision", "end_to_end_exact", "character_accuracy", "expiry_exact", "colour_right")
-    assert {told[key] for key in shares} == {1.0}
-    assert told["foreign_read_as_indonesian"] is None
-    assert told["crops_exact"] is None
+    assert {result[key] for key in shares} == {1.0}
+    assert result["foreign_read_as_indonesian"] is None
+    assert result["crops_exact"] is None
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def test_a_plate_found_and_read_right(tmp_path):
 )
 def test_the_iou_from_which_a_plate_counts_as_found_and_as_read(tmp_path, box, recall, precision, end_to_end):
     write_table(tmp_path, PHOTOS, [row("a.png", "B1234XYZ", LEFT)])
-    told = figures(tmp_path, {"a.png": found(box)}, [read("B1234XYZ")])
-    assert (told["finder_recall"], told["finder_precision"], told["end_to_end_exact"]) == (recall, precision, end_to_end)
+    result = figures(tmp_path, {"a.png": found(box)}, [read("B1234XYZ")])
+    assert (result["finder_recall"], result["finder_precision"], result["end_to_end_exact"]) == (recall, precision, end_to_end)
 
 
 def test_a_plate_without_text_counts_for_detection_only(tmp_path):
     write_table(tmp_path, PHOTOS, [row("a.png", "", LEFT), row("a.png", "B2A", RIGHT)])
-    told = figures(tmp_path, {"a.png": found(LEFT)}, [read("B7Z"), read("B2A")])
-    assert told["finder_recall"] == 0.5
-    assert (told["n"], told["reader_exact"], told["end_to_end_exact"]) == (1, 1.0, 0.0)
+    result = figures(tmp_path, {"a.png": found(LEFT)}, [read("B7Z"), read("B2A")])
+    assert result["finder_recall"] == 0.5
+    assert (result["n"], result["reader_exact"], result["end_to_end_exact"]) == (1, 1.0, 0.0)
 
 
 def test_a_plate_without_box_accounts_for_one_unmatched_detection(tmp_path):
@@ -68,10 +68,10 @@ def test_a_plate_without_box_accounts_for_one_unmatched_detection(tmp_path):
 
 def test_one_wrong_character_makes_the_plate_and_the_character_wrong(tmp_path):
     write_table(tmp_path, CROPS, [row("a.png", "B1234XYZ"), row("b.png", "B1234XYQ")])
-    told = figures(tmp_path, {}, [read("B1234XYZ"), read("B1234XYO")])
-    assert told["crops_exact"] == 0.5
-    assert told["crops"]["character_accuracy"] == pytest.approx(15 / 16)
-    assert told["n"] is None
+    result = figures(tmp_path, {}, [read("B1234XYZ"), read("B1234XYO")])
+    assert result["crops_exact"] == 0.5
+    assert result["crops"]["character_accuracy"] == pytest.approx(15 / 16)
+    assert result["n"] is None
 
 
 def test_an_unread_plate_is_wrong_in_every_figure(tmp_path):
@@ -123,8 +123,8 @@ def test_foreign_plates_are_counted_in_photos_and_in_given_boxes(tmp_path, found
 
 def test_coverage_ranks_plates_by_the_probability_of_the_vote(tmp_path):
     write_table(tmp_path, CROPS, [row(f"{i}.png", f"B{i}A") for i in range(1, 5)])
-    told = figures(tmp_path, {}, [read("B1A"), read("B2A"), read("B7A", 0.6), read("B4A")])
-    assert told["crops"]["coverage_at_1_percent_error"] == 0.75
+    result = figures(tmp_path, {}, [read("B1A"), read("B2A"), read("B7A", 0.6), read("B4A")])
+    assert result["crops"]["coverage_at_1_percent_error"] == 0.75
 
 
 def test_splits_have_separate_figures_for_each_group(tmp_path):
@@ -134,11 +134,11 @@ def test_splits_have_separate_figures_for_each_group(tmp_path):
         row("c.png", "B3A", RIGHT, vehicle="motorcycle", source="west"),
     ]
     write_table(tmp_path, PHOTOS, rows)
-    told = figures(tmp_path, {}, [read("B1A"), read("B2A"), read("B7A")])["splits"]
-    assert {value: group["reader_exact"] for value, group in told["vehicle"].items()} == {"motorcycle": 0.5, "car": 1.0}
-    assert {value: group["reader_exact"] for value, group in told["source"].items()} == {"east": 1.0, "west": 0.0}
-    assert list(told["size"]) == ["40 to 59 px", "60 to 89 px"]
-    assert told["colour"]["unknown"]["n"] == 3
+    result = figures(tmp_path, {}, [read("B1A"), read("B2A"), read("B7A")])["splits"]
+    assert {value: group["reader_exact"] for value, group in result["vehicle"].items()} == {"motorcycle": 0.5, "car": 1.0}
+    assert {value: group["reader_exact"] for value, group in result["source"].items()} == {"east": 1.0, "west": 0.0}
+    assert list(result["size"]) == ["40 to 59 px", "60 to 89 px"]
+    assert result["colour"]["unknown"]["n"] == 3
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_plate_widths_are_grouped_by_size(width, name):
 
 
 def test_figures_of_no_plates_are_none():
-    told = score(())
-    assert (told.found.value, told.exact.value, told.coverage, told.calibration_error, told.characters) == (None, None, None, None, None)
+    result = score(())
+    assert (result.found.value, result.exact.value, result.coverage, result.calibration_error, result.characters) == (None, None, None, None, None)
 
 
 def test_costs_are_per_photo_and_per_plate_not_per_call(tmp_path):
