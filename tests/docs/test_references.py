@@ -18,11 +18,17 @@ FOLDERS = (*PACKAGES, "tests", "docs", "configs", "deploy", "scripts")
 CREATED_BY_THE_READER = ("deploy/.env", "deploy/site")
 PATH = re.compile(rf"(?<![\w/.:-])((?:{'|'.join(FOLDERS)})/[\w./-]*\w)")
 MODULE = re.compile(rf"(?<![\w/.:@-])((?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+)(?![\w-])(?!/)")
+WORKED_EXAMPLE = re.compile(r"^```\w+ title=.*?^```$", re.MULTILINE | re.DOTALL)
+"""New files and diffs, which tests/docs/test_extending.py applies."""
 SPAN = re.compile(r"`([^`\n]+)`")
 
 
 def each_page() -> pytest.MarkDecorator:
     return pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def text_of(page: Path) -> str:
+    return WORKED_EXAMPLE.sub("", page.read_text())
 
 
 def paths_in(text: str) -> set[str]:
@@ -118,17 +124,17 @@ def problems_of(words: list[str]) -> list[str]:
 
 @each_page()
 def test_every_path_exists(page: Path) -> None:
-    assert [path for path in sorted(paths_in(page.read_text())) if not exists(path)] == []
+    assert [path for path in sorted(paths_in(text_of(page))) if not exists(path)] == []
 
 
 @each_page()
 def test_every_module_exists(page: Path) -> None:
-    assert [name for name in sorted(modules_in(page.read_text())) if not resolves(name)] == []
+    assert [name for name in sorted(modules_in(text_of(page))) if not resolves(name)] == []
 
 
 @each_page()
 def test_every_command_line_is_valid(page: Path) -> None:
-    assert [problem for words in command_lines(page.read_text()) for problem in problems_of(words)] == []
+    assert [problem for words in command_lines(text_of(page)) for problem in problems_of(words)] == []
 
 
 @each_page()
@@ -136,7 +142,7 @@ def test_every_option_belongs_to_a_command(page: Path) -> None:
     """For options that stand alone in a code span, and may be of a benchmark or of the simulator."""
     programs = "\n".join(file.read_text() for folder in ("benchmark", "simulator", "services") for file in (ROOT / folder).rglob("*.py"))
     known = all_options(parser()) | set(re.findall(r"\"(--[a-z][a-z-]*)\"", programs)) | {"--fast", "--masuk-seconds", "--keluar-seconds"}
-    named = {word for code in SPAN.findall(page.read_text()) if code.startswith("--") for word in code.split() if word.startswith("--")}
+    named = {word for code in SPAN.findall(text_of(page)) if code.startswith("--") for word in code.split() if word.startswith("--")}
     assert sorted(option for option in (re.split(r"[=\]]", word)[0] for word in named) if option not in known) == []
 
 
