@@ -1,11 +1,11 @@
-"""Real servers on loopback, for tests, benchmarks and developers: Kafka, PostgreSQL, an S3 server, a camera.
+"""Real servers on loopback for tests, benchmarks and developers: Kafka, PostgreSQL, an S3 server, an RTSP camera.
 
     with running_kafka() as kafka, running_postgres() as postgres:
         kafka.address, postgres.address
-        kafka.kill()   # as when the power fails
-        kafka.start()  # on the same port and data
+        kafka.kill()   # SIGKILL, like a power failure
+        kafka.start()  # with the same port and data
 
-Each needs programs that pip does not bring; `ServiceMissing` says which, and how they are had. `scripts/services` is the command.
+They need programs that pip does not install; `ServiceMissing` names them and how to install them. `scripts/services` is the command line.
 """
 
 from services.kafka import kafka_server, running_kafka

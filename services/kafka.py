@@ -1,6 +1,5 @@
-"""A real Apache Kafka, one broker that is its own controller (KRaft), from Maven Central or from `KAFKA_HOME`."""
+"""Apache Kafka as one combined broker and controller (KRaft), from Maven Central or from `KAFKA_HOME`."""
 
-import fcntl
 import os
 import shutil
 import socket
@@ -11,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from services.process import ServiceError, ServiceMissing, ServiceProcess, cache_folder, free_port, in_folder, running
+from etle.files import FileLock
+from services.process import ServiceError, ServiceMissing, ServiceProcess, cache_folder, data_folder, free_port, running
 
 VERSION: Final = "4.3.1"
 _JARS: Final = (
@@ -58,56 +58,55 @@ def java() -> Path:
 
 
 def kafka_jars() -> Path:
-    """The folder of Kafka's jars. Raises ServiceMissing if there are none and no Maven to fetch them."""
+    """The folder of Kafka's jars, downloaded once with Maven. Raises ServiceMissing if there is no Maven."""
     if home := os.environ.get("KAFKA_HOME"):
         jars = Path(home) / "libs"
         if not any(jars.glob("kafka_*.jar")):
-            raise ServiceMissing(f"KAFKA_HOME is {home}, and {jars} holds no Kafka")
+            raise ServiceMissing(f"KAFKA_HOME is {home}, but {jars} contains no Kafka")
         return jars
     folder = cache_folder() / f"kafka-{VERSION}"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "libs").is_dir() or _pom() != _fetched(folder):
-            _fetch(folder)
+    with FileLock(folder / "lock"):
+        if not (folder / "libs").is_dir() or _pom() != _downloaded_pom(folder):
+            _download(folder)
     return folder / "libs"
 
 
 def kafka_server(folder: Path, *, port: int | None = None, heap_mb: int = 512) -> ServiceProcess:
-    """Not yet started; its data lies in `folder`, which is laid out at the first use. Raises ServiceMissing, ServiceError."""
+    """Not started yet. Its data is in `folder` and is formatted at the first use. Raises ServiceMissing, ServiceError."""
     port = port or free_port()
-    program, classes = java(), f"{kafka_jars()}/*"
+    java_binary, classes = java(), f"{kafka_jars()}/*"
     settings, data = folder / "server.properties", folder / "kafka-data"
     settings.write_text(_PROPERTIES.format(port=port, controller=free_port(), data=data))
     if not (data / "meta.properties").exists():
-        tool: list[str | Path] = [program, "-Xmx128m", "-cp", classes, "kafka.tools.StorageTool"]
-        name = _run([*tool, "random-uuid"]).split()[-1]
-        _run([*tool, "format", "--standalone", "-t", name, "-c", settings])
-    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+        tool: list[str | Path] = [java_binary, "-Xmx128m", "-cp", classes, "kafka.tools.StorageTool"]
+        cluster_id = _run([*tool, "random-uuid"]).split()[-1]
+        _run([*tool, "format", "--standalone", "-t", cluster_id, "-c", settings])
+    log_level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
     return ServiceProcess(
         name="kafka",
         address=f"127.0.0.1:{port}",
         port=port,
-        command=[program, f"-Xmx{heap_mb}m", "-XX:+ExitOnOutOfMemoryError", quiet, "-cp", classes, "kafka.Kafka", settings],
+        command=[java_binary, f"-Xmx{heap_mb}m", "-XX:+ExitOnOutOfMemoryError", log_level, "-cp", classes, "kafka.Kafka", settings],
         folder=folder,
-        answers=lambda: serves(port),
+        is_ready=lambda: is_ready(port),
     )
 
 
 @contextmanager
 def running_kafka(folder: Path | None = None, *, port: int | None = None, heap_mb: int = 512) -> Iterator[ServiceProcess]:
-    """`address` is its host:port. Without a folder its data is gone at the end."""
-    with in_folder(folder) as place, running(kafka_server(place, port=port, heap_mb=heap_mb)) as server:
+    """`address` is host:port. Without `folder` its data is deleted at the end."""
+    with data_folder(folder) as path, running(kafka_server(path, port=port, heap_mb=heap_mb)) as server:
         yield server
 
 
-def serves(port: int) -> bool:
-    """True if the broker answers a Metadata request with itself: only then can a client use it."""
+def is_ready(port: int) -> bool:
+    """True if the broker is in its own response to a Metadata request; clients cannot use it before."""
     request = struct.pack(">hhih4si", 3, 1, 1, 4, b"etle", 0)  # Metadata, version 1, correlation 1, of the client "etle", no topics
     with suppress(OSError, struct.error), socket.create_connection(("127.0.0.1", port), timeout=2) as broker:
         broker.sendall(struct.pack(">i", len(request)) + request)
-        with broker.makefile("rb") as answer:
-            _size, _correlation, brokers = struct.unpack(">iii", answer.read(12))
+        with broker.makefile("rb") as response:
+            _size, _correlation, brokers = struct.unpack(">iii", response.read(12))
             return int(brokers) > 0
     return False
 
@@ -116,27 +115,27 @@ def _pom() -> str:
     return _POM.format(dependencies="\n".join(_DEPENDENCY.format(*jar) for jar in _JARS))
 
 
-def _fetched(folder: Path) -> str:
-    """What the jars were fetched by; empty if none were, or not to the end."""
-    mark = folder / "libs" / "pom.xml"
-    return mark.read_text() if mark.exists() else ""
+def _downloaded_pom(folder: Path) -> str:
+    """The pom.xml of the jars in the folder; empty if the download is missing or incomplete."""
+    pom = folder / "libs" / "pom.xml"
+    return pom.read_text() if pom.exists() else ""
 
 
-def _fetch(folder: Path) -> None:
+def _download(folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise ServiceMissing("Kafka comes with Maven (apt-get install maven), or unpack it yourself and set KAFKA_HOME to its folder")
+        raise ServiceMissing("Kafka is downloaded with Maven (apt-get install maven); or unpack Kafka and set KAFKA_HOME to its folder")
     (folder / "pom.xml").write_text(_pom())
-    new = folder / "libs.new"
-    shutil.rmtree(new, ignore_errors=True)
-    _run([maven, "-B", "-q", "-f", folder / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={new}"])
-    (new / "pom.xml").write_text(_pom())
+    temp = folder / "libs.new"
+    shutil.rmtree(temp, ignore_errors=True)
+    _run([maven, "-B", "-q", "-f", folder / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={temp}"])
+    (temp / "pom.xml").write_text(_pom())
     shutil.rmtree(folder / "libs", ignore_errors=True)
-    new.rename(folder / "libs")
+    temp.rename(folder / "libs")
 
 
 def _run(command: Sequence[str | Path]) -> str:
-    done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise ServiceError(f"{Path(command[0]).name} failed: {(done.stdout + done.stderr).strip()[-1500:]}")
-    return done.stdout
+    result = subprocess.run([str(argument) for argument in command], check=False, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise ServiceError(f"{Path(command[0]).name} failed: {(result.stdout + result.stderr).strip()[-1500:]}")
+    return result.stdout

@@ -1,4 +1,4 @@
-"""A PostgreSQL server on a port of loopback: from the wheel of the `store` extra, or Debian's."""
+"""A PostgreSQL server on loopback, from the wheel of the `store` extra or from Debian's package."""
 
 import os
 import shutil
@@ -11,60 +11,60 @@ from typing import Final
 
 from etle.errors import MissingExtra
 from etle.storage.pg_binaries import allow_traversal, packaged_versions, server_account
-from services.process import ServiceError, ServiceMissing, ServiceProcess, free_port, in_folder, running
+from services.process import ServiceError, ServiceMissing, ServiceProcess, data_folder, free_port, running
 
 SUPERUSER: Final = "etle"
 
 
-def postgres_programs() -> Path:
+def postgres_binaries() -> Path:
     """The folder with `initdb` and `postgres`, of the newest version. Raises ServiceMissing."""
     try:
         found = packaged_versions()
     except MissingExtra:
         found = {int(folder.parent.name): folder for folder in Path("/usr/lib/postgresql").glob("[0-9][0-9]/bin")}
     if not found:
-        raise ServiceMissing("PostgreSQL comes with: pip install 'etle[store]', or apt-get install postgresql")
+        raise ServiceMissing("PostgreSQL is not installed: pip install 'etle[store]', or apt-get install postgresql")
     return found[max(found)]
 
 
 def postgres_server(folder: Path, *, port: int | None = None) -> ServiceProcess:
-    """Not yet started; its data lies in `folder`. Whoever can connect is the superuser `etle` without a password: loopback only."""
+    """Not started yet. Its data is in `folder`. It accepts the superuser `etle` without a password, on loopback only."""
     port = port or free_port()
-    programs = postgres_programs()
+    binaries = postgres_binaries()
     home = folder / "postgres"
     home.mkdir(exist_ok=True)
     account = server_account(home)
     if account is not None:
         os.chown(home, account.pw_uid, account.pw_gid)
-        allow_traversal(account, (home / "data", programs))
+        allow_traversal(account, (home / "data", binaries))
     data = home / "data"
     if not (data / "PG_VERSION").exists():
-        _create(programs, home)
+        _create(binaries, home)
     return ServiceProcess(
         name="postgres",
         address=f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres",
         port=port,
-        command=[programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""],
+        command=[binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""],
         folder=folder,
-        answers=lambda: _answers(programs, port),
+        is_ready=lambda: _is_ready(binaries, port),
         account=account,
-        stop_signal=signal.SIGINT,  # "fast": whoever is connected is hung up on
+        stop_signal=signal.SIGINT,  # "fast" shutdown: open connections are closed
     )
 
 
 @contextmanager
 def running_postgres(folder: Path | None = None, *, port: int | None = None) -> Iterator[ServiceProcess]:
-    """`address` is its postgresql:// URL. Without a folder its data is gone at the end."""
-    with in_folder(folder) as place, running(postgres_server(place, port=port)) as server:
+    """`address` is its postgresql:// URL. Without `folder` its data is deleted at the end."""
+    with data_folder(folder) as path, running(postgres_server(path, port=port)) as server:
         yield server
 
 
-def _create(programs: Path, home: Path) -> None:
-    """Under another name first: a kill on the way leaves no half database behind."""
-    account, unfinished = server_account(home), home / "data.new"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    done = subprocess.run(
-        [programs / "initdb", "--encoding=UTF8", "--locale=C", "--auth=trust", f"--username={SUPERUSER}", "-D", unfinished],
+def _create(binaries: Path, home: Path) -> None:
+    """In a temporary folder that is renamed at the end: a kill leaves no incomplete database."""
+    account, temp = server_account(home), home / "data.new"
+    shutil.rmtree(temp, ignore_errors=True)
+    result = subprocess.run(
+        [binaries / "initdb", "--encoding=UTF8", "--locale=C", "--auth=trust", f"--username={SUPERUSER}", "-D", temp],
         check=False,
         capture_output=True,
         text=True,
@@ -73,11 +73,11 @@ def _create(programs: Path, home: Path) -> None:
         group=account.pw_gid if account else None,
         extra_groups=[] if account else None,
     )
-    if done.returncode != 0:
-        raise ServiceError(f"initdb failed: {done.stderr.strip()[-1500:]}")
-    unfinished.rename(home / "data")
+    if result.returncode != 0:
+        raise ServiceError(f"initdb failed: {result.stderr.strip()[-1500:]}")
+    temp.rename(home / "data")
 
 
-def _answers(programs: Path, port: int) -> bool:
-    ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", SUPERUSER, "-d", "postgres"]
-    return subprocess.run(ready, check=False, capture_output=True).returncode == 0
+def _is_ready(binaries: Path, port: int) -> bool:
+    command = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", SUPERUSER, "-d", "postgres"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0

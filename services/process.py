@@ -1,4 +1,4 @@
-"""A server as a process of its own, that can be stopped, killed and started again where it was."""
+"""A server as a separate process that can be stopped, killed and started again with the same port and data."""
 
 import os
 import pwd
@@ -14,17 +14,17 @@ from typing import Final, Self
 
 from etle.errors import EtleError
 
-POLL_S: Final = 0.05
-SETTLE_S: Final = 15
-"""What a killed server leaves behind (a segment of shared memory, a lock) may keep the next one from starting for a moment."""
+_POLL_INTERVAL_S: Final = 0.05
+RESTART_TIMEOUT_S: Final = 15
+"""Shared memory and locks of a killed server may prevent the next start for a few seconds."""
 
 
 class ServiceError(EtleError):
-    """A server does not start, or died: with the end of its log."""
+    """A server did not start, or died. The message contains the end of its log."""
 
 
 class ServiceMissing(ServiceError):
-    """A program that a server needs is not on this machine."""
+    """A program that a server needs is not installed."""
 
 
 def free_port() -> int:
@@ -33,14 +33,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def connects(port: int) -> bool:
+def accepts_connections(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
 
 
 class ServiceProcess:
-    """`address` is what a role is given to find it. It outlives this process if nobody stops it."""
+    """`address` is the configuration value for a role. The process keeps running when this program ends without `stop`."""
 
     def __init__(
         self,
@@ -50,23 +50,23 @@ class ServiceProcess:
         port: int,
         command: Sequence[str | Path],
         folder: Path,
-        answers: Callable[[], bool],
+        is_ready: Callable[[], bool],
         environment: Mapping[str, str] | None = None,
         account: pwd.struct_passwd | None = None,
         stop_signal: int = signal.SIGTERM,
-        wait_s: float = 90,
+        timeout_s: float = 90,
     ) -> None:
         self.name: Final = name
         self.address: Final = address
         self.port: Final = port
         self.log: Final = folder / f"{name}.log"
-        self._command = [str(word) for word in command]
+        self._command = [str(argument) for argument in command]
         self._folder = folder
-        self._answers = answers
+        self._is_ready = is_ready
         self._environment = {**os.environ, **(environment or {})}
         self._account = account
         self.stop_signal: Final = stop_signal
-        self._wait_s = wait_s
+        self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
 
@@ -76,53 +76,53 @@ class ServiceProcess:
 
     @property
     def pid(self) -> int:
-        """Of the last start."""
+        """Process id of the last start. Raises ServiceError before the first."""
         if self._process is None:
             raise ServiceError(f"{self.name} was not started")
         return self._process.pid
 
     def start(self) -> Self:
-        """Returns when it answers. Raises ServiceError, with the end of its log, if it does not."""
+        """Start the process and wait until it is ready. Raises ServiceError with the end of its log."""
         if self.running:
             return self
-        if connects(self.port):
-            raise ServiceError(f"{self.name} cannot start: port {self.port} is taken by another program")
-        began = time.monotonic()
+        if accepts_connections(self.port):
+            raise ServiceError(f"{self.name} cannot start: port {self.port} is in use by another program")
+        started = time.monotonic()
         self._launch()
-        while not self._answers():
-            waited = time.monotonic() - began
-            if not self.running and self._killed and waited < SETTLE_S:
+        while not self._is_ready():
+            waited = time.monotonic() - started
+            if not self.running and self._killed and waited < RESTART_TIMEOUT_S:
                 self._launch()
             elif not self.running:
-                raise ServiceError(f"{self.name} died at its start. {self.last_words()}")
-            elif waited > self._wait_s:
+                raise ServiceError(f"{self.name} died during start. {self.end_of_log()}")
+            elif waited > self._timeout_s:
                 self.kill()
-                raise ServiceError(f"{self.name} did not answer within {self._wait_s:g} s. {self.last_words()}")
-            time.sleep(POLL_S)
+                raise ServiceError(f"{self.name} was not ready within {self._timeout_s:g} s. {self.end_of_log()}")
+            time.sleep(_POLL_INTERVAL_S)
         self._killed = False
         return self
 
     def stop(self) -> None:
-        """As an operator does: it may finish what it has in hand."""
+        """Regular shutdown with the stop signal; SIGKILL after the timeout."""
         if self._process is None:
             return
         if self.running:
             self._process.send_signal(self.stop_signal)
             try:
-                self._process.wait(self._wait_s)
+                self._process.wait(self._timeout_s)
             except subprocess.TimeoutExpired:
                 self.kill()
         self._process.wait()
 
     def kill(self) -> None:
-        """At once, as when the power fails: SIGKILL."""
+        """SIGKILL, like a power failure."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._killed = True
 
-    def last_words(self) -> str:
-        return last_words(self.log)
+    def end_of_log(self) -> str:
+        return end_of_log(self.log)
 
     def _launch(self) -> None:
         account = self._account
@@ -141,20 +141,20 @@ class ServiceProcess:
             )
 
 
-def last_words(log: Path) -> str:
+def end_of_log(log: Path) -> str:
     text = log.read_text(errors="replace").strip() if log.exists() else ""
     return f"The end of {log}:\n{text[-1500:]}" if text else f"{log} is empty."
 
 
 @contextmanager
-def in_folder(folder: Path | None) -> Iterator[Path]:
-    """The folder, or a new one that is removed at the end. Not under pytest's: a server that runs as another user could not enter it."""
+def data_folder(folder: Path | None) -> Iterator[Path]:
+    """`folder`, or a temporary one that is removed at the end; not inside pytest's, which a server under another account cannot enter."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder.absolute()
     else:
-        with tempfile.TemporaryDirectory(prefix="etle-", ignore_cleanup_errors=True) as made:
-            yield Path(made)
+        with tempfile.TemporaryDirectory(prefix="etle-", ignore_cleanup_errors=True) as temp:
+            yield Path(temp)
 
 
 @contextmanager
@@ -166,5 +166,5 @@ def running(server: ServiceProcess) -> Iterator[ServiceProcess]:
 
 
 def cache_folder() -> Path:
-    """Where programs that were fetched or built once are kept."""
+    """Where downloaded and built programs are stored."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "etle"

@@ -1,6 +1,6 @@
-"""A camera on the network: GStreamer's RTSP server playing a film to whoever connects, each from its beginning.
+"""A network camera: GStreamer's RTSP server, which plays a video from its beginning to each client.
 
-It is run by the system's Python, for which Debian packages it.
+It runs in the system's Python, for which Debian packages GStreamer.
 """
 
 import subprocess
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from services.process import ServiceMissing, ServiceProcess, connects, free_port, in_folder, running
+from services.process import ServiceMissing, ServiceProcess, accepts_connections, data_folder, free_port, running
 
 PYTHON: Final = Path("/usr/bin/python3")
 PACKAGES: Final = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
@@ -31,7 +31,7 @@ server.get_mount_points().add_factory("/cam", factory); server.attach(None)
 print("ready", flush=True)
 GLib.MainLoop().run()
 """
-_PARTS: Final = """
+_CHECK: Final = """
 import sys, gi
 gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gst, GstRtspServer
@@ -42,27 +42,27 @@ raise SystemExit(not all(Gst.ElementFactory.find(name) for name in sys.argv[1:])
 
 def require_gstreamer() -> None:
     """Raises ServiceMissing."""
-    elements = {word for chain in CHAINS.values() for word in chain.split() if word.isalnum()}
-    if not PYTHON.exists() or subprocess.run([PYTHON, "-c", _PARTS, *elements], check=False, capture_output=True).returncode:
+    elements = {name for chain in CHAINS.values() for name in chain.split() if name.isalnum()}
+    if not PYTHON.exists() or subprocess.run([PYTHON, "-c", _CHECK, *elements], check=False, capture_output=True).returncode:
         raise ServiceMissing(f"an RTSP camera needs GStreamer's RTSP server: apt-get install {PACKAGES}")
 
 
-def rtsp_server(folder: Path, film: Path, *, port: int | None = None, codec: str = "h264") -> ServiceProcess:
-    """Not yet started. Raises ServiceMissing."""
+def rtsp_server(folder: Path, video: Path, *, port: int | None = None, codec: str = "h264") -> ServiceProcess:
+    """Not started yet. Raises ServiceMissing."""
     require_gstreamer()
     port = port or free_port()
     return ServiceProcess(
         name="rtsp",
         address=f"rtsp://127.0.0.1:{port}/cam",
         port=port,
-        command=[PYTHON, "-c", PROGRAM, film.absolute(), str(port), CHAINS[codec]],
+        command=[PYTHON, "-c", PROGRAM, video.absolute(), str(port), CHAINS[codec]],
         folder=folder,
-        answers=lambda: connects(port),
+        is_ready=lambda: accepts_connections(port),
     )
 
 
 @contextmanager
-def running_rtsp(film: Path, *, port: int | None = None, codec: str = "h264") -> Iterator[ServiceProcess]:
+def running_rtsp(video: Path, *, port: int | None = None, codec: str = "h264") -> Iterator[ServiceProcess]:
     """`address` is the camera's rtsp:// address."""
-    with in_folder(None) as place, running(rtsp_server(place, film, port=port, codec=codec)) as server:
+    with data_folder(None) as path, running(rtsp_server(path, video, port=port, codec=codec)) as server:
         yield server

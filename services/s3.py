@@ -1,9 +1,8 @@
-"""An S3 server on loopback: MinIO or Versity's gateway to a folder, built once with Go.
+"""An S3 server on loopback: MinIO, or Versity's gateway to a folder; built once with Go.
 
-The two differ in what a store must not rest on: MinIO refuses a conditional put on a key that exists, the gateway overwrites it.
+Tests use both because they differ: MinIO rejects a conditional put for an existing key, the gateway overwrites the object.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -12,9 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from services.process import ServiceError, ServiceMissing, ServiceProcess, cache_folder, connects, free_port, in_folder, running
+from etle.files import FileLock
+from services.process import (
+    ServiceError,
+    ServiceMissing,
+    ServiceProcess,
+    accepts_connections,
+    cache_folder,
+    data_folder,
+    free_port,
+    running,
+)
 
-Kind = Literal["versitygw", "minio"]
+S3Kind = Literal["versitygw", "minio"]
 MODULES: Final[Mapping[str, str]] = {
     "versitygw": "github.com/versity/versitygw/cmd/versitygw@latest",
     "minio": "github.com/minio/minio@latest",
@@ -22,11 +31,11 @@ MODULES: Final[Mapping[str, str]] = {
 BUCKET: Final = "etle-evidence"
 ACCESS_KEY: Final = "loopback"
 SECRET_KEY: Final = "loopback-only"
-"""Known to everybody, for a server that only this machine reaches."""
+"""Not a secret: the server listens on loopback only."""
 
 
 class S3Server(ServiceProcess):
-    """`address` is s3://BUCKET; `environment` has what a client must be told besides."""
+    """`address` is s3://BUCKET; `environment` has endpoint and keys for the client."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -43,32 +52,31 @@ def s3_environment(port: int) -> Mapping[str, str]:
     }
 
 
-def s3_program(kind: Kind) -> Path:
-    """From the path or built once, with its own cache. Raises ServiceMissing without Go."""
+def s3_binary(kind: S3Kind) -> Path:
+    """From PATH, or built once and cached. Raises ServiceMissing if Go is missing."""
     if found := shutil.which(kind):
         return Path(found)
     folder = cache_folder() / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{kind}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / f"{kind}.lock"):
         if not (folder / kind).exists():
             _build(kind, folder)
     return folder / kind
 
 
-def s3_server(folder: Path, *, port: int | None = None, kind: Kind = "versitygw") -> S3Server:
-    """Not yet started; the bucket is a folder that is there from the start."""
+def s3_server(folder: Path, *, port: int | None = None, kind: S3Kind = "versitygw") -> S3Server:
+    """Not started yet. The bucket is a folder, which is created here."""
     port = port or free_port()
-    program, data = s3_program(kind), folder / "s3"
+    binary, data = s3_binary(kind), folder / "s3"
     (data / BUCKET).mkdir(parents=True, exist_ok=True)
     command: list[str | Path]
     if kind == "minio":
-        command = [program, "server", "--quiet", "--address", f"127.0.0.1:{port}", data]
+        command = [binary, "server", "--quiet", "--address", f"127.0.0.1:{port}", data]
         keys = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_BROWSER": "off"}
     else:
-        # Digests and types beside the objects, in a folder of their own: not every file system keeps extended attributes.
+        # Metadata in a separate folder, because not every file system supports extended attributes.
         (folder / "attributes").mkdir(exist_ok=True)
-        command = [program, "--port", f"127.0.0.1:{port}", "--quiet", "posix", "--sidecar", folder / "attributes", data]
+        command = [binary, "--port", f"127.0.0.1:{port}", "--quiet", "posix", "--sidecar", folder / "attributes", data]
         keys = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
     return S3Server(
         name="s3",
@@ -76,29 +84,29 @@ def s3_server(folder: Path, *, port: int | None = None, kind: Kind = "versitygw"
         port=port,
         command=command,
         folder=folder,
-        answers=lambda: connects(port),
+        is_ready=lambda: accepts_connections(port),
         environment=keys,
     )
 
 
 @contextmanager
-def running_s3(folder: Path | None = None, *, port: int | None = None, kind: Kind = "versitygw") -> Iterator[S3Server]:
-    with in_folder(folder) as place:
-        server = s3_server(place, port=port, kind=kind)
+def running_s3(folder: Path | None = None, *, port: int | None = None, kind: S3Kind = "versitygw") -> Iterator[S3Server]:
+    with data_folder(folder) as path:
+        server = s3_server(path, port=port, kind=kind)
         with running(server):
             yield server
 
 
-def _build(kind: Kind, folder: Path) -> None:
+def _build(kind: S3Kind, folder: Path) -> None:
     go = shutil.which("go")
     if go is None:
-        raise ServiceMissing(f"{kind} is built with Go (https://go.dev/dl, or apt-get install golang), or put a {kind} into the path")
-    done = subprocess.run(
+        raise ServiceMissing(f"{kind} is built with Go (https://go.dev/dl, or apt-get install golang), or put {kind} on the PATH")
+    result = subprocess.run(
         [go, "install", MODULES[kind]],
         check=False,
         capture_output=True,
         text=True,
         env={**os.environ, "GOBIN": str(folder), "CGO_ENABLED": "0"},
     )
-    if done.returncode != 0:
-        raise ServiceError(f"{kind} could not be built: {done.stderr.strip()[-1500:]}")
+    if result.returncode != 0:
+        raise ServiceError(f"{kind} could not be built: {result.stderr.strip()[-1500:]}")

@@ -16,7 +16,7 @@ from databases import TestDatabases
 from demo_footage import FOOTAGE, DemoRun, run_demo
 
 from services import S3Server, ServiceMissing, ServiceProcess, running_kafka, running_postgres, running_s3
-from services.s3 import Kind
+from services.s3 import S3Kind
 
 ServerT = TypeVar("ServerT", bound=ServiceProcess)
 SERVERS = {"live_kafka": "kafka", "live_postgres": "postgres", "live_s3": "s3", "databases": None, "demo_run": "demo", "rtsp_camera": None}
@@ -123,7 +123,7 @@ def live_postgres() -> Iterator[ServiceProcess]:
 @pytest.fixture(scope="session")
 def live_s3() -> Iterator[S3Server]:
     """versitygw, or MinIO with ETLE_TEST_S3=minio (two minutes to build)."""
-    kind: Kind = "minio" if os.environ.get("ETLE_TEST_S3") == "minio" else "versitygw"
+    kind: S3Kind = "minio" if os.environ.get("ETLE_TEST_S3") == "minio" else "versitygw"
     yield from _live(lambda: running_s3(kind=kind))
 
 

@@ -23,7 +23,7 @@ from etle.storage.database import Database
 from etle.storage.evidence.s3 import SETTINGS
 from etle_cli.main import parser
 from services import ServiceMissing, running_postgres
-from services.postgres import postgres_programs
+from services.postgres import postgres_binaries
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -282,7 +282,7 @@ def test_the_database_script_creates_users_with_the_rights_of_their_roles(tmp_pa
         passwords = {role: f"o'{role} $HOME \"%:/@" for role in ("owner", "writer", "reviewer", "reader")}
         given = {f"ETLE_{role.upper()}_PASSWORD": password for role, password in passwords.items()}
         where = {"PGHOST": str(place.hostname), "PGPORT": str(place.port), "POSTGRES_USER": str(place.username)}
-        programs = {"PATH": f"{postgres_programs()}:{os.environ['PATH']}"}
+        programs = {"PATH": f"{postgres_binaries()}:{os.environ['PATH']}"}
         subprocess.run(["sh", DEPLOY / "postgres/roles.sh"], env=os.environ | given | where | programs, check=True, capture_output=True)
 
         def address(role: str) -> str:

@@ -21,7 +21,7 @@ from etle.kafka.client import KafkaPublisher
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames, create_topics, required_topics
 from services import ServiceMissing, free_port, kafka_server
-from services.process import in_folder, running
+from services.process import data_folder, running
 
 PASSWORD = "geheim-42"
 _TRIES = 3
@@ -60,7 +60,7 @@ def certificate(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def secured() -> Iterator[SecureBroker]:
     """A broker with a listener that requires TLS, a user name and a password."""
-    with in_folder(None) as folder:
+    with data_folder(None) as folder:
         try:
             server = kafka_server(folder)
         except ServiceMissing as error:
