@@ -13,7 +13,7 @@ from etle.protocols import EvidenceStore
 from etle.types import Digest
 
 CACHE_BYTES: Final = 64 * 1024 * 1024
-"""About twenty clips of 3 MB, one for each of twenty reviewers at a time."""
+"""About eighty clips of 0.8 MB, the size of those of the demo footage: more than reviewers watch at a time."""
 
 
 class ClipCache:
