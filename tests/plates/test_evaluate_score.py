@@ -151,7 +151,8 @@ def test_plate_widths_are_grouped_by_size(width, name):
 
 def test_figures_of_no_plates_are_none():
     result = score(())
-    assert (result.found.value, result.exact.value, result.coverage, result.calibration_error, result.characters) == (None, None, None, None, None)
+    values = (result.found.value, result.exact.value, result.coverage, result.calibration_error, result.characters)
+    assert values == (None,) * 5
 
 
 def test_costs_are_per_photo_and_per_plate_not_per_call(tmp_path):
