@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from etle.clock import SystemClock
-from etle.errors import CaseTaken
+from etle.errors import CaseTaken, StoreError
 from etle.protocols import Clock
 from etle.storage.database import Cursor, Database
 from etle.storage.evidence.manifest import SUFFIX as MANIFEST_SUFFIX
@@ -117,6 +117,8 @@ class PostgresCases:
             cursor.execute(sql("release_leases"), {"reviewer": reviewer})
 
     def decide(self, decision: Decision) -> None:
+        if decision.verdict.needs_reason and decision.reason is None:
+            raise StoreError(f"the verdict {decision.verdict} needs a reason")
         violation = {"violation": str(decision.violation)}
         with self._database.transaction() as cursor:
             # One decision per case at a time. An advisory lock, not a row lock: the row of the queue is deleted with the first decision,

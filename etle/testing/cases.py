@@ -131,12 +131,12 @@ class MemoryCases:
                     record.reviewer, record.expires_at = None, None
 
     def decide(self, decision: Decision) -> None:
+        if decision.verdict.needs_reason and decision.reason is None:
+            raise StoreError(f"the verdict {decision.verdict} needs a reason")
         with self._lock:
             record = self._records[decision.violation]
             if record.reviewer not in (None, decision.reviewer) and record.is_leased(decision.decided_at):
                 raise CaseTaken(f"case {decision.violation} is on the screen of {record.reviewer}")
-            if decision.verdict.needs_reason and decision.reason is None:
-                raise StoreError(f"the verdict {decision.verdict} needs a reason")
             record.decisions.append(decision)
             record.reviewer, record.expires_at = None, None
             self._decided.append(decision)

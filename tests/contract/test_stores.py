@@ -1,6 +1,7 @@
-"""What every store promises: the one for the road on a real PostgreSQL and a real folder, and the one for tests."""
+"""The contracts of the stores, run on PostgreSQL, a folder and S3, and on the fakes in memory."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from etle.testing import (
     MemoryCheckpoints,
     MemoryEvidence,
     a_decision,
-    a_violation_message,
     a_violation,
+    a_violation_message,
 )
 from etle.types import Digest, Verdict, Violation, digest_of
 from pipeline.evidence.writer import Writer
@@ -56,21 +57,21 @@ class TestCaseStore:
     def cases(self, request: pytest.FixtureRequest, clock: ManualClock) -> CaseStore:
         return MemoryCases(clock) if request.param == "memory" else PostgresCases(request.getfixturevalue("database"), clock)
 
-    def test_a_violation_is_added_once_and_comes_back_as_it_was(self, cases: CaseStore) -> None:
-        parcel = a_violation_message()
-        assert cases.add(parcel.violation, parcel.files)
-        assert not cases.add(parcel.violation, parcel.files)
-        found = cases.case(parcel.violation.id)
+    def test_a_violation_is_added_once_and_returned_unchanged(self, cases: CaseStore) -> None:
+        message = a_violation_message()
+        assert cases.add(message.violation, message.files)
+        assert not cases.add(message.violation, message.files)
+        found = cases.case(message.violation.id)
         assert found is not None
-        assert found.violation == parcel.violation
+        assert found.violation == message.violation
         assert found.state is None
 
-    def test_one_that_is_not_there_is_none(self, cases: CaseStore) -> None:
+    def test_a_violation_that_is_not_stored_is_none(self, cases: CaseStore) -> None:
         assert cases.case(a_violation("unknown").id) is None
         with pytest.raises(KeyError):
             cases.decide(a_decision(a_violation("unknown")))
 
-    def test_lists_come_latest_first_and_go_on_behind_a_case(self, cases: CaseStore) -> None:
+    def test_lists_are_latest_first_and_continue_after_a_case(self, cases: CaseStore) -> None:
         for minute in (2, 0, 1):
             cases.add(at(minute), ())
         assert [case.violation for case in cases.cases()] == [at(2), at(1), at(0)]
@@ -97,7 +98,7 @@ class TestCaseStore:
         found = cases.cases(**filters)  # type: ignore[arg-type]
         assert [case.violation.id for case in found] == [at(minute).id for minute in minutes]
 
-    def test_the_queue_deals_the_oldest_to_each_and_the_same_again(self, cases: CaseStore, clock: ManualClock) -> None:
+    def test_the_queue_leases_the_oldest_case_and_the_same_one_again(self, cases: CaseStore, clock: ManualClock) -> None:
         for minute in (1, 0):
             cases.add(at(minute), ())
         first, second = cases.take_next("rina", clock.now()), cases.take_next("dewi", clock.now())
@@ -107,7 +108,7 @@ class TestCaseStore:
         assert again is not None and again.violation.id == at(0).id
         assert cases.take_next("tono", clock.now()) is None
 
-    def test_a_lease_that_ran_out_is_dealt_anew(self, cases: CaseStore, clock: ManualClock) -> None:
+    def test_an_expired_lease_is_given_to_another_reviewer(self, cases: CaseStore, clock: ManualClock) -> None:
         cases.add(at(0), ())
         cases.take_next("rina", clock.now(), lease_s=60)
         clock.advance(61)
@@ -115,13 +116,13 @@ class TestCaseStore:
         assert taken is not None and taken.assigned_to == "dewi"
         assert cases.assigned("rina") is None
 
-    def test_what_is_given_back_is_dealt_again(self, cases: CaseStore, clock: ManualClock) -> None:
+    def test_a_released_case_is_given_to_another_reviewer(self, cases: CaseStore, clock: ManualClock) -> None:
         cases.add(at(0), ())
         cases.take_next("rina", clock.now())
         cases.release("rina")
         assert cases.take_next("dewi", clock.now()) is not None
 
-    def test_nobody_decides_what_another_has_on_the_screen(self, cases: CaseStore, clock: ManualClock) -> None:
+    def test_a_case_on_the_screen_of_another_reviewer_cannot_be_decided(self, cases: CaseStore, clock: ManualClock) -> None:
         cases.add(at(0), ())
         cases.take_next("rina", clock.now())
         with pytest.raises(CaseTaken):
@@ -129,13 +130,30 @@ class TestCaseStore:
         cases.decide(a_decision(at(0), reviewer="rina", decided_at=clock.now()))
         assert cases.take_next("dewi", clock.now()) is None
 
-    def test_a_later_decision_supersedes_and_none_is_lost(self, cases: CaseStore) -> None:
+    def test_a_later_decision_supersedes_and_all_are_kept(self, cases: CaseStore) -> None:
         cases.add(at(0), ())
         cases.decide(a_decision(at(0), Verdict.CONFIRM))
         cases.decide(a_decision(at(0), Verdict.REJECT, decided_at=BEGIN + timedelta(hours=2)))
         found = cases.case(at(0).id)
         assert found is not None and found.state is Verdict.REJECT
         assert [decision.verdict for decision in cases.decisions(at(0).id)] == [Verdict.CONFIRM, Verdict.REJECT]
+
+    @pytest.mark.parametrize("verdict", list(Verdict))
+    def test_every_verdict_can_be_stored_found_and_counted(self, cases: CaseStore, verdict: Verdict) -> None:
+        """A new verdict is a member of the enum and a migration of the constraint on `decisions`."""
+        cases.add(at(0), ())
+        cases.decide(a_decision(at(0), verdict))
+        assert [case.state for case in cases.cases(state=verdict)] == [verdict]
+        counted = {each: int(each is verdict) for each in Verdict}
+        assert cases.counts().verdicts == counted
+        assert cases.tally("rina", since=BEGIN).verdicts == counted
+
+    @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict.needs_reason])
+    def test_a_verdict_that_needs_a_reason_is_rejected_without(self, cases: CaseStore, verdict: Verdict) -> None:
+        cases.add(at(0), ())
+        with pytest.raises(StoreError, match="needs a reason"):
+            cases.decide(replace(a_decision(at(0), verdict), reason=None))
+        assert cases.decisions(at(0).id) == ()
 
     def test_counts_and_tallies(self, cases: CaseStore, clock: ManualClock) -> None:
         for minute in range(3):
@@ -158,16 +176,16 @@ class TestEvidenceStore:
             return open_evidence(f"{server.address}/{request.node.name.partition('[')[0]}", server.environment)
         return MemoryEvidence() if request.param == "memory" else FolderEvidence(tmp_path, reserve_bytes=0)
 
-    def test_bytes_come_back_under_their_digest_and_the_same_twice_are_one(self, evidence: EvidenceStore) -> None:
+    def test_bytes_are_stored_once_under_their_digest(self, evidence: EvidenceStore) -> None:
         assert evidence.put(b"picture", ".jpg") == digest_of(b"picture") == evidence.put(b"picture", ".jpg")
         assert evidence.get(digest_of(b"picture")) == b"picture"
         assert list(evidence.digests()) == [digest_of(b"picture")]
 
-    def test_what_is_not_there_is_a_key_error(self, evidence: EvidenceStore) -> None:
+    def test_a_digest_that_is_not_stored_is_a_key_error(self, evidence: EvidenceStore) -> None:
         with pytest.raises(KeyError):
             evidence.get(Digest("0" * 64))
 
-    def test_a_suffix_that_is_a_path_is_refused(self, evidence: EvidenceStore) -> None:
+    def test_a_suffix_that_is_a_path_is_rejected(self, evidence: EvidenceStore) -> None:
         with pytest.raises(StoreError):
             evidence.put(b"x", "/../x")
 
@@ -177,7 +195,7 @@ class TestCheckpointStore:
     def checkpoints(self, request: pytest.FixtureRequest) -> CheckpointStore:
         return MemoryCheckpoints() if request.param == "memory" else PostgresCheckpoints(request.getfixturevalue("database"))
 
-    def test_the_last_one_is_kept_by_stream(self, checkpoints: CheckpointStore) -> None:
+    def test_the_last_checkpoint_of_each_stream_is_kept(self, checkpoints: CheckpointStore) -> None:
         assert checkpoints.load("a") is None
         checkpoints.save("a", 1, b"one")
         checkpoints.save("a", 2, b"\x00two")
@@ -197,13 +215,13 @@ class TestViolationSink:
             return Writer(MemoryCases(), MemoryEvidence(), manifest)
         return Writer(PostgresCases(request.getfixturevalue("database")), FolderEvidence(tmp_path / "e", reserve_bytes=0), manifest)
 
-    def test_the_same_parcel_twice_is_one(self, sink: ViolationSink) -> None:
+    def test_the_same_message_is_stored_once(self, sink: ViolationSink) -> None:
         assert sink.put(a_violation_message())
         assert not sink.put(a_violation_message())
         assert sink.put(a_violation_message("2"))
 
 
-def test_what_has_been_changed_on_the_disk_is_never_served(tmp_path: Path) -> None:
+def test_a_file_that_was_changed_on_the_disk_is_not_returned(tmp_path: Path) -> None:
     evidence = FolderEvidence(tmp_path, reserve_bytes=0)
     digest = evidence.put(b"as it was", ".jpg")
     next(tmp_path.rglob(f"{digest}.jpg")).write_bytes(b"as it is")
@@ -221,11 +239,11 @@ def test_what_has_been_changed_on_the_disk_is_never_served(tmp_path: Path) -> No
         "UPDATE evidence_files SET bytes = 0",
     ],
 )
-def test_the_database_itself_refuses_to_change_what_was_decided(database: Database, sql: str) -> None:
+def test_the_database_rejects_changes_of_stored_rows(database: Database, sql: str) -> None:
     import psycopg2
 
-    cases, parcel = PostgresCases(database), a_violation_message()
-    cases.add(parcel.violation, parcel.files)
-    cases.decide(a_decision(parcel.violation))
+    cases, message = PostgresCases(database), a_violation_message()
+    cases.add(message.violation, message.files)
+    cases.decide(a_decision(message.violation))
     with pytest.raises(psycopg2.errors.RaiseException, match="only ever added"), database.transaction() as cursor:
         cursor.execute(sql)

