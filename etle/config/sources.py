@@ -91,7 +91,7 @@ class RecordedSection(_ReadSection):
     @classmethod
     def with_offset(cls, value: datetime | None) -> datetime | None:
         if value is not None and value.tzinfo is None:
-            raise ValueError('a moment needs its UTC offset, such as "2026-11-23T10:00:00+07:00"')
+            raise ValueError('a time needs its UTC offset, such as "2026-11-23T10:00:00+07:00"')
         return value
 
 

@@ -41,7 +41,7 @@ def open_source(
     Raises ConfigError for a source that etle does not read itself, MissingExtra if a video is to be read and PyAV is not installed.
     """
     if source.opener is None:
-        raise ConfigError(f"camera {camera!r}: {source.description} pushes its frames; `etle vendor serve` takes them")
+        raise ConfigError(f"camera {camera!r}: {source.description} pushes its frames; `etle vendor serve` receives them")
     module, function = source.opener.split(":")
     context = SourceContext(clock=clock, losses=losses, timezone=timezone, attempts=attempts)
     opened: FrameSource = getattr(import_module(module), function)(camera, source, context)

@@ -69,7 +69,7 @@ class TestTheSchema:
 
         entries = json.loads(schema_text())["$defs"]["RuleEntry"]["anyOf"]
         known = {entry["properties"]["rule"]["const"]: set(entry["properties"]) - {"rule"} for entry in entries}
-        assert known == {name: set(rule.Settings.model_fields) for name, rule in RULES.items()}
+        assert known == {name: set(rule.settings.model_fields) for name, rule in RULES.items()}
 
     def test_has_all_definitions_that_it_refers_to(self) -> None:
         text = schema_text()

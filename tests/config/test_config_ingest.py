@@ -1,9 +1,11 @@
 """Sources of cameras and vendors in a site file."""
 
+from importlib import import_module
+
 import pytest
 
 from etle.config.site import CameraSettings, Site
-from etle.config.sources import Hours, RtspSourceSettings
+from etle.config.sources import SOURCE_KINDS, Hours, RtspSourceSettings
 from etle.config.strict_yaml import validate
 from etle.errors import ConfigError
 from etle.types import Quality
@@ -11,6 +13,27 @@ from etle.types import Quality
 
 def camera(**source: object) -> dict[str, object]:
     return {"id": "masuk", "view": "rear", "frame_size": [640, 480], "source": source}
+
+
+def test_every_kind_of_source_names_a_function_that_opens_it():
+    openers = [section.opener.split(":") for section in SOURCE_KINDS.values() if section.opener]
+    assert len(openers) == len(SOURCE_KINDS) - 1, "a vendor's device pushes; all others are opened"
+    assert all(callable(getattr(import_module(module), function)) for module, function in openers)
+
+
+@pytest.mark.parametrize(
+    ("source", "suffix", "description"),
+    [
+        pytest.param({"folder": "/srv/a", "fps": 5}, "//srv/a/None/5.0", "/srv/a", id="folder"),
+        pytest.param({"file": "/srv/missing.mp4"}, "/missing.mp4/0/None/None", "/srv/missing.mp4", id="missing file"),
+        pytest.param({"rtsp": "rtsp://admin:s3cret@camera/1"}, "", "rtsp://camera/1", id="camera"),
+        pytest.param({"vendor": "acme"}, "", "vendor 'acme'", id="vendor"),
+    ],
+)
+def test_checkpoint_names_are_stable_and_descriptions_have_no_password(source, suffix, description):
+    described = validate(camera(**source), CameraSettings, "site.yaml").source
+    assert (described.stream_suffix(), described.description) == (suffix, description)
+    assert described.expected_frames() is None
 
 
 def test_a_camera_of_a_vendor_needs_that_vendor():

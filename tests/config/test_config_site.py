@@ -103,7 +103,7 @@ def test_a_correct_file_is_read(tmp_path: Path) -> None:
             "`starts_at` is for file, folder and does nothing for rtsp",
             id="an option that does nothing",
         ),
-        pytest.param("cameras.0.source.starts_at", "2026-11-23T10:00:00", "a moment needs its UTC offset", id="a time without its offset"),
+        pytest.param("cameras.0.source.starts_at", "2026-11-23T10:00:00", "a time needs its UTC offset", id="a time without its offset"),
         pytest.param("cameras.0.source.fps", 0, "cameras[0].source.fps: Input should be greater than 0; here: 0", id="a rate of zero"),
         pytest.param("cameras.0.ground_points", [{"px": [1, 2], "m": [0, 0]}] * 3, "takes at least 4 points", id="too few ground points"),
         pytest.param("cameras.0.lines.0.points", [[5, 5], [5, 5]], "line 'henti' has no length", id="a line without length"),

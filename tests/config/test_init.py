@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from footage.http_cameras import http_camera, paced, plain
-from footage.videos import write_video, image_of, jpeg
+from footage.videos import image_of, jpeg, write_video
 from numpy.typing import NDArray
 
 from etle.config.site import CameraSettings, DetectionSettings, EvidenceSettings, Site, load_site
@@ -187,7 +187,7 @@ def test_a_folder_whose_pictures_contain_no_time_needs_fps(etle_init: Init, tmp_
     (tmp_path / "pictures").mkdir()
     for number in range(5):
         (tmp_path / "pictures" / f"{number}.jpg").write_bytes(jpeg(number))
-    with pytest.raises(ConfigError, match="give the source `fps`"):
+    with pytest.raises(ConfigError, match="set `fps` of the source"):
         etle_init(tmp_path / "pictures", "--out", tmp_path)
     etle_init(tmp_path / "pictures", "--out", tmp_path, "--fps", "2")
     source = load_site(tmp_path / "site.yaml").cameras[0].source
