@@ -1,5 +1,4 @@
-"""Create and describe Kafka's topics. A module of its own, because no worker needs the admin client; only `client` imports the library
-besides."""
+"""Create and describe topics. Separate from `client`, because workers need no admin client; only these two modules import the library."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,6 +1,6 @@
--- What each role of a deployment may do in the database, and no more. Applied again after every migration: it takes everything away
--- first. The owner of the tables migrates and administers users; no role here may change or remove a decision, a violation or a line of
--- the access log, and the triggers of the tables refuse that to the owner too.
+-- Rights of each database role. Applied again after every migration: all rights are revoked first, then granted. The owner of the tables
+-- migrates and administers users. No role may change or remove a decision, a violation or an entry of the access log; triggers of the
+-- tables refuse that to the owner too.
 
 DO $$
 DECLARE role_name text;
@@ -20,11 +20,11 @@ REVOKE ALL ON SCHEMA etle FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 GRANT USAGE ON SCHEMA etle TO etle_writer, etle_reviewer, etle_reader;
 GRANT SELECT ON etle.migrations TO etle_writer, etle_reviewer, etle_reader;
 
--- `etle write`: looks whether a case is there, adds violations, the names of their files, and their place in the queue.
+-- `etle write`: adds violations, the digests of their files, and their entries in the queue; checks whether a case is stored.
 GRANT INSERT ON etle.violations, etle.evidence_files, etle.queue, etle.losses TO etle_writer;
 GRANT SELECT ON etle.violations, etle.queue, etle.decisions TO etle_writer;
 
--- `etle review`: reads cases, deals the queue out, adds decisions; keeps sessions and the access log.
+-- `etle review`: reads cases, leases open cases, adds decisions, sessions and entries of the access log.
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses TO etle_reviewer;
 GRANT INSERT ON etle.decisions TO etle_reviewer;
 GRANT UPDATE, DELETE ON etle.queue TO etle_reviewer;
@@ -32,5 +32,5 @@ GRANT SELECT ON etle.users, etle.sessions, etle.access_log TO etle_reviewer;
 GRANT INSERT ON etle.sessions, etle.access_log TO etle_reviewer;
 GRANT UPDATE (last_seen_at, ended_at) ON etle.sessions TO etle_reviewer;
 
--- `etle evidence verify`, `etle violations`, reports: reads, and neither passwords nor sessions.
+-- `etle evidence verify`, `etle violations`, reports: read access, without passwords and sessions.
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses, etle.access_log TO etle_reader;

@@ -205,7 +205,7 @@ class TestCheckpointStore:
 
 
 class TestViolationSink:
-    @pytest.fixture(params=["list", "memory", pytest.param("road", marks=pytest.mark.server)])
+    @pytest.fixture(params=["list", "memory", pytest.param("postgres", marks=pytest.mark.server)])
     def sink(self, request: pytest.FixtureRequest, tmp_path: Path) -> ViolationSink:
         if request.param == "list":
             return ListSink()
