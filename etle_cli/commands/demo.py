@@ -79,9 +79,9 @@ def _download_weights(console: "Console", site: Site) -> None:
     from pipeline.assembly import needed_weights
 
     with tempfile.TemporaryDirectory(prefix="etle-") as folder, console.status("Weights ...") as status:
-        pull = Downloader(target=models_folder(), wheels=PipIndex(Path(folder), status.update), say=status.update)
+        downloader = Downloader(target=models_folder(), wheels=PipIndex(Path(folder), status.update), report=status.update)
         for name in needed_weights(site.detect):
-            pull.bring(entry_of(name))
+            downloader.fetch(entry_of(name))
 
 
 def _cases(stores: "Stores", site: Site) -> list[Case]:

@@ -42,7 +42,7 @@ def evaluate_plates(options: EvaluationOptions, at: datetime, progress: Progress
     needed_weights(settings)  # reports an unknown reader before the dataset is read
     dataset = load_dataset(options.folder, options.limit)
     engines = open_engines(settings)
-    vehicle_detector, plate_detector = MeteredDetector(engines.detector), MeteredPlateDetector(engines.finder)
+    vehicle_detector, plate_detector = MeteredDetector(engines.detector), MeteredPlateDetector(engines.plate_detector)
     readers = [MeteredReader(reader) for reader in engines.readers]
     evaluated = EvaluatedEngines(vehicle_detector=vehicle_detector, plate_detector=plate_detector, readers=readers, at=at)
     outcomes = run_engines(dataset, evaluated, progress)
@@ -76,7 +76,7 @@ def _compare_with_peers(
     """The comparison, and the reasons why engines are not available."""
     peers, unavailable = open_peers()
     plates = sample(outcomes, max_plates)
-    search = PlateSearch(engines.finder, engines.readers, settings.plate_reads, engines.arbiter)
+    search = PlateSearch(engines.plate_detector, engines.readers, settings.plate_reads, engines.tiebreaker)
     track = track_cost(plates.given, engines.detector, search, at, progress)
     return compare(plates, peers, etle_ms, track, progress), unavailable
 
