@@ -65,7 +65,7 @@ class EdgeGateway:
         live = [camera for camera in cameras if camera.source.live]
         files = [camera for camera in cameras if not camera.source.live]
         self._live_producer = self._producer("send live", self._spool()) if live else None
-        self._file_producer = self._producer("send films", None) if files else None
+        self._file_producer = self._producer("send files", None) if files else None
         self._feeds = [self._feed(camera, context, self._live_producer) for camera in live if self._live_producer]
         self._feeds += [self._feed(camera, context, self._file_producer) for camera in files if self._file_producer]
 

@@ -1,4 +1,4 @@
-"""How every source makes a frame of bytes: size from the bytes' own header, digest at birth."""
+"""Creates frames from JPEG bytes, for every source: the size comes from the JPEG header, the digest is taken at once."""
 
 from datetime import datetime
 
@@ -25,27 +25,27 @@ def frame_of(
 
 
 def first_live_sequence(now: datetime, after: int | None) -> int:
-    """Where a live camera begins to count: at the milliseconds of the box's clock.
+    """First sequence number of a live camera: milliseconds since 1970, or `after + 1` if that is higher.
 
-    So no number comes twice when the process starts anew, though it remembers nothing: no camera gives a thousand pictures a second.
+    Numbers are unique across restarts without stored state, because no camera sends more than a thousand pictures a second.
     """
     return max(int(now.timestamp() * 1000), -1 if after is None else after + 1)
 
 
 class FrameSampler:
-    """Leaves out pictures so that no more than `fps` a second remain, by their times and not by counting them."""
+    """Selects pictures by their times, so that at most `fps` a second remain. None or 0: all."""
 
     def __init__(self, fps: float | None) -> None:
         self._step_s = 1 / fps if fps else 0.0
         self._due_s: float | None = None
 
-    def wants(self, seconds: float) -> bool:
-        """`seconds` on any clock. A clock that went back begins anew."""
-        if self._due_s is None or seconds < self._due_s - 2 * self._step_s or not self._step_s:
-            self._due_s = seconds + self._step_s
+    def accepts(self, time_s: float) -> bool:
+        """`time_s`: the picture's time on any clock. After the clock went back, the next picture is accepted."""
+        if self._due_s is None or time_s < self._due_s - 2 * self._step_s or not self._step_s:
+            self._due_s = time_s + self._step_s
             return True
-        if seconds < self._due_s - 1e-6 - self._step_s / 100:
+        if time_s < self._due_s - 1e-6 - self._step_s / 100:
             return False
-        behind = seconds - self._due_s >= self._step_s  # a gap: don't make up for it
-        self._due_s = (seconds if behind else self._due_s) + self._step_s
+        behind = time_s - self._due_s >= self._step_s  # after a gap, do not accept more to catch up
+        self._due_s = (time_s if behind else self._due_s) + self._step_s
         return True

@@ -1,6 +1,6 @@
-"""HTTP to a camera, with the standard library: one answer, opened and ready to be read.
+"""HTTP client for cameras, with the standard library.
 
-No proxy is asked: a camera is a neighbour. Basic and digest authentication take user and password from the address.
+Proxies are not used, because cameras are in the local network. Basic and digest authentication take user and password from the address.
 """
 
 import http.client
@@ -20,12 +20,12 @@ from urllib.request import (
 from etle.address import Address
 from etle.errors import SourceUnavailable
 
-_AT_ONCE = 64 * 1024
+_CHUNK_BYTES = 64 * 1024
 
 
 @contextmanager
-def problems_of(address: Address) -> Iterator[None]:
-    """Whatever can go wrong on the way to a camera, as SourceUnavailable."""
+def translate_errors(address: Address) -> Iterator[None]:
+    """Raises every network and HTTP error as SourceUnavailable."""
     try:
         yield
     except HTTPError as error:
@@ -34,13 +34,13 @@ def problems_of(address: Address) -> Iterator[None]:
     except URLError as error:
         raise SourceUnavailable(f"{address.bare}: {error.reason}") from error
     except TimeoutError as error:
-        raise SourceUnavailable(f"{address.bare}: says nothing") from error
+        raise SourceUnavailable(f"{address.bare}: no data in time") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SourceUnavailable(f"{address.bare}: {error or type(error).__name__}") from error
 
 
 class HttpClient:
-    """Opens one address again and again."""
+    """Requests to one address."""
 
     def __init__(self, address: Address, timeout_s: float) -> None:
         self.address = address
@@ -48,8 +48,8 @@ class HttpClient:
         self._opener = _opener(address)
 
     def open(self, headers: Mapping[str, str] | None = None) -> http.client.HTTPResponse:
-        """The answer, its body not yet read; a 304 is an answer too. Raises SourceUnavailable."""
-        with problems_of(self.address):
+        """Send a request; the body of the response is not yet read. Status 304 is not an error. Raises SourceUnavailable."""
+        with translate_errors(self.address):
             request = Request(self.address.bare, headers={"User-Agent": "etle", **(headers or {})})
             try:
                 response: http.client.HTTPResponse = self._opener.open(request, timeout=self._timeout_s)
@@ -57,15 +57,15 @@ class HttpClient:
                 if error.code != http.client.NOT_MODIFIED:
                     error.close()
                     raise
-                return error  # type: ignore[return-value]  # it has the status and the headers, and no body
+                return error  # type: ignore[return-value]  # it has the status and the headers of a response
             return response
 
 
-def whole_body(response: http.client.HTTPResponse, longest: int, within_s: float, monotonic: Callable[[], float]) -> bytes:
-    """Up to `longest` bytes. Raises TimeoutError if they trickle: each byte in time, and all of them never."""
-    data, end = bytearray(), monotonic() + within_s
-    while len(data) < longest and (part := response.read1(min(_AT_ONCE, longest - len(data)))):
-        data += part
+def read_body(response: http.client.HTTPResponse, max_bytes: int, timeout_s: float, monotonic: Callable[[], float]) -> bytes:
+    """The body, at most `max_bytes` of it. Raises TimeoutError if the whole takes longer than `timeout_s`, even if each read is quick."""
+    data, end = bytearray(), monotonic() + timeout_s
+    while len(data) < max_bytes and (chunk := response.read1(min(_CHUNK_BYTES, max_bytes - len(data)))):
+        data += chunk
         if monotonic() > end:
             raise TimeoutError
     return bytes(data)

@@ -1,4 +1,4 @@
-"""A camera that pushes JPEGs over HTTP. Its bytes are passed on untouched."""
+"""A camera that sends an MJPEG stream over HTTP. The bytes of its JPEGs are not changed."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,22 +12,22 @@ from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of
-from ingest.sources.http import HttpClient, problems_of
+from ingest.sources.http import HttpClient, translate_errors
 from ingest.sources.multipart import MultipartParser, MultipartPart, boundary_of
 from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import SourceConnection
 from ingest.sources.reencode import ReencodeSettings, reencoded
 from ingest.sources.timestamps import TimestampEstimator
 
-_AT_ONCE = 64 * 1024
-_SLOWEST = 3.0
-"""A picture may take so many times longer than the silence that is borne."""
-_CLOCKS_SINCE_S = 946_684_800.0
-"""1 January 2000: an `X-Timestamp` before it is a camera's time since it was switched on, and no clock."""
+_CHUNK_BYTES = 64 * 1024
+_MAX_TIMEOUTS_PER_PICTURE = 3.0
+"""A whole picture may take this multiple of `timeout_s`, which bounds the time between two reads."""
+_MIN_CLOCK_S = 946_684_800.0
+"""1 January 2000. A lower `X-Timestamp` is the time since the camera was switched on, not a clock."""
 
 
 class MjpegSource:
-    """Frames of a multipart stream. A camera that tells its time (`X-Timestamp`, seconds since 1970) has its clock error measured."""
+    """Frames of a multipart stream. If the camera sends its time (`X-Timestamp`, seconds since 1970), its clock error is measured."""
 
     live = True
 
@@ -55,12 +55,12 @@ class MjpegSource:
         self._monotonic = monotonic
 
     def frames(self, after: int | None = None) -> Iterator[Frame]:
-        """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
+        """Ends only after `close`. Raises SourceUnavailable when the `attempts` are used up."""
         number = first_live_sequence(self._clock.now(), after)
-        thinning = FrameSampler(self._fps)
+        sampler = FrameSampler(self._fps)
         for part in self._connection.stream(self._parts):
             received_at = self._clock.now()
-            if not thinning.wants(received_at.timestamp()):
+            if not sampler.accepts(received_at.timestamp()):
                 continue
             frame = self._frame(number, part, received_at)
             if frame is not None:
@@ -68,36 +68,36 @@ class MjpegSource:
             number += 1
 
     def close(self) -> None:
-        """Ends `frames` at the next picture, at the latest after `timeout_s`. Safe from another thread."""
+        """Ends `frames` at the next picture or after `timeout_s`. Safe from another thread."""
         self._connection.stop()
 
     def _parts(self) -> Iterator[MultipartPart]:
         address = self._http.address
-        self._times.unpin()
+        self._times.reset()
         with self._http.open() as response:
             try:
-                cutter = MultipartParser(boundary_of(response.headers.get("Content-Type", "")))
-                whole_at = self._monotonic()
+                parser = MultipartParser(boundary_of(response.headers.get("Content-Type", "")))
+                picture_at_s = self._monotonic()
                 while not self._connection.stopped:
-                    with problems_of(address):
-                        data = response.read1(_AT_ONCE)
+                    with translate_errors(address):
+                        data = response.read1(_CHUNK_BYTES)
                     if not data:
                         return
-                    for part in cutter.feed(data):
+                    for part in parser.feed(data):
                         yield part
-                        whole_at = self._monotonic()
-                    if self._monotonic() - whole_at > _SLOWEST * self._timeout_s:
+                        picture_at_s = self._monotonic()
+                    if self._monotonic() - picture_at_s > _MAX_TIMEOUTS_PER_PICTURE * self._timeout_s:
                         raise SourceUnavailable(
-                            f"{address.bare}: no whole picture for {_SLOWEST * self._timeout_s:.0f} s, only parts of one"
+                            f"{address.bare}: no complete picture within {_MAX_TIMEOUTS_PER_PICTURE * self._timeout_s:.0f} s"
                         )
             except SourceBroken as error:
                 raise SourceBroken(f"{address.bare}: {error}") from error
 
     def _frame(self, number: int, part: MultipartPart, received_at: datetime) -> Frame | None:
-        """None if the picture is broken: then its number stays a gap."""
-        told_s = _told_s(part)
-        error_s = told_s - received_at.timestamp() if told_s is not None and told_s > _CLOCKS_SINCE_S else None
-        captured_at = self._times.captured_at(received_at, told_s)
+        """None if the picture is damaged; its number is then missing."""
+        camera_time_s = _camera_time_s(part)
+        error_s = camera_time_s - received_at.timestamp() if camera_time_s is not None and camera_time_s > _MIN_CLOCK_S else None
+        captured_at = self._times.captured_at(received_at, camera_time_s)
         try:
             return frame_of(self._camera, number, part.body, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
         except FrameBroken as error:
@@ -105,7 +105,7 @@ class MjpegSource:
             return None
 
 
-def _told_s(part: MultipartPart) -> float | None:
+def _camera_time_s(part: MultipartPart) -> float | None:
     try:
         return float(part.headers["x-timestamp"])
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""How pictures are made where they are not to stay as they came: encoded once more, or smaller, before their digest is taken."""
+"""Encodes pictures again, with another quality or a smaller size, before their digest is taken; only where the site file asks for it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from etle.media.video import JpegEncoder
 
 QUANTISERS: Final = {Quality.FINE: 2, Quality.NORMAL: 3, Quality.SMALL: 5, Quality.SMALLEST: 8}
-"""docs/ingest.md measures them: down to 5 every plate is read that was legible before, at 8 some are not."""
+"""MJPEG quantiser of each quality. Measured in docs/ingest.md: up to 5 every plate that was legible before is read, at 8 some are not."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReencodeSettings:
-    """As the site file says it; nothing of it means: as they came."""
+    """Settings of the site file. Without any of them pictures are not changed."""
 
     quality: Quality | None = None
     max_width: int | None = None
 
     @property
-    def touches(self) -> bool:
+    def enabled(self) -> bool:
         return self.quality is not None or self.max_width is not None
 
     def encoder(self) -> "JpegEncoder":
@@ -36,31 +36,31 @@ class ReencodeSettings:
         return JpegEncoder(None if self.quality is None else QUANTISERS[self.quality], self.max_width)
 
 
-def reencoded(source: FrameSource, making: ReencodeSettings, losses: FrameLossCounter) -> FrameSource:
-    """The source itself if its pictures are to stay unchanged."""
-    return ReencodingSource(source, making, losses) if making.touches else source
+def reencoded(source: FrameSource, settings: ReencodeSettings, losses: FrameLossCounter) -> FrameSource:
+    """`source` with its pictures encoded again, or `source` itself if the settings do not ask for it."""
+    return ReencodingSource(source, settings, losses) if settings.enabled else source
 
 
 class ReencodingSource:
-    """Another source's JPEGs, made anew. What cannot be decoded is counted; its number stays a gap."""
+    """Encodes another source's JPEGs again. A picture that cannot be decoded is counted; its number is then missing."""
 
-    def __init__(self, source: FrameSource, making: ReencodeSettings, losses: FrameLossCounter) -> None:
+    def __init__(self, source: FrameSource, settings: ReencodeSettings, losses: FrameLossCounter) -> None:
         self.live = source.live
         self._source = source
-        self._encoder = making.encoder()
+        self._encoder = settings.encoder()
         self._losses = losses
 
     def frames(self, after: int | None = None) -> Iterator[Frame]:
         for frame in self._source.frames(after):
-            made = self._made(frame)
-            if made is not None:
-                yield made
+            reencoded_frame = self._reencode(frame)
+            if reencoded_frame is not None:
+                yield reencoded_frame
 
     def close(self) -> None:
         if isinstance(self._source, Closable):
             self._source.close()
 
-    def _made(self, frame: Frame) -> Frame | None:
+    def _reencode(self, frame: Frame) -> Frame | None:
         from etle.media.video import jpeg_of
 
         if self._encoder.keeps(frame.width):

@@ -1,4 +1,4 @@
-"""A camera that sends video: RTSP, or a video over HTTP."""
+"""A camera that sends video over RTSP, or a video stream over HTTP."""
 
 import math
 import os
@@ -22,20 +22,20 @@ from ingest.sources.frames import first_live_sequence, frame_of
 from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import SourceConnection
 from ingest.sources.reencode import ReencodeSettings
-from ingest.sources.rtsp_process import HEAD, CaptureRequest, PacketKind, line_of
+from ingest.sources.rtsp_process import PACKET_HEADER, CaptureRequest, PacketKind, encode_request
 from ingest.sources.timestamps import TimestampEstimator
 
-CAPTURE = (sys.executable, "-m", "ingest.sources.rtsp_process")
+CAPTURE_COMMAND = (sys.executable, "-m", "ingest.sources.rtsp_process")
 _GRACE_S = 2.0
-"""FFmpeg's own timeout comes first, and can say more about the reason."""
-_OPENING = 3
-"""Connecting, describing and waiting for a keyframe may take so many times longer than the wait between two pictures."""
+"""Added to `timeout_s`, so that FFmpeg's own timeout, which gives a better reason, comes first."""
+_STARTUP_TIMEOUTS = 3
+"""Connecting, describing and waiting for a keyframe may take this multiple of `timeout_s`."""
 
 
 class RtspSource:
-    """Frames of a video camera, encoded once, on receipt. The connection lives in a process of its own, which is killed if it hangs.
+    """Frames of a video camera, each encoded once as a JPEG. A process of its own holds the connection, and is killed if it hangs.
 
-    The size is that of each picture, so a camera may come back with another one.
+    The size of the pictures may change, for example after the camera was reconfigured.
     """
 
     live = True
@@ -51,24 +51,25 @@ class RtspSource:
         fps: float | None = None,
         timeout_s: float = 10.0,
         attempts: int | None = None,
-        making: ReencodeSettings | None = None,
-        command: Sequence[str] = CAPTURE,
+        reencode: ReencodeSettings | None = None,
+        command: Sequence[str] = CAPTURE_COMMAND,
     ) -> None:
         self._camera = camera
         self._clock = clock
         self._losses = losses
-        self._shown = Address.of(url).bare
-        self._connection = SourceConnection(camera, self._shown, clock, losses, backoff, attempts)
+        self._display_url = Address.of(url).bare
+        self._connection = SourceConnection(camera, self._display_url, clock, losses, backoff, attempts)
         self._times = TimestampEstimator(camera, losses)
-        self._order = CaptureRequest(url, timeout_s, fps, making.quality if making else None, making.max_width if making else None)
+        settings = reencode or ReencodeSettings()
+        self._request = CaptureRequest(url, timeout_s, fps, settings.quality, settings.max_width)
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None
 
     def frames(self, after: int | None = None) -> Iterator[Frame]:
-        """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
+        """Ends only after `close`. Raises SourceUnavailable when the `attempts` are used up."""
         number = first_live_sequence(self._clock.now(), after)
-        for received_at, pace_s, data in self._connection.stream(self._pictures):
-            captured_at = self._times.captured_at(received_at, pace_s)
+        for received_at, pts_s, data in self._connection.stream(self._pictures):
+            captured_at = self._times.captured_at(received_at, pts_s)
             try:
                 yield frame_of(self._camera, number, data, captured_at=captured_at, received_at=received_at)
             except FrameBroken as error:
@@ -82,23 +83,23 @@ class RtspSource:
             process.kill()
 
     def _pictures(self) -> Iterator[tuple[datetime, float | None, bytes]]:
-        self._times.unpin()
-        wait_s = self._order.timeout_s * _OPENING
-        with _running(self._command) as process:
+        self._times.reset()
+        timeout_s = self._request.timeout_s * _STARTUP_TIMEOUTS
+        with _start_process(self._command) as process:
             self._process = process
             assert process.stdin is not None and process.stdout is not None
             try:
-                _tell(process.stdin, self._order)
-                while not self._connection.stopped and (head := self._read(process.stdout, HEAD.size, wait_s)):
-                    kind, pace, length = HEAD.unpack(head)
-                    body = self._read(process.stdout, length, wait_s)
-                    wait_s = self._order.timeout_s + _GRACE_S
+                _send_request(process.stdin, self._request)
+                while not self._connection.stopped and (header := self._read(process.stdout, PACKET_HEADER.size, timeout_s)):
+                    kind, pts_s, length = PACKET_HEADER.unpack(header)
+                    body = self._read(process.stdout, length, timeout_s)
+                    timeout_s = self._request.timeout_s + _GRACE_S
                     if kind == PacketKind.PICTURE:
-                        yield self._clock.now(), None if math.isnan(pace) else pace, body
-                    elif kind == PacketKind.ALIVE and not math.isnan(pace):
-                        self._times.seen(self._clock.now(), pace)
+                        yield self._clock.now(), None if math.isnan(pts_s) else pts_s, body
+                    elif kind == PacketKind.ALIVE and not math.isnan(pts_s):
+                        self._times.observe(self._clock.now(), pts_s)
                     elif kind == PacketKind.UNDECODABLE:
-                        self._losses.count(self._camera, LossReason.UNDECODABLE, f"{self._shown}: a picture could not be decoded")
+                        self._losses.count(self._camera, LossReason.UNDECODABLE, f"{self._display_url}: a picture could not be decoded")
                     elif kind == PacketKind.FAILED:
                         raise SourceUnavailable(body.decode())
                 self._check_end(process)
@@ -106,46 +107,46 @@ class RtspSource:
                 process.kill()
 
     def _check_end(self, process: subprocess.Popen[bytes]) -> None:
-        """The process goes when the stream ends. Raises SourceUnavailable if it went for another reason."""
+        """The process exits when the stream ends. Raises SourceUnavailable if it ended for another reason."""
         try:
             code = 0 if self._connection.stopped else process.wait(_GRACE_S)
         except subprocess.TimeoutExpired:
-            code = -signal.SIGKILL  # which it is about to get
+            code = -signal.SIGKILL  # it is killed after this
         if code:
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            raise SourceUnavailable(f"{self._shown}: the process that reads it ended with {how}")
+            raise SourceUnavailable(f"{self._display_url}: the capture process ended with {how}")
 
-    def _read(self, pipe: IO[bytes], size: int, wait_s: float) -> bytes:
-        """`size` bytes, or fewer if the process ended. Raises SourceUnavailable if it is silent for `wait_s`."""
-        parts = bytearray()
+    def _read(self, pipe: IO[bytes], size: int, timeout_s: float) -> bytes:
+        """`size` bytes, or none if the process ended. Raises SourceUnavailable if nothing arrives for `timeout_s`."""
+        received = bytearray()
         with selectors.DefaultSelector() as selector:
             selector.register(pipe, selectors.EVENT_READ)
-            while len(parts) < size:
-                if not selector.select(wait_s):
-                    raise SourceUnavailable(f"{self._shown}: says nothing for {wait_s:.0f} s")
-                data = os.read(pipe.fileno(), size - len(parts))
+            while len(received) < size:
+                if not selector.select(timeout_s):
+                    raise SourceUnavailable(f"{self._display_url}: no data for {timeout_s:.0f} s")
+                data = os.read(pipe.fileno(), size - len(received))
                 if not data:
                     return b""
-                parts += data
-        return bytes(parts)
+                received += data
+        return bytes(received)
 
 
-def _running(command: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start_process(command: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=_environment(os.environ))
 
 
-def _environment(mine: Mapping[str, str]) -> dict[str, str]:
-    """The same packages as here, wherever this process found them."""
+def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Adds the folder of this package to PYTHONPATH, so that the child process imports the same code."""
     root = str(Path(__file__).parents[2])
-    return {**mine, "PYTHONPATH": os.pathsep.join(filter(None, (root, mine.get("PYTHONPATH"))))}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, (root, inherited.get("PYTHONPATH"))))}
 
 
-def _tell(pipe: IO[bytes], order: CaptureRequest) -> None:
+def _send_request(pipe: IO[bytes], request: CaptureRequest) -> None:
     try:
-        pipe.write(line_of(order))
+        pipe.write(encode_request(request))
         pipe.close()
     except BrokenPipeError:
-        pass  # it ended already: reading will show how
+        pass  # the process has ended; reading from it gives the reason
 
 
 def open_source(camera: CameraId, settings: RtspSourceSettings, context: SourceContext) -> RtspSource:
@@ -158,5 +159,5 @@ def open_source(camera: CameraId, settings: RtspSourceSettings, context: SourceC
         fps=settings.fps,
         timeout_s=settings.timeout_s,
         attempts=context.attempts,
-        making=ReencodeSettings(settings.quality, settings.max_width),
+        reencode=ReencodeSettings(settings.quality, settings.max_width),
     )

@@ -1,8 +1,8 @@
 """The process that holds the connection to a video camera: `python -m ingest.sources.rtsp_process`.
 
-Video libraries hang: in a connect, in a read, in a decoder that lost its way. A thread that hangs cannot be ended, a process can.
-So FFmpeg runs here, and whoever started it (`ingest.sources.rtsp`) ends it when it falls silent. The order arrives as one line of JSON on
-standard input, where no list of processes shows the camera's password; records leave on standard output.
+Video libraries can hang while connecting, reading or decoding. A thread that hangs cannot be stopped, but a process can. FFmpeg therefore
+runs here, and the parent process (`ingest.sources.rtsp`) kills it if no data arrives. The request is one line of JSON on standard input,
+because a command line would show the camera's password in process lists. Packets are written to standard output.
 """
 
 import json
@@ -22,20 +22,20 @@ from etle.types import Quality
 from ingest.sources.frames import FrameSampler
 from ingest.sources.reencode import ReencodeSettings
 
-_HELD_AT_MOST = 64
-HEAD = struct.Struct(">BdI")
-"""Kind, seconds of the camera's pace (NaN if it tells none), length of what follows."""
+_MAX_HELD = 64
+PACKET_HEADER = struct.Struct(">BdI")
+"""Kind, presentation timestamp in seconds (NaN if there is none), length of the body that follows."""
 
 
 class PacketKind(IntEnum):
     PICTURE = 1
-    """A JPEG follows."""
+    """The body is a JPEG."""
     ALIVE = 2
-    """A picture of that pace arrived just now. None follows: it was not wanted, or comes later."""
+    """A picture with this timestamp has just arrived. Without a body: it was not selected, or is sent later."""
     UNDECODABLE = 3
     """A picture could not be decoded."""
     FAILED = 4
-    """The reason follows, as text. The last record."""
+    """The body is the reason, as UTF-8. The last packet."""
 
 
 Send: TypeAlias = Callable[[PacketKind, float, bytes], None]
@@ -50,99 +50,100 @@ class CaptureRequest:
     max_width: int | None = None
 
 
-def line_of(order: CaptureRequest) -> bytes:
-    return json.dumps(asdict(order)).encode() + b"\n"
+def encode_request(request: CaptureRequest) -> bytes:
+    return json.dumps(asdict(request)).encode() + b"\n"
 
 
-def capture(order: CaptureRequest, send: Send) -> None:
+def capture(request: CaptureRequest, send: Send) -> None:
     """Send every picture until the stream ends."""
-    thinning, undecodable, failed = FrameSampler(order.fps), 0, ""
-    opening = StartupBuffer(send, time.monotonic)
-    making = ReencodeSettings(order.quality, order.max_width)
+    sampler, undecodable, failed = FrameSampler(request.fps), 0, ""
+    startup = StartupBuffer(send, time.monotonic)
+    reencode = ReencodeSettings(request.quality, request.max_width)
     try:
-        with Video(order.url, Address.of(order.url).bare, _options(order), order.timeout_s) as video:
-            for picture in video.pictures(making.encoder()):
+        with Video(request.url, Address.of(request.url).bare, _options(request), request.timeout_s) as video:
+            for picture in video.pictures(reencode.encoder()):
                 for _ in range(video.undecodable - undecodable):
                     send(PacketKind.UNDECODABLE, math.nan, b"")
                 undecodable = video.undecodable
-                pace = math.nan if picture.seconds is None else picture.seconds
-                opening.arrived(pace)
-                if order.fps is None or math.isnan(pace) or thinning.wants(pace):
-                    opening.send(PacketKind.PICTURE, pace, picture.jpeg())
+                pts_s = math.nan if picture.seconds is None else picture.seconds
+                startup.arrived(pts_s)
+                if request.fps is None or math.isnan(pts_s) or sampler.accepts(pts_s):
+                    startup.send(PacketKind.PICTURE, pts_s, picture.jpeg())
                 else:
-                    opening.send(PacketKind.ALIVE, pace, b"")
+                    startup.send(PacketKind.ALIVE, pts_s, b"")
     except SourceError as error:
         failed = str(error)
-    opening.release()
+    startup.release()
     if failed:
         send(PacketKind.FAILED, math.nan, failed.encode())
 
 
 class StartupBuffer:
-    """Holds back the pictures that FFmpeg had read before it knew what the stream is.
+    """Holds back the pictures that FFmpeg had read before it had identified the stream.
 
-    They come all at once: dated by their arrival they would lie a millisecond apart, and every vehicle would fly. The first picture that
-    had to be waited for came as quickly as the camera's pictures come. So the paces are told as they come, and the pictures after that.
+    They arrive all at once. By their arrival times they would be a millisecond apart, and every vehicle would seem extremely fast. The
+    first picture that FFmpeg has to wait for arrives without that delay. The timestamps are therefore sent as they come (ALIVE), and the
+    pictures once that first undelayed picture has arrived.
     """
 
     def __init__(self, send: Send, monotonic: Callable[[], float]) -> None:
         self._send = send
         self._monotonic = monotonic
         self._held: list[tuple[PacketKind, float, bytes]] | None = []
-        self._last_pace: float | None = None
-        self._free_at = monotonic()
+        self._last_pts_s: float | None = None
+        self._idle_since_s = monotonic()
 
-    def arrived(self, pace: float) -> None:
-        """A picture was there, after everything about the one before was done."""
+    def arrived(self, pts_s: float) -> None:
+        """The next picture has arrived, after the one before was completely handled."""
         if self._held is None:
             return
-        self._send(PacketKind.ALIVE, pace, b"")
-        before, self._last_pace = self._last_pace, pace
-        if before is not None and (math.isnan(pace) or self._monotonic() - self._free_at >= (pace - before) / 2):
+        self._send(PacketKind.ALIVE, pts_s, b"")
+        before, self._last_pts_s = self._last_pts_s, pts_s
+        if before is not None and (math.isnan(pts_s) or self._monotonic() - self._idle_since_s >= (pts_s - before) / 2):
             self.release()
 
-    def send(self, kind: PacketKind, pace: float, body: bytes) -> None:
+    def send(self, kind: PacketKind, pts_s: float, body: bytes) -> None:
         if self._held is None:
-            self._send(kind, pace, body)
+            self._send(kind, pts_s, body)
             return
-        self._held.append((kind, pace, body))
-        self._free_at = self._monotonic()
-        if len(self._held) >= _HELD_AT_MOST:  # a file that a server gives as quickly as it can
+        self._held.append((kind, pts_s, body))
+        self._idle_since_s = self._monotonic()
+        if len(self._held) >= _MAX_HELD:  # a file that a server sends as fast as it can
             self.release()
 
     def release(self) -> None:
-        """Send what was held back, if something is. RTSP's first picture has no time; where others have one, it is left out."""
+        """Send the pictures that were held back. RTSP's first picture has no timestamp; if the others have one, it is omitted."""
         held, self._held = self._held or [], None
-        timed = self._last_pace is not None and not math.isnan(self._last_pace)
-        for kind, pace, body in held:
-            if not (timed and math.isnan(pace)):
-                self._send(kind, pace, body)
+        timed = self._last_pts_s is not None and not math.isnan(self._last_pts_s)
+        for kind, pts_s, body in held:
+            if not (timed and math.isnan(pts_s)):
+                self._send(kind, pts_s, body)
 
 
-def _options(order: CaptureRequest) -> dict[str, str]:
-    """TCP: a lost datagram smears the picture until the next keyframe, and a smear can look like a vehicle.
+def _options(request: CaptureRequest) -> dict[str, str]:
+    """TCP, because a lost datagram corrupts the picture until the next keyframe, and corrupted areas can look like a vehicle.
 
-    FFmpeg is not to guess the rate of the pictures: it would read twenty of them first.
+    `fpsprobesize=0`: FFmpeg would otherwise read twenty pictures first to estimate the frame rate.
     """
-    timeout_us = str(int(order.timeout_s * 1e6))
-    if order.url.startswith(("rtsp:", "rtsps:")):
+    timeout_us = str(int(request.timeout_s * 1e6))
+    if request.url.startswith(("rtsp:", "rtsps:")):
         return {"rtsp_transport": "tcp", "timeout": timeout_us, "fpsprobesize": "0", "analyzeduration": "1"}
     return {"rw_timeout": timeout_us, "fpsprobesize": "0"}
 
 
 def main() -> None:
-    order = CaptureRequest(**json.loads(sys.stdin.buffer.readline()))
+    request = CaptureRequest(**json.loads(sys.stdin.buffer.readline()))
     out = sys.stdout.buffer
 
-    def send(kind: PacketKind, pace: float, body: bytes) -> None:
-        out.write(HEAD.pack(kind, pace, len(body)))
+    def send(kind: PacketKind, pts_s: float, body: bytes) -> None:
+        out.write(PACKET_HEADER.pack(kind, pts_s, len(body)))
         out.write(body)
         out.flush()
 
     try:
-        capture(order, send)
+        capture(request, send)
     except (BrokenPipeError, KeyboardInterrupt):
-        sys.stdout = None  # whoever listened has gone: nothing is left to flush
+        sys.stdout = None  # the parent process has gone; do not flush to a closed pipe at exit
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A camera that is asked for one JPEG after the other."""
+"""A camera that is polled for single JPEGs."""
 
 import http.client
 import time
@@ -14,25 +14,24 @@ from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Digest, Frame, digest_of
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import first_live_sequence, frame_of
-from ingest.sources.http import HttpClient, problems_of, whole_body
+from ingest.sources.http import HttpClient, read_body, translate_errors
 from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import SourceConnection
 from ingest.sources.reencode import ReencodeSettings, reencoded
 from ingest.sources.timestamps import TimestampEstimator
 
-_LONGEST = 32 * 1024 * 1024
-"""Bytes; what is longer is no picture."""
+_MAX_PICTURE_BYTES = 32 * 1024 * 1024
 
 
-_SLOWEST = 3.0
-"""A picture may take so many times longer than the silence that is borne."""
+_MAX_TIMEOUTS_PER_PICTURE = 3.0
+"""A whole picture may take this multiple of `timeout_s`, which bounds the time between two reads."""
 
 
 class SnapshotSource:
-    """Frames of an address that answers with a JPEG, one every `interval_s`.
+    """Requests a JPEG from an address every `interval_s`.
 
-    A picture that the camera gave before is not given again: it is counted as a duplicate, which is no loss. An answer is dated
-    by the middle between asking and having it. Its `Date` header, if any, tells the camera's clock, to the second.
+    A picture that equals the one before is counted as a duplicate and omitted. The capture time is the middle between the request and the
+    start of the response. The `Date` header, if there is one, gives the camera's clock with a resolution of one second.
     """
 
     live = True
@@ -59,50 +58,50 @@ class SnapshotSource:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
         self._monotonic = monotonic
-        self._tag: str | None = None
+        self._etag: str | None = None
         self._last: Digest | None = None
 
     def frames(self, after: int | None = None) -> Iterator[Frame]:
-        """Never ends by itself, unless `attempts` are used up: SourceUnavailable."""
+        """Ends only after `close`. Raises SourceUnavailable when the `attempts` are used up."""
         number = first_live_sequence(self._clock.now(), after)
-        for answer in self._connection.stream(self._answers):
-            if answer is None:
+        for picture in self._connection.stream(self._pictures):
+            if picture is None:
                 self._losses.count(self._camera, LossReason.DUPLICATE)
                 continue
-            frame = self._frame(number, *answer)
+            frame = self._frame(number, *picture)
             if frame is not None:
                 yield frame
             number += 1
 
     def close(self) -> None:
-        """Ends `frames` at the next picture, at the latest after `timeout_s`. Safe from another thread."""
+        """Ends `frames` at the next picture or after `timeout_s`. Safe from another thread."""
         self._connection.stop()
 
-    def _answers(self) -> Iterator[tuple[bytes, datetime, datetime, float | None] | None]:
-        """Picture, when it was taken, when it was received, the camera's clock error; None for the same picture again."""
+    def _pictures(self) -> Iterator[tuple[bytes, datetime, datetime, float | None] | None]:
+        """JPEG, capture time, time of receipt, the camera's clock error in seconds; None for a repeated picture."""
         while not self._connection.stopped:
-            asked_at = self._clock.now()
-            yield self._answer(asked_at)
-            self._connection.wait(self._interval_s - (self._clock.now() - asked_at).total_seconds())
+            requested_at = self._clock.now()
+            yield self._request(requested_at)
+            self._connection.wait(self._interval_s - (self._clock.now() - requested_at).total_seconds())
 
-    def _answer(self, asked_at: datetime) -> tuple[bytes, datetime, datetime, float | None] | None:
-        with self._http.open({"If-None-Match": self._tag} if self._tag else None) as response:
+    def _request(self, requested_at: datetime) -> tuple[bytes, datetime, datetime, float | None] | None:
+        with self._http.open({"If-None-Match": self._etag} if self._etag else None) as response:
             if response.status == http.client.NOT_MODIFIED:
                 return None
-            begun_at = self._clock.now()
-            with problems_of(self._http.address):
-                data = whole_body(response, _LONGEST, _SLOWEST * self._timeout_s, self._monotonic)
-            self._tag = response.headers.get("ETag")
-            told_at = _date(response.headers.get("Date", ""))
+            responded_at = self._clock.now()
+            with translate_errors(self._http.address):
+                data = read_body(response, _MAX_PICTURE_BYTES, _MAX_TIMEOUTS_PER_PICTURE * self._timeout_s, self._monotonic)
+            self._etag = response.headers.get("ETag")
+            camera_time = _date(response.headers.get("Date", ""))
         if digest_of(data) == self._last:
             return None
         self._last = digest_of(data)
-        taken_at = asked_at + (begun_at - asked_at) / 2
-        return data, taken_at, self._clock.now(), _clock_error_s(told_at, taken_at)
+        captured_at = requested_at + (responded_at - requested_at) / 2
+        return data, captured_at, self._clock.now(), _clock_error_s(camera_time, captured_at)
 
-    def _frame(self, number: int, data: bytes, taken_at: datetime, received_at: datetime, error_s: float | None) -> Frame | None:
-        """None if the picture is broken: then its number stays a gap."""
-        captured_at = self._times.captured_at(taken_at, None)
+    def _frame(self, number: int, data: bytes, estimated_at: datetime, received_at: datetime, error_s: float | None) -> Frame | None:
+        """None if the picture is damaged; its number is then missing."""
+        captured_at = self._times.captured_at(estimated_at, None)
         try:
             return frame_of(self._camera, number, data, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
         except FrameBroken as error:
@@ -112,15 +111,15 @@ class SnapshotSource:
 
 def _date(header: str) -> datetime | None:
     try:
-        told = parsedate_to_datetime(header)
+        moment = parsedate_to_datetime(header)
     except ValueError:
         return None
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _clock_error_s(told_at: datetime | None, taken_at: datetime) -> float | None:
-    """`Date` cuts the parts of a second off, so its middle is meant."""
-    return None if told_at is None else (told_at + timedelta(seconds=0.5) - taken_at).total_seconds()
+def _clock_error_s(camera_time: datetime | None, captured_at: datetime) -> float | None:
+    """`Date` omits fractions of a second; half a second is their mean."""
+    return None if camera_time is None else (camera_time + timedelta(seconds=0.5) - captured_at).total_seconds()
 
 
 def open_source(camera: CameraId, settings: SnapshotSourceSettings, context: SourceContext) -> FrameSource:

@@ -1,4 +1,4 @@
-"""A video file as a camera: the same file gives the same frames, byte for byte, whenever it is read."""
+"""A video file as a source. Every reading of the same file gives identical frames, byte for byte."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,16 +15,16 @@ from ingest.sources.open import SourceContext
 from ingest.sources.reencode import ReencodeSettings
 
 _DEFAULT_FPS = 25.0
-"""For the step over a time that the file lost, if it does not tell its rate either."""
-_LEAP_S = 3600.0
+"""Used after a jump of the timestamps in a file that does not state its frame rate."""
+_MAX_STEP_S = 3600.0
 
 
 class VideoFileSource:
     """Frames of any file that FFmpeg opens.
 
-    A frame's number is its place among those that are given: 0 for the first one. Its moment is `starts_at` plus its time in the
-    file. Without `starts_at` the file's own creation time counts, and without that the time of its last change, which is only a
-    guess: a copy may have another. `fps` thins the file out, by time.
+    Frames are numbered from 0, after sampling. The capture time is `starts_at` plus the timestamp in the file. Without `starts_at` the
+    file's own creation time is used, and without that the time of its last modification, which is only a guess: a copy may have another
+    one. `fps` limits the frames per second, by time.
     """
 
     live = False
@@ -38,7 +38,7 @@ class VideoFileSource:
         *,
         starts_at: datetime | None = None,
         fps: float | None = None,
-        making: ReencodeSettings | None = None,
+        reencode: ReencodeSettings | None = None,
     ) -> None:
         self._camera = camera
         self._path = path
@@ -46,28 +46,28 @@ class VideoFileSource:
         self._losses = losses
         self._starts_at = starts_at.astimezone(UTC) if starts_at else None
         self._fps = fps
-        self._making = making or ReencodeSettings()
+        self._reencode = reencode or ReencodeSettings()
 
     def starts_at(self) -> datetime:
-        """The moment of the first picture. Raises SourceUnavailable, SourceBroken."""
+        """Capture time of the first picture. Raises SourceUnavailable, SourceBroken."""
         with self._open() as video:
             return self._begin(video.info)
 
     def frames(self, after: int | None = None) -> Iterator[Frame]:
-        """Frames from after that number on. Those before are decoded, because later ones are built on them, but not encoded.
+        """Frames with a number higher than `after`. Earlier ones are decoded, because later ones depend on them, but not encoded.
 
-        Raises SourceBroken at the end if pictures that the file announces are not there.
+        Raises SourceBroken at the end if pictures are missing that the file announces.
         """
         with self._open() as video:
-            begin, thinning, number = self._begin(video.info), FrameSampler(self._fps), 0
+            begin, sampler, number = self._begin(video.info), FrameSampler(self._fps), 0
             for seconds, picture in self._timed(video):
-                if not thinning.wants(seconds):
+                if not sampler.accepts(seconds):
                     continue
                 if after is None or number > after:
                     captured_at = begin + timedelta(microseconds=round(seconds * 1e6))
                     yield frame_of(self._camera, number, picture.jpeg(), captured_at=captured_at, received_at=self._clock.now())
                 number += 1
-            lost = f"{self._path}: {video.undecodable} of its pictures could not be decoded"
+            lost = f"{self._path}: {video.undecodable} pictures could not be decoded"
             self._losses.count(self._camera, LossReason.UNDECODABLE, lost, video.undecodable)
             if not video.complete or not number:
                 raise SourceBroken(self._broken(number, video.info))
@@ -77,32 +77,32 @@ class VideoFileSource:
             raise SourceUnavailable(f"{self._path}: no such video file")
         return Video(str(self._path))
 
-    def _begin(self, facts: VideoInfo) -> datetime:
-        return self._starts_at or facts.created_at or datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
+    def _begin(self, info: VideoInfo) -> datetime:
+        return self._starts_at or info.created_at or datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
 
     def _timed(self, video: Video) -> Iterator[tuple[float, VideoPicture]]:
-        """Each picture with its seconds since the first one, which always rise: a recorder's clock that jumps is stepped over."""
+        """Each picture with its seconds since the first one, which always rise: jumps of the recorder's clock are removed."""
         step = 1 / (video.info.fps or _DEFAULT_FPS)
         zero: float | None = None
         last: float | None = None
-        for picture in video.pictures(self._making.encoder()):
-            told = picture.seconds
+        for picture in video.pictures(self._reencode.encoder()):
+            timestamp = picture.seconds
             if last is None or zero is None:
-                zero, last = told or 0.0, 0.0
-            elif told is not None and 0 < told - zero - last < _LEAP_S:
-                last = told - zero
+                zero, last = timestamp or 0.0, 0.0
+            elif timestamp is not None and 0 < timestamp - zero - last < _MAX_STEP_S:
+                last = timestamp - zero
             else:
-                if told is not None:
-                    zero = told - last - step
-                    self._losses.count(self._camera, LossReason.CLOCK_JUMP, f"{self._path}: the time in the file jumps at {last:.3f} s")
+                if timestamp is not None:
+                    zero = timestamp - last - step
+                    self._losses.count(self._camera, LossReason.CLOCK_JUMP, f"{self._path}: the timestamps jump at {last:.3f} s")
                 last += step
             yield last, picture
 
-    def _broken(self, number: int, facts: VideoInfo) -> str:
-        announced = f" of {facts.pictures}" if facts.pictures and not self._fps else ""
+    def _broken(self, number: int, info: VideoInfo) -> str:
+        announced = f" of {info.pictures}" if info.pictures and not self._fps else ""
         return (
-            f"{self._path}: breaks off; {number}{announced} frames were read, and they are good. "
-            "Copy the file again from where it was recorded, or go on without the rest"
+            f"{self._path}: is truncated; {number}{announced} frames were read, and they are valid. "
+            "Copy the file again from the recorder, or continue without the rest"
         )
 
 
@@ -114,5 +114,5 @@ def open_source(camera: CameraId, settings: FileSourceSettings, context: SourceC
         context.losses,
         starts_at=settings.starts_at,
         fps=settings.fps,
-        making=ReencodeSettings(settings.quality, settings.max_width),
+        reencode=ReencodeSettings(settings.quality, settings.max_width),
     )

@@ -93,7 +93,7 @@ def test_violations_before_the_end_of_a_truncated_video_are_kept(tmp_path: Path,
     camera = yaml.safe_load((FOOTAGE / "site.yaml").read_text())["cameras"][0]
     done = run(site_file(tmp_path, {**camera["source"], "file": str(cut)}), tmp_path / "data")
     assert done.returncode == 1
-    assert f"{cut}: breaks off" in flat(done)
+    assert f"{cut}: is truncated" in flat(done)
     assert "Copy the file again" in flat(done)
     whole = {row["id"]: row for row in violations(demo_run.data)}
     kept = violations(tmp_path / "data")

@@ -86,7 +86,7 @@ def test_a_video_and_a_folder_deliver_their_first_frame(tmp_path):
         pytest.param(parts(jpeg(1, 640, 480)), "delivers 640x480, but frame_size is 320x240", id="another size than frame_size"),
         pytest.param(plain(b"no", "text/plain", 401), "user or password is wrong", id="a wrong password"),
         pytest.param(plain(b"<html>", "text/html"), "multipart", id="not a stream"),
-        pytest.param(parts(then_silent=Event()), "says nothing", id="a stream without pictures"),
+        pytest.param(parts(then_silent=Event()), "no data in time", id="a stream without pictures"),
         pytest.param(parts(*[b"\xff\xd8 broken"] * 3), "given up", id="broken pictures only"),
     ],
 )

@@ -1,10 +1,11 @@
-"""What every source of frames promises, whether it reads a disk or a camera, directly or through a buffer."""
+"""The contract of FrameSource, for every kind of source, read directly and through a LiveBuffer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import pytest
@@ -29,13 +30,14 @@ from ingest.frame_loss import FrameLossCounter
 from ingest.sources.live_buffer import LiveBuffer
 from ingest.sources.open import open_source
 
+Subject: TypeAlias = SourceSettings | FrameSource
 COUNT = 8
 BEGIN = "2026-11-23T10:00:00+07:00"
 
 
 @contextmanager
 def a_video_file(folder: Path) -> Iterator[SourceSettings]:
-    yield FileSourceSettings(file=write_video(folder / "film.mp4", COUNT), starts_at=BEGIN)
+    yield FileSourceSettings(file=write_video(folder / "video.mp4", COUNT), starts_at=BEGIN)
 
 
 @contextmanager
@@ -66,7 +68,7 @@ def a_snapshot_camera(folder: Path) -> Iterator[SourceSettings]:
 
 @contextmanager
 def a_video_over_http(folder: Path) -> Iterator[SourceSettings]:
-    body = write_video(folder / "film.ts", 60, options={"format": "mpegts"}).read_bytes()
+    body = write_video(folder / "video.ts", 60, options={"format": "mpegts"}).read_bytes()
     with http_camera(plain(body, "video/mp2t")) as url:
         yield RtspSourceSettings(rtsp=url)
 
@@ -74,16 +76,16 @@ def a_video_over_http(folder: Path) -> Iterator[SourceSettings]:
 @contextmanager
 def an_rtsp_camera(folder: Path) -> Iterator[SourceSettings]:
     with rtsp_server() as camera:
-        camera.start(write_video(folder / "film.mp4", 100, fps=25))
+        camera.start(write_video(folder / "video.mp4", 100, fps=25))
         yield RtspSourceSettings(rtsp=camera.url)
 
 
 @contextmanager
 def a_list(folder: Path) -> Iterator[FrameSource]:
-    """The fake, with true frames in it."""
+    """The fake, with the frames of a video file."""
     source = open_source(
         CameraId("cam-1"),
-        FileSourceSettings(file=write_video(folder / "film.mp4", COUNT), starts_at=BEGIN),
+        FileSourceSettings(file=write_video(folder / "video.mp4", COUNT), starts_at=BEGIN),
         SystemClock(),
         FrameLossCounter(),
     )
@@ -93,17 +95,17 @@ def a_list(folder: Path) -> Iterator[FrameSource]:
 SOURCES = (a_list, a_video_file, a_folder_of_jpegs, a_folder_of_pngs, an_mjpeg_camera, a_snapshot_camera, a_video_over_http, an_rtsp_camera)
 
 
-@pytest.fixture(scope="module", params=SOURCES, ids=lambda made: made.__name__.replace("_", " "))
-def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceSettings | FrameSource]:
+@pytest.fixture(scope="module", params=SOURCES, ids=lambda factory: factory.__name__.replace("_", " "))
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
     with request.param(tmp_path_factory.mktemp("source")) as source:
         yield source
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["read directly", "read through a buffer"])
-def opened(request: pytest.FixtureRequest, described: SourceSettings | FrameSource) -> Callable[[], FrameSource]:
+def open_it(request: pytest.FixtureRequest, subject: Subject) -> Callable[[], FrameSource]:
     def open_one() -> FrameSource:
         losses = FrameLossCounter()
-        source = open_source(CameraId("cam-1"), described, SystemClock(), losses) if isinstance(described, SourceSection) else described
+        source = open_source(CameraId("cam-1"), subject, SystemClock(), losses) if isinstance(subject, SourceSection) else subject
         return LiveBuffer(source, COUNT * 100, losses) if request.param else source
 
     return open_one
@@ -118,13 +120,13 @@ def read(source: FrameSource, count: int, after: int | None = None) -> list[Fram
 
 
 @pytest.fixture(scope="module")
-def frames(opened: Callable[[], FrameSource]) -> list[Frame]:
-    frames = read(opened(), COUNT)
+def frames(open_it: Callable[[], FrameSource]) -> list[Frame]:
+    frames = read(open_it(), COUNT)
     assert len(frames) == COUNT
     return frames
 
 
-def test_the_digest_is_that_of_the_bytes(frames: list[Frame]) -> None:
+def test_sha256_is_the_digest_of_the_bytes(frames: list[Frame]) -> None:
     assert [frame.sha256 for frame in frames] == [digest_of(frame.jpeg) for frame in frames]
 
 
@@ -133,39 +135,39 @@ def test_numbers_rise(frames: list[Frame]) -> None:
     assert numbers == sorted(set(numbers))
 
 
-def test_moments_rise_and_are_utc(frames: list[Frame]) -> None:
-    moments = [frame.captured_at for frame in frames]
-    assert moments == sorted(set(moments))
+def test_capture_times_rise_and_are_utc(frames: list[Frame]) -> None:
+    times = [frame.captured_at for frame in frames]
+    assert times == sorted(set(times))
     assert {frame.captured_at.utcoffset() for frame in frames} | {frame.received_at.utcoffset() for frame in frames} == {timedelta()}
 
 
-def test_received_when_it_was_read(frames: list[Frame]) -> None:
+def test_received_at_is_the_time_of_reading(frames: list[Frame]) -> None:
     assert all(abs((datetime.now(UTC) - frame.received_at).total_seconds()) < 300 for frame in frames)
 
 
-def test_every_frame_is_a_whole_jpeg_of_its_size(frames: list[Frame]) -> None:
+def test_every_frame_is_a_complete_jpeg_of_its_size(frames: list[Frame]) -> None:
     for frame in frames:
         assert image_of(frame.jpeg).shape == (frame.height, frame.width, 3) == (240, 320, 3)
         assert frame.jpeg.startswith(b"\xff\xd8") and frame.jpeg.endswith(b"\xff\xd9")
 
 
-def test_live_says_whether_the_world_goes_on(described: SourceSettings | FrameSource, opened: Callable[[], FrameSource]) -> None:
-    assert opened().live is described.live
+def test_live_is_true_for_cameras_only(subject: Subject, open_it: Callable[[], FrameSource]) -> None:
+    assert open_it().live is subject.live
 
 
-def test_goes_on_after_a_number(described: SourceSettings | FrameSource, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
+def test_reading_starts_after_the_given_number(subject: Subject, open_it: Callable[[], FrameSource], frames: list[Frame]) -> None:
     after = frames[2].sequence
-    rest = read(opened(), 3, after)
+    rest = read(open_it(), 3, after)
     assert len(rest) == 3 and rest[0].sequence > after
-    if not described.live:
+    if not subject.live:
         again = [(frame.sequence, frame.captured_at, frame.sha256) for frame in rest]
         assert again == [(frame.sequence, frame.captured_at, frame.sha256) for frame in frames[3:6]]
 
 
-def test_can_be_read_again(described: SourceSettings | FrameSource, opened: Callable[[], FrameSource], frames: list[Frame]) -> None:
-    again = read(opened(), COUNT)
+def test_can_be_read_again(subject: Subject, open_it: Callable[[], FrameSource], frames: list[Frame]) -> None:
+    again = read(open_it(), COUNT)
     assert len(again) == COUNT
-    if not described.live:
+    if not subject.live:
         assert [(frame.sequence, frame.captured_at, frame.sha256) for frame in again] == [
             (frame.sequence, frame.captured_at, frame.sha256) for frame in frames
         ]

@@ -1,1 +1,1 @@
-"""Films that the tests draw, cameras that they play and clocks that they own."""
+"""Synthetic videos, simulated cameras and a clock, for tests of sources."""

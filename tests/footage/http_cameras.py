@@ -1,4 +1,4 @@
-"""Cameras that speak HTTP, and misbehave as told."""
+"""Simulated HTTP cameras, correct and faulty."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +11,13 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 @contextmanager
 def http_camera(*answers: Answer) -> Iterator[str]:
-    """A server that gives its answers in turn, the last one again and again; its address."""
-    asked = iter(range(10**9))
+    """A server that gives its answers in turn and repeats the last one; yields its address."""
+    request_number = iter(range(10**9))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            with suppress(BrokenPipeError, ConnectionResetError):  # the reader has seen enough
-                answers[min(next(asked), len(answers) - 1)](self)
+            with suppress(BrokenPipeError, ConnectionResetError):  # the client has disconnected
+                answers[min(next(request_number), len(answers) - 1)](self)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -42,7 +42,7 @@ def parts(
     between: bytes = b"",
     then_silent: Event | None = None,
 ) -> Answer:
-    """An MJPEG answer with these parts; then it ends or, until the event is set, says nothing more."""
+    """An MJPEG response with these parts; then it ends, or stays open without data until `then_silent` is set."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
@@ -75,7 +75,7 @@ def plain(body: bytes, kind: str = "image/jpeg", status: int = 200, **headers: s
 
 
 def paced(body: Callable[[int], bytes], count: int, pause_s: float) -> Answer:
-    """An MJPEG answer whose pictures come one after the other, as a camera's do."""
+    """An MJPEG response with `count` pictures, `pause_s` apart."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
@@ -91,7 +91,7 @@ def paced(body: Callable[[int], bytes], count: int, pause_s: float) -> Answer:
 
 
 def trickled(until: Event) -> Answer:
-    """Begins a picture (of an MJPEG stream, or a single one) and goes on with a byte every few milliseconds."""
+    """Starts a picture (of an MJPEG stream, or a single one) and sends one byte every 20 ms until the event is set."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)

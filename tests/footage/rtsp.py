@@ -1,4 +1,4 @@
-"""A real RTSP server, GStreamer's, with a film that the test drew; run by the system's Python, for which Debian packages it."""
+"""A real RTSP server (GStreamer) that serves a video of the test; run by the system's Python, for which Debian packages it."""
 
 import socket
 import subprocess
@@ -20,7 +20,7 @@ server.get_mount_points().add_factory("/cam", factory); server.attach(None)
 print("ready", flush=True)
 GLib.MainLoop().run()
 """
-_PARTS = """
+_CHECK_ELEMENTS = """
 import sys, gi
 gi.require_version("Gst", "1.0"); gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gst, GstRtspServer
@@ -37,7 +37,7 @@ _PACKAGES = "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gst
 
 
 class RtspCamera:
-    """It can vanish and come back at the same address, with another film."""
+    """Can be stopped and started again at the same address with another video."""
 
     def __init__(self) -> None:
         with socket.socket() as probe:
@@ -46,16 +46,16 @@ class RtspCamera:
         self.url = f"rtsp://127.0.0.1:{self.port}/cam"
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, film: Path, codec: str = "h264") -> None:
-        """`codec` says how the film is packed: h264 in an MP4, h265 in a Matroska, jpeg in an AVI."""
+    def start(self, video: Path, codec: str = "h264") -> None:
+        """`codec`: h264 for an MP4 file, h265 for Matroska, jpeg for AVI."""
         self.stop()
-        command = [_PYTHON, "-c", _SERVER, film, str(self.port), _CHAINS[codec]]
+        command = [_PYTHON, "-c", _SERVER, video, str(self.port), _CHAINS[codec]]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
 
     def stop(self) -> None:
-        """At once, as when the power fails."""
+        """Kill the server without notice to its clients."""
         if self._process is not None:
             with self._process as process:
                 process.kill()
@@ -65,7 +65,7 @@ class RtspCamera:
 @contextmanager
 def rtsp_server() -> Iterator[RtspCamera]:
     elements = {word for chain in _CHAINS.values() for word in chain.split() if word.isalnum()}
-    if not _PYTHON.exists() or subprocess.run([_PYTHON, "-c", _PARTS, *elements], capture_output=True).returncode:
+    if not _PYTHON.exists() or subprocess.run([_PYTHON, "-c", _CHECK_ELEMENTS, *elements], capture_output=True).returncode:
         pytest.skip(f"needs an RTSP server: apt-get install {_PACKAGES}")
     camera = RtspCamera()
     try:

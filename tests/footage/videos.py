@@ -1,4 +1,4 @@
-"""Pictures and films with a bar that tells their number: what is read can be held against what was drawn."""
+"""Pictures and videos with a bar whose position encodes the picture's number, so that tests can identify each picture."""
 
 from pathlib import Path
 
@@ -9,19 +9,20 @@ from numpy.typing import NDArray
 
 
 def picture(number: int, width: int = 320, height: int = 240) -> NDArray[np.uint8]:
-    """A bright bar that stands at another place in every picture, over a road of noise."""
+    """BGR picture, height x width x 3: a bright bar at a position that depends on the number, over noise."""
     road = np.random.default_rng(7).integers(60, 90, (height, width, 3), dtype=np.uint8)
     road[:, (number * 9) % (width - 12) : (number * 9) % (width - 12) + 12] = (30, 200, 240)
     return road
 
 
 def bar_of(jpeg: bytes) -> float:
-    """Where the bar stands: middle column of the bright pixels."""
+    """Measured position of the bar: the mean column of the bright pixels."""
     image = image_of(jpeg)
     return float(np.nonzero(image[:, :, 1].mean(axis=0) > 140)[0].mean())
 
 
 def bar_at(number: int, width: int = 320) -> float:
+    """Drawn position of the bar."""
     return (number * 9) % (width - 12) + 5.5
 
 
@@ -38,7 +39,7 @@ def jpeg(number: int = 0, width: int = 320, height: int = 240) -> bytes:
 
 
 def without_tables(data: bytes) -> bytes:
-    """The JPEG without its Huffman tables, as some recorders write it."""
+    """The JPEG without its Huffman tables, as some recorders write them."""
     at = 0
     while (at := data.find(b"\xff\xc4", at)) >= 0:
         data = data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :]
@@ -58,7 +59,7 @@ def write_video(
     ticks: list[int] | None = None,
     b_pictures: int = 0,
 ) -> Path:
-    """A real video, every tenth picture of it whole; `ticks`: the pictures' times in frames of `fps`."""
+    """Encode a video with a keyframe every ten pictures. `ticks`: the pictures' times in units of 1 / `fps`."""
     encoding = {"g": "10", "bf": str(b_pictures)} if codec in ("libx264", "mpeg4") else {}
     encoding |= {"x265-params": "keyint=10:log-level=none"} if codec == "libx265" else {}
     encoding |= {"huffman": "default"} if codec == "mjpeg" else {}  # RTP carries no other tables (RFC 2435)
@@ -68,7 +69,7 @@ def write_video(
         stream = container.add_stream(codec, rate=fps, options=encoding)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.thread_count = 1
-        if codec == "mpeg4":  # else its rate control gives all bits to the first picture
+        if codec == "mpeg4":  # its rate control would spend all bits on the first picture
             stream.codec_context.qmin = stream.codec_context.qmax = 3
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(picture(number, *size), format="bgr24")

@@ -1,4 +1,4 @@
-"""Numbers, thinning, pauses, counters and addresses."""
+"""Frames, sequence numbers, sampling, connections, loss counters and addresses."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -35,90 +35,77 @@ from ingest.sources.video_file import VideoFileSource
 CAMERA = CameraId("cam-1")
 
 
-def test_a_frame_is_its_bytes_their_digest_and_their_size() -> None:
+def test_a_frame_has_the_digest_and_size_of_its_bytes() -> None:
     frame = frame_of(CAMERA, 7, jpeg(1, 64, 48), captured_at=BEGIN, received_at=BEGIN, clock_error_s=0.5)
     assert (frame.width, frame.height, frame.sha256, frame.jpeg) == (64, 48, digest_of(jpeg(1, 64, 48)), jpeg(1, 64, 48))
     assert (frame.camera, frame.sequence, frame.clock_error_s) == (CAMERA, 7, 0.5)
 
 
-class TestTheFirstNumberOfALiveCamera:
-    def test_lies_above_all_that_came_before_a_restart(self) -> None:
+class TestFirstLiveSequence:
+    def test_is_higher_than_all_numbers_before_a_restart(self) -> None:
         before = first_live_sequence(BEGIN, None)
         restarted_at = BEGIN + timedelta(seconds=10)
-        assert first_live_sequence(restarted_at, None) - before == 10_000  # 250 pictures of 25 a second, and room for forty times that
+        assert first_live_sequence(restarted_at, None) - before == 10_000  # 25 pictures a second use 250 of them
 
-    def test_lies_above_the_last_number_even_if_the_clock_was_set_back(self) -> None:
+    def test_is_higher_than_the_last_number_even_if_the_clock_was_set_back(self) -> None:
         last = first_live_sequence(BEGIN, None) + 500
         assert first_live_sequence(BEGIN - timedelta(hours=1), last) == last + 1
 
 
 @pytest.mark.parametrize(
-    ("fps", "seconds", "wanted"),
+    ("fps", "seconds", "expected"),
     [
         pytest.param(None, [0, 0.1, 0.1, 0.2], [0, 0.1, 0.1, 0.2], id="no rate: all"),
         pytest.param(1, [0, 0.4, 0.8, 1.2, 1.6, 2.0], [0, 1.2, 2.0], id="the grid is kept, so that the rate is reached"),
-        pytest.param(2, [0, 0.499999, 1.0], [0, 0.499999, 1.0], id="a hair early is on time"),
-        pytest.param(1, [0, 10.0, 10.5, 11.0], [0, 10.0, 11.0], id="a gap is not made up for"),
-        pytest.param(1, [100, 0, 0.5, 1.0], [100, 0, 1.0], id="a clock that went back begins anew"),
+        pytest.param(2, [0, 0.499999, 1.0], [0, 0.499999, 1.0], id="a microsecond early is on time"),
+        pytest.param(1, [0, 10.0, 10.5, 11.0], [0, 10.0, 11.0], id="no catching up after a gap"),
+        pytest.param(1, [100, 0, 0.5, 1.0], [100, 0, 1.0], id="starts again after the clock went back"),
     ],
 )
-def test_thinning(fps: float | None, seconds: list[float], wanted: list[float]) -> None:
-    thinning = FrameSampler(fps)
-    assert [second for second in seconds if thinning.wants(second)] == wanted
+def test_sampling_by_time(fps: float | None, seconds: list[float], expected: list[float]) -> None:
+    sampler = FrameSampler(fps)
+    assert [second for second in seconds if sampler.accepts(second)] == expected
 
 
 @given(st.floats(0.2, 60), st.floats(1, 120), st.integers(2, 400))
-def test_thinning_gives_the_rate_that_was_asked_for(fps: float, has: float, count: int) -> None:
-    thinning = FrameSampler(fps)
-    kept = sum(thinning.wants(number / has) for number in range(count))
-    assert kept == pytest.approx(1 + (count - 1) / has * min(fps, has), abs=max(2, 0.02 * count))
-
-
-@pytest.mark.parametrize(
-    ("chance", "expected"),
-    [
-        pytest.param(0.0, [0.25, 0.5, 1, 2, 4, 8, 15, 15], id="the shortest"),
-        pytest.param(1.0, [0.5, 1, 2, 4, 8, 16, 30, 30], id="the longest"),
-    ],
-)
-def test_pauses_grow_and_are_bounded(chance: float, expected: list[float]) -> None:
-    pauses = Backoff(RECONNECT_DELAYS_S, lambda: chance)
-    assert [pauses.after(failures) for failures in range(1, 9)] == expected
-    assert pauses.after(10**6) == expected[-1]
+def test_the_sampler_reaches_the_requested_rate(fps: float, source_fps: float, count: int) -> None:
+    sampler = FrameSampler(fps)
+    kept = sum(sampler.accepts(number / source_fps) for number in range(count))
+    assert kept == pytest.approx(1 + (count - 1) / source_fps * min(fps, source_fps), abs=max(2, 0.02 * count))
 
 
 class TestConnection:
     def connection(self, clock: ManualClock, losses: FrameLossCounter, attempts: int | None = None) -> SourceConnection:
         return SourceConnection(CAMERA, "rtsp://camera/", clock, losses, Backoff(RECONNECT_DELAYS_S), attempts)
 
-    def test_what_works_again_begins_with_the_shortest_pause(self, clock: ManualClock, losses: FrameLossCounter) -> None:
-        script = iter(["fail", "fail", "give", "fail", "give"])
+    def test_after_a_success_the_next_delay_is_the_shortest(self, clock: ManualClock, losses: FrameLossCounter) -> None:
+        script = iter(["fail", "fail", "picture", "fail", "picture"])
 
         def connect() -> Iterator[str]:
             if next(script) == "fail":
-                raise SourceUnavailable("away")
+                raise SourceUnavailable("unavailable")
             yield "picture"
 
-        kept = self.connection(clock, losses).keep(connect)
-        assert [next(kept), next(kept)] == ["picture", "picture"]
+        items = self.connection(clock, losses).stream(connect)
+        assert [next(items), next(items)] == ["picture", "picture"]
         assert sum(clock.slept) == pytest.approx(0.5 + 1 + 0.5 + 1)
         assert losses.of(CAMERA) == {LossReason.RECONNECT: 4, LossReason.GAP: 1}
 
-    def test_a_broken_stream_is_connected_anew_too(self, clock: ManualClock, losses: FrameLossCounter) -> None:
+    def test_a_broken_stream_is_reconnected(self, clock: ManualClock, losses: FrameLossCounter) -> None:
         def connect() -> Iterator[str]:
             yield "picture"
             raise SourceBroken("garbage")
 
         with pytest.raises(SourceUnavailable, match="rtsp://camera/: given up after 1 attempts: garbage"):
-            list(self.connection(clock, losses, 1).keep(connect))
+            list(self.connection(clock, losses, 1).stream(connect))
 
-    def test_what_is_no_error_of_a_source_is_not_swallowed(self, clock: ManualClock, losses: FrameLossCounter) -> None:
+    def test_other_errors_are_raised(self, clock: ManualClock, losses: FrameLossCounter) -> None:
         def connect() -> Iterator[str]:
             raise ZeroDivisionError
             yield ""
 
         with pytest.raises(ZeroDivisionError):
-            list(self.connection(clock, losses).keep(connect))
+            list(self.connection(clock, losses).stream(connect))
 
     def test_a_stop_ends_the_wait(self, clock: ManualClock, losses: FrameLossCounter) -> None:
         connection = self.connection(clock, losses)
@@ -127,8 +114,8 @@ class TestConnection:
         assert clock.slept == []
 
 
-class TestLosses:
-    def test_are_counted_by_camera_and_reason_with_the_last_detail(self, losses: FrameLossCounter) -> None:
+class TestFrameLossCounter:
+    def test_counts_by_camera_and_reason_and_keeps_the_last_detail(self, losses: FrameLossCounter) -> None:
         other = CameraId("cam-2")
         losses.count(CAMERA, LossReason.UNDECODABLE, "1.jpg: empty")
         losses.count(CAMERA, LossReason.UNDECODABLE, "2.jpg: empty", 3)
@@ -146,11 +133,11 @@ class TestLosses:
 @pytest.mark.parametrize(
     ("url", "bare", "user", "password"),
     [
-        pytest.param("rtsp://camera/1", "rtsp://camera/1", None, None, id="open to all"),
+        pytest.param("rtsp://camera/1", "rtsp://camera/1", None, None, id="without a user"),
         pytest.param(
             "rtsp://admin:s%40cret@10.0.0.7:554/1?x=2", "rtsp://10.0.0.7:554/1?x=2", "admin", "s@cret", id="both, percent-encoded"
         ),
-        pytest.param("http://admin@camera/", "http://camera/", "admin", None, id="a user alone"),
+        pytest.param("http://admin@camera/", "http://camera/", "admin", None, id="without a password"),
         pytest.param("http://a:p@ss@camera/", "http://camera/", "a", "p@ss", id="an @ in the password"),
     ],
 )
@@ -161,7 +148,7 @@ def test_address(url: str, bare: str, user: str | None, password: str | None) ->
 
 
 @pytest.mark.parametrize(
-    ("described", "kind", "live"),
+    ("settings", "source_class", "live"),
     [
         pytest.param(FileSourceSettings(file=Path("a.mp4")), VideoFileSource, False, id="file"),
         pytest.param(FolderSourceSettings(folder=Path("a")), FolderSource, False, id="folder"),
@@ -170,8 +157,8 @@ def test_address(url: str, bare: str, user: str | None, password: str | None) ->
         pytest.param(SnapshotSourceSettings(snapshot="http://camera/"), SnapshotSource, True, id="snapshot"),
     ],
 )
-def test_a_source_is_opened_by_its_kind_and_touches_nothing_yet(
-    clock: ManualClock, losses: FrameLossCounter, described: SourceSettings, kind: type, live: bool
+def test_settings_open_their_source_without_reading_anything(
+    clock: ManualClock, losses: FrameLossCounter, settings: SourceSettings, source_class: type, live: bool
 ) -> None:
-    source = open_source(CAMERA, described, clock, losses)
-    assert type(source) is kind and source.live is live
+    source = open_source(CAMERA, settings, clock, losses)
+    assert type(source) is source_class and source.live is live

@@ -1,4 +1,4 @@
-"""What a JPEG says about itself, whole or damaged; and what its EXIF says about its moment."""
+"""Size and integrity of a JPEG, and the capture time in its EXIF data."""
 
 import struct
 from datetime import UTC, datetime, timedelta, timezone
@@ -41,12 +41,12 @@ def with_exif(tags: dict[int, str], order: str = "<") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         pytest.param(b"", "empty: 0 bytes", id="empty"),
         pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(50), "not a JPEG", id="a PNG"),
         pytest.param(b"<html>401</html>", "not a JPEG", id="a web page"),
-        pytest.param(GOOD[:100], "truncated after 100 bytes, before the image data", id="its tables alone"),
+        pytest.param(GOOD[:100], "truncated after 100 bytes, before the image data", id="only its tables"),
         pytest.param(GOOD[:-300], f"truncated after {len(GOOD) - 300} bytes", id="its end is missing"),
         pytest.param(GOOD[:-1], "is truncated", id="its last byte is missing"),
         pytest.param(b"\xff\xd8\xff\xd9", "is truncated", id="begin and end only"),
@@ -55,8 +55,8 @@ def with_exif(tags: dict[int, str], order: str = "<") -> bytes:
         pytest.param(b"\xff\xd8\xff\xc0\x00\x04\x08\x00" + bytes(10), "size is truncated", id="a size that is cut off"),
     ],
 )
-def test_what_is_no_whole_jpeg_says_why(data: bytes, said: str) -> None:
-    with pytest.raises(FrameBroken, match=said):
+def test_an_incomplete_jpeg_is_rejected_with_the_reason(data: bytes, message: str) -> None:
+    with pytest.raises(FrameBroken, match=message):
         size_of(data)
 
 
@@ -66,16 +66,16 @@ def test_what_is_no_whole_jpeg_says_why(data: bytes, said: str) -> None:
         pytest.param([], id="baseline"),
         pytest.param([cv2.IMWRITE_JPEG_PROGRESSIVE, 1], id="progressive"),
         pytest.param([cv2.IMWRITE_JPEG_RST_INTERVAL, 4], id="with restart markers"),
-        pytest.param([cv2.IMWRITE_JPEG_OPTIMIZE, 1], id="with tables of its own"),
+        pytest.param([cv2.IMWRITE_JPEG_OPTIMIZE, 1], id="with optimised tables"),
     ],
 )
-def test_the_size_is_the_picture_s(options: list[int]) -> None:
+def test_the_size_is_read_from_the_header(options: list[int]) -> None:
     data = bytes(cv2.imencode(".jpg", picture(1, 322, 246), options)[1])
     assert size_of(data) == (322, 246)
     assert has_huffman_tables(data)
 
 
-def test_tables_that_a_recorder_left_out_are_missed() -> None:
+def test_missing_huffman_tables_are_detected() -> None:
     without = without_tables(GOOD)
     assert size_of(without) == (64, 48)
     assert not has_huffman_tables(without)
@@ -102,7 +102,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 @given(st.one_of(damaged(), st.binary(max_size=200), st.binary(max_size=200).map(lambda rest: b"\xff\xd8" + rest)))
 @example(b"\xff\xd8" + b"\xff" * 50)
 @example(GOOD[:2] + b"\xff\xe1\x00\x02" + GOOD[2:])
-def test_whatever_arrives_is_a_frame_or_a_broken_frame(data: bytes) -> None:
+def test_any_bytes_give_a_frame_or_frame_broken(data: bytes) -> None:
     taken_at(data, WIB)
     try:
         frame = frame_of(CameraId("cam-1"), 1, data, captured_at=AT, received_at=AT)
@@ -116,7 +116,7 @@ def test_whatever_arrives_is_a_frame_or_a_broken_frame(data: bytes) -> None:
 @example({ORIGINAL: "2026:11:23 10:00:00", OFFSET: "+99:99"})
 @example({ORIGINAL: "0001:01:01 00:00:00", OFFSET: "+14:00"})
 @example({ORIGINAL: "9999:12:31 23:59:59", OFFSET: "-14:00", SUBSECONDS: "999999"})
-def test_whatever_stands_in_the_exif_is_a_moment_or_none(tags: dict[int, str]) -> None:
+def test_any_exif_gives_a_utc_time_or_none(tags: dict[int, str]) -> None:
     moment = taken_at(with_exif(tags), WIB)
     assert moment is None or moment.utcoffset() == timedelta()
 
@@ -126,19 +126,17 @@ def test_whatever_stands_in_the_exif_is_a_moment_or_none(tags: dict[int, str]) -
     ("tags", "expected"),
     [
         pytest.param({ORIGINAL: "2026:11:23 10:00:00"}, datetime(2026, 11, 23, 3, 0, tzinfo=UTC), id="without an offset: the site's zone"),
-        pytest.param(
-            {ORIGINAL: "2026:11:23 10:00:00", OFFSET: "+09:00"}, datetime(2026, 11, 23, 1, 0, tzinfo=UTC), id="with an offset of its own"
-        ),
+        pytest.param({ORIGINAL: "2026:11:23 10:00:00", OFFSET: "+09:00"}, datetime(2026, 11, 23, 1, 0, tzinfo=UTC), id="with an offset"),
         pytest.param(
             {ORIGINAL: "2026:11:23 10:00:00", SUBSECONDS: "25"}, datetime(2026, 11, 23, 3, 0, 0, 250_000, tzinfo=UTC), id="hundredths"
         ),
         pytest.param(
             {ORIGINAL: "2026:11:23 10:00:00", SUBSECONDS: "123456"}, datetime(2026, 11, 23, 3, 0, 0, 123_456, tzinfo=UTC), id="microseconds"
         ),
-        pytest.param({ORIGINAL: "0000:00:00 00:00:00"}, None, id="a camera whose clock was never set"),
-        pytest.param({OFFSET: "+07:00"}, None, id="no moment"),
-        pytest.param({ORIGINAL: "2026:11:23 10:00:00", OFFSET: "+99:99"}, None, id="an offset that no place has"),
+        pytest.param({ORIGINAL: "0000:00:00 00:00:00"}, None, id="a clock that was never set"),
+        pytest.param({OFFSET: "+07:00"}, None, id="no time"),
+        pytest.param({ORIGINAL: "2026:11:23 10:00:00", OFFSET: "+99:99"}, None, id="an invalid offset"),
     ],
 )
-def test_exif_moment(tags: dict[int, str], expected: datetime | None, order: str) -> None:
+def test_exif_capture_time(tags: dict[int, str], expected: datetime | None, order: str) -> None:
     assert taken_at(with_exif(tags, order), WIB) == expected

@@ -1,4 +1,4 @@
-"""`python -m benchmark.jpeg`, as docs/ingest.md calls it."""
+"""`python -m benchmark.jpeg`, as documented in docs/ingest.md."""
 
 import json
 import subprocess
@@ -14,14 +14,14 @@ from benchmark.jpeg import OURS, REFERENCE, ssim
 ROOT = Path(__file__).parents[2]
 
 
-def test_it_measures_every_way_on_a_film(tmp_path: Path) -> None:
+def test_every_encoder_is_measured_on_a_video(tmp_path: Path) -> None:
     video, figures = write_video(tmp_path / "a.mp4", 10), tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmark.jpeg", "--video", str(video), "--every", "2", "--json", str(figures)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    told = json.loads(figures.read_text())
-    ways = {row["way"]: row for row in told["ways"]}
-    assert told["pictures"] == 5
-    assert told["ratio"] == pytest.approx(ways[OURS]["bytes"] / ways[REFERENCE]["bytes"])
+    results = json.loads(figures.read_text())
+    ways = {row["way"]: row for row in results["ways"]}
+    assert results["pictures"] == 5
+    assert results["ratio"] == pytest.approx(ways[OURS]["bytes"] / ways[REFERENCE]["bytes"])
     finer, coarser = ways["etle, quantiser 2"], ways["etle, quantiser 8"]
     assert finer["bytes"] > coarser["bytes"] and finer["PSNR dB"] > coarser["PSNR dB"] and finer["SSIM"] > coarser["SSIM"]
 

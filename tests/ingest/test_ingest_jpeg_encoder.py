@@ -1,4 +1,4 @@
-"""From a decoder's pictures to JPEGs, and from pictures to a film: colours, sizes, and the same bytes every time."""
+"""Encoding decoded pictures as JPEGs and clips: colours, sizes, and deterministic bytes."""
 
 from io import BytesIO
 from pathlib import Path
@@ -50,19 +50,19 @@ def as_yuv(image: NDArray[np.uint8], pix_fmt: str, colour_range: int, matrix: in
         pytest.param("yuv420p", LIMITED, BT601, id="SD video"),
         pytest.param("yuv420p", LIMITED, BT709, id="HD video"),
         pytest.param("yuv420p", FULL, BT709, id="HD video of full range"),
-        pytest.param("yuvj420p", FULL, BT601, id="a JPEG's own"),
+        pytest.param("yuvj420p", FULL, BT601, id="JPEG"),
         pytest.param("yuv444p", LIMITED, BT709, id="full colour resolution"),
-        pytest.param("nv12", LIMITED, BT709, id="a hardware decoder's"),
+        pytest.param("nv12", LIMITED, BT709, id="hardware decoder"),
         pytest.param("yuv420p10le", LIMITED, BT709, id="ten bits"),
     ],
 )
-def test_colours_are_those_that_were_filmed(pix_fmt: str, colour_range: int, matrix: int) -> None:
+def test_encoding_preserves_colours(pix_fmt: str, colour_range: int, matrix: int) -> None:
     decoded = image_of(JpegEncoder().encode(as_yuv(patches(), pix_fmt, colour_range, matrix)))
     assert np.abs(patch_colours(decoded) - patch_colours(patches())).max() < NEAR
 
 
 @pytest.mark.parametrize("pix_fmt", ["bgr24", "rgb24", "gray", "rgba"])
-def test_pictures_that_are_no_yuv(pix_fmt: str) -> None:
+def test_encoding_preserves_colours_of_other_pixel_formats(pix_fmt: str) -> None:
     frame = av.VideoFrame.from_ndarray(patches(), format="bgr24").reformat(format=pix_fmt)
     decoded = image_of(JpegEncoder().encode(frame))
     expected = patches() if pix_fmt != "gray" else cv2.cvtColor(cv2.cvtColor(patches(), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
@@ -70,7 +70,7 @@ def test_pictures_that_are_no_yuv(pix_fmt: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(320, 240), (321, 241), (16, 16), (1920, 1080)])
-def test_a_jpeg_of_any_size_is_one_that_any_reader_takes(size: tuple[int, int]) -> None:
+def test_a_jpeg_of_any_size_can_be_decoded(size: tuple[int, int]) -> None:
     data = JpegEncoder().encode(av.VideoFrame.from_ndarray(picture(3, *size), format="bgr24"))
     assert size_of(data) == size
     assert has_huffman_tables(data)
@@ -78,14 +78,14 @@ def test_a_jpeg_of_any_size_is_one_that_any_reader_takes(size: tuple[int, int]) 
     assert data[6:10] == b"JFIF"
 
 
-def test_the_bytes_depend_on_the_picture_alone() -> None:
+def test_the_bytes_depend_only_on_the_picture() -> None:
     frames = [av.VideoFrame.from_ndarray(picture(number), format="bgr24") for number in range(5)]
     together, alone = JpegEncoder(), [JpegEncoder().encode(frame) for frame in frames]
     assert [together.encode(frame) for frame in frames] == alone
     assert [together.encode(frame) for frame in reversed(frames)] == alone[::-1]
 
 
-def test_an_encoder_takes_pictures_of_another_size_in_between() -> None:
+def test_an_encoder_accepts_pictures_of_changing_size() -> None:
     encoder = JpegEncoder()
     sizes = [(320, 240), (640, 480), (320, 240)]
     data = [encoder.encode(av.VideoFrame.from_ndarray(picture(1, *size), format="bgr24")) for size in sizes]
@@ -93,7 +93,7 @@ def test_an_encoder_takes_pictures_of_another_size_in_between() -> None:
     assert data[0] == data[2]
 
 
-def test_a_png_becomes_the_same_picture() -> None:
+def test_a_png_is_encoded_with_the_same_colours() -> None:
     decoded = image_of(jpeg_of(bytes(cv2.imencode(".png", patches())[1])))
     assert np.abs(patch_colours(decoded) - patch_colours(patches())).max() < NEAR
 
@@ -102,7 +102,7 @@ PNG = bytes(cv2.imencode(".png", picture(1, 64, 48))[1])
 
 
 @given(st.binary(max_size=300), st.integers(0, len(PNG)), st.integers(0, len(PNG)))
-def test_whatever_is_no_picture_is_a_broken_frame(junk: bytes, keep: int, at: int) -> None:
+def test_any_bytes_give_a_jpeg_or_frame_broken(junk: bytes, keep: int, at: int) -> None:
     for data in (junk, PNG[:keep], PNG[:at] + junk + PNG[at:]):
         try:
             assert size_of(jpeg_of(data)).width > 0
@@ -110,8 +110,8 @@ def test_whatever_is_no_picture_is_a_broken_frame(junk: bytes, keep: int, at: in
             assert str(error)
 
 
-class TestAClip:
-    def test_shows_the_pictures_at_their_rate_and_the_same_every_time(self) -> None:
+class TestEncodeClip:
+    def test_has_all_pictures_at_the_given_rate_and_deterministic_bytes(self) -> None:
         images = [picture(number) for number in range(20)]
         data = encode_clip(images, 10, 160, 120)
         assert data == encode_clip(images, 10, 160, 120)
@@ -120,21 +120,21 @@ class TestAClip:
             assert (stream.codec_context.name, stream.codec_context.pix_fmt, float(stream.average_rate)) == ("h264", "yuv420p", 10)
             assert [frame.to_ndarray(format="bgr24").shape for frame in container.decode(stream)] == [(120, 160, 3)] * 20
 
-    def test_begins_with_its_index_so_that_a_browser_plays_it_at_once(self) -> None:
+    def test_starts_with_its_index_so_that_a_browser_can_play_it_while_loading(self) -> None:
         data = encode_clip([picture(0)] * 3, 5, 160, 120)
         assert data.index(b"moov") < data.index(b"mdat")
 
-    def test_of_odd_size_loses_a_row_and_a_column(self, tmp_path: Path) -> None:
+    def test_an_odd_size_is_rounded_down(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").write_bytes(encode_clip([picture(0)], 5, 161, 121))
         with Video(str(tmp_path / "a.mp4")) as video:
             assert (video.info.width, video.info.height) == (160, 120)
 
-    def test_of_nothing_is_refused(self) -> None:
+    def test_no_pictures_raise_an_error(self) -> None:
         with pytest.raises(ValueError, match="at least one picture"):
             encode_clip([], 5, 160, 120)
 
 
-def test_facts_of_a_video(tmp_path: Path) -> None:
+def test_info_of_a_video(tmp_path: Path) -> None:
     with Video(str(write_video(tmp_path / "a.mp4", 25, fps=25, created_at="2026-05-04T03:02:01Z"))) as video:
         facts = video.info
     assert (facts.width, facts.height, facts.fps, facts.pictures, facts.codec) == (320, 240, 25.0, 25, "h264")
@@ -142,7 +142,7 @@ def test_facts_of_a_video(tmp_path: Path) -> None:
     assert facts.created_at is not None and facts.created_at.isoformat() == "2026-05-04T03:02:01+00:00"
 
 
-def test_a_picture_is_a_jpeg_only_when_asked(tmp_path: Path) -> None:
+def test_a_picture_is_encoded_on_demand(tmp_path: Path) -> None:
     with Video(str(write_video(tmp_path / "a.mp4", 5))) as video:
         pictures = list(video.pictures())
     assert [one.seconds for one in pictures] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])

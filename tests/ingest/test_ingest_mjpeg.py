@@ -1,4 +1,4 @@
-"""A camera that pushes JPEGs, well and badly."""
+"""MjpegSource with correct and faulty cameras."""
 
 import base64
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def read_to_the_end(frames: MjpegSource) -> list[Frame]:
 
 
 @pytest.mark.parametrize("length", [pytest.param(True, id="with lengths"), pytest.param(False, id="without")])
-def test_bytes_pass_through_untouched(serve: Serve, clock: ManualClock, losses: FrameLossCounter, length: bool) -> None:
+def test_jpegs_are_not_changed(serve: Serve, clock: ManualClock, losses: FrameLossCounter, length: bool) -> None:
     frames = read_to_the_end(source(serve(parts(jpeg(1), jpeg(2), length=length), plain(b"", status=500)), clock, losses))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
 
@@ -49,7 +49,7 @@ def test_garbage_between_parts_is_skipped(serve: Serve, clock: ManualClock, loss
     assert LossReason.UNDECODABLE not in losses.of(CAMERA)
 
 
-def test_a_broken_picture_is_counted_and_its_number_stays_a_gap(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_a_damaged_picture_is_counted_and_its_number_is_missing(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     url = serve(parts(jpeg(1), jpeg(2)[:900], jpeg(3)), plain(b"", status=500))
     first, second = read_to_the_end(source(url, clock, losses))
     assert (first.jpeg, second.jpeg) == (jpeg(1), jpeg(3))
@@ -58,27 +58,27 @@ def test_a_broken_picture_is_counted_and_its_number_stays_a_gap(serve: Serve, cl
     assert losses.last_detail(CAMERA, LossReason.UNDECODABLE) == "a JPEG that is truncated after 900 bytes"
 
 
-def test_a_part_without_end_is_given_up_and_the_camera_connected_anew(
-    serve: Serve, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter
-) -> None:
+def test_a_camera_with_an_endless_part_is_reconnected(serve: Serve, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter) -> None:
     endless = parts(b"\xff\xd8" + bytes(33 * 1024 * 1024), length=False)
     frames = list(islice(source(serve(endless, parts(jpeg(1))), short_sleep_clock, losses).frames(), 1))
     assert frames[0].jpeg == jpeg(1)
     assert losses.of(CAMERA)[LossReason.RECONNECT] == 1
-    assert "without a whole picture" in (losses.last_detail(CAMERA, LossReason.RECONNECT) or "")
+    assert "without a complete picture" in (losses.last_detail(CAMERA, LossReason.RECONNECT) or "")
 
 
-def test_a_camera_that_hangs_is_connected_anew(serve: Serve, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter) -> None:
+def test_a_camera_that_hangs_is_reconnected(serve: Serve, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter) -> None:
     over = Event()
     url = serve(parts(jpeg(1), then_silent=over), parts(jpeg(2), then_silent=over))
     frames = list(islice(source(url, short_sleep_clock, losses, timeout_s=0.3).frames(), 2))
     over.set()
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
     assert losses.of(CAMERA) == {LossReason.GAP: 1, LossReason.RECONNECT: 1}
-    assert losses.last_detail(CAMERA, LossReason.GAP) == f"{url}: says nothing"
+    assert losses.last_detail(CAMERA, LossReason.GAP) == f"{url}: no data in time"
 
 
-def test_a_camera_that_vanishes_is_tried_again_after_growing_pauses(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_a_camera_that_disconnects_is_reconnected_after_increasing_delays(
+    serve: Serve, clock: ManualClock, losses: FrameLossCounter
+) -> None:
     url = serve(parts(jpeg(1)), plain(b"", status=503))
     frames = read_to_the_end(source(url, clock, losses, attempts=5))
     assert [frame.jpeg for frame in frames] == [jpeg(1)]
@@ -86,7 +86,7 @@ def test_a_camera_that_vanishes_is_tried_again_after_growing_pauses(serve: Serve
     assert sum(clock.slept) == pytest.approx(0.5 + 1 + 2 + 4)
 
 
-def test_numbers_and_moments_go_on_rising_over_a_new_connection(
+def test_numbers_and_capture_times_rise_across_connections(
     serve: Serve, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter
 ) -> None:
     url = serve(parts(jpeg(1), jpeg(2)), parts(jpeg(3), jpeg(4)))
@@ -96,12 +96,12 @@ def test_numbers_and_moments_go_on_rising_over_a_new_connection(
     assert numbers == sorted(set(numbers)) and moments == sorted(set(moments))
 
 
-def test_a_new_resolution_is_each_frame_s_own(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_each_frame_has_its_own_size(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     url = serve(parts(jpeg(1), jpeg(2, 640, 480)), plain(b"", status=500))
     assert [(frame.width, frame.height) for frame in read_to_the_end(source(url, clock, losses))] == [(320, 240), (640, 480)]
 
 
-def test_thinned_out_frames_are_no_loss(serve: Serve, losses: FrameLossCounter) -> None:
+def test_frames_omitted_by_fps_are_not_losses(serve: Serve, losses: FrameLossCounter) -> None:
     class TwentyFiveASecond(ManualClock):
         def now(self) -> datetime:
             self.advance(0.04)
@@ -114,27 +114,27 @@ def test_thinned_out_frames_are_no_loss(serve: Serve, losses: FrameLossCounter) 
 
 
 @pytest.mark.parametrize(
-    ("told_s", "expected_s"),
+    ("camera_time_s", "expected_s"),
     [
         pytest.param(BEGIN.timestamp() + 2.5, 2.5, id="ahead"),
         pytest.param(BEGIN.timestamp() - 3600, -3600.0, id="an hour behind"),
-        pytest.param(17.25, None, id="a time since it was switched on is no clock"),
-        pytest.param(None, None, id="a camera that tells no time"),
+        pytest.param(17.25, None, id="time since it was switched on"),
+        pytest.param(None, None, id="no time"),
     ],
 )
-def test_the_camera_s_clock_is_measured_against_the_box_s(
-    serve: Serve, clock: ManualClock, losses: FrameLossCounter, told_s: float | None, expected_s: float | None
+def test_the_error_of_the_camera_s_clock_is_measured(
+    serve: Serve, clock: ManualClock, losses: FrameLossCounter, camera_time_s: float | None, expected_s: float | None
 ) -> None:
-    headers = {} if told_s is None else {"X-Timestamp": f"{told_s:.3f}"}
+    headers = {} if camera_time_s is None else {"X-Timestamp": f"{camera_time_s:.3f}"}
     (frame,) = read_to_the_end(source(serve(parts(jpeg(1), headers=headers), plain(b"", status=500)), clock, losses))
     assert frame.clock_error_s == (None if expected_s is None else pytest.approx(expected_s, abs=1e-3))
     assert abs(frame.captured_at - frame.received_at) <= timedelta(milliseconds=1)
 
 
-def test_user_and_password_open_the_camera_and_stand_in_no_message(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_the_password_is_used_and_is_not_in_any_message(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     def locked(request: object) -> None:
-        told = request.headers.get("Authorization", "")  # type: ignore[attr-defined]
-        if told == "Basic " + base64.b64encode(b"admin:s@cret").decode():
+        authorization = request.headers.get("Authorization", "")  # type: ignore[attr-defined]
+        if authorization == "Basic " + base64.b64encode(b"admin:s@cret").decode():
             parts(jpeg(1))(request)  # type: ignore[arg-type]
         else:
             plain(b"", status=401, WWW_Authenticate='Basic realm="cam"')(request)  # type: ignore[arg-type]
@@ -149,19 +149,21 @@ def test_user_and_password_open_the_camera_and_stand_in_no_message(serve: Serve,
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
-        pytest.param(plain(b"<html>", "text/html"), "no MJPEG stream", id="a web page"),
-        pytest.param(plain(b"", status=404), "HTTP 404", id="nothing there"),
+        pytest.param(plain(b"<html>", "text/html"), "not an MJPEG stream", id="a web page"),
+        pytest.param(plain(b"", status=404), "HTTP 404", id="not found"),
     ],
 )
-def test_what_is_no_mjpeg_camera_is_named(serve: Serve, clock: ManualClock, losses: FrameLossCounter, answer: object, said: str) -> None:
+def test_an_address_without_an_mjpeg_stream_is_reported(
+    serve: Serve, clock: ManualClock, losses: FrameLossCounter, answer: object, message: str
+) -> None:
     url = serve(answer)
-    with pytest.raises(SourceUnavailable, match=f"{url}.*{said}"):
+    with pytest.raises(SourceUnavailable, match=f"{url}.*{message}"):
         list(source(url, clock, losses).frames())
 
 
-def test_nobody_at_the_address_is_said_so(clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_a_refused_connection_is_reported(clock: ManualClock, losses: FrameLossCounter) -> None:
     with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1:9/: given up after 3 attempts: .*refused"):
         list(source("http://127.0.0.1:9/", clock, losses, attempts=3).frames())
 
@@ -171,11 +173,11 @@ def test_close_ends_the_frames(serve: Serve, short_sleep_clock: ShortSleepClock,
     frames = camera.frames()
     first = next(frames)
     Thread(target=camera.close).start()
-    assert all(frame.sequence > first.sequence for frame in frames)  # and they come to an end: the camera alone never would
+    assert all(frame.sequence > first.sequence for frame in frames)  # and they end, although the camera does not
 
 
-def test_a_camera_that_trickles_a_picture_is_connected_anew(serve, short_sleep_clock, losses):
-    """Each byte comes in time, and the picture never does."""
+def test_a_camera_that_sends_a_picture_too_slowly_is_reconnected(serve, short_sleep_clock, losses):
+    """Each byte arrives in time, but the picture is never complete."""
     never, seconds = Event(), count(0.0, 1.0).__next__
     source = MjpegSource(
         CAMERA,
@@ -191,4 +193,4 @@ def test_a_camera_that_trickles_a_picture_is_connected_anew(serve, short_sleep_c
     source.close()
     assert frame.jpeg == jpeg(2)
     assert losses.last_detail(CAMERA, LossReason.RECONNECT) is not None
-    assert "no whole picture" in (losses.last_detail(CAMERA, LossReason.RECONNECT) or "")
+    assert "no complete picture" in (losses.last_detail(CAMERA, LossReason.RECONNECT) or "")

@@ -1,4 +1,4 @@
-"""A camera that sends video over RTSP: a real server, and servers, processes and networks that fail."""
+"""RtspSource with a real RTSP server, and with servers, processes and networks that fail."""
 
 import os
 import signal
@@ -25,8 +25,8 @@ from etle.protocols import Clock
 from etle.testing import ManualClock
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.rtsp import CAPTURE, RtspSource
-from ingest.sources.rtsp_process import CaptureRequest, PacketKind, capture, line_of
+from ingest.sources.rtsp import CAPTURE_COMMAND, RtspSource
+from ingest.sources.rtsp_process import CaptureRequest, PacketKind, capture, encode_request
 
 CAMERA = CameraId("cam-1")
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def source(
     fps: float | None = None,
     timeout_s: float = 10,
     attempts: int | None = 20,
-    command: tuple[str, ...] = CAPTURE,
+    command: tuple[str, ...] = CAPTURE_COMMAND,
 ) -> RtspSource:
     return RtspSource(
         CAMERA, url, clock, losses, Backoff(RECONNECT_DELAYS_S), fps=fps, timeout_s=timeout_s, attempts=attempts, command=command
@@ -56,8 +56,8 @@ def steps_s(frames: list[Frame]) -> list[float]:
 
 
 @contextmanager
-def mute_server() -> Iterator[str]:
-    """Accepts, reads what is asked, and says nothing."""
+def silent_server() -> Iterator[str]:
+    """Accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         held: list[socket.socket] = []
 
@@ -75,7 +75,7 @@ def mute_server() -> Iterator[str]:
             connection.close()
 
 
-class TestARealServer:
+class TestWithARealServer:
     @pytest.mark.parametrize(
         ("codec", "drawn"),
         [
@@ -85,7 +85,7 @@ class TestARealServer:
             pytest.param("jpeg", {"path": "a.avi", "codec": "mjpeg", "pix_fmt": "yuvj420p"}, id="JPEGs"),
         ],
     )
-    def test_pictures_arrive_in_order_at_the_camera_s_pace(
+    def test_pictures_are_in_order_at_the_intervals_of_the_camera(
         self,
         rtsp_camera: RtspCamera,
         short_sleep_clock: ShortSleepClock,
@@ -104,7 +104,7 @@ class TestARealServer:
         assert all(frame.captured_at <= frame.received_at for frame in read)
         assert losses.of(CAMERA) == {}
 
-    def test_thins_out_at_the_camera_s_pace(
+    def test_fps_limits_the_rate_by_the_camera_s_timestamps(
         self, rtsp_camera: RtspCamera, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
         rtsp_camera.start(write_video(tmp_path / "a.mp4", 60, fps=25))
@@ -112,7 +112,7 @@ class TestARealServer:
             read = first(6, frames)
         assert median(steps_s(read)) == pytest.approx(0.2, abs=0.005)
 
-    def test_a_server_that_is_killed_and_started_again_is_found_again_and_the_gap_counted(
+    def test_a_restarted_server_is_reconnected_and_the_gap_is_counted(
         self, rtsp_camera: RtspCamera, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
         rtsp_camera.start(write_video(tmp_path / "a.mp4", 250, fps=25))
@@ -126,7 +126,7 @@ class TestARealServer:
         assert losses.of(CAMERA)[LossReason.GAP] == 1
         assert losses.of(CAMERA)[LossReason.RECONNECT] >= 1
 
-    def test_the_end_of_a_stream_is_a_reason_to_connect_anew(
+    def test_the_source_reconnects_after_the_end_of_a_stream(
         self, rtsp_camera: RtspCamera, short_sleep_clock: ShortSleepClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
         rtsp_camera.start(write_video(tmp_path / "a.mp4", 20, fps=25))
@@ -148,10 +148,10 @@ class TestARealServer:
             after = next(frame for frame in frames if losses.of(CAMERA).get(LossReason.RECONNECT))
         assert after.sequence > before[-1].sequence
         assert losses.of(CAMERA) == {LossReason.GAP: 1, LossReason.RECONNECT: 1}
-        assert losses.last_detail(CAMERA, LossReason.GAP) == f"{rtsp_camera.url}: the process that reads it ended with SIGKILL"
+        assert losses.last_detail(CAMERA, LossReason.GAP) == f"{rtsp_camera.url}: the capture process ended with SIGKILL"
         assert children_running("ingest.sources.rtsp_process") == []
 
-    def test_a_camera_without_that_stream_is_named(
+    def test_a_missing_stream_is_reported_without_the_password(
         self, rtsp_camera: RtspCamera, clock: ManualClock, losses: FrameLossCounter, tmp_path: Path
     ) -> None:
         rtsp_camera.start(write_video(tmp_path / "a.mp4", 20))
@@ -162,40 +162,43 @@ class TestARealServer:
 
 
 def children_running(module: str) -> list[int]:
-    """Processes of this one that run the module; Linux tells."""
+    """Ids of the child processes whose command line contains `module`, from /proc."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             status, command = (path / "stat").read_text(), (path / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
             continue
         if int(status.rsplit(")", 1)[1].split()[1]) == os.getpid() and module.encode() in command:
             found.append(int(path.name))
     return found
 
 
-def test_a_server_that_accepts_and_says_nothing_is_a_timeout(clock: ManualClock, losses: FrameLossCounter) -> None:
-    with mute_server() as url, pytest.raises(SourceUnavailable, match=r"given up after 2 attempts: .*cam: (gives nothing|says nothing)"):
+def test_a_silent_server_is_a_timeout(clock: ManualClock, losses: FrameLossCounter) -> None:
+    with (
+        silent_server() as url,
+        pytest.raises(SourceUnavailable, match=r"given up after 2 attempts: .*cam: (no data|.*timed out|sends nothing)"),
+    ):
         next(source(url, clock, losses, timeout_s=0.3, attempts=2).frames())
     assert losses.of(CAMERA) == {LossReason.RECONNECT: 1}
 
 
-def test_a_capture_process_that_hangs_is_ended_and_replaced(clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_a_capture_process_that_hangs_is_killed_and_replaced(clock: ManualClock, losses: FrameLossCounter) -> None:
     """FFmpeg's own timeout does not cover everything."""
     hangs = (sys.executable, "-c", "import time; time.sleep(600)")
-    with pytest.raises(SourceUnavailable, match=r"rtsp://127\.0\.0\.1/cam: given up after 2 attempts: .*says nothing for 1 s"):
+    with pytest.raises(SourceUnavailable, match=r"rtsp://127\.0\.0\.1/cam: given up after 2 attempts: .*no data for 1 s"):
         next(source("rtsp://127.0.0.1/cam", clock, losses, timeout_s=0.2, attempts=2, command=hangs).frames())
     assert children_running("time.sleep(600)") == []
 
 
-def test_nobody_at_the_address_is_said_so(clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_a_refused_connection_is_reported(clock: ManualClock, losses: FrameLossCounter) -> None:
     with pytest.raises(SourceUnavailable, match=r"given up after 2 attempts: .*refused"):
         next(source("rtsp://127.0.0.1:9/cam", clock, losses, attempts=2).frames())
     assert sum(clock.slept) == pytest.approx(0.5)
 
 
 def test_close_ends_the_frames_and_the_process(clock: ManualClock, losses: FrameLossCounter) -> None:
-    with mute_server() as url:
+    with silent_server() as url:
         camera = source(url, clock, losses, timeout_s=60, attempts=None)
         ended = Event()
 
@@ -213,28 +216,30 @@ def test_close_ends_the_frames_and_the_process(clock: ManualClock, losses: Frame
     assert children_running("ingest.sources.rtsp_process") == []
 
 
-def test_a_capture_process_whose_reader_has_gone_ends_by_itself(serve: Callable[..., str], tmp_path: Path) -> None:
-    """So that a stage that is killed with -9 leaves no camera connected."""
+def test_a_capture_process_ends_when_its_parent_has_gone(serve: Callable[..., str], tmp_path: Path) -> None:
+    """A gateway that is killed with -9 must not leave cameras connected."""
     url = serve(plain(write_video(tmp_path / "a.ts", 300, options={"format": "mpegts"}).read_bytes(), "video/mp2t"))
-    with subprocess.Popen(CAPTURE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
+    with subprocess.Popen(
+        CAPTURE_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(line_of(CaptureRequest(url, 10, None)))
+        process.stdin.write(encode_request(CaptureRequest(url, 10, None)))
         process.stdin.close()
-        assert process.stdout.read(1)  # the head of a first record
+        assert process.stdout.read(1)  # the header of the first packet
         process.stdout.close()
         assert process.wait(60) == 0
 
 
-def test_what_could_not_be_decoded_is_told_to_the_reader(serve: Callable[..., str], tmp_path: Path) -> None:
+def test_undecodable_pictures_are_reported(serve: Callable[..., str], tmp_path: Path) -> None:
     data = bytearray(write_video(tmp_path / "a.ts", 40, options={"format": "mpegts"}).read_bytes())
     data[len(data) // 2 : len(data) // 2 + 1880] = bytes(1880)
-    records: list[PacketKind] = []
-    capture(CaptureRequest(serve(plain(bytes(data), "video/mp2t")), 10, None), lambda kind, pace, body: records.append(kind))
-    assert records.count(PacketKind.UNDECODABLE) >= 1
-    assert records.count(PacketKind.PICTURE) >= 20
-    assert records.count(PacketKind.PICTURE) + records.count(PacketKind.UNDECODABLE) <= 41
+    kinds: list[PacketKind] = []
+    capture(CaptureRequest(serve(plain(bytes(data), "video/mp2t")), 10, None), lambda kind, pts_s, body: kinds.append(kind))
+    assert kinds.count(PacketKind.UNDECODABLE) >= 1
+    assert kinds.count(PacketKind.PICTURE) >= 20
+    assert kinds.count(PacketKind.PICTURE) + kinds.count(PacketKind.UNDECODABLE) <= 41
 
 
-def test_the_password_is_in_no_list_of_processes() -> None:
-    assert b"secret" in line_of(CaptureRequest("rtsp://admin:secret@camera/cam", 10, None))
-    assert all("rtsp" not in part for part in CAPTURE)
+def test_the_password_is_not_in_the_command_line() -> None:
+    assert b"secret" in encode_request(CaptureRequest("rtsp://admin:secret@camera/cam", 10, None))
+    assert all("rtsp:" not in part for part in CAPTURE_COMMAND)

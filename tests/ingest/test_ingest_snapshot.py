@@ -1,4 +1,4 @@
-"""A camera that is asked for one JPEG after the other."""
+"""SnapshotSource with correct and faulty cameras."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -33,54 +33,56 @@ def first(count: int, camera: SnapshotSource) -> list[Frame]:
     return list(islice(camera.frames(), count))
 
 
-def test_bytes_pass_through_untouched_one_every_interval(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_jpegs_are_not_changed_and_requested_once_per_interval(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     frames = first(3, source(serve(*(plain(jpeg(number)) for number in range(9))), clock, losses, interval_s=2.0))
     assert [frame.jpeg for frame in frames] == [jpeg(0), jpeg(1), jpeg(2)]
     assert [(frame.captured_at - BEGIN).total_seconds() for frame in frames] == pytest.approx([0.0, 2.0, 4.0], abs=0.01)
     assert losses.of(CAMERA) == {}
 
 
-def test_the_same_picture_again_is_a_duplicate_and_no_frame(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_a_repeated_picture_is_counted_as_a_duplicate_and_omitted(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     frames = first(2, source(serve(plain(jpeg(1)), plain(jpeg(1)), plain(jpeg(1)), plain(jpeg(2))), clock, losses))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
     assert frames[1].sequence - frames[0].sequence == 1
     assert losses.of(CAMERA) == {LossReason.DUPLICATE: 2}
 
 
-def test_a_camera_with_tags_is_not_asked_for_a_picture_that_we_have(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
-    asked_for: list[str | None] = []
+def test_the_etag_is_sent_so_that_a_known_picture_is_not_transferred_again(
+    serve: Serve, clock: ManualClock, losses: FrameLossCounter
+) -> None:
+    etags: list[str | None] = []
 
     def tagged(request: BaseHTTPRequestHandler) -> None:
-        asked_for.append(request.headers.get("If-None-Match"))
-        if len(asked_for) == 2:
+        etags.append(request.headers.get("If-None-Match"))
+        if len(etags) == 2:
             plain(b"", status=304)(request)
         else:
-            plain(jpeg(len(asked_for)), ETag=f'"{len(asked_for)}"')(request)
+            plain(jpeg(len(etags)), ETag=f'"{len(etags)}"')(request)
 
     frames = first(2, source(serve(tagged), clock, losses))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(3)]
-    assert asked_for == [None, '"1"', '"1"']
+    assert etags == [None, '"1"', '"1"']
     assert losses.of(CAMERA) == {LossReason.DUPLICATE: 1}
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         pytest.param(jpeg(2)[:700], "truncated after 700 bytes", id="cut off"),
         pytest.param(b"<html>busy</html>", "not a JPEG", id="a web page"),
         pytest.param(b"", "empty: 0 bytes", id="nothing"),
     ],
 )
-def test_a_broken_picture_is_counted_and_its_number_stays_a_gap(
-    serve: Serve, clock: ManualClock, losses: FrameLossCounter, body: bytes, said: str
+def test_a_damaged_picture_is_counted_and_its_number_is_missing(
+    serve: Serve, clock: ManualClock, losses: FrameLossCounter, body: bytes, message: str
 ) -> None:
     frames = first(2, source(serve(plain(jpeg(1)), plain(body), plain(jpeg(3))), clock, losses))
     assert frames[1].sequence - frames[0].sequence == 2
     assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 1}
-    assert said in (losses.last_detail(CAMERA, LossReason.UNDECODABLE) or "")
+    assert message in (losses.last_detail(CAMERA, LossReason.UNDECODABLE) or "")
 
 
-def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_a_truncated_response_is_counted(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     def short(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.send_header("Content-Length", str(len(jpeg(2))))
@@ -92,7 +94,9 @@ def test_an_answer_that_breaks_off_is_counted(serve: Serve, clock: ManualClock, 
     assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 1}
 
 
-def test_a_camera_that_is_away_is_tried_again_after_growing_pauses(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_an_unavailable_camera_is_requested_again_after_increasing_delays(
+    serve: Serve, clock: ManualClock, losses: FrameLossCounter
+) -> None:
     url = serve(plain(jpeg(1)), *[plain(b"", status=503)] * 3, plain(jpeg(2)))
     frames = first(2, source(url, clock, losses, attempts=9))
     assert [frame.jpeg for frame in frames] == [jpeg(1), jpeg(2)]
@@ -100,29 +104,29 @@ def test_a_camera_that_is_away_is_tried_again_after_growing_pauses(serve: Serve,
     assert sum(clock.slept) == pytest.approx(1 + 0.5 + 1 + 2)  # the interval, then the delays
 
 
-def test_it_gives_up_where_it_shall(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
+def test_the_number_of_attempts_is_limited(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:
     with pytest.raises(SourceUnavailable, match=r"given up after 3 attempts: .*HTTP 404"):
         first(1, source(serve(plain(b"", status=404)), clock, losses, attempts=3))
 
 
 @pytest.mark.parametrize(
     ("ahead_s", "expected_s"),
-    [pytest.param(0, 0.0, id="right to the second"), pytest.param(90, 90.0, id="ahead"), pytest.param(-3600, -3600.0, id="behind")],
+    [pytest.param(0, 0.0, id="correct"), pytest.param(90, 90.0, id="ahead"), pytest.param(-3600, -3600.0, id="behind")],
 )
-def test_the_date_header_tells_the_camera_s_clock(
+def test_the_date_header_gives_the_error_of_the_camera_s_clock(
     serve: Serve, clock: ManualClock, losses: FrameLossCounter, ahead_s: float, expected_s: float
 ) -> None:
-    told = format_datetime(BEGIN + timedelta(seconds=ahead_s), usegmt=True)
+    date = format_datetime(BEGIN + timedelta(seconds=ahead_s), usegmt=True)
 
     def dated(request: BaseHTTPRequestHandler) -> None:
-        request.wfile.write(f"HTTP/1.0 200 OK\r\nDate: {told}\r\nContent-Type: image/jpeg\r\n\r\n".encode() + jpeg(1))
+        request.wfile.write(f"HTTP/1.0 200 OK\r\nDate: {date}\r\nContent-Type: image/jpeg\r\n\r\n".encode() + jpeg(1))
 
     (frame,) = first(1, source(serve(dated), clock, losses))
     assert frame.clock_error_s == pytest.approx(expected_s, abs=0.51)
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 10:00:00 GMT"])
-def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: ManualClock, losses: FrameLossCounter, date: str) -> None:
+def test_an_invalid_date_header_gives_no_clock_error(serve: Serve, clock: ManualClock, losses: FrameLossCounter, date: str) -> None:
     def dated(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(f"HTTP/1.0 200 OK\r\nDate: {date}\r\n\r\n".encode() + jpeg(1))
 
@@ -130,8 +134,8 @@ def test_a_date_that_is_none_tells_nothing(serve: Serve, clock: ManualClock, los
     assert frame.clock_error_s is None
 
 
-def test_a_camera_that_trickles_a_picture_is_connected_anew(serve, short_sleep_clock, losses):
-    """Each byte comes in time, and the picture never does."""
+def test_a_camera_that_sends_a_picture_too_slowly_is_reconnected(serve, short_sleep_clock, losses):
+    """Each byte arrives in time, but the picture is never complete."""
     never, seconds = Event(), count(0.0, 1.0).__next__
     source = SnapshotSource(
         CAMERA,

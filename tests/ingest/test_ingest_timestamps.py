@@ -1,4 +1,4 @@
-"""When a live camera's picture was taken, whatever the network and the clocks do."""
+"""TimestampEstimator and StartupBuffer: capture times with network delays and faulty clocks."""
 
 import math
 from datetime import datetime, timedelta
@@ -16,107 +16,107 @@ from ingest.sources.timestamps import TimestampEstimator
 CAMERA = CameraId("cam-1")
 
 
-def moments(rows: list[tuple[float, float | None]], losses: FrameLossCounter | None = None) -> list[float]:
-    """(second of arrival, camera's pace) to the seconds that the pictures are dated at."""
+def estimate(rows: list[tuple[float, float | None]], losses: FrameLossCounter | None = None) -> list[float]:
+    """Estimated capture times in seconds, for rows of (arrival in seconds, PTS in seconds)."""
     times = TimestampEstimator(CAMERA, losses or FrameLossCounter())
-    return [round((times.captured_at(BEGIN + timedelta(seconds=arrived), pace) - BEGIN).total_seconds(), 3) for arrived, pace in rows]
+    return [round((times.captured_at(BEGIN + timedelta(seconds=arrived), pts_s) - BEGIN).total_seconds(), 3) for arrived, pts_s in rows]
 
 
 @pytest.mark.parametrize(
     ("rows", "expected", "jumps"),
     [
-        pytest.param([(0, None), (0.1, None), (0.25, None)], [0, 0.1, 0.25], 0, id="no pace: the arrival"),
-        pytest.param([(0, 50), (0.1, 50.1), (0.2, 50.2)], [0, 0.1, 0.2], 0, id="the pace on any zero"),
+        pytest.param([(0, None), (0.1, None), (0.25, None)], [0, 0.1, 0.25], 0, id="no PTS: the arrival"),
+        pytest.param([(0, 50), (0.1, 50.1), (0.2, 50.2)], [0, 0.1, 0.2], 0, id="PTS from any origin"),
         pytest.param([(0, 0), (0.3, 0.1), (0.35, 0.2), (0.4, 0.3)], [0, 0.1, 0.2, 0.3], 0, id="delays do not shift the pictures"),
-        pytest.param([(0.4, 0), (0.5, 0.1), (0.5, 0.2), (0.6, 0.3)], [0.4, 0.5, 0.501, 0.6], 0, id="a quicker one corrects the pin"),
-        pytest.param([(0, 0), (0.1, 0.1), (0.1, 0.1)], [0, 0.1, 0.101], 1, id="a pace that stands still is a jump, and moments rise"),
-        pytest.param([(0, 100), (0.1, 100.1), (0.2, 0.0), (0.3, 0.1)], [0, 0.1, 0.2, 0.3], 1, id="a pace that starts anew"),
-        pytest.param([(0, 0), (0.1, 0.1), (0.2, 5000.0), (0.3, 5000.1)], [0, 0.1, 0.2, 0.3], 1, id="a pace that leaps ahead"),
-        pytest.param([(0, 0), (0.1, 0.1), (20, 0.2)], [0, 0.1, 20], 1, id="later than any network: pinned anew"),
+        pytest.param([(0.4, 0), (0.5, 0.1), (0.5, 0.2), (0.6, 0.3)], [0.4, 0.5, 0.501, 0.6], 0, id="a quicker arrival corrects the anchor"),
+        pytest.param([(0, 0), (0.1, 0.1), (0.1, 0.1)], [0, 0.1, 0.101], 1, id="repeated PTS are a jump, and times rise"),
+        pytest.param([(0, 100), (0.1, 100.1), (0.2, 0.0), (0.3, 0.1)], [0, 0.1, 0.2, 0.3], 1, id="PTS that restart"),
+        pytest.param([(0, 0), (0.1, 0.1), (0.2, 5000.0), (0.3, 5000.1)], [0, 0.1, 0.2, 0.3], 1, id="PTS that jump ahead"),
+        pytest.param([(0, 0), (0.1, 0.1), (20, 0.2)], [0, 0.1, 20], 1, id="too late for a network delay: new anchor"),
         pytest.param([(0, None), (0.1, None), (0.1, None)], [0, 0.1, 0.101], 0, id="two arrivals at once"),
     ],
 )
-def test_moments(rows: list[tuple[float, float | None]], expected: list[float], jumps: int) -> None:
+def test_capture_times(rows: list[tuple[float, float | None]], expected: list[float], jumps: int) -> None:
     losses = FrameLossCounter()
-    assert moments(rows, losses) == pytest.approx(expected, abs=0.0015)
+    assert estimate(rows, losses) == pytest.approx(expected, abs=0.0015)
     assert losses.of(CAMERA).get(LossReason.CLOCK_JUMP, 0) == jumps
 
 
 @pytest.mark.parametrize(
     ("skew", "expected_s"),
     [
-        pytest.param(1.0, 600.0, id="a quartz that is right"),
-        pytest.param(1 - 100e-6, 600.0, id="one that is slow by 9 s a day is followed"),
-        pytest.param(1 + 100e-6, 600.0, id="one that is fast by 9 s a day is followed"),
+        pytest.param(1.0, 600.0, id="a correct quartz"),
+        pytest.param(1 - 100e-6, 600.0, id="slow by 9 s a day"),
+        pytest.param(1 + 100e-6, 600.0, id="fast by 9 s a day"),
     ],
 )
-def test_a_camera_s_quartz_may_be_off(skew: float, expected_s: float) -> None:
+def test_a_drifting_quartz_is_followed(skew: float, expected_s: float) -> None:
     rows = [(second, second * skew) for second in range(601)]
-    assert moments(rows)[-1] == pytest.approx(expected_s, abs=0.07)  # 60 ms is what 100 ppm are in ten minutes
+    assert estimate(rows)[-1] == pytest.approx(expected_s, abs=0.07)  # 100 ppm are 60 ms in ten minutes
 
 
-def test_a_box_clock_that_is_set_back_is_counted_and_followed() -> None:
+def test_a_host_clock_that_is_set_back_is_counted_and_followed() -> None:
     losses = FrameLossCounter()
-    assert moments([(100, 0), (100.1, 0.1), (40, 0.2), (40.1, 0.3)], losses) == pytest.approx([100, 100.1, 40, 40.1], abs=0.0015)
+    assert estimate([(100, 0), (100.1, 0.1), (40, 0.2), (40.1, 0.3)], losses) == pytest.approx([100, 100.1, 40, 40.1], abs=0.0015)
     assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
     assert "set back" in (losses.last_detail(CAMERA, LossReason.CLOCK_JUMP) or "")
 
 
-def test_a_slewed_box_clock_is_no_jump() -> None:
+def test_a_slewed_host_clock_is_not_a_jump() -> None:
     losses = FrameLossCounter()
-    assert moments([(10, None), (9.5, None), (10.2, None)], losses) == pytest.approx([10, 10.001, 10.2], abs=0.0015)
+    assert estimate([(10, None), (9.5, None), (10.2, None)], losses) == pytest.approx([10, 10.001, 10.2], abs=0.0015)
     assert losses.of(CAMERA) == {}
 
 
-def test_a_new_connection_may_start_its_pace_anywhere() -> None:
+def test_after_reset_the_pts_may_start_anywhere() -> None:
     losses = FrameLossCounter()
     times = TimestampEstimator(CAMERA, losses)
     times.captured_at(BEGIN, 500.0)
-    times.unpin()
+    times.reset()
     assert times.captured_at(BEGIN + timedelta(seconds=3), 0.0) == BEGIN + timedelta(seconds=3)
     assert losses.of(CAMERA) == {}
 
 
-def test_what_only_passed_by_tells_about_delays_too() -> None:
+def test_observed_pictures_improve_the_anchor() -> None:
     times = TimestampEstimator(CAMERA, FrameLossCounter())
-    times.seen(BEGIN + timedelta(seconds=1.0), 1.0)
-    at = [times.captured_at(BEGIN + timedelta(seconds=1.0), pace) for pace in (0.8, 0.9, 1.0)]
+    times.observe(BEGIN + timedelta(seconds=1.0), 1.0)
+    at = [times.captured_at(BEGIN + timedelta(seconds=1.0), pts_s) for pts_s in (0.8, 0.9, 1.0)]
     assert [(moment - BEGIN).total_seconds() for moment in at] == pytest.approx([0.8, 0.9, 1.0], abs=0.001)
 
 
 @given(
     st.lists(st.tuples(st.floats(0, 2), st.one_of(st.none(), st.floats(-10, 1e6))), min_size=2, max_size=40),
 )
-def test_moments_rise_and_are_utc_whatever_a_camera_tells(steps: list[tuple[float, float | None]]) -> None:
-    times, now, dated = TimestampEstimator(CAMERA, FrameLossCounter()), BEGIN, []
-    for step, pace in steps:
+def test_capture_times_rise_and_are_utc_for_any_pts(steps: list[tuple[float, float | None]]) -> None:
+    times, now, captured = TimestampEstimator(CAMERA, FrameLossCounter()), BEGIN, []
+    for step, pts_s in steps:
         now += timedelta(seconds=step)
-        dated.append(times.captured_at(now, pace))
-    assert dated == sorted(set(dated))
-    assert {moment.utcoffset() for moment in dated} == {timedelta()}
+        captured.append(times.captured_at(now, pts_s))
+    assert captured == sorted(set(captured))
+    assert {moment.utcoffset() for moment in captured} == {timedelta()}
 
 
-def dated_by_the_reader(arrivals: list[tuple[float, float]], ends_s: float) -> list[tuple[str, float]]:
-    """(second at which FFmpeg gives the picture, pace) through the capture process's opening: what it sends, dated by the reader."""
+def estimated_through_startup_buffer(arrivals: list[tuple[float, float]], ends_s: float) -> list[tuple[str, float]]:
+    """Name and capture time of each picture that a StartupBuffer sends, for arrivals of (time at which FFmpeg returns it, PTS)."""
     now = [0.0]
     times, sent = TimestampEstimator(CAMERA, FrameLossCounter()), []
 
-    def send(kind: PacketKind, pace: float, body: bytes) -> None:
+    def send(kind: PacketKind, pts_s: float, body: bytes) -> None:
         moment = BEGIN + timedelta(seconds=now[0])
         if kind is PacketKind.ALIVE:
-            if not math.isnan(pace):
-                times.seen(moment, pace)
+            if not math.isnan(pts_s):
+                times.observe(moment, pts_s)
         else:
-            at: datetime = times.captured_at(moment, None if math.isnan(pace) else pace)
+            at: datetime = times.captured_at(moment, None if math.isnan(pts_s) else pts_s)
             sent.append((body.decode(), round((at - BEGIN).total_seconds(), 3)))
 
-    opening = StartupBuffer(send, lambda: now[0])
-    for number, (arrived, pace) in enumerate(arrivals):
+    startup = StartupBuffer(send, lambda: now[0])
+    for number, (arrived, pts_s) in enumerate(arrivals):
         now[0] = arrived
-        opening.arrived(pace)
-        opening.send(PacketKind.PICTURE, pace, str(number).encode())
+        startup.arrived(pts_s)
+        startup.send(PacketKind.PICTURE, pts_s, str(number).encode())
     now[0] = ends_s
-    opening.release()
+    startup.release()
     return sent
 
 
@@ -127,23 +127,23 @@ def dated_by_the_reader(arrivals: list[tuple[float, float]], ends_s: float) -> l
             [(2.0, 0.0), (2.0, 0.5), (2.0, 1.0), (2.0, 1.5), (2.1, 2.0), (2.6, 2.5)],
             3.0,
             [("0", 0.1), ("1", 0.6), ("2", 1.1), ("3", 1.6), ("4", 2.1), ("5", 2.6)],
-            id="four had been read before: they lie half a second apart, as they were taken",
+            id="four were read while connecting: half a second apart, as captured",
         ),
-        pytest.param([(0.3, math.nan), (0.3, 0.2), (0.5, 0.4)], 1.0, [("1", 0.3), ("2", 0.5)], id="a first one without a time is left out"),
-        pytest.param([(0.1, math.nan), (0.2, math.nan)], 1.0, [("0", 0.2), ("1", 0.201)], id="a camera that tells no times keeps all"),
-        pytest.param([(0.0, 0.0), (0.1, 0.1), (0.2, 0.2)], 1.0, [("0", 0.0), ("1", 0.1), ("2", 0.2)], id="nothing had been read before"),
+        pytest.param([(0.3, math.nan), (0.3, 0.2), (0.5, 0.4)], 1.0, [("1", 0.3), ("2", 0.5)], id="a first one without PTS is omitted"),
+        pytest.param([(0.1, math.nan), (0.2, math.nan)], 1.0, [("0", 0.2), ("1", 0.201)], id="a camera without PTS"),
+        pytest.param([(0.0, 0.0), (0.1, 0.1), (0.2, 0.2)], 1.0, [("0", 0.0), ("1", 0.1), ("2", 0.2)], id="none was read while connecting"),
         pytest.param([(0.1, 0.0), (0.1, 0.1)], 0.1, [("0", 0.0), ("1", 0.1)], id="a stream that ends at once"),
-        pytest.param([(0.1, 0.0)], 9.0, [("0", 0.1)], id="a camera that falls silent after its first picture"),
+        pytest.param([(0.1, 0.0)], 9.0, [("0", 0.1)], id="a camera that is silent after its first picture"),
     ],
 )
-def test_pictures_that_were_read_while_connecting_are_dated_as_they_were_taken(
+def test_pictures_that_were_read_while_connecting_have_their_capture_times(
     arrivals: list[tuple[float, float]], ends_s: float, expected: list[tuple[str, float]]
 ) -> None:
-    sent = dated_by_the_reader(arrivals, ends_s)
+    sent = estimated_through_startup_buffer(arrivals, ends_s)
     assert [name for name, _ in sent] == [name for name, _ in expected]
     assert [at for _, at in sent] == pytest.approx([at for _, at in expected], abs=0.002)
 
 
-def test_a_file_that_a_server_gives_at_once_is_not_held_back_for_ever() -> None:
-    sent = dated_by_the_reader([(0.0, number / 25) for number in range(100)], 0.0)
+def test_a_file_that_a_server_sends_at_once_is_not_held_back() -> None:
+    sent = estimated_through_startup_buffer([(0.0, number / 25) for number in range(100)], 0.0)
     assert [name for name, _ in sent] == [str(number) for number in range(100)]

@@ -1,4 +1,4 @@
-"""A video file as a camera."""
+"""VideoFileSource: frames, capture times, sampling and damaged files."""
 
 import os
 import struct
@@ -27,8 +27,8 @@ def source(
     return VideoFileSource(CAMERA, path, ManualClock(), losses or FrameLossCounter(), starts_at=starts_at, fps=fps)
 
 
-def read_until_it_breaks(frames: Iterator[Frame]) -> tuple[list[Frame], str]:
-    """The frames, and what was said when no more came; empty if nothing was."""
+def read_until_error(frames: Iterator[Frame]) -> tuple[list[Frame], str]:
+    """The frames, and the message of the error after them; empty if there was none."""
     read: list[Frame] = []
     try:
         read.extend(frames)
@@ -41,7 +41,7 @@ def seconds_of(frames: list[Frame]) -> list[float]:
     return [round((frame.captured_at - BEGIN).total_seconds(), 3) for frame in frames]
 
 
-def test_every_picture_is_there_in_order_with_its_time(tmp_path: Path) -> None:
+def test_all_pictures_are_read_in_order_with_their_times(tmp_path: Path) -> None:
     frames = list(source(write_video(tmp_path / "a.mp4", 30)).frames())
     assert [frame.sequence for frame in frames] == list(range(30))
     assert seconds_of(frames) == [number / 10 for number in range(30)]
@@ -53,7 +53,7 @@ def test_the_same_file_gives_the_same_bytes_every_time(tmp_path: Path) -> None:
     assert [frame.sha256 for frame in source(path).frames()] == [frame.sha256 for frame in source(path).frames()]
 
 
-def test_the_bytes_of_a_frame_do_not_depend_on_where_reading_began(tmp_path: Path) -> None:
+def test_the_bytes_of_a_frame_do_not_depend_on_where_reading_started(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", 20)
     whole = [(frame.sequence, frame.sha256) for frame in source(path).frames()]
     assert [(frame.sequence, frame.sha256) for frame in source(path).frames(after=11)] == whole[12:]
@@ -63,14 +63,14 @@ def test_the_bytes_of_a_frame_do_not_depend_on_where_reading_began(tmp_path: Pat
     ("after", "first", "count"),
     [
         pytest.param(None, 0, 10, id="from the beginning"),
-        pytest.param(-1, 0, 10, id="after minus one is the beginning too"),
+        pytest.param(-1, 0, 10, id="-1: from the beginning"),
         pytest.param(0, 1, 9, id="after the first"),
         pytest.param(8, 9, 1, id="the last one is left"),
-        pytest.param(9, None, 0, id="nothing is left"),
-        pytest.param(99, None, 0, id="further than the file"),
+        pytest.param(9, None, 0, id="none is left"),
+        pytest.param(99, None, 0, id="after the end"),
     ],
 )
-def test_goes_on_after_a_number(tmp_path: Path, after: int | None, first: int | None, count: int) -> None:
+def test_reading_starts_after_the_given_number(tmp_path: Path, after: int | None, first: int | None, count: int) -> None:
     frames = list(source(write_video(tmp_path / "a.mp4", 10)).frames(after))
     assert len(frames) == count
     assert not frames or frames[0].sequence == first
@@ -79,31 +79,31 @@ def test_goes_on_after_a_number(tmp_path: Path, after: int | None, first: int | 
 @pytest.mark.parametrize(
     ("has", "wanted", "expected"),
     [
-        pytest.param(30, None, list(range(30)), id="not thinned"),
+        pytest.param(30, None, list(range(30)), id="no sampling"),
         pytest.param(30, 10, list(range(0, 30, 3)), id="every third"),
         pytest.param(30, 15, list(range(0, 30, 2)), id="every second"),
         pytest.param(10, 25, list(range(30)), id="a rate above the file's keeps all"),
         pytest.param(25, 10, [0, 3, 5, 8, 10, 13, 15, 18, 20, 23, 25, 28], id="a rate that does not divide"),
     ],
 )
-def test_thins_out_by_time(tmp_path: Path, has: int, wanted: float | None, expected: list[int]) -> None:
+def test_fps_samples_by_time(tmp_path: Path, has: int, wanted: float | None, expected: list[int]) -> None:
     frames = list(source(write_video(tmp_path / "a.mp4", 30, fps=has), fps=wanted).frames())
     assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(number) for number in expected], abs=1.0)
     assert [frame.sequence for frame in frames] == list(range(len(expected)))
 
 
-class TestTheMomentOfTheFirstPicture:
-    def test_is_what_the_site_file_says(self, tmp_path: Path) -> None:
+class TestStartsAt:
+    def test_comes_from_the_site_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 3, created_at="2020-01-01T00:00:00Z")
         assert next(source(path).frames()).captured_at == BEGIN
 
-    def test_else_what_the_recorder_wrote_into_the_file(self, tmp_path: Path) -> None:
+    def test_otherwise_from_the_creation_time_in_the_file(self, tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", 3, created_at="2026-05-04T03:02:01Z")
         assert source(path, starts_at=None).starts_at() == datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
-    @pytest.mark.parametrize("nonsense", ["1904-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
-    def test_else_the_file_s_last_change_for_a_recorder_without_a_date_says_1904_or_1970(self, tmp_path: Path, nonsense: str) -> None:
-        path = write_video(tmp_path / "a.mp4", 3, created_at=nonsense)
+    @pytest.mark.parametrize("unset", ["1904-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+    def test_otherwise_from_the_modification_time_if_the_creation_time_is_1904_or_1970(self, tmp_path: Path, unset: str) -> None:
+        path = write_video(tmp_path / "a.mp4", 3, created_at=unset)
         os.utime(path, (BEGIN.timestamp(), BEGIN.timestamp()))
         assert source(path, starts_at=None).starts_at() == BEGIN
 
@@ -117,20 +117,18 @@ class TestTheMomentOfTheFirstPicture:
         pytest.param("a.avi", "mjpeg", {}, id="an AVI of JPEGs"),
     ],
 )
-def test_a_file_that_breaks_off_gives_every_good_frame_and_then_says_so(
-    tmp_path: Path, name: str, codec: str, options: dict[str, str]
-) -> None:
+def test_a_truncated_file_gives_every_valid_frame_and_then_an_error(tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
     pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     path = write_video(tmp_path / name, 60, codec=codec, pix_fmt=pix_fmt, options=options)
     whole = {frame.sequence: frame.sha256 for frame in source(path).frames()}
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-    frames, said = read_until_it_breaks(source(path).frames())
+    frames, message = read_until_error(source(path).frames())
     assert 20 < len(frames) < 50
     assert {frame.sequence: frame.sha256 for frame in frames}.items() <= whole.items()
-    assert str(path) in said and "breaks off" in said and f"{len(frames)}" in said and "Copy the file again" in said
+    assert str(path) in message and "is truncated" in message and f"{len(frames)}" in message and "Copy the file again" in message
 
 
-def test_an_mp4_without_its_index_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_an_mp4_without_its_index_is_rejected_with_the_reason(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", 30)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(SourceBroken, match=r"a\.mp4: .*its end is missing, where an MP4 has its index"):
@@ -138,22 +136,22 @@ def test_an_mp4_without_its_index_is_refused_with_the_reason(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "error", "said"),
+    ("content", "error", "message"),
     [
         pytest.param(None, SourceUnavailable, "no such video file", id="absent"),
         pytest.param(b"", SourceBroken, "is not a video that FFmpeg can read", id="empty"),
         pytest.param(b"site: simpang-lima\n" * 50, SourceBroken, "is not a video", id="a text"),
     ],
 )
-def test_what_is_no_video_is_named(tmp_path: Path, content: bytes | None, error: type[Exception], said: str) -> None:
+def test_a_file_that_is_not_a_video_is_reported(tmp_path: Path, content: bytes | None, error: type[Exception], message: str) -> None:
     path = tmp_path / "a.mp4"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(error, match=rf"a\.mp4: .*{said}"):
+    with pytest.raises(error, match=rf"a\.mp4: .*{message}"):
         list(source(path).frames())
 
 
-def test_a_sound_recording_has_no_video(tmp_path: Path) -> None:
+def test_an_audio_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
@@ -172,7 +170,7 @@ def packets_of(path: Path) -> list[tuple[int, int]]:
         return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
 
 
-def test_a_picture_that_cannot_be_decoded_is_counted_and_left_out(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_decoded_is_counted_and_omitted(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", 20, codec="mjpeg", pix_fmt="yuvj420p")
     begin, length = packets_of(path)[7]
     data = bytearray(path.read_bytes())
@@ -187,30 +185,30 @@ def test_a_picture_that_cannot_be_decoded_is_counted_and_left_out(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("damaged", "whole_again"),
+    ("damaged", "next_keyframe"),
     [
-        pytest.param(15, 20, id="a picture that others are built on: all up to the next whole one go"),
-        pytest.param(10, 20, id="a whole picture: the ten that are built on it go"),
-        pytest.param(19, 20, id="the last before a whole one: it alone goes"),
+        pytest.param(15, 20, id="a reference picture: all up to the next keyframe are lost"),
+        pytest.param(10, 20, id="a keyframe: the ten pictures that depend on it are lost"),
+        pytest.param(19, 20, id="the last before a keyframe: only this one is lost"),
     ],
 )
-@pytest.mark.parametrize("share", [pytest.param(0.0, id="all of it"), pytest.param(0.7, id="its end, which decoders paint over")])
-def test_damage_never_becomes_a_picture_of_a_road_that_nobody_saw(tmp_path: Path, damaged: int, whole_again: int, share: float) -> None:
+@pytest.mark.parametrize("intact", [pytest.param(0.0, id="all of it"), pytest.param(0.7, id="its end, which decoders conceal")])
+def test_a_damaged_packet_never_gives_a_concealed_picture(tmp_path: Path, damaged: int, next_keyframe: int, intact: float) -> None:
     path = write_video(tmp_path / "a.mkv", 40)
     whole = [frame.sha256 for frame in source(path).frames()]
     begin, length = packets_of(path)[damaged]
-    keep = max(12, int(length * share))
+    keep = max(12, int(length * intact))
     data = bytearray(path.read_bytes())
     data[begin + keep : begin + length] = Random(3).randbytes(length - keep)
     path.write_bytes(data)
     losses = FrameLossCounter()
     frames = list(source(path, losses).frames())
-    assert [frame.sha256 for frame in frames] == whole[:damaged] + whole[whole_again:]
-    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: whole_again - damaged}
+    assert [frame.sha256 for frame in frames] == whole[:damaged] + whole[next_keyframe:]
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: next_keyframe - damaged}
 
 
 def rotated(path: Path, quarters: int) -> Path:
-    """The film with the note that a phone writes: to be shown turned clockwise by so many quarters (the matrix of ISO 14496-12 tkhd)."""
+    """The video with the rotation that a phone writes, in quarter turns clockwise (matrix of the tkhd box, ISO 14496-12)."""
     a, b, c, d = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))[quarters]
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 40
@@ -222,13 +220,13 @@ def rotated(path: Path, quarters: int) -> Path:
 @pytest.mark.parametrize(
     ("quarters", "size", "corner"),
     [
-        pytest.param(0, (320, 240), (0, 0), id="as it is"),
-        pytest.param(1, (240, 320), (0, -1), id="a quarter clockwise: what was up is right"),
-        pytest.param(2, (320, 240), (-1, -1), id="upside down"),
-        pytest.param(3, (240, 320), (-1, 0), id="a quarter the other way"),
+        pytest.param(0, (320, 240), (0, 0), id="not rotated"),
+        pytest.param(1, (240, 320), (0, -1), id="90 degrees clockwise"),
+        pytest.param(2, (320, 240), (-1, -1), id="180 degrees"),
+        pytest.param(3, (240, 320), (-1, 0), id="90 degrees counterclockwise"),
     ],
 )
-def test_a_phone_s_video_is_upright(tmp_path: Path, quarters: int, size: tuple[int, int], corner: tuple[int, int]) -> None:
+def test_a_video_with_rotation_is_rotated_upright(tmp_path: Path, quarters: int, size: tuple[int, int], corner: tuple[int, int]) -> None:
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10)
@@ -246,8 +244,8 @@ def test_a_phone_s_video_is_upright(tmp_path: Path, quarters: int, size: tuple[i
     assert red > 180 and blue < 80
 
 
-class TestAClockThatJumpsInsideTheFile:
-    def test_ahead_by_hours_is_stepped_over_and_counted(self, tmp_path: Path) -> None:
+class TestJumpingTimestamps:
+    def test_a_jump_by_hours_is_removed_and_counted(self, tmp_path: Path) -> None:
         ticks = [*range(10), *range(90_000, 90_010)]
         losses = FrameLossCounter()
         frames = list(source(write_video(tmp_path / "a.mkv", 20, ticks=ticks), losses).frames())
@@ -255,7 +253,7 @@ class TestAClockThatJumpsInsideTheFile:
         assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
         assert "0.900 s" in (losses.last_detail(CAMERA, LossReason.CLOCK_JUMP) or "")
 
-    def test_back_to_zero_as_when_two_recordings_were_joined(self, tmp_path: Path) -> None:
+    def test_a_restart_at_zero_in_joined_recordings_is_removed_and_counted(self, tmp_path: Path) -> None:
         first = write_video(tmp_path / "1.ts", 20, options={"format": "mpegts"})
         second = write_video(tmp_path / "2.ts", 10, options={"format": "mpegts"})
         joined = tmp_path / "joined.ts"
@@ -267,7 +265,7 @@ class TestAClockThatJumpsInsideTheFile:
         assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(n) for n in (*range(20), *range(10))], abs=1.0)
         assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
 
-    def test_a_pause_of_minutes_is_a_pause(self, tmp_path: Path) -> None:
+    def test_a_pause_of_minutes_is_kept(self, tmp_path: Path) -> None:
         ticks = [*range(10), *range(6_000, 6_010)]
         losses = FrameLossCounter()
         frames = list(source(write_video(tmp_path / "a.mkv", 20, ticks=ticks), losses).frames())
@@ -275,14 +273,14 @@ class TestAClockThatJumpsInsideTheFile:
         assert losses.of(CAMERA) == {}
 
 
-def test_a_video_of_jpegs_is_passed_on_untouched(tmp_path: Path) -> None:
+def test_jpegs_of_an_mjpeg_video_are_not_changed(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", 10, codec="mjpeg", pix_fmt="yuvj420p")
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
     assert [frame.sha256 for frame in source(path).frames()] == [digest_of(packet) for packet in packets]
 
 
-def test_a_video_of_jpegs_without_tables_becomes_jpegs_that_any_reader_takes(tmp_path: Path) -> None:
+def test_missing_huffman_tables_of_an_mjpeg_video_are_added(tmp_path: Path) -> None:
     with av.open(str(write_video(tmp_path / "whole.avi", 5, codec="mjpeg", pix_fmt="yuvj420p"))) as whole:
         stripped = [without_tables(bytes(packet)) for packet in whole.demux(video=0) if packet.size]
     with av.open(str(tmp_path / "a.avi"), "w") as container:
@@ -299,7 +297,7 @@ def test_a_video_of_jpegs_without_tables_becomes_jpegs_that_any_reader_takes(tmp
     assert losses.of(CAMERA) == {}
 
 
-def test_received_is_when_it_was_read(tmp_path: Path) -> None:
+def test_received_at_is_the_time_of_reading(tmp_path: Path) -> None:
     now = BEGIN + timedelta(days=30)
     reading = VideoFileSource(CAMERA, write_video(tmp_path / "a.mp4", 2), ManualClock(now), FrameLossCounter(), starts_at=BEGIN)
     assert [frame.received_at for frame in reading.frames()] == [now, now]
