@@ -13,7 +13,6 @@ from etle_cli.options.observability import add_observability_options, open_obser
 from etle_cli.options.storage import add_storage_options, data_folder, open_stores
 
 if TYPE_CHECKING:
-
     from etle.observability.metrics import Metrics
     from etle.storage.stores import Stores
 
