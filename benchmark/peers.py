@@ -76,8 +76,8 @@ def _run_stage(site: Site, camera: CameraSettings, frames: Sequence[Frame]) -> t
     spent, read = StageTime(), 0
     with spent.measure():
         for frame in frames:
-            read += sum(len(parcel.violation.plate.sightings) for parcel in stage.process(frame))
-        read += sum(len(parcel.violation.plate.sightings) for parcel in stage.finish())
+            read += sum(len(message.violation.plate.sightings) for message in stage.process(frame))
+        read += sum(len(message.violation.plate.sightings) for message in stage.finish())
     return spent, read
 
 

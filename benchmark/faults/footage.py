@@ -86,6 +86,6 @@ def undisturbed(footage: Footage, pictures: Sequence[FootageFrame], stages: Site
             name, footage.folder_of(name, whole=True), SystemClock(), FrameLossCounter(), timezone=footage.zone
         ).frames():
             frames[name] = frames.get(name, 0) + 1
-            found |= {parcel.violation.id for parcel in stage.process(frame)}
-        found |= {parcel.violation.id for parcel in stage.finish()}
+            found |= {message.violation.id for message in stage.process(frame)}
+        found |= {message.violation.id for message in stage.finish()}
     return ExpectedViolation(violations=frozenset(found), frames=frames)
