@@ -69,7 +69,7 @@ class _Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     schemes: tuple[NumberScheme, ...]
 
 
-class Special(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SpecialPlates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     source: str
     state_prefix: str
     corps: tuple[Corps, ...]
@@ -81,7 +81,7 @@ class Special(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class PlateTables(msgspec.Struct, frozen=True, kw_only=True):
     areas: dict[str, Area]
     schemes: tuple[NumberScheme, ...]
-    special: Special
+    special: SpecialPlates
 
     def area(self, prefix: str, on: date | None = None) -> Area | None:
         """None if the prefix was not in use on that day; with `on` None, if it was never in use."""
@@ -109,7 +109,7 @@ def load_tables(folder: Path) -> PlateTables:
     return PlateTables(
         areas=by_prefix,
         schemes=_read(folder / "numbers.yaml", _Numbers).schemes,
-        special=_read(folder / "special.yaml", Special),
+        special=_read(folder / "special.yaml", SpecialPlates),
     )
 
 
