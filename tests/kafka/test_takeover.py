@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
-from drawn import stage, through
+from drawn import process_all, stage
 from workers import STREET, WATCHED, of_camera
 
 from etle.kafka.admin import KafkaTopicAdmin
@@ -57,7 +57,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def expected() -> set[ViolationId]:
     watched = [WATCHED.model_copy(update={"cameras": (WATCHED.cameras[0].model_copy(update={"id": name}),)}) for name in CAMERAS]
-    return {found.id for name, site in zip(CAMERAS, watched, strict=True) for found in through(stage(site), of_camera(name))}
+    return {found.id for name, site in zip(CAMERAS, watched, strict=True) for found in process_all(stage(site), of_camera(name))}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.testing import ManualClock
 from etle.types import digest_of
 from etle_cli.main import main
-from ingest.push_api.samples import Samples
+from ingest.push_api.samples import RequestSamples
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def site(connection: BrokerConnection, tmp_path: Path) -> Path:
 def test_events_are_listed_once_in_their_order(connection: BrokerConnection, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     create_topics(required_topics(connection.broker), KafkaTopicAdmin(connection))
     clock = ManualClock()
-    samples = {camera: Samples(camera, (64, 48), "secret", clock) for camera in ("utara", "barat")}
+    samples = {camera: RequestSamples(camera, (64, 48), "secret", clock) for camera in ("utara", "barat")}
     first = samples["utara"].event(id="1")
     clock.advance(1)
     second = samples["barat"].event(id="2", plate={"text": "D4321ABC", "confidence": 0.5})
