@@ -24,7 +24,7 @@ from etle.types import PlateSighting
 from pipeline.assembly import open_engines
 from pipeline.evaluation.dataset import Dataset, load_dataset
 from pipeline.evaluation.pictures import load
-from pipeline.evaluation.statistics import Share, coverage_at, error_curve
+from pipeline.evaluation.statistics import Proportion, coverage_at, error_curve
 from pipeline.plates.confidence import ConfidenceFeatures, ConfidenceModel, feature_values
 from pipeline.plates.photo import read_box, read_crop
 from pipeline.plates.voting import MIN_READS, best_text
@@ -143,7 +143,7 @@ def _cross_validated(seen: Sequence[ConfidenceExample], unseen: Sequence[Confide
     confidence = _fit(seen, max_error, "")
     predictions = [(confidence.probability(e.features), e.right) for e in unseen if e.enough_reads]
     certain = [right for probability, right in predictions if probability >= confidence.certain_from]
-    error = Share(len(certain) - sum(certain), len(certain))
+    error = Proportion(len(certain) - sum(certain), len(certain))
     return {
         "reads": len(predictions),
         "certain": len(certain) / len(predictions),

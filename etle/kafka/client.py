@@ -15,7 +15,7 @@ from threading import Condition
 from typing import TYPE_CHECKING, Any, Final
 
 from etle.errors import BrokerError, BrokerRefused, BrokerUnavailable, MissingExtra
-from etle.kafka.protocols import Message, Polled, Position
+from etle.kafka.protocols import Message, PollResult, Position
 from etle.kafka.security import BrokerConnection
 
 try:
@@ -260,7 +260,7 @@ class KafkaSubscriber:
             )
             self._consumer.subscribe([topic], listener=self._listener)
 
-    def poll(self, timeout_s: float, max_records: int) -> Polled:
+    def poll(self, timeout_s: float, max_records: int) -> PollResult:
         with translate_errors(self._where):
             batches = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
         revoked, assigned = self._listener.drain()
@@ -270,7 +270,7 @@ class KafkaSubscriber:
         messages = tuple(
             _message(record) for partition, records in batches.items() if partition.partition not in self._not_sought for record in records
         )
-        return Polled(revoked=tuple(sorted(revoked)), assigned=tuple(sorted(assigned)), messages=messages)
+        return PollResult(revoked=tuple(sorted(revoked)), assigned=tuple(sorted(assigned)), messages=messages)
 
     def seek(self, partition: int, offset: int) -> None:
         with translate_errors(self._where):

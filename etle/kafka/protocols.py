@@ -34,7 +34,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Polled:
+class PollResult:
     """Result of a poll. Handle it in this order: partitions that were revoked, then those newly assigned, then the messages, which are
     in order within each partition."""
 
@@ -72,7 +72,7 @@ class Publisher(Protocol):
 class Subscriber(Protocol):
     """Consumes one topic as a worker of a group. Not thread-safe. Every method raises BrokerUnavailable."""
 
-    def poll(self, timeout_s: float, max_records: int) -> Polled:
+    def poll(self, timeout_s: float, max_records: int) -> PollResult:
         """Wait up to `timeout_s` for messages. A newly assigned partition returns none until `seek` was called for it."""
         ...
 

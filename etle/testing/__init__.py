@@ -7,7 +7,7 @@ They are part of the package, so that a rule, reader or store from elsewhere is 
 from etle.testing.broker import MemoryBroker, MemorySubscriber
 from etle.testing.cases import MemoryCases
 from etle.testing.clock import ManualClock
-from etle.testing.engines import Script, ScriptedDetector, ScriptedLamps, ScriptedPlateDetector, ScriptedReader
+from etle.testing.engines import ScriptedAnswers, ScriptedDetector, ScriptedLamps, ScriptedPlateDetector, ScriptedReader
 from etle.testing.sources import ListSource
 from etle.testing.stores import ListSink, MemoryCheckpoints, MemoryEvidence
 from etle.testing.values import BEGIN, a_decision, a_file, a_frame, a_jpeg, a_plate, a_read, a_violation, a_violation_message
@@ -22,7 +22,7 @@ __all__ = [
     "MemoryCheckpoints",
     "MemoryEvidence",
     "MemorySubscriber",
-    "Script",
+    "ScriptedAnswers",
     "ScriptedDetector",
     "ScriptedLamps",
     "ScriptedPlateDetector",

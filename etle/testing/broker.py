@@ -6,7 +6,7 @@ from threading import RLock
 from zlib import crc32
 
 from etle.errors import BrokerRefused, BrokerUnavailable
-from etle.kafka.protocols import Message, Polled, Position
+from etle.kafka.protocols import Message, PollResult, Position
 from etle.testing.values import BEGIN
 
 
@@ -91,7 +91,7 @@ class MemorySubscriber:
         self._group.members.append(self)
         self._rebalance()
 
-    def poll(self, timeout_s: float, max_records: int) -> Polled:
+    def poll(self, timeout_s: float, max_records: int) -> PollResult:
         with self._broker.lock:
             self._broker.check()
             revoked, assigned = tuple(sorted(self._revoked)), tuple(sorted(self._assigned))
@@ -103,7 +103,7 @@ class MemorySubscriber:
                 batch = self._broker.topics[self._topic][number][start : start + max_records - len(messages)]
                 self._next[number] = start + len(batch)
                 messages += batch
-            return Polled(revoked=revoked, assigned=assigned, messages=tuple(messages))
+            return PollResult(revoked=revoked, assigned=assigned, messages=tuple(messages))
 
     def seek(self, partition: int, offset: int) -> None:
         self._next[partition] = offset

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Script(Generic[T]):
+class ScriptedAnswers(Generic[T]):
     """Returns the answers in order. An answer that is an InferenceError is raised instead."""
 
     def __init__(self, name: str, answers: Sequence[T | InferenceError]) -> None:
@@ -35,7 +35,7 @@ class Script(Generic[T]):
         return answer
 
 
-class ScriptedDetector(Script[tuple[Detection, ...]]):
+class ScriptedDetector(ScriptedAnswers[tuple[Detection, ...]]):
     def __init__(self, answers: Sequence[tuple[Detection, ...] | InferenceError], name: str = "scripted-detector") -> None:
         super().__init__(name, answers)
 
@@ -43,7 +43,7 @@ class ScriptedDetector(Script[tuple[Detection, ...]]):
         return [self.next() for _ in images]
 
 
-class ScriptedPlateDetector(Script[tuple[PlateBox, ...]]):
+class ScriptedPlateDetector(ScriptedAnswers[tuple[PlateBox, ...]]):
     def __init__(self, answers: Sequence[tuple[PlateBox, ...] | InferenceError], name: str = "scripted-plate-detector") -> None:
         super().__init__(name, answers)
 
@@ -54,7 +54,7 @@ class ScriptedPlateDetector(Script[tuple[PlateBox, ...]]):
         return [self.next() for _ in images]
 
 
-class ScriptedReader(Script[PlateRead]):
+class ScriptedReader(ScriptedAnswers[PlateRead]):
     def __init__(self, answers: Sequence[PlateRead | InferenceError], name: str = "scripted-reader") -> None:
         super().__init__(name, answers)
 
@@ -62,7 +62,7 @@ class ScriptedReader(Script[PlateRead]):
         return [self.next() for _ in crops]
 
 
-class ScriptedLamps(Script[Lamp]):
+class ScriptedLamps(ScriptedAnswers[Lamp]):
     """Score 1 for each lamp, and 0 for UNKNOWN."""
 
     def __init__(self, answers: Sequence[Lamp | InferenceError], name: str = "scripted-lamps") -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation.peers import Comparison
     from pipeline.evaluation.report import Report
     from pipeline.evaluation.score import PlateScore
-    from pipeline.evaluation.statistics import Share
+    from pipeline.evaluation.statistics import Proportion
 
 T = TypeVar("T")
 
@@ -134,7 +134,7 @@ def _table(*headings: str) -> "Table":
     return table
 
 
-def _add(table: "Table", label: str, share: "Share | None") -> None:
+def _add(table: "Table", label: str, share: "Proportion | None") -> None:
     """Adds no row for a share of nothing."""
     if share is not None and share.total:
         low, high = share.interval or (0.0, 1.0)

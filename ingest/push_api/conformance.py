@@ -15,7 +15,7 @@ from ingest.push_api.client import PushReply, PushRequest
 from ingest.push_api.contract import FRAMES_PATH, MAX_EVENT_BYTES
 from ingest.push_api.errors import STATUS, ErrorCode
 from ingest.push_api.pictures import grey_jpeg
-from ingest.push_api.samples import Samples
+from ingest.push_api.samples import RequestSamples
 
 _MAX_RETRIES: Final = 5
 _MAX_QUOTA_REQUESTS: Final = 20_000
@@ -62,7 +62,7 @@ class ConformanceSuite:
         """`size`: the camera's frame size, width and height in pixels."""
         self._send = send
         self._clock = clock
-        self._samples = Samples(camera, size, secret, clock)
+        self._samples = RequestSamples(camera, size, secret, clock)
 
     def run(self) -> Iterator[CheckOutcome]:
         """Yields each outcome as soon as it is known. Raises SourceUnavailable if the server cannot be reached."""

@@ -12,7 +12,7 @@ from ingest.push_api.contract import CAMERAS_PATH, EVENTS_PATH, FRAMES_PATH
 from ingest.push_api.pictures import grey_jpeg
 
 
-class Samples:
+class RequestSamples:
     """Requests for one camera. Each frame has the next sequence number."""
 
     def __init__(self, camera: str, size: tuple[int, int], secret: str, clock: Clock) -> None:

@@ -7,10 +7,10 @@ from html import escape
 
 from etle.plates import formatted, normalise
 from etle.types import Plate
-from pipeline.evaluation.contact_sheet import Card
+from pipeline.evaluation.contact_sheet import ErrorCard
 
 
-def card_html(card: Card) -> str:
+def card_html(card: ErrorCard) -> str:
     picture = b64encode(card.jpeg).decode()
     lines = "".join(f"<dt>{escape(name)}</dt><dd>{value}</dd>" for name, value in _lines(card))
     notes = "".join(f"<span>{escape(note)}</span>" for note in (card.remark, card.picture, card.source) if note)
@@ -18,7 +18,7 @@ def card_html(card: Card) -> str:
     return f'<article class="card"><div class="shot">{image}</div><dl>{lines}</dl><footer>{notes}</footer></article>'
 
 
-def _lines(card: Card) -> Iterator[tuple[str, str]]:
+def _lines(card: ErrorCard) -> Iterator[tuple[str, str]]:
     """Names and values; the values are HTML."""
     yield "true", f'<span class="text">{escape(card.truth)}</span>' if card.truth else '<span class="none">not known</span>'
     if card.plate is None:

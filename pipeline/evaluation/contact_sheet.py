@@ -25,7 +25,7 @@ _TRUE_COLOUR, _FOUND_COLOUR = (60, 160, 40), (30, 110, 240)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class ErrorCard:
     jpeg: bytes
     truth: str
     """True text; empty if it is not known."""
@@ -38,14 +38,14 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class ContactSheet:
     key: str
     title: str
     description: str
-    cards: tuple[Card, ...]
+    cards: tuple[ErrorCard, ...]
 
 
-def sheets(outcomes: Outcomes) -> tuple[Sheet, ...]:
+def sheets(outcomes: Outcomes) -> tuple[ContactSheet, ...]:
     """One for each kind of error; a sheet without cards shows that there was no such error."""
     photos, crops, foreign = outcomes.photos or (), outcomes.crops or (), outcomes.foreign or ()
     cases = [case for photo in photos for case in photo.cases]
@@ -71,11 +71,13 @@ def sheets(outcomes: Outcomes) -> tuple[Sheet, ...]:
         ),
     ]
     return tuple(
-        Sheet(key=key, title=title, description=text, cards=tuple(cards)) for table, key, title, text, cards in rows if table is not None
+        ContactSheet(key=key, title=title, description=text, cards=tuple(cards))
+        for table, key, title, text, cards in rows
+        if table is not None
     )
 
 
-def _missed(cases: Sequence[PlateCase]) -> Iterator[Card]:
+def _missed(cases: Sequence[PlateCase]) -> Iterator[ErrorCard]:
     for case in cases:
         if case.truth.box and not case.was_found:
             remark = f"a detection overlaps it with IoU {case.iou:.2f}" if case.found else "no detection"
@@ -83,13 +85,13 @@ def _missed(cases: Sequence[PlateCase]) -> Iterator[Card]:
             yield _card(case.picture, case.truth, _context(case.picture, boxes), None, remark)
 
 
-def _wrong(cases: Sequence[PlateCase]) -> list[Card]:
+def _wrong(cases: Sequence[PlateCase]) -> list[ErrorCard]:
     wrong = [(case, case.given) for case in cases if case.given and case.truth.text and not case.right_given]
     ranked = sorted(wrong, key=lambda pair: -pair[1].probability)
     return [_card(case.picture, case.truth, _crop(case.picture, case.truth.box), given, "") for case, given in ranked]
 
 
-def _end_to_end(cases: Sequence[PlateCase]) -> list[Card]:
+def _end_to_end(cases: Sequence[PlateCase]) -> list[ErrorCard]:
     wrong = [(case, case.found) for case in cases if case.found and case.truth.text and not case.right_end_to_end]
     ranked = sorted(wrong, key=lambda pair: -pair[1].plate.probability)
     return [
@@ -104,7 +106,7 @@ def _end_to_end(cases: Sequence[PlateCase]) -> list[Card]:
     ]
 
 
-def _false_positives(photos: Sequence[PhotoOutcome]) -> Iterator[Card]:
+def _false_positives(photos: Sequence[PhotoOutcome]) -> Iterator[ErrorCard]:
     for photo in photos:
         for plate in photo.unmatched if false_positives(photo) else ():
             picture = _context(photo.picture, [(plate.found.box, _FOUND_COLOUR)])
@@ -112,7 +114,7 @@ def _false_positives(photos: Sequence[PhotoOutcome]) -> Iterator[Card]:
             yield _card(photo.picture, None, picture, plate.plate, score)
 
 
-def _foreign(photos: Sequence[PhotoOutcome]) -> list[Card]:
+def _foreign(photos: Sequence[PhotoOutcome]) -> list[ErrorCard]:
     read: list[tuple[PhotoOutcome, Box | None, Plate, str]] = []
     for photo in photos:
         read += [(photo, case.truth.box, case.given, "in the given box") for case in photo.cases if case.given and case.given.text]
@@ -121,7 +123,7 @@ def _foreign(photos: Sequence[PhotoOutcome]) -> list[Card]:
     return [_card(photo.picture, photo.cases[0].truth, _crop(photo.picture, box), plate, remark) for photo, box, plate, remark in ranked]
 
 
-def _wrong_details(cases: Sequence[PlateCase]) -> Iterator[Card]:
+def _wrong_details(cases: Sequence[PlateCase]) -> Iterator[ErrorCard]:
     for case in cases:
         wrong = _detail_errors(case.truth, case.given) if case.given else ""
         if wrong:
@@ -137,10 +139,10 @@ def _detail_errors(truth: LabelledPlate, plate: Plate) -> str:
     return "; ".join(wrong)
 
 
-def _card(picture: LabelledPhoto, truth: LabelledPlate | None, image: "Image", plate: Plate | None, remark: str) -> Card:
+def _card(picture: LabelledPhoto, truth: LabelledPlate | None, image: "Image", plate: Plate | None, remark: str) -> ErrorCard:
     row = f", row {truth.row}" if truth else ""
     width = f"{truth.box.width:.0f} px wide" if truth and truth.box else ""
-    return Card(
+    return ErrorCard(
         jpeg=_jpeg(image),
         truth=formatted(truth.text) if truth and truth.text else "",
         plate=plate,

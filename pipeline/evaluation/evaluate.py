@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from etle.config.site import DetectionSettings
 from etle.errors import ConfigError, MissingExtra, WeightsError
-from models.plates.readers.baselines import EasyOcrBaseline, PlainReader, PpOcrBaseline
+from models.plates.readers.baselines import BaselineReader, EasyOcrBaseline, PpOcrBaseline
 from models.weights.locate import weight
 from pipeline.assembly import Engines, needed_weights, open_engines
 from pipeline.evaluation.costs import MeteredDetector, MeteredPlateDetector, MeteredReader, costs_of
@@ -81,9 +81,9 @@ def _compare_with_peers(
     return compare(plates, peers, etle_ms, track, progress), unavailable
 
 
-def open_peers() -> tuple[list[PlainReader], list[str]]:
+def open_peers() -> tuple[list[BaselineReader], list[str]]:
     """The OCR engines that are installed, and the reasons why the others are not available."""
-    factories: dict[str, Callable[[], PlainReader]] = {
+    factories: dict[str, Callable[[], BaselineReader]] = {
         "PP-OCRv6, whole crop": lambda: PpOcrBaseline(weight("ppocrv6-rec")),
         "PP-OCRv6, upper part": lambda: PpOcrBaseline(weight("ppocrv6-rec"), upper=0.7),
         "EasyOCR": lambda: EasyOcrBaseline(_easyocr_folder()),

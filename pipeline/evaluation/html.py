@@ -8,15 +8,15 @@ from string import Template
 
 from pipeline.evaluation.cards import card_html
 from pipeline.evaluation.charts import coverage_diagram, reliability_diagram
-from pipeline.evaluation.contact_sheet import Sheet
+from pipeline.evaluation.contact_sheet import ContactSheet
 from pipeline.evaluation.report import Report, cost_ratio
 from pipeline.evaluation.score import TARGET_ERROR, PlateScore
-from pipeline.evaluation.statistics import Share
+from pipeline.evaluation.statistics import Proportion
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def page(report: Report, sheets: Sequence[Sheet], name: str, at: datetime) -> str:
+def page(report: Report, sheets: Sequence[ContactSheet], name: str, at: datetime) -> str:
     """`name`: of the evaluated dataset; `at`: time of the evaluation."""
     engines = ", ".join(f"{escape(engine)} <code>{digest[:10]}</code>" for engine, digest in report.engines)
     tables = (("photos", report.splits), ("crops", report.crop_splits))
@@ -57,7 +57,7 @@ def _tiles(report: Report) -> Iterator[str]:
         yield _figure("foreign, certain to be Indonesian", str(foreign.certain), details)
 
 
-def _tile(label: str, share: Share | None) -> str:
+def _tile(label: str, share: Proportion | None) -> str:
     if share is None or share.interval is None:
         return ""
     low, high = share.interval
@@ -70,7 +70,7 @@ def _certain(score: PlateScore, label: str) -> str:
     return _figure(
         f"certain and wrong, {label}",
         str(wrong.count),
-        f"of {wrong.total} certain ({percent(Share(wrong.total, score.exact.total).value)}){bound}",
+        f"of {wrong.total} certain ({percent(Proportion(wrong.total, score.exact.total).value)}){bound}",
     )
 
 
@@ -124,7 +124,7 @@ def _costs(report: Report) -> Iterator[str]:
         yield _panel("the same plates in the same run", _table(("", "given boxes", "crops", "CPU-ms"), peer_rows))
 
 
-def _counted(share: Share) -> str:
+def _counted(share: Proportion) -> str:
     return f"{percent(share.value)} ({share.count}/{share.total})" if share.total else "–"
 
 
@@ -132,7 +132,7 @@ def _ms(ms: float | None) -> str:
     return "–" if ms is None else f"{ms:.0f}"
 
 
-def _sheet(sheet: Sheet) -> str:
+def _sheet(sheet: ContactSheet) -> str:
     cards = "".join(card_html(card) for card in sheet.cards) or '<p class="good">None.</p>'
     heading = f'<h2 id="{sheet.key}">{escape(sheet.title)}<span class="n">{len(sheet.cards)}</span></h2><p>{escape(sheet.description)}</p>'
     return f'<section>{heading}<div class="sheet">{cards}</div></section>'

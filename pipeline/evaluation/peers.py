@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.plates.readers.baselines import PlainReader
+from models.plates.readers.baselines import BaselineReader
 from pipeline.evaluation.costs import Meter
 from pipeline.evaluation.dataset import sample_evenly
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.run import Outcomes, PlateCase, ProgressCallback
-from pipeline.evaluation.statistics import Share
+from pipeline.evaluation.statistics import Proportion
 from pipeline.evaluation.tracks import TrackCost
 from pipeline.plates.crops import Margin, crop
 
@@ -24,8 +24,8 @@ class PeerReader:
     """`given`, `crops`: plates read right, in the true boxes of photos and on the pictures of `plate_crops.csv`."""
 
     name: str
-    given: Share
-    crops: Share
+    given: Proportion
+    crops: Proportion
     cpu_ms: float | None
 
 
@@ -55,7 +55,7 @@ def sample(outcomes: Outcomes, max_plates: int) -> PeerSample:
 
 
 def compare(
-    plates: PeerSample, peers: Sequence[PlainReader], etle_ms: float | None, track: TrackCost | None, progress: ProgressCallback
+    plates: PeerSample, peers: Sequence[BaselineReader], etle_ms: float | None, track: TrackCost | None, progress: ProgressCallback
 ) -> Comparison:
     """`etle_ms`: CPU-ms of all readers of etle on one plate."""
     given, crops = plates.given, plates.crops
@@ -63,20 +63,20 @@ def compare(
     return Comparison(ours=ours, others=tuple(_evaluate(peer, given, crops, progress) for peer in peers), track=track)
 
 
-def _evaluate(peer: PlainReader, given: Sequence[PlateCase], crops: Sequence[PlateCase], progress: ProgressCallback) -> PeerReader:
+def _evaluate(peer: BaselineReader, given: Sequence[PlateCase], crops: Sequence[PlateCase], progress: ProgressCallback) -> PeerReader:
     meter = Meter()
     if first := next(iter((*given, *crops)), None):
         peer.text_of(crop_of(first))  # the first call loads the models and is not measured
     correct = [_reads_right(peer, case, meter) for case in progress((*given, *crops), peer.name)]
     return PeerReader(
         name=peer.name,
-        given=Share(sum(correct[: len(given)]), len(given)),
-        crops=Share(sum(correct[len(given) :]), len(crops)),
+        given=Proportion(sum(correct[: len(given)]), len(given)),
+        crops=Proportion(sum(correct[len(given) :]), len(crops)),
         cpu_ms=meter.ms_per(meter.pictures),
     )
 
 
-def _reads_right(peer: PlainReader, case: PlateCase, meter: Meter) -> bool:
+def _reads_right(peer: BaselineReader, case: PlateCase, meter: Meter) -> bool:
     image = crop_of(case)
     meter.pictures += 1
     with meter:
@@ -90,5 +90,5 @@ def crop_of(case: PlateCase) -> "Image":
     return crop(image, case.truth.box, _PEER_MARGIN) if case.truth.box else image
 
 
-def _right(cases: Sequence[PlateCase]) -> Share:
-    return Share(sum(case.right_given for case in cases), len(cases))
+def _right(cases: Sequence[PlateCase]) -> Proportion:
+    return Proportion(sum(case.right_given for case in cases), len(cases))

@@ -10,7 +10,7 @@ from pipeline.evaluation.costs import Costs
 from pipeline.evaluation.peers import Comparison, PeerReader
 from pipeline.evaluation.run import Outcomes
 from pipeline.evaluation.score import ForeignScore, PlateScore, foreign, precision, score, split
-from pipeline.evaluation.statistics import Share
+from pipeline.evaluation.statistics import Proportion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Report:
 
     photos: int | None
     unboxed: int
-    precision: Share | None
+    precision: Proportion | None
     plates: PlateScore | None
     splits: Mapping[str, Mapping[str, PlateScore]]
     crops: PlateScore | None

@@ -7,7 +7,7 @@ from etle.types import Certainty, Plate, PlateColour
 from pipeline.evaluation.run import PhotoOutcome, PlateCase
 from pipeline.evaluation.statistics import (
     CalibrationBin,
-    Share,
+    Proportion,
     calibration_error,
     character_accuracy,
     coverage_at,
@@ -23,24 +23,24 @@ SIZES_PX = (40, 60, 90, 140, 240)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateScore:
-    found: Share
+    found: Proportion
     """Of the plates with a box: found."""
-    exact: Share
+    exact: Proportion
     """Of the plates with a text: read right in the given box or crop."""
-    end_to_end: Share
+    end_to_end: Proportion
     """Of the plates with box and text: found and read right."""
     characters: float | None
-    colour: Share
-    expiry: Share
-    certain: Share
+    colour: Proportion
+    expiry: Proportion
+    certain: Proportion
     """Of the certain plates: read right."""
     curve: tuple[tuple[int, int], ...]
     """For each probability threshold: number of accepted plates, and how many of these are wrong."""
     bins: tuple[CalibrationBin, ...]
 
     @property
-    def certain_wrong(self) -> Share:
-        return Share(self.certain.total - self.certain.count, self.certain.total)
+    def certain_wrong(self) -> Proportion:
+        return Proportion(self.certain.total - self.certain.count, self.certain.total)
 
     @property
     def coverage(self) -> float | None:
@@ -90,11 +90,11 @@ def split(cases: Sequence[PlateCase]) -> dict[str, dict[str, PlateScore]]:
     return {name: _by(key, cases) for name, key in KEYS.items()}
 
 
-def precision(photos: Sequence[PhotoOutcome]) -> Share:
+def precision(photos: Sequence[PhotoOutcome]) -> Proportion:
     """Of the detected plates: true positives. See `false_positives` for plates without a labelled box."""
     correct = sum(case.was_found for photo in photos for case in photo.cases)
     false = sum(false_positives(photo) for photo in photos)
-    return Share(correct, correct + false)
+    return Proportion(correct, correct + false)
 
 
 def false_positives(photo: PhotoOutcome) -> int:
@@ -122,9 +122,9 @@ def is_certain(plate: Plate) -> bool:
     return plate.certainty is Certainty.CERTAIN
 
 
-def _share(outcomes: Iterable[bool]) -> Share:
+def _share(outcomes: Iterable[bool]) -> Proportion:
     values = list(outcomes)
-    return Share(sum(values), len(values))
+    return Proportion(sum(values), len(values))
 
 
 def _by(key: Callable[[PlateCase], str | None], cases: Sequence[PlateCase]) -> dict[str, PlateScore]:

@@ -13,7 +13,7 @@ _ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """`count` of `total`; the value of 0 of 0 is None."""
 
     count: int

@@ -17,7 +17,7 @@ CROP_ASPECT: Final = 3
 MAX_OTHER_CHARACTERS: Final = 2
 
 
-class Trust(StrEnum):
+class CharacterConfidence(StrEnum):
     """How a character is shown; the value is its CSS class."""
 
     SURE = "sure"
@@ -31,7 +31,7 @@ class PlateCell:
 
     character: str
     percent: str = ""
-    trust: Trust = Trust.SURE
+    trust: CharacterConfidence = CharacterConfidence.SURE
     others: tuple[tuple[str, str], ...] = ()
     """Other likely characters with their probabilities."""
 
@@ -111,10 +111,10 @@ def _cell(character: str, read: CharacterRead | None, t: Translator) -> PlateCel
     )
 
 
-def trust(probability: float) -> Trust:
+def trust(probability: float) -> CharacterConfidence:
     if probability >= SURE:
-        return Trust.SURE
-    return Trust.FAIR if probability >= FAIR else Trust.DOUBT
+        return CharacterConfidence.SURE
+    return CharacterConfidence.FAIR if probability >= FAIR else CharacterConfidence.DOUBT
 
 
 def _read_view(sighting: PlateSighting, timezone: str, t: Translator) -> ReadView:

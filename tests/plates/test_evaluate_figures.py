@@ -4,7 +4,7 @@ import pytest
 
 from etle.types import Box
 from pipeline.evaluation.statistics import (
-    Share,
+    Proportion,
     calibration_error,
     character_accuracy,
     coverage_at,
@@ -47,12 +47,12 @@ def test_each_box_is_matched_at_most_once(true, found, min_iou, pairs):
     ],
 )
 def test_intervals_are_those_of_clopper_and_pearson(count, total, low, high):
-    assert Share(count, total).interval == pytest.approx((low, high), abs=6e-5)
+    assert Proportion(count, total).interval == pytest.approx((low, high), abs=6e-5)
 
 
 def test_a_share_of_nothing_has_no_value():
-    assert Share(0, 0).value is None
-    assert Share(0, 0).interval is None
+    assert Proportion(0, 0).value is None
+    assert Proportion(0, 0).interval is None
 
 
 def reads(*outcomes: bool):

@@ -17,7 +17,7 @@ from etle.testing import ManualClock, MemoryBroker
 from ingest.push_api.api import PushApi
 from ingest.push_api.build import ServiceDeps, open_push_service
 from ingest.push_api.client import PushReply, PushRequest
-from ingest.push_api.samples import Samples
+from ingest.push_api.samples import RequestSamples
 
 FRAMES = "etle.frames.v1"
 EVENTS = "etle.events.v1"
@@ -45,7 +45,7 @@ class InProcessApi:
         self.clock = ManualClock()
         self.metrics = Metrics()
         self.signer = Signer.from_file(folder / "gateway.pem")
-        self.samples = Samples("utara", SIZE, SECRET, self.clock)
+        self.samples = RequestSamples("utara", SIZE, SECRET, self.clock)
         self._runner = asyncio.Runner()
         self._open = ExitStack()
         self.open(a_site(requests_per_s=1e5, burst=1_000_000))

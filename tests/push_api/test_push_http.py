@@ -16,7 +16,7 @@ from push_fixture import SECRET
 from etle.clock import SystemClock
 from etle.errors import SourceUnavailable
 from ingest.push_api.client import PushClient, PushRequest
-from ingest.push_api.samples import Samples
+from ingest.push_api.samples import RequestSamples
 
 ROOT = Path(__file__).parents[2]
 SITE = {
@@ -71,7 +71,7 @@ def test_the_conformance_checks_fail_on_a_wrong_size_and_show_the_reply(dry_run_
 
 
 def test_a_rejected_client_gets_the_reason_although_it_sends_a_large_body(dry_run_url):
-    samples = Samples("utara", (640, 360), "this is not the right secret", SystemClock())
+    samples = RequestSamples("utara", (640, 360), "this is not the right secret", SystemClock())
     reply = PushClient(dry_run_url).send(samples.frame(body=bytes(4_000_000)))
     assert (reply.status, reply.code) == (401, "not_signed_in")
 
@@ -86,7 +86,7 @@ def test_an_address_without_a_server_is_reported_in_one_line():
 def test_an_accepted_frame_survives_a_kill(tmp_path):
     """There is no Kafka: accepted frames are in the spool."""
     clock = SystemClock()
-    samples = Samples("utara", (640, 360), SECRET, clock)
+    samples = RequestSamples("utara", (640, 360), SECRET, clock)
     samples.sequence = round(clock.now().timestamp() * 1000)
     with running_server(tmp_path) as (url, server):
         sent = [samples.frame()]

@@ -22,7 +22,7 @@ from ingest.push_api.conformance import ConformanceSuite
 from ingest.push_api.dedup import KEPT, Deduplicator
 from ingest.push_api.errors import STATUS, ErrorCode
 from ingest.push_api.pictures import grey_jpeg
-from ingest.push_api.samples import Samples
+from ingest.push_api.samples import RequestSamples
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,9 +124,9 @@ def test_a_frame_that_is_sent_ten_times_concurrently_is_published_once(push_api)
 
 
 def test_a_vendor_cannot_push_for_another_vendors_camera(push_api):
-    with_wrong_secret = Samples("barat", SIZE, SECRET, push_api.clock)
+    with_wrong_secret = RequestSamples("barat", SIZE, SECRET, push_api.clock)
     assert push_api.send(with_wrong_secret.frame()).code == "unknown_camera"
-    with_its_own = Samples("barat", SIZE, OTHER_SECRET, push_api.clock)
+    with_its_own = RequestSamples("barat", SIZE, OTHER_SECRET, push_api.clock)
     assert push_api.send(with_its_own.frame()).status == 201
 
 
@@ -137,7 +137,7 @@ def test_requests_over_the_quota_are_rejected_with_the_seconds_to_wait(push_api)
     assert replies[-1].headers["retry-after"] == "2"
     assert push_api.metrics.value("etle_vendor_messages_total", vendor="acme", outcome="over_quota") == 1
     assert push_api.metrics.value("etle_vendor_messages_total", vendor="acme", outcome="asked") == 3
-    assert push_api.send(Samples("barat", SIZE, OTHER_SECRET, push_api.clock).cameras()).status == 200
+    assert push_api.send(RequestSamples("barat", SIZE, OTHER_SECRET, push_api.clock).cameras()).status == 200
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from etle.types import Case, EvidenceRole, Lamp, Measurement, Violation
 from review.i18n import Language, translator
 from review.views.case import case_view
 from review.views.measurement import measurement_view
-from review.views.plate import Trust, check_plate, plate_cells, plate_view, trust
+from review.views.plate import CharacterConfidence, check_plate, plate_cells, plate_view, trust
 from review.views.signal import lamp_at, signal_view
 
 INDONESIAN = translator(Language.INDONESIAN)
@@ -26,17 +26,24 @@ def violation(tmp_path_factory: pytest.TempPathFactory) -> Violation:
 
 @pytest.mark.parametrize(
     "probability, expected",
-    [(1.0, Trust.SURE), (0.98, Trust.SURE), (0.97, Trust.FAIR), (0.90, Trust.FAIR), (0.89, Trust.DOUBT), (0.0, Trust.DOUBT)],
+    [
+        (1.0, CharacterConfidence.SURE),
+        (0.98, CharacterConfidence.SURE),
+        (0.97, CharacterConfidence.FAIR),
+        (0.90, CharacterConfidence.FAIR),
+        (0.89, CharacterConfidence.DOUBT),
+        (0.0, CharacterConfidence.DOUBT),
+    ],
 )
-def test_a_character_is_trusted_by_its_probability(probability: float, expected: Trust) -> None:
+def test_a_character_is_trusted_by_its_probability(probability: float, expected: CharacterConfidence) -> None:
     assert trust(probability) is expected
 
 
 def test_the_plate_is_shown_character_by_character_with_its_gaps(violation: Violation) -> None:
     cells = plate_cells(violation.plate, INDONESIAN)
     assert "".join(cell.character or " " for cell in cells) == "B 1432 GMC"
-    assert [cell.character for cell in cells if cell.trust is Trust.DOUBT] == ["G"]
-    assert next(cell for cell in cells if cell.trust is Trust.DOUBT).others == (("8", "30 %"),)
+    assert [cell.character for cell in cells if cell.trust is CharacterConfidence.DOUBT] == ["G"]
+    assert next(cell for cell in cells if cell.trust is CharacterConfidence.DOUBT).others == (("8", "30 %"),)
 
 
 def test_a_plate_without_text_has_no_cells(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ _MIN_RELATIVE_HEIGHT = 0.6
 _HEIGHT, _WIDTH = 48, 320
 
 
-class PlainReader(Protocol):
+class BaselineReader(Protocol):
     name: str
 
     def text_of(self, crop: "Image") -> str:
