@@ -11,7 +11,6 @@ from etle.clock import SystemClock
 from etle.config.deployment import IngestSettings
 from etle.config.site import CameraSettings, Site, load_site
 from etle.errors import ConfigError
-from etle_cli.commands.run import only, stream_of
 from etle_cli.options.broker import broker_connection
 from etle_cli.options.observability import add_observability_options, open_observability
 from etle_cli.options.storage import data_folder
@@ -48,7 +47,7 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ingest.gateway import EdgeGateway, GatewayDeps
 
-    site = only(load_site(args.site), args.camera)
+    site = load_site(args.site).with_cameras(args.camera or ())
     cameras = own_cameras(site)
     with open_observability(args.metrics) as observability, stop_on_signals() as stop:
         deps = GatewayDeps(
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             clock=SystemClock(),
             metrics=observability.metrics,
             health=observability.health,
-            source_name=lambda camera: stream_of(site, camera),
+            source_name=site.stream_name,
         )
         problems = EdgeGateway(site, cameras, deps).run(stop)
     for problem in problems:

@@ -1,72 +1,67 @@
-"""What a camera's stage remembers between two frames, as one frozen value that can be put away and taken up again.
+"""Everything that a camera's stage carries from one frame to the next, as one frozen value that can be saved and restored.
 
-Together with the frames from the checkpoint's position on it makes the stage exactly what it was: the violations that it finds after
-a kill are those that it would have found. The pictures themselves are not in it; they are read again.
+A stage that is restored from it, with the frames from `CameraStage.needed_from` on, finds the same violations as one that was never
+interrupted. The state holds no frames; they are read again.
 """
 
-from dataclasses import dataclass, replace
+import logging
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
-from etle.errors import StoreError
-from etle.types import Digest, Finding, RuleName, SignalId, Track, TrackId
+from etle.types import CameraId, Digest, SignalId, Track, digest_of
 from models.tracking.tracker import TrackerState
+from pipeline.detect.pending import PendingFindings
 from pipeline.frames.motion_gate import MotionGateState
 from pipeline.scene.signals import SignalHistory
 
-VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingFinding:
-    """A finding whose pictures are still being gathered; `track` as it is by now."""
-
-    finding: Finding
-    found_at: datetime
-    due_at: datetime
-    track: Track
+log = logging.getLogger(__name__)
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageState:
     version: int = VERSION
-    made_by: Digest
-    """Digest of the code, models and configuration: another stage's memory is of no use."""
+    fingerprint: Digest
+    """Digest of the code, models and configuration of the stage; a stage with another fingerprint does not resume from this state."""
     run: str
     processed: int = -1
-    """The last sequence that went through; -1 before the first."""
+    """Sequence of the last processed frame; -1 before the first."""
     last_at: datetime | None = None
+    """Capture time of the last processed frame."""
     tracker: TrackerState | None = None
     gate: MotionGateState | None = None
     signals: tuple[tuple[SignalId, SignalHistory], ...] = ()
     recent: tuple[Track, ...] = ()
-    """Tracks that ended a short while ago: whose plate is it that hangs between two vehicles?"""
-    reported: tuple[tuple[RuleName, TrackId], ...] = ()
-    pending: tuple[PendingFinding, ...] = ()
+    """Tracks that ended within the last `keep_s`: a plate found between two vehicles may belong to one of them."""
+    pending: PendingFindings = field(default_factory=PendingFindings)
     finished: bool = False
-    """The source came to its end, and nothing is pending."""
-
-    def without(self, done: tuple[PendingFinding, ...]) -> "StageState":
-        return replace(self, pending=tuple(pending for pending in self.pending if pending not in done))
+    """The source has ended, and no finding is pending."""
 
 
-def encode(memory: StageState) -> bytes:
-    return msgspec.msgpack.encode(memory)
+def initial_state(fingerprint: Digest, camera: CameraId, offset: int) -> StageState:
+    """State of a camera that begins at this offset. The name of the run is derived from it, so that a replay gives the same bytes."""
+    return StageState(fingerprint=fingerprint, run=digest_of(f"{fingerprint} {camera} {offset}".encode())[:32])
 
 
-def decode(data: bytes, made_by: Digest) -> StageState | None:
-    """None if another version, configuration or set of models left it. Raises StoreError if it is no memory at all."""
+def encode(state: StageState) -> bytes:
+    return msgspec.msgpack.encode(state)
+
+
+def decode(data: bytes, fingerprint: Digest) -> StageState | None:
+    """None if a stage with this fingerprint cannot resume from it: another version or fingerprint, or damaged data (which is logged)."""
     try:
         head = msgspec.msgpack.decode(data, type=_Head)
-        if head.version != VERSION or head.made_by != made_by:
+        if head.version != VERSION or head.fingerprint != fingerprint:
             return None
         return msgspec.msgpack.decode(data, type=StageState)
     except msgspec.MsgspecError as error:
-        raise StoreError(f"a checkpoint cannot be read: {error}. Start anew with --from-start") from error
+        log.warning("a saved state cannot be read and is ignored: %s", error)
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Head:
     version: int
-    made_by: Digest
+    fingerprint: str = ""

@@ -1,4 +1,4 @@
-"""From a finding to a parcel: the pictures before, at and after the moment, the plate, the film, and who found it with what."""
+"""Builds a violation from a finding: pictures before, at and after the moment, the plate, the clip, and code and models that found it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from etle.types import (
     ViolationId,
     ViolationMessage,
 )
-from pipeline.detect.state import PendingFinding
+from pipeline.detect.pending import PendingFinding
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.clip import ClipRecorder
 from pipeline.plates.search import PlateSearch
@@ -32,34 +32,34 @@ from pipeline.scene.scene import Rule
 from pipeline.scene.signals import SignalHistory
 
 NAMESPACE: Final = UUID("6f0a3d7e-3b0c-5f43-9c0e-0d6a4f1c2b11")
-"""Of the ids of violations. Never to be changed: a replay would find everything anew."""
+"""Namespace of the violations' ids. Never change it: a replay would store every violation a second time."""
 _APART: Final = timedelta(seconds=1)
-"""Between the pictures and the moment: enough to see that the vehicle moves (or does not)."""
+"""Time between the pictures: enough to see whether the vehicle moves."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceBuilder:
-    """Makes parcels of one camera's findings."""
+    """Builds the violations of one camera, with their files."""
 
     site: config.Site
     camera: config.CameraSettings
     law: Law
     plates: PlateSearch
-    film: ClipRecorder
+    clips: ClipRecorder
     provenance: Provenance
 
-    def parcel(
+    def build(
         self, pending: PendingFinding, rule: Rule, frames: FrameBuffer, others: Sequence[Track], signal: SignalHistory | None
     ) -> ViolationMessage | None:
-        """None if the frames around the moment are not there any more: without pictures there is no violation."""
+        """None if the frames around the moment are no longer in `frames`: without pictures there is no violation."""
         finding, track = pending.finding, pending.track
-        shown = pictured(track, finding.occurred_at, pending.found_at, frames)
+        shown = choose_pictures(track, finding.occurred_at, pending.found_at, frames)
         if shown is None:
             return None
         plate = self.plates.plate_of(track, others, frames, finding.occurred_at)
         starts_at = finding.occurred_at - timedelta(seconds=self.site.evidence.before_s)
         pictures, originals = self._pictures(shown, plate, track, frames)
-        clip, film = self.film.of([*frames.between(starts_at, pending.due_at)])
+        clip, clip_file = self.clips.clip([*frames.between(starts_at, pending.due_at)])
         first, last = shown[0][1], max(sighting.captured_at for _, sighting in shown)
         violation = Violation(
             id=violation_id(self.site.site, self.camera.id, finding),
@@ -81,52 +81,52 @@ class EvidenceBuilder:
             drawing=rule.drawing(),
             provenance=self.provenance,
         )
-        return ViolationMessage(violation=violation, files=(*originals, film))
+        return ViolationMessage(violation=violation, files=(*originals, clip_file))
 
     def _pictures(
         self, shown: Sequence[tuple[EvidenceRole, Sighting]], plate: Plate, track: Track, frames: FrameBuffer
     ) -> tuple[tuple[EvidencePicture, ...], tuple[EvidenceFile, ...]]:
         plates = {sighting.sequence: sighting.plate.box for sighting in plate.sightings}
-        best = clearest(plate)
+        best = best_plate_sighting(plate)
         vehicle = {sighting.sequence: sighting for sighting in track.sightings}
-        wanted = [*shown] + ([(EvidenceRole.PLATE, vehicle[best.sequence])] if best else [])
+        roles = [*shown] + ([(EvidenceRole.PLATE, vehicle[best.sequence])] if best else [])
         pictures, files = [], {}
-        for role, sighting in wanted:
-            frame = _there(frames, sighting)
+        for role, sighting in roles:
+            frame = _frame_of(frames, sighting)
             pictures.append(_picture(role, frame, sighting.box, plates.get(sighting.sequence)))
             files[frame.sha256] = EvidenceFile(sha256=frame.sha256, suffix=".jpg", data=frame.jpeg)
         return tuple(pictures), tuple(files.values())
 
 
 def violation_id(site: str, camera: str, finding: Finding) -> ViolationId:
-    """The same frames give the same id, in every replay and on every machine."""
+    """Deterministic: the same frames give the same id in every replay and on every machine."""
     name = f"{site}/{camera}/{finding.rule}/{finding.first_sequence}/{finding.occurred_at.isoformat()}"
     return ViolationId(uuid5(NAMESPACE, name))
 
 
-def pictured(
+def choose_pictures(
     track: Track, occurred_at: datetime, found_at: datetime, frames: FrameBuffer
 ) -> tuple[tuple[EvidenceRole, Sighting], ...] | None:
-    """The sightings that tell the story: a second before, at the moment, and when it was complete; None if the moment is not there.
+    """The sightings to show: a second before, at the moment, and when the rule reported it. None if the moment's frames are missing.
 
-    Only sightings of the vehicle itself: a picture in which it was not detected proves nothing.
+    Only frames in which the vehicle was detected are chosen: a picture without it proves nothing.
     """
-    there = [sighting for sighting in track.sightings if frames.get(sighting.sequence)]
-    if not there:
+    available = [sighting for sighting in track.sightings if frames.get(sighting.sequence)]
+    if not available:
         return None
-    at = _nearest(there, occurred_at)
-    earlier = [sighting for sighting in there if sighting.captured_at < min(at.captured_at, occurred_at)]
-    later = [sighting for sighting in there if sighting.captured_at > max(at.captured_at, occurred_at)]
+    at = _nearest(available, occurred_at)
+    earlier = [sighting for sighting in available if sighting.captured_at < min(at.captured_at, occurred_at)]
+    later = [sighting for sighting in available if sighting.captured_at > max(at.captured_at, occurred_at)]
     if not earlier or abs(at.captured_at - occurred_at) > _APART:
         return None
-    story = [(EvidenceRole.BEFORE, _nearest(earlier, occurred_at - _APART)), (EvidenceRole.AT, at)]
+    chosen = [(EvidenceRole.BEFORE, _nearest(earlier, occurred_at - _APART)), (EvidenceRole.AT, at)]
     if later:
-        story.append((EvidenceRole.AFTER, _nearest(later, max(occurred_at + _APART, found_at))))
-    return tuple(story)
+        chosen.append((EvidenceRole.AFTER, _nearest(later, max(occurred_at + _APART, found_at))))
+    return tuple(chosen)
 
 
-def clearest(plate: Plate) -> PlateSighting | None:
-    """The sighting to show beside the text: one that reads as the vote does, large and sharp."""
+def best_plate_sighting(plate: Plate) -> PlateSighting | None:
+    """The sighting to show beside the text: the largest and sharpest of those whose text is the voted one. None without sightings."""
     agreeing = [sighting for sighting in plate.sightings if sighting.read.text == plate.text] or list(plate.sightings)
     return max(agreeing, key=lambda sighting: (sighting.plate.box.width * sighting.sharpness**0.5, -sighting.sequence), default=None)
 
@@ -135,9 +135,9 @@ def _nearest(sightings: Sequence[Sighting], at: datetime) -> Sighting:
     return min(sightings, key=lambda sighting: abs(sighting.captured_at - at))
 
 
-def _there(frames: FrameBuffer, sighting: Sighting) -> Frame:
+def _frame_of(frames: FrameBuffer, sighting: Sighting) -> Frame:
     frame = frames.get(sighting.sequence)
-    assert frame is not None, "only sightings whose frame is there are chosen"
+    assert frame is not None, "only sightings whose frame is in the buffer are chosen"
     return frame
 
 

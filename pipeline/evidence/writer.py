@@ -1,14 +1,17 @@
-"""The last stage: a parcel becomes evidence files and a case.
+"""The last stage: stores a violation as evidence files and a case.
 
-Side effects come in an order that a crash may cut anywhere: files, then their manifest, then the row. A row is therefore never without
-its files; files without a row are found again under the same digests by the replay. The same parcel twice is one case.
+Written in this order: files, their manifest, the database row. A crash may happen between any two of them: a row always has its files,
+and files without a row get their row when the violation is processed again. The same violation twice is one case.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from etle.errors import EvidenceCorrupt
 from etle.protocols import CaseStore, EvidenceStore
 from etle.types import EvidenceFile, Violation, ViolationMessage, digest_of
+
+if TYPE_CHECKING:
+    from etle.signing import Signer
 
 
 class ManifestMaker(Protocol):
@@ -18,31 +21,39 @@ class ManifestMaker(Protocol):
 
 
 class Writer:
-    """Puts violations where they are safe; a ViolationSink."""
+    """A ViolationSink that stores files and case durably."""
 
     def __init__(self, cases: CaseStore, evidence: EvidenceStore, manifest: ManifestMaker) -> None:
         self._cases = cases
         self._evidence = evidence
         self._manifest = manifest
 
-    def put(self, parcel: ViolationMessage) -> bool:
-        """Raises EvidenceCorrupt if a file is not what its name says, or one that the violation names is not in the parcel."""
-        violation = parcel.violation
+    @classmethod
+    def with_signer(cls, cases: CaseStore, evidence: EvidenceStore, signer: "Signer") -> "Writer":
+        """A writer whose manifests are signed with that key."""
+        from etle.storage.evidence.manifest import make_manifest
+
+        return cls(cases, evidence, lambda violation, files: make_manifest(violation, files, signer))
+
+    def put(self, message: ViolationMessage) -> bool:
+        """Raises EvidenceCorrupt if a file's bytes do not have the digest that names it, or if a file of the violation is missing."""
+        violation = message.violation
         if self._cases.case(violation.id) is not None:
             return False
-        check_files(parcel)
-        files = (*parcel.files, self._manifest(violation, parcel.files))
+        check_files(message)
+        files = (*message.files, self._manifest(violation, message.files))
         for file in files:
             self._evidence.put(file.data, file.suffix)
         return self._cases.add(violation, files)
 
 
-def check_files(parcel: ViolationMessage) -> None:
-    violation = parcel.violation
-    for file in parcel.files:
+def check_files(message: ViolationMessage) -> None:
+    """Raises EvidenceCorrupt."""
+    violation = message.violation
+    for file in message.files:
         if digest_of(file.data) != file.sha256:
             raise EvidenceCorrupt(f"violation {violation.id}: the file {file.sha256} has another digest, {digest_of(file.data)}")
     named = {picture.sha256 for picture in violation.pictures} | ({violation.clip.sha256} if violation.clip else set())
-    absent = named - {file.sha256 for file in parcel.files}
-    if absent:
-        raise EvidenceCorrupt(f"violation {violation.id}: these files that it names are not in its parcel: {', '.join(sorted(absent))}")
+    missing = named - {file.sha256 for file in message.files}
+    if missing:
+        raise EvidenceCorrupt(f"violation {violation.id}: its message does not contain these files: {', '.join(sorted(missing))}")

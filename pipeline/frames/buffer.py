@@ -1,4 +1,4 @@
-"""The last seconds of a camera: the frames that evidence may still be made of, as the bytes they came as."""
+"""The last seconds of a camera, as the JPEG bytes that arrived: evidence may still be built from them."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,14 +7,14 @@ from etle.types import Frame
 
 
 class FrameBuffer:
-    """Frames in the order they came; what is older than `keep_s` before the newest is forgotten, unless told to stay."""
+    """Frames in order of arrival. Frames older than `keep_s` before the newest one are dropped, unless they are marked as needed."""
 
     def __init__(self, keep_s: float) -> None:
         self._keep = timedelta(seconds=keep_s)
         self._frames: dict[int, Frame] = {}
 
     def add(self, frame: Frame, needed_from: datetime | None = None) -> None:
-        """`needed_from`: older frames than usual that stay, because evidence of that moment is still being gathered."""
+        """`needed_from`: keep frames from then on although they are older than `keep_s`; evidence is being built from them."""
         self._frames[frame.sequence] = frame
         oldest = frame.captured_at - self._keep
         if needed_from is not None:
@@ -23,10 +23,11 @@ class FrameBuffer:
             del self._frames[sequence]
 
     def get(self, sequence: int) -> Frame | None:
-        """None if it is forgotten, or never came."""
+        """None if it was dropped, or never arrived."""
         return self._frames.get(sequence)
 
     def between(self, start: datetime, end: datetime) -> Iterator[Frame]:
+        """Frames captured from `start` to `end`, both included."""
         return (frame for frame in self._frames.values() if start <= frame.captured_at <= end)
 
     def clear(self) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 320
 _MIN_DIFFERENCE = 14
-"""Minimum change of a pixel in grey levels (of 256) in the reduced picture: twice the noise that remains of camera and JPEG after averaging."""
+"""Minimum change of a pixel of the reduced picture, in grey levels of 256: twice what camera noise and JPEG leave after averaging."""
 _MIN_PIXELS = 6
 """Minimum number of changed pixels; 6 corresponds to a motorcycle at 40 m in 1080p."""
 _MAX_CLOSED_S = 0.5

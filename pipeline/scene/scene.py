@@ -1,4 +1,4 @@
-"""What a rule sees: a camera that knows its road, the vehicles so far, and the signals."""
+"""Input of the rules: tracks on a calibrated road, the signals, and measurements against lines."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from etle.types import Drawing, Finding, Point, RuleName, Sighting, SignalId, Tr
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.signals import SignalHistory
 
-LONGEST_GAP_S = 0.7
-"""Without a sighting, where it matters; at low frame rates two and a half steps."""
+MAX_GAP_S = 0.7
+"""Maximum time without a sighting in the relevant part of a track; at low frame rates 2.5 frame intervals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One camera at one moment. `tracks` are the vehicles in view, `ended` those that were last seen too long ago to come back."""
+    """One camera at one moment. `tracks`: vehicles in view; `ended`: vehicles whose track ended with this frame."""
 
     now: datetime
     tracks: tuple[Track, ...]
@@ -31,31 +31,32 @@ class Scene:
 
 
 class Rule(Protocol):
-    """Watches one camera for one offence. Without memory of its own: the same scene gives the same findings."""
+    """Detects one offence in one camera. Stateless: the same scene gives the same findings."""
 
-    name: RuleName
+    @property
+    def name(self) -> RuleName: ...
 
     def findings(self, scene: Scene) -> tuple[Finding, ...]:
-        """What is to be reported now. A finding may be given again for later scenes; the stage reports it once a track."""
+        """Findings at this moment. A finding may be repeated for later scenes: the stage reports each rule once per track."""
         ...
 
     def drawing(self) -> Drawing:
-        """What the reviewer must see on the picture to follow the rule."""
+        """Lines, areas and signals that the rule uses; the reviewer sees them on the picture, and the stage reads these signals."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The moment something passed a line, linear between two sightings."""
+    """When a vehicle passed a line, interpolated linearly between two sightings."""
 
     at: datetime
     speed: float
-    """Across the line, in the calibration's unit a second."""
+    """Perpendicular to the line, in the calibration's unit per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineOnRoad:
-    """A line of the site file as a camera measures against it: distances are positive beyond it."""
+    """A line of the site file in road coordinates. Distances beyond it are positive."""
 
     calibration: Calibration
     start: Point
@@ -70,24 +71,24 @@ class LineOnRoad:
         return cls(calibration, start, end, beyond)
 
     def past(self, sighting: Sighting, ahead: float = 0.0) -> float:
-        """How far beyond the line the vehicle's foot is, plus `ahead`."""
+        """Distance of the vehicle's foot beyond the line plus `ahead`, in the calibration's unit; negative before the line."""
         return signed_distance(self.calibration.ground(sighting.box.foot), self.start, self.end, self.beyond) + ahead
 
     def spans(self, sighting: Sighting, slack: float = 0.05) -> bool:
-        """Whether the vehicle passes over the drawn part of the line rather than beside it."""
+        """Whether the vehicle's foot is between the ends of the line, plus `slack` (fraction of its length) on both sides."""
         foot = self.calibration.ground(sighting.box.foot)
         return -slack <= fraction_along(foot, self.start, self.end) <= 1 + slack
 
     def uncertainty(self, track: Track, sighting: Sighting) -> float:
-        """Standard uncertainty of `past`, in the calibration's unit: of the foot, and of the front that is not seen."""
-        return hypot(self.calibration.foot_uncertainty(sighting), self.calibration.front_ahead(track)[1])
+        """Standard uncertainty of `past`, in the calibration's unit: of the foot, and of the front if it is not visible."""
+        return hypot(self.calibration.foot_uncertainty(sighting), self.calibration.front_offset(track)[1])
 
 
 def crossing(track: Track, past: Callable[[Sighting], float], margin: float) -> Crossing | None:
-    """When the track passed from below `-margin` to above `margin` for the last time; None if it did not.
+    """When the track last passed from below `-margin` to above `margin`; None if it did not.
 
-    A vehicle that stands on the line and whose box trembles does not cross it: both margins must have been left behind.
-    Read from the end: most tracks have not come to the line, and that is seen by their last sighting.
+    Both margins must be passed: the jitter of the box of a vehicle that stands on the line is not a crossing.
+    The track is read from its end, because the last sighting already excludes most tracks: they have not reached the line.
     """
     after = len(track.sightings) - 1
     beyond = past(track.sightings[after])
@@ -103,20 +104,21 @@ def crossing(track: Track, past: Callable[[Sighting], float], margin: float) -> 
 
 
 def seen_throughout(track: Track, start: datetime, end: datetime) -> bool:
-    """Whether the vehicle was never out of sight for long between two moments: what comes out from behind another may be a third.
+    """Whether the vehicle was detected without a long gap between two moments.
 
-    The tracker bridges longer gaps, and is right nearly always; nearly is not enough to accuse somebody.
+    After a gap the track may have continued with another vehicle. The tracker is nearly always right across longer gaps, too, but
+    that is not enough to accuse a driver.
     """
     times = [sighting.captured_at for sighting in track.sightings]
     gaps = [(seconds_between(one, two), one, two) for one, two in pairwise(times)]
-    allowed = max(LONGEST_GAP_S, 2.5 * median(gap for gap, _, _ in gaps)) if gaps else LONGEST_GAP_S
+    allowed = max(MAX_GAP_S, 2.5 * median(gap for gap, _, _ in gaps)) if gaps else MAX_GAP_S
     return all(gap <= allowed for gap, one, two in gaps if two > start and one < end)
 
 
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
-    """For how long the vehicle has been standing at the end of its track, in seconds; 0 if it moves.
+    """How long the vehicle has been standing at the end of its track, in seconds; 0 if it moves.
 
-    Without metres "still" is a fifth of its own height a second.
+    It stands if it moves slower than `still_m_s`; without metres, slower than 1/5 of its box height per second.
     """
     last = track.last
     limit = still_m_s if calibration.unit == "m" else last.box.height / 5
@@ -124,7 +126,7 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     since = last.captured_at
     for sighting in reversed(track.sightings):
         gone = distance(calibration.ground(sighting.box.foot), place)
-        # standing still for s seconds means having stayed within what the slowest motion, and the box's tremble, would cover
+        # allowed displacement: the distance at the slowest motion, and at least the jitter of the box
         if gone > max(limit, limit * seconds_between(sighting.captured_at, last.captured_at) * 0.2):
             break
         since = sighting.captured_at
@@ -132,7 +134,7 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
 
 
 def speed_at(track: Track, past: Callable[[Sighting], float], at: datetime, *, half_s: float = 0.6) -> float:
-    """Slope of the least-squares line through the distances around `at`; of the two sightings next to it where more are not there."""
+    """Slope of the least-squares line through the distances within `half_s` of `at`; or through the two nearest ones."""
     near = [s for s in track.sightings if abs(seconds_between(at, s.captured_at)) <= half_s]
     if len(near) < 2:
         near = sorted(sorted(track.sightings, key=lambda s: abs(seconds_between(at, s.captured_at)))[:2], key=lambda s: s.captured_at)

@@ -1,7 +1,6 @@
-"""What a signal showed, over time.
+"""The states of a traffic signal over time, from one reading per frame.
 
-One reading a frame comes in; single misreadings (a lamp in the glare, a pole of a passing truck) are not changes. "Cannot tell" is
-a state of its own, and no rule may take it for red.
+Single misreadings (glare on a lamp, a truck in front of it) are filtered out. UNKNOWN is a state of its own; no rule may treat it as red.
 """
 
 from dataclasses import dataclass, replace
@@ -11,21 +10,21 @@ from etle.clock import seconds_between
 from etle.types import Lamp, SignalReading
 
 CONFIRM_S = 0.15
-"""A change counts once it was read for so long: two frames at 10 a second. It is then dated back to its first reading."""
+"""A change is confirmed after this time (two frames at 10 frames/s), and then dated back to its first reading."""
 BRIDGE_S = 2.0
-"""A red that could not be seen for so long at most, and was red before and after, was red in between: no plan has a shorter cycle."""
+"""A signal that is red before and after an UNKNOWN of at most this length was red in between: no signal plan has a shorter cycle."""
 KEEP_S = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalHistory:
-    """Changes of one signal, oldest first, and the change that is not confirmed yet."""
+    """Confirmed changes of one signal, oldest first, and the change that is not confirmed yet."""
 
     changes: tuple[SignalReading, ...] = ()
     candidate: SignalReading | None = None
 
     def with_reading(self, reading: SignalReading) -> "SignalHistory":
-        """The history after one more reading; readings come in the order of time."""
+        """The history with one more reading; readings are added in order of time."""
         if not self.changes:
             return replace(self, changes=(reading,))
         if reading.lamp is self.changes[-1].lamp:
@@ -44,9 +43,9 @@ class SignalHistory:
         return past[-1].lamp if past else Lamp.UNKNOWN
 
     def red_since(self, at: datetime) -> datetime | None:
-        """Since when the signal that is red at `at` has been red; None if it is not red, or could not be told.
+        """Start of the red that is shown at `at`; None if the signal was not red or UNKNOWN.
 
-        A red that was there at the first reading may be older: what is said is the least it was.
+        A red that was shown at the first reading may have started earlier; its age is then a lower bound.
         """
         since = None
         unseen_to = None
@@ -62,12 +61,12 @@ class SignalHistory:
         return since
 
     def red_until(self, since: datetime) -> datetime | None:
-        """When the red that began at `since` was seen to end; None if it was not yet."""
+        """First green or yellow after `since`; None if there was none yet."""
         ended = (change.captured_at for change in self.changes if change.captured_at > since and change.lamp in (Lamp.GREEN, Lamp.YELLOW))
         return next(ended, None)
 
     def during(self, start: datetime, end: datetime) -> tuple[SignalReading, ...]:
-        """The change that brought the state at `start`, and the changes up to `end`."""
+        """The last change up to `start`, which is the state there, and the changes up to `end`."""
         before = [change for change in self.changes if change.captured_at <= start]
         inside = [change for change in self.changes if start < change.captured_at <= end]
         return (*before[-1:], *inside)

@@ -1,5 +1,5 @@
-"""The stages as workers of a group: `detecting` turns frames into violations, `writing` violations into cases.
+"""Drivers of the stages: `embedded` runs a site in one process; `detect` and `write` are workers between Kafka topics.
 
-Any of them may die at any instant. What it had done is in the broker before it says that it did it, and what it says is done once more
-by the next gives the same violations under the same ids.
+Outputs are flushed before checkpoints and offsets are committed. A worker may be killed at any time: the next one processes the same
+frames again, and the same frames give the same violation ids.
 """

@@ -1,18 +1,22 @@
-"""Where a camera's stage is: its memory, with the offsets at which the next worker goes on.
+"""Where a camera's stage is: its saved state, and the offsets from which the next process continues.
 
-Together with the frames from `needed_offset` on it makes the stage what it was. Those below `next_offset` went through already and only
-fill its ring again.
+Frames from `needed_offset` on are read again. Those below `next_offset` were processed already and only refill the stage's buffer.
+An offset is that of a Kafka message, or, where `etle run` reads a source itself, the frame's sequence.
+
+A state belongs to the code, models and configuration that made it (its fingerprint); a stage with another fingerprint does not resume
+from it: the violation would name models that did not find it. A file is then read from its beginning, and what is found again has the
+same id. A Kafka worker rebuilds the state from `needed_offset` on, and drops violations that are complete before `next_offset`:
+the previous worker has published them.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from etle.errors import StoreError, WireError
-from etle.types import CameraId, Digest, RuleName, digest_of
-from pipeline.detect import state as memory
+from etle.errors import WireError
+from etle.types import CameraId, Digest
+from pipeline.detect import state
 from pipeline.detect.state import StageState
 
 SCHEMA: Final = 1
@@ -23,14 +27,24 @@ class Checkpoint:
     schema: int = SCHEMA
     camera: CameraId
     processed: int
-    """The last sequence that went through."""
+    """Sequence of the last processed frame."""
     needed_offset: int
     next_offset: int
     broken: tuple[int, ...]
-    """Sequences from there on that were set aside, and must not come into the ring."""
+    """Sequences from `needed_offset` on that were rejected, and must not enter the buffer."""
     finished: bool
-    """The camera has fallen silent, and nothing is pending: no frame is needed."""
+    """The source has ended and no finding is pending: no frame is needed."""
     memory: bytes
+    """The encoded StageState."""
+
+    @property
+    def start_offset(self) -> int:
+        """Offset from which frames are to be read."""
+        return self.next_offset if self.finished else self.needed_offset
+
+    def state(self, fingerprint: Digest) -> StageState | None:
+        """The state to resume from; None if other code, models or configuration made it."""
+        return state.decode(self.memory, fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,43 +61,7 @@ def checkpoint_from_wire(data: bytes) -> Checkpoint:
     try:
         schema = msgspec.msgpack.decode(data, type=_Head).schema
         if schema != SCHEMA:
-            raise WireError(f"checkpoint: schema {schema}, and this etle reads schema {SCHEMA}")
+            raise WireError(f"checkpoint: schema {schema}, but this version of etle reads schema {SCHEMA}")
         return msgspec.msgpack.decode(data, type=Checkpoint)
     except msgspec.MsgspecError as error:
         raise WireError(f"checkpoint: {error}") from error
-
-
-def first_memory(made_by: Digest, camera: CameraId, offset: int) -> StageState:
-    """Of a camera that begins at that offset. Whoever begins there gives the run the same name, so that a replay gives the same bytes."""
-    return StageState(made_by=made_by, run=digest_of(f"{made_by} {camera} {offset}".encode())[:32])
-
-
-def memory_of(checkpoint: Checkpoint, made_by: Digest, rules: Collection[str]) -> StageState:
-    """The memory to go on with. Another version, configuration or model takes over what does not depend on it: vehicles on their way and
-    findings whose pictures are still being gathered. Otherwise each change would lose those, or find them a second time."""
-    try:
-        same = memory.decode(checkpoint.memory, made_by)
-        if same is not None:
-            return same
-        other = msgspec.msgpack.decode(checkpoint.memory, type=StageState)
-    except (StoreError, msgspec.MsgspecError):
-        return replace(first_memory(made_by, checkpoint.camera, checkpoint.next_offset), processed=checkpoint.processed)
-    return _taken_over(other, first_memory(made_by, checkpoint.camera, checkpoint.next_offset), rules)
-
-
-def _taken_over(other: StageState, new: StageState, rules: Collection[str]) -> StageState:
-    """The gate goes: it looks at the lanes as they were drawn."""
-    if other.version != new.version:
-        return replace(new, processed=other.processed)
-
-    def stays(rule: RuleName) -> bool:
-        return rule in rules
-
-    return replace(
-        other,
-        made_by=new.made_by,
-        run=new.run,
-        gate=None,
-        reported=tuple(each for each in other.reported if stays(each[0])),
-        pending=tuple(each for each in other.pending if stays(each.finding.rule)),
-    )

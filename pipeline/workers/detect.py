@@ -218,7 +218,7 @@ def open_detect_worker(
 ) -> Iterator[DetectWorker]:
     """A worker with its own connections to the broker. Raises BrokerUnavailable, ConfigError if a topic is missing."""
     from etle.kafka.admin import KafkaTopicAdmin
-    from etle.kafka.client import KafkaTopicReader, KafkaPublisher, KafkaSubscriber
+    from etle.kafka.client import KafkaPublisher, KafkaSubscriber, KafkaTopicReader
     from etle.kafka.topics import require_topics_exist
 
     require_topics_exist(connection.broker, KafkaTopicAdmin(connection))

@@ -7,6 +7,7 @@ same violations under the same ids, which the sink has already.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from threading import Event
 from typing import TypeVar
@@ -15,9 +16,9 @@ from etle.backoff import Backoff
 from etle.clock import seconds_between
 from etle.errors import SourceError, StoreUnavailable, WireError
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
-from etle.types import Frame, Violation, ViolationMessage
+from etle.types import CameraId, Frame, Violation, ViolationMessage
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
-from pipeline.workers.session import CameraSession, FrameStatus
+from pipeline.workers.session import CameraSession, FrameStatus, StageFactory
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,6 +49,12 @@ def load_checkpoint(checkpoints: CheckpointStore, stream: str) -> Checkpoint | N
         return None
 
 
+def resume_session(stages: StageFactory, camera: CameraId, checkpoint: Checkpoint | None, now: datetime) -> CameraSession:
+    """From the checkpoint, if this code, these models and this configuration made it; otherwise from the beginning of the source."""
+    resumable = checkpoint is not None and checkpoint.state(stages.fingerprint(camera)) is not None
+    return CameraSession(stages, camera, checkpoint if resumable else None, 0, now)
+
+
 class CameraRun:
     """Runs one camera from its session's position to the end of its source, or until it is stopped."""
 
@@ -72,7 +79,11 @@ class CameraRun:
     def run(self) -> None:
         """Raises SourceError after the frames before it were completed and saved, ConfigError, InferenceError, StoreError."""
         if self._source.live and (dropped := self._session.drop_pending()):
-            log.warning("%s: %d findings are lost: the run stopped before their last frames, which a live camera does not repeat", self._stream, dropped)
+            log.warning(
+                "%s: the last run stopped before %d findings were complete; a live camera does not repeat their frames",
+                self._stream,
+                dropped,
+            )
         source_error: SourceError | None = None
         try:
             self._process_frames()

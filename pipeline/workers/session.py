@@ -1,145 +1,196 @@
-"""One camera in a detect worker: its stage, and at which offsets the frames lie that it still needs."""
+"""One camera from its checkpoint on: which frames are new, what they complete, and which offsets are still needed.
 
-from collections.abc import Sequence
+Both drivers use it: the Kafka worker with the offsets of messages, `etle run` with the sequences of frames.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
 from etle.errors import FrameBroken
 from etle.media.jpeg import size_of
-from etle.protocols import VehicleDetector
-from etle.types import CameraId, Detection, Digest, Frame, ViolationMessage
-from pipeline.detect.stage import CameraStage, DecodedFrame
-from pipeline.detect.state import StageState, encode
+from etle.types import CameraId, Digest, Frame, ViolationMessage
+from pipeline.detect.stage import CameraStage
+from pipeline.detect.state import StageState, encode, initial_state
 from pipeline.workers.checkpoint import Checkpoint
 
 
 class StageFactory(Protocol):
-    """Makes the stages of a site's cameras, all with the same models."""
+    """Builds the stages of a site's cameras."""
 
-    detector: VehicleDetector
     cameras: frozenset[CameraId]
 
-    def made_by(self, camera: CameraId) -> Digest: ...
+    def fingerprint(self, camera: CameraId) -> Digest:
+        """Digest of all that the camera's state depends on: code, models, configuration."""
+        ...
 
-    def rules(self, camera: CameraId) -> frozenset[str]: ...
-
-    def build(self, camera: CameraId, memory: StageState) -> CameraStage: ...
+    def build(self, camera: CameraId, state: StageState) -> CameraStage: ...
 
 
 class FrameStatus(Enum):
-    """What a frame is to a camera."""
-
     NEW = auto()
-    SEEN = auto()
-    """It went through before the last checkpoint: for the pictures only."""
-    REPEATED = auto()
+    REPLAYED = auto()
+    """Processed before the checkpoint; read again for its picture, or to rebuild the state."""
+    DUPLICATE = auto()
     """Sent a second time."""
-    RENUMBERED = auto()
-    """The box began to count anew: another story."""
+    SEQUENCE_RESET = auto()
+    """Sequence numbers restarted; a new session was started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameResult:
+    """What one frame led to."""
+
+    status: FrameStatus
+    completed: tuple[ViolationMessage, ...] = ()
+    missing: int = 0
+    """Number of sequence numbers that were skipped before this frame."""
+    gated: bool = False
+    """No inference was run, because nothing had moved."""
+    rejected: str | None = None
+    """Why the frame could not be processed; None if it was."""
 
 
 class CameraSession:
-    """Not to be shared between threads."""
+    """Not thread-safe."""
 
-    def __init__(self, camera: CameraId, stage: CameraStage, checkpoint: Checkpoint | None, offset: int, now: datetime) -> None:
-        """`offset`: where the camera begins, if it has no checkpoint."""
+    def __init__(self, stages: StageFactory, camera: CameraId, checkpoint: Checkpoint | None, offset: int, now: datetime) -> None:
+        """`offset`: where the session begins if there is no checkpoint."""
         self.camera = camera
-        self.stage = stage
-        self.heard_at = now
-        """When its last frame came."""
+        self.last_frame_at = now
+        """Time of arrival of the last frame, by this machine's clock."""
         self.dirty = False
-        """Something happened since the last checkpoint."""
+        """Something has changed since the last checkpoint."""
+        self._stages = stages
+        fingerprint = stages.fingerprint(camera)
+        resumed = checkpoint.state(fingerprint) if checkpoint else None
+        self._refill_from = checkpoint.start_offset if checkpoint else offset
         self._next_offset = checkpoint.next_offset if checkpoint else offset
-        self._refill_from = checkpoint.needed_offset if checkpoint else offset
-        self._refilling = checkpoint is not None
+        self._rebuilding = resumed is None
+        self._replaying = checkpoint is not None
         self._offsets: dict[int, int] = {}
+        """Offset of each buffered frame, by sequence."""
         self._broken = set(checkpoint.broken) if checkpoint else set()
         self._last_sequence = checkpoint.processed if checkpoint and checkpoint.processed >= 0 else None
-
-    def fate(self, frame: Frame, offset: int) -> FrameStatus:
-        if offset < self._next_offset:
-            return FrameStatus.SEEN
-        memory = self.stage.memory
-        if frame.sequence > memory.processed and frame.sequence not in self._broken:
-            return FrameStatus.NEW
-        known = frame.sequence in self._offsets or frame.sequence in self._broken
-        if known or memory.last_at is None or frame.captured_at <= memory.last_at:
-            return FrameStatus.REPEATED
-        return FrameStatus.RENUMBERED
-
-    def refill(self, frame: Frame, offset: int) -> None:
-        if frame.sequence not in self._broken and offset >= self._refill_from:
-            self.stage.refill(frame)
-            self._offsets.setdefault(frame.sequence, offset)
-
-    def missing_before(self, frame: Frame) -> int:
-        """Frames that are missing in the sequence before this new one."""
-        return 0 if self._last_sequence is None else max(0, frame.sequence - self._last_sequence - 1)
-
-    def begin(self, frame: Frame, offset: int, now: datetime) -> DecodedFrame:
-        """Raises FrameBroken; the frame is done with then."""
-        self._meet(frame.sequence, offset, now)
-        try:
-            _check_size(frame)
-            seen = self.stage.begin(frame)
-        except FrameBroken:
-            self._broken.add(frame.sequence)
-            raise
-        self._offsets[frame.sequence] = offset
-        return seen
-
-    def conclude(self, seen: DecodedFrame, found: Sequence[Detection]) -> tuple[ViolationMessage, ...]:
-        """Raises InferenceError."""
-        parcels = self.stage.conclude(seen, found)
-        oldest = self.stage.needed_from
-        for sequence in [each for each in self._offsets if each < oldest]:
-            del self._offsets[sequence]
-        self._broken = {sequence for sequence in self._broken if sequence >= oldest}
-        return parcels
-
-    def finish(self) -> tuple[ViolationMessage, ...]:
-        """The camera has fallen silent: what is pending is completed with the pictures that there are."""
-        self.dirty = True
-        return self.stage.finish()
+        self._stage = stages.build(camera, resumed or initial_state(fingerprint, camera, self._refill_from))
 
     @property
     def finished(self) -> bool:
-        return self.stage.memory.finished
+        return self._stage.state.finished
+
+    @property
+    def processed(self) -> int:
+        """Sequence of the last processed frame; -1 before the first."""
+        return self._stage.state.processed
 
     @property
     def needed_offset(self) -> int:
-        if self._refilling:
+        """Offset of the oldest frame that a restart would need."""
+        if self._replaying:
             return self._refill_from
         return min(self._offsets.values(), default=self._next_offset)
 
+    def process(self, frame: Frame, offset: int, now: datetime) -> FrameResult:
+        """Raises InferenceError."""
+        status = self._status(frame, offset)
+        if status is FrameStatus.REPLAYED:
+            return self._replay(frame, offset)
+        if status is FrameStatus.DUPLICATE:
+            return FrameResult(status=status)
+        completed = self._restart(offset) if status is FrameStatus.SEQUENCE_RESET else ()
+        missing = self._missing_before(frame) if status is FrameStatus.NEW else 0
+        self._advance(frame.sequence, offset, now)
+        result = self._processed(frame, offset, status)
+        return replace(result, completed=completed + result.completed, missing=missing)
+
+    def finish(self) -> tuple[ViolationMessage, ...]:
+        """Call when no more frames come: completes all pending findings with the frames that exist."""
+        self.dirty = True
+        return self._stage.finish()
+
+    def drop_pending(self) -> int:
+        """Forget pending findings whose frames cannot be read again; returns their number."""
+        return self._stage.drop_pending()
+
     def checkpoint(self) -> Checkpoint:
-        memory = self.stage.memory
+        state = self._stage.state
         return Checkpoint(
             camera=self.camera,
-            processed=memory.processed,
+            processed=state.processed,
             needed_offset=self.needed_offset,
             next_offset=self._next_offset,
             broken=tuple(sorted(self._broken)),
-            finished=memory.finished,
-            memory=encode(memory),
+            finished=state.finished,
+            memory=encode(state),
         )
 
-    def _meet(self, sequence: int, offset: int, now: datetime) -> None:
+    def _status(self, frame: Frame, offset: int) -> FrameStatus:
+        if offset < self._next_offset:
+            return FrameStatus.REPLAYED
+        state = self._stage.state
+        if frame.sequence > state.processed and frame.sequence not in self._broken:
+            return FrameStatus.NEW
+        known = frame.sequence in self._offsets or frame.sequence in self._broken
+        if known or state.last_at is None or frame.captured_at <= state.last_at:
+            return FrameStatus.DUPLICATE
+        return FrameStatus.SEQUENCE_RESET
+
+    def _replay(self, frame: Frame, offset: int) -> FrameResult:
+        """Refill the buffer, or rebuild the state; what a rebuild completes was published by the previous stage."""
+        if offset < self._refill_from or frame.sequence in self._broken:
+            return FrameResult(status=FrameStatus.REPLAYED)
+        if not self._rebuilding:
+            self._stage.refill(frame)
+            self._offsets.setdefault(frame.sequence, offset)
+        elif frame.sequence > self._stage.state.processed:
+            return replace(self._processed(frame, offset, FrameStatus.REPLAYED), completed=())
+        return FrameResult(status=FrameStatus.REPLAYED)
+
+    def _restart(self, offset: int) -> tuple[ViolationMessage, ...]:
+        """Complete the session before the sequence reset, and begin a new one."""
+        completed = self._stage.finish()
+        self._offsets, self._broken = {}, set()
+        self._stage = self._stages.build(self.camera, initial_state(self._stages.fingerprint(self.camera), self.camera, offset))
+        return completed
+
+    def _missing_before(self, frame: Frame) -> int:
+        return 0 if self._last_sequence is None else max(0, frame.sequence - self._last_sequence - 1)
+
+    def _advance(self, sequence: int, offset: int, now: datetime) -> None:
         self._next_offset = offset + 1
-        self._refilling = False  # the first new frame: the ring is filled again
+        self._replaying = False  # the first new frame: all needed frames have been read again
         self._last_sequence = sequence
-        self.heard_at = now
+        self.last_frame_at = now
         self.dirty = True
+
+    def _processed(self, frame: Frame, offset: int, status: FrameStatus) -> FrameResult:
+        gated_before = self._stage.counts.gated
+        try:
+            _check_size(frame)
+            completed = self._stage.process(frame)
+        except FrameBroken as error:
+            self._broken.add(frame.sequence)
+            return FrameResult(status=status, rejected=str(error))
+        self._offsets[frame.sequence] = offset
+        self._forget_unneeded()
+        return FrameResult(status=status, completed=completed, gated=self._stage.counts.gated > gated_before)
+
+    def _forget_unneeded(self) -> None:
+        oldest = self._stage.needed_from
+        for sequence in [each for each in self._offsets if each < oldest]:
+            del self._offsets[sequence]
+        self._broken = {sequence for sequence in self._broken if sequence >= oldest}
 
 
 def _check_size(frame: Frame) -> None:
-    """A picture of another size than its message says would move every line that is drawn on it."""
+    """Compare the JPEG's size with the message's: a picture of another size would shift every line that is drawn on it."""
     try:
         size = size_of(frame.jpeg)
     except FrameBroken as error:
         raise FrameBroken(f"frame {frame.sequence} of {frame.camera}: {error}") from error
     if size != (frame.width, frame.height):
         raise FrameBroken(
-            f"frame {frame.sequence} of {frame.camera} is said to be {frame.width}x{frame.height}, and is {size.width}x{size.height}"
+            f"frame {frame.sequence} of {frame.camera}: its message says {frame.width}x{frame.height},"
+            f" its JPEG is {size.width}x{size.height}"
         )

@@ -1,13 +1,14 @@
-"""Drawn roads for the stage's tests: grey asphalt, red rectangles for vehicles, and a detector that really finds them by their colour."""
+"""Drawn footage for the tests of the stage: red rectangles on grey as vehicles, and a detector that finds them by their colour."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 import cv2
 import numpy as np
-from road import BEGIN, camera, second
+from scenario import BEGIN, camera, second
 
 from etle.config import site as config
+from etle.protocols import LampReader
 from etle.types import (
     Box,
     CameraId,
@@ -31,12 +32,13 @@ from pipeline.frames.clip import ClipRecorder
 from pipeline.plates.search import PlateSearch
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.scene import Rule
 
 RED_LIGHT = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat"}
 STOP_LINE = {"rule": "stop_line", "line": "henti", "entry": "simpang", "signal": "barat"}
-MARK = Digest("a" * 64)
-Way = dict[int, float]
-"""Metre of the front by frame number; the vehicle is not in the picture in other frames."""
+FINGERPRINT = Digest("a" * 64)
+Path = dict[int, float]
+"""Position of the vehicle's front in metres, by frame number; in other frames the vehicle is not in the picture."""
 
 
 class ColourDetector:
@@ -46,10 +48,10 @@ class ColourDetector:
     digest = Digest(sha256(b"colour").hexdigest())
 
     def __init__(self) -> None:
-        self.looked = 0
+        self.images_seen = 0
 
     def detect(self, images: Sequence[np.ndarray]) -> Sequence[tuple[Detection, ...]]:
-        self.looked += len(images)
+        self.images_seen += len(images)
         return [self._detect(image) for image in images]
 
     def _detect(self, image: np.ndarray) -> tuple[Detection, ...]:
@@ -59,24 +61,27 @@ class ColourDetector:
         return tuple(Detection(box=box, vehicle=VehicleClass.CAR, score=0.9) for box in sorted(boxes))
 
 
-class LowerMiddleFinder:
-    """A plate sits in the lower middle of every vehicle's crop."""
+class LowerMiddlePlateDetector:
+    """Every vehicle's crop has a plate in its lower middle."""
 
     name = "lower-middle"
     digest = Digest(sha256(b"lower-middle").hexdigest())
 
-    def find(self, images: Sequence[np.ndarray], *, whole: bool = False) -> Sequence[tuple[PlateBox, ...]]:
-        return [self._find(image.shape[1], image.shape[0]) for image in images]
+    def detect_crops(self, images: Sequence[np.ndarray]) -> Sequence[tuple[PlateBox, ...]]:
+        return [self._detect(image.shape[1], image.shape[0]) for image in images]
 
-    def _find(self, width: int, height: int) -> tuple[PlateBox, ...]:
+    def detect_frames(self, images: Sequence[np.ndarray]) -> Sequence[tuple[PlateBox, ...]]:
+        return self.detect_crops(images)
+
+    def _detect(self, width: int, height: int) -> tuple[PlateBox, ...]:
         return (PlateBox(box=Box(0.39 * width, 0.7 * height, 0.61 * width, 0.8 * height), score=0.9),)
 
 
-class SilentReader:
-    """Looked, and there was nothing to read."""
+class EmptyReader:
+    """Reads no text in any crop."""
 
-    name = "silent"
-    digest = Digest(sha256(b"silent").hexdigest())
+    name = "empty"
+    digest = Digest(sha256(b"empty").hexdigest())
 
     def read(self, crops: Sequence[np.ndarray]) -> Sequence[PlateRead]:
         return [PlateRead(reader=self.name, text="", characters=()) for _ in crops]
@@ -87,18 +92,18 @@ class AlwaysRed:
         return Lamp.RED, 1.0
 
 
-def picture(ways: Sequence[Way], number: int) -> bytes:
-    """Cars of 80 x 60 px side by side in the lane, fronts where their ways say."""
+def picture(paths: Sequence[Path], number: int) -> bytes:
+    """JPEG with cars of 80 x 60 px side by side in the lane."""
     image = np.full((1000, 1000, 3), 90, np.uint8)
-    for place, way in enumerate(ways):
-        if number in way:
-            front, x = round(way[number] * 10), 150 + 110 * place
+    for column, path in enumerate(paths):
+        if number in path:
+            front, x = round(path[number] * 10), 150 + 110 * column
             cv2.rectangle(image, (x, front - 60), (x + 80, front - 1), (40, 40, 220), -1)
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
 
 
-def frames(ways: Sequence[Way], count: int, fps: float = 10.0) -> list[Frame]:
-    return [frame(picture(ways, number), number, number / fps) for number in range(count)]
+def frames(paths: Sequence[Path], count: int, fps: float = 10.0) -> list[Frame]:
+    return [frame(picture(paths, number), number, number / fps) for number in range(count)]
 
 
 def frame(jpeg: bytes, number: int, seconds: float, size: tuple[int, int] = (1000, 1000)) -> Frame:
@@ -115,7 +120,7 @@ def frame(jpeg: bytes, number: int, seconds: float, size: tuple[int, int] = (100
     )
 
 
-def driving(begin: int, end: int, start: float, stop: float) -> Way:
+def driving(begin: int, end: int, start: float, stop: float) -> Path:
     return {number: start + (stop - start) * (number - begin) / (end - begin) for number in range(begin, end)}
 
 
@@ -125,23 +130,31 @@ def site(*rules: dict[str, object]) -> config.Site:
     )
 
 
-def stage(watched: config.Site, memory: StageState | None = None, detector: ColourDetector | None = None) -> CameraStage:
-    watching = watched.cameras[0]
+def stage(
+    watched: config.Site,
+    state: StageState | None = None,
+    detector: ColourDetector | None = None,
+    *,
+    rules: Sequence[Rule] | None = None,
+    lamps: LampReader | None = None,
+) -> CameraStage:
+    """Rules: those of the site file by default."""
+    camera = watched.cameras[0]
     provenance = Provenance(code_version="1", models=(), config_digest=watched.digest, run="r")
-    search = PlateSearch(LowerMiddleFinder(), (SilentReader(),), 3)
-    gathering = EvidenceBuilder(watched, watching, shipped_law(), search, ClipRecorder(3.5, watched.evidence.clip_width), provenance)
-    rules = build_rules(watching, calibrate(watching))
-    eyes = detector or ColourDetector()
-    return CameraStage(watching, watched.detect, eyes, AlwaysRed(), rules, gathering, memory or StageState(made_by=MARK, run="r"))
+    plates = PlateSearch(LowerMiddlePlateDetector(), (EmptyReader(),), 3)
+    evidence = EvidenceBuilder(watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance)
+    rules = build_rules(camera, calibrate(camera)) if rules is None else rules
+    state = state or StageState(fingerprint=FINGERPRINT, run="r")
+    return CameraStage(camera, watched.detect, detector or ColourDetector(), lamps or AlwaysRed(), rules, evidence, state)
 
 
-def through(made: CameraStage, given: Sequence[Frame]) -> list[Violation]:
-    """All that the stage finds in these frames, to the end."""
-    found = [parcel.violation for each in given for parcel in made.process(each)]
-    return found + [parcel.violation for parcel in made.finish()]
+def process_all(made: CameraStage, given: Sequence[Frame]) -> list[Violation]:
+    """All violations that the stage finds in these frames, up to the end of the source."""
+    found = [message.violation for each in given for message in made.process(each)]
+    return found + [message.violation for message in made.finish()]
 
 
 def files_of(made: CameraStage, given: Sequence[Frame]) -> Iterator[EvidenceFile]:
     for each in given:
-        for parcel in made.process(each):
-            yield from parcel.files
+        for message in made.process(each):
+            yield from message.files

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from road import camera, sighting, track
+from scenario import camera, sighting, track
 
 from etle.errors import ConfigError
 from etle.types import Point, VehicleClass, View
@@ -30,7 +30,7 @@ def test_without_points_a_pixel_is_a_pixel():
     made = calibrate(camera(metres=False))
     assert made.ground(Point(3, 4)) == Point(3, 4)
     assert made.unit == "px"
-    assert made.front_ahead(track([(0, 40)])) == (0.0, 0.0)
+    assert made.front_offset(track([(0, 40)])) == (0.0, 0.0)
 
 
 def test_points_on_one_line_are_refused():
@@ -48,13 +48,13 @@ def test_a_point_that_the_others_contradict_is_named():
 @pytest.mark.parametrize(("view", "ahead"), [(View.FRONT, 0.0), (View.REAR, 4.4)])
 def test_behind_a_vehicle_its_front_is_a_length_away(view, ahead):
     made = calibrate(camera(view=view))
-    assert made.front_ahead(track([(0, 40)]))[0] == ahead
+    assert made.front_offset(track([(0, 40)]))[0] == ahead
 
 
 @pytest.mark.parametrize("vehicle", [VehicleClass.BUS, VehicleClass.TRUCK])
 def test_the_length_of_what_may_be_a_van_or_a_coach_is_uncertain_by_metres(vehicle):
     seen = track([(0, 40)], vehicle=vehicle)
-    length, u = calibrate(camera(view="rear")).front_ahead(seen)
+    length, u = calibrate(camera(view="rear")).front_offset(seen)
     assert length - 2 * u < 4.5
     assert length + 2 * u > 10.5
 

@@ -1,7 +1,7 @@
 """Red light: UU 22/2009 article 287(2)."""
 
 import pytest
-from road import G, R, U, Y, drive, findings, lamps, rule, seconds_of
+from scenario import G, R, U, Y, drive, findings, lamps, rule, seconds_of
 
 RED_LIGHT = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat"}
 THROUGH = drive((4.0, 40, 60))  # 5 m/s: at the line after 2.0 s, at the junction after 2.8 s

@@ -1,7 +1,7 @@
 """What a signal showed over time, out of single readings."""
 
 import pytest
-from road import BEGIN, G, R, U, Y, history, lamps, second
+from scenario import BEGIN, G, R, U, Y, history, lamps, second
 
 from pipeline.scene.signals import SignalHistory
 

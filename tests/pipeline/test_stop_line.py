@@ -1,7 +1,7 @@
 """Stopping beyond the stop line: UU 22/2009 article 287(1)."""
 
 import pytest
-from road import G, R, U, Y, drive, findings, lamps, rule, seconds_of
+from scenario import G, R, U, Y, drive, findings, lamps, rule, seconds_of
 
 STOP_LINE = {"rule": "stop_line", "line": "henti", "entry": "simpang", "signal": "barat"}
 OVER = drive((2.0, 40, 52), (6.0, 52, 52))  # 6 m/s: at the line after 1.67 s, then stands 2 m past it

@@ -1,7 +1,7 @@
 """Driving against the traffic: UU 22/2009 article 287(1)."""
 
 import pytest
-from road import drive, findings, rule, seconds_of
+from scenario import drive, findings, rule, seconds_of
 
 WRONG_WAY = {"rule": "wrong_way", "lanes": ["kiri"]}
 

@@ -1,10 +1,10 @@
-"""Workers on a broker in memory, over drawn roads."""
+"""Detect workers on an in-memory broker, with drawn footage."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from drawn import MARK, RED_LIGHT, STOP_LINE, ColourDetector, driving, frames, site, stage
+from drawn import FINGERPRINT, RED_LIGHT, STOP_LINE, ColourDetector, driving, frames, site, stage
 
 from etle.config import site as config
 from etle.kafka.protocols import Position
@@ -24,7 +24,7 @@ WATCHED = site(RED_LIGHT, STOP_LINE)
 
 
 class Killed(Exception):
-    """The process is no more."""
+    """Stands for `kill -9` of the process."""
 
 
 def of_camera(name: str, given: Sequence[Frame] = STREET) -> list[Frame]:
@@ -32,27 +32,24 @@ def of_camera(name: str, given: Sequence[Frame] = STREET) -> list[Frame]:
 
 
 class DrawnStages:
-    """Every camera sees the drawn road."""
+    """A StageFactory whose cameras all see the drawn road."""
 
-    def __init__(self, *cameras: str, made_by: Digest = MARK, detector: Any = None) -> None:
+    def __init__(self, *cameras: str, fingerprint: Digest = FINGERPRINT, detector: Any = None) -> None:
         self.cameras = frozenset(CameraId(name) for name in cameras or (CAMERA,))
         self.detector = detector or ColourDetector()
-        self._made_by = made_by
+        self._fingerprint = fingerprint
 
-    def made_by(self, camera: CameraId) -> Digest:
-        return self._made_by
+    def fingerprint(self, camera: CameraId) -> Digest:
+        return self._fingerprint
 
-    def rules(self, camera: CameraId) -> frozenset[str]:
-        return frozenset(("red_light", "stop_line"))
-
-    def build(self, camera: CameraId, memory: StageState) -> CameraStage:
-        watching: config.CameraSettings = WATCHED.cameras[0].model_copy(update={"id": camera})
-        return stage(WATCHED.model_copy(update={"cameras": (watching,)}), memory, self.detector)
+    def build(self, camera: CameraId, state: StageState) -> CameraStage:
+        settings: config.CameraSettings = WATCHED.cameras[0].model_copy(update={"id": camera})
+        return stage(WATCHED.model_copy(update={"cameras": (settings,)}), state, self.detector)
 
 
 @dataclass(slots=True)
 class Countdown:
-    """Dies before the n-th thing that a worker does to the broker."""
+    """Raises Killed before the n-th operation of a worker on the broker."""
 
     dies_at: int | None = None
     done: int = 0
@@ -87,7 +84,7 @@ class DyingSubscriber(MemorySubscriber):
 
 @dataclass(slots=True)
 class Rig:
-    """A broker with its topics, and workers on it."""
+    """A broker with its topics, and the workers on it."""
 
     partitions: int = 1
     stages: Any = field(default_factory=DrawnStages)
@@ -112,16 +109,16 @@ class Rig:
             subscriber.__class__ = DyingSubscriber
             subscriber.countdown = countdown  # type: ignore[attr-defined]
             publisher = DyingPublisher(self.broker, countdown)
-        settings = DetectSettings(names=NAMES, verify=self.verify, silence_s=60)
+        settings = DetectSettings(names=NAMES, verify=self.verify, idle_timeout_s=60)
         return Running(DetectWorker(subscriber, publisher, self.broker, self.stages, settings, self.clock, self.metrics), subscriber, self)
 
     @property
     def violations(self) -> dict[ViolationId, ViolationMessage]:
-        """As the writer keeps them: the first of each id."""
+        """The first message of each id, which the writer would store."""
         found: dict[ViolationId, ViolationMessage] = {}
         for message in self.broker.messages(NAMES.violations):
-            parcel = violation_message_from_wire(message.value)
-            found.setdefault(parcel.violation.id, parcel)
+            violation_message = violation_message_from_wire(message.value)
+            found.setdefault(violation_message.violation.id, violation_message)
         return found
 
     @property
@@ -140,13 +137,13 @@ class Running:
         return self.worker.step(0)
 
     def drain(self) -> "Running":
-        """Until nothing more comes."""
+        """Step until no more messages come."""
         idle = 0
         while idle < 2:
             idle = 0 if self.step() else idle + 1
         return self
 
-    def fall_silent(self) -> None:
+    def exceed_idle_timeout(self) -> None:
         self.rig.clock.advance(100)
         self.step()
         self.worker.save()
@@ -156,5 +153,5 @@ class Running:
         self.subscriber.close()
 
     def die(self) -> None:
-        """As the others see it: it is gone, and nothing was saved."""
+        """Leave the group without saving."""
         self.subscriber.close()

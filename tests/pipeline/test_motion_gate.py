@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from road import camera, second
+from scenario import camera, second
 
 from pipeline.frames.motion_gate import MotionGate
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from road import second, track
+from scenario import second, track
 
 from etle.types import CameraId, Digest, EvidenceRole, Finding, Frame, RuleName, TrackId, VehicleClass
-from pipeline.evidence.builder import pictured, violation_id
+from pipeline.evidence.builder import choose_pictures, violation_id
 from pipeline.frames.buffer import FrameBuffer
 
 ROWS = [(n / 10, 40 + n / 5) for n in range(60)]
@@ -35,7 +35,7 @@ def ring(numbers, keep_s=60.0):
 
 
 def story(frames, rows=ROWS, at_s=2.53, found_s=3.4):
-    chosen = pictured(track(rows), second(at_s), second(found_s), frames)
+    chosen = choose_pictures(track(rows), second(at_s), second(found_s), frames)
     return None if chosen is None else [(role.value, sighting.sequence) for role, sighting in chosen]
 
 

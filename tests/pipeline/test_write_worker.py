@@ -143,10 +143,14 @@ def test_a_partition_that_comes_while_it_waits_is_written_afterwards():
 
 
 POISON = [
-    pytest.param(b"hello", "parcel: ", id="no parcel"),
-    pytest.param(violation_message_to_wire(replace(a_violation_message("1"), files=())), "are not in its parcel", id="without its files"),
+    pytest.param(b"hello", "violation message: ", id="not a violation message"),
+    pytest.param(violation_message_to_wire(replace(a_violation_message("1"), files=())), "does not contain these files", id="without its files"),
     pytest.param(
-        violation_message_to_wire(replace(a_violation_message("1"), files=(replace(a_violation_message("1").files[0], data=b"x"), *a_violation_message("1").files[1:]))),
+        violation_message_to_wire(
+            replace(
+                a_violation_message("1"), files=(replace(a_violation_message("1").files[0], data=b"x"), *a_violation_message("1").files[1:])
+            )
+        ),
         "has another digest",
         id="with a changed file",
     ),
