@@ -1,18 +1,18 @@
-"""`etle models train`: make weights of one's own."""
+"""`etle models train` and `etle models quantize`: create weights."""
 
 import argparse
 
 from etle_cli.commands.train_colours import add_colours
-from etle_cli.commands.train_finder import add_finder
+from etle_cli.commands.train_detector import add_detector
 from etle_cli.commands.train_lines import add_lines
-from etle_cli.commands.train_reader import add_reader, add_rounded_reader
+from etle_cli.commands.train_reader import add_quantize_reader, add_reader
 
 
-def add(deeds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    train = deeds.add_parser("train", help="train weights of your own")
-    things = train.add_subparsers(dest="thing", required=True, metavar="THING")
-    add_reader(things)
-    add_rounded_reader(things)
-    add_finder(things)
-    add_lines(things)
-    add_colours(things)
+def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    train = actions.add_parser("train", help="train weights").add_subparsers(dest="model", required=True, metavar="MODEL")
+    add_reader(train)
+    add_detector(train)
+    add_lines(train)
+    add_colours(train)
+    quantize = actions.add_parser("quantize", help="quantize trained weights to 8 bits")
+    add_quantize_reader(quantize.add_subparsers(dest="model", required=True, metavar="MODEL"))

@@ -1,16 +1,16 @@
-"""`etle models train plate-lines`: the network that finds the number and the expiry on a plate, from plates that we draw."""
+"""`etle models train plate-lines`: trains the plate line detector (number and expiry) on rendered plates."""
 
 import argparse
 import sys
 from pathlib import Path
 
 
-def add_lines(things: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    lines = things.add_parser(
+def add_lines(models: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    lines = models.add_parser(
         "plate-lines",
-        help="train the network that finds a plate's lines",
-        description="Draws plates that hang in all ways, from a seed, and learns where the corners of their lines are. "
-        "Needs the torch extra; a quarter of an hour on two cores.",
+        help="train the plate line detector",
+        description="Renders plates in many poses and trains the detector of the corners of their text lines. The seed determines the "
+        "result. Needs the torch extra; takes a quarter of an hour on two cores.",
     )
     lines.add_argument("--out", type=Path, default=Path("plate-lines.onnx"), metavar="FILE", help="default: %(default)s")
     lines.add_argument("--samples", type=int, default=120_000, metavar="N", help="default: %(default)s")
@@ -32,11 +32,11 @@ def run_lines(args: argparse.Namespace) -> int:
         raise MissingExtra("torch", "torch") from error
     from models.training.lines import train_lines
 
-    learned = train_lines(args.samples, args.seed, threads=args.threads, say=_say)
-    args.out.write_bytes(learned.weights)
-    sys.stdout.write(f"{args.out}: corners off by {learned.error:.1%} of the number's height, on drawn plates that it had not seen\n")
+    result = train_lines(args.samples, args.seed, threads=args.threads, report=_report)
+    args.out.write_bytes(result.weights)
+    sys.stdout.write(f"{args.out}: mean corner error {result.validation:.1%} of the number's height, on held-out rendered plates\n")
     return 0
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     sys.stderr.write(f"{line}\n")

@@ -1,1 +1,1 @@
-"""Weights of our own: the plate reader trained on rendered plates (`etle models train reader`)."""
+"""Trains the weights that ship with etle and custom ones, on synthetic images (`etle models train`, `etle models quantize`)."""

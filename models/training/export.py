@@ -1,4 +1,4 @@
-"""What was learned, as a file that onnxruntime opens: in 16 bit floats, or with its large convolutions in 8 bits."""
+"""Exports a trained reader for onnxruntime: with 16-bit weights, or with its large convolutions in 8 bits."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from models.training.quantize import in_8_bits
+from models.training.quantize import quantize
 from models.training.recogniser import end_in_softmax, with_characters
 from models.training.samples import draw_sample, network_input
 
@@ -15,59 +15,59 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_LEAST_SIZE = 512
-"""Smaller tensors (biases, scales of normalisations) stay as they are: they weigh nothing and matter much."""
+_MIN_SIZE = 512
+"""Smaller tensors (biases, scales of normalisations) stay in 32 bits: they take little space and need the precision."""
 _LINES, _SEED = 96, 1_000_007
-"""Drawn to measure ranges on; no training's seed."""
+"""Rendered lines for the calibration; do not use the seed for training."""
 
 
-def reader_file(model: onnx.ModelProto) -> bytes:
-    """A graph that ends in scores, with its learned weights in it, as the plate reader's file."""
-    return in_16_bits(with_characters(end_in_softmax(model)))
+def export_reader(model: onnx.ModelProto) -> bytes:
+    """The plate reader's file; `model` outputs scores before softmax."""
+    return with_float16_weights(with_characters(end_in_softmax(model)))
 
 
-def in_16_bits(model: onnx.ModelProto) -> bytes:
-    """The same graph in a file half as large: a Cast, which onnxruntime folds while it loads, turns weights back. Computed in 32 bits."""
-    small = onnx.ModelProto()
-    small.CopyFrom(model)
+def with_float16_weights(model: onnx.ModelProto) -> bytes:
+    """The graph in a file of half the size. Casts, which onnxruntime folds when it loads the file, restore 32-bit weights."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
     kept, casts = [], []
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
-        if array.size < _LEAST_SIZE or array.dtype != np.float32:
+        if array.size < _MIN_SIZE or array.dtype != np.float32:
             kept.append(tensor)
         else:
-            kept.append(numpy_helper.from_array(array.astype(np.float16), f"{tensor.name}_small"))
-            casts.append(helper.make_node("Cast", [f"{tensor.name}_small"], [tensor.name], to=TensorProto.FLOAT))
-    _replace(small.graph.initializer, kept)
-    _replace(small.graph.node, [*casts, *model.graph.node])
-    return bytes(small.SerializeToString())
+            kept.append(numpy_helper.from_array(array.astype(np.float16), f"{tensor.name}_float16"))
+            casts.append(helper.make_node("Cast", [f"{tensor.name}_float16"], [tensor.name], to=TensorProto.FLOAT))
+    _replace(copy.graph.initializer, kept)
+    _replace(copy.graph.node, [*casts, *model.graph.node])
+    return bytes(copy.SerializeToString())
 
 
-def reader_in_8_bits(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A graph that ends in scores, as the plate reader's, its large convolutions in 8 bits.
+def quantize_reader(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The plate reader with its large convolutions in 8 bits; `model` outputs scores before softmax.
 
-    These are the ones of 1 x 1 over the whole picture. What looks at neighbours (one channel at a time, or the first layers) and what looks
-    at the picture's mean would read worse for it and gain nothing.
+    These are the 1 x 1 convolutions over the whole image. The others (depthwise ones, the first layers, those on means over the image)
+    would lose accuracy and gain no speed.
     """
-    return in_8_bits(with_characters(end_in_softmax(model)), _drawn_lines(), left=_left_in_floats(model.graph))
+    return quantize(with_characters(end_in_softmax(model)), _calibration_lines(), excluded=_excluded(model.graph))
 
 
-def _left_in_floats(graph: onnx.GraphProto) -> set[str]:
+def _excluded(graph: onnx.GraphProto) -> set[str]:
     sizes = {tensor.name: tensor.dims for tensor in graph.initializer}
     means: set[str] = set()
-    left = set()
+    excluded = set()
     for node in graph.node:
         if node.op_type == "ReduceMean" or (node.op_type in ("Conv", "Relu") and node.input[0] in means):
             means.add(node.output[0])
         if node.op_type == "Conv" and (node.input[0] in means or list(sizes[node.input[1]][2:]) != [1, 1]):
-            left.add(node.name)
-    return left
+            excluded.add(node.name)
+    return excluded
 
 
-def _drawn_lines() -> "Iterator[NDArray[np.float32]]":
+def _calibration_lines() -> "Iterator[NDArray[np.float32]]":
     for number in range(_LINES):
         sample = draw_sample(np.random.default_rng([_SEED, number]))
-        yield network_input(sample.line, sample.widest)[None]
+        yield network_input(sample.line, sample.max_width)[None]
 
 
 def _replace(field: Any, values: list[Any]) -> None:

@@ -1,7 +1,7 @@
-"""The training of the plate reader: AdamW on CTC, the rate rising and then falling to nothing, the weights averaged on the way.
+"""Trains the plate reader: AdamW on CTC loss, a learning rate with warm-up and cosine decay, and averaged weights.
 
-The average of the last 500 steps wanders less than the weights of any moment; which of the two is kept in the end is decided on
-rendered plates that were held out, never on real ones.
+The average over the last 500 steps varies less than the current weights. Which of the two is exported is decided on held-out rendered
+plates, never on real ones.
 """
 
 import math
@@ -20,123 +20,113 @@ from models.training.pool import GradientPool, gradient_pool
 from models.training.progress import ProgressPoint, TrainingProgress
 from models.training.schedule import Schedule
 from models.training.shard import TrainTask
-from models.training.validation_set import ValidationSet, exact
+from models.training.validation_set import ValidationSet, exact_match_rate
 
-_AVERAGE = 0.998
-_DECAY = 0.01
-_LONGEST_GRADIENT = 5.0
-_MEAN, _SQUARE, _EPSILON = 0.9, 0.999, 1e-8
+_MAX_GRADIENT_NORM = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointPolicy:
-    """What a training leaves on its way: a checkpoint and a row of the curve every so often."""
+    """When to validate and save during training, and where to."""
 
     every_minutes: float
     checkpoint: Path | None
     sets: Sequence[ValidationSet]
-    """The first decides which weights are kept."""
-    say: Callable[[ProgressPoint], None]
+    """The first decides which weights are exported."""
+    report: Callable[[ProgressPoint], None]
     clock: Callable[[], float] = time.monotonic
 
 
 def train_reader(
-    model: onnx.ModelProto, lesson: TrainTask, schedule: Schedule, keeping: CheckpointPolicy, *, threads: int
+    model: onnx.ModelProto, task: TrainTask, schedule: Schedule, policy: CheckpointPolicy, *, threads: int
 ) -> TrainingProgress:
-    """Goes on from the checkpoint if there is one. Raises WeightsError if the loss is no number any more."""
-    with gradient_pool(model, lesson, threads=threads) as pool:
+    """Resumes from the checkpoint if it exists. Raises WeightsError if the loss becomes NaN or infinite."""
+    with gradient_pool(model, task, threads=threads) as pool:
         progress = TrainingProgress.begin(pool.weights)
-        if keeping.checkpoint is not None and keeping.checkpoint.exists():
-            progress.load(keeping.checkpoint)
-        _Run(model, lesson, schedule, keeping, pool, progress).to_the_end()
+        if policy.checkpoint is not None and policy.checkpoint.exists():
+            progress.load(policy.checkpoint)
+        _Run(model, task, schedule, policy, pool, progress).run()
         return progress
 
 
 def best_weights(progress: TrainingProgress, name: str) -> torch.Tensor:
-    """Averaged or last, by the set of that name in the last row of the curve."""
+    """The averaged or the last weights, whichever read more of the validation set `name` in the last row of the curve."""
     last = progress.curve[-1]
-    return progress.average if last.averaged[name] >= last.last[name] else progress.weights
+    return progress.average if last.averaged[name] >= last.last[name] else progress.weights.detach()
 
 
 class _Run:
     def __init__(
         self,
         model: onnx.ModelProto,
-        lesson: TrainTask,
+        task: TrainTask,
         schedule: Schedule,
-        keeping: CheckpointPolicy,
+        policy: CheckpointPolicy,
         pool: GradientPool,
         progress: TrainingProgress,
     ) -> None:
-        self._lesson, self._schedule, self._keeping, self._pool, self._progress = lesson, schedule, keeping, pool, progress
+        self._task, self._schedule, self._policy, self._pool, self._progress = task, schedule, policy, pool, progress
         self._net = TorchGraph(model)
         self._losses: list[float] = []
-        self._began = keeping.clock() - progress.seconds
+        self._started_at = policy.clock() - progress.seconds
 
-    def to_the_end(self) -> None:
-        kept = self._progress.seconds
-        while (done := self._done()) < 1:
-            rate = self._schedule.rate(self._progress.step, done)
+    def run(self) -> None:
+        checkpoint_s = self._progress.seconds
+        while (done := self._fraction_done()) < 1:
+            rate = self._schedule.learning_rate(self._progress.step, done)
             self._step(rate)
-            if self._progress.seconds - kept >= self._keeping.every_minutes * 60:
+            if self._progress.seconds - checkpoint_s >= self._policy.every_minutes * 60:
                 with self._stopped_clock():
-                    self._keep(rate)
-                kept = self._progress.seconds
+                    self._save(rate)
+                checkpoint_s = self._progress.seconds
         if self._losses:
-            self._keep(0.0)
+            self._save(0.0)
 
-    def _done(self) -> float:
-        self._progress.seconds = self._keeping.clock() - self._began
-        return self._schedule.done(seconds=self._progress.seconds, samples=self._samples)
+    def _fraction_done(self) -> float:
+        self._progress.seconds = self._policy.clock() - self._started_at
+        return self._schedule.fraction_done(seconds=self._progress.seconds, samples=self._samples)
 
     @property
     def _samples(self) -> int:
-        return self._progress.step * self._lesson.batch
+        return self._progress.step * self._task.batch
 
     def _step(self, rate: float) -> None:
-        gradient, loss = self._pool.gradient(self._progress.step)
+        progress = self._progress
+        gradient, loss = self._pool.gradient(progress.step)
         if not math.isfinite(loss):
-            raise WeightsError(f"The loss is {loss} after {self._progress.step} steps. Begin anew with a lower --rate")
-        _adamw(self._progress, gradient, rate)
+            raise WeightsError(f"The loss is {loss} after {progress.step} steps. Restart with a lower --rate")
+        progress.weights.grad = gradient
+        torch.nn.utils.clip_grad_norm_([progress.weights], _MAX_GRADIENT_NORM)
+        for group in progress.optimizer.param_groups:
+            group["lr"] = rate
+        progress.optimizer.step()
+        progress.update_average()
+        progress.step += 1
         self._losses.append(loss)
 
     @contextmanager
     def _stopped_clock(self) -> Iterator[None]:
-        """Measuring takes none of the training's time: a run with more sets to measure is not a shorter one."""
-        before = self._keeping.clock()
+        """Validation does not count as training time, so that a run with more validation sets is not shorter."""
+        before = self._policy.clock()
         yield
-        self._began += self._keeping.clock() - before
+        self._started_at += self._policy.clock() - before
 
-    def _keep(self, rate: float) -> None:
+    def _save(self, rate: float) -> None:
         progress = self._progress
         point = ProgressPoint(
             minutes=progress.seconds / 60,
             samples=self._samples,
             rate=rate,
             loss=sum(self._losses) / len(self._losses),
-            averaged=self._measured(progress.average),
-            last=self._measured(progress.weights),
+            averaged=self._validate(progress.average),
+            last=self._validate(progress.weights.detach()),
         )
         self._losses.clear()
         progress.curve = (*progress.curve, point)
-        if self._keeping.checkpoint is not None:
-            progress.save(self._keeping.checkpoint)
-        self._keeping.say(point)
+        if self._policy.checkpoint is not None:
+            progress.save(self._policy.checkpoint)
+        self._policy.report(point)
 
-    def _measured(self, weights: torch.Tensor) -> dict[str, float]:
-        self._net.take(weights)
-        return {measured.name: exact(self._net, measured) for measured in self._keeping.sets}
-
-
-def _adamw(progress: TrainingProgress, gradient: torch.Tensor, rate: float) -> None:
-    """One step: weights, running means and the average of the weights, all in place."""
-    length = float(gradient.norm())
-    if length > _LONGEST_GRADIENT:
-        gradient = gradient * (_LONGEST_GRADIENT / length)
-    progress.step += 1
-    progress.mean.lerp_(gradient, 1 - _MEAN)
-    progress.square.mul_(_SQUARE).addcmul_(gradient, gradient, value=1 - _SQUARE)
-    mean = progress.mean / (1 - _MEAN**progress.step)
-    square = progress.square / (1 - _SQUARE**progress.step)
-    progress.weights.mul_(1 - rate * _DECAY).addcdiv_(mean, square.sqrt_().add_(_EPSILON), value=-rate)
-    progress.average.lerp_(progress.weights, 1 - min(_AVERAGE, (1 + progress.step) / (10 + progress.step)))
+    def _validate(self, weights: torch.Tensor) -> dict[str, float]:
+        self._net.load_vector(weights)
+        return {validation.name: exact_match_rate(self._net, validation) for validation in self._policy.sets}

@@ -1,7 +1,7 @@
-"""PP-OCR's recogniser made ready for plates: the general one knows 18,708 characters, a plate has 36.
+"""Prepares PP-OCR's recogniser for training on plates: it has 18,708 characters, plates use 36.
 
-Its graph is simplified once (normalisations and biases into the convolutions), and of its last layer only the columns for blank and
-the plate characters stay: 3.0 million of 5.3 million weights, and the same answers for these characters.
+The graph is simplified (normalisations and biases are fused into the convolutions), and its last layer is reduced to the columns for blank
+and the plate characters: 3.0 of 5.3 million weights remain, with the same scores for these characters.
 """
 
 from pathlib import Path
@@ -15,37 +15,37 @@ from onnx import numpy_helper
 from etle.errors import WeightsError
 from etle.plates.fsm import DIGITS, LETTERS
 from models.runtime import onnx_edit
-from models.training.quantize import in_floats
+from models.training.quantize import dequantize
 
 _OPSET = 13
-"""The first in which weights can take steps of each output's own size."""
+"""The first version in which quantization can have one scale per output channel."""
 
 CHARACTERS = DIGITS + LETTERS
-"""Outputs after blank, in this order; the hyphen of service plates is too rare to learn and too small to see."""
+"""Outputs after blank, in this order. The hyphen of service plates is too rare for training and too small to recognise."""
 
 
 def plate_recogniser(weights: Path) -> onnx.ModelProto:
-    """The graph with one output column for blank and one for each of CHARACTERS: scores, before softmax.
+    """The graph with one output for blank and one for each of CHARACTERS: scores before softmax.
 
-    Raises WeightsError if the file is not there, is no ONNX file, does not say which characters it reads, or lacks one.
+    Raises WeightsError if the file is missing, is not ONNX, does not list its characters, or lacks one.
     """
     model = _simplified(weights)
     known = {entry.key: entry.value for entry in model.metadata_props}.get("character")
     if known is None:
-        raise WeightsError(f"{weights} does not say which characters it reads: its metadata has no key `character`")
+        raise WeightsError(f"{weights} does not list its characters: its metadata have no key `character`")
     names = ["", *known.splitlines(), " "][: model.graph.output[0].type.tensor_type.shape.dim[2].dim_value]
     missing = [character for character in CHARACTERS if character not in names]
     if missing:
-        raise WeightsError(f"{weights} does not read {' '.join(missing)}")
+        raise WeightsError(f"{weights} has no output for {' '.join(missing)}")
     columns = np.array([0] + [names.index(character) for character in CHARACTERS])
     _keep_columns(model.graph, len(names), columns)
-    _forget_sizes(model.graph, len(names))
+    _drop_stale_shapes(model.graph, len(names))
     _end_before_softmax(model.graph, len(columns))
     return with_characters(model)
 
 
 def with_characters(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Says in the metadata what the outputs stand for, as PP-OCR does."""
+    """List the output characters in the metadata (in place), as PP-OCR does."""
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = "character", "\n".join(CHARACTERS)
@@ -55,7 +55,7 @@ def with_characters(model: onnx.ModelProto) -> onnx.ModelProto:
 def _simplified(weights: Path) -> onnx.ModelProto:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    model = in_floats(_read(weights))
+    model = dequantize(_read(weights))
     if model.opset_import[0].version < _OPSET:
         model = onnx.version_converter.convert_version(model, _OPSET)
     with TemporaryDirectory() as folder:
@@ -71,13 +71,13 @@ def _read(weights: Path) -> onnx.ModelProto:
     try:
         return onnx_edit.read_graph(weights)
     except FileNotFoundError as error:
-        raise WeightsError(f"The weights to start from, {weights}, are not there") from error
+        raise WeightsError(f"The initial weights {weights} are missing") from error
 
 
 def _fuse_gelu(graph: onnx.GraphProto) -> None:
-    """x * (1 + erf(x / sqrt 2)) * 0.5 as one node: the same numbers from a fifth of the memory traffic.
+    """Replace x * (1 + erf(x / sqrt 2)) * 0.5 by one node: the same values with a fifth of the memory traffic.
 
-    Here, because nodes that round stand in the way of onnxruntime's own search for it.
+    onnxruntime does not fuse it itself once quantization nodes are inserted.
     """
     after = {name: node for node in graph.node for name in node.input}
     fused: list[onnx.NodeProto] = []
@@ -111,18 +111,18 @@ def _keep_columns(graph: onnx.GraphProto, characters: int, columns: "np.ndarray[
             tensor.CopyFrom(numpy_helper.from_array(kept, tensor.name))
 
 
-def _forget_sizes(graph: onnx.GraphProto, characters: int) -> None:
-    """Of values that had a column for each character. The others' are needed: nothing but onnxruntime knows what a Gelu gives."""
+def _drop_stale_shapes(graph: onnx.GraphProto, characters: int) -> None:
+    """Drop the shapes of values with one column per character. The others are needed: ONNX itself cannot infer the shape after a Gelu."""
     known = [info for info in graph.value_info if [size.dim_value for size in info.type.tensor_type.shape.dim][-1:] != [characters]]
     del graph.value_info[:]
     graph.value_info.extend(known)
 
 
 def _end_before_softmax(graph: onnx.GraphProto, columns: int) -> None:
-    """Training wants scores; `end_in_softmax` gives the reader its probabilities back."""
+    """Training needs scores; `end_in_softmax` restores the probabilities for the reader."""
     last = graph.node[-1]
     if last.op_type != "Softmax":
-        raise WeightsError(f"The recogniser ends in {last.op_type}, not in Softmax: it is not one of PP-OCR's")
+        raise WeightsError(f"The recogniser ends in {last.op_type}, not in Softmax: it is not a PP-OCR recogniser")
     scores = last.input[0]
     graph.node.remove(last)
     graph.output[0].name = scores
@@ -130,7 +130,7 @@ def _end_before_softmax(graph: onnx.GraphProto, columns: int) -> None:
 
 
 def end_in_softmax(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose output is probabilities."""
+    """A copy of the graph that outputs probabilities."""
     ended = onnx.ModelProto()
     ended.CopyFrom(model)
     ended.graph.node.append(onnx.helper.make_node("Softmax", [ended.graph.output[0].name], ["probabilities"], axis=2))

@@ -1,4 +1,4 @@
-"""How fast to learn at each moment, and how long."""
+"""Learning rate and duration of a training."""
 
 from dataclasses import dataclass
 from math import cos, pi
@@ -8,7 +8,7 @@ from etle.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Ends after so many minutes or so many samples, whichever is given; with samples a run can be repeated exactly."""
+    """Ends after `minutes` or after `samples`, whichever is set; with samples a run is reproducible."""
 
     minutes: float | None = None
     samples: int | None = None
@@ -17,17 +17,17 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.samples is None):
-            raise ConfigError("A training ends after --minutes or after --samples: give one of them")
+            raise ConfigError("Set the length of the training with --minutes or with --samples")
         if (self.minutes or self.samples or 0) <= 0:
-            raise ConfigError("A training needs more than no minutes and no samples")
+            raise ConfigError("--minutes or --samples must be greater than 0")
 
-    def done(self, *, seconds: float, samples: int) -> float:
-        """Share of the way, 1 at the end."""
+    def fraction_done(self, *, seconds: float, samples: int) -> float:
+        """0 to 1."""
         if self.minutes is not None:
             return min(1.0, seconds / 60 / self.minutes)
         assert self.samples is not None
         return min(1.0, samples / self.samples)
 
-    def rate(self, step: int, done: float) -> float:
-        """Up in a line, then down along a cosine to nothing."""
-        return self.peak_rate * min(1.0, (step + 1) / self.warm_up_steps) * (0.5 + 0.5 * cos(pi * done))
+    def learning_rate(self, step: int, fraction_done: float) -> float:
+        """Linear warm-up, then a cosine down to 0."""
+        return self.peak_rate * min(1.0, (step + 1) / self.warm_up_steps) * (0.5 + 0.5 * cos(pi * fraction_done))

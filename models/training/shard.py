@@ -1,7 +1,7 @@
-"""The gradient of a part of a batch: render, forward, backward, in one thread.
+"""Computes the gradient of one shard of a batch: render, forward, backward, in one thread.
 
-Two processes with one thread each train faster than one with two: no core waits for the other within an operator, and rendering,
-which is no torch, uses both. The weights lie in memory that the processes share, as one long vector.
+Two processes with one thread each train faster than one process with two: the cores do not wait for each other within an operator, and
+rendering, which does not use torch, runs on both. The weights are one vector in memory that the processes share.
 """
 
 from collections.abc import Sequence
@@ -23,74 +23,73 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainTask:
-    """What is drawn for training; all of it follows from `seed`."""
+    """What to train on. All samples follow from `seed`."""
 
     seed: int
     batch: int = 32
     real: "tuple[LabelledCrop, ...]" = ()
-    """Real crops, mixed half and half with rendered plates; none if empty."""
+    """Real crops, half of the samples; empty: rendered plates only."""
     teacher: onnx.ModelProto | None = None
-    """Its scores are what is to be learned, instead of the texts."""
+    """If set, its outputs are the training targets instead of the texts."""
 
 
 class Shard:
-    """Every `of`th sample of each batch from number `index` on. The gradients of all parts sum to the batch's."""
+    """Every `count`-th sample of each batch from number `index` on. The gradients of all shards sum to that of the batch."""
 
-    def __init__(self, model: onnx.ModelProto, lesson: TrainTask, *, index: int = 0, of: int = 1) -> None:
-        self._lesson = lesson
-        self._numbers = range(index, lesson.batch, of)
+    def __init__(self, model: onnx.ModelProto, task: TrainTask, *, index: int = 0, count: int = 1) -> None:
+        self._task = task
+        self._numbers = range(index, task.batch, count)
         self._net = TorchGraph(model)
-        self._teacher = None if lesson.teacher is None else TorchGraph(lesson.teacher)
-        self.size = sum(p.numel() for p in self._net.parameters())
+        self._teacher = None if task.teacher is None else TorchGraph(task.teacher)
 
-    def initial(self) -> torch.Tensor:
+    def initial_weights(self) -> torch.Tensor:
         return self._net.vector()
 
-    def share(self, weights: torch.Tensor, gradient: torch.Tensor) -> None:
-        """From now on the network's weights are a view of `weights`, and its gradients go into `gradient`."""
-        place = 0
+    def bind(self, weights: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Make the network's weights a view of the vector `weights`, and write its gradients into the vector `gradient`."""
+        start = 0
         for p in self._net.parameters():
-            end = place + p.numel()
-            p.data = weights[place:end].view_as(p)
-            p.grad = gradient[place:end].view_as(p)
-            place = end
+            end = start + p.numel()
+            p.data = weights[start:end].view_as(p)
+            p.grad = gradient[start:end].view_as(p)
+            start = end
         self._gradient = gradient
 
-    def learn(self, step: int) -> float:
-        """Leaves the gradient where `share` said, and returns this part of the mean loss."""
-        samples = [_drawn(self._lesson, step, number) for number in self._numbers]
-        pictures = torch.from_numpy(np.stack([picture for picture, _ in samples])).to(memory_format=torch.channels_last)
+    def compute_gradient(self, step: int) -> float:
+        """Write the gradient into the bound vector and return this shard's part of the mean loss."""
+        samples = [_input_and_text(self._task, step, number) for number in self._numbers]
+        images = torch.from_numpy(np.stack([image for image, _ in samples])).to(memory_format=torch.channels_last)
         self._gradient.zero_()
-        loss = self._losses(pictures, [text for _, text in samples]).sum() / self._lesson.batch
+        loss = self._losses(images, [text for _, text in samples]).sum() / self._task.batch
         loss.backward()
         return float(loss.detach())
 
-    def _losses(self, pictures: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
-        scores = self._net(pictures)
+    def _losses(self, images: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
+        scores = self._net(images)
         if self._teacher is None:
             return ctc_loss(scores, texts)
         with torch.no_grad():
-            told = self._teacher(pictures)
-        return imitation_loss(scores, told)
+            targets = self._teacher(images)
+        return distillation_loss(scores, targets)
 
 
-def _drawn(lesson: TrainTask, step: int, number: int) -> "tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], str]":
-    """The same sample for the same numbers, whoever draws it and whatever was drawn before."""
-    rng = np.random.default_rng([lesson.seed, step, number])
-    sample = _sample(lesson, rng)
-    return network_input(sample.line, sample.widest, rng.uniform(0.78, 1.18)), sample.text
+def _input_and_text(task: TrainTask, step: int, number: int) -> "tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], str]":
+    """Depends only on its arguments, so that all processes and resumed runs render the same sample."""
+    rng = np.random.default_rng([task.seed, step, number])
+    sample = _sample(task, rng)
+    return network_input(sample.line, sample.max_width, rng.uniform(0.78, 1.18)), sample.text
 
 
-def _sample(lesson: TrainTask, rng: np.random.Generator) -> TrainingSample:
-    if lesson.real and rng.random() < 0.5:
-        from models.training.labelled_crops import jittered
+def _sample(task: TrainTask, rng: np.random.Generator) -> TrainingSample:
+    if task.real and rng.random() < 0.5:
+        from models.training.labelled_crops import augment
 
-        return jittered(lesson.real[int(rng.integers(len(lesson.real)))], rng)
+        return augment(task.real[int(rng.integers(len(task.real)))], rng)
     return draw_sample(rng)
 
 
 def ctc_loss(scores: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
-    """Per text, in nats per character."""
+    """`scores`: n x time x outputs, before softmax. Returns n losses in nats per character."""
     labels = [CHARACTERS.index(character) + 1 for text in texts for character in text]
     lengths = torch.tensor([len(text) for text in texts])
     steps = torch.full((len(texts),), scores.shape[1])
@@ -100,8 +99,8 @@ def ctc_loss(scores: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
     return mean
 
 
-def imitation_loss(scores: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-    """Per line, in nats per time step: the divergence (Kullback and Leibler) of what a reader says from what its teacher says."""
-    divergence = functional.kl_div(scores.log_softmax(-1), told.log_softmax(-1), reduction="none", log_target=True)
+def distillation_loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Kullback-Leibler divergence of the outputs from the teacher's; both n x time x outputs. Returns n losses in nats per time step."""
+    divergence = functional.kl_div(scores.log_softmax(-1), targets.log_softmax(-1), reduction="none", log_target=True)
     mean: torch.Tensor = divergence.sum(-1).mean(-1)
     return mean

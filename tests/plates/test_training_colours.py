@@ -1,4 +1,4 @@
-"""The network that tells a plate's colour, trained on drawn plates."""
+"""Training of the plate colour classifier on rendered plates."""
 
 from pathlib import Path
 
@@ -9,34 +9,38 @@ from etle.errors import WeightsError, WeightsMissing
 from etle.types import PlateColour
 from etle_cli.main import main
 from models.plates.readers.colour import COLOURS, load_network, plate_colour
-from models.synthetic.plates import render_plate, seen
-from models.training.colours import train_colours
+from models.synthetic.plates import capture_plate, render_plate
 
 
-def test_it_learns_from_a_few_hundred_plates_and_comes_back_from_its_file(tmp_path: Path) -> None:
-    learned = train_colours(400, 3, lambda _: None)
-    assert learned.right > 0.6
-    learned.network.save(tmp_path / "colour.npz")
-    back = load_network(tmp_path / "colour.npz")
-    x = np.random.default_rng(1).normal(size=(4, back.first.shape[0])).astype(np.float32)
-    assert np.allclose(back.probabilities(x), learned.network.probabilities(x), atol=0.02)
-    assert np.allclose(back.probabilities(x).sum(axis=1), 1)
+def test_a_few_hundred_plates_are_enough_to_learn_most_colours(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="training comes with the torch extra")
+    from models.training.colours import train_colours
+
+    result = train_colours(400, 3, lambda _: None)
+    assert result.validation > 0.6
+    (tmp_path / "colour.npz").write_bytes(result.weights)
+    network = load_network(tmp_path / "colour.npz")
+    x = np.random.default_rng(1).normal(size=(4, network.first.shape[0])).astype(np.float32)
+    assert np.allclose(network.probabilities(x).sum(axis=1), 1)
 
 
-def test_drawn_plates_that_it_has_not_seen_get_their_colour() -> None:
+def test_new_rendered_plates_get_their_colour() -> None:
     rng = np.random.default_rng(77)
-    plates = [seen(render_plate(rng), rng) for _ in range(150)]
-    said = [(plate.colour, plate_colour(plate.image)) for plate in plates]
-    assert sum(true == told for true, told in said) >= 0.9 * len(said)
-    assert {told for _, told in said} <= {*COLOURS, PlateColour.UNKNOWN}
+    plates = [capture_plate(render_plate(rng), rng) for _ in range(150)]
+    results = [(plate.colour, plate_colour(plate.image)) for plate in plates]
+    assert sum(true == predicted for true, predicted in results) >= 0.9 * len(results)
+    assert {predicted for _, predicted in results} <= {*COLOURS, PlateColour.UNKNOWN}
 
 
 def test_the_same_seed_gives_the_same_network() -> None:
-    first, second = (train_colours(120, 5, lambda _: None).network for _ in range(2))
-    assert np.array_equal(first.first, second.first)
+    pytest.importorskip("torch", reason="training comes with the torch extra")
+    from models.training.colours import train_colours
+
+    first, second = (train_colours(120, 5, lambda _: None).weights for _ in range(2))
+    assert first == second
 
 
-def test_what_is_no_network_is_told(tmp_path: Path) -> None:
+def test_other_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"none\.npz"):
         load_network(tmp_path / "none.npz")
     (tmp_path / "bad.npz").write_bytes(b"not a network")
@@ -47,6 +51,6 @@ def test_what_is_no_network_is_told(tmp_path: Path) -> None:
         load_network(tmp_path / "other.npz")
 
 
-def test_too_few_samples_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_few_samples_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "train", "plate-colour", "--samples", "5"]) == 1
     assert "--samples is 5: give 100 or more" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`etle models train reader` from the command line, on a recogniser ten thousand times smaller than the real one."""
+"""`etle models train reader` and `etle models quantize reader`, on a recogniser ten thousand times smaller than the real one."""
 
 import csv
 from pathlib import Path
@@ -17,14 +17,14 @@ pytest.importorskip("torch", reason="training comes with the torch extra")
 from miniature_recogniser import write_recogniser
 
 from models.plates.readers.ppocr import PpOcrPlateReader
-from models.training.export import reader_file
-from models.training.labelled_crops import jittered, read_labelled
+from models.training.export import export_reader
+from models.training.labelled_crops import augment, read_labelled
 from models.training.recogniser import plate_recogniser
 from models.training.samples import WIDTH
 
 
 def write_crops(folder: Path, rows: list[dict[str, str]], name: str = "plates_train.csv") -> Path:
-    """A picture for each row that names a file, drawn as wide as the row's text is long."""
+    """Write the CSV and a rendered plate for each row with a file."""
     folder.mkdir(exist_ok=True)
     for number, row in enumerate(rows):
         if row.get("file"):
@@ -41,7 +41,7 @@ def start(tmp_path: Path) -> Path:
     return write_recogniser(tmp_path / "start.onnx")
 
 
-def test_a_reader_is_trained_measured_and_written_with_its_curve(start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trained_reader_is_written_with_its_curve(start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     crops = write_crops(tmp_path / "crops", [{"file": "a.png", "plate_text": "B1234XYZ"}, {"file": "b.png", "plate_text": "AB 12 C"}])
     out, state = tmp_path / "reader.onnx", tmp_path / "state.pt"
     words = ["models", "train", "reader", "--start", str(start), "--out", str(out), "--samples", "8", "--batch", "4", "--threads", "1"]
@@ -54,19 +54,19 @@ def test_a_reader_is_trained_measured_and_written_with_its_curve(start: Path, tm
     assert state.exists()
 
 
-def test_of_what_was_learned_a_share_is_kept(start: Path, tmp_path: Path) -> None:
+def test_interpolation_0_exports_the_initial_weights(start: Path, tmp_path: Path) -> None:
     out = tmp_path / "reader.onnx"
     words = ["models", "train", "reader", "--start", str(start), "--out", str(out), "--samples", "4", "--batch", "4", "--threads", "1"]
-    assert main([*words, "--share", "0"]) == 0
-    untrained = reader_file(plate_recogniser(start))
+    assert main([*words, "--interpolate", "0"]) == 0
+    untrained = export_reader(plate_recogniser(start))
     assert out.read_bytes() == untrained
     assert main(words) == 0
     assert out.read_bytes() != untrained
 
 
-def test_a_reader_is_put_into_8_bits(start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reader_is_quantized(start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "rounded.onnx"
-    words = ["models", "train", "rounded-reader", "--start", str(start), "--out", str(out)]
+    words = ["models", "quantize", "reader", "--start", str(start), "--out", str(out)]
     assert main([*words, "--samples", "8", "--batch", "4", "--threads", "1"]) == 0
     assert "8 lines" in capsys.readouterr().out
     assert any(node.op_type == "QuantizeLinear" for node in onnx.load(out).graph.node)
@@ -79,12 +79,12 @@ def test_a_reader_is_put_into_8_bits(start: Path, tmp_path: Path, capsys: pytest
     [
         pytest.param(["--samples", "8", "--threads", "0"], "--threads is 0", id="no threads"),
         pytest.param(["--samples", "8", "--batch", "1"], "--batch is 1", id="a batch smaller than its threads"),
-        pytest.param(["--samples", "8", "--share", "1.5"], "--share is 1.5", id="more than was learned"),
-        pytest.param(["--samples", "0"], "more than no minutes", id="nothing to learn from"),
+        pytest.param(["--samples", "8", "--interpolate", "1.5"], "--interpolate is 1.5", id="interpolation above 1"),
+        pytest.param(["--samples", "0"], "must be greater than 0", id="no samples"),
         pytest.param(["--samples", "8", "--finetune", "EMPTY"], "has no CSV file", id="a folder without a table"),
     ],
 )
-def test_settings_that_cannot_work_are_named(
+def test_invalid_settings_are_named(
     words: list[str], message: str, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "EMPTY").mkdir()
@@ -107,12 +107,12 @@ CROP = {"file": "a.png", "plate_text": "B 1234 XYZ"}
         ),
     ],
 )
-def test_real_crops_are_those_with_a_readable_text(rows: list[dict[str, str]], texts: list[str], tmp_path: Path) -> None:
+def test_only_crops_with_a_usable_text_are_read(rows: list[dict[str, str]], texts: list[str], tmp_path: Path) -> None:
     crops = read_labelled(write_crops(tmp_path / "crops", rows))
     assert [crop.text for crop in crops] == texts
 
 
-def test_a_plate_in_a_photo_is_cut_out_by_its_box(tmp_path: Path) -> None:
+def test_a_plate_in_a_photo_is_cropped_to_its_box(tmp_path: Path) -> None:
     row = CROP | {"x1": "100", "y1": "20", "x2": "200", "y2": "60"}
     (crop,) = read_labelled(write_crops(tmp_path / "photos", [row], name="photos.csv"))
     assert crop.image.shape[:2] == (40 + 2 * 1 + 1 + 1, 100 + 2 * 4 + 1)
@@ -121,12 +121,12 @@ def test_a_plate_in_a_photo_is_cut_out_by_its_box(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "names", "message"),
     [
-        pytest.param([{"file": "a.png"}], ["a.csv"], "names no crop", id="no texts"),
+        pytest.param([{"file": "a.png"}], ["a.csv"], "has no row", id="no texts"),
         pytest.param([CROP], ["a.csv", "b.csv"], "more than one CSV file", id="two tables, none of them usual"),
         pytest.param([], [], "has no CSV file", id="an empty folder"),
     ],
 )
-def test_a_folder_without_crops_is_refused(rows: list[dict[str, str]], names: list[str], message: str, tmp_path: Path) -> None:
+def test_a_folder_without_crops_is_rejected(rows: list[dict[str, str]], names: list[str], message: str, tmp_path: Path) -> None:
     folder = tmp_path / "crops"
     folder.mkdir()
     for name in names:
@@ -135,16 +135,16 @@ def test_a_folder_without_crops_is_refused(rows: list[dict[str, str]], names: li
         read_labelled(folder)
 
 
-def test_a_row_whose_picture_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_row_with_a_missing_image_is_named(tmp_path: Path) -> None:
     folder = write_crops(tmp_path / "crops", [CROP])
     (folder / "a.png").unlink()
-    with pytest.raises(ConfigError, match=r"a\.png is no picture"):
+    with pytest.raises(ConfigError, match=r"a\.png is not an image"):
         read_labelled(folder)
 
 
-def test_a_real_crop_comes_a_little_different_each_time_with_the_same_text(tmp_path: Path) -> None:
+def test_augmented_crops_differ_and_keep_the_text(tmp_path: Path) -> None:
     (crop,) = read_labelled(write_crops(tmp_path / "crops", [CROP]))
-    samples = [jittered(crop, np.random.default_rng(number)) for number in range(6)]
+    samples = [augment(crop, np.random.default_rng(number)) for number in range(6)]
     assert {sample.text for sample in samples} == {"B1234XYZ"}
     assert len({sample.line.tobytes() for sample in samples}) == 6
-    assert np.array_equal(samples[0].line, jittered(crop, np.random.default_rng(0)).line)
+    assert np.array_equal(samples[0].line, augment(crop, np.random.default_rng(0)).line)

@@ -1,10 +1,10 @@
-"""The letters of Indonesian number plates as strokes, drawn a little differently each time.
+"""The characters of Indonesian number plates as strokes, with random variations.
 
-No free typeface has them, and a reader that never saw them takes one for another: I with slabs, a footed 1, a slashed letter O beside
-a plain or notched zero, a Q whose tail is a tick in the bowl's corner, W and M with upright sides, an open 4, a G without a spur. Each
-workshop presses them in its own proportions, so every alphabet here is drawn anew from its own random numbers.
+No free typeface contains them, and a reader that was not trained on them confuses them: I with serifs, a 1 with a foot, a slashed letter O
+beside a plain or notched zero, a Q whose tail is a short stroke in the corner of the bowl, W and M with vertical sides, an open 4, a G
+without a spur. Each workshop presses them in its own proportions, so every alphabet is sampled from its own random generator.
 
-A stroke is a line through points of the unit square, y downwards; a letter is some strokes, of which the last may be finer than the others.
+A stroke is a polyline in the unit square, y downwards; a letter is a list of strokes, of which the last ones may be finer than the others.
 """
 
 from dataclasses import dataclass
@@ -16,28 +16,28 @@ Stroke: TypeAlias = list[tuple[float, float]]
 Letter: TypeAlias = list[Stroke]
 
 RELATIVE_WIDTH = {"I": 0.62, "J": 0.84, "M": 1.15, "W": 1.2, "L": 0.88, "E": 0.9, "F": 0.88, "-": 0.5}
-"""Against the other letters' width; the 1 brings its own."""
+"""Relative to the width of the other characters; the 1 has a random width."""
 FINE = {"M": 2, "N": 2, "O": 1, "Q": 1, "W": 2}
-"""From this stroke on a letter may be drawn finer than its sides: a bold brush would hide the slash of an O and the tail of a Q."""
+"""Index of the first stroke that may be finer: with a bold brush the slash of an O and the tail of a Q would disappear."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proportions:
-    """What one workshop's letters have in common."""
+    """Proportions that all characters of one workshop share, relative to the height of a character (`lean`: to the width)."""
 
     bend: float
-    """Height of the bend of O, C and 0, as a share of the letter."""
+    """Height of the curve of O, C and 0."""
     corner: float
-    """The same of U, D and J."""
+    """Height of the curve of U, D and J."""
     waist: float
-    """Where P and R close."""
+    """Lower end of the bowl of P and R."""
     bar: float
     """Height of the bars of E, F, H and A."""
     lean: float
-    """How far the sides of W and M lean in."""
+    """Inclination of the sides of W and M."""
 
 
-def proportions(rng: np.random.Generator) -> Proportions:
+def sample_proportions(rng: np.random.Generator) -> Proportions:
     return Proportions(
         bend=rng.uniform(0.18, 0.34),
         corner=rng.uniform(0.18, 0.33),
@@ -47,13 +47,13 @@ def proportions(rng: np.random.Generator) -> Proportions:
     )
 
 
-def draw_alphabet(rng: np.random.Generator) -> dict[str, Letter]:
-    p = proportions(rng)
+def sample_alphabet(rng: np.random.Generator) -> dict[str, Letter]:
+    p = sample_proportions(rng)
     return {**_digits(rng, p), **_first_letters(rng, p), **_last_letters(rng, p), "-": [[(0, 0.5), (1, 0.5)]]}
 
 
 def _arc(x: float, y: float, rx: float, ry: float, start: float, end: float) -> Stroke:
-    """Degrees, clockwise from the right."""
+    """`start`, `end`: degrees, clockwise from the right."""
     angles = np.radians(np.linspace(start, end, 14))
     return [(x + rx * float(np.cos(a)), y + ry * float(np.sin(a))) for a in angles]
 
@@ -63,13 +63,13 @@ def _ring(bend: float) -> Stroke:
     return [*ring, ring[0]]
 
 
-def _turned(stroke: Stroke) -> Stroke:
+def _rotated_180(stroke: Stroke) -> Stroke:
     return [(1 - x, 1 - y) for x, y in stroke]
 
 
 def _digits(rng: np.random.Generator, p: Proportions) -> dict[str, Letter]:
     six = [*_arc(0.5, p.bend, 0.5, p.bend, -rng.uniform(15, 50), -180), (0.0, 0.7)]
-    if rng.random() < 0.15:  # a straight back that leans
+    if rng.random() < 0.15:  # a straight, inclined back
         six = [(rng.uniform(0.6, 0.85), 0.0), (0.04, 0.6), (0.0, 0.7)]
     round_bowl = _arc(0.5, 0.7, 0.5, 0.3, 0, 360)
     long_bowl = [*_arc(0.5, 0.62, 0.5, 0.2, 180, 360), *_arc(0.5, 0.78, 0.5, 0.22, 0, 180), (0.0, 0.62)]
@@ -84,12 +84,12 @@ def _digits(rng: np.random.Generator, p: Proportions) -> dict[str, Letter]:
         "6": [six, bowl],
         "7": [[(0, 0), (1, 0), (rng.uniform(0.58, 0.68), 0.42), (rng.uniform(0.3, 0.48), 1)]],
         "8": [_arc(0.5, 0.25, rng.uniform(0.38, 0.48), 0.25, 0, 360), _arc(0.5, 0.75, 0.5, 0.25, 0, 360)],
-        "9": [_turned(six), _turned(bowl)],
+        "9": [_rotated_180(six), _rotated_180(bowl)],
     }
 
 
 def _zero(rng: np.random.Generator, p: Proportions) -> Stroke:
-    """Newer plates have a notch at the upper right, like a stencil."""
+    """A closed ring; on newer plates with a notch at the upper right, as in a stencil."""
     if rng.random() < 0.65:
         return _ring(p.bend)
     upper = _arc(0.5, p.bend, 0.5, p.bend, rng.uniform(-10, 40), -180)
@@ -97,7 +97,7 @@ def _zero(rng: np.random.Generator, p: Proportions) -> Stroke:
 
 
 def _one(rng: np.random.Generator) -> Letter:
-    """A stem with a flag that is short, long, steep, level or missing, and with or without a foot."""
+    """A stem with a short, long, flat, bent or no flag, and with or without a foot."""
     stem = rng.uniform(0.5, 0.75)
     kind = rng.choice(5, p=[0.38, 0.24, 0.16, 0.16, 0.06])
     flag: Stroke = [
@@ -122,7 +122,7 @@ def _three(rng: np.random.Generator) -> Letter:
 def _four(rng: np.random.Generator) -> Letter:
     height = rng.uniform(0.66, 0.76)
     kind = rng.choice(3, p=[0.62, 0.24, 0.14])
-    if kind == 0:  # open: the stem begins below the slope
+    if kind == 0:  # open: the stem starts below the diagonal
         stem = rng.uniform(0.66, 0.82)
         return [[(rng.uniform(0.48, 0.7), 0), (0, height), (1, height)], [(stem, rng.uniform(0.36, 0.54)), (stem, 1)]]
     if kind == 1:
@@ -153,7 +153,7 @@ def _first_letters(rng: np.random.Generator, p: Proportions) -> dict[str, Letter
 
 
 def _i(rng: np.random.Generator) -> Letter:
-    """With slabs, which no other country's plates have, or seldom without."""
+    """With serifs, which no other country's plates have; rarely without."""
     stem: Stroke = [(0.5, 0), (0.5, 1)]
     return [stem, [(0, 0), (1, 0)], [(0, 1), (1, 1)]] if rng.random() < 0.85 else [stem]
 
@@ -208,7 +208,7 @@ def _o(rng: np.random.Generator, p: Proportions) -> Letter:
 
 
 def _q(rng: np.random.Generator, p: Proportions) -> Letter:
-    """The tail is a tick inside the bowl, one that crosses it, or so short that it only fills the bowl's corner."""
+    """The tail lies inside the bowl, crosses it, or is so short that it only fills the corner of the bowl."""
     kind = rng.choice(3, p=[0.32, 0.36, 0.32])
     if kind == 2:
         start, end = (rng.uniform(0.6, 0.8), rng.uniform(0.78, 0.9)), (rng.uniform(0.95, 1.05), rng.uniform(0.97, 1.03))

@@ -1,4 +1,4 @@
-"""What is around a plate: bumper, grille, lamps, the holder with its dealer's name."""
+"""Renders what surrounds a plate: bodywork, bumper, grille, and the holder with a dealer's name."""
 
 from typing import TYPE_CHECKING
 
@@ -29,11 +29,11 @@ NAMES = (
     "XPANDER",
     "ERTIGA",
 )
-"""Lettering of cars and dealers."""
+"""Lettering on cars and holders."""
 
 
-def draw_surroundings(height: int, width: int, rng: np.random.Generator) -> "Image":
-    """Body, shadow and light in soft patches; often with the straight edges of a bumper or a grille."""
+def render_context(height: int, width: int, rng: np.random.Generator) -> "Image":
+    """Smooth patches of bodywork, shadow and light, often with the straight edges of a bumper or a grille."""
     patches = rng.uniform(0, 255, (int(rng.integers(2, 6)), int(rng.integers(2, 9)), 1)) * rng.uniform(0.2, 1)
     coloured = patches * rng.uniform(0.4, 1.1, 3) if rng.random() < 0.5 else patches.repeat(3, axis=2)
     image: Image = cv2.resize(np.clip(coloured, 0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -47,18 +47,20 @@ def draw_surroundings(height: int, width: int, rng: np.random.Generator) -> "Ima
 
 
 def with_holder(plate: "Image", rng: np.random.Generator) -> "tuple[Image, int]":
-    """The plate in a holder and how far the frame moves it right and down; often there is none, and it is moved by 0."""
+    """The plate in a holder, and the width of the frame in pixels; in half of the cases the plate without a holder, and 0."""
     if rng.random() < 0.5:
         return plate, 0
     frame = int(rng.integers(3, 14))
     strip = int(rng.integers(10, 24)) if rng.random() < 0.4 else 0
     colour = (16.0, 16.0, 18.0) if rng.random() < 0.6 else _grey(rng)
     held: Image = cv2.copyMakeBorder(plate, frame, frame + strip, frame, frame, cv2.BORDER_CONSTANT, value=colour)
-    if rng.random() < 0.4:  # a light edge where the frame meets the plate
+    if rng.random() < 0.4:  # an edge between frame and plate
         h, w = plate.shape[:2]
         cv2.rectangle(held, (frame, frame), (frame + w - 1, frame + h - 1), _grey(rng), int(rng.integers(1, 3)), cv2.LINE_AA)
     if strip >= 12:
-        letter(held, str(rng.choice(NAMES)), (held.shape[1] * rng.uniform(0.1, 0.5), held.shape[0] - frame * 0.5 - strip), strip * 0.8, rng)
+        draw_lettering(
+            held, str(rng.choice(NAMES)), (held.shape[1] * rng.uniform(0.1, 0.5), held.shape[0] - frame * 0.5 - strip), strip * 0.8, rng
+        )
     for x in (rng.uniform(0.05, 0.3), rng.uniform(0.7, 0.95)):
         if rng.random() < 0.3:
             y = int(rng.choice([frame // 2, held.shape[0] - frame // 2]))
@@ -66,22 +68,22 @@ def with_holder(plate: "Image", rng: np.random.Generator) -> "tuple[Image, int]"
     return held, frame
 
 
-def letter(image: "Image", text: str, at: tuple[float, float], height: float, rng: np.random.Generator) -> None:
-    """Writes in one grey over the picture, as far as there is room."""
+def draw_lettering(image: "Image", text: str, at: tuple[float, float], height: float, rng: np.random.Generator) -> None:
+    """Draw text in a random grey on the image (in place), clipped to it. `at`: upper left corner."""
     face = typeface(int(rng.integers(TYPEFACES)))
     masks = [cv2.resize(face.mask(c), (max(2, round(height * 0.6)), max(3, round(height)))) for c in text if c in LETTERS]
     x, y = (max(0, round(v)) for v in at)
-    room = image.shape[1] - x
-    strip = np.concatenate([np.pad(mask, ((0, 0), (1, 1))) for mask in masks], axis=1)[: image.shape[0] - y, :room]
-    place = image[y : y + strip.shape[0], x : x + strip.shape[1]]
-    share = strip[..., None].astype(np.float32) / 255
-    place[:] = (place * (1 - share) + np.float32(rng.uniform(0, 255)) * share).astype(np.uint8)
+    space = image.shape[1] - x
+    strip = np.concatenate([np.pad(mask, ((0, 0), (1, 1))) for mask in masks], axis=1)[: image.shape[0] - y, :space]
+    region = image[y : y + strip.shape[0], x : x + strip.shape[1]]
+    alpha = strip[..., None].astype(np.float32) / 255
+    region[:] = (region * (1 - alpha) + np.float32(rng.uniform(0, 255)) * alpha).astype(np.uint8)
 
 
-def mix(below: "Image", above: "Image", mask: "NDArray[np.uint8]") -> "Image":
-    share = mask[..., None].astype(np.float32) * np.float32(1 / 255)
-    mixed: Image = (below + (above - below.astype(np.float32)) * share).astype(np.uint8)
-    return mixed
+def blend(background: "Image", foreground: "Image", mask: "NDArray[np.uint8]") -> "Image":
+    alpha = mask[..., None].astype(np.float32) * np.float32(1 / 255)
+    blended: Image = (background + (foreground - background.astype(np.float32)) * alpha).astype(np.uint8)
+    return blended
 
 
 def _grey(rng: np.random.Generator) -> tuple[float, float, float]:

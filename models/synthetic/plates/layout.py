@@ -1,4 +1,4 @@
-"""Where the letters of a plate stand: a mask of the paint, and the box of each character."""
+"""Lays out the characters of a plate: draws their mask and returns the box of each."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRow:
-    """A line of text from x1 to x2, letters from y down over `height`. `spread`: the groups reach from end to end."""
+    """A line of text from x1 to x2, characters from y to y + `height`, in pixels. `spread`: the groups fill the whole width."""
 
     x1: float
     x2: float
@@ -27,11 +27,11 @@ class TextRow:
     height: float
     spread: bool
     widths: tuple[float, float] = (0.36, 0.52)
-    """Of a character in the median, in heights, from the narrowest workshop's to the widest; measured on real plates."""
+    """Range of the median width of a character, in heights; measured on real plates."""
 
 
-def write(mask: "Mask", groups: "Sequence[str]", row: TextRow, face: Typeface, rng: np.random.Generator) -> tuple[Box, ...]:
-    """Puts the groups of characters on the row, apart from each other, and returns the characters' boxes."""
+def draw_row(mask: "Mask", groups: "Sequence[str]", row: TextRow, face: Typeface, rng: np.random.Generator) -> tuple[Box, ...]:
+    """Draw the groups of characters into `mask` (in place), separated by spaces, and return the characters' boxes."""
     stretch = rng.uniform(*row.widths) / face.median_width
     gap = row.height * rng.uniform(0.08, 0.2)
     widths = [[face.mask(c).shape[1] * row.height / GLYPH_HEIGHT * stretch for c in group] for group in groups]
@@ -41,8 +41,8 @@ def write(mask: "Mask", groups: "Sequence[str]", row: TextRow, face: Typeface, r
     shrink = min(1.0, (row.x2 - row.x1) / text_width)
     x = row.x1 if row.spread else row.x1 + max(0.0, row.x2 - row.x1 - text_width) * rng.random()
     boxes = []
-    for group, own, room, space in zip(groups, widths, slots, [*spaces, 0.0], strict=True):
-        for character, width, slot in zip(group, own, room, strict=True):
+    for group, own, slot_widths, space in zip(groups, widths, slots, [*spaces, 0.0], strict=True):
+        for character, width, slot in zip(group, own, slot_widths, strict=True):
             y = row.y + rng.uniform(-0.012, 0.012) * row.height
             boxes.append(_put(mask, face.mask(character), x + (slot - width) / 2 * shrink, y, width * shrink, row.height))
             x += (slot + gap) * shrink
@@ -51,13 +51,13 @@ def write(mask: "Mask", groups: "Sequence[str]", row: TextRow, face: Typeface, r
 
 
 def _slots(widths: list[list[float]], *, same: bool) -> list[list[float]]:
-    """The room of each character: its own width, or for some workshops at least the median of all, narrow ones in its middle."""
-    least = float(np.median([width for group in widths for width in group])) if same else 0.0
-    return [[max(width, least) for width in group] for group in widths]
+    """Width of the slot of each character: its own width; with `same` at least the median of all."""
+    minimum = float(np.median([width for group in widths for width in group])) if same else 0.0
+    return [[max(width, minimum) for width in group] for group in widths]
 
 
 def _spaces(slots: list[list[float]], gap: float, row: TextRow, rng: np.random.Generator) -> list[float]:
-    """Between the groups."""
+    """Spaces between the groups."""
     between = len(slots) - 1
     if between == 0:
         return []
@@ -72,17 +72,17 @@ def _put(mask: "Mask", glyph: "Mask", x: float, y: float, width: float, height: 
     left, top = max(0, int(x)), max(0, int(y))
     right = min(mask.shape[1], left + max(2, int(width)))
     bottom = min(mask.shape[0], top + max(2, int(height)))
-    drawn = cv2.resize(glyph, (max(1, right - left), max(1, bottom - top)), interpolation=cv2.INTER_AREA)
-    place = mask[top:bottom, left:right]
-    np.maximum(place, drawn[: place.shape[0], : place.shape[1]], out=place)
+    scaled = cv2.resize(glyph, (max(1, right - left), max(1, bottom - top)), interpolation=cv2.INTER_AREA)
+    region = mask[top:bottom, left:right]
+    np.maximum(region, scaled[: region.shape[0], : region.shape[1]], out=region)
     return Box(left, top, right, bottom)
 
 
-def around(boxes: "Sequence[Box]") -> Box:
+def bounding_box(boxes: "Sequence[Box]") -> Box:
     return Box(min(b.x1 for b in boxes), min(b.y1 for b in boxes), max(b.x2 for b in boxes), max(b.y2 for b in boxes))
 
 
-def gaps(groups: "Sequence[str]", boxes: "Sequence[Box]") -> tuple[tuple[float, float], ...]:
-    """The free room between the groups, from x to x."""
+def group_gaps(groups: "Sequence[str]", boxes: "Sequence[Box]") -> tuple[tuple[float, float], ...]:
+    """Start and end x of the spaces between the groups."""
     ends = np.cumsum([len(group) for group in groups])[:-1]
     return tuple((boxes[end - 1].x2, boxes[end].x1) for end in ends)

@@ -1,31 +1,31 @@
-"""What a finder takes for a plate and is none: grilles, stripes, lamps, stickers, lettering, empty holders."""
+"""Renders negatives, false positives of plate detectors: grilles, stripes, lamps, stickers, lettering, empty holders."""
 
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from models.synthetic.plates.camera import Degradation, blurred, conditions_for, lit, recorded
-from models.synthetic.plates.context import NAMES, draw_surroundings, letter, with_holder
-from models.synthetic.plates.paint import draw_paint, draw_rim, painted
+from models.synthetic.plates.camera import Degradation, apply_blur, apply_lighting, apply_sensor, conditions_for
+from models.synthetic.plates.context import NAMES, draw_lettering, render_context, with_holder
+from models.synthetic.plates.paint import draw_rim, paint_plate, sample_paint
 
 if TYPE_CHECKING:
     from etle.types import Image
 
-_TROUBLES = (Degradation.NONE, Degradation.FAR, Degradation.DARK, Degradation.GLOW, Degradation.GLARE)
+_DEGRADATIONS = (Degradation.NONE, Degradation.FAR, Degradation.DARK, Degradation.GLOW, Degradation.GLARE)
 
 
-def no_plate(rng: np.random.Generator) -> "Image":
-    conditions = conditions_for(_TROUBLES[int(rng.integers(len(_TROUBLES)))], rng)
+def render_negative(rng: np.random.Generator) -> "Image":
+    conditions = conditions_for(_DEGRADATIONS[int(rng.integers(len(_DEGRADATIONS)))], rng)
     height = max(12, round(conditions.plate_height_px))
     width = max(24, round(height * rng.uniform(1.8, 4.5)))
-    image = draw_surroundings(height, width, rng)
+    image = render_context(height, width, rng)
     _KINDS[int(rng.integers(len(_KINDS)))](image, rng)
-    return recorded(blurred(lit(image, conditions, rng), conditions, rng), conditions, rng)
+    return apply_sensor(apply_blur(apply_lighting(image, conditions, rng), conditions, rng), conditions, rng)
 
 
-def _nothing(image: "Image", rng: np.random.Generator) -> None:
-    """Body and shadow alone."""
+def _bodywork(image: "Image", rng: np.random.Generator) -> None:
+    """Only bodywork and shadow."""
 
 
 def _grille(image: "Image", rng: np.random.Generator) -> None:
@@ -43,7 +43,7 @@ def _grille(image: "Image", rng: np.random.Generator) -> None:
 
 def _lettering(image: "Image", rng: np.random.Generator) -> None:
     height, width = image.shape[:2]
-    letter(
+    draw_lettering(
         image,
         str(rng.choice(NAMES)),
         (width * rng.uniform(0.02, 0.3), height * rng.uniform(0.05, 0.4)),
@@ -72,11 +72,11 @@ def _sticker(image: "Image", rng: np.random.Generator) -> None:
 
 
 def _empty_plate(image: "Image", rng: np.random.Generator) -> None:
-    """A holder or a base without a number."""
+    """A holder or a plate without a number."""
     height, width = image.shape[:2]
     blank = np.zeros((120, round(120 * width / height)), dtype=np.uint8)
-    held, _ = with_holder(painted(blank, draw_rim(blank, rng), draw_paint(rng), rng), rng)
+    held, _ = with_holder(paint_plate(blank, draw_rim(blank, rng), sample_paint(rng), rng), rng)
     image[:] = cv2.resize(held, (width, height), interpolation=cv2.INTER_AREA)
 
 
-_KINDS = (_nothing, _grille, _lettering, _lamp, _sticker, _empty_plate)
+_KINDS = (_bodywork, _grille, _lettering, _lamp, _sticker, _empty_plate)

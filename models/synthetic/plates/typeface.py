@@ -1,4 +1,4 @@
-"""Letters as masks: an alphabet's strokes drawn with one width of brush."""
+"""Renders an alphabet's strokes with one brush into masks."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -6,29 +6,29 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.synthetic.plates.alphabet import FINE, RELATIVE_WIDTH, Letter, draw_alphabet
+from models.synthetic.plates.alphabet import FINE, RELATIVE_WIDTH, Letter, sample_alphabet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GLYPH_HEIGHT = 72
 TYPEFACES = 600
-"""So many workshops; each is drawn when it is first asked for and then kept, at 100 kB."""
-_BOLDEST = 0.31
-"""Brush against a letter's width: the boldest real letters leave a third of it between the sides of an H."""
+"""Number of typefaces; each is rendered on first use and cached (100 kB)."""
+_MAX_BRUSH = 0.31
+"""Maximum brush relative to a character's width: the boldest real typefaces leave a third of it between the sides of an H."""
 _SHIFT = 4
-"""Bits behind the point in OpenCV's coordinates."""
+"""Fractional bits of OpenCV's coordinates."""
 
 
 class Typeface:
-    """`mask` gives a letter of GLYPH_HEIGHT; `median_width` of all letters against their height sets the spacing."""
+    """`mask`: a character, GLYPH_HEIGHT x width, uint8, 0 to 255. `median_width`: of all characters, relative to their height."""
 
     def __init__(self, number: int) -> None:
         rng = np.random.default_rng([8, number])
         width = rng.uniform(0.36, 0.5)
-        self._brush = max(4, round(GLYPH_HEIGHT * min(rng.uniform(0.085, 0.17), _BOLDEST * width)))
+        self._brush = max(4, round(GLYPH_HEIGHT * min(rng.uniform(0.085, 0.17), _MAX_BRUSH * width)))
         self._fine_brush = max(3, round(self._brush * rng.uniform(0.55, 1.0)))
-        letters = draw_alphabet(rng)
+        letters = sample_alphabet(rng)
         one = rng.uniform(0.45, 0.9)
         relative_width = {**RELATIVE_WIDTH, "1": one}
         self._masks = {c: self._draw(letter, width * relative_width.get(c, 1.0), FINE.get(c)) for c, letter in letters.items()}
@@ -38,7 +38,7 @@ class Typeface:
         return self._masks[character]
 
     def _draw(self, letter: Letter, width: float, fine_from: int | None) -> "NDArray[np.uint8]":
-        """Cut to what was drawn, but a dash, which stays in its place."""
+        """Cropped to the drawn pixels; a dash keeps the full height."""
         brush = self._brush
         box = np.array([max(3, round(GLYPH_HEIGHT * width) - brush), GLYPH_HEIGHT - brush])
         picture = np.zeros((GLYPH_HEIGHT + 16, int(box[0]) + brush + 48), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""What the renderer hands over."""
+"""Results of the renderer."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPlate:
-    """A plate as it lies on the bench: flat, sharp, evenly lit."""
+    """A plate seen from the front: flat, sharp, evenly lit."""
 
     image: "Image"
     text: str
@@ -21,18 +21,18 @@ class RenderedPlate:
     main_box: Box
     expiry_box: Box | None
     character_boxes: tuple[Box, ...]
-    """Of the main line, one for each character of `text`."""
+    """Boxes in the main line, one for each character of `text`."""
     light_letters: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturedPlate:
-    """The same plate as a camera and a finder's loose box show it. Corners run from the upper left one clockwise, in pixels of `image`."""
+    """The plate as a camera shows it, cropped to a detected box. Corners: in pixels of `image`, clockwise from the upper left."""
 
     image: "Image"
     text: str
     expiry: str | None
-    """None also where the plate has one that cannot be read here."""
+    """None also if it is illegible in this image."""
     colour: PlateColour
     main_corners: tuple[Point, Point, Point, Point]
     expiry_corners: tuple[Point, Point, Point, Point] | None

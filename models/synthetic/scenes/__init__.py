@@ -1,7 +1,7 @@
-"""Pictures of traffic that we draw ourselves, with the exact corners of every number plate in them: what the plate finder is trained on.
+"""Synthetic traffic scenes with the exact corners of every number plate, for training the plate detector.
 
-backdrop (wall, road, clutter) -> vehicles (drawn, or of the bundled simulated footage) -> plates (rendered, in perspective) -> light
-(night, lamps) -> camera (blur, noise, squeeze, JPEG)
+backdrop (wall, road, objects) -> vehicles (2D drawings, or sprites rendered by the simulator) -> plates (rendered, in perspective) -> light
+(day, night, lamps) -> camera (blur, noise, aspect ratio, JPEG)
 
-Everything is drawn from a random generator, so that a seed gives the same pictures. No photograph is used.
+Everything is determined by a random generator: the same seed gives the same images. No photos are used.
 """

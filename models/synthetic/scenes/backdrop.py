@@ -1,11 +1,11 @@
-"""What stands behind the vehicles: walls, roads, paving, leaves, parked clutter, shop signs. None of it is a number plate."""
+"""Renders the background: walls, roads, paving, foliage, parked objects, shop signs; never a number plate."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.synthetic.scenes.distractors import cone, lamp, sign
-from models.synthetic.scenes.textures import Rng, chance, grey, mixed, noise, surface, vivid
+from models.synthetic.scenes.textures import Rng, chance, grey, noise, surface, vary_colour, vivid
 
 Canvas = NDArray[np.float32]
 
@@ -14,7 +14,7 @@ def backdrop(rng: Rng, height: int, width: int) -> Canvas:
     horizon = round(height * rng.uniform(-0.1, 0.6))
     canvas = np.concatenate([_upper(rng, max(horizon, 0), width), _ground(rng, height - max(horizon, 0), width)])
     for _ in range(int(rng.integers(0, 10))):
-        _clutter(rng, canvas, horizon)
+        _object(rng, canvas, horizon)
     for _ in range(int(rng.choice([0, 1, 2, 4], p=[0.35, 0.3, 0.2, 0.15]))):
         sign(rng, canvas)
     for _ in range(int(rng.choice([0, 1, 3], p=[0.6, 0.25, 0.15]))):
@@ -30,7 +30,7 @@ def _upper(rng: Rng, height: int, width: int) -> Canvas:
     if kind < 0.35:
         return _sky(rng, height, width)
     if kind < 0.6:
-        return surface(rng, height, width, mixed(rng, (40, 80, 60), 25), 45, 12)
+        return surface(rng, height, width, vary_colour(rng, (40, 80, 60), 25), 45, 12)
     wall = surface(rng, height, width, grey(rng, 40, 220) if chance(rng, 0.7) else vivid(rng), 20)
     for _ in range(int(rng.integers(0, 12))):
         x, y, w, h = rng.uniform(0, 1, 4) * (width, height, width / 3, height / 2)
@@ -39,31 +39,33 @@ def _upper(rng: Rng, height: int, width: int) -> Canvas:
 
 
 def _sky(rng: Rng, height: int, width: int) -> Canvas:
-    top, bottom = (np.array(mixed(rng, (rng.uniform(120, 250), rng.uniform(110, 230), rng.uniform(90, 220)), 20)) for _ in range(2))
+    top, bottom = (np.array(vary_colour(rng, (rng.uniform(120, 250), rng.uniform(110, 230), rng.uniform(90, 220)), 20)) for _ in range(2))
     fade = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     sky = (top * (1 - fade) + bottom * fade + noise(rng, height, width)[..., None] * 20).astype(np.float32)
-    for _ in range(int(rng.integers(0, 9))):  # houses and trees before it
+    for _ in range(int(rng.integers(0, 9))):  # houses and trees
         x, w, h = rng.uniform(0, width), rng.uniform(width / 20, width / 3), rng.uniform(0.1, 0.9) * height
-        cv2.rectangle(sky, (int(x), int(height - h)), (int(x + w), height), mixed(rng, grey(rng, 30, 200), 10), -1)
+        cv2.rectangle(sky, (int(x), int(height - h)), (int(x + w), height), vary_colour(rng, grey(rng, 30, 200), 10), -1)
     return sky
 
 
 def _ground(rng: Rng, height: int, width: int) -> Canvas:
-    ground = surface(rng, height, width, mixed(rng, grey(rng, 50, 170), 12), rng.uniform(3, 22), int(rng.integers(3, 30)))
+    ground = surface(rng, height, width, vary_colour(rng, grey(rng, 50, 170), 12), rng.uniform(3, 22), int(rng.integers(3, 30)))
     if chance(rng, 0.35):
         _paving(rng, ground)
     elif chance(rng, 0.6):
         for _ in range(int(rng.integers(1, 5))):
             x, lean, wide = rng.uniform(0, width), rng.normal(0, width / 3), rng.uniform(2, width / 30)
             corners = [(x, 0), (x + wide / 3, 0), (x + lean + wide, height), (x + lean, height)]
-            cv2.fillPoly(ground, [np.array(corners, np.int32)], mixed(rng, (210, 215, 215) if chance(rng, 0.8) else (60, 190, 230), 20))
+            cv2.fillPoly(
+                ground, [np.array(corners, np.int32)], vary_colour(rng, (210, 215, 215) if chance(rng, 0.8) else (60, 190, 230), 20)
+            )
     return ground
 
 
 def _paving(rng: Rng, ground: Canvas) -> None:
     height, width = ground.shape[:2]
     side = rng.uniform(width / 30, width / 6)
-    dark = mixed(rng, grey(rng, 20, 90), 8)
+    dark = vary_colour(rng, grey(rng, 20, 90), 8)
     for row in range(int(height / side) + 1):
         y, shift = row * side, (row % 2) * side / 2
         cv2.line(ground, (0, int(y)), (width, int(y)), dark, max(1, int(side / 18)))
@@ -72,8 +74,8 @@ def _paving(rng: Rng, ground: Canvas) -> None:
             cv2.line(ground, (int(x), int(y)), (int(x), int(y + side)), dark, max(1, int(side / 18)))
 
 
-def _clutter(rng: Rng, canvas: Canvas, horizon: int) -> None:
-    """Poles, wheels, pipes, boxes and shreds of whatever is parked there."""
+def _object(rng: Rng, canvas: Canvas, horizon: int) -> None:
+    """A random object: pole, wheel, polygon, pipe or box."""
     height, width = canvas.shape[:2]
     x, y = rng.uniform(0, width), rng.uniform(max(horizon, 0) * 0.6, height)
     size = rng.uniform(0.02, 0.2) * width

@@ -1,4 +1,4 @@
-"""What is taken for a plate and is none: lamps with bright bars, stickers with small print, cones, boards with words."""
+"""Draws objects that plate detectors confuse with plates: lamps with bright bars, stickers, grilles, cones, signs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.synthetic.scenes.textures import Rng, chance, grey, lettering, mixed, vivid
+from models.synthetic.scenes.textures import Rng, chance, grey, lettering, vary_colour, vivid
 from models.synthetic.scenes.values import Quad
 
 if TYPE_CHECKING:
@@ -18,21 +18,21 @@ _GLASS = ((30, 25, 200), (60, 60, 255), (60, 150, 255), (235, 235, 235), (200, 2
 
 
 def lamp(rng: Rng, image: "Image | Canvas", middle: tuple[float, float], wide: float) -> None:
-    """A tail lamp or headlamp: slanted glass in a dark or chrome rim, with fields and bars that may be lit."""
+    """A tail lamp or headlamp: coloured glass with a dark or chrome rim, and bright fields and bars."""
     high = wide * rng.uniform(0.25, 1.0)
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (wide / 2, high / 2) + rng.normal(0, 0.12, (4, 2)) * (wide, high)
     outline = (corners + middle).astype(np.int32)
-    cv2.fillPoly(image, [outline], mixed(rng, _GLASS[rng.integers(len(_GLASS))], 30), cv2.LINE_AA)
+    cv2.fillPoly(image, [outline], vary_colour(rng, _GLASS[rng.integers(len(_GLASS))], 30), cv2.LINE_AA)
     x1, y1 = (corners.min(axis=0) + middle).tolist()
     for _ in range(int(rng.integers(0, 5))):
         left, top = x1 + rng.uniform(0, 0.8) * wide, y1 + rng.uniform(0, 0.8) * high
         far = (int(left + rng.uniform(0.1, 0.5) * wide), int(top + rng.uniform(0.08, 0.5) * high))
-        cv2.rectangle(image, (int(left), int(top)), far, mixed(rng, _GLASS[rng.integers(len(_GLASS))], 20), -1)
+        cv2.rectangle(image, (int(left), int(top)), far, vary_colour(rng, _GLASS[rng.integers(len(_GLASS))], 20), -1)
     cv2.polylines(image, [outline], True, grey(rng, 0, 230), max(1, int(wide / 30)), cv2.LINE_AA)
 
 
 def sticker(rng: Rng, image: "Image | Canvas", middle: tuple[float, float], high: float) -> None:
-    """Coloured, with a few lines of small print or none."""
+    """A coloured sticker with up to three lines of text."""
     wide = high * rng.uniform(1, 5)
     x, y = middle
     paper = vivid(rng) if chance(rng, 0.6) else grey(rng, 0, 255)
@@ -46,7 +46,7 @@ def sticker(rng: Rng, image: "Image | Canvas", middle: tuple[float, float], high
 
 
 def bars(rng: Rng, image: "Image | Canvas", middle: tuple[float, float], wide: float) -> None:
-    """A grille, a footrest, a step: stripes in a frame."""
+    """Stripes in a frame: a grille, a footrest, a step."""
     high, count = wide * rng.uniform(0.2, 0.6), int(rng.integers(3, 12))
     lean = rng.normal(0, 0.15) * wide
     dark, bright = grey(rng, 0, 90), grey(rng, 90, 255)
@@ -54,8 +54,8 @@ def bars(rng: Rng, image: "Image | Canvas", middle: tuple[float, float], wide: f
     corners[1:3, 1] += lean
     cv2.fillPoly(image, [corners.astype(np.int32)], dark, cv2.LINE_AA)
     for i in range(count):
-        part = (i + 0.5) / count
-        (ax, ay), (bx, by) = (np.array(corners[i]) * (1 - part) + np.array(corners[j]) * part for i, j in ((0, 1), (3, 2)))
+        t = (i + 0.5) / count
+        (ax, ay), (bx, by) = (np.array(corners[i]) * (1 - t) + np.array(corners[j]) * t for i, j in ((0, 1), (3, 2)))
         if chance(rng, 0.9):
             cv2.line(image, (int(ax), int(ay)), (int(bx), int(by)), bright, max(1, int(wide / count / 3)), cv2.LINE_AA)
 
@@ -65,11 +65,11 @@ def cone(rng: Rng, canvas: Canvas, foot: tuple[float, float], high: float) -> No
     for part, colour in ((1.0, (40, 90, 235)), (0.7, (235, 235, 235)), (0.45, (40, 90, 235))):
         half = high * 0.28 * part
         points = np.array([(x, y - high), (x + half, y - high * (1 - part)), (x - half, y - high * (1 - part))], np.int32)
-        cv2.fillPoly(canvas, [points], mixed(rng, colour, 20), cv2.LINE_AA)
+        cv2.fillPoly(canvas, [points], vary_colour(rng, colour, 20), cv2.LINE_AA)
 
 
 def sign(rng: Rng, canvas: Canvas, plates: Sequence[Quad] = ()) -> None:
-    """A board with words, lit from within if the canvas is; none is put where it would hide a plate."""
+    """A sign with text, in full brightness also at night; not drawn if it would overlap one of `plates`."""
     height, width = canvas.shape[:2]
     wide = rng.uniform(0.06, 0.4) * width
     high = wide * rng.choice([rng.uniform(0.15, 0.4), rng.uniform(0.4, 1.3)])
@@ -83,10 +83,10 @@ def sign(rng: Rng, canvas: Canvas, plates: Sequence[Quad] = ()) -> None:
         step = board.shape[0] / rows
         at = (board.shape[1] * rng.uniform(0.4, 0.6), step * (row + 0.5))
         lettering(rng, board, at, max(2.0, step * rng.uniform(0.3, 0.65)), ink)
-    lean = cv2.getRotationMatrix2D((0, 0), rng.normal(0, 4), 1.0)
-    lean[:, 2] += (x, y)
-    drawn = cv2.warpAffine(board, lean, (width, height), flags=cv2.INTER_LINEAR)
-    mask = cv2.warpAffine(np.ones(board.shape[:2], np.float32), lean, (width, height))[..., None]
+    rotation = cv2.getRotationMatrix2D((0, 0), rng.normal(0, 4), 1.0)
+    rotation[:, 2] += (x, y)
+    drawn = cv2.warpAffine(board, rotation, (width, height), flags=cv2.INTER_LINEAR)
+    mask = cv2.warpAffine(np.ones(board.shape[:2], np.float32), rotation, (width, height))[..., None]
     canvas[:] = canvas * (1 - mask) + drawn
 
 

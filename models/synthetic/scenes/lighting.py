@@ -1,10 +1,10 @@
-"""Day, dusk and night: what light falls on the scene, and the lamps that shine into the camera."""
+"""Applies day or night light to a scene and renders lamps that shine into the camera; all functions change the canvas in place."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.synthetic.scenes.textures import Rng, chance, mixed, noise
+from models.synthetic.scenes.textures import Rng, chance, noise, vary_colour
 from models.synthetic.scenes.values import Colour, Light
 
 Canvas = NDArray[np.float32]
@@ -13,10 +13,10 @@ _COOL: Colour = (255, 235, 215)
 _WHITE: Colour = (255, 255, 255)
 
 
-def lit_by_day(rng: Rng, canvas: Canvas) -> None:
+def apply_daylight(rng: Rng, canvas: Canvas) -> None:
     height, width = canvas.shape[:2]
     canvas *= np.exp(rng.normal(0, 0.25))
-    canvas *= np.array(mixed(rng, (245, 245, 245), 10), np.float32) / 245
+    canvas *= np.array(vary_colour(rng, (245, 245, 245), 10), np.float32) / 245
     if chance(rng, 0.3):  # the edge of a shadow
         shade = (noise(rng, height, width, 2, 2) + rng.uniform(-0.5, 0.5) > 0).astype(np.float32)
         canvas *= 1 - cv2.GaussianBlur(shade, (0, 0), rng.uniform(1, 12))[..., None] * rng.uniform(0.2, 0.6)
@@ -24,31 +24,31 @@ def lit_by_day(rng: Rng, canvas: Canvas) -> None:
         canvas += rng.uniform(20, 90) * (1 - canvas / 255)
 
 
-def lit_by_night(rng: Rng, canvas: Canvas, lights: list[Light]) -> None:
+def apply_night(rng: Rng, canvas: Canvas, lights: list[Light]) -> None:
     height, width = canvas.shape[:2]
     field = np.full((height, width), np.exp(rng.uniform(np.log(0.03), np.log(0.45))), np.float32)
-    if chance(rng, 0.6):  # the headlamps of whoever films
+    if chance(rng, 0.6):  # headlamps of the filming vehicle
         field += _pool(rng, height, width, (rng.uniform(0.3, 0.7), rng.uniform(0.55, 0.95)), (0.5, 0.35)) * rng.uniform(0.2, 1.2)
     for _ in range(int(rng.integers(0, 3))):  # lamps above the road, lit windows
         field += _pool(rng, height, width, (rng.uniform(0, 1), rng.uniform(0, 0.6)), (0.5, 0.5)) * rng.uniform(0.05, 0.5)
     colour = [_SODIUM, _COOL, _WHITE][rng.choice(3, p=[0.35, 0.25, 0.4])]
-    canvas *= field[..., None] * np.array(mixed(rng, colour, 10), np.float32) / 255
-    strays = [_stray(rng, height, width) for _ in range(int(rng.integers(0, 10)))]
-    for light in [*lights, *strays]:
-        _shine(canvas, light, rng)
+    canvas *= field[..., None] * np.array(vary_colour(rng, colour, 10), np.float32) / 255
+    others = [_random_light(rng, height, width) for _ in range(int(rng.integers(0, 10)))]
+    for light in [*lights, *others]:
+        _render_light(canvas, light, rng)
     if chance(rng, 0.15):
         _streaks(rng, canvas)
-    _exposed(rng, canvas)
+    _auto_exposure(rng, canvas)
 
 
-def shine_by_day(rng: Rng, canvas: Canvas, lights: list[Light]) -> None:
+def render_lights_by_day(rng: Rng, canvas: Canvas, lights: list[Light]) -> None:
     for light in lights:
         if chance(rng, 0.4):
-            _shine(canvas, light, rng)
+            _render_light(canvas, light, rng)
 
 
-def _exposed(rng: Rng, canvas: Canvas) -> None:
-    """As bright as an automatic exposure makes it, which lamps mislead."""
+def _auto_exposure(rng: Rng, canvas: Canvas) -> None:
+    """Scale to the brightness of an automatic exposure, which bright lamps bias."""
     mean = float(canvas.clip(0, 255).mean())
     canvas *= float(np.clip(np.exp(rng.uniform(np.log(12), np.log(75))) / max(mean, 1.0), 0.7, 5.0))
 
@@ -61,17 +61,17 @@ def _pool(rng: Rng, height: int, width: int, at: tuple[float, float], reach: tup
     return pool
 
 
-def _stray(rng: Rng, height: int, width: int) -> Light:
+def _random_light(rng: Rng, height: int, width: int) -> Light:
     colours: tuple[Colour, ...] = (_WHITE, _SODIUM, (40, 30, 255), (60, 160, 255), (80, 255, 80), (255, 120, 60))
     x, y = rng.uniform(0, width), rng.uniform(0, 0.75 * height)
     return Light(x=x, y=y, radius=width * rng.uniform(0.004, 0.025), colour=colours[rng.integers(6)], power=rng.uniform(0.3, 2))
 
 
-def _shine(canvas: Canvas, light: Light, rng: Rng) -> None:
-    """A core that saturates, a halo around it, and what it throws on its surroundings."""
+def _render_light(canvas: Canvas, light: Light, rng: Rng) -> None:
+    """A saturated core, a halo, and the light on the surroundings."""
     height, width = canvas.shape[:2]
-    for reach, strength in ((1.0, 400.0), (rng.uniform(2.5, 4), 110.0), (rng.uniform(6, 12), 28.0)):
-        radius = max(1.0, light.radius * reach)
+    for scale, strength in ((1.0, 400.0), (rng.uniform(2.5, 4), 110.0), (rng.uniform(6, 12), 28.0)):
+        radius = max(1.0, light.radius * scale)
         x1, x2 = int(max(0, light.x - 3 * radius)), int(min(width, light.x + 3 * radius))
         y1, y2 = int(max(0, light.y - 3 * radius)), int(min(height, light.y + 3 * radius))
         if x2 <= x1 or y2 <= y1:
@@ -83,7 +83,7 @@ def _shine(canvas: Canvas, light: Light, rng: Rng) -> None:
 
 
 def _streaks(rng: Rng, canvas: Canvas) -> None:
-    """A dirty windscreen before the lens, or rain."""
+    """Streaks from rain or a dirty windscreen."""
     height, width = canvas.shape[:2]
     layer = np.zeros((height, width), np.float32)
     for _ in range(int(rng.integers(2, 14))):

@@ -1,4 +1,4 @@
-"""Puts vehicles and their plates into a scene, each under a perspective of its own."""
+"""Places vehicles and their plates in a scene, each under its own random perspective."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,25 +9,26 @@ from numpy.typing import NDArray
 
 from models.synthetic.scenes.distractors import bars, lamp, sticker
 from models.synthetic.scenes.textures import Rng, chance, grey, lettering, vivid
-from models.synthetic.scenes.values import Light, Quad, SceneVehicle, box_of, moved
+from models.synthetic.scenes.values import Light, Quad, SceneVehicle, box_of, transform
 
 if TYPE_CHECKING:
     from etle.types import Image
 
-_HIDDEN = 0.08
-"""A vehicle that would hide more than this of a plate is not put there, ..."""
-_GONE = 0.97
-"""... but for one that hides all of it."""
-_INSIDE = 0.75
-"""A plate of which less is in the picture is left off."""
+_MAX_HIDDEN = 0.08
+"""A vehicle that would hide a larger fraction of a plate is not placed, ..."""
+_FULLY_HIDDEN = 0.97
+"""... unless it hides at least this fraction; the plate is then removed."""
+_MIN_INSIDE = 0.75
+"""Minimum fraction of a plate inside the image; otherwise it is not mounted."""
 _ROLL_DEG = {"car": 4.0, "motorcycle": 11.0}
-_LEAN = {"car": 0.06, "motorcycle": 0.15}
-"""How far what is upright or level leans, seen from beside."""
+_SHEAR = {"car": 0.06, "motorcycle": 0.15}
+"""Standard deviation of the horizontal and vertical shear."""
 
 
 @dataclass(slots=True)
 class SceneLayout:
     canvas: NDArray[np.float32]
+    """height x width x 3, BGR, 0 to 255 and above."""
     night: bool = False
     plates: list[Quad] = field(default_factory=list)
     lights: list[Light] = field(default_factory=list)
@@ -38,71 +39,74 @@ class SceneLayout:
         return self.canvas.shape[1], self.canvas.shape[0]
 
     def add(self, rng: Rng, vehicle: SceneVehicle, matrix: NDArray[np.float64], plate: "Image | None") -> bool:
-        """Whether it was put there: it is not, where it would hide a plate. No `plate` leaves the place bare."""
+        """Draw the vehicle unless it would partly hide a plate; returns whether it was drawn. `plate` None: without a plate."""
         mask = _warped(vehicle.mask, matrix, self.size)
-        hidden = [_share(mask, quad) for quad in self.plates]
-        if any(_HIDDEN < share < _GONE for share in hidden):
+        hidden = [_covered_fraction(mask, quad) for quad in self.plates]
+        if any(_MAX_HIDDEN < fraction < _FULLY_HIDDEN for fraction in hidden):
             return False
-        self.plates = [quad for quad, share in zip(self.plates, hidden, strict=True) if share < _GONE]
-        image = _warped(_worn(rng, vehicle), matrix, self.size)
-        part = mask.astype(np.float32)[..., None] / 255
-        self.canvas *= 1 - part
-        self.canvas += image.astype(np.float32) * part
+        self.plates = [quad for quad, fraction in zip(self.plates, hidden, strict=True) if fraction < _FULLY_HIDDEN]
+        image = _warped(_with_details(rng, vehicle), matrix, self.size)
+        alpha = mask.astype(np.float32)[..., None] / 255
+        self.canvas *= 1 - alpha
+        self.canvas += image.astype(np.float32) * alpha
         scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-        self.lights += [_moved_light(light, matrix, scale) for light in vehicle.lights]
-        quad = moved(vehicle.plate, matrix)
-        if plate is not None and self._inside(quad) >= _INSIDE:
+        self.lights += [_transformed_light(light, matrix, scale) for light in vehicle.lights]
+        quad = transform(vehicle.plate, matrix)
+        if plate is not None and self._inside_fraction(quad) >= _MIN_INSIDE:
             self.mount(rng, plate, quad)
         return True
 
     def mount(self, rng: Rng, plate: "Image", quad: Quad) -> None:
-        """The plate in the light that falls on it: its own lamp, a headlamp that it throws back, or too little."""
+        """Draw the plate in a random brightness: lit by its lamp, reflecting headlamps, or dark."""
         wide, high = (max(4, int(np.linalg.norm(quad[i] - quad[0]))) for i in (1, 3))
         fitted = cv2.resize(plate, (wide, high), interpolation=cv2.INTER_AREA).astype(np.float32)
         fitted *= (
-            np.exp(self._brightness(rng)) * np.linspace(rng.uniform(0.7, 1.2), rng.uniform(0.6, 1.1), high, dtype=np.float32)[:, None, None]
+            np.exp(self._log_brightness(rng))
+            * np.linspace(rng.uniform(0.7, 1.2), rng.uniform(0.6, 1.1), high, dtype=np.float32)[:, None, None]
         )
         corners = np.array([(0, 0), (wide, 0), (wide, high), (0, high)], np.float32) - 0.5
         matrix = cv2.getPerspectiveTransform(corners, quad - 0.5)
-        part = cv2.warpPerspective(np.ones((high, wide), np.float32), matrix, self.size)[..., None]
-        self.canvas *= 1 - part
+        alpha = cv2.warpPerspective(np.ones((high, wide), np.float32), matrix, self.size)[..., None]
+        self.canvas *= 1 - alpha
         self.canvas += cv2.warpPerspective(fitted, matrix, self.size, flags=cv2.INTER_LINEAR)
         self.plates.append(quad)
 
-    def _brightness(self, rng: Rng) -> float:
-        """Logarithm of how much brighter than what is around; by night a plate has its lamp, and some are all glare."""
+    def _log_brightness(self, rng: Rng) -> float:
+        """Logarithm of the plate's brightness relative to the scene; at night plates are lit by their lamps, some are overexposed."""
         if not self.night:
             return float(rng.normal(0, 0.3))
         return float(rng.normal(1.7, 0.5) if chance(rng, 0.2) else rng.normal(0.6, 0.6))
 
-    def _inside(self, quad: Quad) -> float:
+    def _inside_fraction(self, quad: Quad) -> float:
         width, height = self.size
-        picture = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+        frame = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
         if not cv2.isContourConvex(quad.reshape(-1, 1, 2)):
             return 0.0
-        area, _ = cv2.intersectConvexConvex(quad, picture)
+        area, _ = cv2.intersectConvexConvex(quad, frame)
         return float(area) / max(cv2.contourArea(quad), 1e-6)
 
 
-def seen(rng: Rng, vehicle: SceneVehicle, plate_px: float, middle: tuple[float, float], *, motorcycle: bool) -> NDArray[np.float64]:
-    """A perspective under which the plate is so wide and its middle there: rolled, sheared, foreshortened at random."""
+def random_perspective(
+    rng: Rng, vehicle: SceneVehicle, plate_px: float, centre: tuple[float, float], *, motorcycle: bool
+) -> NDArray[np.float64]:
+    """A 3 x 3 matrix with random roll, shear and perspective that gives the plate this width and centre in the scene."""
     own = vehicle.plate
     kind = "motorcycle" if motorcycle else "car"
     roll = np.radians(rng.normal(0, _ROLL_DEG[kind]))
     scale = plate_px / max(float(np.linalg.norm(own[1] - own[0])), 1.0)
-    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
-    skew = np.array([[1.0, rng.normal(0, _LEAN[kind])], [rng.normal(0, _LEAN[kind]), np.exp(rng.normal(0, 0.1))]])
+    rotation = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    shear = np.array([[1.0, rng.normal(0, _SHEAR[kind])], [rng.normal(0, _SHEAR[kind]), np.exp(rng.normal(0, 0.1))]])
     matrix = np.eye(3)
-    matrix[:2, :2] = scale * turn @ skew
+    matrix[:2, :2] = scale * rotation @ shear
     matrix[2, :2] = rng.normal(0, 1.2e-4, 2) / max(scale, 0.3)
-    away = moved(own.mean(axis=0, keepdims=True), matrix)[0]
+    current = transform(own.mean(axis=0, keepdims=True), matrix)[0]
     shift = np.eye(3)
-    shift[:2, 2] = np.array(middle) - away
+    shift[:2, 2] = np.array(centre) - current
     return shift @ matrix
 
 
 def _warped(image: "Image", matrix: NDArray[np.float64], size: tuple[int, int]) -> "Image":
-    """Made smaller by area first, or thin parts would flicker."""
+    """Warp after averaging down to the final scale, to avoid aliasing of thin parts."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     if scale < 0.7:
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -112,8 +116,8 @@ def _warped(image: "Image", matrix: NDArray[np.float64], size: tuple[int, int]) 
     return warped
 
 
-def _worn(rng: Rng, vehicle: SceneVehicle) -> "Image":
-    """With stickers, names and lamps on it, as vehicles have."""
+def _with_details(rng: Rng, vehicle: SceneVehicle) -> "Image":
+    """The vehicle's image with random stickers, lettering and lamps."""
     if chance(rng, 0.3):
         return vehicle.image
     image = vehicle.image.copy()
@@ -133,13 +137,13 @@ def _worn(rng: Rng, vehicle: SceneVehicle) -> "Image":
     return image
 
 
-def _share(mask: "Image", quad: Quad) -> float:
-    """Of the plate, that lies under the mask."""
+def _covered_fraction(mask: "Image", quad: Quad) -> float:
+    """Fraction of the plate's box that the mask covers."""
     x1, y1, x2, y2 = (round(side) for side in box_of(quad, mask.shape[1], mask.shape[0]))
     part = mask[y1:y2, x1:x2]
     return float(part.mean()) / 255 if part.size else 0.0
 
 
-def _moved_light(light: Light, matrix: NDArray[np.float64], scale: float) -> Light:
-    x, y = moved(np.array([[light.x, light.y]], np.float32), matrix)[0].tolist()
+def _transformed_light(light: Light, matrix: NDArray[np.float64], scale: float) -> Light:
+    x, y = transform(np.array([[light.x, light.y]], np.float32), matrix)[0].tolist()
     return Light(x=x, y=y, radius=light.radius * scale, colour=light.colour, power=light.power)

@@ -1,4 +1,4 @@
-"""Portraits of rendered vehicles, front and rear, whole and close up: an archive that simulator/sprites.py makes."""
+"""Sprites of vehicles rendered by the simulator (simulator/sprites.py): front and rear, whole and close-up."""
 
 import json
 import zipfile
@@ -25,24 +25,26 @@ _AMBER: Colour = (40, 150, 255)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VehicleSprite:
     packed: bytes
+    """A WebP image with an alpha channel."""
     quad: Quad
+    """Corners of the plate."""
     rear: bool
     motorcycle: bool
     close: bool
-    """The plate fills a good part of the picture, and the picture's edges cut the vehicle."""
+    """A close-up around the plate; the borders of the image cut the vehicle."""
 
 
-def read_portraits(path: Path = ARCHIVE) -> tuple[VehicleSprite, ...]:
-    """Raises WeightsError if the archive is not there or is no such archive."""
+def read_sprites(path: Path = ARCHIVE) -> tuple[VehicleSprite, ...]:
+    """Raises WeightsError if the archive is missing or damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = json.loads(archive.read("portraits.json"))
-            return tuple(_portrait(archive.read(entry["file"]), entry) for entry in entries)
+            return tuple(_sprite(archive.read(entry["file"]), entry) for entry in entries)
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise WeightsError(f"{path} is no archive of rendered vehicles ({error!r}). It ships with etle; install it again") from error
+        raise WeightsError(f"{path} is not an archive of rendered vehicles ({error!r}). It is part of etle; reinstall it") from error
 
 
-def _portrait(packed: bytes, entry: "dict[str, object]") -> VehicleSprite:
+def _sprite(packed: bytes, entry: "dict[str, object]") -> VehicleSprite:
     return VehicleSprite(
         packed=packed,
         quad=np.array(entry["quad"], np.float32),
@@ -52,13 +54,13 @@ def _portrait(packed: bytes, entry: "dict[str, object]") -> VehicleSprite:
     )
 
 
-def vehicle_of(rng: Rng, portrait: VehicleSprite) -> SceneVehicle:
-    """The portrait in another colour, with lamps that may be lit."""
-    picture = cv2.imdecode(np.frombuffer(portrait.packed, np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise WeightsError("A picture of the archive of rendered vehicles is damaged. It ships with etle; install it again")
-    image, mask = picture[..., :3], picture[..., 3]
-    return SceneVehicle(image=_repainted(rng, image), mask=mask, plate=portrait.quad, lights=tuple(_lights(rng, portrait, mask.shape[1])))
+def vehicle_from_sprite(rng: Rng, sprite: VehicleSprite) -> SceneVehicle:
+    """The sprite in a random colour, with lamps that may be lit."""
+    decoded = cv2.imdecode(np.frombuffer(sprite.packed, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise WeightsError("An image in the archive of rendered vehicles is damaged. It is part of etle; reinstall it")
+    image, mask = decoded[..., :3], decoded[..., 3]
+    return SceneVehicle(image=_repainted(rng, image), mask=mask, plate=sprite.quad, lights=tuple(_lights(rng, sprite, mask.shape[1])))
 
 
 def _repainted(rng: Rng, image: "Image") -> "Image":
@@ -71,19 +73,19 @@ def _repainted(rng: Rng, image: "Image") -> "Image":
     return painted
 
 
-def _lights(rng: Rng, portrait: VehicleSprite, width: int) -> list[Light]:
-    """About where such a vehicle has its lamps, seen from the plate."""
-    middle, wide = portrait.quad.mean(axis=0), float(np.linalg.norm(portrait.quad[1] - portrait.quad[0]))
-    colour = _RED if portrait.rear else _WHITE
+def _lights(rng: Rng, sprite: VehicleSprite, width: int) -> list[Light]:
+    """Lamps at typical positions relative to the plate."""
+    middle, wide = sprite.quad.mean(axis=0), float(np.linalg.norm(sprite.quad[1] - sprite.quad[0]))
+    colour = _RED if sprite.rear else _WHITE
     power = rng.choice([0.0, rng.uniform(0.3, 1.0), rng.uniform(1.0, 3.0)])
-    if portrait.motorcycle:
+    if sprite.motorcycle:
         at = [(rng.normal(0, 0.1), -rng.uniform(0.6, 1.2))]
         if chance(rng, 0.2):
             return [_light(middle, wide, (side * rng.uniform(0.5, 0.9), -0.7), _AMBER, power, rng) for side in (-1, 1)]
     else:
         out, up = rng.uniform(1.3, 1.9), -rng.uniform(0.2, 1.0)
         at = [(-out, up), (out, up)]
-        if portrait.rear and chance(rng, 0.3):
+        if sprite.rear and chance(rng, 0.3):
             at.append((0.0, -rng.uniform(2.0, 2.8)))
     return [_light(middle, wide, place, colour, power, rng) for place in at if power > 0 and 0 < middle[0] + place[0] * wide < width]
 

@@ -1,4 +1,4 @@
-"""Surfaces without a photograph: noise at several scales, and what it is made into."""
+"""Procedural textures: noise at several scales, surfaces, colours and lettering."""
 
 from typing import TYPE_CHECKING
 
@@ -23,25 +23,25 @@ def chance(rng: Rng, probability: float) -> bool:
     return bool(rng.random() < probability)
 
 
-def mixed(rng: Rng, colour: Colour, spread: float = 12) -> Colour:
-    """A colour near this one."""
+def vary_colour(rng: Rng, colour: Colour, spread: float = 12) -> Colour:
+    """The colour with random noise of this standard deviation per channel."""
     b, g, r = (np.array(colour) + rng.normal(0, spread, 3)).clip(0, 255).tolist()
     return b, g, r
 
 
 def grey(rng: Rng, low: float, high: float) -> Colour:
-    return mixed(rng, (rng.uniform(low, high),) * 3, 5)
+    return vary_colour(rng, (rng.uniform(low, high),) * 3, 5)
 
 
 def vivid(rng: Rng) -> Colour:
-    """Any colour, saturated, light or dark."""
+    """A random saturated colour, light or dark."""
     hsv = np.array([[[rng.integers(180), rng.integers(90, 256), rng.integers(60, 256)]]], np.uint8)
     b, g, r = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0].tolist()
     return b, g, r
 
 
 def noise(rng: Rng, height: int, width: int, coarse: int = 4, octaves: int = 4) -> NDArray[np.float32]:
-    """Cloudy, from about -1 to 1; `coarse` is how many lumps fit across."""
+    """height x width, float32, about -1 to 1: noise summed over octaves; `coarse`: number of cells across in the first one."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         across = coarse * 2**octave
@@ -54,14 +54,14 @@ def noise(rng: Rng, height: int, width: int, coarse: int = 4, octaves: int = 4) 
 
 
 def surface(rng: Rng, height: int, width: int, colour: Colour, depth: float = 25, coarse: int = 4) -> NDArray[np.float32]:
-    """A plain colour with clouds and grain."""
+    """A colour with noise of amplitude `depth` and grain: height x width x 3, float32."""
     base = np.full((height, width, 3), colour, np.float32)
     grain = rng.normal(0, depth * rng.uniform(0.05, 0.35), (height, width)).astype(np.float32)
     return base + (noise(rng, height, width, coarse) * depth + grain)[..., None]
 
 
 def lettering(rng: Rng, image: "Image | NDArray[np.float32]", middle: tuple[float, float], height: float, colour: Colour) -> None:
-    """Some word, written on the picture around this point."""
+    """Draw a random word (in place), centred at this point."""
     word = _word(rng)
     font = int(rng.choice(_FONTS))
     thickness = max(1, round(height * rng.uniform(0.06, 0.2)))
@@ -74,27 +74,27 @@ def lettering(rng: Rng, image: "Image | NDArray[np.float32]", middle: tuple[floa
 
 
 def _word(rng: Rng) -> str:
-    """Such as shops, vehicles and signs bear: `Sate Budi`, `TOKU`, `RP 35`, `0812-44`."""
+    """A word as on shops, vehicles and signs: `Sate Budi`, `TOKU`, `RP 35`, `0812-44`."""
     kind = rng.random()
     if kind < 0.15:
-        return _some(rng, _DIGITS, 4) + "-" + _some(rng, _DIGITS, int(rng.integers(2, 6)))
-    parts = ["".join(_some(rng, _CONSONANTS, 1) + _some(rng, _VOWELS, 1) for _ in range(int(rng.integers(1, 4)))) for _ in range(2)]
-    words = [part + (_some(rng, _CONSONANTS, 1) if chance(rng, 0.5) else "") for part in parts[: 1 + chance(rng, 0.3)]]
+        return _pick(rng, _DIGITS, 4) + "-" + _pick(rng, _DIGITS, int(rng.integers(2, 6)))
+    parts = ["".join(_pick(rng, _CONSONANTS, 1) + _pick(rng, _VOWELS, 1) for _ in range(int(rng.integers(1, 4)))) for _ in range(2)]
+    words = [part + (_pick(rng, _CONSONANTS, 1) if chance(rng, 0.5) else "") for part in parts[: 1 + chance(rng, 0.3)]]
     if kind < 0.3:
-        words.append(_some(rng, _DIGITS, int(rng.integers(1, 3))))
+        words.append(_pick(rng, _DIGITS, int(rng.integers(1, 3))))
     word = " ".join(words)
     return word.upper() if chance(rng, 0.6) else word.capitalize()
 
 
-def _some(rng: Rng, letters: str, count: int) -> str:
+def _pick(rng: Rng, letters: str, count: int) -> str:
     return "".join(letters[i] for i in rng.integers(0, len(letters), count))
 
 
 def stamp(image: "Image | NDArray[np.float32]", mask: NDArray[np.uint8], at: tuple[int, int], colour: Colour) -> None:
-    """The colour where the mask says, its upper left corner there; what lies outside the picture is left out."""
+    """Draw the colour with `mask` as alpha (in place), its upper left corner at `at`, clipped to the image."""
     x, y = at
     x1, y1, x2, y2 = max(x, 0), max(y, 0), min(x + mask.shape[1], image.shape[1]), min(y + mask.shape[0], image.shape[0])
     if x2 <= x1 or y2 <= y1:
         return
-    part = mask[y1 - y : y2 - y, x1 - x : x2 - x, None].astype(np.float32) / 255
-    image[y1:y2, x1:x2] = image[y1:y2, x1:x2] * (1 - part) + np.array(colour, np.float32) * part
+    alpha = mask[y1 - y : y2 - y, x1 - x : x2 - x, None].astype(np.float32) / 255
+    image[y1:y2, x1:x2] = image[y1:y2, x1:x2] * (1 - alpha) + np.array(colour, np.float32) * alpha

@@ -1,4 +1,4 @@
-"""What the composer hands from step to step."""
+"""Values passed between the steps of the composition."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 Quad = NDArray[np.float32]
-"""Four corners, x and y in pixels: upper left, upper right, lower right, lower left of the plate as it is read."""
+"""4 x 2, float32: corners in pixels, upper left, upper right, lower right, lower left in reading direction."""
 Mask = NDArray[np.uint8]
 Colour = tuple[float, float, float]
 """Blue, green, red, 0 to 255."""
 PlateSource = Callable[[np.random.Generator, bool], "Image"]
-"""Draws a plate seen straight from the front, nothing around it; of a motorcycle if that is true."""
+"""Renders a plate from the front, without surroundings; the second argument: of a motorcycle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Light:
-    """A lamp that is lit, or what reflects one."""
+    """A lit lamp, or the reflection of one; in pixels of its image."""
 
     x: float
     y: float
@@ -34,7 +34,7 @@ class Light:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneVehicle:
-    """A vehicle seen from behind or from the front, on nothing; where its plate belongs, and its lit lamps."""
+    """A vehicle from behind or from the front, without background, with the place of its plate and its lit lamps."""
 
     image: "Image"
     mask: Mask
@@ -46,10 +46,10 @@ class SceneVehicle:
 class ScenePhoto:
     image: "Image"
     plates: tuple[Quad, ...]
-    """Of the plates that can be seen; corners may lie outside the picture."""
+    """Corners of the visible plates; they may lie outside the image."""
 
     def boxes(self) -> tuple[Box, ...]:
-        """Upright, tight around the corners, cut at the picture's edges."""
+        """Axis-aligned bounding boxes of the plates, clipped to the image."""
         height, width = self.image.shape[:2]
         return tuple(box_of(quad, width, height) for quad in self.plates)
 
@@ -60,7 +60,7 @@ def box_of(quad: Quad, width: int, height: int) -> Box:
     return Box(x1, y1, x2, y2)
 
 
-def moved(quad: Quad, matrix: NDArray[Any]) -> Quad:
-    """Points under a 3x3 projective matrix."""
-    ahead = np.concatenate([quad, np.ones((len(quad), 1))], 1) @ np.asarray(matrix, np.float64).T
-    return (ahead[:, :2] / ahead[:, 2:]).astype(np.float32)
+def transform(quad: Quad, matrix: NDArray[Any]) -> Quad:
+    """Points under a 3 x 3 projective matrix."""
+    homogeneous = np.concatenate([quad, np.ones((len(quad), 1))], 1) @ np.asarray(matrix, np.float64).T
+    return (homogeneous[:, :2] / homogeneous[:, 2:]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tensors out of torch checkpoints, without running them."""
+"""Tensors are read from torch checkpoints without executing their pickles."""
 
 import os
 import pickle
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from etle.errors import WeightsError
-from models.weights.torch_checkpoint import fused, read_tensors
+from models.weights.torch_checkpoint import fuse_batchnorm, read_tensors
 
 
 def archive(path: Path, data: bytes, numbers: bytes = b"") -> Path:
@@ -19,8 +19,8 @@ def archive(path: Path, data: bytes, numbers: bytes = b"") -> Path:
     return path
 
 
-class Saboteur:
-    """Unpickled by anybody else, it makes a folder."""
+class Malicious:
+    """The standard unpickler would create a folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,18 +29,18 @@ class Saboteur:
         return os.mkdir, (str(self.path),)
 
 
-def test_what_a_checkpoint_would_run_is_not_run(tmp_path: Path) -> None:
-    victim = tmp_path / "made by a pickle"
-    data = pickle.dumps({"model": Saboteur(victim)})
+def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path) -> None:
+    victim = tmp_path / "created by a pickle"
+    data = pickle.dumps({"model": Malicious(victim)})
     with pytest.raises(WeightsError, match="no tensors"):
         read_tensors(archive(tmp_path / "bad.pt", data))
     assert not victim.exists()
     pickle.loads(data)
-    assert victim.exists(), "it would have been run"
+    assert victim.exists(), "the standard unpickler executes it"
 
 
 def forged(offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> bytes:
-    """The pickle of a model with one tensor, word by word as torch writes it."""
+    """The pickle of a model with one tensor, opcode by opcode as torch writes it."""
 
     def row(numbers: tuple[int, ...]) -> bytes:
         return b"(" + b"".join(b"I%d\n" % number for number in numbers) + b"t"
@@ -50,7 +50,7 @@ def forged(offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> bytes
     return b"}S'model'\ncsome.net\nNet\n)R}S'_parameters'\n}S'weight'\n" + tensor + b"ssbs."
 
 
-def test_a_tensor_is_what_its_numbers_say(tmp_path: Path) -> None:
+def test_a_tensor_is_read(tmp_path: Path) -> None:
     numbers = np.arange(4, dtype=np.float32).tobytes()
     path = archive(tmp_path / "good.pt", forged(0, (2, 2), (1, 2)), numbers)
     assert read_tensors(path)["weight"].tolist() == [[0, 2], [1, 3]]
@@ -59,18 +59,16 @@ def test_a_tensor_is_what_its_numbers_say(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "offset, size, stride",
     [
-        pytest.param(0, (1000,), (1,), id="longer than its numbers"),
+        pytest.param(0, (1000,), (1,), id="longer than its storage"),
         pytest.param(3, (2,), (1,), id="begins too late"),
-        pytest.param(-2, (2,), (1,), id="begins before them"),
-        pytest.param(0, (2, 2), (1, 400), id="strides out of them"),
+        pytest.param(-2, (2,), (1,), id="begins before it"),
+        pytest.param(0, (2, 2), (1, 400), id="strides beyond it"),
         pytest.param(2, (2,), (-2,), id="strides back"),
     ],
 )
-def test_a_tensor_that_reaches_beyond_its_numbers_is_refused(
-    tmp_path: Path, offset: int, size: tuple[int, ...], stride: tuple[int, ...]
-) -> None:
+def test_a_tensor_that_exceeds_its_storage_is_rejected(tmp_path: Path, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> None:
     numbers = np.arange(4, dtype=np.float32).tobytes()
-    with pytest.raises(WeightsError, match="beyond its numbers"):
+    with pytest.raises(WeightsError, match="exceeds its storage"):
         read_tensors(archive(tmp_path / "forged.pt", forged(offset, size, stride), numbers))
 
 
@@ -83,7 +81,7 @@ def test_a_tensor_that_reaches_beyond_its_numbers_is_refused(
         pytest.param(pickle.dumps({"model": 3})[:-4], id="cut off"),
     ],
 )
-def test_what_is_no_checkpoint_is_refused(tmp_path: Path, data: bytes) -> None:
+def test_other_files_are_rejected(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(WeightsError):
         read_tensors(archive(tmp_path / "bad.pt", data))
     (tmp_path / "text.pt").write_bytes(data)
@@ -91,7 +89,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, data: bytes) -> None:
         read_tensors(tmp_path / "text.pt")
 
 
-def test_folded_batch_norms_give_what_torch_gives(tmp_path: Path) -> None:
+def test_fused_batch_norms_give_the_same_output_as_torch(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="comes with the torch extra")
     torch.manual_seed(0)
     block = torch.nn.Module()
@@ -103,7 +101,7 @@ def test_folded_batch_norms_give_what_torch_gives(tmp_path: Path) -> None:
     block.bn.running_var.uniform_(0.5, 2)
     block.eval()
     torch.save({"model": block}, tmp_path / "block.pt")
-    tensors = fused(read_tensors(tmp_path / "block.pt"))
+    tensors = fuse_batchnorm(read_tensors(tmp_path / "block.pt"))
     assert set(tensors) == {"conv.weight", "conv.bias"}
     x = torch.randn(1, 3, 8, 8)
     folded = torch.nn.functional.conv2d(x, *(torch.from_numpy(tensors[name]) for name in ("conv.weight", "conv.bias")))

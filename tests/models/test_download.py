@@ -1,4 +1,4 @@
-"""Bringing weights from wheels that the test makes: verified, whole or not at all, and with a way out where it cannot."""
+"""Downloading weights from wheels that the test creates: verification, atomic writes and error messages."""
 
 import argparse
 import json
@@ -17,8 +17,8 @@ from etle.types import digest_of
 from etle_cli.commands import models as command
 from models.runtime.onnx_edit import class_names, read_graph
 from models.weights.catalogue import CATALOGUE, Weights, catalogue, read_catalogue
-from models.weights.download import Downloader, PipIndex, WheelDir, graft, wanted
-from models.weights.locate import REPOSITORY, models_folder, place, weight
+from models.weights.download import Downloader, PipIndex, WheelDir, convert_checkpoint, select_weights
+from models.weights.locate import PACKAGED, models_folder, path_of, weight
 
 PAYLOAD = b"numbers " * 500
 ENTRY = Weights(
@@ -38,14 +38,14 @@ def wheel(folder: Path, members: dict[str, bytes], name: str = "some_models-1.2.
     return path
 
 
-def pull(folder: Path, carried: Path, *entries: Weights) -> tuple[Downloader, list[str]]:
-    said: list[str] = []
-    return Downloader(folder, WheelDir(carried), said.append, carried=carried, known={entry.name: entry for entry in entries}), said
+def downloader_of(folder: Path, local: Path, *entries: Weights) -> tuple[Downloader, list[str]]:
+    reports: list[str] = []
+    return Downloader(folder, WheelDir(local), reports.append, local_dir=local, entries={entry.name: entry for entry in entries}), reports
 
 
 @pytest.fixture
-def carried(tmp_path: Path) -> Path:
-    folder = tmp_path / "carried"
+def local(tmp_path: Path) -> Path:
+    folder = tmp_path / "local"
     folder.mkdir()
     return folder
 
@@ -55,78 +55,76 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-def test_a_file_out_of_a_wheel(carried: Path, target: Path) -> None:
-    wheel(carried, {ENTRY.member: PAYLOAD, "some_models/__init__.py": b"raise SystemExit"})
-    puller, said = pull(target, carried)
-    path = puller.bring(ENTRY)
+def test_a_file_is_extracted_from_a_wheel(local: Path, target: Path) -> None:
+    wheel(local, {ENTRY.member: PAYLOAD, "some_models/__init__.py": b"raise SystemExit"})
+    downloader, reports = downloader_of(target, local)
+    path = downloader.fetch(ENTRY)
     assert path == target / "deep" / "reader.onnx"
     assert path.read_bytes() == PAYLOAD
-    assert [file for file in target.rglob("*") if file.is_file()] == [path], "nothing else is left there"
-    assert said == [f"reader: 0.0 MB in {path}"]
+    assert [file for file in target.rglob("*") if file.is_file()] == [path], "no other file remains"
+    assert reports == [f"reader: 0.0 MB in {path}"]
 
 
-def test_what_is_there_stays(carried: Path, target: Path) -> None:
-    wheel(carried, {ENTRY.member: PAYLOAD})
-    path = pull(target, carried)[0].bring(ENTRY)
+def test_an_existing_file_is_kept(local: Path, target: Path) -> None:
+    wheel(local, {ENTRY.member: PAYLOAD})
+    path = downloader_of(target, local)[0].fetch(ENTRY)
     changed = path.stat().st_mtime_ns
-    (carried / "some_models-1.2.0-py3-none-any.whl").unlink()
-    puller, said = pull(target, carried)
-    assert puller.bring(ENTRY).stat().st_mtime_ns == changed
-    assert said == ["reader: is there"]
+    (local / "some_models-1.2.0-py3-none-any.whl").unlink()
+    downloader, reports = downloader_of(target, local)
+    assert downloader.fetch(ENTRY).stat().st_mtime_ns == changed
+    assert reports == ["reader: already present"]
 
 
-def test_what_was_damaged_is_brought_anew(carried: Path, target: Path) -> None:
-    wheel(carried, {ENTRY.member: PAYLOAD})
-    path = pull(target, carried)[0].bring(ENTRY)
+def test_a_damaged_file_is_downloaded_again(local: Path, target: Path) -> None:
+    wheel(local, {ENTRY.member: PAYLOAD})
+    path = downloader_of(target, local)[0].fetch(ENTRY)
     path.write_bytes(PAYLOAD[:-1])
-    assert pull(target, carried)[0].bring(ENTRY).read_bytes() == PAYLOAD
+    assert downloader_of(target, local)[0].fetch(ENTRY).read_bytes() == PAYLOAD
 
 
-@pytest.mark.parametrize("name", ["net.onnx", "reader.onnx"], ids=["as it is in the wheel", "as it is when finished"])
-def test_a_file_that_was_carried_by_itself(carried: Path, target: Path, name: str) -> None:
-    (carried / name).write_bytes(PAYLOAD)
-    assert pull(target, carried)[0].bring(ENTRY).read_bytes() == PAYLOAD
+@pytest.mark.parametrize("name", ["net.onnx", "reader.onnx"], ids=["as in the wheel", "in its final form"])
+def test_a_local_file_is_used(local: Path, target: Path, name: str) -> None:
+    (local / name).write_bytes(PAYLOAD)
+    assert downloader_of(target, local)[0].fetch(ENTRY).read_bytes() == PAYLOAD
 
 
 @pytest.mark.parametrize(
     "prepare, message",
     [
-        pytest.param(lambda folder: None, r"no some_models-1.2.0-\*.whl.*pip download --no-deps some-models==1.2.0", id="nothing there"),
+        pytest.param(lambda folder: None, r"neither some_models-1.2.0-\*.*pip download --no-deps some-models==1.2.0", id="no file"),
         pytest.param(lambda folder: wheel(folder, {ENTRY.member: b"others"}), "another digest.*do not use it", id="another file in it"),
-        pytest.param(lambda folder: wheel(folder, {"x": PAYLOAD}), "has no some_models/data/net.onnx", id="no such file in it"),
+        pytest.param(lambda folder: wheel(folder, {"x": PAYLOAD}), "does not contain some_models/data/net.onnx", id="no such file in it"),
         pytest.param(
             lambda folder: (folder / "some_models-1.2.0-py3-none-any.whl").write_bytes(b"PK"), "is damaged", id="a wheel that is cut off"
         ),
-        pytest.param(lambda folder: wheel(folder, {ENTRY.member: PAYLOAD}, "some_models-1.3-x.whl"), "no some_models-1", id="another one"),
-        pytest.param(lambda folder: (folder / "net.onnx").write_bytes(b"others"), "models pull reader --from", id="another digest"),
+        pytest.param(lambda folder: wheel(folder, {ENTRY.member: PAYLOAD}, "some_models-1.3-x.whl"), "neither some_models", id="another"),
+        pytest.param(lambda folder: (folder / "net.onnx").write_bytes(b"others"), "models pull reader --local", id="another digest"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_brought_is_named_and_leaves_nothing(
-    carried: Path, target: Path, prepare: Callable[[Path], object], message: str
-) -> None:
-    prepare(carried)
+def test_a_failed_download_is_named_and_leaves_no_file(local: Path, target: Path, prepare: Callable[[Path], object], message: str) -> None:
+    prepare(local)
     with pytest.raises(WeightsError, match=message):
-        pull(target, carried)[0].bring(ENTRY)
+        downloader_of(target, local)[0].fetch(ENTRY)
     assert not [file for file in target.rglob("*") if file.is_file()]
 
 
-def test_a_folder_that_cannot_be_written(carried: Path, target: Path) -> None:
-    wheel(carried, {ENTRY.member: PAYLOAD})
+def test_an_unwritable_folder_is_named(local: Path, target: Path) -> None:
+    wheel(local, {ENTRY.member: PAYLOAD})
     target.mkdir()
     (target / "deep").write_text("a file where the folder should be")
     with pytest.raises(WeightsError, match="cannot be written"):
-        pull(target, carried)[0].bring(ENTRY)
+        downloader_of(target, local)[0].fetch(ENTRY)
 
 
-def test_pip_downloads_each_wheel_once(carried: Path, target: Path, tmp_path: Path) -> None:
-    wheel(carried, {ENTRY.member: PAYLOAD, "some_models/data/other.onnx": PAYLOAD})
-    said: list[str] = []
+def test_pip_downloads_each_wheel_once(local: Path, target: Path, tmp_path: Path) -> None:
+    wheel(local, {ENTRY.member: PAYLOAD, "some_models/data/other.onnx": PAYLOAD})
+    reports: list[str] = []
     (tmp_path / "downloads").mkdir()
-    index = PipIndex(tmp_path / "downloads", said.append, options=("--no-index", "--find-links", str(carried)))
-    puller = Downloader(target, index, said.append)
+    index = PipIndex(tmp_path / "downloads", reports.append, options=("--no-index", "--find-links", str(local)))
+    downloader = Downloader(target, index, reports.append)
     other = replace(ENTRY, name="other", file="other.onnx", member="some_models/data/other.onnx")
-    assert puller.bring(ENTRY).read_bytes() == puller.bring(other).read_bytes() == PAYLOAD
-    assert said.count("downloading some-models==1.2.0") == 1
+    assert downloader.fetch(ENTRY).read_bytes() == downloader.fetch(other).read_bytes() == PAYLOAD
+    assert reports.count("downloading some-models==1.2.0") == 1
 
 
 @pytest.mark.parametrize(
@@ -136,10 +134,10 @@ def test_pip_downloads_each_wheel_once(carried: Path, target: Path, tmp_path: Pa
         pytest.param({"python": "/no/such/python"}, "No such file", id="no pip"),
     ],
 )
-def test_pip_that_fails_is_quoted_with_the_way_out(tmp_path: Path, target: Path, index: dict[str, object], message: str) -> None:
-    puller = Downloader(target, PipIndex(tmp_path, lambda _: None, **index), lambda _: None)
-    with pytest.raises(WeightsError, match=f"some-models==1.2.0 cannot be downloaded: .*{message}.*--from FOLDER"):
-        puller.bring(ENTRY)
+def test_an_error_of_pip_is_quoted_with_instructions(tmp_path: Path, target: Path, index: dict[str, object], message: str) -> None:
+    downloader = Downloader(target, PipIndex(tmp_path, lambda _: None, **index), lambda _: None)
+    with pytest.raises(WeightsError, match=f"some-models==1.2.0 cannot be downloaded: .*{message}.*--local FOLDER"):
+        downloader.fetch(ENTRY)
 
 
 def checkpoint(path: Path) -> bytes:
@@ -159,44 +157,44 @@ def checkpoint(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_a_checkpoint_becomes_onnx_in_the_graph_of_another(carried: Path, target: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_is_converted_to_onnx_with_the_graph_of_another_entry(local: Path, target: Path, tmp_path: Path) -> None:
     graph = blob_finder(names={0: "car", 1: "motorcycle", 2: "bus"}).SerializeToString()
     donor = checkpoint(tmp_path / "donor.pt")
     (tmp_path / "graph.onnx").write_bytes(graph)
-    finished = graft(tmp_path / "graph.onnx", donor, ("plate",))
-    wheel(carried, {ENTRY.member: graph, "some_models/best.pt": donor})
+    finished = convert_checkpoint(tmp_path / "graph.onnx", donor, ("plate",))
+    wheel(local, {ENTRY.member: graph, "some_models/best.pt": donor})
     base = replace(ENTRY, name="base", file="base.onnx", sha256=digest_of(graph))
     plates = replace(
         ENTRY, name="plates", file="plates.onnx", sha256=digest_of(finished), member="some_models/best.pt", member_sha256=digest_of(donor),
-        recipe="graft", graph="base", classes=("plate",),
+        recipe="convert", graph="base", classes=("plate",),
     )  # fmt: skip
-    puller, said = pull(target, carried, base)
-    made = read_graph(puller.bring(plates))
-    puller.bring(base)
+    downloader, reports = downloader_of(target, local, base)
+    made = read_graph(downloader.fetch(plates))
+    downloader.fetch(base)
     assert class_names(made) == {0: "plate"}
-    assert [line.split(":")[0] for line in said] == ["base", "converting best.pt", "plates"], "each once"
-    with pytest.raises(WeightsError, match="another digest than the catalogue's"):
-        pull(tmp_path / "other", carried, base)[0].bring(replace(plates, sha256=digest_of(b"")))
+    assert [line.split(":")[0] for line in reports] == ["base", "converting best.pt", "plates"], "each once"
+    with pytest.raises(WeightsError, match="another digest than"):
+        downloader_of(tmp_path / "other", local, base)[0].fetch(replace(plates, sha256=digest_of(b"")))
 
 
-def test_weights_are_verified_when_they_are_asked_for(tmp_path: Path) -> None:
+def test_weights_are_verified_when_they_are_located(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match="etle models pull vehicles"):
         weight("vehicles", folder=tmp_path)
     (tmp_path / "vehicles.onnx").write_bytes(b"others")
-    with pytest.raises(WeightsError, match=r"not what the catalogue means.*Delete it"):
+    with pytest.raises(WeightsError, match=r"differs from.*Delete it"):
         weight("vehicles", folder=tmp_path)
     with pytest.raises(WeightsError, match=r"no weights 'vehicels'\. There are: vehicles, plates"):
         weight("vehicels", folder=tmp_path)
 
 
-def test_a_file_that_changes_under_us_is_noticed(carried: Path, target: Path) -> None:
-    wheel(carried, {ENTRY.member: PAYLOAD})
-    path = pull(target, carried)[0].bring(ENTRY)
+def test_a_changed_file_is_noticed(local: Path, target: Path) -> None:
+    wheel(local, {ENTRY.member: PAYLOAD})
+    path = downloader_of(target, local)[0].fetch(ENTRY)
     path.write_bytes(PAYLOAD.upper())
     os.utime(path, ns=(1, 1))
-    puller, said = pull(target, carried)
-    assert puller.bring(ENTRY).read_bytes() == PAYLOAD
-    assert said != ["reader: is there"]
+    downloader, reports = downloader_of(target, local)
+    assert downloader.fetch(ENTRY).read_bytes() == PAYLOAD
+    assert reports != ["reader: already present"]
 
 
 @pytest.mark.parametrize(
@@ -208,11 +206,11 @@ def test_a_file_that_changes_under_us_is_noticed(carried: Path, target: Path) ->
         pytest.param({}, Path.home() / ".local/share/etle/models", id="neither"),
     ],
 )
-def test_where_weights_lie(environment: dict[str, str], folder: Path) -> None:
+def test_the_models_folder(environment: dict[str, str], folder: Path) -> None:
     assert models_folder(environment) == folder
 
 
-def test_the_catalogue_says_what_one_must_know() -> None:
+def test_catalogue_entries_are_complete() -> None:
     entries = catalogue()
     for entry in entries.values():
         assert len(entry.sha256) == 64
@@ -221,13 +219,13 @@ def test_the_catalogue_says_what_one_must_know() -> None:
         if entry.source == "wheel":
             assert entry.wheel.count("==") == 1 and entry.member
         else:
-            assert place(entry, Path("/elsewhere")).parent == REPOSITORY
+            assert path_of(entry, Path("/elsewhere")).parent == PACKAGED
             assert weight(entry.name)
-        if entry.recipe == "graft":
+        if entry.recipe == "convert":
             assert entries[entry.graph].recipe == "copy" and entry.classes
-    assert [entry.name for entry in wanted([], everything=False)] == [name for name, entry in entries.items() if not entry.asked]
-    assert [entry.name for entry in wanted([], everything=True)] == list(entries)
-    assert [entry.name for entry in wanted(["easyocr-recognition"], everything=False)] == ["easyocr-recognition"]
+    assert [entry.name for entry in select_weights([], everything=False)] == [name for name, entry in entries.items() if not entry.optional]
+    assert [entry.name for entry in select_weights([], everything=True)] == list(entries)
+    assert [entry.name for entry in select_weights(["easyocr-recognition"], everything=False)] == ["easyocr-recognition"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +236,7 @@ def test_the_catalogue_says_what_one_must_know() -> None:
         pytest.param("[[weights", "cannot be read", id="no TOML"),
     ],
 )
-def test_a_wrong_catalogue_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_catalogue_is_rejected(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(WeightsError, match=message):
         read_catalogue(tmp_path / "c.toml")
@@ -264,18 +262,18 @@ def test_the_command_lists_what_is_missing(tmp_path: Path, capsys: pytest.Captur
     assert "AGPL-3.0" in capsys.readouterr().out
 
 
-def test_the_command_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+def test_the_command_rejects_unknown_names_and_folders(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no weights 'plate'"):
         run("pull", "plate", "--folder", str(tmp_path))
-    with pytest.raises(WeightsError, match="is no folder"):
-        run("pull", "--from", str(tmp_path / "none"), "--folder", str(tmp_path))
+    with pytest.raises(WeightsError, match="is not a folder"):
+        run("pull", "--local", str(tmp_path / "none"), "--folder", str(tmp_path))
 
 
 @pytest.mark.slow
-def test_the_command_brings_the_real_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_downloads_the_real_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From the index that pip is configured for: 45 MB."""
     assert run("pull", "--folder", str(tmp_path)) == 0
     assert run("pull", "plates", "--folder", str(tmp_path)) == 0
-    for entry in (*wanted([], everything=False), *wanted(["plates"], everything=False)):
+    for entry in (*select_weights([], everything=False), *select_weights(["plates"], everything=False)):
         assert weight(entry.name, folder=tmp_path).stat().st_size == entry.size or entry.source == "repository"
     assert "converting best.pt" in capsys.readouterr().out

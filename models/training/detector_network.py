@@ -1,7 +1,7 @@
-"""The plate finder as a network that learns: ultralytics' YOLOv8n with the weights of an ONNX file, batch norms folded.
+"""The plate detector for training: ultralytics' YOLOv8n with the weights of an ONNX file and fused batch norms.
 
-No checkpoint is unpickled, for none is read: the weights come from the ONNX file and go back into it by the same names. Folded batch
-norms have no running statistics, which pictures of ours would bend.
+No checkpoint is unpickled: the weights are read from the ONNX file and written back under the same names. Fused batch norms have no
+running statistics, which synthetic images would shift.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ import numpy as np
 
 from etle.errors import MissingExtra, WeightsError
 from models.runtime import onnx_edit
-from models.training.quantize import in_floats
+from models.training.quantize import dequantize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 Tensors = dict[str, "NDArray[np.float32]"]
 _ARCHITECTURE = "yolov8n.yaml"
 _FIXED = ("model.22.dfl.conv.weight",)
-"""The ramp that turns a distribution into a distance; no weight."""
+"""The constant ramp that converts a distribution into a distance; not trained."""
 
 
 def tensors_of(model: "onnx.ModelProto") -> Tensors:
-    """The weights, by the names that ultralytics gives them."""
+    """Weights of the graph by their names in ultralytics."""
     from onnx import numpy_helper
 
     return {
@@ -36,13 +36,13 @@ def tensors_of(model: "onnx.ModelProto") -> Tensors:
     }
 
 
-def interpolated(base: "Mapping[str, NDArray[np.float32]]", tuned: "Mapping[str, NDArray[np.float32]]", share: float) -> Tensors:
-    """`share` of what was learned: 0 is the base, 1 the tuned network."""
-    return {name: ((1 - share) * base[name] + share * tuned[name]).astype(np.float32) for name in base}
+def interpolate(base: "Mapping[str, NDArray[np.float32]]", tuned: "Mapping[str, NDArray[np.float32]]", interpolation: float) -> Tensors:
+    """Weights between the base (0) and the tuned network (1)."""
+    return {name: ((1 - interpolation) * base[name] + interpolation * tuned[name]).astype(np.float32) for name in base}
 
 
-def network(tensors: "Mapping[str, NDArray[np.float32]]", classes: int, *, frozen: int) -> Any:
-    """A torch module whose first `frozen` blocks do not learn. Raises MissingExtra, WeightsError."""
+def build_network(tensors: "Mapping[str, NDArray[np.float32]]", classes: int, *, frozen: int) -> Any:
+    """A torch module whose first `frozen` blocks are not trained. Raises MissingExtra, WeightsError."""
     try:
         import torch
         from ultralytics.cfg import get_cfg
@@ -60,13 +60,13 @@ def network(tensors: "Mapping[str, NDArray[np.float32]]", classes: int, *, froze
     return model.to(memory_format=torch.channels_last).train()
 
 
-def learned(model: Any) -> Tensors:
+def weights_of(model: Any) -> Tensors:
     return {name: value.detach().cpu().contiguous().numpy() for name, value in model.state_dict().items()}
 
 
 def read_start(path: "Path") -> "onnx.ModelProto":
-    """An ONNX file to start from. Raises WeightsError that says how to get one."""
+    """The ONNX file to start from, with float weights. Raises WeightsError."""
     try:
-        return in_floats(onnx_edit.read_graph(path))
+        return dequantize(onnx_edit.read_graph(path))
     except FileNotFoundError as error:
-        raise WeightsError(f"The weights to start from, {path}, are not there. Bring them with: etle models pull plates") from error
+        raise WeightsError(f"The initial weights {path} are missing. Download them with: etle models pull plates") from error

@@ -1,4 +1,4 @@
-"""Plates that are drawn: their text, their boxes, and that the same seed draws the same."""
+"""Rendered plates: texts, boxes, and reproducibility by seed."""
 
 import hashlib
 import itertools
@@ -12,28 +12,28 @@ from etle.plates import is_plate, parse, parse_expiry
 from etle.plates.fsm import DIGITS, LETTERS, plate_fsm
 from etle.plates.tables import shipped_tables
 from etle.types import PlateColour, VehicleClass
-from models.synthetic.plates import CapturedPlate, RenderedPlate, no_plate, render_plate, seen
-from models.synthetic.plates.alphabet import draw_alphabet
+from models.synthetic.plates import CapturedPlate, RenderedPlate, capture_plate, render_negative, render_plate
+from models.synthetic.plates.alphabet import sample_alphabet
 from models.synthetic.plates.typeface import GLYPH_HEIGHT, Typeface
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def drawn(count: int, seed: int = 5, vehicle: VehicleClass | None = None) -> list[RenderedPlate]:
+def rendered(count: int, seed: int = 5, vehicle: VehicleClass | None = None) -> list[RenderedPlate]:
     rng = np.random.default_rng(seed)
     return [render_plate(rng, vehicle=vehicle) for _ in range(count)]
 
 
 @pytest.fixture(scope="module")
 def plates() -> list[RenderedPlate]:
-    return drawn(400)
+    return rendered(400)
 
 
 @pytest.fixture(scope="module")
-def sightings(plates: list[RenderedPlate]) -> list[CapturedPlate]:
+def captures(plates: list[RenderedPlate]) -> list[CapturedPlate]:
     rng = np.random.default_rng(6)
-    return [seen(plate, rng) for plate in plates]
+    return [capture_plate(plate, rng) for plate in plates]
 
 
 def test_every_text_has_the_shape_of_a_civil_plate(plates: list[RenderedPlate]) -> None:
@@ -43,7 +43,7 @@ def test_every_text_has_the_shape_of_a_civil_plate(plates: list[RenderedPlate]) 
 
 def test_every_letter_and_digit_occurs_and_every_length_of_suffix(plates: list[RenderedPlate]) -> None:
     assert set("".join(plate.text for plate in plates)) == set(DIGITS + LETTERS)
-    assert {len(parse(plate.text).suffix) for plate in drawn(500, seed=9)} == {0, 1, 2, 3}
+    assert {len(parse(plate.text).suffix) for plate in rendered(500, seed=9)} == {0, 1, 2, 3}
 
 
 def test_known_and_unknown_area_codes_occur(plates: list[RenderedPlate]) -> None:
@@ -68,7 +68,7 @@ def test_expiries_are_month_and_year_and_some_plates_have_none(plates: list[Rend
     assert all((plate.expiry is None) == (plate.expiry_box is None) for plate in plates)
 
 
-def test_there_is_a_box_for_each_character_from_left_to_right_inside_the_main_box(plates: list[RenderedPlate]) -> None:
+def test_each_character_has_a_box_inside_the_main_box_from_left_to_right(plates: list[RenderedPlate]) -> None:
     for plate in plates:
         boxes = plate.character_boxes
         assert len(boxes) == len(plate.text)
@@ -87,18 +87,18 @@ def test_boxes_lie_on_the_plate_and_the_expiry_below_the_number(plates: list[Ren
             assert plate.expiry_box.centre.y > plate.main_box.y2
 
 
-def test_something_stands_out_around_every_character_box(plates: list[RenderedPlate]) -> None:
+def test_every_character_has_contrast(plates: list[RenderedPlate]) -> None:
     for plate in plates:
         for box in plate.character_boxes:
             part = plate.image[int(box.y1) : int(box.y2), max(0, int(box.x1) - 4) : int(box.x2) + 4]
             assert part.std(axis=(0, 1)).max() > 10, plate.text
 
 
-def test_a_motorcycles_plate_is_less_wide_and_its_number_is_of_its_class() -> None:
-    motorcycles, cars = drawn(150, vehicle=VehicleClass.MOTORCYCLE), drawn(150, vehicle=VehicleClass.CAR)
+def test_motorcycle_plates_are_narrower_and_their_numbers_are_in_the_range_of_the_class() -> None:
+    motorcycles, cars = rendered(150, vehicle=VehicleClass.MOTORCYCLE), rendered(150, vehicle=VehicleClass.CAR)
     assert max(p.image.shape[1] for p in motorcycles) < min(p.image.shape[1] for p in cars)
-    for vehicle, rendered in ((VehicleClass.MOTORCYCLE, motorcycles), (VehicleClass.CAR, cars)):
-        tables, plates = shipped_tables(), [parse(plate.text) for plate in rendered]
+    for vehicle, examples in ((VehicleClass.MOTORCYCLE, motorcycles), (VehicleClass.CAR, cars)):
+        tables, plates = shipped_tables(), [parse(plate.text) for plate in examples]
         fitting = sum(vehicle in tables.vehicles(plate.prefix, plate.number or 0) for plate in plates)
         assert fitting > 0.7 * len(plates)
 
@@ -106,65 +106,70 @@ def test_a_motorcycles_plate_is_less_wide_and_its_number_is_of_its_class() -> No
 def digest(seed: int) -> str:
     rng = np.random.default_rng(seed)
     plate = render_plate(rng)
-    sighting = seen(plate, rng)
-    parts = (plate.image.tobytes(), sighting.image.tobytes(), no_plate(rng).tobytes(), repr((plate.text, sighting.main_corners)).encode())
+    capture = capture_plate(plate, rng)
+    parts = (
+        plate.image.tobytes(),
+        capture.image.tobytes(),
+        render_negative(rng).tobytes(),
+        repr((plate.text, capture.main_corners)).encode(),
+    )
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def test_the_same_seed_draws_the_same_and_another_another() -> None:
+def test_the_seed_determines_the_images() -> None:
     assert [digest(seed) for seed in range(12)] == [digest(seed) for seed in range(12)]
     assert len({digest(seed) for seed in range(12)}) == 12
 
 
-def test_a_sighting_keeps_what_the_plate_says(plates: list[RenderedPlate], sightings: list[CapturedPlate]) -> None:
-    for plate, sighting in zip(plates, sightings, strict=True):
-        assert (sighting.text, sighting.colour) == (plate.text, plate.colour)
-        assert sighting.expiry in (None, plate.expiry)
-        assert (sighting.expiry is None) == (sighting.expiry_corners is None)
-    assert 0.2 < sum(sighting.expiry is not None for sighting in sightings) / len(sightings) < 0.7
+def test_a_capture_keeps_text_and_colour_of_the_plate(plates: list[RenderedPlate], captures: list[CapturedPlate]) -> None:
+    for plate, capture in zip(plates, captures, strict=True):
+        assert (capture.text, capture.colour) == (plate.text, plate.colour)
+        assert capture.expiry in (None, plate.expiry)
+        assert (capture.expiry is None) == (capture.expiry_corners is None)
+    assert 0.2 < sum(capture.expiry is not None for capture in captures) / len(captures) < 0.7
 
 
-def test_the_finders_box_never_cuts_more_than_a_sliver_off_the_number(sightings: list[CapturedPlate]) -> None:
-    for sighting in sightings:
-        height, width = sighting.image.shape[:2]
-        assert all(-0.03 * width - 2 <= corner.x <= 1.03 * width + 2 for corner in sighting.main_corners)
-        assert all(-0.04 * width - 2 <= corner.y <= height + 0.04 * width + 2 for corner in sighting.main_corners)
+def test_the_detected_box_does_not_cut_the_number(captures: list[CapturedPlate]) -> None:
+    for capture in captures:
+        height, width = capture.image.shape[:2]
+        assert all(-0.03 * width - 2 <= corner.x <= 1.03 * width + 2 for corner in capture.main_corners)
+        assert all(-0.04 * width - 2 <= corner.y <= height + 0.04 * width + 2 for corner in capture.main_corners)
 
 
-def test_sightings_are_small_and_large_dark_and_bright_level_and_tilted(sightings: list[CapturedPlate]) -> None:
-    widths = [sighting.image.shape[1] for sighting in sightings]
-    greys = [float(sighting.image.mean()) for sighting in sightings]
-    slopes = [abs((s.main_corners[1].y - s.main_corners[0].y) / (s.main_corners[1].x - s.main_corners[0].x)) for s in sightings]
+def test_sightings_are_small_and_large_dark_and_bright_level_and_tilted(captures: list[CapturedPlate]) -> None:
+    widths = [capture.image.shape[1] for capture in captures]
+    greys = [float(capture.image.mean()) for capture in captures]
+    slopes = [abs((s.main_corners[1].y - s.main_corners[0].y) / (s.main_corners[1].x - s.main_corners[0].x)) for s in captures]
     assert min(widths) < 45 < 250 < max(widths)
     assert min(greys) < 20 < 200 < max(greys)
     assert max(slopes) > np.tan(np.radians(12))
     assert np.median(slopes) < np.tan(np.radians(5))
 
 
-def test_what_is_no_plate_has_a_crops_shape_and_comes_in_many_kinds() -> None:
+def test_negatives_have_the_shape_of_a_crop_and_vary() -> None:
     rng = np.random.default_rng(3)
-    pictures = [no_plate(rng) for _ in range(80)]
+    pictures = [render_negative(rng) for _ in range(80)]
     assert all(p.dtype == np.uint8 and p.ndim == 3 and p.shape[0] >= 8 and p.shape[1] >= 24 for p in pictures)
     spreads = [float(p.std()) for p in pictures]
     assert min(spreads) < 8 < 40 < max(spreads)
 
 
-def test_letters_that_readers_confuse_are_drawn_differently_in_every_alphabet() -> None:
+def test_characters_that_readers_confuse_differ_in_every_alphabet() -> None:
     for number in range(40):
-        alphabet = draw_alphabet(np.random.default_rng(number))
+        alphabet = sample_alphabet(np.random.default_rng(number))
         for one, other in ("OQ", "CG", "DO", "HW", "MN", "UV", "1I", "0Q", "8B"):
             assert alphabet[one] != alphabet[other], f"{one} and {other} in alphabet {number}"
 
 
-def test_all_letters_of_a_typeface_are_as_high_and_none_is_empty() -> None:
+def test_all_characters_of_a_typeface_have_the_same_height_and_none_is_empty() -> None:
     face = Typeface(11)
     masks = {character: face.mask(character) for character in DIGITS + LETTERS}
     assert {mask.shape[0] for mask in masks.values()} == {GLYPH_HEIGHT}
     assert all(0.05 < float((mask > 127).mean()) < 0.98 for mask in masks.values())
 
 
-def test_a_bold_brush_leaves_room_inside_letters_and_keeps_what_tells_them_apart() -> None:
-    """Room between the sides of an H, and the tail of a Q as ink where the other side has none."""
+def test_bold_characters_stay_distinguishable() -> None:
+    """There is space between the sides of an H, and the tail of a Q is visible."""
     for number in range(100):
         face = Typeface(number)
         quarter = face.mask("H")[GLYPH_HEIGHT // 4] > 127
@@ -174,7 +179,7 @@ def test_a_bold_brush_leaves_room_inside_letters_and_keeps_what_tells_them_apart
 
 
 def _ink_at_lower_right(mask: "NDArray[np.uint8]") -> float:
-    """More than at the lower left, as a share of half the width."""
+    """Fraction of ink in the lower right quarter minus that in the lower left one."""
     low = mask[GLYPH_HEIGHT // 2 :] > 127
     half = mask.shape[1] // 2
     return float(low[:, -half:].mean() - low[:, :half].mean())
