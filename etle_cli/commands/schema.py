@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from etle.errors import MissingExtra
-
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
@@ -34,13 +32,8 @@ def schema_text() -> str:
 
 
 def site_schema() -> dict[str, Any]:
-    """Raises MissingExtra without numpy, which the rule modules import."""
     from etle.config import site as config
-
-    try:
-        from pipeline import rules
-    except ImportError as error:
-        raise MissingExtra("numpy", "detect") from error
+    from pipeline import rules
 
     schema = config.schema()
     entry = rules.schema()

@@ -43,7 +43,7 @@ class StageCounts:
     frames: int = 0
     gated: int = 0
     without_pictures: int = 0
-    """Findings whose frames were gone before their evidence could be built."""
+    """Findings whose frames had left the buffer before their evidence could be built."""
 
 
 class CameraStage:
@@ -64,7 +64,7 @@ class CameraStage:
         self._halved = max(camera.frame_size) >= HALF_FROM_PX and all(_shorter_side(head.box) >= _MIN_HEAD_PX for head in self._heads)
         self._frames = FrameBuffer(self._retention.keep_s)
         self._state = state
-        self._tracker = Tracker(state.tracker, score=detect.score, picture=camera.frame_size)
+        self._tracker = Tracker(state.tracker, score=detect.score, image_size=camera.frame_size)
         self._gate = MotionGate(camera, state.gate)
         self.counts = StageCounts()
 
@@ -124,7 +124,7 @@ class CameraStage:
         """Complete what is pending, then start tracking and signal histories from nothing."""
         completed = self._complete(None)
         self._frames.clear()
-        self._tracker, self._gate = Tracker(score=self._settings.score, picture=self._camera.frame_size), MotionGate(self._camera)
+        self._tracker, self._gate = Tracker(score=self._settings.score, image_size=self._camera.frame_size), MotionGate(self._camera)
         self._state = replace(self._state, tracker=None, gate=None, signals=(), recent=(), pending=PendingFindings())
         return completed
 

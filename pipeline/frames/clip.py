@@ -1,7 +1,7 @@
 """The video clip of a violation, at reduced size, for the reviewer.
 
 The stage decodes every frame at half size to detect vehicles. The last seconds of these pictures are kept: decoding the frames again for
-each violation takes longer than encoding the clip. After a restart the pictures are gone and the frames are decoded from the buffer.
+each violation takes longer than encoding the clip. After a restart the frames in the buffer are decoded.
 """
 
 from collections.abc import Sequence

@@ -7,6 +7,7 @@ distances are pixels, and quantities that need metres (speed, the front of a veh
 from dataclasses import dataclass
 
 from etle.config import site as config
+from etle.errors import MissingExtra
 from etle.types import Point, Sighting, Track, VehicleClass, View
 from models.tracking.vehicle_class import vehicle_class_of
 
@@ -59,10 +60,12 @@ class Calibration:
 
 
 def calibrate(camera: config.CameraSettings) -> Calibration:
-    """Raises ConfigError if the ground points do not span a plane or contradict each other."""
+    """Raises ConfigError if the ground points do not span a plane or contradict each other, MissingExtra without numpy."""
     if not camera.ground_points:
         return Calibration(camera.view, None)
-    from pipeline.scene.homography import fit_homography  # numpy: not installed where only site files are read
-
+    try:
+        from pipeline.scene.homography import fit_homography
+    except ImportError as error:
+        raise MissingExtra("numpy", "detect") from error
     pixels, metres = [point.px for point in camera.ground_points], [point.m for point in camera.ground_points]
     return Calibration(camera.view, fit_homography(pixels, metres, camera.id))

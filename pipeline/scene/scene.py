@@ -122,12 +122,12 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     """
     last = track.last
     limit = still_m_s if calibration.unit == "m" else last.box.height / 5
-    place = calibration.ground(last.box.foot)
+    end = calibration.ground(last.box.foot)
     since = last.captured_at
     for sighting in reversed(track.sightings):
-        gone = distance(calibration.ground(sighting.box.foot), place)
+        moved = distance(calibration.ground(sighting.box.foot), end)
         # allowed displacement: the distance at the slowest motion, and at least the jitter of the box
-        if gone > max(limit, limit * seconds_between(sighting.captured_at, last.captured_at) * 0.2):
+        if moved > max(limit, limit * seconds_between(sighting.captured_at, last.captured_at) * 0.2):
             break
         since = sighting.captured_at
     return seconds_between(since, last.captured_at)

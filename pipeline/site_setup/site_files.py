@@ -64,10 +64,8 @@ def write_camera_grid(out: Path, camera: CameraSettings, frame: Frame) -> Path:
 
 def check_rules(site: Site) -> None:
     """Raises ConfigError for wrong drawings or rules, MissingExtra."""
-    try:
-        from pipeline.rules import build_rules
-        from pipeline.scene.calibration import calibrate
-    except ImportError as error:
-        raise MissingExtra("numpy", "detect") from error
+    from pipeline.rules import build_rules
+    from pipeline.scene.calibration import calibrate
+
     for camera in site.cameras:
         build_rules(camera, calibrate(camera))

@@ -39,7 +39,7 @@ MAX_RECORDS = 32
 """Messages of one step: about a second of work, so that the worker stays in its group and stops within seconds."""
 SAVE_EVERY_S = 2.0
 CHECK_EVERY_S = 5.0
-"""Interval between two reads of the partitions' ends: for the metrics, for cameras that have gone silent, and to notice a dead broker."""
+"""Interval between two reads of the partitions' ends: for the metrics, to find idle cameras, and to notice an unavailable broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

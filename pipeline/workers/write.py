@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 STAGE = "write"
 MAX_RECORDS = 8
 CHECK_EVERY_S = 5.0
-"""Interval between two reads of the partitions' ends: for the metrics, and to notice a dead broker."""
+"""Interval between two reads of the partitions' ends: for the metrics, and to notice an unavailable broker."""
 
 
 class WriteWorker:

@@ -1,4 +1,4 @@
-"""`kill -9` at random moments: the cases are those of an undisturbed run, none twice, and every digest verifies."""
+"""`kill -9` at random times: the cases are those of an undisturbed run, each once, and every digest verifies."""
 
 import random
 import subprocess
@@ -13,7 +13,7 @@ SEED = 20261125
 
 
 def killed_after(seconds: float, data: Path, *options: str) -> bool:
-    """False if the run came to its end before."""
+    """False if the run ended before."""
     command = [sys.executable, "-m", "etle_cli.main", "run", str(FOOTAGE / "site.yaml"), "--data", str(data), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         try:
@@ -26,7 +26,7 @@ def killed_after(seconds: float, data: Path, *options: str) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_random_moments_the_cases_are_those_of_an_undisturbed_run(demo_run: DemoRun, tmp_path: Path):
+def test_killed_at_twenty_random_times_the_cases_are_those_of_an_undisturbed_run(demo_run: DemoRun, tmp_path: Path):
     chance = random.Random(SEED)
     kills, options = 0, []
     while kills < KILLS:
@@ -34,7 +34,7 @@ def test_killed_at_twenty_random_moments_the_cases_are_those_of_an_undisturbed_r
             kills += 1
             options = []
         else:
-            options = ["--from-start"]  # through before the last kill: over the whole footage once more
+            options = ["--from-start"]  # it ended before it was killed: process the whole footage again
     etle("run", FOOTAGE / "site.yaml", "--data", tmp_path)
     assert violations(tmp_path) == violations(demo_run.data)
     assert etle("evidence", "verify", "--data", tmp_path).returncode == 0

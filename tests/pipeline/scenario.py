@@ -1,6 +1,6 @@
-"""A road for the rules' tables: ten pixels are a metre, traffic comes towards the camera down the picture.
+"""A road for the test tables of the rules: 10 pixels per metre, traffic moves down the picture, towards the camera.
 
-The stop line lies at 50 m, the junction begins at 54 m; positions in the tables are those of the vehicle's front, in metres.
+The stop line is at 50 m, the junction begins at 54 m. Positions in the tables are those of the vehicle's front, in metres.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def history(rows: Sequence[tuple[float, Lamp]]) -> SignalHistory:
 
 
 def drive(*legs: tuple[float, float, float], step_s: float = 0.1) -> list[tuple[float, float]]:
-    """Positions at every step along legs of (seconds, metre at its start, metre at its end)."""
+    """Rows (second, metre) at every step along legs of (duration in seconds, metre at its start, metre at its end)."""
     rows, now = [], 0.0
     for length, start, end in legs:
         steps = round(length / step_s)
@@ -74,7 +74,7 @@ def drive(*legs: tuple[float, float, float], step_s: float = 0.1) -> list[tuple[
 
 
 def lamps(*phases: tuple[float, Lamp], until: float = 60.0) -> list[tuple[float, Lamp]]:
-    """A reading every tenth of a second, from (second it begins, lamp)."""
+    """A reading every tenth of a second, from phases of (second at which it begins, lamp)."""
     readings = []
     for n in range(round(until * 10)):
         now = n / 10
@@ -82,17 +82,15 @@ def lamps(*phases: tuple[float, Lamp], until: float = 60.0) -> list[tuple[float,
     return readings
 
 
-def findings(
-    watching: Rule, rows: Sequence[tuple[float, float]], signal: Sequence[tuple[float, Lamp]] = (), **kind: object
-) -> list[Finding]:
-    """What the rule finds while the vehicle drives: judged after every sighting as the stage does, each rule once a track."""
+def findings(tested: Rule, rows: Sequence[tuple[float, float]], signal: Sequence[tuple[float, Lamp]] = (), **kind: object) -> list[Finding]:
+    """Findings of the rule, evaluated after every sighting as in the stage; the first of each rule counts."""
     found: dict[str, Finding] = {}
     for n in range(1, len(rows) + 1):
         now = rows[n - 1][0]
         past = history([(s, lamp) for s, lamp in signal if s <= now + 1e-9])
         seen = track(rows[:n], **kind)  # type: ignore[arg-type]  # x, vehicle, name
         scene = Scene(now=second(now), tracks=(seen,), ended=(), signals={SignalId("barat"): past})
-        for finding in watching.findings(scene):
+        for finding in tested.findings(scene):
             found.setdefault(finding.rule, finding)
     return list(found.values())
 

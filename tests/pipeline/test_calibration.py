@@ -1,4 +1,4 @@
-"""From pixels to metres on the road."""
+"""Calibration: from pixels to metres on the road."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pipeline.scene.calibration import calibrate
 
 
 def perspective(points, depth=0.002):
-    """A road seen at a slant: what is further up the picture is farther away."""
+    """A road in perspective: points further up in the picture are farther away."""
     return [{"px": [500 + (x - 500) / (1 + depth * y), 1000 / (1 + depth * y)], "m": [x / 10, y / 10]} for x, y in points]
 
 
@@ -18,7 +18,7 @@ def with_points(points):
     return camera().model_validate({**camera().model_dump(exclude_unset=True), "ground_points": points})
 
 
-def test_four_points_give_every_other_one():
+def test_four_points_determine_all_others():
     made = calibrate(with_points(perspective([(0, 0), (1000, 0), (0, 800), (1000, 800)])))
     for given in perspective([(500, 400), (250, 700), (900, 100)]):
         found = made.ground(Point(*given["px"]))
@@ -26,19 +26,19 @@ def test_four_points_give_every_other_one():
     assert made.unit == "m"
 
 
-def test_without_points_a_pixel_is_a_pixel():
+def test_without_ground_points_distances_are_pixels():
     made = calibrate(camera(metres=False))
     assert made.ground(Point(3, 4)) == Point(3, 4)
     assert made.unit == "px"
     assert made.front_offset(track([(0, 40)])) == (0.0, 0.0)
 
 
-def test_points_on_one_line_are_refused():
+def test_points_on_one_line_are_rejected():
     with pytest.raises(ConfigError, match="lie on one line"):
         calibrate(with_points([{"px": [n * 100, n * 100], "m": [n, n]} for n in range(5)]))
 
 
-def test_a_point_that_the_others_contradict_is_named():
+def test_a_point_that_contradicts_the_others_is_named():
     points = perspective([(0, 0), (1000, 0), (0, 800), (1000, 800), (500, 400), (200, 300), (800, 600)])
     points[4]["m"][0] += 9
     with pytest.raises(ConfigError, match=r"ground_points\[4\]"):
@@ -46,13 +46,13 @@ def test_a_point_that_the_others_contradict_is_named():
 
 
 @pytest.mark.parametrize(("view", "ahead"), [(View.FRONT, 0.0), (View.REAR, 4.4)])
-def test_behind_a_vehicle_its_front_is_a_length_away(view, ahead):
+def test_seen_from_behind_the_front_is_one_vehicle_length_ahead(view, ahead):
     made = calibrate(camera(view=view))
     assert made.front_offset(track([(0, 40)]))[0] == ahead
 
 
 @pytest.mark.parametrize("vehicle", [VehicleClass.BUS, VehicleClass.TRUCK])
-def test_the_length_of_what_may_be_a_van_or_a_coach_is_uncertain_by_metres(vehicle):
+def test_the_length_of_a_bus_or_truck_is_uncertain_by_metres(vehicle):
     seen = track([(0, 40)], vehicle=vehicle)
     length, u = calibrate(camera(view="rear")).front_offset(seen)
     assert length - 2 * u < 4.5

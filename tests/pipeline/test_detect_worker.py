@@ -112,7 +112,7 @@ MALFORMED = [
         lambda rig: rig.send([replace(STREET[9], sequence=9, jpeg=STREET[9].jpeg + b"x")]), "another digest", id="a changed picture"
     ),
     pytest.param(lambda rig: rig.send([a_frame(9, camera="nobody")]), "has no camera 'nobody'", id="an unknown camera"),
-    pytest.param(lambda rig: rig.send([frame(b"\xff\xd8 no", 9, 1.8)]), "frame 9 of cam-1: a JPEG that breaks off", id="not a JPEG"),
+    pytest.param(lambda rig: rig.send([frame(b"\xff\xd8 no", 9, 1.8)]), "frame 9 of cam-1: a JPEG that is truncated", id="not a JPEG"),
     pytest.param(lambda rig: rig.send([frame(a_jpeg(), 9, 1.8)]), "1000x1000, its JPEG is 64x48", id="another size than its message says"),
     pytest.param(
         lambda rig: rig.send([frame(a_jpeg(), 9, 1.8, (64, 48))]), "is 64x48, but the site file", id="another size than frame_size"

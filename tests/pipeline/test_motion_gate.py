@@ -1,4 +1,4 @@
-"""When nothing moves, nothing is looked at."""
+"""The motion gate: frames without motion in the lanes are not analysed."""
 
 import numpy as np
 import pytest
@@ -18,11 +18,11 @@ def picture(x=None, y=500, size=30):
     ("first", "then", "opens"),
     [
         pytest.param(picture(), picture(), False, id="nothing moves"),
-        pytest.param(picture(), picture(200), True, id="something comes into the lane"),
-        pytest.param(picture(200), picture(240), True, id="something goes on in the lane"),
+        pytest.param(picture(), picture(200), True, id="a vehicle enters the lane"),
+        pytest.param(picture(200), picture(240), True, id="a vehicle moves in the lane"),
         pytest.param(picture(200), picture(200), False, id="a vehicle stands in the lane"),
-        pytest.param(picture(), picture(900, 900), False, id="the clock in the corner goes on"),
-        pytest.param(picture(), picture() + np.uint8(3), False, id="the picture is a little brighter"),
+        pytest.param(picture(), picture(900, 900), False, id="the clock in the corner changes"),
+        pytest.param(picture(), picture() + np.uint8(3), False, id="the picture gets slightly brighter"),
     ],
 )
 def test_the_gate(first, then, opens):
@@ -31,25 +31,25 @@ def test_the_gate(first, then, opens):
     assert gate.opens(then, second(0.1)) is opens
 
 
-def test_it_looks_again_after_half_a_second_however_still_it_is():
+def test_it_opens_every_half_second_without_motion():
     gate = MotionGate(camera())
     assert [gate.opens(picture(), second(n / 10)) for n in range(12)] == [n % 5 == 0 for n in range(12)]
 
 
-def test_slow_motion_adds_up_until_it_is_seen():
+def test_slow_motion_accumulates_until_it_opens():
     gate = MotionGate(camera())
     opened = [gate.opens(picture(200 + n), second(n / 50)) for n in range(24)]
     assert sum(opened) > 1
 
 
-def test_without_lanes_everything_counts():
+def test_without_lanes_motion_counts_everywhere():
     bare = camera().model_copy(update={"lanes": ()})
     gate = MotionGate(bare)
     gate.opens(picture(), second(0))
     assert gate.opens(picture(900, 900), second(0.1))
 
 
-def test_it_goes_on_from_its_state():
+def test_it_resumes_from_its_state():
     gate = MotionGate(camera())
     gate.opens(picture(200), second(0))
     assert not MotionGate(camera(), gate.state).opens(picture(200), second(0.1))

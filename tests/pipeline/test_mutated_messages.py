@@ -1,4 +1,4 @@
-"""Ten thousand damaged messages on each topic: none stops a worker, and each is set aside with a reason, unless it says the same."""
+"""Ten thousand damaged messages per topic: none stops a worker, and each becomes a dead letter unless its meaning is unchanged."""
 
 import random
 
@@ -20,7 +20,7 @@ Headers = list[tuple[str, bytes]]
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:
-    """Bytes changed, cut off, added, doubled, or put somewhere else."""
+    """Bytes changed, cut off, inserted, doubled or moved."""
     if not data:
         return bytes(chance.randrange(256) for _ in range(chance.randrange(8)))
     at, upto = sorted(chance.randrange(len(data) + 1) for _ in range(2))
@@ -84,9 +84,9 @@ def test_damaged_violations(of):
     broker = MemoryBroker({NAMES.violations: 1, NAMES.dead_letters: 1})
 
     class Checking(ListSink):
-        def put(self, parcel) -> bool:
-            check_files(parcel)
-            return sink.put(parcel)
+        def put(self, message) -> bool:
+            check_files(message)
+            return sink.put(message)
 
     start = value.index(b"\xff\xd8") if of == "the files" else 0
     for _ in range(MESSAGES // 2):
@@ -105,7 +105,7 @@ def test_damaged_violations(of):
     assert all(letter.reason for letter in set_aside)
 
 
-def test_an_undamaged_parcel_and_frame_go_through():
+def test_an_undamaged_violation_and_frame_are_accepted():
     headers, value = frame_to_wire(a_frame(1))
     assert not refused(frame_from_wire, headers, value)
     assert not refused(violation_message_from_wire, violation_message_to_wire(a_violation_message("1")))

@@ -16,12 +16,12 @@ PAUSING = drive((2.0, 40, 52), (3.0, 52, 52), (2.0, 52, 60))
         pytest.param(THROUGH, lamps((0, G)), [], id="drives through on green"),
         pytest.param(THROUGH, lamps((0, Y)), [], id="drives through on yellow"),
         pytest.param(THROUGH, lamps((0, G), (2.3, R)), [], id="had crossed the line on green when it turned red"),
-        pytest.param(THROUGH, lamps((0, Y), (1.9, R)), [], id="the red was a tenth of a second old: the doubt is the driver's"),
-        pytest.param(THROUGH, lamps((0, Y), (1.4, R)), [2.0], id="the red was six tenths old"),
+        pytest.param(THROUGH, lamps((0, Y), (1.9, R)), [], id="the red was 0.1 s old: not older than its uncertainty"),
+        pytest.param(THROUGH, lamps((0, Y), (1.4, R)), [2.0], id="the red was 0.6 s old"),
         pytest.param(THROUGH, lamps((0, R), (2.4, G)), [], id="entered on green after creeping over the line on red"),
-        pytest.param(THROUGH, lamps((0, U)), [], id="a lamp that cannot be told is no red"),
-        pytest.param(THROUGH, lamps((0, R), (1.6, U), (2.4, R)), [], id="the lamp was hidden just when it mattered"),
-        pytest.param(THROUGH, lamps((0, R), (2.2, G), (2.25, R)), [2.0], id="a single misreading is no change"),
+        pytest.param(THROUGH, lamps((0, U)), [], id="an unknown lamp is not red"),
+        pytest.param(THROUGH, lamps((0, R), (1.6, U), (2.4, R)), [], id="the lamp was hidden at the crossing"),
+        pytest.param(THROUGH, lamps((0, R), (2.2, G), (2.25, R)), [2.0], id="a single misreading is not a change"),
         pytest.param(drive((2.0, 40, 49), (5.0, 49, 49)), lamps((0, R)), [], id="stops before the line"),
         pytest.param(drive((2.0, 40, 52), (5.0, 52, 52)), lamps((0, R)), [], id="stops between line and junction"),
         pytest.param(
@@ -34,7 +34,7 @@ PAUSING = drive((2.0, 40, 52), (3.0, 52, 52), (2.0, 52, 60))
         pytest.param(drive((4.0, 60, 40)), lamps((0, R)), [], id="comes the other way"),
         pytest.param(drive((2.0, 55, 65)), lamps((0, R)), [], id="is first seen beyond the line"),
         pytest.param(THROUGH[:18] + THROUGH[23:], lamps((0, R)), [2.0], id="is hidden for half a second while it crosses"),
-        pytest.param(THROUGH[:18] + THROUGH[29:], lamps((0, R)), [], id="is hidden for a second: what comes out may be another"),
+        pytest.param(THROUGH[:18] + THROUGH[29:], lamps((0, R)), [], id="is hidden for a second: it may be another vehicle afterwards"),
         pytest.param(THROUGH[::5], lamps((0, R)), [2.0], id="two frames a second"),
     ],
 )
@@ -46,9 +46,9 @@ def test_a_vehicle_that_passes_beside_the_drawn_line_has_not_crossed_it():
     assert findings(rule(RED_LIGHT), THROUGH, lamps((0, R)), x=700) == []
 
 
-def test_standing_on_the_line_with_a_trembling_box_is_no_crossing():
-    trembling = [(n / 10, 50 + (0.25 if n % 2 else -0.25)) for n in range(100)]
-    assert findings(rule(RED_LIGHT), trembling, lamps((0, R))) == []
+def test_jitter_of_the_box_of_a_vehicle_on_the_line_is_not_a_crossing():
+    jitter = [(n / 10, 50 + (0.25 if n % 2 else -0.25)) for n in range(100)]
+    assert findings(rule(RED_LIGHT), jitter, lamps((0, R))) == []
 
 
 def test_it_measures_how_long_it_was_red_and_how_fast_the_vehicle_was():
@@ -60,7 +60,7 @@ def test_it_measures_how_long_it_was_red_and_how_fast_the_vehicle_was():
     assert all(each.uncertainty and each.uncertainty > 0 for each in found.measured)
 
 
-def test_slow_vehicles_have_a_less_certain_moment_and_need_an_older_red():
+def test_the_moment_of_slow_vehicles_is_more_uncertain_and_needs_an_older_red():
     creeping = drive((12.0, 46, 58))  # 1 m/s: at the line after 4.0 s; 0.3 m are 0.3 s
     assert findings(rule(RED_LIGHT), creeping, lamps((0, Y), (3.5, R), until=20)) == []
     assert seconds_of(findings(rule(RED_LIGHT), creeping, lamps((0, Y), (3.2, R), until=20))) == pytest.approx([4.0], abs=0.02)
@@ -71,6 +71,6 @@ def test_from_behind_the_front_is_a_vehicles_length_ahead_of_the_foot():
     assert seconds_of(findings(rule(RED_LIGHT, view="rear"), feet, lamps((0, R)))) == pytest.approx([2.0], abs=0.02)
 
 
-def test_without_metres_it_judges_the_foot_in_pixels_and_claims_no_speed():
+def test_without_metres_it_uses_the_foot_in_pixels_and_measures_no_speed():
     (found,) = findings(rule(RED_LIGHT, metres=False), THROUGH, lamps((0, R)))
     assert [each.name for each in found.measured] == ["time_into_red", "time_into_red_at_entry"]

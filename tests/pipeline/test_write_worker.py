@@ -1,4 +1,4 @@
-"""The write worker: what is away is waited for, what makes no sense is set aside, and each violation becomes one case."""
+"""The write worker: it waits for stores, turns malformed messages into dead letters, and stores each violation once."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,134 +17,136 @@ from pipeline.evidence.writer import Writer
 from pipeline.workers.write import WriteWorker
 
 NAMES = TopicNames("t")
-TROUBLE = [StoreUnavailable("PostgreSQL cannot be reached."), EvidenceFull("the disk is full.")]
+FAILURES = [StoreUnavailable("PostgreSQL cannot be reached."), EvidenceFull("the disk is full.")]
 
 
-class Moody(ListSink):
-    """Raises what is in `troubles` first, one at each try."""
+class FailingSink(ListSink):
+    """Raises the given errors first, one per call."""
 
-    def __init__(self, *troubles: StoreError) -> None:
+    def __init__(self, *errors: StoreError) -> None:
         super().__init__()
-        self.troubles = list(troubles)
+        self.errors = list(errors)
 
-    def put(self, parcel: ViolationMessage) -> bool:
-        if self.troubles:
-            raise self.troubles.pop(0)
-        return super().put(parcel)
+    def put(self, message: ViolationMessage) -> bool:
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().put(message)
 
 
-def listed(violation: Violation, files: tuple[EvidenceFile, ...]) -> EvidenceFile:
+def unsigned_manifest(violation: Violation, files: tuple[EvidenceFile, ...]) -> EvidenceFile:
     return a_file(" ".join(file.sha256 for file in files).encode(), ".txt")
 
 
-class Desk:
-    """A broker with violations in it, and a writer."""
+class Rig:
+    """A broker with violations, and a write worker on it."""
 
     def __init__(self, sink: ListSink | Writer) -> None:
         self.clock, self.metrics = ManualClock(), Metrics()
         self.broker = MemoryBroker({NAMES.violations: 2, NAMES.dead_letters: 1})
         self.sink = sink
         self.subscriber = self.broker.subscribe(NAMES.violations, NAMES.write_group)
-        self.worker = self.another()
+        self.worker = self.new_worker()
 
-    def another(self) -> WriteWorker:
+    def new_worker(self) -> WriteWorker:
         return WriteWorker(self.subscriber, self.broker, self.sink, NAMES, self.clock, self.metrics)
 
-    def send(self, *parcels: ViolationMessage) -> None:
-        for parcel in parcels:
-            self.broker.publish(NAMES.violations, violation_message_to_wire(parcel), key=str(parcel.violation.id).encode())
+    def send(self, *messages: ViolationMessage) -> None:
+        for message in messages:
+            self.broker.publish(NAMES.violations, violation_message_to_wire(message), key=str(message.violation.id).encode())
 
     def steps(self, count: int, seconds: float = 1.0) -> int:
-        done = 0
+        handled = 0
         for _ in range(count):
-            done += self.worker.step(0)
+            handled += self.worker.step(0)
             self.clock.advance(seconds)
-        return done
+        return handled
 
     @property
-    def positions(self) -> int:
+    def committed(self) -> int:
         return sum(position.offset for position in self.broker.groups[NAMES.violations, NAMES.write_group].positions.values())
 
     @property
-    def dead(self) -> Iterator[tuple[str, str]]:
+    def dead_letters(self) -> Iterator[tuple[str, str]]:
         return ((letter.stage, letter.reason) for letter in parse_dead_letters(self.broker.messages(NAMES.dead_letters)))
 
 
-def parcels(count: int) -> list[ViolationMessage]:
+def messages(count: int) -> list[ViolationMessage]:
     return [a_violation_message(str(number)) for number in range(count)]
 
 
-def test_each_violation_becomes_a_case_and_the_position_follows():
-    desk = Desk(Moody())
-    desk.send(*parcels(20), *parcels(20))
-    desk.steps(10)
-    assert len(desk.sink.messages) == 20
-    assert desk.positions == 40
-    assert desk.metrics.value("etle_violations_total", rule="red_light", outcome="repeated") == 20
+def test_each_violation_is_stored_once_and_the_position_is_committed():
+    rig = Rig(FailingSink())
+    rig.send(*messages(20), *messages(20))
+    rig.steps(10)
+    assert len(rig.sink.messages) == 20
+    assert rig.committed == 40
+    assert rig.metrics.value("etle_violations_total", rule="red_light", outcome="repeated") == 20
 
 
-@pytest.mark.parametrize("trouble", TROUBLE, ids=lambda trouble: type(trouble).__name__)
-def test_what_is_away_or_full_is_waited_for_at_the_same_parcel(trouble):
-    desk = Desk(Moody(trouble, trouble, trouble))
-    desk.send(*parcels(5))
-    desk.steps(2)
-    assert desk.worker.paused
-    assert desk.positions == 0
-    desk.steps(12)
-    assert not desk.worker.paused
-    assert len(desk.sink.messages) == 5
-    assert not list(desk.dead)
+@pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
+def test_it_waits_at_the_same_message_while_a_store_is_unavailable_or_full(error):
+    rig = Rig(FailingSink(error, error, error))
+    rig.send(*messages(5))
+    rig.steps(2)
+    assert rig.worker.paused
+    assert rig.committed == 0
+    rig.steps(12)
+    assert not rig.worker.paused
+    assert len(rig.sink.messages) == 5
+    assert not list(rig.dead_letters)
 
 
 @pytest.mark.parametrize(
-    "trouble, target, kind",
+    "error, target, kind",
     [
         (StoreUnavailable("PostgreSQL cannot be reached."), "database", None),
         (EvidenceUnavailable("the bucket cannot be reached."), "evidence", "unavailable"),
         (EvidenceFull("the disk is full."), "evidence", "full"),
     ],
 )
-def test_what_it_waits_for_is_shown(trouble, target, kind):
-    desk = Desk(Moody(trouble))
-    desk.send(*parcels(1))
-    desk.steps(2, seconds=0)
-    assert desk.metrics.value("etle_paused", target=target) == 1
-    counted = {kind: desk.metrics.value("etle_evidence_errors_total", kind=kind) for kind in ("full", "unavailable", "corrupt")}
+def test_the_metrics_show_what_it_waits_for(error, target, kind):
+    rig = Rig(FailingSink(error))
+    rig.send(*messages(1))
+    rig.steps(2, seconds=0)
+    assert rig.metrics.value("etle_paused", target=target) == 1
+    counted = {kind: rig.metrics.value("etle_evidence_errors_total", kind=kind) for kind in ("full", "unavailable", "corrupt")}
     assert counted == {one: float(one == kind) for one in counted}
-    desk.steps(4)
-    assert desk.metrics.value("etle_paused", target=target) == 0
+    rig.steps(4)
+    assert rig.metrics.value("etle_paused", target=target) == 0
 
 
-def test_the_pauses_grow_and_begin_anew_after_a_success():
-    desk = Desk(Moody(*TROUBLE * 3))
-    desk.send(*parcels(1))
+def test_the_delays_grow_and_are_reset_after_a_success():
+    rig = Rig(FailingSink(*FAILURES * 3))
+    rig.send(*messages(1))
     tries = []
     for second in range(120):
-        before = len(desk.sink.troubles)
-        desk.worker.step(0)
-        if len(desk.sink.troubles) < before:
+        before = len(rig.sink.errors)
+        rig.worker.step(0)
+        if len(rig.sink.errors) < before:
             tries.append(second)
-        desk.clock.advance(1)
+        rig.clock.advance(1)
     assert [after - before for before, after in pairwise(tries)] == [1, 2, 5, 10, 30]
-    desk.sink.troubles = [TROUBLE[0]]
-    desk.send(a_violation_message("another"))
-    desk.steps(4)
-    assert len(desk.sink.messages) == 2
+    rig.sink.errors = [FAILURES[0]]
+    rig.send(a_violation_message("another"))
+    rig.steps(4)
+    assert len(rig.sink.messages) == 2
 
 
-def test_a_partition_that_comes_while_it_waits_is_written_afterwards():
-    desk = Desk(Moody(*TROUBLE))
-    other = desk.broker.subscribe(NAMES.violations, NAMES.write_group)
-    desk.send(*parcels(8))
-    desk.steps(2)
+def test_a_partition_that_is_assigned_while_it_waits_is_stored_afterwards():
+    rig = Rig(FailingSink(*FAILURES))
+    other = rig.broker.subscribe(NAMES.violations, NAMES.write_group)
+    rig.send(*messages(8))
+    rig.steps(2)
     other.close()
-    desk.steps(20)
-    assert len(desk.sink.messages) == 8
+    rig.steps(20)
+    assert len(rig.sink.messages) == 8
 
 
-POISON = [
+MALFORMED = [
     pytest.param(b"hello", "violation message: ", id="not a violation message"),
-    pytest.param(violation_message_to_wire(replace(a_violation_message("1"), files=())), "does not contain these files", id="without its files"),
+    pytest.param(
+        violation_message_to_wire(replace(a_violation_message("1"), files=())), "does not contain these files", id="without its files"
+    ),
     pytest.param(
         violation_message_to_wire(
             replace(
@@ -157,37 +159,37 @@ POISON = [
 ]
 
 
-@pytest.mark.parametrize("value, reason", POISON)
-def test_what_makes_no_sense_is_set_aside_and_the_rest_is_written(value, reason):
-    desk = Desk(Writer(MemoryCases(), MemoryEvidence(), listed))
-    desk.broker.publish(NAMES.violations, value, key=b"1")
-    desk.send(a_violation_message("2"))
-    desk.steps(4)
-    ((stage, told),) = desk.dead
+@pytest.mark.parametrize("value, reason", MALFORMED)
+def test_a_malformed_message_becomes_a_dead_letter_and_the_others_are_stored(value, reason):
+    rig = Rig(Writer(MemoryCases(), MemoryEvidence(), unsigned_manifest))
+    rig.broker.publish(NAMES.violations, value, key=b"1")
+    rig.send(a_violation_message("2"))
+    rig.steps(4)
+    ((stage, reason_found),) = rig.dead_letters
     assert stage == "write"
-    assert reason in told
-    assert desk.metrics.value("etle_violations_total", rule="red_light", outcome="written") == 1
+    assert reason in reason_found
+    assert rig.metrics.value("etle_violations_total", rule="red_light", outcome="written") == 1
 
 
-def test_a_letter_that_is_replayed_becomes_a_case_and_is_marked():
-    desk = Desk(Moody(StoreError("PostgreSQL refuses a value")))
-    desk.send(a_violation_message("1"))
-    desk.steps(4)
-    (letter,) = parse_dead_letters(desk.broker.messages(NAMES.dead_letters))
-    replay([letter], desk.broker, NAMES.dead_letters)
-    desk.steps(4)
-    assert [kept.violation.id for kept in desk.sink.messages] == [a_violation_message("1").violation.id]
-    (letter,) = parse_dead_letters(desk.broker.messages(NAMES.dead_letters))
+def test_a_replayed_dead_letter_is_stored_and_marked():
+    rig = Rig(FailingSink(StoreError("PostgreSQL refuses a value")))
+    rig.send(a_violation_message("1"))
+    rig.steps(4)
+    (letter,) = parse_dead_letters(rig.broker.messages(NAMES.dead_letters))
+    replay([letter], rig.broker, NAMES.dead_letters)
+    rig.steps(4)
+    assert [kept.violation.id for kept in rig.sink.messages] == [a_violation_message("1").violation.id]
+    (letter,) = parse_dead_letters(rig.broker.messages(NAMES.dead_letters))
     assert letter.replayed
 
 
-def test_killed_between_the_row_and_the_position_the_case_is_there_once():
-    desk = Desk(Moody())
-    desk.send(*parcels(3))
-    desk.worker.step(0)
-    desk.broker.groups[NAMES.violations, NAMES.write_group].positions.clear()
-    desk.subscriber.close()
-    desk.subscriber = desk.broker.subscribe(NAMES.violations, NAMES.write_group)
-    desk.worker = desk.another()
-    desk.steps(4)
-    assert len(desk.sink.messages) == 3
+def test_killed_between_row_and_commit_the_case_is_stored_once():
+    rig = Rig(FailingSink())
+    rig.send(*messages(3))
+    rig.worker.step(0)
+    rig.broker.groups[NAMES.violations, NAMES.write_group].positions.clear()
+    rig.subscriber.close()
+    rig.subscriber = rig.broker.subscribe(NAMES.violations, NAMES.write_group)
+    rig.worker = rig.new_worker()
+    rig.steps(4)
+    assert len(rig.sink.messages) == 3
