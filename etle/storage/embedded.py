@@ -129,6 +129,8 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         self._remove_stale_pid()
+        if self._account is not None:  # the folder may have been restored elsewhere, or etle installed elsewhere, since it was created
+            allow_traversal(self._account, (self._folder, self._binaries))
         log = self._folder / "log"
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.replace(self._folder / "log.old")
