@@ -118,7 +118,7 @@ def test_a_broken_picture_is_named_and_the_others_are_processed(tmp_path: Path, 
 def test_frames_of_another_size_than_frame_size_are_refused(tmp_path: Path, clip: Path):
     done = run(site_file(tmp_path, {"file": str(clip)}, frame_size=[1280, 720]), tmp_path / "data")
     assert done.returncode == 1
-    assert "is 1920x1080, and the site file's lines are drawn on 1280x720" in flat(done)
+    assert "is 1920x1080, but the site file's lines are drawn on 1280x720" in flat(done)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="making a small disk takes root and mount")

@@ -14,7 +14,7 @@ import cv2
 import psycopg2
 import pytest
 from footage.http_cameras import http_camera, parts, plain
-from footage.videos import write_video, jpeg, picture
+from footage.videos import jpeg, picture, write_video
 
 from etle.config.site import load_site
 from etle.signing import Signer
