@@ -1,7 +1,7 @@
-"""A YOLOv8 export in miniature that tests can reason about: it finds bright squares, and their colour is their class.
+"""A miniature YOLOv8 export with predictable output: it detects bright squares; their colour is their class.
 
-Its graph has the same joints as the real one (grid centres, strides, reshapes that name the number of cells, weights by name), but no
-depth: each cell of the three grids looks at the mean colour of its own 8, 16 or 32 pixels and gives a box of twice that side around it.
+Its graph has the same structure as the real one (grid centres, strides, reshapes that contain the number of cells, named weights), but only
+one layer: each cell of the three grids takes the mean colour of its 8, 16 or 32 pixels and outputs a box of twice that side around it.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 STRIDES = (8, 16, 32)
 COCO = {0: "person", 2: "car", 3: "motorcycle", 5: "bus", 7: "truck"}
-BLUE, GREEN, RED = (255, 0, 0), (0, 255, 0), (0, 0, 255)  # as OpenCV has them
+BLUE, GREEN, RED = (255, 0, 0), (0, 255, 0), (0, 0, 255)  # BGR, as in OpenCV
 _CHANNEL = {RED: 0, GREEN: 1, BLUE: 2}
 
 
 def blob_finder(
     height: int = 64, width: int = 64, *, names: dict[int, str] | None = None, colours: Sequence[tuple[int, int, int]] = (RED, GREEN, BLUE)
 ) -> onnx.ModelProto:
-    """Class i is the i-th colour; a cell wholly of it scores 0.95, one that is black 0.007."""
+    """Class i is the i-th colour; a cell completely of that colour scores 0.95, a black one 0.007."""
     kinds = len(colours)
     cells = sum(height // s * (width // s) for s in STRIDES)
     nodes, tensors = [], []
@@ -74,7 +74,7 @@ def blob_finder(
 
 
 def square(image: np.ndarray, colour: tuple[int, int, int], x: int, y: int, side: int) -> np.ndarray:
-    """The picture with a square whose upper left corner is at (x, y)."""
+    """The image with a square whose upper left corner is at (x, y); changed in place."""
     image[y : y + side, x : x + side] = colour
     return image
 

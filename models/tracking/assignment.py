@@ -1,4 +1,4 @@
-"""Pairs of rows and columns whose gains sum up to the most; exact, for the few dozen vehicles of a picture, without scipy."""
+"""Linear assignment: pairs of rows and columns with the largest sum of scores; exact, for a few dozen vehicles, without scipy."""
 
 from typing import TYPE_CHECKING
 
@@ -8,54 +8,54 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def linear_assignment(gains: "NDArray[np.float64]") -> list[tuple[int, int]]:
-    """(row, column) pairs in the order of rows. A pair that gains nothing (zero or less) is never made."""
-    rows, columns = (np.flatnonzero((gains > 0).any(axis=axis)) for axis in (1, 0))
-    worth = np.maximum(gains[np.ix_(rows, columns)], 0)
+def linear_assignment(scores: "NDArray[np.float64]") -> list[tuple[int, int]]:
+    """(row, column) pairs in the order of rows, each row and column at most once. Pairs with a score of 0 or less are never assigned."""
+    rows, columns = (np.flatnonzero((scores > 0).any(axis=axis)) for axis in (1, 0))
+    positive = np.maximum(scores[np.ix_(rows, columns)], 0)
     if len(rows) > len(columns):
-        chosen = [(row, column) for column, row in enumerate(_cheapest(-worth.T))]
+        chosen = [(row, column) for column, row in enumerate(_min_cost_columns(-positive.T))]
     else:
-        chosen = list(enumerate(_cheapest(-worth)))
-    return sorted((int(rows[row]), int(columns[column])) for row, column in chosen if worth[row, column] > 0)
+        chosen = list(enumerate(_min_cost_columns(-positive)))
+    return sorted((int(rows[row]), int(columns[column])) for row, column in chosen if positive[row, column] > 0)
 
 
-def _cheapest(costs: "NDArray[np.float64]") -> list[int]:
-    """The column of each row in the assignment of least cost (Hungarian method); no more rows than columns."""
+def _min_cost_columns(costs: "NDArray[np.float64]") -> list[int]:
+    """The column of each row in the assignment of minimum cost (Hungarian method). `costs`: rows x columns, not more rows than columns."""
     rows, columns = costs.shape
-    owner = np.full(columns + 1, -1)  # row that has the column; the last column stands for "the row that looks for one"
-    row_price, column_price = np.zeros(rows), np.zeros(columns + 1)
+    owner = np.full(columns + 1, -1)  # row assigned to each column, -1 for none; the last, virtual column holds the row to be assigned
+    row_potential, column_potential = np.zeros(rows), np.zeros(columns + 1)
     for row in range(rows):
         owner[columns] = row
-        for column, before in _path_to_free_column(costs, owner, row_price, column_price):
+        for column, before in _path_to_free_column(costs, owner, row_potential, column_potential):
             owner[column] = owner[before]
-    place = [0] * rows
+    assigned = [0] * rows
     for column in range(columns):
         if owner[column] >= 0:
-            place[owner[column]] = column
-    return place
+            assigned[owner[column]] = column
+    return assigned
 
 
 def _path_to_free_column(
-    costs: "NDArray[np.float64]", owner: "NDArray[np.int64]", row_price: "NDArray[np.float64]", column_price: "NDArray[np.float64]"
+    costs: "NDArray[np.float64]", owner: "NDArray[np.int64]", row_potential: "NDArray[np.float64]", column_potential: "NDArray[np.float64]"
 ) -> list[tuple[int, int]]:
-    """The cheapest way to give one more row a column, as (column, column that its new row gives up for it); adapts the prices."""
+    """The shortest augmenting path for one more row, as (column, column that its new row gave up); updates the potentials."""
     columns = costs.shape[1]
-    least = np.full(columns, np.inf)
+    shortest = np.full(columns, np.inf)
     before = np.full(columns, columns)
-    seen = np.zeros(columns + 1, dtype=bool)
+    visited = np.zeros(columns + 1, dtype=bool)
     column = columns
     while owner[column] >= 0:
-        seen[column] = True
+        visited[column] = True
         row = owner[column]
-        reduced = costs[row] - row_price[row] - column_price[:columns]
-        better = ~seen[:columns] & (reduced < least)
-        least[better], before[better] = reduced[better], column
-        nearest = int(np.where(seen[:columns], np.inf, least).argmin())
-        step = least[nearest]
-        row_price[owner[seen]] += step
-        column_price[seen] -= step
-        least[~seen[:columns]] -= step
-        column = nearest
+        reduced = costs[row] - row_potential[row] - column_potential[:columns]
+        better = ~visited[:columns] & (reduced < shortest)
+        shortest[better], before[better] = reduced[better], column
+        next_column = int(np.where(visited[:columns], np.inf, shortest).argmin())
+        step = shortest[next_column]
+        row_potential[owner[visited]] += step
+        column_potential[visited] -= step
+        shortest[~visited[:columns]] -= step
+        column = next_column
     path = []
     while column != columns:
         path.append((column, int(before[column])))

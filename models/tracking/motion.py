@@ -1,7 +1,7 @@
-"""Where a vehicle that was seen some times is now, and how wrong that may be.
+"""Predicts the box of a tracked vehicle and its standard error, and the cost of matching a detection to it.
 
-Everything is measured in the vehicle's own size (the root of its box's area) and in seconds, so that one set of numbers serves near and
-far vehicles at any frame rate.
+Lengths are relative to the vehicle's size (the square root of its box's area) and times in seconds, so that the same constants hold for
+near and distant vehicles at any frame rate.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,46 +18,47 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FIT_S = 0.6
-"""The motion is that of so many seconds before the last sighting: longer averages braking away, shorter is the detector's tremble."""
+"""The motion is fitted to this time before the last sighting: a longer one would smooth out braking, a shorter one fits detector noise."""
 _FIT_POINTS = 6
-_NEAREST_S = 2.5
-"""Two sightings farther apart than this tell no motion."""
-_TREMBLE = 0.12
-"""Standard error of a box's centre, and of the logarithm of its sides."""
-_ANY_SPEED = 4.0
-"""Sizes a second, one sigma, of a vehicle that was seen once: twice that is a motorcycle crossing at 50 km/h, seen at an angle."""
-_ACCELERATION = 2.0
-"""Sizes per second squared, one sigma: a car that brakes at 4 m/s2 sideways, a motorcycle along the view."""
-_STARTING = 0.7
-"""The same of a vehicle that stands; one that rolls at so many sizes a second has so much more, up to that."""
-_LOST = 2.5
-_LOST_SIDE = 0.6
-"""No more error than that is granted to a vehicle that was seen once, at however slow a rate."""
-_GROWTH = 0.25
-"""Error of the logarithm of its sides after a second; twice that where the growth is not known."""
-_STILL_IT, _SAME_PLACE = 0.35, 10.0
-"""A box that overlaps so much with where a vehicle surely should be is as surprising as it is apart from there, whatever its shape:
-detectors draw a motorcycle now with its rider and now without."""
-_FOOT, _WITHIN = 0.12, 0.6
-_EDGE = 0.004
-"""Of the picture's longer side: boxes that come so near to the edge are cut off by it."""
-_SLIVER = 0.1
-"""A vehicle of which so little would be left in the picture has gone."""
-_FARTHEST_GROWTH = 0.7
-"""No box is expected to shrink to less than half, or grow to more than twice: it would be a misread growth."""
+_MAX_SIGHTING_GAP_S = 2.5
+"""Maximum gap of two sightings from which a motion is computed."""
+_MEASUREMENT_STD = 0.12
+"""Standard deviation of a detected box's centre, and of the logarithm of its sides."""
+_UNKNOWN_SPEED_STD = 4.0
+"""Standard deviation of the speed of a vehicle seen once, in sizes per second; two of them are a motorcycle crossing at 50 km/h."""
+_MAX_ACCELERATION_STD = 2.0
+"""Maximum standard deviation of the acceleration, in sizes per second squared: a car seen from the side that brakes at 4 m/s2."""
+_STANDING_ACCELERATION_STD = 0.7
+"""The same of a standing vehicle; it increases by the speed in sizes per second, up to the maximum."""
+_MAX_CENTRE_STD = 2.5
+_MAX_SIDE_STD = 0.6
+"""Upper limits of the errors of a vehicle seen once, at any frame rate."""
+_GROWTH_STD = 0.25
+"""Error of the logarithm of the sides after a second; doubled where the growth is unknown."""
+_MIN_MATCHING_OVERLAP, _OVERLAP_COST = 0.35, 10.0
+"""A detection that overlaps a precise prediction by at least this costs at most `_OVERLAP_COST` * (1 - overlap), whatever its shape:
+detectors box a motorcycle sometimes with and sometimes without its rider."""
+_MAX_FOOT_OFFSET, _CONTAINMENT_WEIGHT = 0.12, 0.6
+"""Boxes with lower edges at most this far apart, relative to their height, also overlap by this times their containment."""
+_BORDER = 0.004
+"""Distance from the image border, relative to the longer side, within which a box is cut off by it."""
+_MIN_VISIBLE = 0.1
+"""A vehicle has left if the predicted box has less than this fraction of its width or height inside the image."""
+_MAX_LOG_GROWTH = 0.7
+"""Boxes are predicted to shrink to half or grow to twice their size at most: more would be an error of the fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedBox:
-    """A vehicle at one moment: centre, logarithms of the box's sides, and standard errors in its own sizes."""
+    """Predicted centre (pixels), logarithms of the sides, size (pixels), and standard errors (`centre_std` in sizes)."""
 
     x: float
     y: float
     log_width: float
     log_height: float
     size: float
-    place_error: float
-    side_error: float
+    centre_std: float
+    side_std: float
 
     @property
     def box(self) -> Box:
@@ -65,8 +66,8 @@ class PredictedBox:
         return Box(self.x - width / 2, self.y - height / 2, self.x + width / 2, self.y + height / 2)
 
 
-def expected(track: Track, at: datetime) -> PredictedBox:
-    """Linear in place and in the logarithm of the sides, from the last half second of sightings."""
+def predict(track: Track, at: datetime) -> PredictedBox:
+    """Linear extrapolation of centre and logarithm of the sides from the latest sightings."""
     last = track.last
     ahead_s = (at - last.captured_at).total_seconds()
     x, y, log_width, log_height = _shape(last.box)
@@ -74,84 +75,88 @@ def expected(track: Track, at: datetime) -> PredictedBox:
     span_s = (last.captured_at - seen[0].captured_at).total_seconds()
     size = sqrt(max(last.box.area, 1.0))
     if span_s <= 0:
-        place, side = min(_TREMBLE + _ANY_SPEED * ahead_s, _LOST), min(_TREMBLE + 2 * _GROWTH * ahead_s, _LOST_SIDE)
-        return PredictedBox(x, y, log_width, log_height, size, place, side)
+        centre = min(_MEASUREMENT_STD + _UNKNOWN_SPEED_STD * ahead_s, _MAX_CENTRE_STD)
+        side = min(_MEASUREMENT_STD + 2 * _GROWTH_STD * ahead_s, _MAX_SIDE_STD)
+        return PredictedBox(x, y, log_width, log_height, size, centre, side)
     speed_x, speed_y, *growth = _slopes(seen, _shape)
-    acceleration = min(_ACCELERATION, _STARTING + hypot(speed_x, speed_y) / size)
-    grown = [max(-_FARTHEST_GROWTH, min(_FARTHEST_GROWTH, rate * ahead_s)) for rate in growth]
+    acceleration = min(_MAX_ACCELERATION_STD, _STANDING_ACCELERATION_STD + hypot(speed_x, speed_y) / size)
+    grown = [max(-_MAX_LOG_GROWTH, min(_MAX_LOG_GROWTH, rate * ahead_s)) for rate in growth]
     return PredictedBox(
         x + speed_x * ahead_s,
         y + speed_y * ahead_s,
         log_width + grown[0],
         log_height + grown[1],
         size,
-        _TREMBLE * (1 + ahead_s / span_s) + acceleration * ahead_s**2 / 2,
-        _TREMBLE + _GROWTH * ahead_s,
+        _MEASUREMENT_STD * (1 + ahead_s / span_s) + acceleration * ahead_s**2 / 2,
+        _MEASUREMENT_STD + _GROWTH_STD * ahead_s,
     )
 
 
 def matching_cost(vehicles: Sequence[PredictedBox], detections: Sequence[Detection]) -> "NDArray[np.float64]":
-    """How little each detection (column) fits each vehicle (row): minus the logarithm of its likelihood, 0 for one just where a
-    well-known vehicle should be. Vague expectations pay for their vagueness, or a newcomer would take what is somebody else's."""
-    seen = np.array([_shape(detection.box) for detection in detections]).reshape(1, -1, 4)
-    there = np.array([(v.x, v.y, v.log_width, v.log_height) for v in vehicles]).reshape(-1, 1, 4)
-    size, place, side = (np.array([getattr(v, name) for v in vehicles])[:, None] for name in ("size", "place_error", "side_error"))
-    off = (seen - there) ** 2
-    misplaced = (off[..., 0] + off[..., 1]) / (place * size) ** 2
-    misshapen = (off[..., 2] + off[..., 3]) / side**2
-    result: NDArray[np.float64] = (misplaced + misshapen) / 2 + 2 * np.log(place / _TREMBLE) + 2 * np.log(side / _TREMBLE)
-    shared = _overlaps(seen, there)
-    known = (shared > _STILL_IT) & (place < 2.5 * _TREMBLE)
-    return np.where(known, np.minimum(result, _SAME_PLACE * (1 - shared)), result)
+    """vehicles x detections, float64: negative log-likelihood of each match, 0 for a detection exactly at a precise prediction.
 
-
-def _overlaps(seen: "NDArray[np.float64]", there: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """How much each expected box (row) and each seen one (column) are one; both as centre and logarithms of the sides.
-
-    Intersection over union; of two that stand on the same foot, a part of how far the smaller lies in the larger.
+    Includes the log-determinant term, so that uncertain predictions do not win assignments.
     """
-    sides, seen_sides = np.exp(there[..., 2:]), np.exp(seen[..., 2:])
-    low = np.maximum(there[..., :2] - sides / 2, seen[..., :2] - seen_sides / 2)
-    high = np.minimum(there[..., :2] + sides / 2, seen[..., :2] + seen_sides / 2)
+    detected = np.array([_shape(detection.box) for detection in detections]).reshape(1, -1, 4)
+    predicted = np.array([(v.x, v.y, v.log_width, v.log_height) for v in vehicles]).reshape(-1, 1, 4)
+    size, centre, side = (np.array([getattr(v, name) for v in vehicles])[:, None] for name in ("size", "centre_std", "side_std"))
+    squared = (detected - predicted) ** 2
+    centre_term = (squared[..., 0] + squared[..., 1]) / (centre * size) ** 2
+    side_term = (squared[..., 2] + squared[..., 3]) / side**2
+    log_determinant = 2 * np.log(centre / _MEASUREMENT_STD) + 2 * np.log(side / _MEASUREMENT_STD)
+    result: NDArray[np.float64] = (centre_term + side_term) / 2 + log_determinant
+    overlap = _overlaps(detected, predicted)
+    precise = (overlap > _MIN_MATCHING_OVERLAP) & (centre < 2.5 * _MEASUREMENT_STD)
+    return np.where(precise, np.minimum(result, _OVERLAP_COST * (1 - overlap)), result)
+
+
+def _overlaps(detected: "NDArray[np.float64]", predicted: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """vehicles x detections, 0 to 1: intersection over union; for boxes with the same lower edge at least a part of their containment.
+
+    `detected`: 1 x detections x 4, `predicted`: vehicles x 1 x 4, centre and logarithms of the sides.
+    """
+    sides, detected_sides = np.exp(predicted[..., 2:]), np.exp(detected[..., 2:])
+    low = np.maximum(predicted[..., :2] - sides / 2, detected[..., :2] - detected_sides / 2)
+    high = np.minimum(predicted[..., :2] + sides / 2, detected[..., :2] + detected_sides / 2)
     shared = np.clip(high - low, 0, None).prod(axis=-1)
-    areas, seen_areas = sides.prod(axis=-1), seen_sides.prod(axis=-1)
-    foot_apart = np.abs(there[..., 1] + sides[..., 1] / 2 - seen[..., 1] - seen_sides[..., 1] / 2)
-    on_one_foot = foot_apart < _FOOT * np.maximum(sides[..., 1], seen_sides[..., 1])
-    within = np.where(on_one_foot, _WITHIN * shared / np.minimum(areas, seen_areas), 0.0)
-    overlaps: NDArray[np.float64] = np.maximum(shared / (areas + seen_areas - shared), within)
+    areas, detected_areas = sides.prod(axis=-1), detected_sides.prod(axis=-1)
+    foot_offset = np.abs(predicted[..., 1] + sides[..., 1] / 2 - detected[..., 1] - detected_sides[..., 1] / 2)
+    same_foot = foot_offset < _MAX_FOOT_OFFSET * np.maximum(sides[..., 1], detected_sides[..., 1])
+    containment = np.where(same_foot, _CONTAINMENT_WEIGHT * shared / np.minimum(areas, detected_areas), 0.0)
+    overlaps: NDArray[np.float64] = np.maximum(shared / (areas + detected_areas - shared), containment)
     return overlaps
 
 
-def has_left(track: Track, at: datetime, picture: tuple[int, int]) -> bool:
-    """Whether the vehicle, last seen cut off by the picture's edge and on its way out, is past that edge by now.
+def has_left(track: Track, at: datetime, image_size: tuple[int, int]) -> bool:
+    """Whether the vehicle, which was cut off by the image border when it was last detected, has left the image by now.
 
-    What enters there is another vehicle, however much its first box looks like the last one of this.
+    A detection there is then another vehicle, even if its first box resembles the last one of this track. `image_size`: width, height.
     """
     last = track.last.box
-    reach = _EDGE * max(picture)
-    cut = (last.x1 <= reach, last.y1 <= reach, last.x2 >= picture[0] - reach, last.y2 >= picture[1] - reach)
+    border = _BORDER * max(image_size)
+    cut = (last.x1 <= border, last.y1 <= border, last.x2 >= image_size[0] - border, last.y2 >= image_size[1] - border)
     seen = _recent(track.sightings)
     if not any(cut) or seen[0] is track.last:
         return False
     ahead_s = (at - track.last.captured_at).total_seconds()
     x1, y1, x2, y2 = (slope * ahead_s for slope in _slopes(seen, tuple))
-    width, height = (_SLIVER * max(getattr(sighting.box, side) for sighting in seen) for side in ("width", "height"))
+    width, height = (_MIN_VISIBLE * max(getattr(sighting.box, side) for sighting in seen) for side in ("width", "height"))
     gone = (
         x2 < 0 and last.x2 + x2 < width,
         y2 < 0 and last.y2 + y2 < height,
-        x1 > 0 and last.x1 + x1 > picture[0] - width,
-        y1 > 0 and last.y1 + y1 > picture[1] - height,
+        x1 > 0 and last.x1 + x1 > image_size[0] - width,
+        y1 > 0 and last.y1 + y1 > image_size[1] - height,
     )
     return any(at_edge and past for at_edge, past in zip(cut, gone, strict=True))
 
 
 def _recent(sightings: Sequence[Sighting]) -> list[Sighting]:
-    """At most a handful, spread evenly over the time the motion is taken from; the last two at least, if they are near enough."""
+    """Up to `_FIT_POINTS` sightings, spread evenly over `_FIT_S`; at least the last two, if their gap is small enough."""
     end = sightings[-1].captured_at
     first = len(sightings) - 1
     while first > 0 and (end - sightings[first - 1].captured_at).total_seconds() <= _FIT_S:
         first -= 1
-    if first == len(sightings) - 1 and first > 0 and (end - sightings[first - 1].captured_at).total_seconds() <= _NEAREST_S:
+    if first == len(sightings) - 1 and first > 0 and (end - sightings[first - 1].captured_at).total_seconds() <= _MAX_SIGHTING_GAP_S:
         first -= 1
     count = len(sightings) - first
     if count <= _FIT_POINTS:
@@ -161,7 +166,7 @@ def _recent(sightings: Sequence[Sighting]) -> list[Sighting]:
 
 
 def _slopes(seen: Sequence[Sighting], shape: Callable[[Box], tuple[float, ...]]) -> list[float]:
-    """Change a second of a box's numbers, by least squares."""
+    """Change per second of each value of `shape`, by least squares."""
     start = seen[0].captured_at
     times = [(sighting.captured_at - start).total_seconds() for sighting in seen]
     mean = sum(times) / len(times)

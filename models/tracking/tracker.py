@@ -1,9 +1,9 @@
-"""From detections in single frames to vehicles over time.
+"""Tracks vehicles over detections in single frames.
 
-As in ByteTrack, detections with a high score are matched first and may begin a track; those with a low score then keep tracks alive that
-found none, which is what half-hidden vehicles need. Unlike it, all is reckoned in seconds from `captured_at`: cameras give 2 to 25
-frames a second, and lose some. Two more differences: matching is by how probable a place and a size are, not by overlap alone (at 2
-frames a second a motorcycle's boxes do not overlap), and a track remembers real detections only, because a predicted box is no evidence.
+As in ByteTrack, detections with a high score are matched first and may start a track; those with a low score are then matched to the
+remaining tracks, which keeps half-hidden vehicles. Differences: all durations are in seconds from `captured_at`, because cameras deliver 2
+to 25 frames per second and lose some; the matching cost is the likelihood of position and size, not the overlap (at 2 frames per second
+the boxes of a motorcycle do not overlap); and a track contains only real detections, because a predicted box is no evidence.
 """
 
 from bisect import bisect_left
@@ -15,34 +15,34 @@ from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
 from etle.types import Detection, Sighting, Track, TrackId
 from models.tracking.assignment import linear_assignment
-from models.tracking.motion import PredictedBox, expected, has_left, matching_cost
+from models.tracking.motion import PredictedBox, has_left, matching_cost, predict
 
-PATIENCE_S = 2.0
-"""A vehicle that was not seen for longer is given up: what comes out from behind a bus after that may be another one."""
-_TRIAL_S = 0.5
-"""The same for a track that is not yet confirmed, as it may be a flicker of the detector; the next frame it always gets."""
-_CONFIRMING = 3
-_CONFIRMING_SLOW = 2
-_SLOW_S = 0.25
-"""A track is a vehicle after three sightings; at two where frames are so far apart."""
-_UNLIKELY = 10.0
-"""Surprise from which a detection is not the vehicle: four standard errors if its motion is known. It also makes that one which was
-hidden while it drove is looked for near its way only, and not at all after the patience."""
-_UNLIKELY_LOW = 6.0
+MAX_LOST_S = 2.0
+"""A track without a detection for longer ends: a vehicle that appears from behind a bus after that may be another one."""
+_MAX_LOST_UNCONFIRMED_S = 0.5
+"""The same for an unconfirmed track, which may be noise of the detector; it is kept at least until the next frame."""
+_MIN_SIGHTINGS = 3
+_MIN_SIGHTINGS_SLOW = 2
+_SLOW_FRAME_GAP_S = 0.25
+"""A track is confirmed after three sightings; after two where frames are at least this far apart."""
+_MAX_COST = 10.0
+"""Maximum cost of a match: four standard errors if the motion is known. For vehicles that were hidden while driving it limits the search to
+their predicted path."""
+_MAX_COST_LOW = 6.0
 """The same for detections with a low score, many of which are shadows and parts of vehicles."""
-_FRESH_S = 0.6
-"""A detection with a low score keeps only those alive that were seen just before: for one that was lost it is no sign of life."""
-_SAME = 0.7
-_PART = 0.9
-"""A detection begins no track if it overlaps so much with a vehicle that was seen, or lies so far inside one of its kind of size."""
-_DENSE_S = 30.0
-_SPARSE_S = 1.0
-"""Sightings older than 30 s are thinned to one a second: a vehicle that stands for minutes would fill the memory."""
+_MAX_LOST_LOW_S = 0.6
+"""A detection with a low score continues only tracks detected at most this long ago; for longer lost ones it is not reliable."""
+_DUPLICATE_IOU = 0.7
+_DUPLICATE_CONTAINMENT = 0.9
+"""A detection starts no track if it overlaps a vehicle this much, or if this fraction of it lies inside one of at most twice its area."""
+_FULL_RATE_S = 30.0
+_THINNED_GAP_S = 1.0
+"""Sightings older than 30 s are thinned to one per second, to limit the memory for vehicles that stand for minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerState:
-    """All that the tracker knows. `tracks` are the open ones, oldest first, `confirmed` those of them that are vehicles."""
+    """The complete state. `tracks`: open tracks, oldest first; `confirmed`: ids of those that are vehicles."""
 
     tracks: tuple[Track, ...] = ()
     confirmed: tuple[TrackId, ...] = ()
@@ -51,23 +51,23 @@ class TrackerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerStep:
-    """What one frame made of the tracks; both hold confirmed vehicles only."""
+    """Confirmed tracks after one frame."""
 
     tracks: tuple[Track, ...]
-    """Seen in this frame, or missed for less than the patience."""
+    """Open: detected in this frame, or lost for at most `MAX_LOST_S`."""
     ended: tuple[Track, ...]
-    """Given up at this frame."""
+    """Ended at this frame."""
 
 
 class Tracker:
-    """One camera's vehicles. The same frames give the same tracks, also when it goes on from a state that was put away."""
+    """Tracks the vehicles of one camera. Deterministic, also when it resumes from a saved state."""
 
-    def __init__(self, state: TrackerState | None = None, *, score: float = 0.25, picture: tuple[int, int] | None = None) -> None:
-        """`score`: what a detection needs to begin a track; those below only keep one alive.
+    def __init__(self, state: TrackerState | None = None, *, score: float = 0.25, image_size: tuple[int, int] | None = None) -> None:
+        """`score`: minimum score of a detection that starts a track; others only continue one.
 
-        `picture`: width and height; where they are known, a vehicle that drives out of the picture ends there.
+        `image_size`: width and height in pixels; if given, the track of a vehicle that leaves the image ends there.
         """
-        self._picture = picture
+        self._image_size = image_size
         self._score = score
         self._state = state or TrackerState()
 
@@ -76,90 +76,90 @@ class Tracker:
         return self._state
 
     def update(self, sequence: int, captured_at: datetime, detections: Sequence[Detection]) -> TrackerStep:
-        """A frame's detections, all of them, in the order of frames. A gap longer than the patience, or time going back, ends all."""
+        """Process all detections of the next frame. A gap over `MAX_LOST_S`, or time going backwards, ends all tracks."""
         before = self._state
-        open_, given_up = _still_open(before, captured_at, self._picture)
-        seen = [_sighting(sequence, captured_at, detection) for detection in detections]
+        open_, ended = _split_lost(before, captured_at, self._image_size)
+        sightings = [_sighting(sequence, captured_at, detection) for detection in detections]
         high = [i for i, detection in enumerate(detections) if detection.score >= self._score]
         low = [i for i, detection in enumerate(detections) if detection.score < self._score]
-        places = [expected(track, captured_at) for track in open_]
-        taken = _matched(places, range(len(open_)), detections, high, _UNLIKELY)
-        fresh = _fresh(before.updated_at, captured_at)
-        missing = [i for i, track in enumerate(open_) if i not in taken and track.last.captured_at >= fresh]
-        taken |= _matched(places, missing, detections, low, _UNLIKELY_LOW)
-        grown = [_with(track, seen[taken[i]]) if i in taken else track for i, track in enumerate(open_)]
-        new = [_begun(i, seen[i]) for i in _newcomers(detections, high, set(taken.values()))]
-        tracks = (*grown, *new)
+        predicted = [predict(track, captured_at) for track in open_]
+        matches = _match(predicted, range(len(open_)), detections, high, _MAX_COST)
+        oldest = _oldest_for_low_scores(before.updated_at, captured_at)
+        missing = [i for i, track in enumerate(open_) if i not in matches and track.last.captured_at >= oldest]
+        matches |= _match(predicted, missing, detections, low, _MAX_COST_LOW)
+        continued = [_with(track, sightings[matches[i]]) if i in matches else track for i, track in enumerate(open_)]
+        new = [_start(i, sightings[i]) for i in _new_vehicles(detections, high, set(matches.values()))]
+        tracks = (*continued, *new)
         known = set(before.confirmed)
-        enough = _enough(before.updated_at, captured_at)
-        confirmed = tuple(track.id for track in tracks if track.id in known or len(track.sightings) >= enough)
+        min_sightings = _min_sightings(before.updated_at, captured_at)
+        confirmed = tuple(track.id for track in tracks if track.id in known or len(track.sightings) >= min_sightings)
         self._state = TrackerState(tracks=tracks, confirmed=confirmed, updated_at=captured_at)
         vehicles = set(confirmed)
         return TrackerStep(
-            tracks=tuple(track for track in tracks if track.id in vehicles), ended=tuple(track for track in given_up if track.id in known)
+            tracks=tuple(track for track in tracks if track.id in vehicles), ended=tuple(track for track in ended if track.id in known)
         )
 
 
-def _still_open(state: TrackerState, now: datetime, picture: tuple[int, int] | None) -> tuple[list[Track], list[Track]]:
-    """Tracks that may be seen again, and those that are given up."""
+def _split_lost(state: TrackerState, now: datetime, image_size: tuple[int, int] | None) -> tuple[list[Track], list[Track]]:
+    """Tracks that stay open, and those that end."""
     if state.updated_at is None:
         return [], []
-    if not 0 <= (now - state.updated_at).total_seconds() <= PATIENCE_S:
+    if not 0 <= (now - state.updated_at).total_seconds() <= MAX_LOST_S:
         return [], list(state.tracks)
     confirmed = set(state.confirmed)
-    trial = max(_TRIAL_S, (now - state.updated_at).total_seconds())
+    max_lost_unconfirmed_s = max(_MAX_LOST_UNCONFIRMED_S, (now - state.updated_at).total_seconds())
     kept: list[Track] = []
-    given_up: list[Track] = []
+    ended: list[Track] = []
     for track in state.tracks:
-        patience = PATIENCE_S if track.id in confirmed else trial
-        missed_s = (now - track.last.captured_at).total_seconds()
-        left = picture is not None and has_left(track, now, picture)
-        (given_up if left or missed_s > patience else kept).append(track)
-    return kept, given_up
+        max_lost_s = MAX_LOST_S if track.id in confirmed else max_lost_unconfirmed_s
+        lost_s = (now - track.last.captured_at).total_seconds()
+        left = image_size is not None and has_left(track, now, image_size)
+        (ended if left or lost_s > max_lost_s else kept).append(track)
+    return kept, ended
 
 
-def _matched(
-    places: Sequence[PredictedBox], rows: Sequence[int], detections: Sequence[Detection], columns: Sequence[int], limit: float
+def _match(
+    predicted: Sequence[PredictedBox], rows: Sequence[int], detections: Sequence[Detection], columns: Sequence[int], limit: float
 ) -> dict[int, int]:
-    """Detection of each track, by their places in `places` and `detections`, for the tracks and detections that are asked about."""
+    """Index of the detection by index of the track, for the tracks `rows` and the detections `columns`; costs up to `limit`."""
     if not rows or not columns:
         return {}
-    gains = limit - matching_cost([places[i] for i in rows], [detections[j] for j in columns])
-    return {rows[row]: columns[column] for row, column in linear_assignment(gains)}
+    scores = limit - matching_cost([predicted[i] for i in rows], [detections[j] for j in columns])
+    return {rows[row]: columns[column] for row, column in linear_assignment(scores)}
 
 
-def _fresh(before: datetime | None, now: datetime) -> datetime:
-    """Since when a vehicle must have been seen for a weak detection to be it; at least since the frame before."""
-    fresh = now - timedelta(seconds=_FRESH_S)
-    return fresh if before is None else min(fresh, before)
+def _oldest_for_low_scores(before: datetime | None, now: datetime) -> datetime:
+    """A track must have been detected at or after this time to be continued by a low score; at least in the previous frame."""
+    oldest = now - timedelta(seconds=_MAX_LOST_LOW_S)
+    return oldest if before is None else min(oldest, before)
 
 
-def _newcomers(detections: Sequence[Detection], high: Sequence[int], taken: set[int]) -> list[int]:
-    """Detections that begin a track: no second box of a vehicle that has one."""
+def _new_vehicles(detections: Sequence[Detection], high: Sequence[int], taken: set[int]) -> list[int]:
+    """Indices of detections that start a track: not those that duplicate the box of a vehicle."""
     vehicles = [detections[i] for i in sorted(taken)]
     new = []
     for i in sorted(set(high) - taken, key=lambda i: (-detections[i].score, i)):
-        if not any(_doubles(detections[i], vehicle) for vehicle in vehicles):
+        if not any(_duplicates(detections[i], vehicle) for vehicle in vehicles):
             vehicles.append(detections[i])
             new.append(i)
     return sorted(new)
 
 
-def _doubles(detection: Detection, vehicle: Detection) -> bool:
-    """Whether both may be boxes of one vehicle: nearly the same, or one a large part of the other."""
+def _duplicates(detection: Detection, vehicle: Detection) -> bool:
+    """Whether both may be boxes of one vehicle: nearly equal, or one a large part of the other."""
     small, large = sorted((detection.box, vehicle.box), key=lambda box: box.area)
-    inside = intersection_area(small, large) >= _PART * small.area and small.area >= large.area / 2
-    return inside or iou(small, large) >= _SAME
+    inside = intersection_area(small, large) >= _DUPLICATE_CONTAINMENT * small.area and small.area >= large.area / 2
+    return inside or iou(small, large) >= _DUPLICATE_IOU
 
 
-def _begun(index: int, sighting: Sighting) -> Track:
+def _start(index: int, sighting: Sighting) -> Track:
     return Track(id=TrackId(f"{sighting.sequence}-{index}"), sightings=(sighting,))
 
 
-def _enough(before: datetime | None, now: datetime) -> int:
-    """Sightings that make a vehicle."""
-    slow = before is not None and (now - before).total_seconds() >= _SLOW_S
-    return _CONFIRMING_SLOW if slow else _CONFIRMING
+def _min_sightings(before: datetime | None, now: datetime) -> int:
+    """Number of sightings after which a track is confirmed."""
+    slow = before is not None and (now - before).total_seconds() >= _SLOW_FRAME_GAP_S
+    return _MIN_SIGHTINGS_SLOW if slow else _MIN_SIGHTINGS
 
 
 def _sighting(sequence: int, captured_at: datetime, detection: Detection) -> Sighting:
@@ -171,15 +171,15 @@ def _with(track: Track, sighting: Sighting) -> Track:
 
 
 def _thinned(sightings: tuple[Sighting, ...], now: datetime) -> tuple[Sighting, ...]:
-    """At most one a second of the old ones, the first always. Only those that have just become old are looked at."""
-    if (now - sightings[0].captured_at).total_seconds() <= _DENSE_S:
+    """Keeps the first and at most one per second of the old sightings. Only those that have just become old are checked."""
+    if (now - sightings[0].captured_at).total_seconds() <= _FULL_RATE_S:
         return sightings
-    old = bisect_left(sightings, now - timedelta(seconds=_DENSE_S), key=lambda sighting: sighting.captured_at)
+    old = bisect_left(sightings, now - timedelta(seconds=_FULL_RATE_S), key=lambda sighting: sighting.captured_at)
     start = old - 1
-    while start > 0 and seconds_between(sightings[start - 1].captured_at, sightings[start].captured_at) < _SPARSE_S:
+    while start > 0 and seconds_between(sightings[start - 1].captured_at, sightings[start].captured_at) < _THINNED_GAP_S:
         start -= 1
     kept = [*sightings[: start + 1]]
     for sighting in sightings[start + 1 : old]:
-        if seconds_between(kept[-1].captured_at, sighting.captured_at) >= _SPARSE_S:
+        if seconds_between(kept[-1].captured_at, sighting.captured_at) >= _THINNED_GAP_S:
             kept.append(sighting)
     return (*kept, *sightings[old:])

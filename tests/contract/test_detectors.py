@@ -1,6 +1,6 @@
-"""What every vehicle detector promises, and that two engines see the same in the same picture.
+"""What every vehicle detector does, and that both engines detect the same in the same image.
 
-Most of it is asked of a network in miniature that finds coloured squares, so that it can be known what must come out.
+Most tests use a miniature network that detects coloured squares, so that the expected detections are known.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def detector(engine: str, weights: Path) -> VehicleDetector:
 
 
 def street() -> "Image":
-    """A car and a motorcycle of the miniature's kind."""
+    """A car and a motorcycle as the miniature network detects them."""
     return square(square(black(360, 640), RED, 64, 84, 64), GREEN, 320, 212, 32)
 
 
@@ -60,24 +60,24 @@ def kinds(detections: Sequence[Detection]) -> set[VehicleClass]:
     return {detection.vehicle for detection in detections if detection.score > 0.5}
 
 
-def test_no_pictures_no_answers(detector: VehicleDetector) -> None:
+def test_no_images_give_no_results(detector: VehicleDetector) -> None:
     assert list(detector.detect([])) == []
 
 
-def test_as_many_answers_as_pictures_in_their_order(detector: VehicleDetector) -> None:
+def test_one_result_per_image_in_their_order(detector: VehicleDetector) -> None:
     answers = detector.detect([black(360, 640), street(), square(black(360, 640), BLUE, 96, 116, 64), black(360, 640)])
     assert [kinds(answer) for answer in answers] == [set(), {CAR, MOTORCYCLE}, {BUS}, set()]
     assert answers[0] == ()
 
 
-def test_an_answer_does_not_depend_on_the_pictures_beside_it(detector: VehicleDetector) -> None:
+def test_a_result_does_not_depend_on_the_other_images(detector: VehicleDetector) -> None:
     alone = detector.detect([street()])[0]
     assert detector.detect([square(black(360, 640), BLUE, 0, 0, 320), street(), black(360, 640)])[1] == alone
     assert detector.detect([street()])[0] == alone
 
 
 @pytest.mark.parametrize("size", [(360, 640), (1080, 1920), (480, 640), (640, 360), (90, 160)])
-def test_boxes_lie_in_the_pictures_own_pixels(detector: VehicleDetector, size: tuple[int, int]) -> None:
+def test_boxes_are_in_pixels_of_the_image(detector: VehicleDetector, size: tuple[int, int]) -> None:
     height, width = size
     side = width // 10
     image = square(black(height, width), RED, width // 2, height // 2, side)
@@ -91,7 +91,7 @@ def test_boxes_lie_in_the_pictures_own_pixels(detector: VehicleDetector, size: t
     assert abs(sure[0].box.centre.y - (height // 2 + side / 2)) <= side
 
 
-def test_scores_reach_down_to_a_tenth_and_the_best_is_first(detector: VehicleDetector) -> None:
+def test_scores_reach_down_to_a_tenth_highest_first(detector: VehicleDetector) -> None:
     image = street()
     square(image, (0, 0, 120), 448, 84, 64)
     scores = [detection.score for detection in detector.detect([image])[0]]
@@ -99,36 +99,36 @@ def test_scores_reach_down_to_a_tenth_and_the_best_is_first(detector: VehicleDet
     assert 0.1 <= scores[-1] < 0.5 < scores[0] <= 1
 
 
-def test_a_vehicle_is_given_once(detector: VehicleDetector) -> None:
-    """Cells of three sizes see the large square."""
+def test_a_vehicle_is_detected_once(detector: VehicleDetector) -> None:
+    """Cells of three sizes detect the large square."""
     answer = [detection for detection in detector.detect([square(black(360, 640), RED, 64, 84, 64)])[0] if detection.score > 0.5]
     assert all(iou(a.box, b.box) <= 0.7 for i, a in enumerate(answer) for b in answer[:i])
 
 
-def test_it_says_which_weights_it_runs(detector: VehicleDetector, weights: Path) -> None:
+def test_name_and_digest(detector: VehicleDetector, weights: Path) -> None:
     assert detector.digest == digest_of(weights.read_bytes())
     assert detector.name
 
 
 @pytest.mark.parametrize("shape", [(360, 640), (360, 640, 1), (0, 640, 3)])
-def test_what_is_no_picture_is_refused_loudly(detector: VehicleDetector, shape: tuple[int, ...]) -> None:
+def test_other_arrays_raise(detector: VehicleDetector, shape: tuple[int, ...]) -> None:
     with pytest.raises(InferenceError):
         detector.detect([np.zeros(shape, np.uint8)])
 
 
-def test_weights_that_are_not_there(engine: str, tmp_path: Path) -> None:
+def test_missing_weights(engine: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing):
         open_vehicle_detector(engine, tmp_path / "none.onnx")
 
 
 @pytest.mark.parametrize("name", ["text.onnx", "text.pt"])
-def test_weights_that_are_none(engine: str, tmp_path: Path, name: str) -> None:
+def test_other_files_are_rejected(engine: str, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"no weights at all")
     with pytest.raises(WeightsError):
         open_vehicle_detector(engine, tmp_path / name)
 
 
-def test_weights_that_know_no_vehicle(engine: str, tmp_path: Path) -> None:
+def test_weights_without_a_vehicle_class_are_rejected(engine: str, tmp_path: Path) -> None:
     onnx.save(blob_finder(64, 64, names={0: "cat", 1: "dog", 2: "mobil"}), tmp_path / "pets.onnx")
     with pytest.raises(WeightsError, match=r"none of car, motorcycle, bus, truck; it knows: cat, dog, mobil"):
         open_vehicle_detector(engine, tmp_path / "pets.onnx")
@@ -149,7 +149,7 @@ class Photo:
 
 
 def photos() -> list[Photo]:
-    """What ultralytics ships to try it on: a bus in a street, people indoors; and the bus as a camera far away would see it."""
+    """The sample images of ultralytics: a bus in a street, people indoors; and the bus at a larger distance."""
     from ultralytics.utils import ASSETS
 
     bus = cv2.imread(str(ASSETS / "bus.jpg"))
@@ -168,14 +168,14 @@ def real_weights() -> Path:
 
 
 def as_export(path: Path, shape: tuple[int, int], folder: Path) -> Path:
-    """The same network as an ONNX file of that shape."""
+    """The same network as an ONNX file with that input shape."""
     export = folder / f"{shape[0]}x{shape[1]}.onnx"
     export.write_bytes(with_input_shape(read_graph(path), *shape).SerializeToString())
     return export
 
 
 def as_checkpoint(path: Path, shape: tuple[int, int], folder: Path) -> Path:
-    """The same network as a .pt of ultralytics; it takes any shape."""
+    """The same network as a .pt file of ultralytics, which accepts any shape."""
     import torch
     from ultralytics.nn.tasks import DetectionModel
 
@@ -191,7 +191,7 @@ def as_checkpoint(path: Path, shape: tuple[int, int], folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("made", [as_export, as_checkpoint], ids=["as an export", "as a checkpoint"])
-def test_both_engines_see_the_same(made: Callable[[Path, tuple[int, int], Path], Path], tmp_path: Path) -> None:
+def test_both_engines_detect_the_same(made: Callable[[Path, tuple[int, int], Path], Path], tmp_path: Path) -> None:
     path = real_weights()
     ours = open_vehicle_detector("onnx", path)
     seen = 0

@@ -1,4 +1,4 @@
-"""Signal heads drawn by the test: what is lit must be told, and what cannot be told must be said to be so."""
+"""Signal heads drawn by the test: lit lamps are read, ambiguous heads are UNKNOWN."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def picture(
     glare: bool = False,
     noise: float = 0.0,
 ) -> tuple[np.ndarray, Box]:
-    """A head in a picture, and its box. `bright` scales all light, `lens` the light that unlit lenses throw back."""
+    """An image of a head, and its box. `bright` scales all light, `lens` the reflection of unlit lenses."""
     scale, side = 4, 4 * lamp_px
     head = np.full((side * len(order), side, 3), 28, np.uint8)
     for i, lamp in enumerate(order):
@@ -70,7 +70,7 @@ def read(image: np.ndarray, head: Box, order: Sequence[Lamp] = ORDER) -> Lamp:
         pytest.param({"sky": (40, 130, 60)}, id="before trees"),
     ],
 )
-def test_the_lit_lamp_is_told(lamp: Lamp, light: dict[str, object]) -> None:
+def test_the_lit_lamp_is_read(lamp: Lamp, light: dict[str, object]) -> None:
     image, head = picture([lamp], **light)
     found, score = ColourLampReader().read(image, head, ORDER)
     assert found is lamp
@@ -83,8 +83,8 @@ def test_the_lit_lamp_is_told(lamp: Lamp, light: dict[str, object]) -> None:
     [
         pytest.param((0, 0, 0, 0), id="tight"),
         pytest.param((-3, -4, 3, 4), id="a quarter too wide"),
-        pytest.param((2, 2, 2, 2), id="shaken by a sixth of a lamp"),
-        pytest.param((-2, 1, -2, 1), id="shaken the other way"),
+        pytest.param((2, 2, 2, 2), id="shifted by a sixth of a lamp"),
+        pytest.param((-2, 1, -2, 1), id="shifted in the other direction"),
     ],
 )
 def test_a_box_need_not_fit_exactly(lamp: Lamp, shift: tuple[float, float, float, float]) -> None:
@@ -94,13 +94,13 @@ def test_a_box_need_not_fit_exactly(lamp: Lamp, shift: tuple[float, float, float
 
 @pytest.mark.parametrize("lit", [[], [RED, YELLOW], [YELLOW, GREEN], [RED, GREEN], list(ORDER)], ids=lambda lit: "+".join(lit) or "none")
 @pytest.mark.parametrize("sky", [(190, 170, 150), (5, 5, 8), (255, 200, 140), (40, 130, 60)])
-def test_none_or_several_lit_cannot_be_told(lit: list[Lamp], sky: Colour) -> None:
+def test_none_or_several_lit_lamps_are_unknown(lit: list[Lamp], sky: Colour) -> None:
     image, head = picture(lit, sky=sky)
     assert ColourLampReader().read(image, head, ORDER) == (UNKNOWN, 0.0)
 
 
 @pytest.mark.parametrize("lens", [1.5, 2.5, 3.5])
-def test_sun_on_all_lenses_is_no_signal(lens: float) -> None:
+def test_sun_on_all_lenses_is_unknown(lens: float) -> None:
     assert read(*picture([], lens=lens)) is UNKNOWN
 
 
@@ -114,15 +114,15 @@ def test_sun_on_all_lenses_is_no_signal(lens: float) -> None:
         pytest.param((0, 0, 0), id="darkness"),
     ],
 )
-def test_what_hides_the_head_is_no_signal(colour: Colour) -> None:
+def test_a_hidden_head_is_unknown(colour: Colour) -> None:
     image, head = picture([RED])
     image[:] = colour
     image = np.clip(image + np.random.default_rng(2).normal(0, 4, image.shape), 0, 255).astype(np.uint8)
     assert read(image, head) is UNKNOWN
 
 
-def test_the_wrong_colour_at_a_place_is_no_signal() -> None:
-    """A tail light behind the head's lowest section."""
+def test_a_colour_at_the_wrong_position_is_unknown() -> None:
+    """A tail light behind the lowest section."""
     image, head = picture([])
     cv2.circle(image, (round(head.centre.x), round(head.y2) - 6), 4, LIT[RED], -1)
     assert read(image, head) is UNKNOWN
@@ -131,14 +131,14 @@ def test_the_wrong_colour_at_a_place_is_no_signal() -> None:
 @pytest.mark.parametrize(
     "head",
     [
-        pytest.param(Box(-200, 40, -188, 76), id="left of the picture"),
-        pytest.param(Box(40, -20, 52, 16), id="half above the picture"),
+        pytest.param(Box(-200, 40, -188, 76), id="left of the image"),
+        pytest.param(Box(40, -20, 52, 16), id="half above the image"),
         pytest.param(Box(40, 40, 42, 46), id="two pixels wide"),
         pytest.param(Box(40, 40, 52, 46), id="sections of two pixels"),
         pytest.param(Box(40, 40, 40, 40), id="empty"),
     ],
 )
-def test_a_head_that_cannot_be_seen(head: Box) -> None:
+def test_an_invisible_head_is_unknown(head: Box) -> None:
     image, _ = picture([RED])
     assert ColourLampReader().read(image, head, ORDER) == (UNKNOWN, 0.0)
 
@@ -150,6 +150,6 @@ def test_two_lamps_in_any_order(lit: Lamp, horizontal: bool) -> None:
     assert read(image, head, (GREEN, RED)) is lit
 
 
-def test_a_faint_lamp_is_less_sure_than_a_bright_one() -> None:
+def test_a_faint_lamp_has_a_lower_score_than_a_bright_one() -> None:
     sure = [ColourLampReader().read(*picture([RED], bright=bright), ORDER)[1] for bright in (0.05, 0.16, 0.2, 1.0)]
     assert sure[0] == 0 < sure[1] < sure[2] < sure[3]

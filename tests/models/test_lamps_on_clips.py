@@ -1,4 +1,4 @@
-"""Real signals, 6 to 22 pixels wide; the clips may not be given away, so this runs where they are."""
+"""Real signals, 6 to 22 pixels wide; the clips may not be distributed, so these tests run only where they exist."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Tables of drives: which vehicles there are, what the detector saw of them, and which tracks must come out."""
+"""Tables of drives: which vehicles there are, what was detected of them, and which tracks are expected."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etle.types import Box, Detection, Sighting, Track, TrackId, VehicleClass
-from models.tracking.tracker import PATIENCE_S, Tracker, TrackerState, TrackerStep
+from models.tracking.tracker import MAX_LOST_S, Tracker, TrackerState, TrackerStep
 from models.tracking.vehicle_class import vehicle_class_of
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -57,7 +57,7 @@ def run(drives: Sequence[Drive], times: Sequence[float], tracker: Tracker | None
 
 
 def tracks_of(steps: Sequence[TrackerStep]) -> list[Track]:
-    """Each confirmed track in its longest form, in the order of beginning."""
+    """Each confirmed track in its longest form, in the order of their start."""
     last: dict[TrackId, Track] = {}
     for step in steps:
         last.update({track.id: track for track in (*step.tracks, *step.ended)})
@@ -94,7 +94,7 @@ FAST = [
     [
         pytest.param(FAR_AND_NEAR, id="two that keep apart"),
         pytest.param(CROSSING, id="two that meet head-on and overlap"),
-        pytest.param(AT_AN_ANGLE, id="two whose ways cross"),
+        pytest.param(AT_AN_ANGLE, id="two with crossing paths"),
         pytest.param(SIDE_BY_SIDE, id="five motorcycles side by side"),
         pytest.param(IN_FILE, id="four motorcycles one behind the other"),
         pytest.param(STOPPED_QUEUE, id="two that stop at the line and go on, one that passes them"),
@@ -109,13 +109,13 @@ def test_every_vehicle_keeps_its_track(drives: list[Drive], fps: float) -> None:
 @pytest.mark.parametrize(
     "drive, seconds, tracks",
     [
-        pytest.param(Drive(line(0, 300, 150, 0, hidden=(1.5, 2.3))), 4, 1, id="hidden for 0.8 s while driving: the same"),
-        pytest.param(Drive(line(300, 300, 0, 0, hidden=(1.5, 3.4))), 5, 1, id="hidden for 1.9 s while standing: the same"),
-        pytest.param(Drive(line(300, 300, 0, 0, hidden=(1.5, 3.8))), 6, 2, id="hidden for 2.3 s: another"),
-        pytest.param(Drive(line(300, 300, 0, 0, begin=1, end=1.1)), 4, 0, id="seen in two frames: a flicker"),
+        pytest.param(Drive(line(0, 300, 150, 0, hidden=(1.5, 2.3))), 4, 1, id="hidden for 0.8 s while driving: the same track"),
+        pytest.param(Drive(line(300, 300, 0, 0, hidden=(1.5, 3.4))), 5, 1, id="hidden for 1.9 s while standing: the same track"),
+        pytest.param(Drive(line(300, 300, 0, 0, hidden=(1.5, 3.8))), 6, 2, id="hidden for 2.3 s: another track"),
+        pytest.param(Drive(line(300, 300, 0, 0, begin=1, end=1.1)), 4, 0, id="detected in two frames: not confirmed"),
     ],
 )
-def test_a_vehicle_that_is_not_seen_for_a_while(drive: Drive, seconds: float, tracks: int) -> None:
+def test_a_vehicle_that_is_not_detected_for_some_time(drive: Drive, seconds: float, tracks: int) -> None:
     assert len(tracks_of(run([drive], moments(10, seconds)))) == tracks
 
 
@@ -123,10 +123,10 @@ def test_a_vehicle_that_is_not_seen_for_a_while(drive: Drive, seconds: float, tr
     "score, tracks, sightings",
     [
         pytest.param(0.8, 1, 41, id="high all the time"),
-        pytest.param(0.15, 0, 0, id="low all the time begins no track"),
+        pytest.param(0.15, 0, 0, id="low all the time starts no track"),
     ],
 )
-def test_what_a_score_is_good_for(score: float, tracks: int, sightings: int) -> None:
+def test_only_high_scores_start_a_track(score: float, tracks: int, sightings: int) -> None:
     found = tracks_of(run([Drive(line(0, 300, 100, 0), score=score)], moments(10, 4)))
     assert [len(track.sightings) for track in found] == [sightings] * tracks
 
@@ -149,7 +149,7 @@ def test_sightings_are_detections_and_the_first_is_the_first() -> None:
     assert not [t for t in seconds if 1.5 <= t < 2.3]
 
 
-def test_flicker_of_class_changes_neither_track_nor_vehicle() -> None:
+def test_changing_classes_change_neither_track_nor_vehicle_class() -> None:
     tracker = Tracker()
     for i, second in enumerate(moments(10, 4)):
         vehicle = [CAR, TRUCK, CAR, BUS, CAR][i % 5]
@@ -167,7 +167,7 @@ def test_flicker_of_class_changes_neither_track_nor_vehicle() -> None:
         pytest.param([(BUS, 0.3, 50)], BUS, id="one sighting"),
     ],
 )
-def test_the_class_is_voted_for(sightings: list[tuple[VehicleClass, float, float]], vehicle: VehicleClass) -> None:
+def test_the_vehicle_class_is_voted_for(sightings: list[tuple[VehicleClass, float, float]], vehicle: VehicleClass) -> None:
     seen = tuple(
         Sighting(sequence=i, captured_at=START + timedelta(seconds=i), box=Box(0, 0, side, side), vehicle=kind, score=score)
         for i, (kind, score, side) in enumerate(sightings)
@@ -176,7 +176,7 @@ def test_the_class_is_voted_for(sightings: list[tuple[VehicleClass, float, float
 
 
 def cut_off(drive: Drive, picture: tuple[int, int]) -> Callable[[float], Detection | None]:
-    """The same drive as a camera sees it: the box ends where the picture does, and below 12 pixels nothing is detected."""
+    """The drive as a camera sees it: boxes are clipped to the image, and not detected below 12 pixels."""
 
     def seen(s: float) -> Detection | None:
         whole = drive.seen(s)
@@ -198,9 +198,9 @@ def cut_off(drive: Drive, picture: tuple[int, int]) -> Callable[[float], Detecti
         pytest.param(line(320, 120, 0, -100), line(320, -230, 0, 100), id="away from it"),
     ],
 )
-def test_what_enters_where_another_left_is_another(leaves: Path, enters: Path, fps: float) -> None:
+def test_a_vehicle_that_enters_where_another_left_gets_a_new_track(leaves: Path, enters: Path, fps: float) -> None:
     picture = (640, 480)
-    tracker, tracks = Tracker(picture=picture), {}
+    tracker, tracks = Tracker(image_size=picture), {}
     for i, second in enumerate(moments(fps, 5)):
         both = [cut_off(Drive(way), picture)(second) for way in (leaves, enters)]
         step = tracker.update(i, START + timedelta(seconds=second), [d for d in both if d])
@@ -208,8 +208,8 @@ def test_what_enters_where_another_left_is_another(leaves: Path, enters: Path, f
     assert len(tracks) == 2
 
 
-def test_what_appears_far_away_is_another() -> None:
-    """A car is hidden while it drives; a second later a motorcycle is seen for the first time, half the picture away."""
+def test_a_vehicle_that_appears_far_away_gets_a_new_track() -> None:
+    """A car is hidden while driving; a second later a motorcycle is first detected half the image width away."""
     drives = [Drive(line(100, 300, 100, 0, end=2)), Drive(line(700, 120, -10, 60, begin=2.9), (60, 90), MOTORCYCLE)]
     assert sorted(followed(drives, tracks_of(run(drives, moments(10, 4))))) == [[0], [1]]
 
@@ -220,8 +220,8 @@ def test_two_boxes_of_one_vehicle_make_one_track() -> None:
     assert len(tracks_of(run(both, moments(10, 4)))) == 1
 
 
-def test_a_person_beside_a_waiting_car_takes_nothing() -> None:
-    """A walker taken for a motorcycle passes in front of a car just while the car is not detected."""
+def test_a_person_beside_a_waiting_car_does_not_take_its_track() -> None:
+    """A pedestrian detected as motorcycle passes in front of a car while the car is not detected."""
     car = Drive(line(300, 300, 0, 0, hidden=(1.0, 2.0)), (120, 90))
     walker = Drive(line(150, 310, 100, 0), (22, 60), MOTORCYCLE)
     drives = [car, walker]
@@ -244,8 +244,8 @@ def test_uneven_frames_keep_the_tracks(times: list[float]) -> None:
 @pytest.mark.parametrize(
     "jump_s, ended",
     [
-        pytest.param(PATIENCE_S - 0.1, 0, id="a short gap ends nothing"),
-        pytest.param(PATIENCE_S + 0.1, 2, id="a gap longer than the patience ends all"),
+        pytest.param(MAX_LOST_S - 0.1, 0, id="a short gap ends no track"),
+        pytest.param(MAX_LOST_S + 0.1, 2, id="a gap longer than MAX_LOST_S ends all"),
         pytest.param(-0.1, 2, id="time going back ends all"),
         pytest.param(-86400, 2, id="a clock set to another day ends all"),
     ],
@@ -261,10 +261,10 @@ def test_a_jump_in_time(jump_s: float, ended: int) -> None:
     assert len(tracker.state.tracks) == 2, "what is in that frame begins anew"
 
 
-def test_a_vehicle_ends_once_and_after_the_patience() -> None:
+def test_a_track_ends_once_after_max_lost_s() -> None:
     steps = run([Drive(line(100, 100, 50, 0, end=1))], moments(10, 5))
     ends = [i / 10 for i, step in enumerate(steps) if step.ended]
-    assert ends == [pytest.approx(1 + PATIENCE_S + 0.1)]
+    assert ends == [pytest.approx(1 + MAX_LOST_S + 0.1)]
     assert not steps[-1].tracks
 
 
@@ -286,7 +286,7 @@ def test_a_vehicle_that_stands_for_minutes_does_not_fill_the_memory(fps: float) 
 
 
 def trembling(seed: int, fps: float) -> list[tuple[datetime, list[Detection]]]:
-    """Vehicles whose boxes tremble, whose scores change, that are missed now and then, among false detections."""
+    """Vehicles with noisy boxes and scores, missed detections and false ones."""
     random = np.random.default_rng(seed)
     drives = [*SIDE_BY_SIDE, *STOPPED_QUEUE, Drive(line(0, 150, 140, 10))]
     frames = []
@@ -308,7 +308,7 @@ def trembling(seed: int, fps: float) -> list[tuple[datetime, list[Detection]]]:
 
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10_000), fps=st.sampled_from([2, 6, 12]))
-def test_going_on_from_any_state_gives_what_an_undisturbed_run_gives(seed: int, fps: float) -> None:
+def test_resuming_from_any_state_gives_the_same_tracks(seed: int, fps: float) -> None:
     frames = trembling(seed, fps)
     tracker, steps, states = Tracker(), [], []
     for i, (at, seen) in enumerate(frames):

@@ -1,4 +1,4 @@
-"""Real pictures and real weights, where this machine has them; a test that needs one says what is missing."""
+"""Real photos and weights, where this machine has them; tests that need them skip with the reason."""
 
 import os
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with pictures that may not be given away: ETLE_SHARED, or `shared` beside the repository."""
+    """The folder of photos that may not be distributed: ETLE_SHARED, or `shared` beside the repository."""
     folder = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared"))
     if not (folder / "data").is_dir():
         pytest.skip(f"no development pictures: {folder / 'data'} is not there (set ETLE_SHARED)")
@@ -23,7 +23,7 @@ def shared() -> Path:
 
 
 def weights(name: str, variable: str) -> Path:
-    """A weight file by its name in the catalogue, or where the environment variable says."""
+    """A file of weights by its name in the catalogue, or from the environment variable."""
     if variable in os.environ:
         return Path(os.environ[variable])
     if find_spec("models.weights.locate") is None:
@@ -45,6 +45,6 @@ def ppocr() -> "PpOcrPlateReader":
 
 @pytest.fixture(scope="session")
 def easyocr_folder() -> Path:
-    """Where english_g2.pth lies."""
+    """The folder of english_g2.pth."""
     pytest.importorskip("easyocr", reason="EasyOCR comes with the torch extra")
     return weights("easyocr-recognition", "ETLE_EASYOCR_WEIGHTS").parent

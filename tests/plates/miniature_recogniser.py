@@ -1,4 +1,4 @@
-"""A recogniser as PP-OCR's, ten thousand times smaller: an ONNX file with its operators' ways of padding, its metadata and its Softmax."""
+"""A miniature of PP-OCR's recogniser, ten thousand times smaller: an ONNX file with the same padding, metadata and Softmax."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The colour of drawn plates, by day and under lamps."""
+"""Classification of the colour of drawn plates, by day and under lamps; line detection, sharpness and contrast."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def drawn(base: tuple[int, int, int], letters: tuple[int, int, int], expiry: boo
 
 
 def lit(plate: Any, blue: float, green: float, red: float) -> Any:
-    """Under a lamp: each channel times its share."""
+    """The image under a lamp: each channel times its gain."""
     return np.clip(plate * np.array([blue, green, red]), 0, 255).astype(np.uint8)
 
 
@@ -43,7 +43,7 @@ def lit(plate: Any, blue: float, green: float, red: float) -> Any:
         pytest.param(lit(drawn(BLACK, WHITE), 1.0, 0.6, 0.4), C.BLACK, id="black in a blue night is not blue"),
         pytest.param(lit(drawn(WHITE, BLACK), 0.6, 0.85, 1.0), C.WHITE, id="white under a sodium lamp is not yellow"),
         pytest.param(lit(drawn(YELLOW, BLACK), 0.4, 0.4, 0.4), C.YELLOW, id="yellow at dusk"),
-        pytest.param(lit(drawn(BLACK, WHITE), 0.05, 0.05, 0.05), C.UNKNOWN, id="too dark to tell"),
+        pytest.param(lit(drawn(BLACK, WHITE), 0.05, 0.05, 0.05), C.UNKNOWN, id="too dark"),
         pytest.param(np.full((60, 180, 3), 128, np.uint8), C.UNKNOWN, id="a grey wall"),
         pytest.param(np.zeros((2, 2, 3), np.uint8), C.UNKNOWN, id="too small"),
     ],
@@ -53,7 +53,7 @@ def test_colour(plate: Any, colour: PlateColour) -> None:
 
 
 def tilted(plate: Any, slope: float, margin: int) -> Any:
-    """Hung askew, in a box with grey road around it."""
+    """The plate tilted, with a grey margin around it."""
     loose = cv2.copyMakeBorder(plate, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(90, 90, 90))
     height, width = loose.shape[:2]
     matrix = np.array([[1, 0, 0], [slope, 1, -slope * width / 2]], dtype=np.float32)
@@ -63,7 +63,7 @@ def tilted(plate: Any, slope: float, margin: int) -> Any:
 @pytest.mark.parametrize("slope", [0.0, 0.1, -0.15])
 @pytest.mark.parametrize("margin", [0, 30])
 @pytest.mark.parametrize(("base", "letters"), [(WHITE, BLACK), (BLACK, WHITE)], ids=["dark letters", "light letters"])
-def test_the_number_is_cut_out_level_and_without_the_expiry(slope: float, margin: int, base: Any, letters: Any) -> None:
+def test_the_number_is_rectified_without_the_expiry(slope: float, margin: int, base: Any, letters: Any) -> None:
     main = detect_lines(tilted(drawn(base, letters), slope, margin)).main
     alone = detect_lines(tilted(drawn(base, letters, expiry=False), slope, margin)).main
     letters_px = 40  # the drawn letters' height
@@ -71,7 +71,7 @@ def test_the_number_is_cut_out_level_and_without_the_expiry(slope: float, margin
     assert abs(main.shape[0] - alone.shape[0]) <= 6
 
 
-def test_the_expiry_is_found_where_it_stands() -> None:
+def test_the_expiry_is_detected() -> None:
     expiry = detect_lines(drawn(WHITE, BLACK)).expiry
     assert expiry is not None
     assert expiry.min() < 80  # its strokes are in it
@@ -88,7 +88,7 @@ def test_sharpness_falls_with_blur_and_not_with_size() -> None:
     assert sharpness(np.zeros((0, 0, 3), np.uint8)) == 0.0
 
 
-def test_contrast_is_that_of_the_letters_and_not_of_what_is_around() -> None:
+def test_contrast_is_that_of_the_characters_and_not_of_the_surroundings() -> None:
     plate = drawn(WHITE, BLACK)
     on_a_dark_road = cv2.copyMakeBorder(drawn((60, 60, 60), (40, 40, 40)), 10, 10, 30, 30, cv2.BORDER_CONSTANT, value=(250, 250, 250))
     assert contrast(plate) == pytest.approx(210, abs=15)

@@ -1,4 +1,4 @@
-"""The search for a plate's text in a recogniser's steps, against trying every path."""
+"""CTC decoding with the plate grammar, compared with an exhaustive search."""
 
 from itertools import groupby, product
 from math import exp, log
@@ -23,14 +23,14 @@ def steps(*rows: dict[str, float]) -> "np.ndarray[tuple[int, int], np.dtype[np.f
 
 
 def spoken(text: str) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
-    """Every character clear, with a blank behind it."""
+    """Each character with probability 1, followed by a blank."""
     return steps(*[row for c in text for row in ({c: 0.98, "_": 0.02}, {"_": 1.0})])
 
 
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        pytest.param(spoken("B1234XYZ"), "B1234XYZ", id="clear"),
+        pytest.param(spoken("B1234XYZ"), "B1234XYZ", id="unambiguous"),
         pytest.param(spoken("AA1122BB"), "AA1122BB", id="doubled characters stay two"),
         pytest.param(steps({"B": 0.9}, {"B": 0.9}, {"1": 0.9}, {"1": 0.9}), "B1", id="one character over two steps stays one"),
         pytest.param(steps({"8": 0.95, "B": 0.05}, {"1": 0.9}, {"A": 0.9}), "B1A", id="an 8 in front is a B"),
@@ -39,7 +39,7 @@ def spoken(text: str) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
         pytest.param(
             steps({"C": 1.0, "G": 0.3}, {"1": 1.0}, {"A": 1.0}), "G1A", id="a known area code wins over an unknown one nearly as clear"
         ),
-        pytest.param(steps({"C": 1.0, "G": 0.01}, {"1": 1.0}, {"A": 1.0}), "C1A", id="but not over a clear one"),
+        pytest.param(steps({"C": 1.0, "G": 0.01}, {"1": 1.0}, {"A": 1.0}), "C1A", id="but not over an unambiguous one"),
     ],
 )
 def test_best_text(table: "np.ndarray[tuple[int, int], np.dtype[np.float32]]", text: str) -> None:
@@ -52,7 +52,7 @@ def test_the_expiry_is_four_digits_of_a_month_and_a_year() -> None:
     assert ctc.decode(spoken("B1234"), plate_fsm())[0].text == "B1234"
 
 
-def test_nothing_comes_of_blanks() -> None:
+def test_blanks_give_no_text() -> None:
     assert ctc.decode(steps(*[{"_": 1.0}] * 5), plate_fsm()) == ()
 
 
@@ -61,7 +61,7 @@ SOME = "B81O0"
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.integers(1, 20), min_size=6, max_size=6), min_size=3, max_size=5))
-def test_the_search_finds_what_trying_every_path_finds(weights: list[list[int]]) -> None:
+def test_the_beam_search_finds_what_an_exhaustive_search_finds(weights: list[list[int]]) -> None:
     rows = [dict(zip("_" + SOME, (w / sum(row) for w in row), strict=True)) for row in weights]
     every: dict[str, float] = {}
     for path in product("_" + SOME, repeat=len(rows)):
@@ -78,8 +78,8 @@ def test_the_search_finds_what_trying_every_path_finds(weights: list[list[int]])
         assert found[top] == pytest.approx(log(best), abs=1e-4)
 
 
-def test_a_narrow_search_finds_the_best_text_of_a_doubtful_picture() -> None:
-    """Every step of a real read is blank or one of two characters; that much the usual beam must hold."""
+def test_the_default_beam_is_wide_enough_for_ambiguous_reads() -> None:
+    """In real reads each step is blank or one of two characters."""
     doubts = steps(
         *[row for a, b in ("B8", "17", "56", "38", "96", "CG", "OQ", "MN") for row in ({a: 0.5, b: 0.45, "_": 0.05}, {"_": 1.0})]
     )
@@ -88,7 +88,7 @@ def test_a_narrow_search_finds_the_best_text_of_a_doubtful_picture() -> None:
     assert narrow[0].log_probability == pytest.approx(wide[0].log_probability, abs=0.01)
 
 
-def test_characters_stand_where_they_are_clearest() -> None:
+def test_characters_are_aligned_to_the_steps_with_the_highest_probability() -> None:
     table = steps({"B": 0.6, "_": 0.4}, {"B": 0.9}, {"_": 1.0}, {"1": 0.5, "7": 0.4}, {"_": 1.0}, {"1": 0.8, "4": 0.1}, {"A": 0.97})
     assert ctc.align(table, "B11A") == (1, 3, 5, 6)
     reads = ctc.characters(table, "B11A")
@@ -98,7 +98,7 @@ def test_characters_stand_where_they_are_clearest() -> None:
     assert reads[3].probability > 0.99
 
 
-def test_a_digit_forced_by_the_grammar_is_as_doubtful_as_the_picture_left_it() -> None:
+def test_a_digit_forced_by_the_grammar_keeps_its_low_probability() -> None:
     sure = ctc.characters(steps({"B": 1.0}, {"O": 0.6, "0": 0.4}), "B0")[1]
     hardly = ctc.characters(steps({"B": 1.0}, {"O": 0.999, "0": 0.001}), "B0")[1]
     assert sure.probability > 0.95

@@ -1,4 +1,4 @@
-"""EasyOCR as a further reader: weak on Indonesian plates, but real and independent of the other."""
+"""EasyOCR as an additional reader: weak on Indonesian plates, but independent of the others."""
 
 import csv
 from pathlib import Path
@@ -22,7 +22,7 @@ def reader(easyocr_folder: Path) -> "PlateReader":
     try:
         return open_plate_reader("easyocr", easyocr_folder / WEIGHTS_NAME)
     except EtleError as error:
-        pytest.fail(f"weights are there, but EasyOCR does not open them: {error}")
+        pytest.fail(f"weights exist, but EasyOCR cannot open them: {error}")
 
 
 def test_one_in_six_real_crops_is_read_exactly_and_every_read_is_a_plate(reader: "PlateReader", shared: Path) -> None:
@@ -34,12 +34,12 @@ def test_one_in_six_real_crops_is_read_exactly_and_every_read_is_a_plate(reader:
     assert all(is_plate(read.text) and len(read.characters) == len(read.text) for read in reads if read.text)
 
 
-def test_a_black_crop_holds_nothing(reader: "PlateReader") -> None:
+def test_a_black_crop_gives_an_empty_text(reader: "PlateReader") -> None:
     reads = reader.read([np.zeros((60, 180, 3), np.uint8), np.zeros((1, 1, 3), np.uint8)])
     assert [read.text for read in reads] == ["", ""]
 
 
-def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+def test_other_files_are_rejected(tmp_path: Path) -> None:
     pytest.importorskip("easyocr", reason="EasyOCR comes with the torch extra")
     (tmp_path / "english_g2.pth").write_bytes(b"not a model")
     with pytest.raises(WeightsError, match="EasyOCR"):

@@ -1,4 +1,4 @@
-"""The network that finds the number and the expiry on a plate, and what is cut out by it."""
+"""The plate line detector, and the lines that it crops."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from etle.errors import WeightsError, WeightsMissing
 from etle_cli.main import main
 from models.plates.readers.lines import LineDetector, detect_lines, rectify, shipped_line_detector
 from models.synthetic.plates import capture_plate, render_plate
-from models.synthetic.plates.occlusion import hindered
+from models.synthetic.plates.occlusion import occluded
 
 
 def height_of(corners: Any) -> float:
     return float(np.linalg.norm(corners[3] - corners[0]) + np.linalg.norm(corners[2] - corners[1])) / 2
 
 
-def test_a_line_that_hangs_askew_comes_out_as_it_was_drawn() -> None:
+def test_a_tilted_line_is_rectified() -> None:
     flat = np.full((100, 320, 3), 40, np.uint8)
     cv2.putText(flat, "B 1234 XYZ", (24, 64), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (230, 230, 230), 6, cv2.LINE_AA)
     hung = np.array([[40, 30], [350, 70], [340, 170], [36, 128]], np.float32)
@@ -28,7 +28,7 @@ def test_a_line_that_hangs_askew_comes_out_as_it_was_drawn() -> None:
     assert np.abs(line.astype(int) - flat).mean() < 6
 
 
-def test_corners_of_drawn_plates_that_it_has_not_seen() -> None:
+def test_corners_of_new_rendered_plates() -> None:
     rng = np.random.default_rng(71)
     off = []
     for _ in range(120):
@@ -40,7 +40,7 @@ def test_corners_of_drawn_plates_that_it_has_not_seen() -> None:
     assert np.mean([each > 0.3 for each in off]) < 0.05  # the margin that is kept before and behind a line
 
 
-def test_the_expiry_is_cut_out_where_it_can_be_seen() -> None:
+def test_a_visible_expiry_is_cropped() -> None:
     rng = np.random.default_rng(72)
     plates = [plate for plate in (capture_plate(render_plate(rng), rng) for _ in range(120)) if plate.expiry]
     cut = [detect_lines(plate.image).expiry for plate in plates]
@@ -48,14 +48,14 @@ def test_the_expiry_is_cut_out_where_it_can_be_seen() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (300, 2), (48, 128), (900, 2400)])
-def test_any_picture_gives_a_line(shape: tuple[int, int]) -> None:
+def test_any_image_gives_a_line(shape: tuple[int, int]) -> None:
     for picture in (np.zeros((*shape, 3), np.uint8), np.random.default_rng(1).integers(0, 255, (*shape, 3)).astype(np.uint8)):
         lines = detect_lines(picture)
         assert lines.main.size > 0
         assert lines.expiry is None or lines.expiry.size > 0
 
 
-def test_weights_that_are_none_are_told(tmp_path: Path) -> None:
+def test_other_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"none\.onnx"):
         LineDetector(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no network")
@@ -63,7 +63,7 @@ def test_weights_that_are_none_are_told(tmp_path: Path) -> None:
         LineDetector(tmp_path / "bad.onnx")
 
 
-def test_a_training_leaves_a_file_that_opens_and_the_same_seed_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_writes_a_file_determined_by_the_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch", reason="training needs the torch extra")
     files = [tmp_path / f"{i}.onnx" for i in range(2)]
     for file in files:
@@ -77,15 +77,15 @@ def test_a_training_leaves_a_file_that_opens_and_the_same_seed_the_same(tmp_path
 @pytest.mark.parametrize(
     ("option", "value", "message"), [("--samples", "5", "--samples is 5: give 200"), ("--threads", "0", "--threads is 0: give 1 to 64")]
 )
-def test_wrong_options_are_refused(option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_rejected(option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "train", "plate-lines", option, value]) == 1
     assert message in capsys.readouterr().err
 
 
-def test_things_hang_before_some_plates_and_leave_the_plate_that_was_drawn_as_it_was() -> None:
+def test_occlusions_do_not_change_the_rendered_plate() -> None:
     rng = np.random.default_rng(73)
     plate = render_plate(rng).image
     before = plate.copy()
-    changed = [float(np.abs(hindered(plate, rng).astype(int) - before).max()) > 0 for _ in range(200)]
+    changed = [float(np.abs(occluded(plate, rng).astype(int) - before).max()) > 0 for _ in range(200)]
     assert 30 < sum(changed) < 80
     assert np.array_equal(plate, before)

@@ -1,4 +1,4 @@
-"""The plate reader on real crops, on the simulator's clip, and on what is no plate. Floors lie a little below what was measured."""
+"""The plate reader on real crops, on the simulator's clip, and on negatives. Limits are slightly below the measured values."""
 
 import csv
 import json
@@ -73,7 +73,7 @@ EXPIRIES = {
 """Read by eye."""
 
 
-def test_an_expiry_is_read_right_or_not_at_all(ppocr: PpOcrPlateReader, shared: Path) -> None:
+def test_an_expiry_is_read_correctly_or_not_at_all(ppocr: PpOcrPlateReader, shared: Path) -> None:
     crops = [row for row in rows(shared / "data" / "plate_crops.csv", every=3) if row["plate_text"] in EXPIRIES]
     reads = ppocr.read([picture(shared / "data" / row["file"]) for row in crops])
     found = [(read.expiry, EXPIRIES[row["plate_text"]]) for read, row in zip(reads, crops, strict=True) if read.expiry]
@@ -81,7 +81,7 @@ def test_an_expiry_is_read_right_or_not_at_all(ppocr: PpOcrPlateReader, shared: 
     assert all(read == true for read, true in found), found
 
 
-def test_foreign_plates_seldom_become_plates_of_a_known_area(ppocr: PpOcrPlateReader, shared: Path) -> None:
+def test_foreign_plates_are_rarely_read_as_plates_of_a_known_area(ppocr: PpOcrPlateReader, shared: Path) -> None:
     foreign = rows(shared / "data" / "plates_foreign.csv")
     plates = [parse(read.text) for read in ppocr.read([boxed(shared / "data", row) for row in foreign])]
     assert sum(plate.region is not None for plate in plates) <= 4, plates  # a Dutch or Slovak plate can have our shape to the letter
@@ -89,7 +89,7 @@ def test_foreign_plates_seldom_become_plates_of_a_known_area(ppocr: PpOcrPlateRe
 
 
 def test_the_simulators_plates(ppocr: PpOcrPlateReader, shared: Path) -> None:
-    """Plates of 40 pixels and more, wholly visible, on every ninth frame."""
+    """Fully visible plates of at least 40 pixels, on every ninth frame."""
     clip = shared / "simulator" / "clip.mp4"
     if not clip.is_file():
         pytest.skip(f"no simulated clip: {clip} is not there")
@@ -130,12 +130,12 @@ def _whole_plates(frame: dict[str, Any]) -> list[tuple[str, Any]]:
         pytest.param(np.zeros((8, 900, 3), np.uint8), id="much wider than high"),
     ],
 )
-def test_where_there_is_no_plate_nothing_is_read(ppocr: PpOcrPlateReader, crop: Any) -> None:
+def test_nothing_is_read_without_a_plate(ppocr: PpOcrPlateReader, crop: Any) -> None:
     (read,) = ppocr.read([crop])
     assert (read.text, read.characters, read.colour, read.expiry) == ("", (), PlateColour.UNKNOWN, None)
 
 
-def test_a_read_does_not_depend_on_its_neighbours(ppocr: PpOcrPlateReader, shared: Path) -> None:
+def test_a_read_does_not_depend_on_the_other_crops(ppocr: PpOcrPlateReader, shared: Path) -> None:
     crops = [picture(shared / "data" / row["file"]) for row in rows(shared / "data" / "plate_crops.csv", every=90)]
     assert ppocr.read([]) == []
     assert ppocr.read(crops) == [ppocr.read([crop])[0] for crop in crops]
@@ -148,7 +148,7 @@ def test_every_read_is_a_plate(ppocr: PpOcrPlateReader, shared: Path) -> None:
     assert all(parse(text).kind is not PlateKind.UNKNOWN for text in texts)
 
 
-def test_weights_that_cannot_be_used_are_refused_by_name(tmp_path: Path) -> None:
+def test_unusable_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"gone\.onnx"):
         open_plate_reader("ppocr", tmp_path / "gone.onnx")
     broken = tmp_path / "broken.onnx"
@@ -159,7 +159,7 @@ def test_weights_that_cannot_be_used_are_refused_by_name(tmp_path: Path) -> None
         open_plate_reader("easyocr", tmp_path / "english_g2.pth")
 
 
-def test_a_model_that_does_not_say_what_it_reads_is_refused(tmp_path: Path) -> None:
+def test_a_model_that_does_not_list_its_characters_is_rejected(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     other = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
@@ -171,6 +171,6 @@ def test_a_model_that_does_not_say_what_it_reads_is_refused(tmp_path: Path) -> N
         open_plate_reader("ppocr", path)
 
 
-def test_an_unknown_engine_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_engine_is_rejected_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=", ".join(PLATE_READERS)):
         open_plate_reader("tesseract", tmp_path)
