@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from etle.config.site import CameraSettings, Site
-from etle.errors import EtleError
+from etle.errors import ConfigError, EtleError
 from etle.types import RuleName
 from etle_cli.check.result import CheckResult, note, ok, problem, run_check
 from etle_cli.commands.ingest import device_key
@@ -39,7 +39,12 @@ def _built(site: Site, camera: CameraSettings) -> str:
 def check_weights(site: Site) -> Iterator[CheckResult]:
     from models.weights.locate import weight
 
-    for name in needed_weights(site.detect):
+    try:
+        needed = needed_weights(site.detect)
+    except ConfigError as error:  # an unknown engine or reader
+        yield problem("detect", str(error))
+        return
+    for name in needed:
         yield run_check(f"weights {name}", lambda name=name: f"{weight(name)}, digest verified")  # type: ignore[misc]
     if site.detect.weights is not None and not site.detect.weights.is_file():
         yield problem("detect.weights", f"{site.detect.weights} does not exist")

@@ -9,12 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from etle.errors import EtleError, InferenceError
+from etle.config.site import DetectionSettings, Site
+from etle.errors import ConfigError, EtleError, InferenceError
 from etle.protocols import PlateReader
 from etle.testing import ScriptedReader, a_read
+from etle_cli.check.result import CheckState
+from etle_cli.check.site import check_weights
 from models.plates.readers import PLATE_READERS, open_plate_reader, reader_engine, reads_details, trust_of
 from models.synthetic.plates import render_plate
 from models.weights.locate import weight
+from pipeline.assembly import needed_weights, open_engines
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -103,6 +107,22 @@ def test_only_the_reader_with_the_best_details_reads_them() -> None:
     assert [reads_details(name, ("tnkb", "ppocr")) for name in ("tnkb", "ppocr", "easyocr")] == [True, False, False]
     assert [reads_details(name, ("ppocr",)) for name in ("tnkb", "ppocr")] == [True, True]
     assert (trust_of("tnkb"), trust_of("easyocr"), trust_of("scripted")) == (1.0, 0.15, 1.0)
+
+
+@pytest.mark.parametrize("settings", [{"readers": ("tesseract",)}, {"arbiter": "tesseract"}])
+def test_an_unknown_reader_is_named_before_any_model_is_opened(settings: dict[str, object]) -> None:
+    detect = DetectionSettings.model_validate(settings)
+    with pytest.raises(ConfigError, match=r"no plate reader 'tesseract'\. There are: tnkb, ppocr, easyocr"):
+        open_engines(detect)
+    (result,) = check_weights(Site.model_construct(detect=detect))
+    assert result.state is CheckState.PROBLEM
+    assert "tesseract" in result.message
+
+
+def test_weights_from_the_site_file_replace_those_of_the_catalogue(tmp_path: Path) -> None:
+    assert needed_weights(DetectionSettings()) == ("vehicles", "plate-finder", "plate-reader", "ppocrv6-rec")
+    custom = DetectionSettings(weights=tmp_path / "a.pt", finder_weights=tmp_path / "b.onnx", reader_weights=tmp_path / "c.onnx")
+    assert needed_weights(custom) == ("ppocrv6-rec",)
 
 
 def test_tnkb_reads_real_crops() -> None:
