@@ -109,7 +109,7 @@ def test_only_the_reader_with_the_best_details_reads_them() -> None:
     assert (trust_of("tnkb"), trust_of("easyocr"), trust_of("scripted")) == (1.0, 0.15, 1.0)
 
 
-@pytest.mark.parametrize("settings", [{"readers": ("tesseract",)}, {"arbiter": "tesseract"}])
+@pytest.mark.parametrize("settings", [{"readers": ("tesseract",)}, {"tiebreaker": "tesseract"}])
 def test_an_unknown_reader_is_named_before_any_model_is_opened(settings: dict[str, object]) -> None:
     detect = DetectionSettings.model_validate(settings)
     with pytest.raises(ConfigError, match=r"no plate reader 'tesseract'\. There are: tnkb, ppocr, easyocr"):
