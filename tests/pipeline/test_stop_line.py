@@ -17,9 +17,7 @@ OVER = drive((2.0, 40, 52), (6.0, 52, 52))  # 6 m/s: at the line after 1.67 s, t
         pytest.param(OVER, lamps((0, U)), [], id="an unknown lamp is not red"),
         pytest.param(drive((2.0, 40, 49.5), (6.0, 49.5, 49.5)), lamps((0, R)), [], id="stops before the line"),
         pytest.param(drive((4.0, 40, 60)), lamps((0, R)), [], id="runs the red: that is red_light"),
-        pytest.param(
-            drive((8.0, 46.5, 50.8)), lamps((0, R), (7.0, G)), [], id="past the line by less than the uncertainty"
-        ),
+        pytest.param(drive((8.0, 46.5, 50.8)), lamps((0, R), (7.0, G)), [], id="past the line by less than the uncertainty"),
         pytest.param(drive((10.0, 46, 53.5)), lamps((0, R), (9.0, G)), [5.33], id="creeps past the line until the green"),
         pytest.param(OVER[:28], lamps((0, R)), [], id="is hidden before it has stood long enough"),
         pytest.param(drive((2.0, 40, 52), (1.0, 52, 52), (1.5, 52, 48)), lamps((0, R)), [], id="rolls back behind the line at once"),
