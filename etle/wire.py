@@ -22,7 +22,7 @@ SCHEMA: Final = 1
 DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}", re.ASCII)
 _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
-_DECIMAL: Final = re.compile(rb"-?[0-9]{1,18}(\.[0-9]{1,18})?(e-?[0-9]{1,3})?")
+_DECIMAL: Final = re.compile(rb"-?[0-9]{1,18}(\.[0-9]{1,24})?(e-?[0-9]{1,3})?")
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
 Sign: TypeAlias = Callable[[bytes], bytes]

@@ -23,6 +23,8 @@ from etle_cli.check.servers import check_broker, check_database, check_evidence
 from etle_cli.commands.check import check_results
 from etle_cli.main import main
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 LINE = {"id": "henti", "points": [[10, 200], [310, 200]], "beyond": [160, 20]}
 SIGNAL = {"id": "barat", "head": [10, 10, 20, 40]}

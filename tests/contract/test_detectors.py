@@ -32,7 +32,7 @@ SHAPE = (384, 640)
 NAMES = {0: "car", 1: "motorcycle", 2: "bus"}
 
 
-@pytest.fixture(scope="module", params=["onnx", "ultralytics"])
+@pytest.fixture(scope="module", params=["onnx", pytest.param("ultralytics", marks=pytest.mark.torch)])
 def engine(request: pytest.FixtureRequest) -> str:
     if request.param == "ultralytics":
         pytest.importorskip("ultralytics", reason="comes with the torch extra")

@@ -38,7 +38,9 @@ def opened(name: str) -> PlateReader:
         pytest.skip(f"{name}: {error}")
 
 
-@pytest.fixture(scope="module", params=[*PLATE_READERS])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.torch) if name == "easyocr" else name for name in PLATE_READERS]
+)
 def engine(request: pytest.FixtureRequest) -> PlateReader:
     return opened(request.param)
 

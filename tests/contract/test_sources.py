@@ -92,10 +92,11 @@ def a_list(folder: Path) -> Iterator[FrameSource]:
     yield ListSource(list(source.frames()))
 
 
-SOURCES = (a_list, a_video_file, a_folder_of_jpegs, a_folder_of_pngs, an_mjpeg_camera, a_snapshot_camera, a_video_over_http, an_rtsp_camera)
+SOURCES = (a_list, a_video_file, a_folder_of_jpegs, a_folder_of_pngs, an_mjpeg_camera, a_snapshot_camera, a_video_over_http)
+RTSP = pytest.param(an_rtsp_camera, marks=pytest.mark.server, id="an rtsp camera")
 
 
-@pytest.fixture(scope="module", params=SOURCES, ids=lambda factory: factory.__name__.replace("_", " "))
+@pytest.fixture(scope="module", params=[*SOURCES, RTSP], ids=lambda factory: factory.__name__.replace("_", " "))
 def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
     with request.param(tmp_path_factory.mktemp("source")) as source:
         yield source

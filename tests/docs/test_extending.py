@@ -16,6 +16,8 @@ import pytest
 import yaml
 from databases import TestDatabases
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COPIED = ("etle", "etle_cli", "ingest", "models", "pipeline", "review", "configs")
 BLOCK = re.compile(r"^```(\w+) title=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -28,6 +28,8 @@ from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.rtsp import CAPTURE_COMMAND, RtspSource
 from ingest.sources.rtsp_process import CaptureRequest, PacketKind, capture, encode_request
 
+pytestmark = pytest.mark.server
+
 CAMERA = CameraId("cam-1")
 ROOT = Path(__file__).parents[2]
 

@@ -20,6 +20,8 @@ from etle.testing import a_violation_message
 from etle.wire import violation_message_to_wire
 from services import ServiceProcess, free_port
 
+pytestmark = pytest.mark.server
+
 WAIT_S = 120
 
 

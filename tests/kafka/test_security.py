@@ -23,6 +23,8 @@ from etle.kafka.topics import TopicNames, create_topics, required_topics
 from services import ServiceMissing, free_port, kafka_server
 from services.process import data_folder, running
 
+pytestmark = pytest.mark.server
+
 PASSWORD = "geheim-42"
 _TRIES = 3
 """On a busy machine the broker may close the connection before the client has read the reason; a repeated attempt shows it."""

@@ -22,6 +22,8 @@ from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.types import CameraId, ViolationId
 from etle.wire import frame_to_wire, violation_message_from_wire
 
+pytestmark = pytest.mark.server
+
 CAMERAS = [f"cam-{number}" for number in range(1, 9)]
 WAIT_S = 240
 

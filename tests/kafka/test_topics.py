@@ -17,6 +17,8 @@ from etle.kafka.security import BrokerConnection, security_settings
 from etle.kafka.topics import TopicNames, TopicSpec, check_topics, create_topics, differences, require_topics_exist, required_topics
 from etle.testing import BEGIN, MemoryBroker
 
+pytestmark = pytest.mark.server
+
 REQUIRED = required_topics(BrokerSettings())[0]
 
 

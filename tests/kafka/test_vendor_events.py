@@ -14,6 +14,8 @@ from etle.types import digest_of
 from etle_cli.main import main
 from ingest.push_api.samples import RequestSamples
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def site(connection: BrokerConnection, tmp_path: Path) -> Path:

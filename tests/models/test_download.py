@@ -140,6 +140,7 @@ def test_an_error_of_pip_is_quoted_with_instructions(tmp_path: Path, target: Pat
         downloader.fetch(ENTRY)
 
 
+@pytest.mark.torch
 def checkpoint(path: Path) -> bytes:
     """A torch checkpoint of the miniature network, as ultralytics writes them."""
     torch = pytest.importorskip("torch", reason="comes with the torch extra")

@@ -89,6 +89,7 @@ def test_other_files_are_rejected(tmp_path: Path, data: bytes) -> None:
         read_tensors(tmp_path / "text.pt")
 
 
+@pytest.mark.torch
 def test_fused_batch_norms_give_the_same_output_as_torch(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="comes with the torch extra")
     torch.manual_seed(0)

@@ -13,6 +13,8 @@ from etle.plates import is_plate
 from models.plates.readers import open_plate_reader
 from models.plates.readers.easyocr_reader import WEIGHTS_NAME
 
+pytestmark = pytest.mark.torch
+
 if TYPE_CHECKING:
     from etle.protocols import PlateReader
 

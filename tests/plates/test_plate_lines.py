@@ -63,6 +63,7 @@ def test_other_files_are_rejected(tmp_path: Path) -> None:
         LineDetector(tmp_path / "bad.onnx")
 
 
+@pytest.mark.torch
 def test_a_training_writes_a_file_determined_by_the_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch", reason="training needs the torch extra")
     files = [tmp_path / f"{i}.onnx" for i in range(2)]

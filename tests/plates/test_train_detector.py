@@ -21,6 +21,8 @@ from models.training.detector_export import quantize_detector
 from models.training.quantize import dequantize
 from models.weights.locate import weight
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.fixture(scope="module")
 def start() -> Path:

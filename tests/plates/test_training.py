@@ -31,6 +31,8 @@ from models.training.shard import TrainTask, ctc_loss, distillation_loss  # noqa
 from models.training.validation_set import ValidationSet, decode_greedily, exact_match_rate, read_texts, rendered_set  # noqa: E402
 from models.weights.locate import weight  # noqa: E402
 
+pytestmark = pytest.mark.torch
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 

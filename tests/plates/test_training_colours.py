@@ -11,6 +11,8 @@ from etle_cli.main import main
 from models.plates.readers.colour import COLOURS, load_network, plate_colour
 from models.synthetic.plates import capture_plate, render_plate
 
+pytestmark = pytest.mark.torch
+
 
 def test_a_few_hundred_plates_are_enough_to_learn_most_colours(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="training comes with the torch extra")

@@ -22,6 +22,8 @@ from models.training.labelled_crops import augment, read_labelled
 from models.training.recogniser import plate_recogniser
 from models.training.samples import WIDTH
 
+pytestmark = pytest.mark.torch
+
 
 def write_crops(folder: Path, rows: list[dict[str, str]], name: str = "plates_train.csv") -> Path:
     """Write the CSV and a rendered plate for each row with a file."""

@@ -18,6 +18,8 @@ from etle.errors import SourceUnavailable
 from ingest.push_api.client import PushClient, PushRequest
 from ingest.push_api.samples import RequestSamples
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 SITE = {
     "site": "simpang",

@@ -17,6 +17,8 @@ from services.kafka import is_ready
 from services.lifecycle import start, status, stop
 from services.process import accepts_connections, data_folder
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 LISTENER = (
     "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); print('listening', flush=True)\nwhile True: s.accept()"

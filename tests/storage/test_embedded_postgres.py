@@ -14,6 +14,8 @@ from etle.errors import ConfigError, StoreUnavailable
 from etle.storage.database import Database
 from etle.storage.embedded import EmbeddedPostgres
 
+pytestmark = pytest.mark.server
+
 
 def query(url: str, sql: str) -> object:
     database = Database(url)

@@ -113,6 +113,7 @@ def test_files_are_complete_when_the_process_is_killed_during_puts(tmp_path: Pat
         assert len(evidence.get(digest)) == 200_000
 
 
+@pytest.mark.server
 class TestVerify:
     """`etle evidence verify` on a real data folder."""
 

@@ -34,6 +34,12 @@ def test_a_frame_is_read_back_unchanged(sequence, camera, error):
     assert frame_from_wire(*frame_to_wire(frame)) == frame
 
 
+@pytest.mark.parametrize("error", [0.0001351072438492466, -1.2345678901234567e-05, 5e-324])
+def test_a_small_clock_error_is_read_back_with_all_its_digits(error):
+    frame = replace(a_frame(), clock_error_s=error)
+    assert frame_from_wire(*frame_to_wire(frame)).clock_error_s == error
+
+
 def test_the_signature_of_a_frame_is_checked():
     headers, value = frame_to_wire(a_frame(), sign=lambda part: b"signed " + part[:9])
     assert frame_from_wire(headers, value, verify=lambda camera, part, signature: signature == b"signed " + part[:9]) == a_frame()
