@@ -190,6 +190,7 @@ def as_checkpoint(path: Path, shape: tuple[int, int], folder: Path) -> Path:
     return checkpoint
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("made", [as_export, as_checkpoint], ids=["as an export", "as a checkpoint"])
 def test_both_engines_detect_the_same(made: Callable[[Path, tuple[int, int], Path], Path], tmp_path: Path) -> None:
     path = real_weights()

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from drawn import frame, process_all, stage
+from exhaustive import exhaustive
 from workers import CAMERA, NAMES, STREET, WATCHED, Countdown, DrawnStages, Killed, Rig, of_camera
 
 from etle.errors import BrokerUnavailable, InferenceError
@@ -55,7 +56,7 @@ def count_operations() -> int:
     return countdown.done
 
 
-@pytest.mark.parametrize("dies_at", range(count_operations()))
+@pytest.mark.parametrize("dies_at", exhaustive(range(count_operations()), fast=4))
 def test_killed_before_any_operation_on_the_broker_the_next_worker_finds_the_same(dies_at):
     rig = Rig()
     with pytest.raises(Killed):
@@ -208,7 +209,7 @@ def when(found: Violation) -> tuple[str, datetime]:
 CHANGED = DrawnStages(fingerprint=Digest("b" * 64))
 
 
-@pytest.mark.parametrize("changed_at", [14, 19, 23, 26, 30, 36, 43])
+@pytest.mark.parametrize("changed_at", exhaustive([14, 19, 23, 26, 30, 36, 43], fast=2))
 def test_after_a_change_of_code_models_or_configuration_no_violation_is_lost_or_published_twice(changed_at):
     rig = Rig()
     rig.send(STREET[:changed_at])
@@ -236,7 +237,7 @@ def test_killed_while_it_rebuilds_the_state_the_next_worker_rebuilds_it_again():
     assert contents(rig) == UNDISTURBED
 
 
-@pytest.mark.parametrize("joins_after", [14, 22])
+@pytest.mark.parametrize("joins_after", exhaustive([14, 22], fast=1))
 def test_a_worker_that_joins_takes_over_cameras_and_no_violation_is_lost_or_doubled(joins_after):
     rig = Rig(partitions=2, stages=DrawnStages("cam-1", "cam-2", "cam-3"))
     cameras = [of_camera(name) for name in ("cam-1", "cam-2", "cam-3")]

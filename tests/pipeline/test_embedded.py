@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from drawn import driving, frames
+from exhaustive import exhaustive
 from workers import CAMERA, DrawnStages, Killed
 
 from etle.errors import SourceBroken, StoreUnavailable
@@ -101,7 +102,7 @@ def undisturbed() -> dict[ViolationId, ViolationMessage]:
     return sink.stored
 
 
-@pytest.mark.parametrize("dies_at", [0, 1, 22, 26, 35, 36, 41, 47, 62, 79])
+@pytest.mark.parametrize("dies_at", exhaustive([0, 1, 22, 26, 35, 36, 41, 47, 62, 79]))
 def test_killed_at_any_frame_the_violations_are_those_of_an_undisturbed_run(dies_at, undisturbed):
     sink, checkpoints = KillingSink(), MemoryCheckpoints()
     with pytest.raises(Killed):
@@ -110,7 +111,7 @@ def test_killed_at_any_frame_the_violations_are_those_of_an_undisturbed_run(dies
     assert sink.stored == undisturbed
 
 
-@pytest.mark.parametrize("dies_at", [36, 41, 62])
+@pytest.mark.parametrize("dies_at", exhaustive([36, 41, 62], fast=1))
 def test_killed_again_while_it_refills_its_buffer_it_still_has_all_pictures(dies_at, undisturbed):
     sink, checkpoints = KillingSink(), MemoryCheckpoints()
     with pytest.raises(Killed):

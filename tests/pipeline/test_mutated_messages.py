@@ -58,6 +58,7 @@ def refused(read, *given) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_damaged_frames():
     chance, original = random.Random(SEED), a_frame(1)
     headers, value = frame_to_wire(original)
@@ -77,6 +78,7 @@ def test_damaged_frames():
     assert all(letter.reason for letter in letters_of)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["the whole", "the files"])
 def test_damaged_violations(of):
     chance, original = random.Random(SEED), a_violation_message("1")

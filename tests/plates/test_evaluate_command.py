@@ -65,6 +65,7 @@ def test_figures_of_rendered_plates_are_printed_and_written_as_json_and_html(ren
     assert page.read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_engines")
 def test_some_real_photos(shared, tmp_path):
     figures = tmp_path / "figures.json"

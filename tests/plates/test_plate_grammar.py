@@ -160,6 +160,7 @@ def test_parsing_never_raises_and_is_idempotent(text: str) -> None:
     warnings_for(plate, VehicleClass.CAR, AT)
 
 
+@pytest.mark.slow
 @settings(max_examples=5000, deadline=None)
 @given(civil_plates, st.integers(0, 12), st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ -·.", max_size=3))
 def test_a_mutated_plate_is_parsed_consistently(plate: str, place: int, change: str) -> None:

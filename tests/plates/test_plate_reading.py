@@ -36,6 +36,7 @@ def boxed(data: Path, row: dict[str, str], loose: float = 0.0, seed: int = 0) ->
     return picture(data / row["file"])[int(max(0, y1 - top)) : int(y2 + bottom) + 1, int(max(0, x1 - left)) : int(x2 + right) + 1]
 
 
+@pytest.mark.slow
 def test_nine_in_ten_real_crops_are_read_exactly(ppocr: PpOcrPlateReader, shared: Path) -> None:
     crops = rows(shared / "data" / "plate_crops.csv", every=3)
     reads = ppocr.read([picture(shared / "data" / row["file"]) for row in crops])
@@ -44,6 +45,7 @@ def test_nine_in_ten_real_crops_are_read_exactly(ppocr: PpOcrPlateReader, shared
     assert all(len(read.characters) == len(read.text) for read in reads)
 
 
+@pytest.mark.slow
 def test_two_in_three_plates_in_loose_boxes_of_night_pictures(ppocr: PpOcrPlateReader, shared: Path) -> None:
     plates = [row for row in rows(shared / "data" / "plates_full.csv", every=2) if row["x1"] and row["plate_text"]]
     reads = ppocr.read([boxed(shared / "data", row, loose=0.15) for row in plates])
