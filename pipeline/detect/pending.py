@@ -5,13 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from etle.clock import seconds_between
-from etle.geometry import intersection_area
-from etle.types import Finding, RuleName, Track, TrackId
+from etle.geometry import intersection_area, iou
+from etle.types import Finding, Sighting, Track, TrackId, VehicleClass
 
-_SAME_MOMENT_S = 0.5
-_NESTED = 0.5
+_SAME_EVENT_S = 3.0
+"""From behind, two boxes of one vehicle give moments that differ by its length over its speed."""
 _SEEN_TWICE = 3
-"""Limitation: of two vehicles that cross a line within half a second, one hidden behind the other all the way, only one is reported."""
+_SAME_BOX = 0.75
+"""Intersection over union from which two boxes are one vehicle."""
+_CONTAINED, _SAME_FOOT = 0.9, 0.08
+"""A box is a part of another vehicle if so much of it lies inside, and its foot differs by less than this fraction of the larger height."""
+_MOST = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,39 +29,59 @@ class PendingFinding:
     """Time from which the frames after the moment are complete."""
     track: Track
     """The vehicle with its sightings up to now."""
+    entry: int
+    """Index of the entry under the camera's `rules` that reported it: one rule may have several."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedFinding:
+    """A finding and its vehicle's track, remembered until the track ends."""
+
+    entry: int
+    finding: Finding
+    track: Track
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingFindings:
-    """The findings of one camera that wait for their post-roll, and which were reported: each rule reports a track once."""
+    """The findings of one camera that wait for their post-roll, and what was reported: each entry reports a track once."""
 
     waiting: tuple[PendingFinding, ...] = ()
-    reported: tuple[tuple[RuleName, TrackId], ...] = ()
+    reported: tuple[ReportedFinding, ...] = ()
 
     def with_tracks(self, tracks: Sequence[Track]) -> "PendingFindings":
         """The same findings with the newest sightings of their vehicles."""
         newest = {track.id: track for track in tracks}
         waiting = tuple(replace(each, track=newest.get(each.track.id, each.track)) for each in self.waiting)
-        return replace(self, waiting=waiting)
+        reported = tuple(replace(each, track=newest.get(each.track.id, each.track)) for each in self.reported)
+        return PendingFindings(waiting=waiting, reported=reported)
 
-    def with_finding(self, finding: Finding, track: Track, now: datetime, after_s: float) -> "PendingFindings":
-        """Adds a finding, due `after_s` after its moment, unless its track was reported before or duplicates the track of a waiting one."""
-        key = (finding.rule, finding.track)
-        if key in self.reported:
+    def with_finding(self, finding: Finding, entry: int, track: Track, now: datetime, after_s: float) -> "PendingFindings":
+        """Adds a finding, due `after_s` after its moment.
+
+        Not if its entry reported the track before, or reported another track of the same vehicle. One act is one offence: a later finding
+        of the same track and moment (who stops beyond the line and then runs the red) replaces the earlier one while it waits, and is left
+        out afterwards.
+        """
+        if any((known.entry, known.track.id) == (entry, finding.track) for known in self.reported):
             return self
-        reported = (*self.reported, key)
-        if any(same_event(finding, track, each.finding, each.track) for each in self.waiting):
+        reported = (*self.reported, ReportedFinding(entry=entry, finding=finding, track=track))
+        acts = [known for known in self.reported if _is_same_act(known.finding, finding)]
+        kept = tuple(each for each in self.waiting if not _is_same_act(each.finding, finding))
+        if acts and len(kept) == len(self.waiting):
+            return replace(self, reported=reported)
+        if any(same_event(finding, track, known.finding, known.track) for known in self.reported if known not in acts):
             return replace(self, reported=reported)
         due_at = max(finding.occurred_at + timedelta(seconds=after_s), now)
-        added = PendingFinding(finding=finding, found_at=now, due_at=due_at, track=track)
-        return PendingFindings(waiting=(*self.waiting, added), reported=reported)
+        added = PendingFinding(finding=finding, found_at=now, due_at=due_at, track=track, entry=entry)
+        return PendingFindings(waiting=(*kept, added), reported=reported)
 
     def without(self, done: Collection[PendingFinding]) -> "PendingFindings":
         return replace(self, waiting=tuple(each for each in self.waiting if each not in done))
 
     def without_ended(self, open_tracks: Collection[TrackId]) -> "PendingFindings":
         """Forgets what was reported of tracks that have ended: their ids do not come again."""
-        return replace(self, reported=tuple(key for key in self.reported if key[1] in open_tracks))
+        return replace(self, reported=tuple(known for known in self.reported if known.track.id in open_tracks))
 
     def due(self, now: datetime | None) -> tuple[PendingFinding, ...]:
         """Findings whose post-roll is complete at `now`; all of them if `now` is None."""
@@ -68,11 +92,25 @@ class PendingFindings:
         return min((each.finding.occurred_at - timedelta(seconds=before_s) for each in self.waiting), default=None)
 
 
+def _is_same_act(one: Finding, two: Finding) -> bool:
+    return (one.track, one.occurred_at) == (two.track, two.occurred_at)
+
+
 def same_event(finding: Finding, track: Track, other: Finding, other_track: Track) -> bool:
-    """Whether two tracks are one vehicle that the detector returned twice: same rule, same moment, boxes nested in each other."""
-    if finding.rule != other.rule or abs(seconds_between(finding.occurred_at, other.occurred_at)) > _SAME_MOMENT_S:
+    """Whether two tracks are one vehicle that the detector returned twice: the same rule, and one vehicle's boxes in most shared frames."""
+    if finding.rule != other.rule or abs(seconds_between(finding.occurred_at, other.occurred_at)) > _SAME_EVENT_S:
         return False
-    boxes = {sighting.sequence: sighting.box for sighting in other_track.sightings}
-    shared = [(sighting.box, boxes[sighting.sequence]) for sighting in track.sightings if sighting.sequence in boxes]
-    nested = [intersection_area(one, two) > _NESTED * min(one.area, two.area) for one, two in shared]
-    return len(nested) >= _SEEN_TWICE and sum(nested) > 0.8 * len(nested)
+    sightings = {sighting.sequence: sighting for sighting in other_track.sightings}
+    shared = [_same_vehicle(one, sightings[one.sequence]) for one in track.sightings if one.sequence in sightings]
+    return len(shared) >= _SEEN_TWICE and sum(shared) > _MOST * len(shared)
+
+
+def _same_vehicle(one: Sighting, two: Sighting) -> bool:
+    """A motorcycle beside or behind another vehicle stands on a foot of its own, however much their boxes overlap."""
+    if iou(one.box, two.box) > _SAME_BOX:
+        return True
+    if (one.vehicle is VehicleClass.MOTORCYCLE) != (two.vehicle is VehicleClass.MOTORCYCLE):
+        return False
+    small, large = sorted((one.box, two.box), key=lambda box: box.area)
+    inside = intersection_area(small, large) > _CONTAINED * small.area
+    return inside and abs(small.y2 - large.y2) < _SAME_FOOT * large.height

@@ -6,7 +6,7 @@ All that it carries from frame to frame is one frozen value (`state`); the frame
 A stage that is built from a saved state and refilled with the frames from `needed_from` on continues as if it had not been interrupted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from etle.clock import seconds_between
 from etle.config import site as config
 from etle.errors import FrameBroken
 from etle.protocols import LampReader, VehicleDetector
-from etle.types import Box, Detection, Frame, RuleName, SignalId, SignalReading, Track, ViolationMessage
+from etle.types import Box, Detection, Frame, SignalId, SignalReading, Track, ViolationMessage
 from models.tracking.tracker import Tracker
 from pipeline.detect.pending import PendingFinding, PendingFindings
 from pipeline.detect.state import StageState
@@ -30,8 +30,8 @@ from pipeline.scene.signals import SignalHistory
 if TYPE_CHECKING:
     from etle.types import Image
 
-_CLOCK_BACK_S = 1.0
-"""A clock that goes back by more than this restarts tracking: frames from before and after the jump cannot be compared."""
+_MIN_STEP_S = 0.005
+"""No camera takes frames faster than this: the clock was set back, and the source squeezes the times of its frames to keep their order."""
 _MIN_HEAD_PX = 24.0
 """Signal heads narrower than this are read at full size: at half size their lamps are only a few pixels wide."""
 
@@ -58,7 +58,7 @@ class CameraStage:
         self._retention = evidence.site.evidence
         self._detector = detector
         self._lamps = lamps
-        self._rules: Mapping[RuleName, Rule] = {rule.name: rule for rule in rules}
+        self._rules = tuple(rules)
         self._evidence = evidence
         self._heads = used_signals(camera, rules)
         self._halved = max(camera.frame_size) >= HALF_FROM_PX and all(_shorter_side(head.box) >= _MIN_HEAD_PX for head in self._heads)
@@ -86,7 +86,7 @@ class CameraStage:
         """The violations that became complete. Raises FrameBroken (the stage continues with the next frame), InferenceError."""
         self._check_size(frame)
         image = decode(frame, halved=self._halved)
-        completed = self._restart() if self._clock_went_back(frame) else ()
+        completed = self._restart() if self._clock_was_set(frame) else ()
         self._store(frame, image)
         self._read_signals(image, frame)
         if self._settings.gate and not self._gate.opens(image, frame.captured_at):
@@ -116,9 +116,10 @@ class CameraStage:
                 f" {expected} (frame_size): set the camera back to that size, or draw them again"
             )
 
-    def _clock_went_back(self, frame: Frame) -> bool:
+    def _clock_was_set(self, frame: Frame) -> bool:
+        """Whether the time since the last frame is none: frames from before and after such a step cannot be compared."""
         last = self._state.last_at
-        return last is not None and seconds_between(frame.captured_at, last) > _CLOCK_BACK_S
+        return last is not None and seconds_between(last, frame.captured_at) < _MIN_STEP_S
 
     def _restart(self) -> tuple[ViolationMessage, ...]:
         """Complete what is pending, then start tracking and signal histories from nothing."""
@@ -161,9 +162,9 @@ class CameraStage:
     def _apply_rules(self, scene: Scene) -> None:
         tracks = {track.id: track for track in (*scene.tracks, *scene.ended)}
         pending = self._state.pending.with_tracks([*tracks.values()])
-        for rule in self._rules.values():
+        for entry, rule in enumerate(self._rules):
             for finding in rule.findings(scene):
-                pending = pending.with_finding(finding, tracks[finding.track], scene.now, self._retention.after_s)
+                pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s)
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         self._state = replace(self._state, pending=pending.without_ended(open_tracks))
 
@@ -179,7 +180,7 @@ class CameraStage:
 
     def _with_evidence(self, pending: PendingFinding) -> ViolationMessage | None:
         """None if the frames around the moment are no longer in the buffer."""
-        rule, signals = self._rules[pending.finding.rule], dict(self._state.signals)
+        rule, signals = self._rules[pending.entry], dict(self._state.signals)
         signal = next((signals[SignalId(name)] for name, _ in rule.drawing().signals if SignalId(name) in signals), None)
         others = [track for track in (*self._tracker.state.tracks, *self._state.recent) if track.id != pending.track.id]
         return self._evidence.build(pending, rule, self._frames, others, signal)

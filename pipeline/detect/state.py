@@ -17,7 +17,7 @@ from pipeline.frames.motion_gate import MotionGateState
 from pipeline.scene.signals import SignalHistory
 
 log = logging.getLogger(__name__)
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

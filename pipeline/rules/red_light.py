@@ -7,18 +7,21 @@ from pydantic import Field
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
-from etle.types import Drawing, Finding, Lamp, Measurement, RuleName, SignalId, Track
+from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.rules.approach import COVERAGE, Approach, drawing_of
+from pipeline.rules.approach import Approach, drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.scene import LineOnRoad, Scene, seen_throughout
+from pipeline.scene.passage import COVERAGE
+from pipeline.scene.scene import LineOnRoad, Scene
 from pipeline.scene.signals import SignalHistory
 
 
 class RedLight:
     """A vehicle crosses the stop line on red and enters the junction on that same red.
 
+    The red must be proven from the earliest moment at which the front can have crossed to the latest at which it can have entered, so a
+    finding waits for a red reading after the entry. A motorcycle at walking pace is not reported: it may be pushed, or a pedestrian.
     Measured: how long the signal had been red when the vehicle's front passed the line, and when it entered the junction; the speed over
     the line. Uncertainty of the moment: that of the front's position (foot of the box and, seen from behind, length of the vehicle class)
     divided by the speed, and the interval between two frames.
@@ -51,18 +54,22 @@ class RedLight:
         if entered is None:
             return None
         crossed = self._approach.crossing_of(track)
-        if crossed is None or crossed.at > entered.at or not seen_throughout(track, crossed.at, entered.at):
+        if crossed is None or crossed.at > entered.at:
             return None
-        since = signal.red_since(entered.at)
-        if since is None or since > crossed.at or signal.lamp_at(crossed.at) is not Lamp.RED:
+        red = signal.red_phase(crossed.earliest, entered.latest)
+        if red is None or not (signal.red_at(crossed.at) and signal.red_at(entered.at)):
             return None
-        age_s, u_s = seconds_between(since, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
+        if not self._approach.was_driven(track, crossed, entered):
+            return None
+        if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and self._approach.may_be_walking(track, crossed):
+            return None
+        age_s, u_s = seconds_between(red.began_at, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
         if age_s < max(self._settings.grace_s, COVERAGE * u_s):
             return None
         entry_u_s = self._approach.moment_uncertainty_s(track, entered)
         measured = (
             Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=u_s),
-            Measurement(name="time_into_red_at_entry", value=seconds_between(since, entered.at), unit="s", uncertainty=entry_u_s),
+            Measurement(name="time_into_red_at_entry", value=seconds_between(red.began_at, entered.at), unit="s", uncertainty=entry_u_s),
             *self._approach.speed(track, crossed),
         )
         return Finding(

@@ -1,6 +1,6 @@
 """Stopping beyond the stop line: UU 22/2009 article 287(1) with 106(4)b."""
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
@@ -10,18 +10,19 @@ from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.rules.approach import COVERAGE, Approach, drawing_of
+from pipeline.rules.approach import Approach, drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.scene import LineOnRoad, Scene, seen_throughout, stood_for_s
+from pipeline.scene.passage import COVERAGE
+from pipeline.scene.scene import LineOnRoad, Scene, stood_for_s
 from pipeline.scene.signals import SignalHistory
 
 
 class StopLine:
     """A vehicle crosses the stop line on red and stops between it and the junction.
 
-    A vehicle that crosses on green or yellow and is stopped beyond the line by a full junction does not violate it. Reported when the
-    vehicle has stood there, or when the red ends and it has not entered; not reported if it is hidden before that.
+    A vehicle that crosses on green or yellow and is stopped beyond the line by a full junction does not violate it. Reported once it has
+    stood there for `stand_s` on the red on which it crossed, before the edge of the junction.
     Measured: how long the signal had been red when the front passed the line, how far the front stands beyond it, and for how long.
     Uncertainty: as in `red_light`; of the distance: the foot of the box and the vehicle's length.
     """
@@ -52,22 +53,18 @@ class StopLine:
 
     def _finding(self, track: Track, signal: SignalHistory) -> Finding | None:
         crossed = self._approach.crossing_of(track)
-        since = signal.red_since(crossed.at) if crossed else None
-        if crossed is None or since is None:
+        if crossed is None or self._approach.is_beyond_entry(track.last, track):
             return None
-        age_s, u_s = seconds_between(since, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
-        if age_s < max(self._settings.grace_s, COVERAGE * u_s) or self._entered_on_same_red(signal, track, since):
-            return None
-        if not seen_throughout(track, crossed.at, track.last.captured_at):
-            return None
-        until = signal.red_until(since)
-        on_red = [sighting for sighting in track.sightings if until is None or sighting.captured_at <= until]
-        if not on_red or on_red[-1].captured_at < crossed.at:
-            return None
-        past, past_uncertainty = self._approach.past_line(track, on_red[-1])
         stood_s = min(stood_for_s(track, self._calibration), seconds_between(crossed.at, track.last.captured_at))
-        stopped = stood_s >= self._settings.stand_s
-        if past < past_uncertainty or not (stopped or (until is not None and past >= COVERAGE * past_uncertainty)):
+        if stood_s < self._settings.stand_s:
+            return None
+        stood_from = track.last.captured_at - timedelta(seconds=stood_s)
+        red = signal.red_phase(crossed.earliest, stood_from + timedelta(seconds=self._settings.stand_s))
+        if red is None or not signal.red_at(crossed.at) or not self._approach.was_driven(track, crossed, crossed):
+            return None
+        age_s, u_s = seconds_between(red.began_at, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
+        past, past_uncertainty = self._approach.past_line(track, track.last)
+        if age_s < max(self._settings.grace_s, COVERAGE * u_s) or past < COVERAGE * past_uncertainty:
             return None
         return Finding(
             rule=self.name,
@@ -78,14 +75,9 @@ class StopLine:
             measured=(
                 Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=u_s),
                 Measurement(name="past_line", value=past, unit=self._calibration.unit, uncertainty=past_uncertainty),
-                *((Measurement(name="stood", value=stood_s, unit="s", uncertainty=None),) if stopped else ()),
+                Measurement(name="stood", value=stood_s, unit="s", uncertainty=None),
             ),
         )
-
-    def _entered_on_same_red(self, signal: SignalHistory, track: Track, red_since: datetime) -> bool:
-        """Whether it entered the junction on the red on which it crossed the line: that is a `red_light` violation."""
-        entered = self._approach.entry_of(track)
-        return entered is not None and signal.red_since(entered.at) == red_since
 
 
 STOP_LINE: Final = RuleType(

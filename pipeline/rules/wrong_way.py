@@ -1,5 +1,6 @@
 """Driving against the traffic: UU 22/2009 article 287(1) with 106(4)a and b."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import cos, radians
@@ -11,20 +12,25 @@ from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
 from etle.geometry import displacement_along, distance, polygon_contains
-from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
+from etle.types import Box, Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.scene import Scene, seen_throughout
+from pipeline.scene.passage import COVERAGE, is_one_vehicle, whole_box_moved
+from pipeline.scene.scene import Scene
+
+MIN_STEPS: Final = 4
+EDGE: Final = 0.02
+"""Detectors end the box of a vehicle that the picture cuts up to so far, as a fraction of the height, before the edge."""
 
 
 class WrongWay:
     """A vehicle drives a distance against the direction of its lane.
 
-    Measured: the distance driven against the lane's arrow inside the lane, and the mean speed over it. Uncertainty: of the foot of the
-    box at both ends. Rolling back, turning and crossing the lane are excluded: the path must be long, lead mostly against the arrow and
-    be driven faster than walking speed.
+    Measured: the distance driven against the lane's arrow on one unbroken path inside the lane, and the mean speed over it. Uncertainty: of
+    the foot of the box at both ends; both limits must be exceeded by two standard uncertainties. Rolling back, turning and crossing the
+    lane are excluded: the path must be long, lead mostly against the arrow, and be driven in several steps.
     """
 
     name: Final = RuleName("wrong_way")
@@ -34,14 +40,20 @@ class WrongWay:
         distance_m: float = Field(
             5.0, gt=0, le=100, description="Minimum distance against the arrow; without ground points a box is 1.5 m high."
         )
-        angle_deg: float = Field(45.0, gt=0, lt=90, description="Maximum angle between the path and the direction opposite to the arrow.")
+        angle_deg: float = Field(30.0, gt=0, lt=90, description="Maximum angle between the path and the direction opposite to the arrow.")
         speed_kmh: float = Field(5.0, ge=0, description="A slower vehicle is rolling back and is not reported.")
 
     def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:
         self._settings = settings
         self._calibration = calibration
+        self._height = camera.frame_size[1]
         self._lanes = tuple(camera.lane(name) for name in settings.lanes)
-        self._against = tuple(tuple(calibration.ground(Point(*point)) for point in reversed(lane.along)) for lane in self._lanes)
+        arrows = {lane.id: tuple(calibration.ground(Point(*point)) for point in lane.along) for lane in camera.lanes}
+        self._against = tuple((arrows[lane.id][1], arrows[lane.id][0]) for lane in self._lanes)
+        self._lawful = tuple(
+            tuple(other for other in camera.lanes if displacement_along(*against, *arrows[other.id]) > 0) for against in self._against
+        )
+        """For each lane of the rule, the camera's lanes in which its opposite direction is lawful."""
 
     def findings(self, scene: Scene) -> tuple[Finding, ...]:
         found = (self._finding(track) for track in (*scene.tracks, *scene.ended))
@@ -51,25 +63,30 @@ class WrongWay:
         return drawing_of((), lanes=self._lanes)
 
     def _finding(self, track: Track) -> Finding | None:
-        for lane, (start, end) in zip(self._lanes, self._against, strict=True):
+        for lane, lawful, (start, end) in zip(self._lanes, self._lawful, self._against, strict=True):
             if self._distance_against(track.first, track.last, start, end) <= 0:
                 continue
-            path = self._path_in(lane, track)
-            if path and (finding := self._evaluate(track, path, start, end)):
-                return finding
+            for first, last in _runs(
+                [self._shows_foot(sighting.box) and _is_certainly_in(lane, lawful, sighting.box) for sighting in track.sightings]
+            ):
+                if finding := self._evaluate(track, first, last, start, end):
+                    return finding
         return None
 
-    def _evaluate(self, track: Track, path: tuple[Sighting, ...], start: Point, end: Point) -> Finding | None:
+    def _evaluate(self, track: Track, first: int, last: int, start: Point, end: Point) -> Finding | None:
+        path = track.sightings[first : last + 1]
         against = self._distance_against(path[0], path[-1], start, end)
-        metre = self._metre(path[-1])
+        metre = self._calibration.metre(path[-1])
         length = distance(self._calibration.ground(path[0].box.foot), self._calibration.ground(path[-1].box.foot))
-        u = 2**0.5 * self._calibration.foot_uncertainty(path[-1])
-        if against < self._settings.distance_m * metre or against < length * cos(radians(self._settings.angle_deg)):
+        u = 2**0.5 * max(self._calibration.foot_uncertainty(sighting) for sighting in (path[0], path[-1]))
+        least, duration_s = against - COVERAGE * u, seconds_between(path[0].captured_at, path[-1].captured_at)
+        if least < self._settings.distance_m * metre or against < length * cos(radians(self._settings.angle_deg)):
             return None
-        duration_s = seconds_between(path[0].captured_at, path[-1].captured_at)
-        if duration_s <= 0 or not seen_throughout(track, path[0].captured_at, path[-1].captured_at):
+        if duration_s <= 0 or least / metre / duration_s * 3.6 < self._settings.speed_kmh:
             return None
-        if against / metre / duration_s * 3.6 < self._settings.speed_kmh:
+        if not self._is_steady(path, against, start, end) or not whole_box_moved(track, first, last):
+            return None
+        if not is_one_vehicle(track, self._calibration, path[0].captured_at, path[-1].captured_at):
             return None
         speed = Measurement(name="speed", value=against / duration_s * 3.6, unit="km/h", uncertainty=u / duration_s * 3.6)
         return Finding(
@@ -84,14 +101,19 @@ class WrongWay:
             ),
         )
 
-    def _path_in(self, lane: config.Lane, track: Track) -> tuple[Sighting, ...]:
-        """The sightings whose foot is in the lane."""
-        return tuple(sighting for sighting in track.sightings if polygon_contains(lane.corners, sighting.box.foot))
+    def _shows_foot(self, box: Box) -> bool:
+        """Whether the lower edge is the vehicle's and not the picture's, by which a vehicle that enters is cut."""
+        return box.y2 < (1 - EDGE) * self._height
+
+    def _is_steady(self, path: Sequence[Sighting], against: float, start: Point, end: Point) -> bool:
+        """Whether the distance was driven in several steps, none of them most of it: glare displaces a box in one step."""
+        steps = [self._distance_against(one, two, start, end) for one, two in pairwise(path)]
+        return len(steps) >= MIN_STEPS and max(steps) <= against / 2
 
     def _distance_against(self, first: Sighting, last: Sighting, start: Point, end: Point) -> float:
         return displacement_along(self._calibration.ground(first.box.foot), self._calibration.ground(last.box.foot), start, end)
 
-    def _reached_at(self, path: tuple[Sighting, ...], wanted: float, start: Point, end: Point) -> datetime:
+    def _reached_at(self, path: Sequence[Sighting], wanted: float, start: Point, end: Point) -> datetime:
         """When the distance was reached, interpolated linearly between two sightings."""
         for before, after in pairwise(path):
             short, far = self._distance_against(path[0], before, start, end), self._distance_against(path[0], after, start, end)
@@ -101,9 +123,30 @@ class WrongWay:
                 )
         return path[-1].captured_at
 
-    def _metre(self, sighting: Sighting) -> float:
-        """Length of a metre in the calibration's unit. Without ground points the box is assumed to be 1.5 m high, accurate to a third."""
-        return 1.0 if self._calibration.unit == "m" else sighting.box.height / 1.5
+
+def _is_certainly_in(lane: config.Lane, lawful: Sequence[config.Lane], box: Box) -> bool:
+    """Whether the vehicle drives in the lane and may not be in one of the `lawful` lanes.
+
+    Seen at an angle, the middle of the lower edge is not where the wheels are: the whole edge must keep clear of lawful lanes, or, where
+    the camera has none, lie inside the lane.
+    """
+    foot, slack = box.foot, max(2.0, box.width / 20)
+    near = [foot, Point(foot.x - slack, foot.y), Point(foot.x + slack, foot.y)]
+    edge = [Point(box.x1 + box.width / 10, box.y2), Point(box.x2 - box.width / 10, box.y2)]
+    if not all(polygon_contains(lane.corners, point) for point in (near if lawful else near + edge)):
+        return False
+    return not any(polygon_contains(other.corners, point) for other in lawful for point in near + edge)
+
+
+def _runs(inside: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """First and last index of each unbroken run of True."""
+    start: int | None = None
+    for index, value in enumerate([*inside, False]):
+        if value and start is None:
+            start = index
+        elif not value and start is not None:
+            yield start, index - 1
+            start = None
 
 
 WRONG_WAY: Final = RuleType(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from etle.config import site as config
 from etle.errors import MissingExtra
+from etle.geometry import distance
 from etle.types import Point, Sighting, Track, VehicleClass, View
 from models.tracking.vehicle_class import vehicle_class_of
 
@@ -22,6 +23,8 @@ LENGTH_M = {
 Cars from 3.6 (Ayla, Agya) to 4.9 (Fortuner), motorcycles from 1.85 to 2.05 (makers' data sheets). What a detector classifies as a bus or
 truck is anything from an angkot or pick-up (4 m) to 12 m; the large uncertainty makes their violations need an older red.
 """
+_LARGE = (VehicleClass.BUS, VehicleClass.TRUCK)
+MIN_LARGE_M, MAX_LARGE_M = 3.5, 18.5
 FOOT_U_M = 0.3
 """Standard uncertainty, in metres, of a vehicle's position on the road: its box's lower edge is accurate to a few pixels."""
 
@@ -53,6 +56,32 @@ class Calibration:
         if self.matrix is None or self.view is View.FRONT:
             return 0.0, 0.0
         return LENGTH_M[vehicle_class_of(track)]
+
+    def front_range(self, track: Track) -> tuple[float, float, float]:
+        """Smallest, most probable and largest distance from the foot to the front, in metres; zeros where `front_offset` is.
+
+        Large vehicles are between 3.5 and 18.5 m long (pick-up to articulated bus and trailer), and so is one that was detected as a car
+        in some frames and as a bus or truck in others: no class tells which.
+        """
+        length, u = self.front_offset(track)
+        if length and any(sighting.vehicle in _LARGE for sighting in track.sightings):
+            return MIN_LARGE_M, length, MAX_LARGE_M
+        return length - 2.5 * u, length, length + 2.5 * u
+
+    def metre(self, sighting: Sighting) -> float:
+        """One metre in `unit`; without ground points a box is taken to be 1.5 m high, which is right within a third."""
+        return 1.0 if self.matrix is not None else sighting.box.height / 1.5
+
+    def foot_jitter(self, sighting: Sighting) -> float:
+        """Standard deviation of a foot's position from frame to frame, in `unit`.
+
+        With ground points: of 1.5 pixels, or 1/60 of the box height, mapped to the road, 3 m at most. Without: 1/14 of the box height,
+        because detectors draw a motorcycle now with its rider and now without.
+        """
+        if self.matrix is None:
+            return max(2.5, sighting.box.height / 14)
+        foot, px = sighting.box.foot, max(1.5, sighting.box.height / 60)
+        return min(3.0, distance(self.ground(foot), self.ground(Point(foot.x, foot.y - px))))
 
     def foot_uncertainty(self, sighting: Sighting) -> float:
         """Standard uncertainty of a foot's position, in `unit`; in pixels 1/50 of the box height, at least two."""

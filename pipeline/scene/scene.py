@@ -1,11 +1,9 @@
 """Input of the rules: tracks on a calibrated road, the signals, and measurements against lines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from math import hypot
-from statistics import median
 from typing import Protocol
 
 from etle.clock import seconds_between
@@ -15,9 +13,6 @@ from etle.geometry import distance, fraction_along, signed_distance
 from etle.types import Drawing, Finding, Point, RuleName, Sighting, SignalId, Track
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.signals import SignalHistory
-
-MAX_GAP_S = 0.7
-"""Maximum time without a sighting in the relevant part of a track; at low frame rates 2.5 frame intervals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +38,6 @@ class Rule(Protocol):
     def drawing(self) -> Drawing:
         """Lines, areas and signals that the rule uses; the reviewer sees them on the picture, and the stage reads these signals."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """When a vehicle passed a line, interpolated linearly between two sightings."""
-
-    at: datetime
-    speed: float
-    """Perpendicular to the line, in the calibration's unit per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,37 +70,6 @@ class LineOnRoad:
         return hypot(self.calibration.foot_uncertainty(sighting), self.calibration.front_offset(track)[1])
 
 
-def crossing(track: Track, past: Callable[[Sighting], float], margin: float) -> Crossing | None:
-    """When the track last passed from below `-margin` to above `margin`; None if it did not.
-
-    Both margins must be passed: the jitter of the box of a vehicle that stands on the line is not a crossing.
-    The track is read from its end, because the last sighting already excludes most tracks: they have not reached the line.
-    """
-    after = len(track.sightings) - 1
-    beyond = past(track.sightings[after])
-    if beyond <= margin:
-        return None
-    while after > 0 and (short := past(track.sightings[after - 1])) > 0:
-        after, beyond = after - 1, short
-    if after == 0 or not any(past(sighting) <= -margin for sighting in reversed(track.sightings[:after])):
-        return None
-    before = track.sightings[after - 1]
-    at = before.captured_at + (track.sightings[after].captured_at - before.captured_at) * (-short / (beyond - short))
-    return Crossing(at=at, speed=speed_at(track, past, at))
-
-
-def seen_throughout(track: Track, start: datetime, end: datetime) -> bool:
-    """Whether the vehicle was detected without a long gap between two moments.
-
-    After a gap the track may have continued with another vehicle. The tracker is nearly always right across longer gaps, too, but
-    that is not enough to accuse a driver.
-    """
-    times = [sighting.captured_at for sighting in track.sightings]
-    gaps = [(seconds_between(one, two), one, two) for one, two in pairwise(times)]
-    allowed = max(MAX_GAP_S, 2.5 * median(gap for gap, _, _ in gaps)) if gaps else MAX_GAP_S
-    return all(gap <= allowed for gap, one, two in gaps if two > start and one < end)
-
-
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
     """How long the vehicle has been standing at the end of its track, in seconds; 0 if it moves.
 
@@ -131,14 +86,3 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
             break
         since = sighting.captured_at
     return seconds_between(since, last.captured_at)
-
-
-def speed_at(track: Track, past: Callable[[Sighting], float], at: datetime, *, half_s: float = 0.6) -> float:
-    """Slope of the least-squares line through the distances within `half_s` of `at`; or through the two nearest ones."""
-    near = [s for s in track.sightings if abs(seconds_between(at, s.captured_at)) <= half_s]
-    if len(near) < 2:
-        near = sorted(sorted(track.sightings, key=lambda s: abs(seconds_between(at, s.captured_at)))[:2], key=lambda s: s.captured_at)
-    points = [(seconds_between(at, s.captured_at), past(s)) for s in near]
-    mean_t, mean_d = (sum(values) / len(points) for values in zip(*points, strict=True))
-    spread = sum((t - mean_t) ** 2 for t, _ in points)
-    return sum((t - mean_t) * (d - mean_d) for t, d in points) / spread if spread else 0.0

@@ -1,72 +1,133 @@
-"""The states of a traffic signal over time, from one reading per frame.
+"""What a signal showed over time: runs of equal readings, and the red phases that they prove.
 
-Single misreadings (glare on a lamp, a truck in front of it) are filtered out. UNKNOWN is a state of its own; no rule may treat it as red.
+A red phase is proven from its first red reading to its last one and no further: what the signal showed between the last red and the
+first green reading is unknown. One green reading ends a red phase. `unknown` readings inside it are bridged if red is read again soon.
+A false red accuses an innocent driver, so every doubt makes a phase shorter or removes it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from etle.clock import seconds_between
 from etle.types import Lamp, SignalReading
 
-CONFIRM_S = 0.15
-"""A change is confirmed after this time (two frames at 10 frames/s), and then dated back to its first reading."""
-BRIDGE_S = 2.0
-"""A signal that is red before and after an UNKNOWN of at most this length was red in between: no signal plan has a shorter cycle."""
-KEEP_S = 180.0
+CONFIRM_S: Final = 0.15
+"""Shortest red phase: two readings at 10 frames per second."""
+BRIDGE_S: Final = 2.0
+"""Longest time without a reading inside one red phase: no signal plan has a shorter cycle."""
+UNSEEN_S: Final = 0.6
+"""At one moment the signal is red only if red was read before and after it at most this far apart."""
+MIN_AMBER_S: Final = 2.0
+"""After the last green reading amber takes at least this long (3 s by Permenhub 49/2014): an earlier red reading is a misread amber."""
+UNREAD_AMBER_S: Final = 1.0
+UNREAD_AMBER_LENGTH_S: Final = 3.0
+"""If no amber was read, the signal must have been unreadable for this long before the red, and amber is taken to last 3 s."""
+AMBER_MISREAD_S: Final = 0.3
+"""A shorter amber between two reds is a misreading of the red."""
+KEEP_S: Final = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRun:
+    """Consecutive equal readings. `score` is that of the first one."""
+
+    lamp: Lamp
+    first_at: datetime
+    last_at: datetime
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedPhase:
+    """One red, proven from `began_at` to `last_at`."""
+
+    began_at: datetime
+    """Latest time at which it can have begun: its first reading, or the end of the shortest amber after the last green."""
+    last_at: datetime
+    """Its last reading so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalHistory:
-    """Confirmed changes of one signal, oldest first, and the change that is not confirmed yet."""
+    """The readings of one signal over the last three minutes, as runs, oldest first."""
 
-    changes: tuple[SignalReading, ...] = ()
-    candidate: SignalReading | None = None
+    runs: tuple[SignalRun, ...] = ()
 
     def with_reading(self, reading: SignalReading) -> "SignalHistory":
-        """The history with one more reading; readings are added in order of time."""
-        if not self.changes:
-            return replace(self, changes=(reading,))
-        if reading.lamp is self.changes[-1].lamp:
-            return replace(self, candidate=None) if self.candidate else self
-        if self.candidate is None or self.candidate.lamp is not reading.lamp:
-            return replace(self, candidate=reading)
-        if seconds_between(self.candidate.captured_at, reading.captured_at) + 1e-6 < CONFIRM_S:
-            return self
-        kept = tuple(change for change in self.changes[1:] if seconds_between(change.captured_at, reading.captured_at) < KEEP_S)
-        oldest = self.changes[:1] if not kept or len(kept) == len(self.changes) - 1 else ()
-        return SignalHistory(changes=(*oldest, *kept, self.candidate))
+        """Add a reading; readings are added in the order of time."""
+        at = reading.captured_at
+        if self.runs and self.runs[-1].lamp is reading.lamp:
+            return SignalHistory(runs=(*self.runs[:-1], replace(self.runs[-1], last_at=at)))
+        added = SignalRun(lamp=reading.lamp, first_at=at, last_at=at, score=reading.score)
+        return SignalHistory(runs=(*(run for run in self.runs if seconds_between(run.last_at, at) <= KEEP_S), added))
 
     def lamp_at(self, at: datetime) -> Lamp:
-        """UNKNOWN before the first reading."""
-        past = [change for change in self.changes if change.captured_at <= at]
-        return past[-1].lamp if past else Lamp.UNKNOWN
+        """The last reading at `at`; UNKNOWN before the first reading."""
+        return next((run.lamp for run in reversed(self.runs) if run.first_at <= at), Lamp.UNKNOWN)
 
-    def red_since(self, at: datetime) -> datetime | None:
-        """Start of the red that is shown at `at`; None if the signal was not red or UNKNOWN.
+    def red_phase(self, start: datetime, end: datetime) -> RedPhase | None:
+        """The red phase that is proven from `start` to `end`; None if there is none, or if red has not been read at or after `end` yet."""
+        return next((phase for phase in self._red_phases() if phase.began_at <= start and end <= phase.last_at), None)
 
-        A red that was shown at the first reading may have started earlier; its age is then a lower bound.
-        """
-        since = None
-        unseen_to = None
-        for change in reversed([change for change in self.changes if change.captured_at <= at]):
-            if change.lamp is Lamp.RED:
-                if unseen_to is not None and since is not None and seconds_between(unseen_to, since) > BRIDGE_S:
-                    break
-                since, unseen_to = change.captured_at, None
-            elif change.lamp is Lamp.UNKNOWN and since is not None:
-                unseen_to = change.captured_at
-            else:
-                break
-        return since
-
-    def red_until(self, since: datetime) -> datetime | None:
-        """First green or yellow after `since`; None if there was none yet."""
-        ended = (change.captured_at for change in self.changes if change.captured_at > since and change.lamp in (Lamp.GREEN, Lamp.YELLOW))
-        return next(ended, None)
+    def red_at(self, at: datetime) -> bool:
+        """Whether red was read at most 0.6 s apart before and after `at`, with nothing but `unknown` between."""
+        told = [run for run in self.runs if run.lamp is not Lamp.UNKNOWN]
+        before = next((run for run in reversed(told) if run.first_at <= at), None)
+        after = next((run for run in told if run.last_at >= at), None)
+        if before is None or after is None or not before.lamp is after.lamp is Lamp.RED:
+            return False
+        return before is after or seconds_between(before.last_at, after.first_at) <= UNSEEN_S
 
     def during(self, start: datetime, end: datetime) -> tuple[SignalReading, ...]:
-        """The last change up to `start`, which is the state there, and the changes up to `end`."""
-        before = [change for change in self.changes if change.captured_at <= start]
-        inside = [change for change in self.changes if start < change.captured_at <= end]
-        return (*before[-1:], *inside)
+        """The change that began the state at `start`, and the changes up to `end`, for people to read: without single misreadings."""
+        changes: list[SignalReading] = []
+        for run in self._without_misreadings():
+            if not changes or changes[-1].lamp is not run.lamp:
+                changes.append(SignalReading(captured_at=run.first_at, lamp=run.lamp, score=run.score))
+        before = [change for change in changes if change.captured_at <= start]
+        return (*before[-1:], *(change for change in changes if start < change.captured_at <= end))
+
+    def _without_misreadings(self) -> Iterator[SignalRun]:
+        """The runs without those that are shorter than CONFIRM_S and stand between two runs of one lamp."""
+        for before, run, after in zip((None, *self.runs), self.runs, (*self.runs[1:], None), strict=False):
+            between_same = before is not None and after is not None and before.lamp is after.lamp
+            if not between_same or seconds_between(run.first_at, run.last_at) + 1e-6 >= CONFIRM_S:
+                yield run
+
+    def _red_phases(self) -> Iterator[RedPhase]:
+        reds: list[SignalRun] = []
+        green: datetime | None = None
+        """Last reading of green before `reds`."""
+        amber = False
+        """Whether amber was read between that green and `reds`."""
+        for run in self.runs:
+            if run.lamp is Lamp.RED:
+                if reds and seconds_between(reds[-1].last_at, run.first_at) > BRIDGE_S:
+                    yield from _proven(reds, green, amber)
+                    reds, amber = [], False
+                reds.append(run)
+            elif run.lamp is Lamp.GREEN or (run.lamp is Lamp.YELLOW and not _is_misread_red(run, reds)):
+                yield from _proven(reds, green, amber)
+                reds = []
+                green = run.last_at if run.lamp is Lamp.GREEN else green
+                amber = run.lamp is Lamp.YELLOW
+        yield from _proven(reds, green, amber)
+
+
+def _is_misread_red(amber: SignalRun, reds: list[SignalRun]) -> bool:
+    return bool(reds) and seconds_between(amber.first_at, amber.last_at) < AMBER_MISREAD_S
+
+
+def _proven(reds: list[SignalRun], green: datetime | None, amber: bool) -> Iterator[RedPhase]:
+    """The phase of these runs; nothing if it is too short, or follows green so closely that amber, or the green, may be read as red."""
+    if not reds:
+        return
+    began_at, last_at = reds[0].first_at, reds[-1].last_at
+    if green is not None:
+        if not amber and seconds_between(green, began_at) < UNREAD_AMBER_S:
+            return
+        began_at = max(began_at, green + timedelta(seconds=MIN_AMBER_S if amber else UNREAD_AMBER_LENGTH_S))
+    if seconds_between(began_at, last_at) + 1e-6 >= CONFIRM_S:
+        yield RedPhase(began_at=began_at, last_at=last_at)

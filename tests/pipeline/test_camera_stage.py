@@ -1,6 +1,7 @@
 """One camera's stage on drawn footage: from JPEG to violation message, and resumed from a saved state."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ from pipeline.rules.red_light import RedLight
 from pipeline.scene.calibration import calibrate
 
 RUNNER = driving(5, 45, 40, 60)  # 5 m/s: at the line in frame 25, at the junction in frame 33
-STOPPER = {**driving(0, 20, 40, 52), **dict.fromkeys(range(20, 90), 52.0)}
+STOPPER = {**driving(0, 16, 40, 49.6), **driving(16, 24, 49.6, 52), **dict.fromkeys(range(24, 90), 52.0)}
 STREET = frames([RUNNER, driving(40, 90, 38, 63), driving(10, 60, 30, 49)], 100)
 WATCHED = site(RED_LIGHT, STOP_LINE)
 
@@ -70,11 +71,11 @@ def test_stopping_past_the_line_is_reported_while_the_vehicle_stands():
 
 
 def test_the_end_of_the_source_completes_pending_findings():
-    (found,) = process_all(stage(site(RED_LIGHT)), frames([RUNNER], 37))
-    assert found.pictures[-1].sequence <= 36
+    (found,) = process_all(stage(site(RED_LIGHT)), frames([RUNNER], 41))
+    assert found.pictures[-1].sequence <= 40
 
 
-def test_nothing_moves_and_nothing_is_images_seen_at():
+def test_the_detector_is_not_called_while_nothing_moves():
     detector = ColourDetector()
     made = stage(site(RED_LIGHT), detector=detector)
     process_all(made, frames([{}], 50))
@@ -126,23 +127,33 @@ def test_a_picture_of_another_size_is_rejected_and_both_sizes_are_named():
 
 
 def test_a_clock_that_goes_back_restarts_tracking_and_completes_what_was_pending():
-    made, given = stage(site(RED_LIGHT)), frames([RUNNER], 40)
+    made, given = stage(site(RED_LIGHT)), frames([RUNNER], 42)
     found = [message.violation for each in given for message in made.process(each)]
-    late = [frame(picture([], 0), 40 + n, -60 + n / 10) for n in range(5)]
+    late = [frame(picture([], 0), 42 + n, -60 + n / 10) for n in range(5)]
     found += [message.violation for each in late for message in made.process(each)]
     assert [violation.rule for violation in found] == ["red_light"]
     assert made.state.tracker is None or made.state.tracker.tracks == ()
 
 
+def test_a_clock_whose_steps_are_squeezed_restarts_tracking():
+    made, given = stage(site(RED_LIGHT)), frames([RUNNER], 30)
+    for each in given[:29]:
+        made.process(each)
+    assert made.state.tracker.tracks
+    made.process(replace(given[29], captured_at=given[28].captured_at + timedelta(milliseconds=1)))
+    assert made.state.tracker is None or len(made.state.tracker.tracks[0].sightings) == 1
+
+
 def test_findings_without_pictures_are_counted_and_not_reported():
-    first = stage(site(RED_LIGHT))
-    given = frames([RUNNER], 60)
-    for each in given[:38]:
+    watched = site(RED_LIGHT)
+    watched = watched.model_copy(update={"evidence": watched.evidence.model_copy(update={"after_s": 2.5})})
+    first, given = stage(watched), frames([RUNNER], 60)
+    for each in given[:43]:
         first.process(each)
     assert first.state.pending.waiting
-    second = stage(site(RED_LIGHT), first.state)  # a live camera does not repeat its frames
+    second = stage(watched, first.state)  # a live camera does not repeat its frames
     assert second.drop_pending() == 1
-    assert process_all(second, given[38:]) == []
+    assert process_all(second, given[43:]) == []
     assert second.counts.without_pictures == 1
 
 

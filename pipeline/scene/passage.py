@@ -1,0 +1,306 @@
+"""When a vehicle's front passed a line, as an interval that covers the uncertainty, and whether one vehicle really moved over it.
+
+The foot of a detector's box is not the vehicle: it jitters, a motorcycle in front hides it, two vehicles merge into one box, and a track
+may continue with another vehicle. A passage therefore needs lasting positions on both sides of the line, and `is_one_vehicle` and
+`whole_box_moved` reject motion that only the box made.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from math import hypot, log
+from statistics import median
+from typing import Final, NamedTuple
+
+from etle.clock import seconds_between
+from etle.types import Box, Point, Sighting, Track
+from pipeline.scene.calibration import Calibration
+
+COVERAGE: Final = 2.0
+"""Coverage factor (GUM: k = 2, about 95 %)."""
+SMOOTHING_S: Final = 0.6
+"""Width of the running median over the positions."""
+LASTING_S: Final = 0.25
+"""A position before or beyond the line counts if it lasts this long, and for two sightings at least."""
+MAX_GAP_S: Final = 0.8
+"""Longest time without a sighting on the relevant path; at low frame rates 2.5 frame intervals."""
+MAX_ACCELERATION_M_S2: Final = 5.0
+"""Hard braking of a car on a dry road is 6 to 8; drivers at a junction stay below 5."""
+MAX_ACCELERATION_UNSEEN_M_S2: Final = 3.0
+"""Across frames in which the vehicle was not detected: there the track may have continued with another one."""
+JITTER_COVERAGE: Final = 3.5
+"""A track has many steps, and none of its jitter may look like another vehicle."""
+VELOCITY_S: Final = 0.4
+"""Time over which a velocity is taken on each side of a step; at low frame rates the time of two sightings."""
+STEP_SPANS_S: Final = (0.3, 0.6)
+"""Steps are checked between neighbouring sightings and over these spans: a foot may be hidden little by little."""
+_FAR = 10.0
+_MAX_FIT = 16
+_JITTER_SAMPLES = 60
+_MIN_SHIFT_PX = 2.0
+_MIN_TOP_SHARE = 0.2
+"""The top edge of a box moves by (H - h) / H of its foot, for a vehicle of height h under a camera at height H."""
+_MIN_GROWTH = 0.06
+_NEAR_S = 0.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """`at`: the most probable moment, interpolated between two sightings; it lies between `earliest` and `latest` with k = 2."""
+
+    at: datetime
+    earliest: datetime
+    latest: datetime
+    speed: float
+    """Perpendicular to the line, in the calibration's unit per second."""
+    before: int
+    """Index of the last sighting that was certainly before the line."""
+    beyond: int
+    """Index of the first sighting that was certainly and lastingly beyond it."""
+
+
+class FrontOffset(NamedTuple):
+    """Distance from the foot of the box to the vehicle's front: smallest, most probable and largest."""
+
+    low: float
+    nominal: float
+    high: float
+
+
+def passage_of(
+    track: Track, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float], front: FrontOffset
+) -> Passage | None:
+    """The first lasting passage of the front over a line; None if it did not pass, or if the track does not show both sides.
+
+    `distance`: of a sighting's foot beyond the line; `uncertainty`: its standard uncertainty, in the same unit. Later passages do not
+    count: a vehicle that was once beyond the line has crossed it then, and what comes after is jitter or a hidden foot.
+    """
+    return _Positions(track, distance, uncertainty, front).passage()
+
+
+def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end: datetime) -> bool:
+    """Whether the sightings between two moments can be one vehicle: no long gap, and no step that takes more than hard braking.
+
+    A track that adopted another vehicle after a loss, a hidden foot and headlight glare make a step that no vehicle can make.
+    """
+    motion = _Motion(track, calibration)
+    return not motion.has_gap(start, end) and all(motion.is_possible(one, two) for one, two in motion.steps(start, end))
+
+
+def whole_box_moved(track: Track, before: int, after: int) -> bool:
+    """Whether the box as a whole moved between two sightings, and not its lower edge alone.
+
+    A bumper that disappears behind a motorcycle, or two vehicles in one box, move the foot while top edge and width stay.
+    """
+    one, two = _median_box(track, before, -1), _median_box(track, after, 1)
+    foot, top = two.y2 - one.y2, two.y1 - one.y1
+    growth = log(max(two.width, 1.0) / max(one.width, 1.0))
+    if abs(two.centre.x - one.centre.x) >= abs(foot) > 0:
+        return True
+    if abs(foot) < _MIN_SHIFT_PX:
+        return False
+    return (top * foot > 0 and abs(top) >= _MIN_TOP_SHARE * abs(foot)) or (growth * foot > 0 and abs(growth) >= _MIN_GROWTH)
+
+
+class _Positions:
+    """Where a track's front was against a line. Computed on demand: most sightings are far from the line and never asked for."""
+
+    def __init__(
+        self, track: Track, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float], front: FrontOffset
+    ) -> None:
+        self._sightings = track.sightings
+        self._start = track.first.captured_at
+        self._distance, self._uncertainty, self._front = distance, uncertainty, front
+        self._times = [seconds_between(self._start, sighting.captured_at) for sighting in track.sightings]
+        self._raw: dict[int, float] = {}
+        self._smooth: dict[int, float] = {}
+
+    def passage(self) -> Passage | None:
+        last = len(self._times) - 1
+        if self._foot(last) + self._front.low - COVERAGE * self._uncertainty(self._sightings[last]) < 0:
+            return None
+        beyond = next((i for i in range(len(self._times)) if self._lasts(i, self._is_certainly_beyond, 1)), None)
+        if beyond is None:
+            return None
+        before = next((i for i in range(beyond - 1, -1, -1) if self._lasts(i, self._is_certainly_before, -1)), None)
+        if before is None:
+            return None
+        crossed = next((i for i in range(beyond, before, -1) if self._nominal(i) > 0 >= self._nominal(i - 1)), None)
+        if crossed is None:
+            return None
+        at_s = self._zero(self._nominal, crossed)
+        earliest_s = self._zero(self._largest, next(i for i in range(before + 1, beyond + 1) if self._largest(i) > 0))
+        return Passage(
+            at=self._start + timedelta(seconds=at_s),
+            earliest=self._start + timedelta(seconds=min(earliest_s, at_s)),
+            latest=self._start + timedelta(seconds=max(self._zero(self._smallest, beyond), at_s)),
+            speed=self._speed(at_s),
+            before=before,
+            beyond=beyond,
+        )
+
+    def _is_certainly_beyond(self, index: int) -> bool:
+        return not self._is_far_before(index, self._front.low) and self._smallest(index) >= 0
+
+    def _is_certainly_before(self, index: int) -> bool:
+        return self._is_far_before(index, self._front.high) or self._largest(index) <= 0
+
+    def _is_far_before(self, index: int, ahead: float) -> bool:
+        """So far that the median need not be computed."""
+        return self._foot(index) + ahead < -_FAR * self._uncertainty(self._sightings[index])
+
+    def _smallest(self, index: int) -> float:
+        return self._median(index) + self._front.low - COVERAGE * self._uncertainty(self._sightings[index])
+
+    def _nominal(self, index: int) -> float:
+        return self._foot(index) + self._front.nominal
+
+    def _largest(self, index: int) -> float:
+        return self._median(index) + self._front.high + COVERAGE * self._uncertainty(self._sightings[index])
+
+    def _foot(self, index: int) -> float:
+        if index not in self._raw:
+            self._raw[index] = self._distance(self._sightings[index])
+        return self._raw[index]
+
+    def _median(self, index: int) -> float:
+        """Running median of the foot over a window that is symmetric around the sighting, so that steady motion is not displaced."""
+        if index not in self._smooth:
+            times, reach = self._times, 0
+            while index - reach > 0 and index + reach + 1 < len(times) and self._within(index, reach + 1):
+                reach += 1
+            self._smooth[index] = median(self._foot(i) for i in range(index - reach, index + reach + 1))
+        return self._smooth[index]
+
+    def _within(self, index: int, reach: int) -> bool:
+        one, middle, two = self._times[index - reach], self._times[index], self._times[index + reach]
+        return max(two - middle, middle - one) <= SMOOTHING_S / 2 + 1e-6
+
+    def _lasts(self, start: int, holds: Callable[[int], bool], direction: int) -> bool:
+        """Whether it holds from a sighting on, forwards (1) or backwards (-1), for LASTING_S and for two sightings at least."""
+        index = start
+        while 0 <= index < len(self._times) and holds(index):
+            if index != start and abs(self._times[index] - self._times[start]) >= LASTING_S - 1e-6:
+                return True
+            index += direction
+        return False
+
+    def _zero(self, value: Callable[[int], float], index: int) -> float:
+        """When the value passed 0 in the step to `index`; the start of the step if it was positive there already."""
+        one, two = value(index - 1), value(index)
+        start, step = self._times[index - 1], self._times[index] - self._times[index - 1]
+        return start + step * (-one / (two - one)) if one <= 0 < two else start
+
+    def _speed(self, at_s: float) -> float:
+        """Slope of the least-squares line through the feet within 0.6 s of `at_s`, or through the two nearest ones."""
+        near = [i for i, time in enumerate(self._times) if abs(time - at_s) <= 0.6]
+        if len(near) < 2:
+            near = sorted(range(len(self._times)), key=lambda i: abs(self._times[i] - at_s))[:2]
+        mean_t = sum(self._times[i] for i in near) / len(near)
+        mean_d = sum(self._foot(i) for i in near) / len(near)
+        spread = sum((self._times[i] - mean_t) ** 2 for i in near)
+        return sum((self._times[i] - mean_t) * (self._foot(i) - mean_d) for i in near) / spread if spread else 0.0
+
+
+class _Velocity(NamedTuple):
+    x: float
+    y: float
+    noise: float
+    """Standard deviation for a position noise of 1."""
+
+
+class _Motion:
+    """A track's feet on the road over time."""
+
+    def __init__(self, track: Track, calibration: Calibration) -> None:
+        self._track = track
+        self._calibration = calibration
+        self._times = [seconds_between(track.first.captured_at, sighting.captured_at) for sighting in track.sightings]
+        self._intervals = [two - one for one, two in pairwise(self._times)]
+        self._window_s = max(VELOCITY_S, 1.1 * median(self._intervals)) + 1e-6 if self._intervals else VELOCITY_S
+        self._feet: dict[int, Point] = {}
+        self._smooth: dict[int, Point] = {}
+        self._own_jitter = self._measured_jitter()
+
+    def has_gap(self, start: datetime, end: datetime) -> bool:
+        gaps = self._intervals
+        allowed = max(MAX_GAP_S, 2.5 * median(gaps)) if gaps else MAX_GAP_S
+        first, last = self._seconds(start), self._seconds(end)
+        return any(gap > allowed and two > first and one < last for gap, (one, two) in zip(gaps, pairwise(self._times), strict=True))
+
+    def steps(self, start: datetime, end: datetime) -> Iterator[tuple[int, int]]:
+        """Pairs of sightings to check: neighbours, and those `STEP_SPANS_S` apart."""
+        first, last = self._seconds(start), self._seconds(end)
+        for i in range(len(self._times) - 1):
+            if self._times[i + 1] <= first or self._times[i] >= last:
+                continue
+            yield i, i + 1
+            for span in STEP_SPANS_S:
+                j = next((j for j in range(i + 2, len(self._times)) if self._times[j] - self._times[i] >= span - 1e-6), None)
+                if j is not None and self._times[j] - self._times[i] < span + 0.3:
+                    yield i, j
+
+    def is_possible(self, i: int, j: int) -> bool:
+        """Whether the displacement fits the velocities before `i` and after `j`, within the acceleration limit and the jitter."""
+        step_s = self._times[j] - self._times[i]
+        before = self._velocity([k for k in range(max(0, i - _MAX_FIT), i + 1) if self._times[i] - self._times[k] <= self._window_s])
+        after = self._velocity(
+            [k for k in range(j, min(len(self._times), j + _MAX_FIT)) if self._times[k] - self._times[j] <= self._window_s]
+        )
+        before, after = before or after, after or before
+        if before is None or after is None:
+            return True
+        one, two = self._foot(i), self._foot(j)
+        off = hypot(two.x - one.x - step_s * (before.x + after.x) / 2, two.y - one.y - step_s * (before.y + after.y) / 2)
+        sightings = self._track.sightings
+        expected = max(self._calibration.foot_jitter(sightings[i]), self._calibration.foot_jitter(sightings[j]))
+        least = expected / 2 if self._calibration.matrix is not None else expected
+        jitter = min(max(least, self._own_jitter), 2 * expected)
+        missed = j == i + 1 and step_s > 1.6 * median(self._intervals)
+        acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
+        lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
+        return off <= acceleration * step_s**2 / 4 + step_s * lag + JITTER_COVERAGE * 2**0.5 * jitter
+
+    def _velocity(self, near: Sequence[int]) -> _Velocity | None:
+        """By least squares: that in the middle of the window, which differs from that at its end by the acceleration (`lag` above). None if
+        the sightings span too little time."""
+        if len(near) < 2 or self._times[near[-1]] - self._times[near[0]] < 0.05:
+            return None
+        mean = sum(self._times[k] for k in near) / len(near)
+        spread = sum((self._times[k] - mean) ** 2 for k in near)
+        x = sum((self._times[k] - mean) * self._foot(k).x for k in near) / spread
+        y = sum((self._times[k] - mean) * self._foot(k).y for k in near) / spread
+        return _Velocity(x, y, 1 / spread**0.5)
+
+    def _measured_jitter(self) -> float:
+        """Standard deviation of the feet around steady motion, from the median of second differences spread over the whole track."""
+        bends = []
+        for i in range(1, len(self._times) - 1, 1 + len(self._times) // _JITTER_SAMPLES):
+            if self._times[i + 1] - self._times[i - 1] <= 1.0:
+                one, two, three = self._raw_foot(i - 1), self._raw_foot(i), self._raw_foot(i + 1)
+                bends.append(max(abs(one.x - 2 * two.x + three.x), abs(one.y - 2 * two.y + three.y)))
+        return 1.4826 * median(bends) / 6**0.5 if bends else 0.0
+
+    def _foot(self, index: int) -> Point:
+        """The median of a sighting and its neighbours, in each coordinate: one outlier is a detector's, not a vehicle's."""
+        if index not in self._smooth:
+            near = [self._raw_foot(i) for i in range(max(0, index - 1), min(len(self._times), index + 2))]
+            self._smooth[index] = Point(median(foot.x for foot in near), median(foot.y for foot in near))
+        return self._smooth[index]
+
+    def _raw_foot(self, index: int) -> Point:
+        if index not in self._feet:
+            self._feet[index] = self._calibration.ground(self._track.sightings[index].box.foot)
+        return self._feet[index]
+
+    def _seconds(self, moment: datetime) -> float:
+        return seconds_between(self._track.first.captured_at, moment)
+
+
+def _median_box(track: Track, index: int, direction: int) -> Box:
+    """Edge by edge, of up to five sightings within 0.4 s on one side of a sighting."""
+    at = track.sightings[index].captured_at
+    side: Sequence[Sighting] = track.sightings[max(0, index - 4) : index + 1] if direction < 0 else track.sightings[index : index + 5]
+    near = [sighting.box for sighting in side if abs(seconds_between(at, sighting.captured_at)) <= _NEAR_S]
+    return Box(*(median(box[edge] for box in near) for edge in range(4)))
