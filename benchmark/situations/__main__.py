@@ -1,0 +1,67 @@
+"""`python -m benchmark.situations --seed N`: how many innocent road users are accused, and how many clear violations are missed."""
+
+import os
+import random
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from benchmark import report
+from benchmark.situations.scenarios import scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one scenario's road users."""
+
+    seed: str
+    innocent: int
+    guilty: int
+    accused: tuple[str, ...]
+    missed: tuple[str, ...]
+
+
+def judge(seed: str) -> Outcome:
+    """Run the scenario of that seed. An accusation of a track that holds another user's boxes accuses both."""
+    drawn = scenario(random.Random(seed))
+    accused, found = [], set()
+    for accusation in drawn.trial.run():
+        for user in set(accusation.users):
+            if drawn.guilty.get(user) is None:
+                accused.append(f"{user}:{accusation.rule}")
+            elif len(set(accusation.users)) == 1:
+                found.add(user)
+    users = [user.name for user in drawn.trial.users]
+    missed = tuple(sorted(set(drawn.guilty) - found))
+    return Outcome(seed=seed, innocent=len(users) - len(drawn.guilty), guilty=len(drawn.guilty), accused=tuple(accused), missed=missed)
+
+
+def main() -> None:
+    parser = report.parser("situations", __doc__)
+    parser.add_argument("--passages", type=int, default=10_000, help="innocent road users, at least (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
+    parser.add_argument("--show", type=int, default=20, metavar="N", help="name so many of the accused and missed (default: %(default)s)")
+    args = parser.parse_args()
+    totals: Counter[str] = Counter()
+    shown = 0
+    batch, number = 200, 0
+    with ProcessPoolExecutor(args.workers) as pool:
+        while totals["innocent"] < args.passages:
+            seeds = [f"{args.seed}/{index}" for index in range(number, number + batch)]
+            number += batch
+            for outcome in pool.map(judge, seeds, chunksize=10):
+                totals.update(
+                    scenarios=1, innocent=outcome.innocent, guilty=outcome.guilty,
+                    innocent_accused=len(outcome.accused), guilty_missed=len(outcome.missed),
+                )  # fmt: skip
+                totals.update(f"missed {name.split('-')[0]}" for name in outcome.missed)
+                if (outcome.accused or outcome.missed) and shown < args.show:
+                    shown += 1
+                    print(f"{outcome.seed}: accused though innocent: {outcome.accused or 'none'}; missed: {outcome.missed or 'none'}")
+    figures = {**totals, "missed_rate": totals["guilty_missed"] / max(1, totals["guilty"])}
+    report.show("Random road situations", [figures])
+    report.save(args.json, figures)
+
+
+if __name__ == "__main__":
+    main()

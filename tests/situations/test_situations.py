@@ -1,0 +1,291 @@
+"""Road situations from reports, appeals and audits in which enforcement cameras accused innocent drivers, or missed a violation.
+
+Each is driven in metres past a pinhole camera (`benchmark.situations`), through the tracker, the signal history and the rules.
+"""
+
+from collections import Counter
+
+import pytest
+
+from benchmark.situations.road import LINE_S, RED_LIGHT, STOP_LINE, RoadCamera, RoadLane, RoadUser, legs, straight
+from benchmark.situations.trial import Trial, phases
+from etle.types import Box, Detection, Lamp, VehicleClass, View
+
+R, Y, G, U = Lamp.RED, Lamp.YELLOW, Lamp.GREEN, Lamp.UNKNOWN
+CAR, MOTORCYCLE, BUS, TRUCK = VehicleClass.CAR, VehicleClass.MOTORCYCLE, VehicleClass.BUS, VehicleClass.TRUCK
+FRONT, REAR = RoadCamera(), RoadCamera(View.REAR)
+REAR_FAR = RoadCamera(View.REAR, at_s=10)
+RED_SOON = phases((0, G), (3.5, Y), (6.5, R))
+KIRI = RoadLane(id="kiri", left_x=-3.5, right_x=0, start_s=15, end_s=65)
+KANAN = RoadLane(id="kanan", left_x=0, right_x=3.5, start_s=15, end_s=65, ahead=False)
+WRONG_WAY = ({"rule": "wrong_way", "lanes": ["kiri"]},)
+WRONG_WAY_BOTH = ({"rule": "wrong_way", "lanes": ["kiri", "kanan"]},)
+
+
+def accused(trial: Trial) -> list[tuple[tuple[str, ...], str]]:
+    return [(each.users, each.rule) for each in trial.run()]
+
+
+def foot_moved(by_px: float, start: float, end: float):
+    """A detector's box whose lower edge is displaced for a while: hidden (negative) or merged with another vehicle (positive)."""
+    return lambda second, box: Box(box.x1, box.y1, box.x2, box.y2 + by_px) if start <= second < end else box
+
+
+# -- the end of the red --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fps", [2, 5, 10, 25])
+@pytest.mark.parametrize("entry_m", [4.0, 1.2])
+def test_crossing_just_after_the_green_is_not_reported(fps, entry_m):
+    camera = RoadCamera(entry_m=entry_m)
+    for speed in (6, 14):
+        for offset in (0.0, 0.3, 0.7):
+            green = 5.004 + offset / fps
+            for after in (0.02, 0.12, 0.25):
+                user = RoadUser(name="m", path=straight(LINE_S - speed * (green + after), speed))
+                trial = Trial(users=[user], signal=phases((0, R), (green, G)), camera=camera, fps=fps, length_s=8)
+                assert accused(trial) == []
+
+
+def test_crossing_on_red_and_entering_on_green_is_not_reported():
+    for green in (5.02, 5.1, 5.3):
+        user = RoadUser(name="m", path=straight(LINE_S - 8 * 4.9, 8))
+        assert accused(Trial(users=[user], signal=phases((0, R), (green, G)), length_s=8)) == []
+
+
+@pytest.mark.parametrize("fps", [5, 10, 25])
+def test_a_green_lamp_that_flickers_is_no_red(fps):
+    def signal(second):
+        return R if second < 3 else (G if round(second * fps) % 2 else U)
+
+    users = [RoadUser(name="first", path=legs((0, 46), (3.5, 46), (6, 60))), RoadUser(name="late", path=straight(0, 8, 2, start=2))]
+    assert accused(Trial(users=users, signal=signal, fps=fps, length_s=12)) == []
+
+
+@pytest.mark.parametrize("fps", [5, 10, 25])
+def test_a_red_lamp_that_flickers_is_still_red(fps):
+    def signal(second):
+        return R if second < 1 or round(second * fps) % 2 else U
+
+    user = RoadUser(name="runner", path=straight(25, 8))
+    assert accused(Trial(users=[user], signal=signal, fps=fps, length_s=6)) == [(("runner",), "red_light")]
+
+
+def test_amber_that_is_read_as_red_accuses_nobody():
+    signal = phases((0, G), (4, R), (20, G))  # truly amber from 4 to 7
+    user = RoadUser(name="on amber", path=straight(LINE_S - 8 * 6.5, 8))
+    assert accused(Trial(users=[user], signal=signal, length_s=10)) == []
+
+
+# -- the lower edge of a box ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden_px", [15, 25, 40])
+def test_a_bumper_hidden_by_a_motorcycle_is_no_motion(hidden_px):
+    drawn = foot_moved(-hidden_px, 8, 11)
+    stays = RoadUser(name="car", path=legs((0, 35), (2.5, 51), (20, 51)), drawn=drawn)
+    leaves = RoadUser(name="car", path=legs((0, 35), (2.5, 51), (11.5, 51), (13.5, 60)), drawn=drawn)
+    for user in (stays, leaves):
+        assert accused(Trial(users=[user], signal=RED_SOON, length_s=16, noise_px=0.7)) == []
+
+
+@pytest.mark.parametrize("view", [View.FRONT, View.REAR])
+@pytest.mark.parametrize("stand", [-0.5, 0.6])
+@pytest.mark.parametrize("by_px", [-30, -15, 15, 30])
+@pytest.mark.parametrize("lasting_s", [0.3, 1.2, 2.0])
+def test_standing_since_green_with_a_foot_that_jumps_is_not_reported(view, stand, by_px, lasting_s):
+    user = RoadUser(name="car", path=legs((0, 40), (2.5, LINE_S + stand), (40, LINE_S + stand)), drawn=foot_moved(by_px, 9, 9 + lasting_s))
+    assert accused(Trial(users=[user], signal=RED_SOON, camera=RoadCamera(view), length_s=15, noise_px=0.7)) == []
+
+
+@pytest.mark.parametrize("grows_px", [10, 20, 30])
+def test_two_vehicles_in_one_box_are_no_motion(grows_px):
+    user = RoadUser(name="car", path=legs((0, 35), (2.5, 48.5), (20, 48.5)), drawn=foot_moved(grows_px, 6, 9))
+    assert accused(Trial(users=[user], signal=phases((0, R)), length_s=13, noise_px=0.7)) == []
+
+
+@pytest.mark.parametrize("view", [View.FRONT, View.REAR])
+@pytest.mark.parametrize("stand", [-0.1, 0.1, 0.3, 0.5])
+def test_creeping_on_red_of_a_vehicle_that_stood_on_the_line_since_green_is_not_reported(view, stand):
+    stop = LINE_S + stand
+    for seed in range(3):
+        user = RoadUser(name="car", path=legs((0, 40), (3, stop), (10, stop), (11, stop + 0.7), (16, stop + 0.7)))
+        assert accused(Trial(users=[user], signal=RED_SOON, camera=RoadCamera(view), length_s=16, noise_px=2, seed=seed)) == []
+
+
+@pytest.mark.parametrize("view", [View.FRONT, View.REAR])
+@pytest.mark.parametrize("gap_m", [0.3, 0.6, 1.0])
+@pytest.mark.parametrize("by_px", [-10, 10])
+def test_a_camera_that_is_knocked_accuses_nobody(view, gap_m, by_px):
+    user = RoadUser(name="car", path=legs((0, 42), (2.5, LINE_S - gap_m), (40, LINE_S - gap_m)))
+    shake = lambda second: (0.0, by_px if second > 6 else 0.0)  # noqa: E731
+    assert accused(Trial(users=[user], camera=RoadCamera(view), length_s=16, noise_px=1, shake=shake)) == []
+
+
+# -- long vehicles, walkers, stops ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("vehicle", "length_m"), [(TRUCK, 7), (TRUCK, 12), (TRUCK, 16), (BUS, 12), (BUS, 18)])
+@pytest.mark.parametrize("speed", [3, 8])
+def test_a_long_vehicle_whose_front_crossed_on_amber_is_not_reported_from_behind(vehicle, length_m, speed):
+    for before_red in (2.5, 1.5, 0.6, 0.1):
+        red = 6 + before_red
+        user = RoadUser(name="long", path=straight(LINE_S - speed * 6, speed), vehicle=vehicle, size=(length_m, 2.4, 3.1))
+        trial = Trial(users=[user], signal=phases((0, G), (red - 3, Y), (red, R)), camera=REAR_FAR, length_s=14, noise_px=0.7)
+        assert accused(trial) == []
+
+
+@pytest.mark.parametrize("speed", [0.9, 1.3])
+def test_a_pedestrian_that_is_taken_for_a_motorcycle_is_not_reported(speed):
+    user = RoadUser(name="walker", path=straight(46, speed), vehicle=MOTORCYCLE, size=(0.9, 0.6, 1.7))
+    assert accused(Trial(users=[user], length_s=14, noise_px=1)) == []
+
+
+def test_a_jump_start_without_a_stop_beyond_the_line_is_not_a_stop():
+    user = RoadUser(name="early", path=legs((0, 40), (2.5, 49), (7, 49), (7.6, 50.6), (8.2, 53), (9, 58)))
+    assert accused(Trial(users=[user], signal=phases((0, R), (7.9, G)), length_s=11)) == []
+
+
+def test_a_runner_that_is_hidden_at_the_entry_has_not_stopped_beyond_the_line():
+    user = RoadUser(name="runner", path=legs((0, 25), (4, 57), (5, 66), (20, 66)), hidden=((3.5, 5.2),))
+    assert "stop_line" not in [rule for _, rule in accused(Trial(users=[user], length_s=12))]
+
+
+def test_stopping_beyond_the_line_and_then_running_the_red_is_one_offence():
+    path = legs((0, 38), (1.6, 47), (2.4, 50.5), (3.4, 52), (6, 52), (7, 54), (9, 66))
+    assert len(accused(Trial(users=[RoadUser(name="car", path=path)], length_s=11))) == 1
+
+
+# -- tracks that adopt another vehicle -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", [View.FRONT, View.REAR])
+@pytest.mark.parametrize("fps", [5, 10])
+@pytest.mark.parametrize("ahead_m", [3, 4.5, 7])
+@pytest.mark.parametrize("moves", [0, 3])
+def test_a_waiting_vehicle_is_not_accused_for_the_one_that_appears_ahead_of_it(view, fps, ahead_m, moves):
+    for stop in (47.5, 49):
+        for lost_s in (0.2, 0.4):
+            for gone in (True, False):
+                waits = RoadUser(name="A", path=legs((0, 42), (1.8, stop), (60, stop)), hidden=((4, 60 if gone else 4 + lost_s),))
+                appears = RoadUser(
+                    name="C", path=lambda t, s=stop, n=lost_s: (s + ahead_m + moves * (t - 4), 0.2) if t >= 4 + n - 0.05 else None
+                )
+                trial = Trial(users=[waits, appears], camera=RoadCamera(view), fps=fps, length_s=8, noise_px=1.5)
+                assert accused(trial) == []
+
+
+@pytest.mark.parametrize("back_m", [5.2, 7.0])
+@pytest.mark.parametrize("fps", [5, 10])
+def test_a_queue_whose_leader_is_lost_does_not_drive_backwards(back_m, fps):
+    for lost_s in (0.2, 0.4, 0.8):
+        leader = RoadUser(name="A", path=lambda second: (49, -1.75), hidden=((1.0, 60),))
+        follower = RoadUser(name="B", path=lambda t, n=lost_s: (49 - back_m, -1.75) if t >= 1 + n * 0.8 else None)
+        rules = (*WRONG_WAY, RED_LIGHT, STOP_LINE)
+        assert accused(Trial(users=[leader, follower], rules=rules, lanes=[KIRI], fps=fps, length_s=5, noise_px=1.5)) == []
+
+
+# -- vehicles side by side, and seen twice -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("camera", [FRONT, REAR], ids=["front", "rear"])
+@pytest.mark.parametrize(("back_m", "side_m"), [(1.8, 0.2), (3.0, 0.2), (0.5, 0.3), (0.5, 0.8)])
+def test_two_motorcycles_close_together_are_two_violations(camera, back_m, side_m):
+    users = [
+        RoadUser(name="a", path=straight(36, 7), vehicle=MOTORCYCLE),
+        RoadUser(name="b", path=straight(36 - back_m, 7, side_m), vehicle=MOTORCYCLE),
+    ]
+    assert Counter(accused(Trial(users=users, camera=camera, length_s=6, noise_px=1))) == {
+        (("a",), "red_light"): 1,
+        (("b",), "red_light"): 1,
+    }
+
+
+def test_a_car_beside_a_motorcycle_is_a_violation_of_its_own():
+    users = [RoadUser(name="car", path=straight(36, 7)), RoadUser(name="moto", path=straight(36.6, 7, 1.4), vehicle=MOTORCYCLE)]
+    assert {each for each, _ in accused(Trial(users=users, length_s=6, noise_px=1))} == {("car",), ("moto",)}
+
+
+@pytest.mark.parametrize(("vehicle", "second_class", "height"), [(BUS, CAR, 0.45), (BUS, TRUCK, 0.97), (TRUCK, CAR, 0.5), (CAR, CAR, 0.5)])
+@pytest.mark.parametrize("camera", [FRONT, REAR_FAR], ids=["front", "rear"])
+def test_one_vehicle_with_two_boxes_is_one_violation(vehicle, second_class, height, camera):
+    def twice(second, user, detection):
+        box = detection.box
+        lower = Box(box.x1 + box.width * 0.05, box.y2 - box.height * height, box.x2 - box.width * 0.05, box.y2)
+        return [Detection(box=lower, vehicle=second_class, score=0.6)]
+
+    user = RoadUser(name="v", path=straight(LINE_S - 8 * 4, 8), vehicle=vehicle)
+    assert len(accused(Trial(users=[user], camera=camera, length_s=10, noise_px=1.5, twice=twice))) <= 1
+
+
+# -- wrong way -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("x", [-0.1, -0.3, -0.6])
+@pytest.mark.parametrize("over_m", [0.0, 0.5])
+def test_lawful_riding_beside_the_centre_line_is_not_the_wrong_way(x, over_m):
+    lanes = [
+        RoadLane(id="kiri", left_x=-3.5, right_x=over_m, start_s=15, end_s=65),
+        RoadLane(id="kanan", left_x=-over_m, right_x=3.5, start_s=15, end_s=65, ahead=False),
+    ]
+    for seed in range(3):
+        user = RoadUser(name="moto", path=straight(20, 9, x), vehicle=MOTORCYCLE)
+        assert accused(Trial(users=[user], rules=WRONG_WAY_BOTH, lanes=lanes, length_s=5, noise_px=2, seed=seed)) == []
+
+
+@pytest.mark.parametrize("side_x", [-14.0, -8.0, 8.0, 14.0])
+@pytest.mark.parametrize(("vehicle", "x"), [(TRUCK, -1.6), (BUS, -1.6), (CAR, -1.2)])
+@pytest.mark.parametrize("view", [View.FRONT, View.REAR])
+def test_a_lawful_vehicle_seen_at_an_angle_is_not_on_the_wrong_side(side_x, vehicle, x, view):
+    user = RoadUser(name="v", path=straight(20, 9, x), vehicle=vehicle)
+    camera = RoadCamera(view, side_x=side_x, height_m=6)
+    assert accused(Trial(users=[user], camera=camera, rules=WRONG_WAY_BOTH, lanes=[KIRI, KANAN], length_s=5, noise_px=1)) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(legs((0, 45, -8), (3, 45.5, 2), (4, 45, 4)), id="straight across"),
+        pytest.param(legs((0, 60, 1.7), (2, 48, 1.2), (4, 41, -4.5), (5, 39, -7)), id="turns across the lane into a driveway"),
+        pytest.param(legs((0, 60, 1.7), (2, 50, 1.2), (4.5, 39.5, -7.5), (5, 38, -9)), id="turns across two lanes into a driveway"),
+    ],
+)
+def test_crossing_the_lane_is_not_driving_against_it(path):
+    lanes = [RoadLane(id="kiri", left_x=-7, right_x=0, start_s=15, end_s=65)]
+    assert accused(Trial(users=[RoadUser(name="car", path=path)], rules=WRONG_WAY, lanes=lanes, length_s=5, noise_px=1)) == []
+
+
+def test_glare_on_a_standing_car_is_not_driving():
+    def glare(second, box):
+        return Box(box.x1, box.y1 - 60, box.x2, box.y2 - 60) if 3 <= second < 6 else box
+
+    user = RoadUser(name="car", path=lambda second: (45, -1.75), drawn=glare)
+    assert accused(Trial(users=[user], rules=WRONG_WAY, lanes=[KIRI], length_s=8, noise_px=1)) == []
+
+
+def test_driving_against_the_lane_is_reported():
+    user = RoadUser(name="against", path=straight(62, -7, -1.75), vehicle=MOTORCYCLE)
+    trial = Trial(users=[user], rules=WRONG_WAY_BOTH, lanes=[KIRI, KANAN], length_s=6, noise_px=1)
+    assert accused(trial) == [(("against",), "wrong_way")]
+
+
+# -- configuration -------------------------------------------------------------------------------------------------------------------
+
+
+def test_two_entries_of_one_rule_watch_two_lines():
+    """The second entry's line lies where the first one's entry is, so that a runner crosses both."""
+    second_entry = {"rule": "red_light", "line": "simpang", "entry": "simpang", "signal": "barat"}
+    stops = RoadUser(name="stops at the first line", path=legs((0, 30), (3, 49), (20, 49)))
+    runs = RoadUser(name="runs", path=straight(30, 8, 2))
+    for rules in ((RED_LIGHT, second_entry), (second_entry, RED_LIGHT)):
+        found = accused(Trial(users=[stops, runs], rules=rules, length_s=8))
+        assert (("runs",), "red_light") in found
+        assert all("stops at the first line" not in users for users, _ in found)
+
+
+def test_random_situations_accuse_nobody_and_find_the_clear_violations():
+    from benchmark.situations.__main__ import judge
+
+    outcomes = [judge(f"7/{index}") for index in range(40)]
+    assert [outcome.accused for outcome in outcomes if outcome.accused] == []
+    assert sum(len(outcome.missed) for outcome in outcomes) <= 0.15 * sum(outcome.guilty for outcome in outcomes) + 1
