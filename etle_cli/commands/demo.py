@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pipeline.evaluation.violations import ViolationScore
 
 DATA_FOLDER: Final = Path("etle-demo")
-MAX_OCCLUSION_S: Final = 0.7
-"""A vehicle that is occluded for longer between line and junction is not reported (docs/rules.md)."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -93,6 +91,8 @@ def _cases(stores: "Stores", site: Site) -> list[Case]:
 
 def _print_result(console: "Console", result: "ViolationScore", known: int) -> None:
     """`known`: number of violations from an earlier run."""
+    from pipeline.scene.passage import MAX_GAP_S
+
     total = len(result.found) + len(result.missed)
     plates = f"{result.right} of {len(result.found)} plates right"
     console.print(f"The ground truth has {total} violations: {len(result.found)} found, {plates}, {len(result.missed)} missed,", end=" ")
@@ -101,7 +101,7 @@ def _print_result(console: "Console", result: "ViolationScore", known: int) -> N
         if not match.plate_right:
             console.print(f"  misread: {match.truth.plate} as {match.found.plate.text or 'nothing'} ({match.found.plate.certainty})")
     for true in result.missed:
-        occluded = (true.hidden_s or 0) > MAX_OCCLUSION_S
+        occluded = (true.hidden_s or 0) > MAX_GAP_S
         reason = f"; it was occluded for {true.hidden_s:.1f} s, and occluded vehicles are not reported" if occluded else ""
         console.print(f"  missed: {true.rule} of {true.plate} at {true.occurred_at:%H:%M:%S}, camera {true.camera}{reason}")
     for violation in result.false:
