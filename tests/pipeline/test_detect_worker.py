@@ -171,13 +171,14 @@ def test_only_frames_with_the_signature_of_their_box_go_process_all(tmp_path):
 
 
 def test_an_idle_camera_is_finished_and_no_longer_holds_back_the_position():
-    rig = Rig()
-    rig.send(STREET[:32])  # the second car's clip is not complete
+    longer = WATCHED.model_copy(update={"evidence": WATCHED.evidence.model_copy(update={"after_s": 2.5})})
+    rig = Rig(stages=DrawnStages(watched=longer))
+    rig.send(STREET[:35])  # the second car's clip is not complete
     running = rig.worker().drain()
     before = len(rig.violations)
     running.exceed_idle_timeout()
     assert len(rig.violations) == before + 1
-    assert rig.broker.groups[NAMES.frames, NAMES.detect_group].positions[0].offset == 32
+    assert rig.broker.groups[NAMES.frames, NAMES.detect_group].positions[0].offset == 35
 
 
 def test_a_camera_is_not_idle_while_its_frames_wait_in_the_broker():

@@ -34,17 +34,18 @@ def of_camera(name: str, given: Sequence[Frame] = STREET) -> list[Frame]:
 class DrawnStages:
     """A StageFactory whose cameras all see the drawn road."""
 
-    def __init__(self, *cameras: str, fingerprint: Digest = FINGERPRINT, detector: Any = None) -> None:
+    def __init__(self, *cameras: str, fingerprint: Digest = FINGERPRINT, detector: Any = None, watched: config.Site = WATCHED) -> None:
         self.cameras = frozenset(CameraId(name) for name in cameras or (CAMERA,))
         self.detector = detector or ColourDetector()
         self._fingerprint = fingerprint
+        self._watched = watched
 
     def fingerprint(self, camera: CameraId) -> Digest:
         return self._fingerprint
 
     def build(self, camera: CameraId, state: StageState) -> CameraStage:
-        settings: config.CameraSettings = WATCHED.cameras[0].model_copy(update={"id": camera})
-        return stage(WATCHED.model_copy(update={"cameras": (settings,)}), state, self.detector)
+        settings: config.CameraSettings = self._watched.cameras[0].model_copy(update={"id": camera})
+        return stage(self._watched.model_copy(update={"cameras": (settings,)}), state, self.detector)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ import pytest
 
 from etle.errors import ConfigError
 from etle.storage.database import Database
-from etle.storage.migrate import migrate
 from etle.storage.users import AccessEntry, UserRole, Users
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -15,11 +14,8 @@ IDLE = timedelta(hours=1)
 
 
 @pytest.fixture
-def users(server_url: str) -> Iterator[Users]:
-    database = Database(server_url)
-    with database.transaction() as cursor:
-        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
-    migrate(database)
+def users(database_url: str) -> Iterator[Users]:
+    database = Database(database_url)
     users = Users(database)
     users.add("rina", UserRole.REVIEWER, "hash of rina", NOW)
     yield users
