@@ -34,7 +34,7 @@ def foot_moved(by_px: float, start: float, end: float):
 # -- the end of the red --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fps", [2, 5, 10, 25])
+@pytest.mark.parametrize("fps", [2, 5, 10, pytest.param(25, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("entry_m", [4.0, 1.2])
 def test_crossing_just_after_the_green_is_not_reported(fps, entry_m):
     camera = RoadCamera(entry_m=entry_m)
@@ -283,6 +283,7 @@ def test_two_entries_of_one_rule_watch_two_lines():
         assert all("stops at the first line" not in users for users, _ in found)
 
 
+@pytest.mark.slow
 def test_random_situations_accuse_nobody_and_find_the_clear_violations():
     from benchmark.situations.__main__ import judge
 
