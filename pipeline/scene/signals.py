@@ -63,10 +63,6 @@ class SignalHistory:
         added = SignalRun(lamp=reading.lamp, first_at=at, last_at=at, score=reading.score)
         return SignalHistory(runs=(*(run for run in self.runs if seconds_between(run.last_at, at) <= KEEP_S), added))
 
-    def lamp_at(self, at: datetime) -> Lamp:
-        """The last reading at `at`; UNKNOWN before the first reading."""
-        return next((run.lamp for run in reversed(self.runs) if run.first_at <= at), Lamp.UNKNOWN)
-
     def red_phase(self, start: datetime, end: datetime) -> RedPhase | None:
         """The red phase that is proven from `start` to `end`; None if there is none, or if red has not been read at or after `end` yet."""
         return next((phase for phase in self._red_phases() if phase.began_at <= start and end <= phase.last_at), None)

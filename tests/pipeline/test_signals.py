@@ -3,8 +3,6 @@
 import pytest
 from scenario import BEGIN, G, R, U, Y, history, lamps, second
 
-from pipeline.scene.signals import SignalHistory
-
 
 def shown(rows):
     made = history(rows)
@@ -73,16 +71,11 @@ def test_red_at_a_moment(rows, at, expected):
     assert history(rows).red_at(second(at)) is expected
 
 
-def test_the_lamp_before_the_first_reading_is_unknown():
-    assert SignalHistory().lamp_at(second(0)) is U
-    assert history(lamps((0, R), until=1)).lamp_at(second(-1)) is U
-
-
 def test_old_runs_are_dropped_and_the_state_is_kept():
     cycles = [(n * 20.0, [G, Y, R][n % 3]) for n in range(60)]
     made = history([(s + d, lamp) for s, lamp in cycles for d in (0.0, 0.2)])
     assert len(made.runs) <= 12
-    assert made.lamp_at(second(59 * 20 + 1)) is cycles[-1][1]
+    assert made.runs[-1].lamp is cycles[-1][1]
 
 
 def test_what_it_showed_during_a_clip_begins_with_the_state_at_its_start():
