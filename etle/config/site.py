@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from etle.config.deployment import BrokerSettings, IngestSettings, StorageSettings, refuse_secrets
 from etle.config.sources import SourceSettings
@@ -23,6 +31,7 @@ from etle.geometry import signed_distance
 from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
 
 Pixel = tuple[float, float]
+Rectangle = tuple[float, float, float, float]
 
 
 class GroundPoint(Section):
@@ -33,23 +42,34 @@ class GroundPoint(Section):
 
 
 class SignalHead(Section):
-    """A traffic signal in the picture."""
+    """A traffic signal: its heads in the picture."""
 
     id: Name
-    head: tuple[float, float, float, float] = Field(description="Bounding box of the housing: x1, y1, x2, y2 in pixels of the full frame.")
+    head: Rectangle | None = Field(None, description="Bounding box of the housing: x1, y1, x2, y2 in pixels of the full frame.")
+    heads: tuple[Rectangle, ...] = Field(
+        (), description="Bounding boxes of further heads that show the same; heads that contradict each other give `unknown`."
+    )
     order: tuple[Lamp, ...] = Field((Lamp.RED, Lamp.YELLOW, Lamp.GREEN), description="The lamps from top to bottom (or left to right).")
 
     @model_validator(mode="after")
     def has_size(self) -> Self:
-        if self.box.width <= 0 or self.box.height <= 0:
+        if not self.boxes:
+            raise ValueError(f"signal {self.id!r} has no `head`")
+        if any(box.width <= 0 or box.height <= 0 for box in self.boxes):
             raise ValueError(f"the head of signal {self.id!r} has no size: it is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
         if Lamp.UNKNOWN in self.order or len(set(self.order)) != len(self.order) or not self.order:
             raise ValueError(f"the order of signal {self.id!r} has to name each of its lamps once: red, yellow, green")
         return self
 
+    @model_serializer(mode="wrap")
+    def without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is not set: the digest of a configuration did not change when signals got further keys."""
+        return {key: value for key, value in serialize(self).items() if key in ("id", "order") or value}
+
     @property
-    def box(self) -> Box:
-        return Box(*self.head)
+    def boxes(self) -> tuple[Box, ...]:
+        """All its heads; each shows the same."""
+        return tuple(Box(*head) for head in (*((self.head,) if self.head else ()), *self.heads))
 
 
 class Line(Section):
@@ -137,7 +157,7 @@ class CameraSettings(Section):
         width, height = self.frame_size
         if width < 1 or height < 1:
             raise ValueError(f"frame_size is width and height in pixels; here: {width}, {height}")
-        for box, name in ((signal.box, signal.id) for signal in self.signals):
+        for box, name in ((box, signal.id) for signal in self.signals for box in signal.boxes):
             if box.x1 < 0 or box.y1 < 0 or box.x2 > width or box.y2 > height:
                 raise ValueError(f"the head of signal {name!r} is partly outside of the frame of {width}x{height}")
         return self

@@ -25,6 +25,7 @@ from pipeline.frames.decode import HALF_FROM_PX, decode
 from pipeline.frames.motion_gate import MotionGate
 from pipeline.rules import used_signals
 from pipeline.scene.scene import Rule, Scene
+from pipeline.scene.signal_vote import vote
 from pipeline.scene.signals import SignalHistory
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ class CameraStage:
         self._rules = tuple(rules)
         self._evidence = evidence
         self._heads = used_signals(camera, rules)
-        self._halved = max(camera.frame_size) >= HALF_FROM_PX and all(_shorter_side(head.box) >= _MIN_HEAD_PX for head in self._heads)
+        self._halved = max(camera.frame_size) >= HALF_FROM_PX and all(
+            _shorter_side(box) >= _MIN_HEAD_PX for head in self._heads for box in head.boxes
+        )
         self._frames = FrameBuffer(self._retention.keep_s)
         self._state = state
         self._tracker = Tracker(state.tracker, score=detect.score, image_size=camera.frame_size)
@@ -140,7 +143,8 @@ class CameraStage:
         histories = dict(self._state.signals)
         scale = image.shape[1] / frame.width
         for head in self._heads:
-            lamp, score = self._lamps.read(image, Box(*(edge * scale for edge in head.box)), head.order)
+            read = (self._lamps.read(image, Box(*(edge * scale for edge in box)), head.order) for box in head.boxes)
+            lamp, score = vote(tuple(read))
             reading = SignalReading(captured_at=frame.captured_at, lamp=lamp, score=score)
             name = SignalId(head.id)
             histories[name] = histories.get(name, SignalHistory()).with_reading(reading)

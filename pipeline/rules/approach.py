@@ -84,5 +84,5 @@ def drawing_of(lines: tuple[config.Line, ...], signal: config.SignalHead | None 
     return Drawing(
         lines=tuple((line.id, tuple(Point(*point) for point in line.points)) for line in lines),
         areas=tuple((lane.id, lane.corners) for lane in lanes),
-        signals=((signal.id, signal.box),) if signal else (),
+        signals=tuple((signal.id, box) for box in signal.boxes) if signal else (),
     )

@@ -26,6 +26,14 @@ UNREAD_AMBER_LENGTH_S: Final = 3.0
 """If no amber was read, the signal must have been unreadable for this long before the red, and amber is taken to last 3 s."""
 AMBER_MISREAD_S: Final = 0.3
 """A shorter amber between two reds is a misreading of the red."""
+ALTERNATION_S: Final = 2.0
+"""A second amber this soon after a misread one ends the red: a lamp that is read red and amber in turn may be either."""
+MAX_AMBER_S: Final = 6.0
+"""Amber that was read for longer is flashing or stuck: no signal plan has more than 5 s."""
+AFTER_FLASHING_S: Final = 3.0
+"""After flashing amber a signal starts with red in all directions: until then nobody could know that it is in force again."""
+MIN_RED_S: Final = 2.0
+"""No red ends sooner: a shorter one between other lamps is a misreading."""
 KEEP_S: Final = 180.0
 
 
@@ -47,6 +55,8 @@ class RedPhase:
     """Latest time at which it can have begun: its first reading, or the end of the shortest amber after the last green."""
     last_at: datetime
     """Its last reading so far."""
+    after_amber: bool
+    """Whether an amber of plausible length was read before it; False also for a red that was on when the readings began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,36 +104,64 @@ class SignalHistory:
 
     def _red_phases(self) -> Iterator[RedPhase]:
         reds: list[SignalRun] = []
-        green: datetime | None = None
-        """Last reading of green before `reds`."""
-        amber = False
-        """Whether amber was read between that green and `reds`."""
+        before = _Before()
         for run in self.runs:
             if run.lamp is Lamp.RED:
                 if reds and seconds_between(reds[-1].last_at, run.first_at) > BRIDGE_S:
-                    yield from _proven(reds, green, amber)
-                    reds, amber = [], False
+                    yield from _proven(reds, before)
+                    reds, before = [], replace(before, ambers=())
                 reds.append(run)
-            elif run.lamp is Lamp.GREEN or (run.lamp is Lamp.YELLOW and not _is_misread_red(run, reds)):
-                yield from _proven(reds, green, amber)
-                reds = []
-                green = run.last_at if run.lamp is Lamp.GREEN else green
-                amber = run.lamp is Lamp.YELLOW
-        yield from _proven(reds, green, amber)
+            elif run.lamp is Lamp.YELLOW and _is_misread_red(run, reds, before.misread_at):
+                before = replace(before, misread_at=run.last_at)
+            elif run.lamp is not Lamp.UNKNOWN:
+                lasted = _length_s(reds) + 1e-6 >= MIN_RED_S
+                if lasted:
+                    yield from _proven(reds, before)
+                before, reds = before.ended_by(run, lasted=lasted), []
+        yield from _proven(reds, before)
 
 
-def _is_misread_red(amber: SignalRun, reds: list[SignalRun]) -> bool:
-    return bool(reds) and seconds_between(amber.first_at, amber.last_at) < AMBER_MISREAD_S
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Before:
+    """What was read before a red."""
+
+    green_at: datetime | None = None
+    """Last reading of green."""
+    ambers: tuple[SignalRun, ...] = ()
+    """The first and the last run of amber since then, or since the last red that was none of its misreadings."""
+    misread_at: datetime | None = None
+    """Last amber that was taken for a misread red."""
+
+    def ended_by(self, run: SignalRun, *, lasted: bool) -> "_Before":
+        """After a run of green or amber that ended a red, which `lasted` or was a misreading."""
+        if run.lamp is Lamp.GREEN:
+            return replace(self, green_at=run.last_at, ambers=())
+        return replace(self, ambers=(run, run) if lasted or not self.ambers else (self.ambers[0], run))
+
+    @property
+    def is_flashing(self) -> bool:
+        return bool(self.ambers) and seconds_between(self.ambers[0].first_at, self.ambers[-1].last_at) > MAX_AMBER_S
 
 
-def _proven(reds: list[SignalRun], green: datetime | None, amber: bool) -> Iterator[RedPhase]:
+def _is_misread_red(amber: SignalRun, reds: list[SignalRun], misread_at: datetime | None) -> bool:
+    alternates = misread_at is not None and seconds_between(misread_at, amber.first_at) <= ALTERNATION_S
+    return bool(reds) and not alternates and seconds_between(amber.first_at, amber.last_at) < AMBER_MISREAD_S
+
+
+def _length_s(runs: list[SignalRun]) -> float:
+    return seconds_between(runs[0].first_at, runs[-1].last_at) if runs else 0.0
+
+
+def _proven(reds: list[SignalRun], before: _Before) -> Iterator[RedPhase]:
     """The phase of these runs; nothing if it is too short, or follows green so closely that amber, or the green, may be read as red."""
     if not reds:
         return
-    began_at, last_at = reds[0].first_at, reds[-1].last_at
+    began_at, last_at, green, amber = reds[0].first_at, reds[-1].last_at, before.green_at, bool(before.ambers)
     if green is not None:
         if not amber and seconds_between(green, began_at) < UNREAD_AMBER_S:
             return
         began_at = max(began_at, green + timedelta(seconds=MIN_AMBER_S if amber else UNREAD_AMBER_LENGTH_S))
+    if before.is_flashing:
+        began_at += timedelta(seconds=AFTER_FLASHING_S)
     if seconds_between(began_at, last_at) + 1e-6 >= CONFIRM_S:
-        yield RedPhase(began_at=began_at, last_at=last_at)
+        yield RedPhase(began_at=began_at, last_at=last_at, after_amber=amber and not before.is_flashing)

@@ -35,7 +35,8 @@ def draw_frame_grid(picture: bytes, camera: CameraSettings, suffix: str = "") ->
     for number, line in enumerate(camera.lines):
         drawing.line(line, (_YELLOW, _BLUE)[number % 2])
     for signal in camera.signals:
-        drawing.box(signal.head, f"signal {signal.id}")
+        for box in signal.boxes:
+            drawing.box(box, f"signal {signal.id}")
     for point in camera.ground_points:
         drawing.ground_point(point.px, f"{point.m[0]:g}, {point.m[1]:g} m")
     drawing.grid_labels()

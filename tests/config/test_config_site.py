@@ -49,7 +49,7 @@ def test_a_correct_file_is_read(tmp_path: Path) -> None:
     site = load_site(written(tmp_path, SITE))
     (camera,) = site.cameras
     assert (site.site, site.timezone, camera.camera_id, camera.frame_size) == ("simpang-lima", "Asia/Jakarta", "cam-1", (1920, 1080))
-    assert camera.signal("barat").box == Box(100, 50, 140, 160)
+    assert camera.signal("barat").boxes == (Box(100, 50, 140, 160),)
     assert camera.signal("barat").order == (Lamp.RED, Lamp.YELLOW, Lamp.GREEN)
     assert camera.lane("kiri").corners == (Point(0, 1080), Point(900, 1080), Point(900, 500))
     assert camera.rules[0].settings == {"line": "henti", "entry": "henti", "signal": "barat", "grace_s": 0.5}
@@ -116,6 +116,13 @@ def test_a_correct_file_is_read(tmp_path: Path) -> None:
         pytest.param("cameras.0.signals.0.head", [140, 50, 100, 160], "the head of signal 'barat' has no size", id="a head inside out"),
         pytest.param(
             "cameras.0.signals.0.head", [1900, 50, 1960, 160], "is partly outside of the frame of 1920x1080", id="a head off the frame"
+        ),
+        pytest.param("cameras.0.signals.0.head", None, "signal 'barat' has no `head`", id="no head"),
+        pytest.param(
+            "cameras.0.signals.0.heads",
+            [[1900, 50, 1960, 160]],
+            "is partly outside of the frame of 1920x1080",
+            id="a second head off the frame",
         ),
         pytest.param("cameras.0.signals.0.order", ["red", "red"], "has to name each of its lamps once", id="a lamp twice"),
         pytest.param("cameras.0.signals.0.order", ["red", "unknown"], "has to name each of its lamps once", id="an unknown lamp"),

@@ -3,6 +3,8 @@
 import pytest
 from scenario import BEGIN, G, R, U, Y, history, lamps, second
 
+from pipeline.scene.signal_vote import vote
+
 
 def shown(rows):
     made = history(rows)
@@ -28,6 +30,15 @@ def test_changes_for_people(rows, expected):
     assert shown(rows) == expected
 
 
+def alternating(one, two, start, end, hz=10):
+    return [(start + n / hz, (one, two)[n % 2]) for n in range(round((end - start) * hz))]
+
+
+def beating(lamp, start, end, dark_s=0.5, beat_s=1.0):
+    """A lamp that is dark for a part of each beat between its mains frequency and the camera's shutter."""
+    return [(start + n / 10, U if n / 10 % beat_s < dark_s - 1e-9 else lamp) for n in range(round((end - start) * 10))]
+
+
 CYCLE = lamps((0, G), (5, Y), (8, R), (20, G), until=25)
 FLICKER = [(n / 10, (G if n % 2 else U) if n >= 30 else R) for n in range(100)]
 
@@ -49,12 +60,56 @@ FLICKER = [(n / 10, (G if n % 2 else U) if n >= 30 else R) for n in range(100)]
         pytest.param(lamps((0, G), (5, U), (7, R), until=15), 8, 10, 7.9, id="amber was unreadable: it is taken to last three seconds"),
         pytest.param(lamps((0, G), (5, Y), (5.5, R), until=15), 8, 10, 6.9, id="amber lasts two seconds at least"),
         pytest.param(lamps((0, U), until=5), 1, 2, None, id="unknown is not red"),
+        pytest.param(alternating(R, Y, 0, 10), 1, 6, None, id="a lamp read red and amber in turn may be either"),
+        pytest.param(lamps((0, G), (5, Y), until=5.5) + alternating(Y, R, 5.5, 8), 6, 7.8, None, id="an amber that flickers into red"),
+        pytest.param(alternating(R, G, 0, 10), 1, 6, None, id="a lamp read red and green in turn is no red"),
+        pytest.param(alternating(R, U, 0, 10), 1, 6, 0.0, id="a red LED that is dark in every other frame"),
+        pytest.param(beating(R, 0, 10), 1, 6, 0.5, id="a red LED that beats with the shutter, dark for half a second each second"),
+        pytest.param(beating(G, 0, 10), 1, 6, None, id="a green LED that beats with the shutter"),
+        pytest.param(
+            lamps((0, R), until=5) + beating(G, 5, 12, 0.9), 3, 5.2, None, id="the red ends with its last reading, not with the green"
+        ),
+        pytest.param(lamps((0, R), (2, Y), (2.1, R), (4.5, Y), (4.6, R), until=9), 1, 8, 0.0, id="two misread ambers far apart"),
+        pytest.param(lamps((0, G), (3, R), (4, G), until=8), 3.2, 3.8, None, id="no red is over after a second"),
+        pytest.param(lamps((0, U), (3, R), (4, G), until=8), 3.2, 3.8, None, id="no red is over after a second, whatever was before"),
+        pytest.param(beating(Y, 0, 12) + lamps((0, R), until=0.4), 12.0, 12.3, None, id="flashing amber read red for a moment"),
+        pytest.param(beating(Y, 0, 12) + [(12 + s, R) for s, _ in lamps((0, R), until=9)], 14, 16, None, id="all-red after flashing amber"),
+        pytest.param(
+            beating(Y, 0, 12) + [(12 + s, R) for s, _ in lamps((0, R), until=9)], 16, 18, 15.0, id="the red after the all-red counts"
+        ),
         pytest.param([(0, U), (0.1, R), (0.2, U)], 0.1, 0.1, None, id="a single red reading is no red phase"),
     ],
 )
 def test_red_phase(rows, start, end, began):
     phase = history(rows).red_phase(second(start), second(end))
     assert (None if phase is None else seconds(phase.began_at)) == began
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        pytest.param(CYCLE, True, id="green, amber, red"),
+        pytest.param(lamps((0, R), until=15), False, id="red when the readings began"),
+        pytest.param(lamps((0, G), (5, U), (8, R), until=15), False, id="amber was unreadable"),
+        pytest.param(lamps((0, U), (5, R), until=15), False, id="all red after a power cut"),
+        pytest.param(beating(Y, 0, 8) + [(8 + s, R) for s, _ in lamps((0, R), until=9)], False, id="flashing amber is no amber"),
+        pytest.param(
+            lamps((0, G), (5, Y), (8, R), (10.5, Y), (10.6, R), until=15), True, id="an amber misread inside the red changes nothing"
+        ),
+    ],
+)
+def test_whether_the_red_followed_amber(rows, expected):
+    phase = history(rows).red_phase(second(13 if rows[-1][0] < 20 else 10), second(14 if rows[-1][0] < 20 else 11))
+    assert phase is not None and phase.after_amber is expected
+
+
+@pytest.mark.parametrize("fps", [2, 5, 10, 25])
+@pytest.mark.parametrize("first", range(3))
+def test_no_sequence_of_misread_ambers_and_greens_makes_a_red_of_two_seconds(fps, first):
+    """Every third reading is red, for a minute: no moment may count as red for longer than the phases that real reds have."""
+    rows = [(n / fps, R if n % 3 == first else (Y, G)[n % 2]) for n in range(60 * fps)]
+    made = history(rows)
+    assert not any(made.red_phase(second(s / 2), second(s / 2 + 1)) for s in range(110))
 
 
 @pytest.mark.parametrize(
@@ -81,3 +136,18 @@ def test_old_runs_are_dropped_and_the_state_is_kept():
 def test_what_it_showed_during_a_clip_begins_with_the_state_at_its_start():
     made = history(lamps((0, G), (2, Y), (4, R), (20, G), until=30))
     assert [(seconds(change.captured_at), change.lamp) for change in made.during(second(3), second(10))] == [(2, Y), (4, R)]
+
+
+@pytest.mark.parametrize(
+    ("heads", "expected"),
+    [
+        pytest.param([(R, 0.9), (R, 0.7)], (R, 0.9), id="two heads agree"),
+        pytest.param([(R, 0.9), (U, 0.0)], (R, 0.9), id="one head is hidden"),
+        pytest.param([(R, 0.9), (G, 0.1)], (U, 0.0), id="two heads contradict each other"),
+        pytest.param([(R, 0.9), (R, 0.9), (Y, 0.1)], (U, 0.0), id="two reds do not outvote one amber"),
+        pytest.param([(U, 0.0), (U, 0.0)], (U, 0.0), id="none could be read"),
+        pytest.param([], (U, 0.0), id="there is none"),
+    ],
+)
+def test_the_heads_of_one_approach_vote(heads, expected):
+    assert vote(heads) == expected
