@@ -167,8 +167,9 @@ class CameraStage:
         tracks = {track.id: track for track in (*scene.tracks, *scene.ended)}
         pending = self._state.pending.with_tracks([*tracks.values()])
         for entry, rule in enumerate(self._rules):
-            for finding in rule.findings(scene):
-                pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s)
+            for judgement in rule.judge(scene):
+                if finding := judgement.finding:
+                    pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s)
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         self._state = replace(self._state, pending=pending.without_ended(open_tracks))
 

@@ -1,16 +1,26 @@
 """Measures how a vehicle approaches a junction: over the stop line, and into the junction."""
 
+from datetime import datetime
 from typing import Final
 
 from etle.clock import seconds_between
 from etle.config import site as config
-from etle.types import Drawing, Measurement, Point, Sighting, Track
+from etle.types import Drawing, Lamp, Measurement, Point, Sighting, Track
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.passage import COVERAGE, FrontOffset, Passage, is_one_vehicle, passage_of, whole_box_moved
+from pipeline.scene.judgement import LampState, NotReported, Reason
+from pipeline.scene.passage import COVERAGE, FrontOffset, NoPassage, Passage, is_one_vehicle, passage_of, whole_box_moved
 from pipeline.scene.scene import LineOnRoad
+from pipeline.scene.signals import RedPhase, SignalHistory
 
 WALKING_M_S: Final = 1.8
 """Fast walking pace. A slower "motorcycle" may be a pedestrian with a cart, or a motorcycle that is pushed."""
+
+
+_REACHED_S: Final = 1.5
+"""A vehicle whose track ends so shortly before the line, at the speed it had, has probably crossed it unseen."""
+_SPEED_S: Final = 1.0
+_STEADY: Final = 3.0
+"""A speed counts if the distance driven exceeds its uncertainty so many times."""
 
 
 class Approach:
@@ -21,12 +31,12 @@ class Approach:
         self.line = line
         self.entry = entry
 
-    def crossing_of(self, track: Track) -> Passage | None:
-        """When the front passed the stop line between the line's ends; None if it did not."""
+    def crossing_of(self, track: Track) -> Passage | NoPassage:
+        """When the front passed the stop line between the line's ends."""
         return self._passage(track, self.line)
 
-    def entry_of(self, track: Track) -> Passage | None:
-        """When the front entered the junction, at any point along its edge; None if it did not."""
+    def entry_of(self, track: Track) -> Passage | NoPassage:
+        """When the front entered the junction, at any point along its edge."""
         return self._passage(track, self.entry, anywhere=True)
 
     def past_line(self, track: Track, sighting: Sighting) -> tuple[float, float]:
@@ -49,10 +59,29 @@ class Approach:
         u_m_s = 2**0.5 * self._calibration.foot_uncertainty(track.last) / max(span_s, 0.1)
         return (Measurement(name="speed", value=passed.speed * 3.6, unit="km/h", uncertainty=u_m_s * 3.6),)
 
-    def was_driven(self, track: Track, crossed: Passage, reached: Passage) -> bool:
-        """Whether one vehicle, as a whole, moved from before the line to where the second passage is certain."""
+    def why_not_crossed(self, track: Track, passed: NoPassage, *, ended: bool) -> Reason | None:
+        """Why the rules cannot judge a vehicle without a crossing; None if it did not meet the stop line.
+
+        `ended`: the track ended with this frame, so that the vehicle will not be seen any more.
+        """
+        if passed is NoPassage.BEFORE:
+            return Reason.LOST_BEFORE_LINE if ended and self._was_about_to_cross(track) else None
+        if passed is NoPassage.BEGAN_BEYOND:
+            return Reason.FIRST_SEEN_BEYOND_LINE if self._came_over_the_line(track) else None
+        if passed is NoPassage.UNCERTAIN:
+            return Reason.POSITION_UNCERTAIN if self.line.spans(track.last) else None
+        return None
+
+    def was_lost_before_entry(self, track: Track) -> bool:
+        """Whether a track that ended did so while the vehicle drove towards the junction."""
+        return self._speed_along(track, self.entry) > 0
+
+    def why_not_driven(self, track: Track, crossed: Passage, reached: Passage) -> Reason | None:
+        """None if one vehicle, as a whole, moved from before the line to where the second passage is certain."""
         start, end = track.sightings[crossed.before].captured_at, track.sightings[reached.beyond].captured_at
-        return is_one_vehicle(track, self._calibration, start, end) and whole_box_moved(track, crossed.before, reached.beyond)
+        if not is_one_vehicle(track, self._calibration, start, end):
+            return Reason.NOT_ONE_VEHICLE
+        return None if whole_box_moved(track, crossed.before, reached.beyond) else Reason.BOX_MOVED_ONLY
 
     def may_be_walking(self, track: Track, passed: Passage) -> bool:
         """Whether it may have passed as slowly as people walk; False without metres, where speeds are not measured."""
@@ -62,13 +91,31 @@ class Approach:
         """Whether the front is more probably inside the junction than before it."""
         return self.entry.past(sighting, self._ahead(track)) > 0
 
-    def _passage(self, track: Track, line: LineOnRoad, *, anywhere: bool = False) -> Passage | None:
+    def _passage(self, track: Track, line: LineOnRoad, *, anywhere: bool = False) -> Passage | NoPassage:
         front = FrontOffset(*self._calibration.front_range(track))
         passed = passage_of(track, line.past, self._calibration.foot_uncertainty, front)
-        if passed is None or anywhere:
+        if isinstance(passed, NoPassage) or anywhere:
             return passed
         near = min(track.sightings, key=lambda sighting: abs(seconds_between(sighting.captured_at, passed.at)))
-        return passed if line.spans(near) else None
+        return passed if line.spans(near) else NoPassage.BESIDE
+
+    def _was_about_to_cross(self, track: Track) -> bool:
+        past, speed = self.line.past(track.last, self._ahead(track)), self._speed_along(track, self.line)
+        return speed > 0 and self.line.spans(track.last) and past + speed * _REACHED_S > 0
+
+    def _came_over_the_line(self, track: Track) -> bool:
+        """Whether the vehicle was first seen between the line and the junction, and drove on in the direction of the approach."""
+        first, ahead = track.first, self._ahead(track)
+        on_stretch = self.line.spans(first) and self.entry.past(first, ahead) < 0
+        moved = self.line.past(track.last) - self.line.past(first)
+        return on_stretch and moved > _STEADY * self._calibration.foot_uncertainty(track.last)
+
+    def _speed_along(self, track: Track, line: LineOnRoad) -> float:
+        """Towards and beyond `line`, over the track's last second, in units per second; 0 if it hardly moved, or moved away."""
+        last = track.last
+        first = next(s for s in track.sightings if seconds_between(s.captured_at, last.captured_at) <= _SPEED_S)
+        moved, seconds = line.past(last) - line.past(first), seconds_between(first.captured_at, last.captured_at)
+        return moved / seconds if seconds > 0 and moved > _STEADY * self._calibration.foot_uncertainty(last) else 0.0
 
     def _ahead(self, track: Track) -> float:
         return self._calibration.front_offset(track)[0]
@@ -77,6 +124,26 @@ class Approach:
         before = max((s.captured_at for s in track.sightings if s.captured_at <= passed.at), default=passed.at)
         after = min((s.captured_at for s in track.sightings if s.captured_at > passed.at), default=passed.at)
         return seconds_between(before, after)
+
+
+def proven_red(signal: SignalHistory, crossed: Passage, until: datetime, at: tuple[datetime, ...]) -> RedPhase | NotReported:
+    """The red phase that is proven from the earliest moment of the crossing to `until`, and was read at the moments `at`."""
+    red = signal.red_phase(crossed.earliest, until)
+    if red is not None and all(signal.red_at(moment) for moment in at):
+        return red
+    states = [signal.state_at(moment) for moment in at]
+    state = next((state for state in states if state is None or state.lamp is not Lamp.RED), states[-1])
+    if state is None or state.lamp is Lamp.UNKNOWN:
+        return NotReported(reason=Reason.SIGNAL_UNKNOWN, signal=state)
+    return NotReported(reason=Reason.RED_NOT_PROVEN if state.lamp is Lamp.RED else Reason.NOT_RED, signal=state)
+
+
+def too_young(red: RedPhase, crossed: Passage, u_s: float, grace_s: float) -> NotReported | None:
+    """None if the red was older at the crossing than the grace and its own uncertainty."""
+    age = Measurement(name="time_into_red", value=seconds_between(red.began_at, crossed.at), unit="s", uncertainty=u_s)
+    limit = max(grace_s, COVERAGE * u_s)
+    state = LampState(Lamp.RED, red.began_at)
+    return NotReported(reason=Reason.RED_TOO_YOUNG, signal=state, measured=age, limit=limit) if age.value < limit else None
 
 
 def drawing_of(lines: tuple[config.Line, ...], signal: config.SignalHead | None = None, lanes: tuple[config.Lane, ...] = ()) -> Drawing:

@@ -9,15 +9,16 @@ from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.rules.approach import Approach, drawing_of
+from pipeline.rules.approach import Approach, drawing_of, proven_red, too_young
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.passage import COVERAGE
-from pipeline.scene.scene import LineOnRoad, Scene
-from pipeline.scene.signals import SignalHistory
+from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
+from pipeline.scene.passage import NoPassage, Passage
+from pipeline.scene.scene import LineOnRoad, Rule, Scene
+from pipeline.scene.signals import RedPhase, SignalHistory
 
 
-class RedLight:
+class RedLight(Rule):
     """A vehicle crosses the stop line on red and enters the junction on that same red.
 
     The red must be proven from the earliest moment at which the front can have crossed to the latest at which it can have entered, so a
@@ -41,34 +42,52 @@ class RedLight:
         self._signal = camera.signal(settings.signal)
         self._approach = Approach(calibration, LineOnRoad.of(self._line, calibration), LineOnRoad.of(self._entry, calibration))
 
-    def findings(self, scene: Scene) -> tuple[Finding, ...]:
+    def judge(self, scene: Scene) -> tuple[Judgement, ...]:
         signal = scene.signals[SignalId(self._settings.signal)]
-        found = (self._finding(track, signal) for track in (*scene.tracks, *scene.ended))
-        return tuple(finding for finding in found if finding)
+        judged = [self._judge(track, signal, ended=False) for track in scene.tracks]
+        judged += [self._judge(track, signal, ended=True) for track in scene.ended]
+        return tuple(judgement for judgement in judged if judgement)
 
     def drawing(self) -> Drawing:
         return drawing_of((self._line, self._entry), self._signal)
 
-    def _finding(self, track: Track, signal: SignalHistory) -> Finding | None:
-        entered = self._approach.entry_of(track)
-        if entered is None:
-            return None
+    def _judge(self, track: Track, signal: SignalHistory, *, ended: bool) -> Judgement | None:
+        """None if the vehicle did not meet the stop line."""
         crossed = self._approach.crossing_of(track)
-        if crossed is None or crossed.at > entered.at:
-            return None
-        red = signal.red_phase(crossed.earliest, entered.latest)
-        if red is None or not (signal.red_at(crossed.at) and signal.red_at(entered.at)):
-            return None
-        if not self._approach.was_driven(track, crossed, entered):
-            return None
+        if isinstance(crossed, NoPassage):
+            reason = self._approach.why_not_crossed(track, crossed, ended=ended)
+            return Judgement(rule=self.name, track=track.id, outcome=NotReported(reason=reason)) if reason else None
+        entered = self._approach.entry_of(track)
+        return Judgement(
+            rule=self.name,
+            track=track.id,
+            outcome=self._outcome(track, crossed, entered, signal, ended=ended),
+            crossed=LinePassage(self._line.id, crossed.at),
+            entered=None if isinstance(entered, NoPassage) else LinePassage(self._entry.id, entered.at),
+        )
+
+    def _outcome(
+        self, track: Track, crossed: Passage, entered: Passage | NoPassage, signal: SignalHistory, *, ended: bool
+    ) -> Finding | NotReported:
+        if isinstance(entered, NoPassage):
+            lost = ended and self._approach.was_lost_before_entry(track)
+            return NotReported(reason=Reason.LOST_BEFORE_ENTRY if lost else Reason.NOT_ENTERED, signal=signal.state_at(crossed.at))
+        if crossed.at > entered.at:
+            return NotReported(reason=Reason.ENTERED_BEFORE_LINE)
+        red = proven_red(signal, crossed, entered.latest, (crossed.at, entered.at))
+        if isinstance(red, NotReported):
+            return red
+        if reason := self._approach.why_not_driven(track, crossed, entered):
+            return NotReported(reason=reason)
         if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and self._approach.may_be_walking(track, crossed):
-            return None
-        age_s, u_s = seconds_between(red.began_at, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
-        if age_s < max(self._settings.grace_s, COVERAGE * u_s):
-            return None
-        entry_u_s = self._approach.moment_uncertainty_s(track, entered)
+            return NotReported(reason=Reason.WALKING_PACE, measured=next(iter(self._approach.speed(track, crossed)), None))
+        u_s = self._approach.moment_uncertainty_s(track, crossed)
+        return too_young(red, crossed, u_s, self._settings.grace_s) or self._finding(track, crossed, entered, red)
+
+    def _finding(self, track: Track, crossed: Passage, entered: Passage, red: RedPhase) -> Finding:
+        u_s, entry_u_s = (self._approach.moment_uncertainty_s(track, passed) for passed in (crossed, entered))
         measured = (
-            Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=u_s),
+            Measurement(name="time_into_red", value=seconds_between(red.began_at, crossed.at), unit="s", uncertainty=u_s),
             Measurement(name="time_into_red_at_entry", value=seconds_between(red.began_at, entered.at), unit="s", uncertainty=entry_u_s),
             *self._approach.speed(track, crossed),
         )

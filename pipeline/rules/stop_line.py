@@ -10,15 +10,16 @@ from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.rules.approach import Approach, drawing_of
+from pipeline.rules.approach import Approach, drawing_of, proven_red, too_young
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.passage import COVERAGE
-from pipeline.scene.scene import LineOnRoad, Scene, stood_for_s
+from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
+from pipeline.scene.passage import COVERAGE, NoPassage, Passage
+from pipeline.scene.scene import LineOnRoad, Rule, Scene, stood_for_s
 from pipeline.scene.signals import SignalHistory
 
 
-class StopLine:
+class StopLine(Rule):
     """A vehicle crosses the stop line on red and stops between it and the junction.
 
     A vehicle that crosses on green or yellow and is stopped beyond the line by a full junction does not violate it. Reported once it has
@@ -43,40 +44,51 @@ class StopLine:
         self._signal = camera.signal(settings.signal)
         self._approach = Approach(calibration, LineOnRoad.of(self._line, calibration), LineOnRoad.of(self._entry, calibration))
 
-    def findings(self, scene: Scene) -> tuple[Finding, ...]:
+    def judge(self, scene: Scene) -> tuple[Judgement, ...]:
         signal = scene.signals[SignalId(self._settings.signal)]
-        found = (self._finding(track, signal) for track in scene.tracks)
-        return tuple(finding for finding in found if finding)
+        judged = (self._judge(track, signal) for track in scene.tracks)
+        return tuple(judgement for judgement in judged if judgement)
 
     def drawing(self) -> Drawing:
         return drawing_of((self._line, self._entry), self._signal)
 
-    def _finding(self, track: Track, signal: SignalHistory) -> Finding | None:
+    def _judge(self, track: Track, signal: SignalHistory) -> Judgement | None:
+        """None if the vehicle did not meet the stop line."""
         crossed = self._approach.crossing_of(track)
-        if crossed is None or self._approach.is_beyond_entry(track.last, track):
-            return None
+        if isinstance(crossed, NoPassage):
+            reason = self._approach.why_not_crossed(track, crossed, ended=False)
+            return Judgement(rule=self.name, track=track.id, outcome=NotReported(reason=reason)) if reason else None
+        outcome = self._outcome(track, crossed, signal)
+        return Judgement(rule=self.name, track=track.id, outcome=outcome, crossed=LinePassage(self._line.id, crossed.at))
+
+    def _outcome(self, track: Track, crossed: Passage, signal: SignalHistory) -> Finding | NotReported:
+        if self._approach.is_beyond_entry(track.last, track):
+            return NotReported(reason=Reason.DROVE_ON)
         stood_s = min(stood_for_s(track, self._calibration), seconds_between(crossed.at, track.last.captured_at))
+        stood = Measurement(name="stood", value=stood_s, unit="s", uncertainty=None)
         if stood_s < self._settings.stand_s:
-            return None
+            return NotReported(reason=Reason.NOT_STOOD, measured=stood, limit=self._settings.stand_s)
         stood_from = track.last.captured_at - timedelta(seconds=stood_s)
-        red = signal.red_phase(crossed.earliest, stood_from + timedelta(seconds=self._settings.stand_s))
-        if red is None or not signal.red_at(crossed.at) or not self._approach.was_driven(track, crossed, crossed):
-            return None
-        age_s, u_s = seconds_between(red.began_at, crossed.at), self._approach.moment_uncertainty_s(track, crossed)
-        past, past_uncertainty = self._approach.past_line(track, track.last)
-        if age_s < max(self._settings.grace_s, COVERAGE * u_s) or past < COVERAGE * past_uncertainty:
-            return None
+        red = proven_red(signal, crossed, stood_from + timedelta(seconds=self._settings.stand_s), (crossed.at,))
+        if isinstance(red, NotReported):
+            return red
+        if reason := self._approach.why_not_driven(track, crossed, crossed):
+            return NotReported(reason=reason)
+        u_s = self._approach.moment_uncertainty_s(track, crossed)
+        if young := too_young(red, crossed, u_s, self._settings.grace_s):
+            return young
+        past, past_u = self._approach.past_line(track, track.last)
+        past_line = Measurement(name="past_line", value=past, unit=self._calibration.unit, uncertainty=past_u)
+        if past < COVERAGE * past_u:
+            return NotReported(reason=Reason.ON_LINE, measured=past_line, limit=COVERAGE * past_u)
+        age_s = seconds_between(red.began_at, crossed.at)
         return Finding(
             rule=self.name,
             track=track.id,
             first_sequence=track.first.sequence,
             vehicle=vehicle_class_of(track),
             occurred_at=crossed.at,
-            measured=(
-                Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=u_s),
-                Measurement(name="past_line", value=past, unit=self._calibration.unit, uncertainty=past_uncertainty),
-                Measurement(name="stood", value=stood_s, unit="s", uncertainty=None),
-            ),
+            measured=(Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=u_s), past_line, stood),
         )
 
 

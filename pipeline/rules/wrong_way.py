@@ -17,15 +17,16 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, is_one_vehicle, whole_box_moved
-from pipeline.scene.scene import Scene
+from pipeline.scene.scene import Rule, Scene
 
 MIN_STEPS: Final = 4
 EDGE: Final = 0.02
 """Detectors end the box of a vehicle that the picture cuts up to so far, as a fraction of the height, before the edge."""
 
 
-class WrongWay:
+class WrongWay(Rule):
     """A vehicle drives a distance against the direction of its lane.
 
     Measured: the distance driven against the lane's arrow on one unbroken path inside the lane, and the mean speed over it. Uncertainty: of
@@ -55,51 +56,69 @@ class WrongWay:
         )
         """For each lane of the rule, the camera's lanes in which its opposite direction is lawful."""
 
-    def findings(self, scene: Scene) -> tuple[Finding, ...]:
-        found = (self._finding(track) for track in (*scene.tracks, *scene.ended))
-        return tuple(finding for finding in found if finding)
+    def judge(self, scene: Scene) -> tuple[Judgement, ...]:
+        judged = (self._judge(track) for track in (*scene.tracks, *scene.ended))
+        return tuple(judgement for judgement in judged if judgement)
 
     def drawing(self) -> Drawing:
         return drawing_of((), lanes=self._lanes)
 
-    def _finding(self, track: Track) -> Finding | None:
+    def _judge(self, track: Track) -> Judgement | None:
+        """The finding, or the decision on the longest way against the arrow; None if the vehicle certainly drove none."""
+        longest: tuple[float, Judgement] | None = None
         for lane, lawful, (start, end) in zip(self._lanes, self._lawful, self._against, strict=True):
             if self._distance_against(track.first, track.last, start, end) <= 0:
                 continue
             for first, last in _runs(
                 [self._shows_foot(sighting.box) and _is_certainly_in(lane, lawful, sighting.box) for sighting in track.sightings]
             ):
-                if finding := self._evaluate(track, first, last, start, end):
-                    return finding
-        return None
+                against = self._against_on(track.sightings[first : last + 1], start, end)
+                if against.value <= COVERAGE * (against.uncertainty or 0.0):
+                    continue
+                outcome = self._outcome(track, first, last, against, start, end)
+                judgement = Judgement(rule=self.name, track=track.id, outcome=outcome, lane=lane.id)
+                if judgement.finding:
+                    return judgement
+                if longest is None or against.value > longest[0]:
+                    longest = against.value, judgement
+        return longest[1] if longest else None
 
-    def _evaluate(self, track: Track, first: int, last: int, start: Point, end: Point) -> Finding | None:
-        path = track.sightings[first : last + 1]
-        against = self._distance_against(path[0], path[-1], start, end)
+    def _outcome(self, track: Track, first: int, last: int, against: Measurement, start: Point, end: Point) -> Finding | NotReported:
+        """Decides on one run of sightings in a lane."""
+        path, u = track.sightings[first : last + 1], against.uncertainty or 0.0
         metre = self._calibration.metre(path[-1])
+        least, duration_s = against.value - COVERAGE * u, seconds_between(path[0].captured_at, path[-1].captured_at)
+        if least < self._settings.distance_m * metre:
+            return NotReported(reason=Reason.AGAINST_TOO_SHORT, measured=against, limit=self._settings.distance_m * metre)
         length = distance(self._calibration.ground(path[0].box.foot), self._calibration.ground(path[-1].box.foot))
-        u = 2**0.5 * max(self._calibration.foot_uncertainty(sighting) for sighting in (path[0], path[-1]))
-        least, duration_s = against - COVERAGE * u, seconds_between(path[0].captured_at, path[-1].captured_at)
-        if least < self._settings.distance_m * metre or against < length * cos(radians(self._settings.angle_deg)):
-            return None
-        if duration_s <= 0 or least / metre / duration_s * 3.6 < self._settings.speed_kmh:
-            return None
-        if not self._is_steady(path, against, start, end) or not whole_box_moved(track, first, last):
-            return None
+        if against.value < length * cos(radians(self._settings.angle_deg)):
+            return NotReported(reason=Reason.NOT_ALONG_LANE, measured=against)
+        if duration_s <= 0:
+            return NotReported(reason=Reason.UNSTEADY, measured=against)
+        per_s = 3.6 / metre / duration_s
+        speed = Measurement(name="speed", value=against.value * per_s, unit="km/h", uncertainty=u * per_s)
+        if least / metre / duration_s * 3.6 < self._settings.speed_kmh:
+            return NotReported(reason=Reason.TOO_SLOW, measured=speed, limit=self._settings.speed_kmh)
+        if not self._is_steady(path, against.value, start, end):
+            return NotReported(reason=Reason.UNSTEADY, measured=against)
+        if not whole_box_moved(track, first, last):
+            return NotReported(reason=Reason.BOX_MOVED_ONLY, measured=against)
         if not is_one_vehicle(track, self._calibration, path[0].captured_at, path[-1].captured_at):
-            return None
-        speed = Measurement(name="speed", value=against / duration_s * 3.6, unit="km/h", uncertainty=u / duration_s * 3.6)
+            return NotReported(reason=Reason.NOT_ONE_VEHICLE, measured=against)
         return Finding(
             rule=self.name,
             track=track.id,
             first_sequence=track.first.sequence,
             vehicle=vehicle_class_of(track),
             occurred_at=self._reached_at(path, self._settings.distance_m * metre, start, end),
-            measured=(
-                Measurement(name="against", value=against, unit=self._calibration.unit, uncertainty=u),
-                *((speed,) if self._calibration.unit == "m" else ()),
-            ),
+            measured=(against, *((speed,) if self._calibration.unit == "m" else ())),
         )
+
+    def _against_on(self, path: Sequence[Sighting], start: Point, end: Point) -> Measurement:
+        """Distance driven against the arrow between the ends of a path, with the uncertainty of both feet."""
+        value = self._distance_against(path[0], path[-1], start, end)
+        u = 2**0.5 * max(self._calibration.foot_uncertainty(sighting) for sighting in (path[0], path[-1]))
+        return Measurement(name="against", value=value, unit=self._calibration.unit, uncertainty=u)
 
     def _shows_foot(self, box: Box) -> bool:
         """Whether the lower edge is the vehicle's and not the picture's, by which a vehicle that enters is cut."""

@@ -8,6 +8,7 @@ may continue with another vehicle. A passage therefore needs lasting positions o
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from itertools import pairwise
 from math import hypot, log
 from statistics import median
@@ -60,6 +61,19 @@ class Passage:
     """Index of the first sighting that was certainly and lastingly beyond it."""
 
 
+class NoPassage(Enum):
+    """Why a track shows no passage over a line."""
+
+    BEFORE = auto()
+    """At its end the front is before the line."""
+    UNCERTAIN = auto()
+    """The front is beyond the line, but not certainly and lastingly, or not along one way."""
+    BEGAN_BEYOND = auto()
+    """The track does not show the vehicle before the line."""
+    BESIDE = auto()
+    """The front passed beside the ends of the line."""
+
+
 class FrontOffset(NamedTuple):
     """Distance from the foot of the box to the vehicle's front: smallest, most probable and largest."""
 
@@ -70,8 +84,8 @@ class FrontOffset(NamedTuple):
 
 def passage_of(
     track: Track, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float], front: FrontOffset
-) -> Passage | None:
-    """The first lasting passage of the front over a line; None if it did not pass, or if the track does not show both sides.
+) -> Passage | NoPassage:
+    """The first lasting passage of the front over a line, or why there is none: it did not pass, or the track does not show both sides.
 
     `distance`: of a sighting's foot beyond the line; `uncertainty`: its standard uncertainty, in the same unit. Later passages do not
     count: a vehicle that was once beyond the line has crossed it then, and what comes after is jitter or a hidden foot.
@@ -116,19 +130,19 @@ class _Positions:
         self._raw: dict[int, float] = {}
         self._smooth: dict[int, float] = {}
 
-    def passage(self) -> Passage | None:
+    def passage(self) -> Passage | NoPassage:
         last = len(self._times) - 1
         if self._foot(last) + self._front.low - COVERAGE * self._uncertainty(self._sightings[last]) < 0:
-            return None
+            return NoPassage.UNCERTAIN if self._nominal(last) > 0 else NoPassage.BEFORE
         beyond = next((i for i in range(len(self._times)) if self._lasts(i, self._is_certainly_beyond, 1)), None)
         if beyond is None:
-            return None
+            return NoPassage.UNCERTAIN
         before = next((i for i in range(beyond - 1, -1, -1) if self._lasts(i, self._is_certainly_before, -1)), None)
         if before is None:
-            return None
+            return NoPassage.UNCERTAIN if self._nominal(0) < 0 else NoPassage.BEGAN_BEYOND
         crossed = next((i for i in range(beyond, before, -1) if self._nominal(i) > 0 >= self._nominal(i - 1)), None)
         if crossed is None:
-            return None
+            return NoPassage.UNCERTAIN
         at_s = self._zero(self._nominal, crossed)
         earliest_s = self._zero(self._largest, next(i for i in range(before + 1, beyond + 1) if self._largest(i) > 0))
         return Passage(

@@ -12,6 +12,7 @@ from etle.errors import ConfigError
 from etle.geometry import distance, fraction_along, signed_distance
 from etle.types import Drawing, Finding, Point, RuleName, Sighting, SignalId, Track
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.judgement import Judgement
 from pipeline.scene.signals import SignalHistory
 
 
@@ -31,13 +32,20 @@ class Rule(Protocol):
     @property
     def name(self) -> RuleName: ...
 
-    def findings(self, scene: Scene) -> tuple[Finding, ...]:
-        """Findings at this moment. A finding may be repeated for later scenes: the stage reports each rule once per track."""
+    def judge(self, scene: Scene) -> tuple[Judgement, ...]:
+        """What the rule decides at this moment on each vehicle that met one of its lines or lanes, with the reason.
+
+        A finding may be repeated for later scenes: the stage reports each rule once per track.
+        """
         ...
 
     def drawing(self) -> Drawing:
         """Lines, areas and signals that the rule uses; the reviewer sees them on the picture, and the stage reads these signals."""
         ...
+
+    def findings(self, scene: Scene) -> tuple[Finding, ...]:
+        """The findings among the judgements."""
+        return tuple(judgement.finding for judgement in self.judge(scene) if judgement.finding is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final
 
 from etle.clock import seconds_between
 from etle.types import Lamp, SignalReading
+from pipeline.scene.judgement import LampState
 
 CONFIRM_S: Final = 0.15
 """Shortest red phase: two readings at 10 frames per second."""
@@ -85,6 +86,19 @@ class SignalHistory:
         if before is None or after is None or not before.lamp is after.lamp is Lamp.RED:
             return False
         return before is after or seconds_between(before.last_at, after.first_at) <= UNSEEN_S
+
+    def state_at(self, at: datetime) -> LampState | None:
+        """What was last read at `at`, and since when; None if nothing was read by then. An `unknown` between two readings of one lamp that
+        are at most 0.6 s apart is that lamp."""
+        index = next((i for i in range(len(self.runs) - 1, -1, -1) if self.runs[i].first_at <= at), None)
+        if index is None:
+            return None
+        run = self.runs[index]
+        if run.lamp is Lamp.UNKNOWN and 0 < index < len(self.runs) - 1:
+            before, after = self.runs[index - 1], self.runs[index + 1]
+            if before.lamp is after.lamp and seconds_between(before.last_at, after.first_at) <= UNSEEN_S:
+                return LampState(before.lamp, before.first_at)
+        return LampState(run.lamp, run.first_at)
 
     def during(self, start: datetime, end: datetime) -> tuple[SignalReading, ...]:
         """The change that began the state at `start`, and the changes up to `end`, for people to read: without single misreadings."""

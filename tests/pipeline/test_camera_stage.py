@@ -29,6 +29,7 @@ from etle.types import Box, EvidenceRole, RuleName, digest_of
 from pipeline.detect.state import StageState, decode, encode
 from pipeline.rules.red_light import RedLight
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.scene import Rule
 
 RUNNER = driving(5, 45, 40, 60)  # 5 m/s: at the line in frame 25, at the junction in frame 33
 STOPPER = {**driving(0, 16, 40, 49.6), **driving(16, 24, 49.6, 52), **dict.fromkeys(range(24, 90), 52.0)}
@@ -180,7 +181,7 @@ def test_a_rule_may_name_its_signal_by_another_key():
             self.heads.append(head)
             return super().read(image, head, order)
 
-    class ObeysFrom:
+    class ObeysFrom(Rule):
         """Like `red_light`, with `obeys` as the key of its signal."""
 
         name = RuleName("red_light")
@@ -189,8 +190,8 @@ def test_a_rule_may_name_its_signal_by_another_key():
             settings = RedLight.Settings(line="henti", entry="simpang", signal=str(entry.settings["obeys"]))
             self._rule = RedLight(settings, camera, calibrate(camera))
 
-        def findings(self, scene):
-            return self._rule.findings(scene)
+        def judge(self, scene):
+            return self._rule.judge(scene)
 
         def drawing(self):
             return self._rule.drawing()

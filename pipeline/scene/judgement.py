@@ -1,0 +1,106 @@
+"""What a rule decided on a vehicle that met one of its lines or lanes, and why. The texts are in `pipeline/rules/texts.py`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from etle.types import Finding, Lamp, Measurement, RuleName, TrackId
+
+
+class Reason(StrEnum):
+    """Why a vehicle was reported or not."""
+
+    REPORTED = "reported"
+
+    LOST_BEFORE_LINE = "lost_before_line"
+    FIRST_SEEN_BEYOND_LINE = "first_seen_beyond_line"
+    LOST_BEFORE_ENTRY = "lost_before_entry"
+    POSITION_UNCERTAIN = "position_uncertain"
+    NOT_ONE_VEHICLE = "not_one_vehicle"
+    BOX_MOVED_ONLY = "box_moved_only"
+    SIGNAL_UNKNOWN = "signal_unknown"
+    RED_NOT_PROVEN = "red_not_proven"
+    PICTURES_GONE = "pictures_gone"
+
+    NOT_RED = "not_red"
+    RED_TOO_YOUNG = "red_too_young"
+    NOT_ENTERED = "not_entered"
+    ENTERED_BEFORE_LINE = "entered_before_line"
+    WALKING_PACE = "walking_pace"
+    DROVE_ON = "drove_on"
+    NOT_STOOD = "not_stood"
+    ON_LINE = "on_line"
+    AGAINST_TOO_SHORT = "against_too_short"
+    NOT_ALONG_LANE = "not_along_lane"
+    TOO_SLOW = "too_slow"
+    UNSTEADY = "unsteady"
+    SAME_ACT = "same_act"
+    SAME_VEHICLE = "same_vehicle"
+
+    @property
+    def could_not_be_seen(self) -> bool:
+        """Whether the truth could not be seen: such a vehicle may have violated the rule, and is counted."""
+        return self in _COULD_NOT_BE_SEEN
+
+
+_COULD_NOT_BE_SEEN = frozenset(
+    {
+        Reason.LOST_BEFORE_LINE,
+        Reason.FIRST_SEEN_BEYOND_LINE,
+        Reason.LOST_BEFORE_ENTRY,
+        Reason.POSITION_UNCERTAIN,
+        Reason.NOT_ONE_VEHICLE,
+        Reason.BOX_MOVED_ONLY,
+        Reason.SIGNAL_UNKNOWN,
+        Reason.RED_NOT_PROVEN,
+        Reason.PICTURES_GONE,
+    }
+)
+
+
+class LampState(NamedTuple):
+    """What a signal showed at a moment, and since when."""
+
+    lamp: Lamp
+    since: datetime
+
+
+class LinePassage(NamedTuple):
+    """The moment at which the front passed a line of the site file."""
+
+    line: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReported:
+    """Why a rule does not report a vehicle, with the facts that decided. `limit`: what `measured` was compared with, in its unit."""
+
+    reason: Reason
+    signal: LampState | None = None
+    measured: Measurement | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a rule decides at one moment on a vehicle that met one of its lines or lanes. It may change while the vehicle is in view."""
+
+    rule: RuleName
+    track: TrackId
+    outcome: Finding | NotReported
+    crossed: LinePassage | None = None
+    """Over the stop line; None for rules without one, or if it did not cross."""
+    entered: LinePassage | None = None
+    """Into the junction."""
+    lane: str | None = None
+    """The lane on which the rule decided; None for rules without lanes."""
+
+    @property
+    def finding(self) -> Finding | None:
+        return self.outcome if isinstance(self.outcome, Finding) else None
+
+    @property
+    def reason(self) -> Reason:
+        return Reason.REPORTED if isinstance(self.outcome, Finding) else self.outcome.reason
