@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import cv2
 import numpy as np
-from scenario import BEGIN, camera, second
+from scenario import BEGIN, WIDTH, camera, second
 
 from etle.config import site as config
 from etle.protocols import LampReader
@@ -94,7 +94,7 @@ class AlwaysRed:
 
 def picture(paths: Sequence[Path], number: int) -> bytes:
     """JPEG with cars of 80 x 60 px side by side in the lane."""
-    image = np.full((1000, 1000, 3), 90, np.uint8)
+    image = np.full((1000, WIDTH, 3), 90, np.uint8)
     for column, path in enumerate(paths):
         if number in path:
             front, x = round(path[number] * 10), 150 + 110 * column
@@ -106,7 +106,7 @@ def frames(paths: Sequence[Path], count: int, fps: float = 10.0) -> list[Frame]:
     return [frame(picture(paths, number), number, number / fps) for number in range(count)]
 
 
-def frame(jpeg: bytes, number: int, seconds: float, size: tuple[int, int] = (1000, 1000)) -> Frame:
+def frame(jpeg: bytes, number: int, seconds: float, size: tuple[int, int] = (WIDTH, 1000)) -> Frame:
     return Frame(
         camera=CameraId("cam-1"),
         sequence=number,

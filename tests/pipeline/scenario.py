@@ -15,6 +15,8 @@ from pipeline.scene.signals import SignalHistory
 
 BEGIN = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 R, Y, G, U = Lamp.RED, Lamp.YELLOW, Lamp.GREEN, Lamp.UNKNOWN
+WIDTH = 480
+"""Of the frames, in pixels: the lane, one vehicle beside it, and the signal."""
 GROUND = [((0, 0), (0, 0)), ((1000, 0), (100, 0)), ((0, 1000), (0, 100)), ((1000, 1000), (100, 100))]
 
 
@@ -24,9 +26,9 @@ def camera(*rules: dict[str, object], metres: bool = True, view: str = "front") 
             "id": "cam-1",
             "view": view,
             "source": {"file": "clip.mp4"},
-            "frame_size": [1000, 1000],
+            "frame_size": [WIDTH, 1000],
             "ground_points": [{"px": px, "m": m} for px, m in GROUND] if metres else [],
-            "signals": [{"id": "barat", "head": [900, 10, 920, 60]}],
+            "signals": [{"id": "barat", "head": [430, 10, 450, 60]}],
             "lines": [
                 {"id": "henti", "points": [[100, 500], [400, 500]], "beyond": [250, 600]},
                 {"id": "simpang", "points": [[100, 540], [400, 540]], "beyond": [250, 600]},
