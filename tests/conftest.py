@@ -5,9 +5,11 @@ carry it in their module. `torch` and `slow` are set by hand. Under pytest-xdist
 tests of one server share a group, so that each server is started once.
 """
 
+import gc
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +23,8 @@ from services.s3 import S3Kind
 ServerT = TypeVar("ServerT", bound=ServiceProcess)
 SERVERS = {"live_kafka": "kafka", "live_postgres": "postgres", "live_s3": "s3", "databases": None, "demo_run": "demo", "rtsp_camera": None}
 """Fixtures that need a real server, and the group of tests that share it. The embedded PostgreSQL is shared by all groups."""
+EXHAUSTIVE = "tests/situations"
+"""Of each parametrised test in this folder the first and the last case run always, the others with --slow."""
 FIRST = ("kafka", "demo", "postgres", "s3")
 """Groups that take longest are started first, so that no worker is left alone with one at the end."""
 
@@ -40,6 +44,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         _mark(item)
+    _mark_exhaustive([item for item in items if item.nodeid.startswith(EXHAUSTIVE)])
     if not config.getoption("--slow"):
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
@@ -51,9 +56,17 @@ def _mark(item: pytest.Item) -> None:
     used = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
     if used:
         item.add_marker(pytest.mark.server)
+    if "live_kafka" in used:
+        item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
     if item.get_closest_marker("xdist_group") is None:
         shared = next((SERVERS[name] for name in used if SERVERS[name]), None)
         item.add_marker(pytest.mark.xdist_group(shared or item.path.stem))
+
+
+def _mark_exhaustive(items: list[pytest.Item]) -> None:
+    for _, cases in groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
+        for item in list(cases)[1:-1]:
+            item.add_marker(pytest.mark.slow)
 
 
 def _order(item: pytest.Item) -> tuple[int, bool]:
@@ -120,6 +133,14 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
 def live_kafka() -> Iterator[ServiceProcess]:
     """A real broker for all tests of the session. Each test uses topics of its own, and restarts the broker if it stops it."""
     yield from _live(running_kafka)
+
+
+@pytest.fixture(autouse=True)
+def collect_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
+    """kafka-python leaves a socket open if its client is closed during a connect: collect it in the test that made it."""
+    yield
+    if "live_kafka" in request.fixturenames:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

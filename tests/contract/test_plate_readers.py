@@ -2,6 +2,7 @@
 
 import csv
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,11 @@ FAKE = "scripted-reader"
 PLATE, BLANK = a_read(), a_read("")
 
 
+ENGINES = [pytest.param(name, marks=pytest.mark.torch) if name == "easyocr" else name for name in PLATE_READERS]
+
+
+@cache
 def opened(name: str) -> PlateReader:
-    if name == FAKE:
-        return ScriptedReader([PLATE, BLANK, PLATE])
     if name == "easyocr":
         pytest.importorskip("easyocr", reason="EasyOCR comes with the torch extra")
     try:
@@ -38,16 +41,14 @@ def opened(name: str) -> PlateReader:
         pytest.skip(f"{name}: {error}")
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=pytest.mark.torch) if name == "easyocr" else name for name in PLATE_READERS]
-)
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> PlateReader:
     return opened(request.param)
 
 
-@pytest.fixture(params=[*PLATE_READERS, FAKE])
+@pytest.fixture(params=[*ENGINES, FAKE])
 def reader(request: pytest.FixtureRequest) -> PlateReader:
-    return opened(FAKE) if request.param == FAKE else opened(request.param)
+    return ScriptedReader([PLATE, BLANK, PLATE]) if request.param == FAKE else opened(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,7 @@ def test_weights_from_the_site_file_replace_those_of_the_catalogue(tmp_path: Pat
     assert needed_weights(custom) == ("ppocrv6-rec",)
 
 
+@pytest.mark.slow
 def test_tnkb_reads_real_crops() -> None:
     """Every third of 447 crops of Indonesian plates; 98 % of all are read exactly."""
     data = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared")) / "data"

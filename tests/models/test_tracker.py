@@ -306,7 +306,7 @@ def trembling(seed: int, fps: float) -> list[tuple[datetime, list[Detection]]]:
     return frames
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 10_000), fps=st.sampled_from([2, 6, 12]))
 def test_resuming_from_any_state_gives_the_same_tracks(seed: int, fps: float) -> None:
     frames = trembling(seed, fps)
@@ -321,7 +321,7 @@ def test_resuming_from_any_state_gives_the_same_tracks(seed: int, fps: float) ->
         assert resumed.state == tracker.state if split + 4 >= len(frames) else True
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 10_000))
 def test_tracks_are_in_order_and_share_no_sighting(seed: int) -> None:
     tracker = Tracker()

@@ -150,7 +150,7 @@ civil_plates = st.builds(
 )
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(st.text(max_size=24))
 def test_parsing_never_raises_and_is_idempotent(text: str) -> None:
     plate = parse(text)
@@ -161,7 +161,7 @@ def test_parsing_never_raises_and_is_idempotent(text: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(civil_plates, st.integers(0, 12), st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ -·.", max_size=3))
 def test_a_mutated_plate_is_parsed_consistently(plate: str, place: int, change: str) -> None:
     mutated = parse(plate[:place] + change + plate[place + 1 :])
@@ -170,7 +170,7 @@ def test_a_mutated_plate_is_parsed_consistently(plate: str, place: int, change: 
         assert mutated.text == f"{mutated.prefix}{mutated.number}{mutated.suffix}"
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(civil_plates)
 def test_a_formatted_plate_parses_to_the_same_plate(plate: str) -> None:
     parsed = parse(formatted(plate) + "  05·27")
@@ -178,7 +178,7 @@ def test_a_formatted_plate_parses_to_the_same_plate(plate: str) -> None:
     assert parsed.region is not None
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     st.one_of(
         civil_plates,

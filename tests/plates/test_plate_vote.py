@@ -188,7 +188,7 @@ reads_of_anything = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(reads_of_anything, max_size=6))
 def test_any_reads_give_a_plate_of_the_grammar_and_valid_probabilities(reads: list[PlateSighting]) -> None:
     plate = voted(*reads)

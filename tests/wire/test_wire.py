@@ -66,7 +66,7 @@ def test_a_time_that_is_not_in_utc_is_not_sent():
         frame_to_wire(replace(a_frame(), captured_at=local))
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(st.integers(0, len(MESSAGE) - 1), st.binary(max_size=4), st.integers(0, 4))
 def test_a_mutated_violation_message_is_read_or_raises_wire_error(place, written, removed):
     mutated = MESSAGE[:place] + written + MESSAGE[place + removed :]
@@ -76,7 +76,7 @@ def test_a_mutated_violation_message_is_read_or_raises_wire_error(place, written
         assert str(error)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(st.integers(0, len(HEADERS) - 1), st.binary(max_size=40))
 def test_a_mutated_header_is_read_or_raises_wire_error(place, written):
     mutated = [(name, written if number == place else value) for number, (name, value) in enumerate(HEADERS)]
