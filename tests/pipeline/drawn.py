@@ -36,6 +36,8 @@ from pipeline.scene.scene import Rule
 
 RED_LIGHT = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat"}
 STOP_LINE = {"rule": "stop_line", "line": "henti", "entry": "simpang", "signal": "barat"}
+SCALE = 0.5
+SIZE = round(SCALE * WIDTH), round(SCALE * 1000)
 FINGERPRINT = Digest("a" * 64)
 Path = dict[int, float]
 """Position of the vehicle's front in metres, by frame number; in other frames the vehicle is not in the picture."""
@@ -57,7 +59,7 @@ class ColourDetector:
     def _detect(self, image: np.ndarray) -> tuple[Detection, ...]:
         red = ((image[:, :, 2] > 150) & (image[:, :, 1] < 100)).astype(np.uint8)
         count, _, stats, _ = cv2.connectedComponentsWithStats(red)
-        boxes = [Box(x, y, x + w, y + h) for x, y, w, h, area in stats[1:count].tolist() if area > 200]
+        boxes = [Box(x, y, x + w, y + h) for x, y, w, h, area in stats[1:count].tolist() if area > 50]
         return tuple(Detection(box=box, vehicle=VehicleClass.CAR, score=0.9) for box in sorted(boxes))
 
 
@@ -93,12 +95,12 @@ class AlwaysRed:
 
 
 def picture(paths: Sequence[Path], number: int) -> bytes:
-    """JPEG with cars of 80 x 60 px side by side in the lane."""
-    image = np.full((1000, WIDTH, 3), 90, np.uint8)
+    """JPEG with cars of 8 x 6 m side by side in the lane."""
+    image = np.full((*reversed(SIZE), 3), 90, np.uint8)
     for column, path in enumerate(paths):
         if number in path:
-            front, x = round(path[number] * 10), 150 + 110 * column
-            cv2.rectangle(image, (x, front - 60), (x + 80, front - 1), (40, 40, 220), -1)
+            front, x = round(path[number] * 10 * SCALE), 75 + 55 * column
+            cv2.rectangle(image, (x, front - 30), (x + 40, front - 1), (40, 40, 220), -1)
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
 
 
@@ -106,7 +108,7 @@ def frames(paths: Sequence[Path], count: int, fps: float = 10.0) -> list[Frame]:
     return [frame(picture(paths, number), number, number / fps) for number in range(count)]
 
 
-def frame(jpeg: bytes, number: int, seconds: float, size: tuple[int, int] = (WIDTH, 1000)) -> Frame:
+def frame(jpeg: bytes, number: int, seconds: float, size: tuple[int, int] = SIZE) -> Frame:
     return Frame(
         camera=CameraId("cam-1"),
         sequence=number,
@@ -126,7 +128,9 @@ def driving(begin: int, end: int, start: float, stop: float) -> Path:
 
 def site(*rules: dict[str, object]) -> config.Site:
     return config.Site(
-        site="tes", cameras=(camera(*rules),), evidence=config.EvidenceSettings(keep_s=5.0, before_s=2.0, after_s=1.5, clip_width=320)
+        site="tes",
+        cameras=(camera(*rules, scale=SCALE),),
+        evidence=config.EvidenceSettings(keep_s=5.0, before_s=2.0, after_s=1.5, clip_width=320),
     )
 
 

@@ -20,20 +20,27 @@ WIDTH = 480
 GROUND = [((0, 0), (0, 0)), ((1000, 0), (100, 0)), ((0, 1000), (0, 100)), ((1000, 1000), (100, 100))]
 
 
-def camera(*rules: dict[str, object], metres: bool = True, view: str = "front") -> config.CameraSettings:
+def camera(*rules: dict[str, object], metres: bool = True, view: str = "front", scale: float = 1) -> config.CameraSettings:
+    """`scale`: of the picture; its frames are 480 x 1000 pixels at 1."""
+
+    def px(*values: float) -> list[float]:
+        return [scale * value for value in values]
+
     return config.CameraSettings.model_validate(
         {
             "id": "cam-1",
             "view": view,
             "source": {"file": "clip.mp4"},
-            "frame_size": [WIDTH, 1000],
-            "ground_points": [{"px": px, "m": m} for px, m in GROUND] if metres else [],
-            "signals": [{"id": "barat", "head": [430, 10, 450, 60]}],
+            "frame_size": [round(scale * WIDTH), round(scale * 1000)],
+            "ground_points": [{"px": px(*pixel), "m": m} for pixel, m in GROUND] if metres else [],
+            "signals": [{"id": "barat", "head": px(430, 10, 450, 60)}],
             "lines": [
-                {"id": "henti", "points": [[100, 500], [400, 500]], "beyond": [250, 600]},
-                {"id": "simpang", "points": [[100, 540], [400, 540]], "beyond": [250, 600]},
+                {"id": "henti", "points": [px(100, 500), px(400, 500)], "beyond": px(250, 600)},
+                {"id": "simpang", "points": [px(100, 540), px(400, 540)], "beyond": px(250, 600)},
             ],
-            "lanes": [{"id": "kiri", "polygon": [[100, 0], [400, 0], [400, 1000], [100, 1000]], "along": [[250, 0], [250, 900]]}],
+            "lanes": [
+                {"id": "kiri", "polygon": [px(100, 0), px(400, 0), px(400, 1000), px(100, 1000)], "along": [px(250, 0), px(250, 900)]}
+            ],
             "rules": list(rules),
         }
     )

@@ -114,7 +114,7 @@ MALFORMED = [
     ),
     pytest.param(lambda rig: rig.send([a_frame(9, camera="nobody")]), "has no camera 'nobody'", id="an unknown camera"),
     pytest.param(lambda rig: rig.send([frame(b"\xff\xd8 no", 9, 1.8)]), "frame 9 of cam-1: a JPEG that is truncated", id="not a JPEG"),
-    pytest.param(lambda rig: rig.send([frame(a_jpeg(), 9, 1.8)]), "480x1000, its JPEG is 64x48", id="another size than its message says"),
+    pytest.param(lambda rig: rig.send([frame(a_jpeg(), 9, 1.8)]), "240x500, its JPEG is 64x48", id="another size than its message says"),
     pytest.param(
         lambda rig: rig.send([frame(a_jpeg(), 9, 1.8, (64, 48))]), "is 64x48, but the site file", id="another size than frame_size"
     ),

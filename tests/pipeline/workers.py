@@ -19,7 +19,7 @@ from pipeline.workers.detect import DetectSettings, DetectWorker
 
 NAMES = TopicNames("t")
 CAMERA = CameraId("cam-1")
-STREET = frames([driving(3, 23, 40, 60), driving(16, 36, 40, 62)], 44, fps=5)
+STREET = frames([driving(3, 23, 40, 60), driving(16, 36, 40, 64)], 44, fps=5)
 WATCHED = site(RED_LIGHT, STOP_LINE)
 
 
