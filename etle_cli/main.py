@@ -1,6 +1,7 @@
 """The command `etle`. Each subcommand is a file in `etle_cli/commands/` and imports what it needs when it runs."""
 
 import argparse
+import faulthandler
 import logging
 import sys
 from collections.abc import Sequence
@@ -84,5 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def console_script() -> int:
+    """The entry point of the process. A crash in a native library then prints the Python stack of every thread to standard error."""
+    faulthandler.enable()
+    return main()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(console_script())

@@ -15,13 +15,14 @@ SEED = 20261125
 def killed_after(seconds: float, data: Path, *options: str) -> bool:
     """False if the run ended before."""
     command = [sys.executable, "-m", "etle_cli.main", "run", str(FOOTAGE / "site.yaml"), "--data", str(data), *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+    with (data.parent / "stderr.txt").open("w+") as stderr, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr) as run:
         try:
             run.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             run.kill()
             return True
-        assert run.returncode == 0
+        stderr.seek(0)
+        assert run.returncode == 0, stderr.read()
         return False
 
 
@@ -30,11 +31,11 @@ def test_killed_at_twenty_random_times_the_cases_are_those_of_an_undisturbed_run
     chance = random.Random(SEED)
     kills, options = 0, []
     while kills < KILLS:
-        if killed_after(chance.uniform(1.0, 9.0), tmp_path, *options):
+        if killed_after(chance.uniform(1.0, 9.0), tmp_path / "data", *options):
             kills += 1
             options = []
         else:
             options = ["--from-start"]  # it ended before it was killed: process the whole footage again
-    etle("run", FOOTAGE / "site.yaml", "--data", tmp_path)
-    assert violations(tmp_path) == violations(demo_run.data)
-    assert etle("evidence", "verify", "--data", tmp_path).returncode == 0
+    etle("run", FOOTAGE / "site.yaml", "--data", tmp_path / "data")
+    assert violations(tmp_path / "data") == violations(demo_run.data)
+    assert etle("evidence", "verify", "--data", tmp_path / "data").returncode == 0

@@ -270,6 +270,7 @@ if HELM is not None:  # building helm takes minutes, so CI runs without; the tes
         assert all(pod["securityContext"]["runAsNonRoot"] for pod in pods)
 
 
+@pytest.mark.server
 def test_the_database_script_creates_users_with_the_rights_of_their_roles(tmp_path: Path) -> None:
     """On a real PostgreSQL, with passwords that need quoting in shell and SQL; then the commands of the service `migrate`."""
     try:

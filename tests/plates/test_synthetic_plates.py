@@ -19,6 +19,8 @@ from models.synthetic.plates.typeface import GLYPH_HEIGHT, Typeface
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.slow
+
 
 def rendered(count: int, seed: int = 5, vehicle: VehicleClass | None = None) -> list[RenderedPlate]:
     rng = np.random.default_rng(seed)

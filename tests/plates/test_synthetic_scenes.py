@@ -19,6 +19,8 @@ from models.synthetic.scenes.values import ScenePhoto, box_of
 from models.synthetic.scenes.vehicles_2d import box_body, car, motorcycle
 from models.training.detector_batches import batches
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def composer() -> Composer:
