@@ -5,7 +5,7 @@ Label values come from the site file and the enums here, never from input, so th
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -95,6 +95,14 @@ class Metrics:
             "etle_inference_seconds", "Time per batch of a model.", ("model",), registry=registry, buckets=INFERENCE_BUCKETS_S
         )
         self._violations = Counter("etle_violations", "Violations by outcome.", ("rule", "outcome"), registry=registry)
+        self._signals = Counter("etle_signal_readings", "Readings of a signal.", ("camera", "signal", "known"), registry=registry)
+        self._judged = Counter(
+            "etle_judged_vehicles",
+            "Vehicles that met a rule's line or lane, by last reason.",
+            ("camera", "rule", "reason"),
+            registry=registry,
+        )
+        self._view = Gauge("etle_view_fault", "1 while the last checked picture had the fault.", ("camera", "fault"), registry=registry)
         self._spool_frames = Gauge("etle_spool_frames", "Frames in the spool on the disk of the edge device.", registry=registry)
         self._spool_bytes = Gauge("etle_spool_bytes", "Bytes of the frames in the spool.", registry=registry)
         self._spool_limit = Gauge("etle_spool_limit_bytes", "Maximum size of the spool in bytes.", registry=registry)
@@ -169,6 +177,18 @@ class Metrics:
         if known:
             self._rules.add(rule)
         self._violations.labels(rule if known else "unknown", outcome.value).inc()
+
+    def signal_reading(self, camera: str, signal: str, *, known: bool) -> None:
+        self._signals.labels(camera, signal, "yes" if known else "no").inc()
+
+    def judged(self, camera: str, rule: str, reason: str) -> None:
+        """`reason` is a value of `pipeline.scene.judgement.Reason`."""
+        self._judged.labels(camera, rule, reason).inc()
+
+    def view_checked(self, camera: str, faults: Mapping[str, bool]) -> None:
+        """`faults`: whether the picture has each fault of `pipeline.detect.view_check.ViewFault`."""
+        for fault, present in faults.items():
+            self._view.labels(camera, fault).set(present)
 
     def spool(self, *, frames: int, bytes_: int, limit_bytes: int) -> None:
         self._spool_frames.set(frames)

@@ -38,6 +38,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
+    from rich.markup import escape
+
     from etle_cli.tables.violations import table_of, wide_console
     from pipeline.workers.site_run import RunOptions
 
@@ -51,9 +53,22 @@ def run(args: argparse.Namespace) -> int:
     console.print(_summary(outcome), highlight=False)
     if cases:
         console.print(f"Decide them:  etle review --data {data_folder(args.data)}", highlight=False, soft_wrap=True)
+    for sentence in _limitations(site, outcome, args.site):
+        console.print(f"[yellow]{escape(sentence)}", highlight=False, soft_wrap=True)
     for problem in outcome.problems:
         console.print(f"[red]{problem}", highlight=False, soft_wrap=True)
     return 1 if outcome.problems else 0
+
+
+def _limitations(site: Site, outcome: "RunOutcome", path: Path) -> list[str]:
+    """What the cameras could not see, in words."""
+    from pipeline.detect.visibility_report import limitations
+
+    seen = [
+        limitations(camera, visibility, outcome.losses.get(camera, {}), timezone=site.timezone, site_file=path.name)
+        for camera, visibility in outcome.visibility.items()
+    ]
+    return [sentence for sentences in seen for sentence in sentences]
 
 
 def run_with_progress(site: Site, stores: "Stores", console: "Console", options: "RunOptions") -> "RunOutcome":

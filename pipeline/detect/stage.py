@@ -19,11 +19,14 @@ from etle.types import Box, Detection, Frame, SignalId, SignalReading, Track, Vi
 from models.tracking.tracker import Tracker
 from pipeline.detect.pending import PendingFinding, PendingFindings
 from pipeline.detect.state import StageState
+from pipeline.detect.view_check import check_view
+from pipeline.detect.visibility import FrameObservation, Visibility
 from pipeline.evidence.builder import EvidenceBuilder
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import HALF_FROM_PX, decode
 from pipeline.frames.motion_gate import MotionGate
 from pipeline.rules import used_signals
+from pipeline.scene.judgement import Judgement
 from pipeline.scene.scene import Rule, Scene
 from pipeline.scene.signal_vote import vote
 from pipeline.scene.signals import SignalHistory
@@ -47,6 +50,15 @@ class StageCounts:
     """Findings whose frames had left the buffer before their evidence could be built."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What the rules saw in one frame, and what each entry under `rules` decided."""
+
+    scene: Scene
+    judged: tuple[tuple[int, Judgement], ...]
+    """With the index of the entry."""
+
+
 class CameraStage:
     """Holds the models of one camera; not thread-safe."""
 
@@ -66,10 +78,14 @@ class CameraStage:
             _shorter_side(box) >= _MIN_HEAD_PX for head in self._heads for box in head.boxes
         )
         self._frames = FrameBuffer(self._retention.keep_s)
-        self._state = state
+        self._state = replace(state, visibility=Visibility()) if camera.source.live else state
         self._tracker = Tracker(state.tracker, score=detect.score, image_size=camera.frame_size)
         self._gate = MotionGate(camera, state.gate)
         self.counts = StageCounts()
+        self.observed: FrameObservation | None = None
+        """What the last frame added to `state.visibility`; None before the first."""
+        self.decided: Decided | None = None
+        """What the rules decided on the last frame; None if they did not run on it."""
 
     @property
     def state(self) -> StageState:
@@ -89,6 +105,7 @@ class CameraStage:
         """The violations that became complete. Raises FrameBroken (the stage continues with the next frame), InferenceError."""
         self._check_size(frame)
         image = decode(frame, halved=self._halved)
+        self.decided = None
         completed = self._restart() if self._clock_was_set(frame) else ()
         self._store(frame, image)
         self._read_signals(image, frame)
@@ -96,12 +113,13 @@ class CameraStage:
             self.counts.gated += 1
         else:
             self._apply_rules(self._track(image, frame))
+        self._observe(image, frame)
         return completed + self._complete(frame.captured_at)
 
     def finish(self) -> tuple[ViolationMessage, ...]:
         """Call at the end of the source: completes all pending findings with the frames that exist."""
         completed = self._complete(None)
-        self._state = replace(self._state, finished=True)
+        self._state = replace(self._state, finished=True, visibility=self._state.visibility.with_all_ended())
         return completed
 
     def drop_pending(self) -> int:
@@ -130,6 +148,7 @@ class CameraStage:
         self._frames.clear()
         self._tracker, self._gate = Tracker(score=self._settings.score, image_size=self._camera.frame_size), MotionGate(self._camera)
         self._state = replace(self._state, tracker=None, gate=None, signals=(), recent=(), pending=PendingFindings())
+        self._state = replace(self._state, visibility=self._state.visibility.with_all_ended())
         return completed
 
     def _store(self, frame: Frame, image: "Image") -> None:
@@ -166,12 +185,28 @@ class CameraStage:
     def _apply_rules(self, scene: Scene) -> None:
         tracks = {track.id: track for track in (*scene.tracks, *scene.ended)}
         pending = self._state.pending.with_tracks([*tracks.values()])
-        for entry, rule in enumerate(self._rules):
-            for judgement in rule.judge(scene):
-                if finding := judgement.finding:
-                    pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s)
+        judged = tuple((entry, judgement) for entry, rule in enumerate(self._rules) for judgement in rule.judge(scene))
+        for entry, judgement in judged:
+            if finding := judgement.finding:
+                pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s)
+        self.decided = Decided(scene=scene, judged=judged)
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         self._state = replace(self._state, pending=pending.without_ended(open_tracks))
+
+    def _observe(self, image: "Image", frame: Frame) -> None:
+        """Count what could be seen in this frame."""
+        seen = self._state.visibility
+        open_tracks = {track.id for track in self._tracker.state.tracks}
+        if self.decided is not None:
+            seen = seen.with_judgements(self.decided.judged)
+        checked = check_view(image, frame.captured_at, self._state.view)
+        self.observed = FrameObservation(
+            signals=tuple((name, history.runs[-1].lamp) for name, history in self._state.signals if history.runs),
+            view=checked[0] if checked else None,
+            settled=seen.ended(open_tracks),
+        )
+        seen = seen.without_ended(open_tracks).with_frame(self.observed, frame.captured_at)
+        self._state = replace(self._state, visibility=seen, view=checked[1] if checked else self._state.view)
 
     def _complete(self, now: datetime | None) -> tuple[ViolationMessage, ...]:
         """Build the evidence of the findings that are due at `now`; of all pending ones if it is None."""
@@ -181,7 +216,12 @@ class CameraStage:
         built = [self._with_evidence(each) for each in due]
         self.counts.without_pictures += built.count(None)
         self._state = replace(self._state, pending=self._state.pending.without(due))
-        return tuple(message for message in built if message is not None)
+        messages = tuple(message for message in built if message is not None)
+        seen = self._state.visibility
+        for message in messages:
+            seen = seen.with_plate(message.violation.plate)
+        self._state = replace(self._state, visibility=seen)
+        return messages
 
     def _with_evidence(self, pending: PendingFinding) -> ViolationMessage | None:
         """None if the frames around the moment are no longer in the buffer."""

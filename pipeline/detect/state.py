@@ -13,6 +13,8 @@ import msgspec
 from etle.types import CameraId, Digest, SignalId, Track, digest_of
 from models.tracking.tracker import TrackerState
 from pipeline.detect.pending import PendingFindings
+from pipeline.detect.view_check import ViewCheckState
+from pipeline.detect.visibility import Visibility
 from pipeline.frames.motion_gate import MotionGateState
 from pipeline.scene.signals import SignalHistory
 
@@ -36,6 +38,8 @@ class StageState:
     recent: tuple[Track, ...] = ()
     """Tracks that ended within the last `keep_s`: a plate found between two vehicles may belong to one of them."""
     pending: PendingFindings = field(default_factory=PendingFindings)
+    visibility: Visibility = field(default_factory=Visibility)
+    view: ViewCheckState | None = None
     finished: bool = False
     """The source has ended, and no finding is pending."""
 

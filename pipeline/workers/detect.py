@@ -24,8 +24,10 @@ from etle.kafka.protocols import CompactedTopicReader, Message, Publisher, Subsc
 from etle.kafka.topics import TopicNames
 from etle.observability.metrics import FrameOutcome, Metrics, ViolationOutcome
 from etle.protocols import Clock
-from etle.types import CameraId, Frame, ViolationMessage
+from etle.types import CameraId, Frame, Lamp, ViolationMessage
 from etle.wire import Verify, frame_from_wire, violation_message_to_wire
+from pipeline.detect.view_check import ViewFault
+from pipeline.detect.visibility import FrameObservation
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
 from pipeline.workers.partition import PartitionState, handled_offset
 from pipeline.workers.session import CameraSession, FrameResult, FrameStatus, StageFactory
@@ -190,6 +192,8 @@ class DetectWorker:
         if result.status in (FrameStatus.REPLAYED, FrameStatus.DUPLICATE):
             return
         self._metrics.last_frame(frame.camera, frame.captured_at)
+        if result.observed is not None:
+            count_observation(self._metrics, frame.camera, result.observed)
         if frame.clock_error_s is not None:
             self._metrics.clock_skew(frame.camera, frame.clock_error_s)
         self._metrics.lag(self._settings.names.frames, seconds_between(frame.received_at, self._clock.now()))
@@ -231,6 +235,16 @@ def open_detect_worker(
         subscriber = KafkaSubscriber(connection, client, settings.names.frames, settings.names.detect_group)
         opened.callback(subscriber.close)
         yield DetectWorker(subscriber, publisher, checkpoints, stages, settings, clock, metrics)
+
+
+def count_observation(metrics: Metrics, camera: CameraId, seen: FrameObservation) -> None:
+    """Counts what one frame showed, and what it did not."""
+    for signal, lamp in seen.signals:
+        metrics.signal_reading(camera, signal, known=lamp is not Lamp.UNKNOWN)
+    for rule, reason in seen.settled:
+        metrics.judged(camera, rule, reason.value)
+    if seen.view is not None:
+        metrics.view_checked(camera, {fault.value: fault in seen.view for fault in ViewFault})
 
 
 def _outcome(result: FrameResult) -> FrameOutcome:

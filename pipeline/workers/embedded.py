@@ -17,6 +17,7 @@ from etle.clock import seconds_between
 from etle.errors import SourceError, StoreUnavailable, WireError
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
 from etle.types import CameraId, Frame, Violation, ViolationMessage
+from pipeline.detect.visibility import Visibility
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
 from pipeline.workers.session import CameraSession, FrameStatus, StageFactory
 
@@ -71,6 +72,11 @@ class CameraRun:
         self._stream = stream
         self._callbacks = callbacks
         self._stopped = Event()
+
+    @property
+    def visibility(self) -> Visibility:
+        """What the camera could and could not see so far."""
+        return self._session.visibility
 
     def stop(self) -> None:
         """Finish the current frame, save a checkpoint and return from `run`. Thread-safe."""

@@ -11,8 +11,9 @@ from typing import Protocol
 from etle.errors import FrameBroken
 from etle.media.jpeg import size_of
 from etle.types import CameraId, Digest, Frame, ViolationMessage
-from pipeline.detect.stage import CameraStage
+from pipeline.detect.stage import CameraStage, Decided
 from pipeline.detect.state import StageState, encode, initial_state
+from pipeline.detect.visibility import FrameObservation, Visibility
 from pipeline.workers.checkpoint import Checkpoint
 
 
@@ -50,6 +51,8 @@ class FrameResult:
     """No inference was run, because nothing had moved."""
     rejected: str | None = None
     """Why the frame could not be processed; None if it was."""
+    observed: FrameObservation | None = None
+    """What could be seen in the frame; None if it was not processed."""
 
 
 class CameraSession:
@@ -83,6 +86,16 @@ class CameraSession:
     def processed(self) -> int:
         """Sequence of the last processed frame; -1 before the first."""
         return self._stage.state.processed
+
+    @property
+    def visibility(self) -> Visibility:
+        """What the camera could and could not see so far."""
+        return self._stage.state.visibility
+
+    @property
+    def decided(self) -> Decided | None:
+        """What the rules decided on the last frame; None if they did not run on it."""
+        return self._stage.decided
 
     @property
     def needed_offset(self) -> int:
@@ -174,7 +187,8 @@ class CameraSession:
             return FrameResult(status=status, rejected=str(error))
         self._offsets[frame.sequence] = offset
         self._forget_unneeded()
-        return FrameResult(status=status, completed=completed, gated=self._stage.counts.gated > gated_before)
+        gated = self._stage.counts.gated > gated_before
+        return FrameResult(status=status, completed=completed, gated=gated, observed=self._stage.observed)
 
     def _forget_unneeded(self) -> None:
         oldest = self._stage.needed_from

@@ -13,6 +13,7 @@ from etle.config.site import CameraSettings, Site
 from etle.errors import SourceBroken
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
 from etle.types import CameraId, Frame, Violation
+from pipeline.detect.visibility import Visibility
 from pipeline.workers.embedded import CameraRun, RunCallbacks, load_checkpoint, resume_session
 from pipeline.workers.session import CameraSession, StageFactory
 
@@ -83,6 +84,10 @@ class RunOutcome:
     known: int = 0
     """Number of violations that an earlier run had stored."""
     problems: list[str] = field(default_factory=list)
+    visibility: dict[CameraId, Visibility] = field(default_factory=dict)
+    """What each camera could and could not see: of a recorded source since its beginning, of a live camera in this run."""
+    losses: Mapping[CameraId, Mapping[str, int]] = field(default_factory=dict)
+    """Number of frames that each source lost in this run, by reason."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -100,6 +105,7 @@ def run_site(
     losses = _LossRecorder(sources, stores.losses, clock)
     with ThreadPoolExecutor(_threads(site), thread_name_prefix="etle") as pool:
         _wait([pool.submit(job) for job in jobs], jobs, losses, stop)
+    outcome.losses = sources.losses()
     return outcome
 
 
@@ -173,6 +179,8 @@ class _CameraJob:
             self._run.run()
         except SourceBroken as error:
             self._add_problem(str(error))
+        with self._outcome.lock:
+            self._outcome.visibility[self._camera.camera_id] = self._run.visibility
         if self._rejection and not self._processed:
             self._add_problem(f"{self._camera.id}: not one frame could be used. {self._rejection}")
 

@@ -115,6 +115,20 @@ def test_a_broken_picture_is_named_and_the_others_are_processed(tmp_path: Path, 
     assert "11 frames" in flat(done)
 
 
+def test_a_run_whose_signal_could_not_be_read_says_so(tmp_path: Path, clip: Path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    video = cv2.VideoCapture(str(clip))
+    for number in range(12):
+        cv2.imwrite(str(folder / f"{number:04d}.jpg"), video.read()[1])
+    source = {"folder": str(folder), "fps": 10, "starts_at": "2026-11-23T10:00:00+07:00"}
+    asphalt = [{"id": "barat", "head": [900, 900, 930, 990]}]
+    done = run(site_file(tmp_path, source, signals=asphalt), tmp_path / "data")
+    assert done.returncode == 0, flat(done)
+    assert "0 new violations" in flat(done)
+    assert "signal `barat` could not be read in 100 % of frames (10:00:00 to 10:00:01)" in flat(done)
+
+
 def test_frames_of_another_size_than_frame_size_are_refused(tmp_path: Path, clip: Path):
     done = run(site_file(tmp_path, {"file": str(clip)}, frame_size=[1280, 720]), tmp_path / "data")
     assert done.returncode == 1

@@ -77,6 +77,9 @@ def test_every_metric_has_its_documented_name(metrics: Metrics) -> None:
     metrics.evidence_error(EvidenceError.FULL)
     metrics.evidence_stored(250)
     metrics.vendor_message("acme", "refused")
+    metrics.signal_reading("cam-1", "barat", known=False)
+    metrics.judged("cam-1", "red_light", "signal_unknown")
+    metrics.view_checked("cam-1", {"dark": True, "moved": False})
     expected = [
         ("etle_frames_total", {"camera": "cam-1", "outcome": "sent"}, 3),
         ("etle_frames_total", {"camera": "cam-1", "outcome": "lost"}, 1),
@@ -94,6 +97,10 @@ def test_every_metric_has_its_documented_name(metrics: Metrics) -> None:
         ("etle_evidence_errors_total", {"kind": "full"}, 1),
         ("etle_evidence_bytes_total", {}, 250),
         ("etle_vendor_messages_total", {"vendor": "acme", "outcome": "refused"}, 1),
+        ("etle_signal_readings_total", {"camera": "cam-1", "signal": "barat", "known": "no"}, 1),
+        ("etle_judged_vehicles_total", {"camera": "cam-1", "rule": "red_light", "reason": "signal_unknown"}, 1),
+        ("etle_view_fault", {"camera": "cam-1", "fault": "dark"}, 1),
+        ("etle_view_fault", {"camera": "cam-1", "fault": "moved"}, 0),
     ]
     for name, labels, value in expected:
         assert metrics.value(name, **labels) == value, name
