@@ -132,6 +132,18 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerReading:
+    """The lamp of a signal as its controller reports it: lit since `since`, and still at `at`."""
+
+    signal: SignalId
+    lamp: Lamp
+    since: datetime
+    at: datetime
+    sequence: int
+    """Number of this state: one more with every change of the signal. A gap means that changes in between are not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """One picture of one camera, with its JPEG bytes, which are not encoded again after this point."""
 
@@ -145,6 +157,8 @@ class Frame:
     height: int
     sha256: Digest
     jpeg: bytes
+    controller: tuple[ControllerReading, ...] = ()
+    """What signal controllers reported since the frame before, about any time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +323,13 @@ class Drawing:
     lines: tuple[tuple[str, tuple[Point, ...]], ...]
     areas: tuple[tuple[str, tuple[Point, ...]], ...]
     signals: tuple[tuple[str, Box], ...]
+    feeds: tuple[str, ...] = ()
+    """Signals whose state their controller reports (too), by id; none in older cases."""
+
+    @property
+    def signal_ids(self) -> tuple[str, ...]:
+        """The signals that the rule uses, each once."""
+        return tuple(dict.fromkeys((*(name for name, _ in self.signals), *self.feeds)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

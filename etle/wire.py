@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
+from etle.controller import readings_from_json, readings_to_json
 from etle.errors import WireError
 from etle.types import CameraId, Digest, Frame, Violation, ViolationMessage, digest_of
 
@@ -93,6 +94,8 @@ def frame_to_wire(frame: Frame, sign: Sign | None = None) -> tuple[list[tuple[st
     ]
     if frame.clock_error_s is not None:
         headers.append(("clock_error_s", repr(frame.clock_error_s).encode()))
+    if frame.controller:
+        headers.append(("controller", readings_to_json(frame.controller)))
     if sign is not None:
         headers.append(("signature", sign(signed_part(headers))))
     return headers, frame.jpeg
@@ -113,6 +116,7 @@ def frame_from_wire(headers: Headers, value: bytes, verify: Verify | None = None
         height=_whole_number(named, "height"),
         sha256=Digest(_text(named, "sha256")),
         jpeg=value,
+        controller=readings_from_json(named["controller"]) if "controller" in named else (),
     )
     if digest_of(value) != frame.sha256:
         raise WireError(f"frame {frame.sequence} of {frame.camera}: the picture has another digest than its header sha256")

@@ -19,6 +19,7 @@ from ingest.delivery.positions import MAX_UNSAVED_FRAMES, SourcePositionFile
 from ingest.delivery.producer import SpooledProducer
 from ingest.delivery.queued_message import DeliveryStatus, OutgoingMessage, QueuedMessage
 from ingest.frame_loss import FrameLossCounter, LossReason
+from ingest.signals.source import OpenTail, no_topics, with_signals
 from ingest.sources.live_buffer import BUFFER_FRAMES, LiveBuffer
 from ingest.sources.open import open_source
 from ingest.sources.schedule import is_scheduled
@@ -50,6 +51,8 @@ class FeedContext:
     sign: Sign
     max_frame_bytes: int
     callbacks: FeedCallbacks
+    open_tail: OpenTail = no_topics
+    """Opens the topic of a signal's controller."""
 
 
 class CameraFeed:
@@ -110,12 +113,11 @@ class CameraFeed:
     def _open(self) -> FrameSource:
         context, camera = self._context, self.camera
         source = open_source(camera.camera_id, camera.source, context.clock, context.losses, timezone=context.timezone)
-        if not source.live:
-            return source
-        self._source = LiveBuffer(source, BUFFER_FRAMES, context.losses)
-        if self._stopped.is_set():  # `stop` was called before `_source` was set
-            self._source.close()
-        return self._source
+        if source.live:
+            source = self._source = LiveBuffer(source, BUFFER_FRAMES, context.losses)
+            if self._stopped.is_set():  # `stop` was called before `_source` was set
+                self._source.close()
+        return with_signals(source, camera, context.clock, context.losses, context.open_tail)
 
     def _forward_all(self, source: FrameSource) -> None:
         with closing(source.frames(self._after())) as frames:  # type: ignore[type-var]  # every implementation is a generator

@@ -27,6 +27,10 @@ class LossReason(StrEnum):
     """The camera was connected again. Frames missed meanwhile are counted as `gap`."""
     CLOCK_JUMP = "clock_jump"
     """A clock (of the camera, the file or this host) went back or jumped ahead."""
+    SIGNAL_MESSAGE = "signal_message"
+    """A message of a signal's controller could not be used."""
+    SIGNAL_SILENT = "signal_silent"
+    """A signal's controller could not be reached."""
 
 
 FRAMES_LOST = frozenset((LossReason.UNDECODABLE, LossReason.DROPPED, LossReason.UNSENT, LossReason.TOO_LARGE))

@@ -26,6 +26,7 @@ from ingest.delivery.queued_message import DeliveryStatus
 from ingest.delivery.sender import ClosablePublisher, Sender
 from ingest.delivery.spool import Spool
 from ingest.frame_loss import FRAMES_LOST, FrameLossCounter, LossReason
+from ingest.signals.source import OpenTail, no_topics
 
 log = logging.getLogger(__name__)
 OUTCOMES: Final = {DeliveryStatus.SENT: FrameOutcome.SENT, DeliveryStatus.SPOOLED: FrameOutcome.SPOOLED}
@@ -51,6 +52,8 @@ class GatewayDeps:
     health: Health
     source_name: Callable[[CameraSettings], str]
     """Identifies the camera's source; it changes when the camera's video file is replaced by another one."""
+    open_tail: OpenTail = no_topics
+    """Opens the topic of a signal's controller."""
 
 
 class EdgeGateway:
@@ -105,6 +108,7 @@ class EdgeGateway:
             sign=self._deps.sign,
             max_frame_bytes=round(self._site.broker.frames.largest_mb * _MB),
             callbacks=FeedCallbacks(on_captured=self._count_captured, on_status=self._count_status),
+            open_tail=self._deps.open_tail,
         )
 
     def _feed(self, camera: CameraSettings, context: FeedContext, producer: SpooledProducer) -> CameraFeed:

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from etle.config.deployment import BrokerSettings, IngestSettings, StorageSettings, refuse_secrets
+from etle.config.signal_feed import SignalFeed
 from etle.config.sources import SourceSettings
 from etle.config.strict_yaml import Name, Section, interpolate_env, read_yaml, resolve_paths, validate
 from etle.errors import ConfigError
@@ -42,19 +43,20 @@ class GroundPoint(Section):
 
 
 class SignalHead(Section):
-    """A traffic signal: its heads in the picture."""
+    """A traffic signal: its heads in the picture, and the feed of its controller."""
 
     id: Name
     head: Rectangle | None = Field(None, description="Bounding box of the housing: x1, y1, x2, y2 in pixels of the full frame.")
     heads: tuple[Rectangle, ...] = Field(
         (), description="Bounding boxes of further heads that show the same; heads that contradict each other give `unknown`."
     )
+    feed: SignalFeed | None = Field(None, description="The messages of its controller, instead of the picture or besides it.")
     order: tuple[Lamp, ...] = Field((Lamp.RED, Lamp.YELLOW, Lamp.GREEN), description="The lamps from top to bottom (or left to right).")
 
     @model_validator(mode="after")
     def has_size(self) -> Self:
-        if not self.boxes:
-            raise ValueError(f"signal {self.id!r} has no `head`")
+        if not self.boxes and self.feed is None:
+            raise ValueError(f"signal {self.id!r} has no `head` and no `feed`")
         if any(box.width <= 0 or box.height <= 0 for box in self.boxes):
             raise ValueError(f"the head of signal {self.id!r} has no size: it is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
         if Lamp.UNKNOWN in self.order or len(set(self.order)) != len(self.order) or not self.order:
@@ -160,6 +162,18 @@ class CameraSettings(Section):
         for box, name in ((box, signal.id) for signal in self.signals for box in signal.boxes):
             if box.x1 < 0 or box.y1 < 0 or box.x2 > width or box.y2 > height:
                 raise ValueError(f"the head of signal {name!r} is partly outside of the frame of {width}x{height}")
+        return self
+
+    @model_validator(mode="after")
+    def feeds_fit_source(self) -> Self:
+        for signal in self.signals:
+            if signal.feed is None:
+                continue
+            if self.source.pushed_by is not None:
+                raise ValueError(f"signal {signal.id!r}: a `feed` needs a source that etle reads itself; here a vendor pushes the frames")
+            if signal.feed.live != self.source.live:
+                fits = "`http` or `topic`: the camera is live" if self.source.live else "`file`: the source is a recording"
+                raise ValueError(f"the feed of signal {signal.id!r} has to be {fits}")
         return self
 
     @property

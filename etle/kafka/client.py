@@ -325,6 +325,36 @@ class KafkaSubscriber:
         return TopicPartition(self._topic, partition)
 
 
+class KafkaTopicTail:
+    """Reads what is written to a topic from now on, from all its partitions, without a consumer group (a TopicTail)."""
+
+    def __init__(self, connection: BrokerConnection, client: str, topic: str) -> None:
+        """Raises BrokerUnavailable; BrokerRefused if the topic does not exist."""
+        self._where = connection.where
+        with translate_connect_errors(self._where):
+            self._consumer = KafkaConsumer(
+                **connection.settings(), metrics_enabled=False, client_id=client, enable_auto_commit=False, allow_auto_create_topics=False
+            )
+        with translate_errors(self._where):
+            partitions = [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic) or ()]
+            if not partitions:
+                self.close()
+                raise BrokerRefused(f"Kafka ({self._where}) has no topic {topic}: its writer has to create it")
+            self._consumer.assign(partitions)
+            for partition, end in self._consumer.end_offsets(partitions).items():
+                self._consumer.seek(partition, end)
+
+    def poll(self, timeout_s: float) -> tuple[Message, ...]:
+        """Messages in the order of each partition. Raises BrokerUnavailable, BrokerRefused."""
+        with translate_errors(self._where):
+            batches = self._consumer.poll(timeout_ms=round(timeout_s * 1000))
+        return tuple(_message(record) for records in batches.values() for record in records)
+
+    def close(self) -> None:
+        with suppress(KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=5000)
+
+
 class KafkaTopicReader:
     """Reads whole partitions without a consumer group: compacted topics (a CompactedTopicReader), and dead letters."""
 

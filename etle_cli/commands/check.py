@@ -9,6 +9,7 @@ from typing import Final
 
 from etle.config.site import Site, load_site
 from etle.errors import ConfigError, MissingExtra
+from etle_cli.check.feeds import check_feeds
 from etle_cli.check.result import CheckResult, CheckState, ok, problem
 from etle_cli.check.servers import check_broker, check_database, check_evidence
 from etle_cli.check.site import check_device_key, check_known_keys, check_manifest_key, check_rules, check_vendors, check_weights
@@ -21,6 +22,7 @@ CHECKS: Final[dict[str, Check]] = {
     "rules": lambda site, data, timeout_s: check_rules(site),
     "weights": lambda site, data, timeout_s: check_weights(site),
     "sources": lambda site, data, timeout_s: check_sources(site, timeout_s),
+    "signal feeds": lambda site, data, timeout_s: check_feeds(site, timeout_s),
     "spool disk": lambda site, data, timeout_s: check_spool_disk(site, data),
     "device key": lambda site, data, timeout_s: check_device_key(site, data),
     "signatures": lambda site, data, timeout_s: check_known_keys(site),
@@ -31,7 +33,7 @@ CHECKS: Final[dict[str, Check]] = {
     "manifest key": lambda site, data, timeout_s: check_manifest_key(site),
 }
 ROLES: Final = {
-    "ingest": ("sources", "spool disk", "device key", "broker"),
+    "ingest": ("sources", "signal feeds", "spool disk", "device key", "broker"),
     "vendor": ("vendors", "spool disk", "device key", "broker"),
     "detect": ("rules", "weights", "signatures", "broker"),
     "write": ("broker", "database", "evidence", "manifest key"),
@@ -46,8 +48,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "check",
         help="find problems of a site before it is started",
         description="Checks the site file, each camera's rules and geometry, the model weights, one frame of each camera with its size and "
-        "clock, Kafka with its topics, the database, the evidence location, disks and keys. Prints one line per check; the exit code is 1 "
-        "if there is a problem.",
+        "clock, a message of each signal's controller, Kafka with its topics, the database, the evidence location, disks and keys. Prints "
+        "one line per check; the exit code is 1 if there is a problem.",
     )
     parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file")
     parser.add_argument("--role", action="append", choices=tuple(ROLES), help="only the checks for this role's host (default: all roles)")

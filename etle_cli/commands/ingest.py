@@ -4,6 +4,7 @@ import argparse
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from etle.clock import SystemClock
 from etle.config.deployment import IngestSettings
 from etle.config.site import CameraSettings, Site, load_site
 from etle.errors import ConfigError
-from etle_cli.options.broker import broker_connection
+from etle_cli.options.broker import broker_connection, topic_tail
 from etle_cli.options.observability import add_observability_options, open_observability
 from etle_cli.options.storage import data_folder
 from etle_cli.shutdown import stop_on_signals
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
             metrics=observability.metrics,
             health=observability.health,
             source_name=site.stream_name,
+            open_tail=partial(topic_tail, site.broker),
         )
         problems = EdgeGateway(site, cameras, deps).run(stop)
     for problem in problems:

@@ -3,11 +3,13 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
 from etle.config.site import Site, load_site
+from etle_cli.options.broker import topic_tail
 from etle_cli.options.storage import add_storage_options, data_folder, open_stores
 from etle_cli.shutdown import stop_on_signals
 
@@ -87,7 +89,7 @@ def run_with_progress(site: Site, stores: "Stores", console: "Console", options:
         return run_site(
             site,
             lambda: SiteStageFactory(site, open_engines(site.detect), shipped_law()),
-            SiteSources(site, clock),
+            SiteSources(site, clock, partial(topic_tail, site.broker)),
             run_stores,
             clock,
             progress,

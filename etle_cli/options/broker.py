@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from etle.config.deployment import BrokerSettings, broker_servers
 from etle.errors import ConfigError
 
 if TYPE_CHECKING:
+    from etle.kafka.client import KafkaTopicTail
     from etle.kafka.protocols import Message
     from etle.kafka.security import BrokerConnection
 
@@ -30,6 +32,15 @@ def broker_connection(broker: BrokerSettings) -> "BrokerConnection":
         client.propagate = False  # the client logs every connection attempt; failures are raised to us and logged once
         client.setLevel(logging.WARNING)
     return BrokerConnection(servers=broker_servers(broker, os.environ), broker=broker)
+
+
+def topic_tail(broker: BrokerSettings, topic: str) -> "KafkaTopicTail":
+    """What is written to a topic from now on. Raises ConfigError if no server is configured, BrokerError."""
+    from etle.kafka.client import KafkaTopicTail, require_reachable
+
+    connection = broker_connection(broker)
+    require_reachable(connection.servers)
+    return KafkaTopicTail(connection, f"etle-signals-{socket.gethostname()}", topic)
 
 
 def require_topics(connection: "BrokerConnection") -> None:

@@ -26,6 +26,7 @@ from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import HALF_FROM_PX, decode
 from pipeline.frames.motion_gate import MotionGate
 from pipeline.rules import used_signals
+from pipeline.scene.controller import ControlledSignal
 from pipeline.scene.judgement import Judgement
 from pipeline.scene.scene import Rule, Scene
 from pipeline.scene.signal_vote import vote
@@ -147,7 +148,7 @@ class CameraStage:
         completed = self._complete(None)
         self._frames.clear()
         self._tracker, self._gate = Tracker(score=self._settings.score, image_size=self._camera.frame_size), MotionGate(self._camera)
-        self._state = replace(self._state, tracker=None, gate=None, signals=(), recent=(), pending=PendingFindings())
+        self._state = replace(self._state, tracker=None, gate=None, signals=(), controlled=(), recent=(), pending=PendingFindings())
         self._state = replace(self._state, visibility=self._state.visibility.with_all_ended())
         return completed
 
@@ -159,15 +160,22 @@ class CameraStage:
         self._state = replace(self._state, processed=frame.sequence, last_at=frame.captured_at, finished=False)
 
     def _read_signals(self, image: "Image", frame: Frame) -> None:
-        histories = dict(self._state.signals)
+        histories, controlled = dict(self._state.signals), dict(self._state.controlled)
         scale = image.shape[1] / frame.width
         for head in self._heads:
             read = (self._lamps.read(image, Box(*(edge * scale for edge in box)), head.order) for box in head.boxes)
             lamp, score = vote(tuple(read))
             reading = SignalReading(captured_at=frame.captured_at, lamp=lamp, score=score)
             name = SignalId(head.id)
-            histories[name] = histories.get(name, SignalHistory()).with_reading(reading)
-        self._state = replace(self._state, signals=tuple(histories.items()))
+            readings: tuple[SignalReading, ...] = (reading,)
+            if head.feed is not None:
+                told = [each for each in frame.controller if each.signal == name]
+                controlled[name], readings = controlled.get(name, ControlledSignal()).with_frame(reading, told, head.feed)
+            history = histories.get(name, SignalHistory())
+            for each in readings:
+                history = history.with_reading(each)
+            histories[name] = history
+        self._state = replace(self._state, signals=tuple(histories.items()), controlled=tuple(controlled.items()))
 
     def _track(self, image: "Image", frame: Frame) -> Scene:
         """Detect the vehicles, update their tracks, and return the scene for the rules."""
@@ -226,7 +234,7 @@ class CameraStage:
     def _with_evidence(self, pending: PendingFinding) -> ViolationMessage | None:
         """None if the frames around the moment are no longer in the buffer."""
         rule, signals = self._rules[pending.entry], dict(self._state.signals)
-        signal = next((signals[SignalId(name)] for name, _ in rule.drawing().signals if SignalId(name) in signals), None)
+        signal = next((signals[SignalId(name)] for name in rule.drawing().signal_ids if SignalId(name) in signals), None)
         others = [track for track in (*self._tracker.state.tracks, *self._state.recent) if track.id != pending.track.id]
         return self._evidence.build(pending, rule, self._frames, others, signal)
 

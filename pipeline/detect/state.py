@@ -16,6 +16,7 @@ from pipeline.detect.pending import PendingFindings
 from pipeline.detect.view_check import ViewCheckState
 from pipeline.detect.visibility import Visibility
 from pipeline.frames.motion_gate import MotionGateState
+from pipeline.scene.controller import ControlledSignal
 from pipeline.scene.signals import SignalHistory
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class StageState:
     tracker: TrackerState | None = None
     gate: MotionGateState | None = None
     signals: tuple[tuple[SignalId, SignalHistory], ...] = ()
+    controlled: tuple[tuple[SignalId, ControlledSignal], ...] = ()
+    """Signals whose controller reports their state."""
     recent: tuple[Track, ...] = ()
     """Tracks that ended within the last `keep_s`: a plate found between two vehicles may belong to one of them."""
     pending: PendingFindings = field(default_factory=PendingFindings)

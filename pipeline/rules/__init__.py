@@ -32,7 +32,7 @@ def schema() -> dict[str, Any]:
 
 def used_signals(camera: config.CameraSettings, rules: Sequence[Rule]) -> Sequence[config.SignalHead]:
     """The signals that a rule uses; the others are not read."""
-    names = {name for rule in rules for name, _ in rule.drawing().signals}
+    names = {name for rule in rules for name in rule.drawing().signal_ids}
     return [signal for signal in camera.signals if signal.id in names]
 
 

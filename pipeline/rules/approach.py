@@ -152,4 +152,5 @@ def drawing_of(lines: tuple[config.Line, ...], signal: config.SignalHead | None 
         lines=tuple((line.id, tuple(Point(*point) for point in line.points)) for line in lines),
         areas=tuple((lane.id, lane.corners) for lane in lanes),
         signals=tuple((signal.id, box) for box in signal.boxes) if signal else (),
+        feeds=(signal.id,) if signal and signal.feed else (),
     )

@@ -245,7 +245,7 @@ def test_the_grid_shows_the_positions_of_the_site_file(etle_init: Init, tmp_path
     (camera,) = load_site(tmp_path / "site.yaml").cameras
     (x1, y1), (x2, y2) = camera.line("henti").points
     assert near(image, (x1 * 0.2 + x2 * 0.8) * scale, (y1 * 0.2 + y2 * 0.8) * scale, YELLOW)
-    assert near(image, camera.signals[0].box.x2 * scale, camera.signals[0].box.centre.y * scale, RED)
+    assert near(image, camera.signals[0].boxes[0].x2 * scale, camera.signals[0].boxes[0].centre.y * scale, RED)
     assert near(image, camera.lanes[0].polygon[1][0] * scale, (camera.lanes[0].polygon[1][1] - 20) * scale, GREEN)
 
 

@@ -46,7 +46,7 @@ def sections(of: type[Section]) -> Iterator[type[Section]]:
 KEYS = {
     key
     for section in sections(Section)
-    if section.__module__ in ("etle.config.site", "etle.config.deployment", "etle.config.sources")
+    if section.__module__ in ("etle.config.site", "etle.config.deployment", "etle.config.sources", "etle.config.signal_feed")
     for key in section.model_fields
 }
 
