@@ -22,8 +22,9 @@ def site_file(folder: Path, source: dict[str, object], **changes: object) -> Pat
     return path
 
 
-def run(site: Path, data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(site: Path, data: Path, camera: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "etle_cli.main", "run", str(site), "--data", str(data)]
+    command += ["--camera", camera] if camera else []
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
 
 
@@ -139,14 +140,14 @@ def test_frames_of_another_size_than_frame_size_are_refused(tmp_path: Path, clip
 def test_a_full_evidence_disk_is_reported_and_nothing_is_lost(tmp_path: Path, demo_run: DemoRun, clip: Path):
     evidence = tmp_path / "data" / "evidence"
     evidence.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(evidence)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(evidence)], check=True)
     try:
-        done = run(FOOTAGE / "site.yaml", tmp_path / "data")
+        done = run(FOOTAGE / "site.yaml", tmp_path / "data", camera="demo-masuk")
     finally:
         subprocess.run(["umount", str(evidence)], check=True)
     assert done.returncode == 1
     assert str(evidence) in flat(done)
     assert "Make room" in flat(done)
     assert "nothing was lost" in flat(done)
-    etle("run", FOOTAGE / "site.yaml", "--data", tmp_path / "data")
-    assert violations(tmp_path / "data") == violations(demo_run.data)
+    etle("run", FOOTAGE / "site.yaml", "--data", tmp_path / "data", "--camera", "demo-masuk")
+    assert violations(tmp_path / "data") == [row for row in violations(demo_run.data) if row["camera"] == "demo-masuk"]
