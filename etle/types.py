@@ -378,6 +378,8 @@ class Violation:
     clip: Clip | None
     drawing: Drawing
     provenance: Provenance
+    marks: tuple[str, ...] = ()
+    """Names of `pipeline.evidence.marks`: reasons for the reviewer to look at the context, never to drop the violation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer
 from review.session import record_access, require_any
 from review.views.case import current_plate
+from review.views.mark import MarkView, mark_views
 from review.views.verdict import verdict_label, verdict_views
 
 router = APIRouter()
@@ -41,6 +42,7 @@ class CaseRow:
     label: str
     reviewer: str | None
     assigned_to: str | None
+    marks: tuple[MarkView, ...]
 
 
 def case_row(case: Case, t: Translator) -> CaseRow:
@@ -56,6 +58,7 @@ def case_row(case: Case, t: Translator) -> CaseRow:
         label=verdict_label(last.verdict, t) if last else "",
         reviewer=last.reviewer if last else None,
         assigned_to=case.assigned_to,
+        marks=mark_views(violation, t),
     )
 
 

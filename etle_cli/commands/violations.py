@@ -51,6 +51,7 @@ def as_json(case: Case) -> dict[str, object]:
         "camera": violation.camera,
         "rule": violation.rule,
         "occurred_at": violation.occurred_at.isoformat(),
+        "marks": list(violation.marks),
         "plate": violation.plate.text,
         "plate_probability": violation.plate.probability,
         "vehicle": violation.vehicle.value,

@@ -22,6 +22,7 @@ from pipeline.detect.state import StageState
 from pipeline.detect.view_check import check_view
 from pipeline.detect.visibility import FrameObservation, Visibility
 from pipeline.evidence.builder import EvidenceBuilder
+from pipeline.evidence.marks import MarkContext, kept_findings, marks_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import HALF_FROM_PX, decode
 from pipeline.frames.motion_gate import MotionGate
@@ -148,7 +149,9 @@ class CameraStage:
         completed = self._complete(None)
         self._frames.clear()
         self._tracker, self._gate = Tracker(score=self._settings.score, image_size=self._camera.frame_size), MotionGate(self._camera)
-        self._state = replace(self._state, tracker=None, gate=None, signals=(), controlled=(), recent=(), pending=PendingFindings())
+        self._state = replace(
+            self._state, tracker=None, gate=None, signals=(), controlled=(), recent=(), found=(), pending=PendingFindings()
+        )
         self._state = replace(self._state, visibility=self._state.visibility.with_all_ended())
         return completed
 
@@ -223,7 +226,8 @@ class CameraStage:
             return ()
         built = [self._with_evidence(each) for each in due]
         self.counts.without_pictures += built.count(None)
-        self._state = replace(self._state, pending=self._state.pending.without(due))
+        found = kept_findings((*self._state.found, *(each.finding for each in due)), due[-1].finding.occurred_at)
+        self._state = replace(self._state, pending=self._state.pending.without(due), found=found)
         messages = tuple(message for message in built if message is not None)
         seen = self._state.visibility
         for message in messages:
@@ -236,7 +240,9 @@ class CameraStage:
         rule, signals = self._rules[pending.entry], dict(self._state.signals)
         signal = next((signals[SignalId(name)] for name in rule.drawing().signal_ids if SignalId(name) in signals), None)
         others = [track for track in (*self._tracker.state.tracks, *self._state.recent) if track.id != pending.track.id]
-        return self._evidence.build(pending, rule, self._frames, others, signal)
+        known = (*self._state.found, *(each.finding for each in self._state.pending.waiting))
+        context = MarkContext(finding=pending.finding, others=tuple(each for each in known if each != pending.finding), signal=signal)
+        return self._evidence.build(pending, rule, self._frames, others, signal, marks_of(context))
 
     def _needed_since(self) -> datetime | None:
         """Frames from then on stay in the buffer, whatever their age: evidence will be built from them."""

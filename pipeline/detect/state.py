@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from etle.types import CameraId, Digest, SignalId, Track, digest_of
+from etle.types import CameraId, Digest, Finding, SignalId, Track, digest_of
 from models.tracking.tracker import TrackerState
 from pipeline.detect.pending import PendingFindings
 from pipeline.detect.view_check import ViewCheckState
@@ -40,6 +40,8 @@ class StageState:
     """Signals whose controller reports their state."""
     recent: tuple[Track, ...] = ()
     """Tracks that ended within the last `keep_s`: a plate found between two vehicles may belong to one of them."""
+    found: tuple[Finding, ...] = ()
+    """Findings of the last minutes whose evidence is complete."""
     pending: PendingFindings = field(default_factory=PendingFindings)
     visibility: Visibility = field(default_factory=Visibility)
     view: ViewCheckState | None = None

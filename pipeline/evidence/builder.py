@@ -49,8 +49,9 @@ class EvidenceBuilder:
     provenance: Provenance
 
     def build(
-        self, pending: PendingFinding, rule: Rule, frames: FrameBuffer, others: Sequence[Track], signal: SignalHistory | None
-    ) -> ViolationMessage | None:
+        self, pending: PendingFinding, rule: Rule, frames: FrameBuffer, others: Sequence[Track], signal: SignalHistory | None,
+        marks: tuple[str, ...] = (),
+    ) -> ViolationMessage | None:  # fmt: skip
         """None if the frames around the moment are no longer in `frames`: without pictures there is no violation."""
         finding, track = pending.finding, pending.track
         shown = choose_pictures(track, finding.occurred_at, pending.found_at, frames)
@@ -80,6 +81,7 @@ class EvidenceBuilder:
             clip=clip,
             drawing=rule.drawing(),
             provenance=self.provenance,
+            marks=marks,
         )
         return ViolationMessage(violation=violation, files=(*originals, clip_file))
 

@@ -7,6 +7,7 @@ from etle.types import Case
 from review.i18n import Translator
 from review.views.clip import ClipView, clip_view
 from review.views.decision import DecisionView, decision_view
+from review.views.mark import MarkView, mark_views
 from review.views.measurement import MeasurementView, measurement_view
 from review.views.picture import OverlayView, PictureView, overlay_view, picture_views
 from review.views.plate import PlateView, plate_view
@@ -18,6 +19,7 @@ class CaseView:
     title: str
     date: str
     time: str
+    marks: tuple[MarkView, ...]
     plate: PlateView
     current_plate: str
     """The plate as the last decision left it, else as it was read. With spaces; empty if there is none."""
@@ -35,6 +37,7 @@ def case_view(case: Case, t: Translator) -> CaseView:
         title=t.choose(violation.article.title_id, violation.article.title_en),
         date=t.date(violation.occurred_at, violation.timezone),
         time=t.time(violation.occurred_at, violation.timezone, digits=2),
+        marks=mark_views(violation, t),
         plate=plate_view(violation, t),
         current_plate=current_plate(case),
         pictures=picture_views(violation, t),

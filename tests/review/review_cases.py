@@ -61,6 +61,7 @@ class CaseSpec:
     doubtful: int | None = None
     """Index of the character that was read with a low probability."""
     notes: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
     vehicle: VehicleClass = VehicleClass.CAR
     camera_name: str = "Sudirman Barat 1"
@@ -175,6 +176,7 @@ def violation_message(spec: CaseSpec, folder: Path) -> ViolationMessage:
         drawing=Drawing(
             lines=(("stop_line", (Point(250, LINE_Y), Point(1030, LINE_Y))),), areas=(), signals=(("north", Box(120, 70, 170, 200)),)
         ),
+        marks=spec.marks,
         provenance=Provenance(code_version="0.1.0", models=(("plates", Digest("ab" * 32)),), config_digest=Digest("cd" * 32), run="test"),
     )
     return ViolationMessage(violation=violation, files=tuple(files))

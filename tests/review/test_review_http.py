@@ -380,7 +380,14 @@ class TestMarkup:
         """Every page that shows a plate, a note, a user name or a camera name, each with markup in it."""
         case = review.assign_new(
             reviewer,
-            CaseSpec(name="markup", plate="B1<B>X", camera_name=self.MARKUP, notes=(self.MARKUP,), alternatives=((self.MARKUP, 0.2),)),
+            CaseSpec(
+                name="markup",
+                plate="B1<B>X",
+                camera_name=self.MARKUP,
+                notes=(self.MARKUP,),
+                marks=(self.MARKUP,),
+                alternatives=((self.MARKUP, 0.2),),
+            ),
         )
         form = reviewer.form(case)
         faulty = reviewer.post(form.pop("action"), **form, answer="confirm", plate=self.MARKUP[:40], note=self.MARKUP)
@@ -413,6 +420,23 @@ class TestMarkup:
             assert "<script>alert" not in answer.text
             assert "<img src=x" not in answer.text
             assert "B1<B>" not in answer.text
+
+
+class TestMarks:
+    def test_the_marks_of_a_case_are_the_first_thing_on_its_page_in_both_languages_and_in_the_list(
+        self, review: RunningReview, reviewer: SignedInUser, sign_in: SignIn
+    ) -> None:
+        case = review.assign_new(reviewer, CaseSpec(name="marked", plate="B1234XY", marks=("burst", "red_without_amber")))
+        page = reviewer.get(f"/cases/{case.violation.id}").text
+        first = page.index("Beberapa kendaraan menerobos lampu merah ini")
+        assert first < page.index("Lampu merah tidak terlihat setelah kuning") < page.index("<h1>") < page.index('id="media"')
+        reviewer.browser.cookies.set("etle_language", "en")
+        english = reviewer.get(f"/cases/{case.violation.id}").text
+        assert "Several vehicles ran this red" in english and "Look for an officer" in english
+        assert "Beberapa kendaraan menerobos lampu merah ini" in sign_in("sari").get("/cases", params={"plate": "B1234XY"}).text
+
+    def test_a_case_without_marks_has_no_empty_list(self, reviewer: SignedInUser, open_case: Case) -> None:
+        assert 'id="marks"' not in reviewer.get(f"/cases/{open_case.violation.id}").text
 
 
 class TestHeaders:
