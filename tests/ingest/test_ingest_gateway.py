@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
@@ -17,7 +18,8 @@ from footage.videos import jpeg, write_video
 
 from etle.clock import SystemClock
 from etle.config.deployment import BrokerSettings, TopicSettings
-from etle.config.site import CameraSettings, Site
+from etle.config.signal_feed import SignalFeed
+from etle.config.site import CameraSettings, SignalHead, Site
 from etle.config.sources import FileSourceSettings, MjpegSourceSettings, RtspSourceSettings, SourceSettings
 from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaTopicReader
@@ -27,6 +29,7 @@ from etle.observability.health import Health
 from etle.observability.metrics import Metrics
 from etle.signing import Signer
 from etle.testing import MemoryBroker
+from etle.types import ControllerReading
 from etle.wire import frame_from_wire
 from ingest.gateway import EdgeGateway, GatewayDeps
 
@@ -123,6 +126,45 @@ def test_a_truncated_video_file_is_reported_and_the_other_one_is_delivered(fixtu
     assert "b.mkv" in problems[0]
     assert len(fixture.sequences("whole")) == 20
     assert 0 < len(fixture.sequences("broken")) < 60
+
+
+def says_red(*answers: str):
+    """A signal's controller: its messages of now, or these bodies in place of the first ones."""
+    given = iter(answers)
+
+    def answer(request):
+        now = datetime.now(UTC).isoformat()
+        good = json.dumps({"signal": "barat", "lamp": "red", "since": "2026-11-23T03:00:00Z", "at": now, "sequence": 7})
+        body = next(given, good).encode()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    return answer
+
+
+def test_what_a_signals_controller_says_travels_signed_with_the_frames_before_and_after_a_restart(fixture, serve):
+    source = MjpegSourceSettings(mjpeg=serve(paced(jpeg, 4000, 0.02)))
+    feed = SignalFeed(http=serve(says_red("oops")), interval_s=0.05)
+    camera = a_camera("masuk", source).model_copy(update={"signals": (SignalHead(id="barat", feed=feed),)})
+
+    def told() -> list[ControllerReading]:
+        verify = lambda camera, signed, signature: signature == fixture.signer.sign(signed)  # noqa: E731 - as frame_from_wire takes it
+        return [
+            each
+            for message in fixture.broker.messages(TOPIC)
+            for each in frame_from_wire(message.headers, message.value, verify).controller
+        ]
+
+    for _ in range(2):
+        before = len(told())
+        with running(fixture.gateway(camera)):
+            wait_for(lambda before=before: len(told()) >= before + 5)
+    assert {(each.signal, each.lamp, each.sequence) for each in told()} == {("barat", "red", 7)}
+    times = [each.at for each in told()]
+    assert times == sorted(set(times))
+    assert fixture.troubles("masuk", "signal_message") == 1
 
 
 def test_a_faulty_camera_does_not_affect_the_others(fixture, serve):

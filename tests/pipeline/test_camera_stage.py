@@ -9,6 +9,7 @@ import pytest
 from drawn import (
     FINGERPRINT,
     RED_LIGHT,
+    SIZE,
     STOP_LINE,
     AlwaysRed,
     ColourDetector,
@@ -25,7 +26,7 @@ from exhaustive import exhaustive
 
 from etle.config.site import CameraSettings, RuleEntry
 from etle.errors import FrameBroken
-from etle.types import Box, EvidenceRole, RuleName, digest_of
+from etle.types import Box, EvidenceRole, Lamp, RuleName, digest_of
 from pipeline.detect.state import StageState, decode, encode
 from pipeline.rules.red_light import RedLight
 from pipeline.scene.calibration import calibrate
@@ -202,3 +203,32 @@ def test_a_rule_may_name_its_signal_by_another_key():
     (found,) = process_all(made, frames([RUNNER], 60))
     assert len(lamps.heads) == 60
     assert found.signal[0].lamp == "red"
+
+
+class HeadsOf:
+    """Reads the lamp that a table has for the left edge of a head."""
+
+    def __init__(self, **shown: Lamp) -> None:
+        self._shown = {int(x[1:]): lamp for x, lamp in shown.items()}
+
+    def read(self, image, head, order):
+        return self._shown[round(head.x1 * SIZE[0] / image.shape[1])], 0.9
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        pytest.param(Lamp.RED, 1, id="both are red"),
+        pytest.param(Lamp.UNKNOWN, 1, id="one is hidden"),
+        pytest.param(Lamp.GREEN, 0, id="they contradict each other"),
+    ],
+)
+def test_the_heads_of_a_signal_vote(second, expected):
+    watched = site(RED_LIGHT)
+    (signal,) = watched.cameras[0].signals
+    further = signal.model_copy(update={"heads": ((20.0, 5.0, 30.0, 30.0),)})
+    watched = watched.model_copy(update={"cameras": (watched.cameras[0].model_copy(update={"signals": (further,)}),)})
+    first = round(signal.boxes[0].x1)
+    found = process_all(stage(watched, lamps=HeadsOf(**{f"x{first}": Lamp.RED, "x20": second})), frames([RUNNER], 60))
+    assert len(found) == expected
+    assert all(len(each.drawing.signals) == 2 for each in found)
