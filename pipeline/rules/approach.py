@@ -1,5 +1,6 @@
 """Measures how a vehicle approaches a junction: over the stop line, and into the junction."""
 
+from bisect import bisect_left
 from datetime import datetime
 from typing import Final
 
@@ -8,9 +9,10 @@ from etle.config import site as config
 from etle.types import Drawing, Lamp, Measurement, Point, Sighting, Track
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import LampState, NotReported, Reason
-from pipeline.scene.passage import COVERAGE, FrontOffset, NoPassage, Passage, is_one_vehicle, passage_of, whole_box_moved
+from pipeline.scene.passage import COVERAGE, NoPassage, Passage, PassageMemory, is_one_vehicle, whole_box_moved
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.signals import RedPhase, SignalHistory
+from pipeline.scene.vehicle_length import front_range
 
 WALKING_M_S: Final = 1.8
 """Fast walking pace. A slower "motorcycle" may be a pedestrian with a cart, or a motorcycle that is pushed."""
@@ -30,14 +32,18 @@ class Approach:
         self._calibration = calibration
         self.line = line
         self.entry = entry
+        self._crossings, self._entries = (PassageMemory(each.past, calibration.foot_uncertainty) for each in (line, entry))
 
     def crossing_of(self, track: Track) -> Passage | NoPassage:
         """When the front passed the stop line between the line's ends."""
-        return self._passage(track, self.line)
+        passed = self._crossings.passage_of(track, front_range(track, self._calibration))
+        if isinstance(passed, NoPassage):
+            return passed
+        return passed if self.line.spans(_nearest(track, passed.at)) else NoPassage.BESIDE
 
     def entry_of(self, track: Track) -> Passage | NoPassage:
         """When the front entered the junction, at any point along its edge."""
-        return self._passage(track, self.entry, anywhere=True)
+        return self._entries.passage_of(track, front_range(track, self._calibration))
 
     def past_line(self, track: Track, sighting: Sighting) -> tuple[float, float]:
         """Distance of the front beyond the stop line at that sighting, and its standard uncertainty, in the calibration's unit."""
@@ -45,8 +51,7 @@ class Approach:
 
     def moment_uncertainty_s(self, track: Track, passed: Passage) -> float:
         """Standard uncertainty of the moment: of position / speed, and of the frame interval (uniform distribution, GUM 4.3.7)."""
-        near = min(track.sightings, key=lambda sighting: abs(seconds_between(sighting.captured_at, passed.at)))
-        position_s = self.line.uncertainty(track, near) / max(passed.speed, 1e-3)
+        position_s = self.line.uncertainty(track, _nearest(track, passed.at)) / max(passed.speed, 1e-3)
         interval_s = self._frame_interval_s(track, passed)
         return float((position_s**2 + (interval_s / 12**0.5) ** 2 / 4) ** 0.5)
 
@@ -91,14 +96,6 @@ class Approach:
         """Whether the front is more probably inside the junction than before it."""
         return self.entry.past(sighting, self._ahead(track)) > 0
 
-    def _passage(self, track: Track, line: LineOnRoad, *, anywhere: bool = False) -> Passage | NoPassage:
-        front = FrontOffset(*self._calibration.front_range(track))
-        passed = passage_of(track, line.past, self._calibration.foot_uncertainty, front)
-        if isinstance(passed, NoPassage) or anywhere:
-            return passed
-        near = min(track.sightings, key=lambda sighting: abs(seconds_between(sighting.captured_at, passed.at)))
-        return passed if line.spans(near) else NoPassage.BESIDE
-
     def _was_about_to_cross(self, track: Track) -> bool:
         past, speed = self.line.past(track.last, self._ahead(track)), self._speed_along(track, self.line)
         return speed > 0 and self.line.spans(track.last) and past + speed * _REACHED_S > 0
@@ -124,6 +121,12 @@ class Approach:
         before = max((s.captured_at for s in track.sightings if s.captured_at <= passed.at), default=passed.at)
         after = min((s.captured_at for s in track.sightings if s.captured_at > passed.at), default=passed.at)
         return seconds_between(before, after)
+
+
+def _nearest(track: Track, at: datetime) -> Sighting:
+    """The sighting nearest in time, the earlier one of two."""
+    after = bisect_left(track.sightings, at, key=lambda sighting: sighting.captured_at)
+    return min(track.sightings[max(0, after - 1) : after + 1], key=lambda sighting: abs(seconds_between(sighting.captured_at, at)))
 
 
 def proven_red(signal: SignalHistory, crossed: Passage, until: datetime, at: tuple[datetime, ...]) -> RedPhase | NotReported:

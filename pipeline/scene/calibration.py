@@ -23,8 +23,6 @@ LENGTH_M = {
 Cars from 3.6 (Ayla, Agya) to 4.9 (Fortuner), motorcycles from 1.85 to 2.05 (makers' data sheets). What a detector classifies as a bus or
 truck is anything from an angkot or pick-up (4 m) to 12 m; the large uncertainty makes their violations need an older red.
 """
-_LARGE = (VehicleClass.BUS, VehicleClass.TRUCK)
-MIN_LARGE_M, MAX_LARGE_M = 3.5, 18.5
 FOOT_U_M = 0.3
 """Standard uncertainty, in metres, of a vehicle's position on the road: its box's lower edge is accurate to a few pixels."""
 
@@ -48,6 +46,16 @@ class Calibration:
         scale = c[0] * point.x + c[1] * point.y + c[2]
         return Point((a[0] * point.x + a[1] * point.y + a[2]) / scale, (b[0] * point.x + b[1] * point.y + b[2]) / scale)
 
+    def pixel(self, point: Point) -> Point:
+        """The inverse of `ground`."""
+        if self.matrix is None:
+            return point
+        (a, b, c), (d, e, f), (g, h, i) = self.matrix
+        x = (e * i - f * h) * point.x + (c * h - b * i) * point.y + (b * f - c * e)
+        y = (f * g - d * i) * point.x + (a * i - c * g) * point.y + (c * d - a * f)
+        scale = (d * h - e * g) * point.x + (b * g - a * h) * point.y + (a * e - b * d)
+        return Point(x / scale, y / scale)
+
     def front_offset(self, track: Track) -> tuple[float, float]:
         """Distance from the foot in the picture to the vehicle's front, and its standard uncertainty, in metres.
 
@@ -56,17 +64,6 @@ class Calibration:
         if self.matrix is None or self.view is View.FRONT:
             return 0.0, 0.0
         return LENGTH_M[vehicle_class_of(track)]
-
-    def front_range(self, track: Track) -> tuple[float, float, float]:
-        """Smallest, most probable and largest distance from the foot to the front, in metres; zeros where `front_offset` is.
-
-        Large vehicles are between 3.5 and 18.5 m long (pick-up to articulated bus and trailer), and so is one that was detected as a car
-        in some frames and as a bus or truck in others: no class tells which.
-        """
-        length, u = self.front_offset(track)
-        if length and any(sighting.vehicle in _LARGE for sighting in track.sightings):
-            return MIN_LARGE_M, length, MAX_LARGE_M
-        return length - 2.5 * u, length, length + 2.5 * u
 
     def metre(self, sighting: Sighting) -> float:
         """One metre in `unit`; without ground points a box is taken to be 1.5 m high, which is right within a third."""

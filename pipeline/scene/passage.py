@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import cached_property
 from itertools import pairwise
 from math import hypot, log
 from statistics import median
 from typing import Final, NamedTuple
 
 from etle.clock import seconds_between
-from etle.types import Box, Point, Sighting, Track
+from etle.types import Box, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 
 COVERAGE: Final = 2.0
@@ -24,6 +25,8 @@ SMOOTHING_S: Final = 0.6
 """Width of the running median over the positions."""
 LASTING_S: Final = 0.25
 """A position before or beyond the line counts if it lasts this long, and for two sightings at least."""
+DEEP_COVERAGE: Final = 6.0
+"""It also counts at once if the second sighting is that many standard uncertainties from the line: clips and views end."""
 MAX_GAP_S: Final = 0.8
 """Longest time without a sighting on the relevant path; at low frame rates 2.5 frame intervals."""
 MAX_ACCELERATION_M_S2: Final = 5.0
@@ -36,7 +39,11 @@ VELOCITY_S: Final = 0.4
 """Time over which a velocity is taken on each side of a step; at low frame rates the time of two sightings."""
 STEP_SPANS_S: Final = (0.3, 0.6)
 """Steps are checked between neighbouring sightings and over these spans: a foot may be hidden little by little."""
+_UNSEEN_FIT_S, _UNSEEN_START_M_S2 = 0.6 + 1e-6, 4.0
+"""A start of 4 m/s2 is a motorcycle's at a green signal."""
 _FAR = 10.0
+_SETTLED_S, _MAX_SETTLED = 1.2, 256
+"""So long after a passage no further sighting changes it: longer than LASTING_S, and than the windows of median and speed."""
 _MAX_FIT = 16
 _JITTER_SAMPLES = 60
 _MIN_SHIFT_PX = 2.0
@@ -93,6 +100,35 @@ def passage_of(
     return _Positions(track, distance, uncertainty, front).passage()
 
 
+class PassageMemory:
+    """Remembers the passages over one line that further sightings cannot change, so that they are not computed for every frame again."""
+
+    def __init__(self, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float]) -> None:
+        """As for `passage_of`."""
+        self._distance, self._uncertainty = distance, uncertainty
+        self._settled: dict[TrackId, tuple[FrontOffset, Sighting, Sighting, Passage]] = {}
+
+    def passage_of(self, track: Track, front: FrontOffset) -> Passage | NoPassage:
+        known = self._settled.get(track.id)
+        if known is not None and self._holds(known, track, front):
+            return known[-1]
+        passed = passage_of(track, self._distance, self._uncertainty, front)
+        if isinstance(passed, Passage) and seconds_between(track.sightings[passed.beyond].captured_at, track.last.captured_at) > _SETTLED_S:
+            while len(self._settled) >= _MAX_SETTLED:
+                del self._settled[next(iter(self._settled))]
+            self._settled[track.id] = (front, track.sightings[passed.before], track.sightings[passed.beyond], passed)
+        return passed
+
+    def _holds(self, known: tuple[FrontOffset, Sighting, Sighting, Passage], track: Track, front: FrontOffset) -> bool:
+        """Whether it was computed from the same sightings and length, and the vehicle is still beyond the line."""
+        length, before, beyond, passed = known
+        if length != front or passed.beyond >= len(track.sightings):
+            return False
+        if track.sightings[passed.before] is not before or track.sightings[passed.beyond] is not beyond:
+            return False
+        return self._distance(track.last) + front.low - COVERAGE * self._uncertainty(track.last) >= 0
+
+
 def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end: datetime) -> bool:
     """Whether the sightings between two moments can be one vehicle: no long gap, and no step that takes more than hard braking.
 
@@ -126,18 +162,21 @@ class _Positions:
         self._sightings = track.sightings
         self._start = track.first.captured_at
         self._distance, self._uncertainty, self._front = distance, uncertainty, front
-        self._times = [seconds_between(self._start, sighting.captured_at) for sighting in track.sightings]
         self._raw: dict[int, float] = {}
         self._smooth: dict[int, float] = {}
 
+    @cached_property
+    def _times(self) -> list[float]:
+        return [seconds_between(self._start, sighting.captured_at) for sighting in self._sightings]
+
     def passage(self) -> Passage | NoPassage:
-        last = len(self._times) - 1
+        last = len(self._sightings) - 1
         if self._foot(last) + self._front.low - COVERAGE * self._uncertainty(self._sightings[last]) < 0:
             return NoPassage.UNCERTAIN if self._nominal(last) > 0 else NoPassage.BEFORE
-        beyond = next((i for i in range(len(self._times)) if self._lasts(i, self._is_certainly_beyond, 1)), None)
+        beyond = next((i for i in range(len(self._times)) if self._lasts(i, self._beyond_by, 1)), None)
         if beyond is None:
             return NoPassage.UNCERTAIN
-        before = next((i for i in range(beyond - 1, -1, -1) if self._lasts(i, self._is_certainly_before, -1)), None)
+        before = next((i for i in range(beyond - 1, -1, -1) if self._lasts(i, self._before_by, -1)), None)
         if before is None:
             return NoPassage.UNCERTAIN if self._nominal(0) < 0 else NoPassage.BEGAN_BEYOND
         crossed = next((i for i in range(beyond, before, -1) if self._nominal(i) > 0 >= self._nominal(i - 1)), None)
@@ -154,11 +193,16 @@ class _Positions:
             beyond=beyond,
         )
 
-    def _is_certainly_beyond(self, index: int) -> bool:
-        return not self._is_far_before(index, self._front.low) and self._smallest(index) >= 0
+    def _beyond_by(self, index: int) -> float:
+        """Smallest distance of the front beyond the line, in standard uncertainties of the foot; negative if it may not be beyond."""
+        if self._is_far_before(index, self._front.low):
+            return -_FAR
+        return self._smallest(index) / self._uncertainty(self._sightings[index])
 
-    def _is_certainly_before(self, index: int) -> bool:
-        return self._is_far_before(index, self._front.high) or self._largest(index) <= 0
+    def _before_by(self, index: int) -> float:
+        if self._is_far_before(index, self._front.high):
+            return _FAR
+        return -self._largest(index) / self._uncertainty(self._sightings[index])
 
     def _is_far_before(self, index: int, ahead: float) -> bool:
         """So far that the median need not be computed."""
@@ -191,11 +235,13 @@ class _Positions:
         one, middle, two = self._times[index - reach], self._times[index], self._times[index + reach]
         return max(two - middle, middle - one) <= SMOOTHING_S / 2 + 1e-6
 
-    def _lasts(self, start: int, holds: Callable[[int], bool], direction: int) -> bool:
-        """Whether it holds from a sighting on, forwards (1) or backwards (-1), for LASTING_S and for two sightings at least."""
+    def _lasts(self, start: int, distance: Callable[[int], float], direction: int) -> bool:
+        """Whether `distance` stays positive from a sighting on, forwards (1) or backwards (-1), for LASTING_S, or becomes so large at once
+        that no jitter makes it; for two sightings at least."""
         index = start
-        while 0 <= index < len(self._times) and holds(index):
-            if index != start and abs(self._times[index] - self._times[start]) >= LASTING_S - 1e-6:
+        while 0 <= index < len(self._times) and (by := distance(index)) >= 0:
+            lasts = abs(self._times[index] - self._times[start]) >= LASTING_S - 1e-6
+            if index != start and (lasts or by + COVERAGE >= DEEP_COVERAGE):
                 return True
             index += direction
         return False
@@ -222,6 +268,14 @@ class _Velocity(NamedTuple):
     y: float
     noise: float
     """Standard deviation for a position noise of 1."""
+
+
+class _Fit(NamedTuple):
+    """A straight line through the feet on one side of a gap: its position at the gap, its velocity, and their standard deviations."""
+
+    at: Point
+    at_noise: float
+    velocity: _Velocity
 
 
 class _Motion:
@@ -258,10 +312,8 @@ class _Motion:
     def is_possible(self, i: int, j: int) -> bool:
         """Whether the displacement fits the velocities before `i` and after `j`, within the acceleration limit and the jitter."""
         step_s = self._times[j] - self._times[i]
-        before = self._velocity([k for k in range(max(0, i - _MAX_FIT), i + 1) if self._times[i] - self._times[k] <= self._window_s])
-        after = self._velocity(
-            [k for k in range(j, min(len(self._times), j + _MAX_FIT)) if self._times[k] - self._times[j] <= self._window_s]
-        )
+        near_before, near_after = self._near(i, -1), self._near(j, 1)
+        before, after = self._velocity(near_before), self._velocity(near_after)
         before, after = before or after, after or before
         if before is None or after is None:
             return True
@@ -274,7 +326,52 @@ class _Motion:
         missed = j == i + 1 and step_s > 1.6 * median(self._intervals)
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
-        return off <= acceleration * step_s**2 / 4 + step_s * lag + JITTER_COVERAGE * 2**0.5 * jitter
+        driven = acceleration * step_s**2 / 4 + step_s * lag
+        if missed and not self._bridges(near_before, near_after, step_s, driven, jitter):
+            return False
+        return off <= driven + JITTER_COVERAGE * 2**0.5 * jitter
+
+    def _bridges(self, before: Sequence[int], after: Sequence[int], step_s: float, driven: float, jitter: float) -> bool:
+        """Whether the lines through the feet on both sides of a gap meet within `driven`, what a driver can have done in it unseen.
+
+        Many feet locate a vehicle better than the two at the gap: at 25 frames per second, a track that continued with a vehicle 3 m ahead.
+        """
+        one, two = self._fit(before, before[-1]), self._fit(after, after[0])
+        if one is None or two is None:
+            return True
+        velocity_x, velocity_y = (one.velocity.x + two.velocity.x) / 2, (one.velocity.y + two.velocity.y) / 2
+        off = hypot(two.at.x - one.at.x - step_s * velocity_x, two.at.y - one.at.y - step_s * velocity_y)
+        noise = hypot(one.at_noise, two.at_noise, step_s / 2 * one.velocity.noise, step_s / 2 * two.velocity.noise)
+        return off <= driven + JITTER_COVERAGE * noise * jitter and self._reaches(before[-1], two, step_s, jitter)
+
+    def _reaches(self, last: int, after: _Fit, step_s: float, jitter: float) -> bool:
+        """Whether a vehicle can have driven so far unseen, with the speed that it had before: one that stood, not three metres."""
+        before = self._fit(self._near(last, -1, _UNSEEN_FIT_S), last)
+        if before is None:
+            return True
+        speed = hypot(before.velocity.x, before.velocity.y) + COVERAGE * before.velocity.noise * jitter
+        start = _UNSEEN_START_M_S2 * self._calibration.metre(self._track.sightings[last]) * step_s**2 / 2
+        driven = hypot(after.at.x - before.at.x, after.at.y - before.at.y)
+        return driven <= speed * step_s + start + JITTER_COVERAGE * hypot(before.at_noise, after.at_noise) * jitter
+
+    def _near(self, index: int, direction: int, within_s: float | None = None) -> list[int]:
+        """The sightings within the window before (-1) or after (1) one, itself included, in the order of time."""
+        start, end = (max(0, index - _MAX_FIT), index + 1) if direction < 0 else (index, min(len(self._times), index + _MAX_FIT))
+        return [k for k in range(start, end) if abs(self._times[k] - self._times[index]) <= (within_s or self._window_s)]
+
+    def _fit(self, near: Sequence[int], at: int) -> _Fit | None:
+        """None for fewer than three feet."""
+        if len(near) < 3:
+            return None
+        mean = sum(self._times[k] for k in near) / len(near)
+        spread = sum((self._times[k] - mean) ** 2 for k in near)
+        feet = [self._raw_foot(k) for k in near]
+        x, y = sum(foot.x for foot in feet) / len(feet), sum(foot.y for foot in feet) / len(feet)
+        velocity_x = sum((self._times[k] - mean) * foot.x for k, foot in zip(near, feet, strict=True)) / spread
+        velocity_y = sum((self._times[k] - mean) * foot.y for k, foot in zip(near, feet, strict=True)) / spread
+        ahead = self._times[at] - mean
+        position = Point(x + ahead * velocity_x, y + ahead * velocity_y)
+        return _Fit(position, hypot(1 / len(near) ** 0.5, ahead / spread**0.5), _Velocity(velocity_x, velocity_y, 1 / spread**0.5))
 
     def _velocity(self, near: Sequence[int]) -> _Velocity | None:
         """By least squares: that in the middle of the window, which differs from that at its end by the acceleration (`lag` above). None if

@@ -40,7 +40,7 @@ def last_judgement(entry, rows, signal=(), *, ended=True, **kind) -> Judgement |
         pytest.param(RED_LIGHT, OVER, lamps((0, Y), (1.9, R)), Reason.RED_TOO_YOUNG, id="red of a tenth of a second"),
         pytest.param(RED_LIGHT, drive((2.0, 32, 52), (2.0, 52, 52)), lamps((0, R)), Reason.NOT_ENTERED, id="stops between line and entry"),
         pytest.param(RED_LIGHT, drive((1.8, 30, 48)), lamps((0, R)), Reason.LOST_BEFORE_LINE, id="lost just before the line"),
-        pytest.param(RED_LIGHT, drive((2.3, 30, 53)), lamps((0, R)), Reason.POSITION_UNCERTAIN, id="lost just beyond the line"),
+        pytest.param(RED_LIGHT, drive((2.1, 30, 51)), lamps((0, R)), Reason.POSITION_UNCERTAIN, id="lost just beyond the line"),
         pytest.param(RED_LIGHT, drive((2.0, 52, 72)), lamps((0, R)), Reason.FIRST_SEEN_BEYOND_LINE, id="first seen beyond the line"),
         pytest.param(RED_LIGHT, drive((2.0, 30, 45), (5.0, 45, 45)), lamps((0, R)), None, id="waits before the line: not met"),
         pytest.param(RED_LIGHT, drive((2.0, 60, 80)), lamps((0, R)), None, id="traffic beyond the junction: not met"),
