@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from etle.protocols import EvidenceStore
-from etle.types import Box, EvidencePicture, Violation
+from etle.types import Box, EvidencePicture, ViolationMessage
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -16,17 +15,19 @@ _WIDTH = 800
 _RED, _BLUE, _YELLOW, _CYAN = (0, 0, 255), (255, 80, 0), (0, 220, 255), (255, 255, 0)
 
 
-def sheet(violation: Violation, evidence: EvidenceStore, file: Path) -> None:
+def sheet(message: ViolationMessage, file: Path) -> None:
     """Writes a PNG with the pictures before, at and after the violation and of the plate, in two rows."""
-    tiles = [_tile(picture, violation, evidence) for picture in violation.pictures[:4]]
+    tiles = [_tile(picture, message) for picture in message.violation.pictures[:4]]
     blank = np.zeros_like(tiles[0])
     tiles += [blank] * (4 - len(tiles))
     file.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(file), cv2.vconcat([cv2.hconcat(tiles[:2]), cv2.hconcat(tiles[2:])]))
 
 
-def _tile(picture: EvidencePicture, violation: Violation, evidence: EvidenceStore) -> "Image":
-    image = cv2.imdecode(np.frombuffer(evidence.get(picture.sha256), np.uint8), cv2.IMREAD_COLOR)
+def _tile(picture: EvidencePicture, message: ViolationMessage) -> "Image":
+    violation = message.violation
+    data = next(file.data for file in message.files if file.sha256 == picture.sha256)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     for _, points in (*violation.drawing.lines, *violation.drawing.areas):
         cv2.polylines(image, [np.array(points, np.int32)], False, _YELLOW, 2)

@@ -1,12 +1,14 @@
-"""`etle evaluate plates`: measures plate detection and reading on labelled photos."""
+"""`etle evaluate`: measures plate detection and reading on labelled photos, and the whole stage on labelled clips."""
 
 import argparse
 import json
 from pathlib import Path
 
+from etle_cli.commands import evaluate_clips
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("evaluate", help="measure plate detection and reading")
+    parser = commands.add_parser("evaluate", help="measure the engines on labelled photos and clips")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     plates = actions.add_parser(
         "plates",
@@ -35,6 +37,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="with --peers: number of plates of photos and of crops (default: %(default)s)",
     )
     plates.set_defaults(run=run_plates)
+    evaluate_clips.add(actions)
 
 
 def positive(text: str) -> int:
