@@ -272,6 +272,8 @@ class PlateSighting:
     contrast: float | None = None
     """Difference in grey levels between the 5th and the 95th percentile of the centre of the crop; None in older cases."""
     read: PlateRead
+    whole: bool | None = None
+    """Whether the crop has a margin on both sides of the number, so that no character is cut off; None in older cases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,20 +3,26 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from etle.geometry import iou
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
-from etle.types import Plate
+from etle.types import Plate, VehicleClass
 from pipeline.evaluation.dataset import Dataset, LabelledPhoto, LabelledPlate
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.statistics import match_boxes
 from pipeline.plates.photo import PlateInPhoto, read_box, read_crop, read_photo
 
+if TYPE_CHECKING:
+    from etle.types import Image
+
 MIN_FOUND_IOU = 0.5
 """Minimum intersection over union for a plate to count as found."""
 MIN_READ_IOU = 0.3
 """Minimum IoU for a plate to count end to end: a loose box is good enough if the text read in it is right."""
+
+_VEHICLE_CLASSES = frozenset(VehicleClass)
+"""Other values of the column `vehicle` are taken as unknown."""
 
 T = TypeVar("T")
 
@@ -116,7 +122,7 @@ def _photo(picture: LabelledPhoto, engines: EvaluatedEngines, *, foreign: bool) 
         PlateCase(
             picture=picture,
             truth=truth,
-            given=read_box(image, truth.box, engines.readers, engines.at) if truth.box and (truth.text or foreign) else None,
+            given=_read_given(image, truth, engines) if truth.text or foreign else None,
             found=match.get(i),
             iou=iou(truth.box, match[i].found.box) if truth.box and i in match else 0.0,
         )
@@ -124,6 +130,13 @@ def _photo(picture: LabelledPhoto, engines: EvaluatedEngines, *, foreign: bool) 
     )
     matched = [case.found for case in cases if case.was_found]
     return PhotoOutcome(picture=picture, cases=cases, found=found, unmatched=tuple(plate for plate in found if plate not in matched))
+
+
+def _read_given(image: "Image", truth: LabelledPlate, engines: EvaluatedEngines) -> Plate | None:
+    if truth.box is None:
+        return None
+    vehicle = VehicleClass(truth.vehicle) if truth.vehicle in _VEHICLE_CLASSES else None
+    return read_box(image, truth.box, engines.readers, engines.at, vehicle=vehicle)
 
 
 def _crop(picture: LabelledPhoto, engines: EvaluatedEngines) -> PlateCase:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from etle.geometry import box_contains
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
-from etle.types import Box, Plate, PlateBox, PlateSighting, VehicleClass
+from etle.types import Box, Detection, Plate, PlateBox, PlateSighting, VehicleClass
 from models.plates.fusion import fuse
 from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, expand
+from pipeline.plates.search import mismatch
 from pipeline.plates.voting import vote
 
 if TYPE_CHECKING:
@@ -30,24 +32,33 @@ def read_photo(
     image: "Image", vehicle_detector: VehicleDetector, plate_detector: PlateDetector, readers: Sequence[PlateReader], at: datetime
 ) -> tuple[PlateInPhoto, ...]:
     """All plates, highest detection score first. `at`: date for the validity of area codes and series. Raises InferenceError."""
-    found = find_plates(image, vehicle_detector, plate_detector)
-    return tuple(PlateInPhoto(plate, read_box(image, plate.box, readers, at)) for plate in found)
+    vehicles = [vehicle for vehicle in vehicle_detector.detect([image])[0] if vehicle.score >= _MIN_VEHICLE_SCORE]
+    return tuple(
+        PlateInPhoto(plate, read_box(image, plate.box, readers, at, vehicle=_vehicle_of(plate.box, vehicles)))
+        for plate in _find_plates(image, vehicles, plate_detector)
+    )
 
 
-def find_plates(image: "Image", vehicle_detector: VehicleDetector, plate_detector: PlateDetector) -> tuple[PlateBox, ...]:
+def _find_plates(image: "Image", vehicles: Sequence[Detection], plate_detector: PlateDetector) -> tuple[PlateBox, ...]:
     """Plates detected in the whole image and in the crops of its vehicles, merged."""
-    vehicles = [vehicle.box for vehicle in vehicle_detector.detect([image])[0] if vehicle.score >= _MIN_VEHICLE_SCORE]
-    areas = [expand(image, box, _VEHICLE_MARGIN) for box in vehicles]
+    areas = [expand(image, vehicle.box, _VEHICLE_MARGIN) for vehicle in vehicles]
     in_vehicles = [
         plate for area in areas if min(area.width, area.height) >= _MIN_AREA_PX for plate in detect_in_area(plate_detector, image, area)
     ]
     return fuse([plate_detector.detect_frames([image])[0], in_vehicles])
 
 
-def read_box(image: "Image", box: Box, readers: Sequence[PlateReader], at: datetime) -> Plate:
-    """The plate in `box`, which is in pixels of the image."""
+def _vehicle_of(plate: Box, vehicles: Sequence[Detection]) -> VehicleClass | None:
+    """The class of the vehicle that the plate matches best; None if none contains it."""
+    around = [vehicle for vehicle in vehicles if box_contains(vehicle.box, plate.centre)]
+    best = min(around, key=lambda vehicle: mismatch(plate, vehicle.box, vehicle.vehicle), default=None)
+    return best.vehicle if best else None
+
+
+def read_box(image: "Image", box: Box, readers: Sequence[PlateReader], at: datetime, *, vehicle: VehicleClass | None = None) -> Plate:
+    """The plate in `box`, which is in pixels of the image. `vehicle` None: unknown, its number range is not checked."""
     plate = PlateInFrame(image, PlateBox(box=box, score=1.0), 0, at)
-    return vote(_read(plate, readers), VehicleClass.CAR, at)
+    return vote(_read(plate, readers), vehicle, at)
 
 
 def read_crop(crop: "Image", readers: Sequence[PlateReader], at: datetime) -> Plate:

@@ -151,11 +151,11 @@ def belongs(plate: Box, vehicle: Box, vehicle_class: VehicleClass, others: Seque
     """Whether the plate matches this vehicle clearly better than any of the others."""
     if not box_contains(vehicle, plate.centre):
         return False
-    mismatch = _mismatch(plate, vehicle, vehicle_class)
-    return all(_mismatch(plate, box, other) > mismatch + _MIN_MISMATCH_GAP for box, other in others if box_contains(box, plate.centre))
+    own = mismatch(plate, vehicle, vehicle_class)
+    return all(mismatch(plate, box, other) > own + _MIN_MISMATCH_GAP for box, other in others if box_contains(box, plate.centre))
 
 
-def _mismatch(plate: Box, vehicle: Box, vehicle_class: VehicleClass) -> float:
+def mismatch(plate: Box, vehicle: Box, vehicle_class: VehicleClass) -> float:
     """0 for a plate of the usual size in the middle of the vehicle's width; dimensionless."""
     offset = abs(plate.centre.x - vehicle.centre.x) / vehicle.width
     size = abs(math.log(max(plate.width, 1.0) / (_WIDTH_RATIO[vehicle_class] * vehicle.width)))

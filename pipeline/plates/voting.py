@@ -57,11 +57,16 @@ class Vote:
     width: float
     """Of the plate, in pixels."""
     contrast: float
+    whole: bool
+    """Whether no character can have been cut off."""
     sequence: int
 
 
-def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> Plate:
-    """The plate voted by the reads of one track. `at`: time of the violation, because area codes and series are valid for a period."""
+def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass | None, at: datetime) -> Plate:
+    """The plate voted by the reads of one track. `at`: time of the violation, because area codes and series are valid for a period.
+
+    With `vehicle` None the number range is not checked.
+    """
     votes = _votes([s for s in sightings if s.read.text])
     ranked = _ranked(votes)
     colour, expiry = _colour(votes), _expiry(votes, at)
@@ -100,7 +105,7 @@ def _unreadable(sightings: Sequence[PlateSighting], ranked: list[tuple[str, floa
 def _certainty(votes: Sequence[Vote], text: str, probability: float, notes: tuple[str, ...]) -> Certainty:
     dissent = sum(v.weight for v in votes if v.read.text != text)
     agreed = dissent <= MAX_DISSENT * sum(v.weight for v in votes)
-    enough_reads = len({(v.read.reader, v.sequence) for v in votes if v.read.text == text}) >= MIN_READS
+    enough_reads = len({(v.read.reader, v.sequence) for v in votes if v.read.text == text and v.whole}) >= MIN_READS
     has_contrast = max((v.contrast for v in votes if v.read.text == text), default=0.0) >= MIN_CONTRAST
     certain_from = packaged_confidence_model().certain_from
     certain = agreed and enough_reads and has_contrast and not notes and probability >= certain_from
@@ -110,7 +115,7 @@ def _certainty(votes: Sequence[Vote], text: str, probability: float, notes: tupl
 def _votes(legible: Sequence[PlateSighting]) -> tuple[Vote, ...]:
     """Reads with their weights; the total weight of one reader is limited to `_MAX_READER_WEIGHT`."""
     sharpest = max((s.sharpness for s in legible), default=0.0)
-    raw = [Vote(s.read, _weight(s, sharpest), s.plate.box.width, s.contrast or 0.0, s.sequence) for s in legible]
+    raw = [Vote(s.read, _weight(s, sharpest), s.plate.box.width, s.contrast or 0.0, s.whole is not False, s.sequence) for s in legible]
     reader_weights: dict[str, float] = defaultdict(float)
     for v in raw:
         reader_weights[v.read.reader] += v.weight

@@ -9,6 +9,7 @@ import pytest
 from etle.testing import ScriptedPlateDetector, ScriptedReader
 from etle.testing.values import BEGIN, a_frame, a_read
 from etle.types import Box, Certainty, PlateBox, Point, Sighting, Track, TrackId, VehicleClass
+from models.synthetic.plates import render_plate
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import decode
 from pipeline.plates.crops import translate_plate
@@ -45,24 +46,23 @@ def test_a_plate_in_a_crop_is_translated_to_the_frames_pixels():
     assert found.corners == (Point(101, 202), Point(111, 202), Point(111, 206), Point(101, 206))
 
 
-SEEN = (PlateBox(box=Box(6, 12, 16, 16), score=0.9),)  # in the crop of a vehicle 20 pixels wide
+SEEN = (PlateBox(box=Box(75, 150, 195, 198), score=0.9),)  # in the crop of a vehicle 240 pixels wide
 
 
-def dotted(dark, light):
-    """A JPEG of 64 x 48 pixels with random pixels of two grey levels."""
-    grey = np.random.default_rng(1).choice(np.array([dark, light], np.uint8), (48, 64))
-    return cv2.imencode(".jpg", cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+def seen(vehicle, *, light=1.0):
+    """A JPEG of 768 x 576 pixels: a rendered plate where SEEN is in this vehicle's crop."""
+    picture = np.full((576, 768, 3), 90, np.uint8)
+    x, y = int(vehicle.x1 - 0.08 * vehicle.width) + 75, int(vehicle.y1 - 0.08 * vehicle.height) + 150
+    picture[y : y + 48, x : x + 120] = cv2.resize(render_plate(np.random.default_rng(4), vehicle=CAR).image, (120, 48))
+    return cv2.imencode(".jpg", (light * picture).astype(np.uint8))[1].tobytes()
 
 
-DAY, NIGHT = dotted(20, 220), dotted(6, 20)
-
-
-def searched(boxes, finds, ours, theirs, picture=DAY, decode=decode):
+def searched(boxes, finds, ours, theirs, light=1.0, decode=decode):
     """The plate of a vehicle in these boxes, half a second apart, and the plate detector that was called."""
     frames, sightings = FrameBuffer(keep_s=60), []
     for number, box in enumerate(boxes):
         at = BEGIN + timedelta(seconds=number / 2)
-        frames.add(a_frame(number, captured_at=at, jpeg=picture))
+        frames.add(a_frame(number, captured_at=at, jpeg=seen(box, light=light)))
         sightings.append(Sighting(sequence=number, captured_at=at, box=box, vehicle=CAR, score=0.9))
     finder = ScriptedPlateDetector(finds)
     readers = ScriptedReader([a_read(text, "ours") for text in ours]), ScriptedReader([a_read(text, "theirs") for text in theirs])
@@ -70,8 +70,8 @@ def searched(boxes, finds, ours, theirs, picture=DAY, decode=decode):
     return search.plate_of(Track(id=TrackId("t"), sightings=tuple(sightings)), (), frames, BEGIN), finder
 
 
-STANDING = [Box(20, 10, 40, 30)] * 6
-DRIVING = [Box(20 - 3 * n, 10, 40 - 3 * n, 30 + n / 10) for n in range(4)]
+STANDING = [Box(240, 120, 480, 360)] * 6
+DRIVING = [Box(240 - 36 * n, 120, 480 - 36 * n, 360 + 1.2 * n) for n in range(4)]
 
 
 def test_one_frame_is_enough_if_the_readers_agree():
@@ -80,7 +80,7 @@ def test_one_frame_is_enough_if_the_readers_agree():
 
 
 def test_agreement_at_low_contrast_is_not_certain():
-    plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 4, ["B1432GMC"] * 4, NIGHT)
+    plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 4, ["B1432GMC"] * 4, light=0.08)
     assert (plate.text, plate.certainty, finder.images_seen) == ("B1432GMC", Certainty.CHECK, 3)
 
 
@@ -123,3 +123,9 @@ def test_each_frame_is_decoded_once(boxes, finds, decoded):
 
     searched(boxes, finds, ["B1432GMC", "B1432GMC"], ["B1432GMO", "B1432GMO"], decode=counted)
     assert len(sequences) == len(set(sequences)) == decoded
+
+
+def test_agreement_is_not_certain_where_the_picture_ends_within_the_plate():
+    at_the_border = PlateBox(box=Box(0, 150, 180, 198), score=0.9)
+    plate, _ = searched([Box(0, 120, 240, 360)], [(at_the_border,)], ["B1432GMC"] * 2, ["B1432GMC"] * 2)
+    assert (plate.text, plate.certainty) == ("B1432GMC", Certainty.CHECK)

@@ -37,6 +37,7 @@ def seen(
     colour: PlateColour = PlateColour.WHITE,
     expiry: str | None = None,
     contrast: float = 150,
+    whole: bool | None = True,
 ) -> PlateSighting:
     """A read with probability 0.995 for each character, except `doubts`: position -> (probability, alternative, its probability)."""
     characters = []
@@ -49,6 +50,7 @@ def seen(
         plate=PlateBox(box=Box(0, 0, width, width / 3), score=0.9),
         sharpness=sharp,
         contrast=contrast,
+        whole=whole,
         read=PlateRead(reader=reader, text=text, characters=tuple(characters), colour=colour, expiry=expiry),
     )
 
@@ -111,6 +113,14 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
             CERTAIN,
             id="dissent of EasyOCR alone does not make it uncertain",
         ),
+        pytest.param([seen("A1234XY", whole=False)] * 4, "A1234XY", CHECK, id="a character may be cut off in every frame"),
+        pytest.param(
+            [seen("A1234XY", whole=False)] * 2 + [seen("A1234XY"), seen("A1234XY")],
+            "A1234XY",
+            CERTAIN,
+            id="two of four frames show it whole",
+        ),
+        pytest.param([seen("B1234XYZ", whole=None)] * 4, "B1234XYZ", CERTAIN, id="reads of an older release"),
         pytest.param([seen("QX1234AB")] * 4, "QX1234AB", CHECK, id="an unknown area code is kept for manual review"),
         pytest.param([seen("B3234XYZ")] * 4, "B3234XYZ", CHECK, id="a motorcycle's number on a car is kept for manual review"),
         pytest.param([seen("B1234RFS")] * 4, "B1234RFS", CHECK, id="letters that are no longer issued"),

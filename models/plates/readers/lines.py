@@ -46,7 +46,7 @@ class PlateLines:
 
 
 class LineDetector:
-    """Keeps the last result, because several readers ask for the lines of the same crop."""
+    """Keeps the last results, because several readers ask for the lines of the same crop."""
 
     def __init__(self, path: Path) -> None:
         """Raises WeightsMissing, WeightsError, MissingExtra."""
@@ -57,6 +57,7 @@ class LineDetector:
         self.digest = Digest(sha256(weights).hexdigest())
         self._network = OnnxSession(weights, "plate line detector")
         self._last: tuple[Image, PlateLines] | None = None
+        self._last_corners: tuple[Image, tuple[Corners, Corners]] | None = None
 
     def detect(self, crop: "Image") -> PlateLines:
         """`crop`: height x width x 3, uint8, BGR. Raises InferenceError."""
@@ -77,9 +78,12 @@ class LineDetector:
 
         They may lie outside the crop.
         """
-        relative = self._network.run(network_input(crop)[None])[0].reshape(2, 4, 2)
-        number, expiry = relative * np.array(crop.shape[1::-1], dtype=np.float32)
-        return number, expiry
+        last = self._last_corners
+        if last is None or last[0] is not crop:
+            relative = self._network.run(network_input(crop)[None])[0].reshape(2, 4, 2)
+            number, expiry = relative * np.array(crop.shape[1::-1], dtype=np.float32)
+            self._last_corners = last = (crop, (number, expiry))
+        return last[1]
 
 
 def network_input(crop: "Image") -> "NDArray[np.float32]":
@@ -102,7 +106,7 @@ def shipped_line_detector() -> LineDetector:
 
 def rectify(crop: "Image", corners: "Corners", margin: tuple[float, float]) -> "Image":
     """The quadrilateral (`corners`: 4 x 2) as a rectangle of its mean size; `margin` along and across the line in line heights."""
-    width, height = _size(corners)
+    width, height = line_size(corners)
     x, y = margin[0] * height, margin[1] * height
     size = (max(1, round(width + 2 * x)), max(1, round(height + 2 * y)))
     inside = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], dtype=np.float32)
@@ -113,7 +117,7 @@ def rectify(crop: "Image", corners: "Corners", margin: tuple[float, float]) -> "
 
 def _rectify_if_plausible(crop: "Image", corners: "Corners", margin: tuple[float, float], min_px: tuple[float, float]) -> "Image | None":
     """None if the line is smaller than `min_px` (width, height), not convex, or its centre is outside the crop."""
-    width, height = _size(corners)
+    width, height = line_size(corners)
     x, y = corners.mean(axis=0)
     inside = 0 <= x < crop.shape[1] and 0 <= y < crop.shape[0]
     if not inside or width < min_px[0] or height < min_px[1] or not cv2.isContourConvex(corners.astype(np.float32)):
@@ -121,7 +125,7 @@ def _rectify_if_plausible(crop: "Image", corners: "Corners", margin: tuple[float
     return rectify(crop, corners, margin)
 
 
-def _size(corners: "Corners") -> tuple[float, float]:
+def line_size(corners: "Corners") -> tuple[float, float]:
     """Mean width and height of the quadrilateral."""
     a, b, c, d = corners
     width = (np.linalg.norm(b - a) + np.linalg.norm(c - d)) / 2

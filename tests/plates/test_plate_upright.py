@@ -1,0 +1,78 @@
+"""Crops of plates that are turned, loose or cut by their box: upright, whole, and marked where characters may be missing."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from etle.types import Box, VehicleClass
+from models.plates.readers.lines import shipped_line_detector
+from models.plates.readers.upright import PlateCrop, crop_upright
+from models.synthetic.plates import RenderedPlate, render_plate
+
+_WIDTH = 200
+
+
+def scene(plate: RenderedPlate, turn_deg: float) -> tuple[Any, Any, Any]:
+    """A picture of 600 x 400 pixels with the plate turned about its middle, the plate's corners and those of its number."""
+    height, width = plate.image.shape[:2]
+    scale = _WIDTH / width
+    matrix = np.vstack([cv2.getRotationMatrix2D((width / 2, height / 2), -turn_deg, scale), (0, 0, 1)])
+    matrix = np.array([[1, 0, 300 - width / 2], [0, 1, 200 - height / 2], [0, 0, 1]]) @ matrix
+    picture = np.full((400, 600, 3), 110, np.uint8)
+    cv2.warpPerspective(plate.image, matrix, (600, 400), dst=picture, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_TRANSPARENT)
+    corners = [
+        np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64) for x1, y1, x2, y2 in (Box(0, 0, width, height), plate.main_box)
+    ]
+    whole, number = (cv2.perspectiveTransform(each[None], matrix)[0] for each in corners)
+    return picture, whole, number
+
+
+def cropped(picture: Any, x1: float, y1: float, x2: float, y2: float) -> PlateCrop:
+    return crop_upright(picture, Box(int(max(0, x1)), int(max(0, y1)), int(x2), int(y2)), shipped_line_detector())
+
+
+def plates(count: int, vehicle: VehicleClass = VehicleClass.MOTORCYCLE) -> list[RenderedPlate]:
+    rng = np.random.default_rng(23)
+    return [render_plate(rng, vehicle=vehicle) for _ in range(count)]
+
+
+def slope_deg(crop: PlateCrop) -> float:
+    """Of the number's line in the crop."""
+    a, b, c, d = shipped_line_detector().corners(crop.image)[0]
+    along = b + c - a - d
+    return float(np.degrees(np.arctan2(along[1], along[0])))
+
+
+@pytest.mark.parametrize("turn_deg", [-28, -15, 15, 28])
+def test_a_turned_plate_is_cropped_level(turn_deg: float) -> None:
+    slopes = []
+    for plate in plates(12):
+        picture, whole, _ = scene(plate, turn_deg)
+        crop = cropped(picture, *(whole.min(axis=0) - 8), *(whole.max(axis=0) + 8))
+        slopes.append(abs(slope_deg(crop)))
+    assert np.median(slopes) < 3
+    assert sum(slope < 8 for slope in slopes) >= 10
+
+
+def test_a_level_plate_in_a_good_box_is_not_resampled() -> None:
+    unchanged = 0
+    for plate in plates(20):
+        picture, whole, _ = scene(plate, 0)
+        (x1, y1), (x2, y2) = whole[0] - (24, 11), whole[2] + (24, 11)
+        crop = cropped(picture, x1, y1, x2, y2)
+        unchanged += not crop.recropped and np.array_equal(crop.image, picture[int(y1) : int(y2), int(x1) : int(x2)])
+    assert unchanged >= 18
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_box_that_cuts_a_character_is_extended(side: str) -> None:
+    wider = []
+    for plate in plates(20, VehicleClass.CAR):
+        picture, whole, number = scene(plate, 0)
+        (x1, y1), (x2, y2) = whole[0] - (0, 6), whole[2] + (0, 6)
+        cut = 0.12 * (number[1][0] - number[0][0])
+        crop = cropped(picture, number[0][0] + cut, y1, x2, y2) if side == "left" else cropped(picture, x1, y1, number[1][0] - cut, y2)
+        wider.append(crop.recropped and crop.whole)
+    assert sum(wider) >= 16
