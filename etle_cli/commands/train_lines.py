@@ -16,6 +16,7 @@ def add_lines(models: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     lines.add_argument("--samples", type=int, default=120_000, metavar="N", help="default: %(default)s")
     lines.add_argument("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
     lines.add_argument("--threads", type=int, default=2, metavar="T", help="default: %(default)s")
+    lines.add_argument("--start", type=Path, metavar="FILE", help="begin with the weights of an earlier training (default: random ones)")
     lines.set_defaults(run=run_lines)
 
 
@@ -30,9 +31,11 @@ def run_lines(args: argparse.Namespace) -> int:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingExtra("torch", "torch") from error
+    from models.runtime.onnx_edit import read_graph
     from models.training.lines import train_lines
 
-    result = train_lines(args.samples, args.seed, threads=args.threads, report=_report)
+    start = read_graph(args.start) if args.start else None
+    result = train_lines(args.samples, args.seed, threads=args.threads, report=_report, start=start)
     args.out.write_bytes(result.weights)
     sys.stdout.write(f"{args.out}: mean corner error {result.validation:.1%} of the number's height, on held-out rendered plates\n")
     return 0

@@ -13,7 +13,7 @@ from models.training.averaging import average_of
 from models.training.detector_batches import Batch, batches
 from models.training.detector_network import Tensors, build_network, weights_of
 
-_WARM_UP_BATCHES = 60
+_WARM_UP_BATCHES = 30
 _FINAL_RATE = 0.05
 """Learning rate at the end, relative to the peak."""
 _MAX_GRADIENT_NORM = 10.0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
@@ -29,9 +30,12 @@ _CHUNK = 500
 _HOLD_OUT = 20
 """One in twenty plates is held out for validation."""
 _EPOCHS, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 8, 64, 1.5e-3, 1e-2
+_LEARNING_RATE_AFTER_START = 5e-4
 _WARM_UP_STEPS = 200
 _MAX_SHIFT = (0.06, 0.1)
 """Maximum shift of an image relative to its width and height: detected plate boxes have varying margins."""
+_CUT_FRACTION = 0.12
+"""Fraction of the crops that cut characters off, as detected boxes do: the corners beyond the crop tell how far to extend it."""
 _ALONG_WEIGHT = 0.5
 """Weight of an error along the line, relative to one across it: the line is cropped with larger margins along it."""
 _EXPIRY_WEIGHT = 0.5
@@ -49,14 +53,23 @@ class _Rendered:
     """n x 8 corners x 2: of the number and of the expiry, in pixels of the input; NaN where no expiry is visible."""
 
 
-def train_lines(samples: int, seed: int, *, threads: int, report: Callable[[str], None]) -> TrainingResult:
-    """`TrainingResult.validation`: mean error of the number's corners relative to its height, on held-out plates."""
+def train_lines(
+    samples: int, seed: int, *, threads: int, report: Callable[[str], None], start: onnx.ModelProto | None = None
+) -> TrainingResult:
+    """`TrainingResult.validation`: mean error of the number's corners relative to its height, on held-out plates.
+
+    `start`: weights of an earlier training to begin with.
+    """
     rendered = _rendered(samples, seed, threads, report)
     held_out = np.arange(samples) % _HOLD_OUT == 0
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     network = _network()
-    _fit(network, _Rendered(rendered.images[~held_out], rendered.corners[~held_out]), np.random.default_rng(seed), report)
+    if start is not None:
+        _load(network, start)
+        network.eval()  # batch norms keep the statistics of the weights
+    rate = _LEARNING_RATE if start is None else _LEARNING_RATE_AFTER_START
+    _fit(network, _Rendered(rendered.images[~held_out], rendered.corners[~held_out]), rate, np.random.default_rng(seed), report)
     network.eval()
     validation = _error(network, _Rendered(rendered.images[held_out], rendered.corners[held_out]))
     return TrainingResult(weights=_exported(network), validation=validation)
@@ -81,7 +94,7 @@ def _render_chunk(chunk: tuple[int, int, int]) -> _Rendered:
     images = np.empty((count, INPUT[1], INPUT[0], 3), np.uint8)
     corners = np.full((count, 8, 2), np.nan, np.float32)
     for i in range(count):
-        plate = capture_plate(render_plate(rng), rng)
+        plate = capture_plate(render_plate(rng), rng, cut_fraction=_CUT_FRACTION)
         scale = np.array(INPUT, np.float32) / (plate.image.shape[1], plate.image.shape[0])
         images[i] = cv2.resize(plate.image, INPUT, interpolation=cv2.INTER_AREA)
         corners[i, :4] = np.array(plate.main_corners) * scale
@@ -99,13 +112,26 @@ def _network() -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(96 * 3 * 8, 128), nn.ReLU(), nn.Linear(128, 16))
 
 
-def _fit(network: nn.Sequential, rendered: _Rendered, rng: np.random.Generator, report: Callable[[str], None]) -> None:
-    optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+def _load(network: nn.Sequential, start: onnx.ModelProto) -> None:
+    """Copy the weights of an exported network; its batch norms are part of the convolutions, so those of `network` start neutral."""
+    tensors = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32)) for tensor in start.graph.initializer}
+    tensors |= {node.output[0]: tensors[node.input[0]] for node in start.graph.node if node.op_type == "Cast"}
+    trained = iter([node.input for node in start.graph.node if node.op_type in ("Conv", "Gemm")])
+    for number, layer in enumerate(network):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            _, weight, bias = next(trained)
+            owner = layer if isinstance(layer, nn.Linear) else network[number + 1]
+            layer.weight.data.copy_(tensors[weight])
+            owner.bias.data.copy_(tensors[bias])
+
+
+def _fit(network: nn.Sequential, rendered: _Rendered, rate: float, rng: np.random.Generator, report: Callable[[str], None]) -> None:
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=_WEIGHT_DECAY)
     steps = _EPOCHS * (len(rendered.images) // _BATCH)
     losses = []
     for step, (images, corners) in enumerate(_batches(rendered, steps, rng)):
         for group in optimizer.param_groups:
-            group["lr"] = _LEARNING_RATE * min(1.0, (step + 1) / _WARM_UP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+            group["lr"] = rate * min(1.0, (step + 1) / _WARM_UP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         loss = _distance(network(images), corners)
         optimizer.zero_grad()
         loss.backward()

@@ -44,12 +44,14 @@ _SUPERSAMPLING = 2.0
 """Plates are warped at twice the resolution and then averaged, to avoid aliasing of thin strokes."""
 
 
-def capture_plate(plate: RenderedPlate, rng: np.random.Generator) -> CapturedPlate:
+def capture_plate(plate: RenderedPlate, rng: np.random.Generator, *, cut_fraction: float = 0.0) -> CapturedPlate:
+    """`cut_fraction`: fraction of the crops that cut off the first or the last characters; their corners are then outside the crop."""
     for attempt in range(_ATTEMPTS):
         conditions = sample_conditions(rng) if attempt < _ATTEMPTS - 1 else conditions_for(Degradation.NONE, rng)
-        pose = sample_pose((plate.image.shape[1], plate.image.shape[0]), plate.main_box, conditions, rng)
+        pose = sample_pose((plate.image.shape[1], plate.image.shape[0]), plate.main_box, conditions, rng, cut_fraction)
         light = apply_blur(apply_lighting(_mounted(plate.image, pose, rng), conditions, rng), conditions, rng)
-        if attempt == _ATTEMPTS - 1 or all(_has_contrast(light, pose, box, conditions) for box in plate.character_boxes):
+        visible = [box for box in plate.character_boxes if pose.shows(box)]
+        if attempt == _ATTEMPTS - 1 or all(_has_contrast(light, pose, box, conditions) for box in visible):
             break
     image = apply_sensor(light, conditions, rng)
     legible = plate.expiry_box is not None and _expiry_legible(light, pose, plate.expiry_box, conditions)

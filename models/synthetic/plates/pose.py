@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _MAX_CUT = 0.015
 """Maximum width that a box cuts off the outermost character, relative to the plate's width."""
+_CUT_REACH = 0.3
+"""Maximum width that a cutting box cuts off on one side, relative to the plate's width: up to two characters."""
+_MAX_ROLL_DEG = 33.0
+"""Plates on fairings are turned this far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,11 @@ class Pose:
     width: int
     height: int
 
+    def shows(self, box: "Box") -> bool:
+        """Whether the centre of a box of the plate is inside the crop."""
+        x, y = self.project(box).mean(axis=0)
+        return bool(0 <= x < self.width and 0 <= y < self.height)
+
     def project(self, box: "Box") -> "Corners":
         """The corners of a box of the plate in the crop, 4 x 2, clockwise from the upper left."""
         corners = np.array([[box.x1, box.y1], [box.x2, box.y1], [box.x2, box.y2], [box.x1, box.y2]], dtype=np.float32)
@@ -34,8 +43,8 @@ class Pose:
         return projected
 
 
-def sample_pose(size: tuple[int, int], text: "Box", conditions: Conditions, rng: np.random.Generator) -> Pose:
-    """`size`: width and height of the plate; `text`: the box of the number, which must not be cut."""
+def sample_pose(size: tuple[int, int], text: "Box", conditions: Conditions, rng: np.random.Generator, cut_fraction: float = 0.0) -> Pose:
+    """`size`: width and height of the plate; `text`: the box of the number, which only the fraction `cut_fraction` of the boxes cut."""
     width, height = size
     flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     corners = _random_view(flat, conditions, rng)
@@ -43,6 +52,8 @@ def sample_pose(size: tuple[int, int], text: "Box", conditions: Conditions, rng:
     matrix = cv2.getPerspectiveTransform(flat, corners)
     text_corners = np.array([[text.x1, text.y1], [text.x2, text.y1], [text.x2, text.y2], [text.x1, text.y2]], dtype=np.float32)
     x1, y1, x2, y2 = _detected_box(corners, cv2.perspectiveTransform(text_corners[None], matrix)[0], rng)
+    if cut_fraction and rng.random() < cut_fraction:
+        x1, x2 = _cut(x1, x2, rng)
     shift = np.array([[1, 0, -x1], [0, 1, -y1], [0, 0, 1]], dtype=np.float64)
     return Pose(matrix=shift @ matrix, width=max(12, round(x2 - x1)), height=max(6, round(y2 - y1)))
 
@@ -51,7 +62,7 @@ def _random_view(flat: "Corners", conditions: Conditions, rng: np.random.Generat
     """Corners of the plate after a random rotation, seen from a distance of a few plate widths."""
     width = flat[2, 0]
     tilted = conditions.degradation is Degradation.TILTED
-    roll = rng.uniform(-18, 18) if tilted else rng.normal(0, 3.2)
+    roll = rng.uniform(-_MAX_ROLL_DEG, _MAX_ROLL_DEG) if tilted else rng.normal(0, 3.2)
     yaw = rng.normal(0, 26 if tilted else 16)
     pitch = rng.normal(0, 16 if tilted else 9)
     points = np.concatenate([(flat - flat.mean(axis=0)) / width, np.zeros((4, 1), dtype=np.float32)], axis=1)
@@ -103,3 +114,9 @@ def _detected_box(plate: "Corners", text: "Corners", rng: np.random.Generator) -
     box[:2] = np.minimum(box[:2], text.min(axis=0) + allowed)
     box[2:] = np.maximum(box[2:], text.max(axis=0) - allowed)
     return box
+
+
+def _cut(x1: float, x2: float, rng: np.random.Generator) -> tuple[float, float]:
+    """The left and right side of a box that cuts off the first or the last characters."""
+    reach = rng.uniform(0.02, _CUT_REACH) * (x2 - x1)
+    return (x1 + reach, x2) if rng.random() < 0.5 else (x1, x2 - reach)

@@ -68,7 +68,7 @@ class Composer:
     def _vehicle_crop(self, rng: Rng, scene: SceneLayout) -> None:
         """One vehicle fills the image; others may be partly visible behind it."""
         self._add_background_vehicles(rng, scene, int(rng.choice([0, 1, 2], p=[0.5, 0.3, 0.2])))
-        self._add_main_vehicle(rng, scene, (0.12, 0.36), 0.45)
+        self._add_main_vehicle(rng, scene, (0.12, 0.36), 0.6)
 
     def _close_up(self, rng: Rng, scene: SceneLayout) -> None:
         self._add_background_vehicles(rng, scene, int(rng.integers(0, 4)))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.synthetic.scenes.distractors import bars, lamp, sticker
+from models.synthetic.scenes.mounting import draw_frame, draw_in_front, turned
 from models.synthetic.scenes.textures import Rng, chance, grey, lettering, vivid
 from models.synthetic.scenes.values import Light, Quad, SceneVehicle, box_of, transform
 
@@ -51,9 +52,14 @@ class SceneLayout:
         self.canvas += image.astype(np.float32) * alpha
         scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
         self.lights += [_transformed_light(light, matrix, scale) for light in vehicle.lights]
-        quad = transform(vehicle.plate, matrix)
-        if plate is not None and self._inside_fraction(quad) >= _MIN_INSIDE:
-            self.mount(rng, plate, quad)
+        quad = transform(turned(rng, vehicle.plate) if vehicle.motorcycle else vehicle.plate, matrix)
+        if plate is None or self._inside_fraction(quad) < _MIN_INSIDE:
+            return True
+        if vehicle.motorcycle:
+            draw_frame(rng, self.canvas, quad)
+        self.mount(rng, plate, quad)
+        if vehicle.motorcycle:
+            draw_in_front(rng, self.canvas, quad)
         return True
 
     def mount(self, rng: Rng, plate: "Image", quad: Quad) -> None:

@@ -60,7 +60,13 @@ def vehicle_from_sprite(rng: Rng, sprite: VehicleSprite) -> SceneVehicle:
     if decoded is None:
         raise WeightsError("An image in the archive of rendered vehicles is damaged. It is part of etle; reinstall it")
     image, mask = decoded[..., :3], decoded[..., 3]
-    return SceneVehicle(image=_repainted(rng, image), mask=mask, plate=sprite.quad, lights=tuple(_lights(rng, sprite, mask.shape[1])))
+    return SceneVehicle(
+        image=_repainted(rng, image),
+        mask=mask,
+        plate=sprite.quad,
+        lights=tuple(_lights(rng, sprite, mask.shape[1])),
+        motorcycle=sprite.motorcycle,
+    )
 
 
 def _repainted(rng: Rng, image: "Image") -> "Image":

@@ -40,6 +40,7 @@ class SceneVehicle:
     mask: Mask
     plate: Quad
     lights: tuple[Light, ...]
+    motorcycle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Draws vehicles in 2D, from behind and from the front: less detailed than the sprites, but more varied."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -146,7 +148,7 @@ def box_body(rng: Rng, ratio: float) -> SceneVehicle:
 
 
 def motorcycle(rng: Rng, ratio: float) -> SceneVehicle:
-    return (_motorcycle_rear if chance(rng, 0.55) else _motorcycle_front)(rng, ratio)
+    return (_motorcycle_rear if chance(rng, 0.4) else _motorcycle_front)(rng, ratio)
 
 
 def _motorcycle_rear(rng: Rng, ratio: float) -> SceneVehicle:
@@ -187,9 +189,24 @@ def _rider(canvas: _Canvas) -> None:
         cv2.circle(target, centre, radius, colour, -1, cv2.LINE_AA)
 
 
+def _rider_facing(canvas: _Canvas) -> None:
+    """A rider from the front: legs beside the fairing, arms at the handlebar, helmet; the fairing is drawn over it."""
+    rng = canvas.rng
+    cloth, trousers = vivid(rng) if chance(rng, 0.5) else grey(rng, 5, 230), grey(rng, 5, 130)
+    knee = rng.uniform(0.02, 0.12)
+    canvas.mirrored([(knee, 0.44), (0.36, 0.3), (0.42, 0.5), (0.24, 0.9), (0.1, 0.9)], trousers, body=True)
+    canvas.shape([(0.28, 0.08), (0.72, 0.08), (0.8, 0.36), (0.2, 0.36)], cloth, body=True)
+    canvas.mirrored([(0.3, 0.08), (0.2, 0.1), (0.02, 0.24), (0.14, 0.28)], vary_colour(rng, cloth, 8), body=True)
+    centre, size = (int(0.5 * canvas.width), int(0.05 * canvas.height)), int(0.13 * canvas.width)
+    for target, colour in ((canvas.image, vivid(rng) if chance(rng, 0.5) else grey(rng, 10, 230)), (canvas.mask, 255)):
+        cv2.ellipse(target, centre, (size, int(1.2 * size)), 0, 0, 360, colour, -1, cv2.LINE_AA)
+
+
 def _motorcycle_front(rng: Rng, ratio: float) -> SceneVehicle:
     canvas = _Canvas(rng, int(rng.uniform(400, 560)), 320)
     paint = vivid(rng) if chance(rng, 0.4) else grey(rng, 8, 240)
+    if chance(rng, 0.6):
+        _rider_facing(canvas)
     canvas.rectangle(0.44, 0.6, 0.56, 0.98, grey(rng, 8, 45), body=True)
     canvas.shape([(0.38, 0.6), (0.62, 0.6), (0.58, 0.8), (0.42, 0.8)], vary_colour(rng, paint, 15), body=True)
     wide, low = rng.uniform(0.24, 0.38), rng.uniform(0.62, 0.74)
@@ -219,4 +236,4 @@ def _on_plate(canvas: _Canvas, plate: Quad, lights: list[Light]) -> SceneVehicle
     x1, y1, x2, y2 = (round(side) for side in box_of(plate, canvas.width, canvas.height))
     cv2.rectangle(canvas.mask, (x1 + 1, y1 + 1), (x2 - 1, y2 - 1), 255, -1)
     cv2.rectangle(canvas.image, (x1 + 1, y1 + 1), (x2 - 1, y2 - 1), grey(canvas.rng, 5, 60), -1)
-    return canvas.vehicle(plate, lights)
+    return replace(canvas.vehicle(plate, lights), motorcycle=True)
