@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from etle.geometry import iou
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
-from etle.types import Plate, VehicleClass
+from etle.types import Detection, Plate, VehicleClass
 from pipeline.evaluation.dataset import Dataset, LabelledPhoto, LabelledPlate
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.statistics import match_boxes
-from pipeline.plates.photo import PlateInPhoto, read_box, read_crop, read_photo
+from pipeline.plates.photo import PlateInPhoto, read_box, read_crop, read_photo, vehicle_around, vehicles_in
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -22,7 +22,7 @@ MIN_READ_IOU = 0.3
 """Minimum IoU for a plate to count end to end: a loose box is good enough if the text read in it is right."""
 
 _VEHICLE_CLASSES = frozenset(VehicleClass)
-"""Other values of the column `vehicle` are taken as unknown."""
+"""For other values of the column `vehicle` the detected vehicle counts."""
 
 T = TypeVar("T")
 
@@ -114,7 +114,8 @@ def run_engines(dataset: Dataset, engines: EvaluatedEngines, progress: ProgressC
 def _photo(picture: LabelledPhoto, engines: EvaluatedEngines, *, foreign: bool) -> PhotoOutcome:
     """`foreign`: plates are read in their true boxes even without a labelled text, because any text read there is wrong."""
     image = load(picture.path)
-    found = read_photo(image, engines.vehicle_detector, engines.plate_detector, engines.readers, engines.at)
+    vehicles = vehicles_in(image, engines.vehicle_detector)
+    found = read_photo(image, vehicles, engines.plate_detector, engines.readers, engines.at)
     boxed = [(i, plate.box) for i, plate in enumerate(picture.plates) if plate.box]
     pairs = match_boxes([box for _, box in boxed], [plate.found.box for plate in found], MIN_READ_IOU)
     match = {boxed[i][0]: found[j] for i, j in pairs.items()}
@@ -122,7 +123,7 @@ def _photo(picture: LabelledPhoto, engines: EvaluatedEngines, *, foreign: bool) 
         PlateCase(
             picture=picture,
             truth=truth,
-            given=_read_given(image, truth, engines) if truth.text or foreign else None,
+            given=_read_given(image, truth, vehicles, engines) if truth.text or foreign else None,
             found=match.get(i),
             iou=iou(truth.box, match[i].found.box) if truth.box and i in match else 0.0,
         )
@@ -132,10 +133,11 @@ def _photo(picture: LabelledPhoto, engines: EvaluatedEngines, *, foreign: bool) 
     return PhotoOutcome(picture=picture, cases=cases, found=found, unmatched=tuple(plate for plate in found if plate not in matched))
 
 
-def _read_given(image: "Image", truth: LabelledPlate, engines: EvaluatedEngines) -> Plate | None:
+def _read_given(image: "Image", truth: LabelledPlate, vehicles: Sequence[Detection], engines: EvaluatedEngines) -> Plate | None:
+    """The plate in its true box, with the number range of the labelled vehicle, or where none is labelled of the detected one."""
     if truth.box is None:
         return None
-    vehicle = VehicleClass(truth.vehicle) if truth.vehicle in _VEHICLE_CLASSES else None
+    vehicle = VehicleClass(truth.vehicle) if truth.vehicle in _VEHICLE_CLASSES else vehicle_around(truth.box, vehicles)
     return read_box(image, truth.box, engines.readers, engines.at, vehicle=vehicle)
 
 

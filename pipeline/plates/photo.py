@@ -28,13 +28,17 @@ class PlateInPhoto:
     plate: Plate
 
 
+def vehicles_in(image: "Image", detector: VehicleDetector) -> tuple[Detection, ...]:
+    """The vehicles in which plates are searched. Raises InferenceError."""
+    return tuple(vehicle for vehicle in detector.detect([image])[0] if vehicle.score >= _MIN_VEHICLE_SCORE)
+
+
 def read_photo(
-    image: "Image", vehicle_detector: VehicleDetector, plate_detector: PlateDetector, readers: Sequence[PlateReader], at: datetime
+    image: "Image", vehicles: Sequence[Detection], plate_detector: PlateDetector, readers: Sequence[PlateReader], at: datetime
 ) -> tuple[PlateInPhoto, ...]:
     """All plates, highest detection score first. `at`: date for the validity of area codes and series. Raises InferenceError."""
-    vehicles = [vehicle for vehicle in vehicle_detector.detect([image])[0] if vehicle.score >= _MIN_VEHICLE_SCORE]
     return tuple(
-        PlateInPhoto(plate, read_box(image, plate.box, readers, at, vehicle=_vehicle_of(plate.box, vehicles)))
+        PlateInPhoto(plate, read_box(image, plate.box, readers, at, vehicle=vehicle_around(plate.box, vehicles)))
         for plate in _find_plates(image, vehicles, plate_detector)
     )
 
@@ -48,7 +52,7 @@ def _find_plates(image: "Image", vehicles: Sequence[Detection], plate_detector: 
     return fuse([plate_detector.detect_frames([image])[0], in_vehicles])
 
 
-def _vehicle_of(plate: Box, vehicles: Sequence[Detection]) -> VehicleClass | None:
+def vehicle_around(plate: Box, vehicles: Sequence[Detection]) -> VehicleClass | None:
     """The class of the vehicle that the plate matches best; None if none contains it."""
     around = [vehicle for vehicle in vehicles if box_contains(vehicle.box, plate.centre)]
     best = min(around, key=lambda vehicle: mismatch(plate, vehicle.box, vehicle.vehicle), default=None)

@@ -10,7 +10,7 @@ from etle.testing import ScriptedDetector, ScriptedPlateDetector, ScriptedReader
 from etle.testing.values import a_read
 from etle.types import Box, Certainty, Detection, PlateBox, VehicleClass
 from models.synthetic.plates import render_plate
-from pipeline.plates.photo import read_photo
+from pipeline.plates.photo import read_photo, vehicles_in
 
 CAR, MOTORCYCLE = VehicleClass.CAR, VehicleClass.MOTORCYCLE
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -33,5 +33,5 @@ def test_the_number_range_is_that_of_the_vehicle_around_the_plate(vehicles, cert
     detector = ScriptedDetector([tuple(Detection(box=box, vehicle=vehicle, score=0.8) for box, vehicle in vehicles)])
     finder = ScriptedPlateDetector([*[() for _ in vehicles], (PlateBox(box=PLATE, score=0.9),)])
     readers = ScriptedReader([a_read("B6143ABC", "ours")]), ScriptedReader([a_read("B6143ABC", "theirs")])
-    (found,) = read_photo(photo, detector, finder, readers, AT)
+    (found,) = read_photo(photo, vehicles_in(photo, detector), finder, readers, AT)
     assert (found.plate.text, found.plate.certainty) == ("B6143ABC", certainty)
