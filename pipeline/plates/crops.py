@@ -71,8 +71,9 @@ class PlateInFrame:
 
     def _touches_border(self) -> bool:
         """Whether the picture may end within the plate; not for a picture that is a crop of the plate."""
-        box, width = self.plate.box, self.image.shape[1]
-        return (box.x1 < _BORDER_PX or box.x2 > width - _BORDER_PX) and box.width < width - 2 * _BORDER_PX
+        box, width = self.plate.box, int(self.image.shape[1])
+        cut = box.x1 < _BORDER_PX or box.x2 > width - _BORDER_PX
+        return cut and box.width < width - 2 * _BORDER_PX
 
     def _with_margin(self, upright: PlateCrop, margin: Margin) -> "Image":
         if margin is WIDE_MARGIN:

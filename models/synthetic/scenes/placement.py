@@ -115,7 +115,8 @@ def _warped(image: "Image", matrix: NDArray[np.float64], size: tuple[int, int]) 
     """Warp after averaging down to the final scale, to avoid aliasing of thin parts."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     if scale < 0.7:
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small_size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
+        small = cv2.resize(image, small_size, interpolation=cv2.INTER_AREA)
         matrix = matrix @ np.diag([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0], 1.0])
         image = small
     warped: Image = cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR)
