@@ -6,7 +6,7 @@ Everything runs on one thread with fixed settings, so that on one machine the sa
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -253,11 +253,12 @@ def encode_clip(images: "Sequence[Image]", fps: float, width: int, height: int) 
     rate = Fraction(fps).limit_denominator(1001)
     with TemporaryDirectory(prefix="etle-") as folder:  # FFmpeg reads the file again to move the index to the front
         path = Path(folder) / "clip.mp4"
-        _write_clip(path, images, rate, width - width % 2, height - height % 2)
+        write_clip(path, images, rate, width - width % 2, height - height % 2)
         return path.read_bytes()
 
 
-def _write_clip(path: Path, images: "Sequence[Image]", rate: Fraction, width: int, height: int) -> None:
+def write_clip(path: Path, images: "Iterable[Image]", rate: Fraction, width: int, height: int) -> None:
+    """As `encode_clip`, into a file and without keeping the images. `width` and `height` are even."""
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart", "fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=rate, options=_H264)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

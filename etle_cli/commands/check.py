@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,13 +33,16 @@ CHECKS: Final[dict[str, Check]] = {
     "manifest key": lambda site, data, timeout_s: check_manifest_key(site),
 }
 ROLES: Final = {
+    "run": ("rules", "weights", "sources", "signal feeds"),
     "ingest": ("sources", "signal feeds", "spool disk", "device key", "broker"),
     "vendor": ("vendors", "spool disk", "device key", "broker"),
     "detect": ("rules", "weights", "signatures", "broker"),
     "write": ("broker", "database", "evidence", "manifest key"),
     "review": ("database", "evidence"),
 }
-"""The checks that apply to the host of each role."""
+"""The checks that apply to the host of each role; `run`: `etle run`, all roles in one process with an embedded database."""
+PROFILES: Final = {"embedded": ("run",), "distributed": tuple(role for role in ROLES if role != "run")}
+"""The roles of each profile. Single-host is distributed in this respect: it has Kafka, PostgreSQL and an evidence location, too."""
 _TIMEOUT_S: Final = 10.0
 
 
@@ -47,12 +50,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "check",
         help="find problems of a site before it is started",
-        description="Checks the site file, each camera's rules and geometry, the model weights, one frame of each camera with its size and "
-        "clock, a message of each signal's controller, Kafka with its topics, the database, the evidence location, disks and keys. Prints "
-        "one line per check; the exit code is 1 if there is a problem.",
+        description="Checks what `etle run` needs: the site file, each camera's rules and geometry, the model weights, one frame of each "
+        "camera with its size and clock, a message of each signal's controller. For the roles of the distributed profile also Kafka with "
+        "its topics, the database, the evidence location, disks and keys. Prints one line per check; the exit code is 1 if there is a "
+        "problem. With --footage: says what would be seen in a recording of a camera, and stores nothing.",
     )
     parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file")
-    parser.add_argument("--role", action="append", choices=tuple(ROLES), help="only the checks for this role's host (default: all roles)")
+    parser.add_argument("--profile", choices=tuple(PROFILES), help="check all roles of this profile (default: embedded, as for `etle run`)")
+    parser.add_argument("--role", action="append", choices=tuple(ROLES), help="only the checks for this role's host")
+    parser.add_argument("--footage", metavar="FILE", type=Path, help="run the stage over this recording and say what it could not see")
+    parser.add_argument("--camera", action="append", metavar="ID", default=[], help="the camera that recorded the footage")
     parser.add_argument(
         "--timeout", metavar="SECONDS", type=float, default=_TIMEOUT_S, help=f"per camera and server (default: {_TIMEOUT_S:g})"
     )
@@ -62,8 +69,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
+    roles = args.role or PROFILES[args.profile or "embedded"]
     results = []
-    for result in check_results(args.site, args.role or tuple(ROLES), data_folder(args.data), args.timeout):
+    for result in _results(args, roles):
         results.append(result)
         if not args.json:
             sys.stdout.write(f"{result.state.value:8} {result.subject}: {result.message}\n")
@@ -74,10 +82,21 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps({"problems": problems, "findings": rows}, indent=2, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write(f"{problems} problems\n" if problems else "no problems\n")
+        if not (args.role or args.profile or args.footage):
+            sys.stdout.write("checked for `etle run`; Kafka, PostgreSQL and the evidence location: --profile distributed\n")
     return 1 if problems else 0
 
 
-def check_results(path: Path, roles: "tuple[str, ...] | list[str]", data: Path, timeout_s: float) -> Iterator[CheckResult]:
+def _results(args: argparse.Namespace, roles: Sequence[str]) -> Iterator[CheckResult]:
+    if args.footage is None:
+        yield from check_results(args.site, roles, data_folder(args.data), args.timeout)
+        return
+    from etle_cli.check.footage import check_footage
+
+    yield from check_footage(args.site, args.camera, args.footage)
+
+
+def check_results(path: Path, roles: Sequence[str], data: Path, timeout_s: float) -> Iterator[CheckResult]:
     """Yields each result as soon as it is known. If the site file does not load, its errors are the only results."""
     try:
         site = load_site(path)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
 from etle.types import Finding, Sighting, Track, TrackId, VehicleClass
+from pipeline.scene.judgement import Reason
 
 _SAME_EVENT_S = 3.0
 """From behind, two boxes of one vehicle give moments that differ by its length over its speed."""
@@ -40,6 +41,8 @@ class ReportedFinding:
     entry: int
     finding: Finding
     track: Track
+    merged: Reason | None = None
+    """Why it is no violation of its own: the same act, or the same vehicle, is one already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +68,17 @@ class PendingFindings:
         """
         if any((known.entry, known.track.id) == (entry, finding.track) for known in self.reported):
             return self
-        reported = (*self.reported, ReportedFinding(entry=entry, finding=finding, track=track))
+        added_report = ReportedFinding(entry=entry, finding=finding, track=track)
         acts = [known for known in self.reported if _is_same_act(known.finding, finding)]
         kept = tuple(each for each in self.waiting if not _is_same_act(each.finding, finding))
         if acts and len(kept) == len(self.waiting):
-            return replace(self, reported=reported)
+            return replace(self, reported=(*self.reported, replace(added_report, merged=Reason.SAME_ACT)))
         if any(same_event(finding, track, known.finding, known.track) for known in self.reported if known not in acts):
-            return replace(self, reported=reported)
+            return replace(self, reported=(*self.reported, replace(added_report, merged=Reason.SAME_VEHICLE)))
+        before = tuple(replace(known, merged=Reason.SAME_ACT) if known in acts else known for known in self.reported)
         due_at = max(finding.occurred_at + timedelta(seconds=after_s), now)
         added = PendingFinding(finding=finding, found_at=now, due_at=due_at, track=track, entry=entry)
-        return PendingFindings(waiting=(*kept, added), reported=reported)
+        return PendingFindings(waiting=(*kept, added), reported=(*before, added_report))
 
     def without(self, done: Collection[PendingFinding]) -> "PendingFindings":
         return replace(self, waiting=tuple(each for each in self.waiting if each not in done))

@@ -17,7 +17,7 @@ from etle.errors import FrameBroken
 from etle.protocols import LampReader, VehicleDetector
 from etle.types import Box, Detection, Frame, SignalId, SignalReading, Track, ViolationMessage
 from models.tracking.tracker import Tracker
-from pipeline.detect.pending import PendingFinding, PendingFindings
+from pipeline.detect.pending import PendingFinding, PendingFindings, ReportedFinding
 from pipeline.detect.state import StageState
 from pipeline.detect.view_check import check_view
 from pipeline.detect.visibility import FrameObservation, Visibility
@@ -59,6 +59,8 @@ class Decided:
     scene: Scene
     judged: tuple[tuple[int, Judgement], ...]
     """With the index of the entry."""
+    reported: tuple[ReportedFinding, ...]
+    """What was reported of the vehicles in view, and whether it is a violation of its own."""
 
 
 class CameraStage:
@@ -200,7 +202,7 @@ class CameraStage:
         for entry, judgement in judged:
             if finding := judgement.finding:
                 pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s)
-        self.decided = Decided(scene=scene, judged=judged)
+        self.decided = Decided(scene=scene, judged=judged, reported=pending.reported)
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         self._state = replace(self._state, pending=pending.without_ended(open_tracks))
 

@@ -74,7 +74,7 @@ class Approach:
         if passed is NoPassage.BEGAN_BEYOND:
             return Reason.FIRST_SEEN_BEYOND_LINE if self._came_over_the_line(track) else None
         if passed is NoPassage.UNCERTAIN:
-            return Reason.POSITION_UNCERTAIN if self.line.spans(track.last) else None
+            return Reason.POSITION_UNCERTAIN if self._may_have_crossed(track) else None
         return None
 
     def was_lost_before_entry(self, track: Track) -> bool:
@@ -99,6 +99,12 @@ class Approach:
     def _was_about_to_cross(self, track: Track) -> bool:
         past, speed = self.line.past(track.last, self._ahead(track)), self._speed_along(track, self.line)
         return speed > 0 and self.line.spans(track.last) and past + speed * _REACHED_S > 0
+
+    def _may_have_crossed(self, track: Track) -> bool:
+        """Whether the vehicle drove from more probably before the line to more probably beyond it."""
+        ahead, driven = self._ahead(track), self.line.past(track.last) - self.line.past(track.first)
+        sides = self.line.past(track.first, ahead) < 0 < self.line.past(track.last, ahead)
+        return sides and driven > _STEADY * self._calibration.foot_uncertainty(track.last) and self.line.spans(track.last)
 
     def _came_over_the_line(self, track: Track) -> bool:
         """Whether the vehicle was first seen between the line and the junction, and drove on in the direction of the approach."""

@@ -1,4 +1,4 @@
-"""What a rule decided on a vehicle that met one of its lines or lanes, and why. The texts are in `pipeline/rules/texts.py`."""
+"""What a rule decided on a vehicle that met one of its lines or lanes, and why. The texts are in `pipeline/explain/sentences.py`."""
 
 from dataclasses import dataclass
 from datetime import datetime

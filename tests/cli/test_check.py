@@ -106,6 +106,29 @@ def test_a_wrong_camera_clock_is_a_note(tmp_path):
     assert findings["clock of masuk"].state is CheckState.NOTE
 
 
+def test_what_the_embedded_profile_does_not_need_is_not_checked(tmp_path, capsys):
+    """`etle run` brings its own database and evidence folder, and needs no Kafka."""
+    write_video(tmp_path / "a.mp4", 5)
+    site = a_site(tmp_path, {"file": "a.mp4"}, rules=[RULE])
+    main(["check", str(site), "--json"])
+    subjects = {each["subject"] for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert {"site file", "rules of masuk", "camera masuk"} <= subjects
+    assert not subjects & {"Kafka", "database", "evidence", "disk for the spool"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(["--footage", "gone.mp4"], "gone.mp4 does not exist", id="a recording that does not exist"),
+        pytest.param(["--footage", "gone.mp4", "--camera", "keluar"], "no camera 'keluar'", id="a camera that does not exist"),
+    ],
+)
+def test_a_recording_that_cannot_be_looked_at_is_a_problem(tmp_path, capsys, options, message):
+    site = a_site(tmp_path, {"rtsp": "rtsp://127.0.0.1:9/a"}, rules=[RULE])
+    assert main(["check", str(site), "--json", *options]) == 1
+    assert message in capsys.readouterr().out
+
+
 def test_each_unreachable_server_is_a_problem(tmp_path):
     write_video(tmp_path / "a.mp4", 5)
     nowhere = {

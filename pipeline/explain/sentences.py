@@ -1,0 +1,127 @@
+"""Judgements in words, in English and Indonesian. The only place with these texts."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from etle.types import Lamp, Measurement
+from pipeline.explain.record import Decision
+from pipeline.scene.judgement import LampState, NotReported, Reason
+
+
+class Language(StrEnum):
+    EN = "en"
+    ID = "id"
+
+
+class Wording(NamedTuple):
+    """One text in both languages."""
+
+    en: str
+    id: str
+
+    def of(self, language: Language) -> str:
+        return self.en if language is Language.EN else self.id
+
+
+_CROSSED: Final = Wording("front crossed `{line}` at {at}", "bagian depan melewati `{line}` pukul {at}")
+_ENTERED: Final = Wording("entered at `{line}` at {at}", "masuk simpang di `{line}` pukul {at}")
+_SIGNAL: Final = Wording("signal {lamp} since {at}", "lampu {lamp} sejak {at}")
+_NO_SIGNAL: Final = Wording("signal not read by then", "lampu belum terbaca saat itu")
+_ON_LANE: Final = Wording("on lane `{lane}`", "di lajur `{lane}`")
+_MEASURED: Final = Wording("{name} {value:.1f}{u} {unit}", "{name} {value:.1f}{u} {unit}")
+_LIMIT: Final = Wording(", limit {limit:.1f}", ", batas {limit:.1f}")
+_LAMPS: Final[Mapping[Lamp, Wording]] = {
+    Lamp.RED: Wording("red", "merah"),
+    Lamp.YELLOW: Wording("yellow", "kuning"),
+    Lamp.GREEN: Wording("green", "hijau"),
+    Lamp.UNKNOWN: Wording("unknown", "tidak terbaca"),
+}
+_MEASUREMENTS: Final[Mapping[str, Wording]] = {
+    "time_into_red": Wording("time into red", "lama merah"),
+    "time_into_red_at_entry": Wording("time into red at the entry", "lama merah saat masuk"),
+    "speed": Wording("speed", "kecepatan"),
+    "stood": Wording("stood", "berhenti"),
+    "past_line": Wording("past the line", "melewati garis"),
+    "against": Wording("against the arrow", "melawan arah"),
+}
+REASONS: Final[Mapping[Reason, Wording]] = {
+    Reason.REPORTED: Wording("reported", "dilaporkan"),
+    Reason.LOST_BEFORE_LINE: Wording("lost from view just before the line", "hilang dari pandangan tepat sebelum garis"),
+    Reason.FIRST_SEEN_BEYOND_LINE: Wording("first seen beyond the line", "pertama terlihat setelah garis"),
+    Reason.LOST_BEFORE_ENTRY: Wording("lost from view before the junction", "hilang dari pandangan sebelum simpang"),
+    Reason.POSITION_UNCERTAIN: Wording("not certainly beyond the line", "tidak pasti sudah melewati garis"),
+    Reason.NOT_ONE_VEHICLE: Wording(
+        "the track has a gap or a jump: perhaps two vehicles", "jejak terputus atau melompat: mungkin dua kendaraan"
+    ),
+    Reason.BOX_MOVED_ONLY: Wording("only the lower edge of its box moved", "hanya tepi bawah kotaknya yang bergerak"),
+    Reason.SIGNAL_UNKNOWN: Wording("the signal could not be read", "lampu tidak dapat dibaca"),
+    Reason.RED_NOT_PROVEN: Wording("red is not proven for the whole passage", "merah tidak terbukti selama melintas"),
+    Reason.PICTURES_GONE: Wording("its pictures were gone", "gambarnya sudah tidak ada"),
+    Reason.NOT_RED: Wording("the signal was not red", "lampu tidak merah"),
+    Reason.RED_TOO_YOUNG: Wording("the red was too young", "merah baru menyala"),
+    Reason.NOT_ENTERED: Wording("did not enter the junction", "tidak masuk simpang"),
+    Reason.ENTERED_BEFORE_LINE: Wording("entered the junction before the line", "masuk simpang sebelum garis"),
+    Reason.WALKING_PACE: Wording("may have been walking", "mungkin berjalan kaki"),
+    Reason.DROVE_ON: Wording("drove on into the junction", "terus masuk simpang"),
+    Reason.NOT_STOOD: Wording("did not stand beyond the line", "tidak berhenti setelah garis"),
+    Reason.ON_LINE: Wording("stands on the line, not certainly beyond it", "berhenti di garis, tidak pasti melewatinya"),
+    Reason.AGAINST_TOO_SHORT: Wording("too short a distance against the arrow", "jarak melawan arah terlalu pendek"),
+    Reason.NOT_ALONG_LANE: Wording("drove across the lane, not along it", "memotong lajur, tidak menyusurinya"),
+    Reason.TOO_SLOW: Wording("too slow: it rolled back", "terlalu pelan: bergerak mundur"),
+    Reason.UNSTEADY: Wording("not driven in steady steps", "geraknya tidak teratur"),
+    Reason.SAME_ACT: Wording("the same act is reported by another rule", "perbuatan yang sama dilaporkan oleh aturan lain"),
+    Reason.SAME_VEHICLE: Wording("another track of this vehicle is reported", "jejak lain kendaraan ini dilaporkan"),
+}
+_NOT_REPORTED: Final = Wording("not reported", "tidak dilaporkan")
+
+
+def sentence(decision: Decision, zone: ZoneInfo, language: Language = Language.EN) -> str:
+    """Such as "front crossed `henti` at 16:00:30.4; signal unknown since 16:00:29.9; the signal could not be read; not reported"."""
+    return "; ".join(_parts(decision, zone, language))
+
+
+def time_text(at: datetime, zone: ZoneInfo) -> str:
+    """Local time to a tenth of a second."""
+    local = at.astimezone(zone)
+    return f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
+
+
+def _parts(decision: Decision, zone: ZoneInfo, language: Language) -> Iterator[str]:
+    judgement = decision.judgement
+    if judgement.lane is not None:
+        yield _ON_LANE.of(language).format(lane=judgement.lane)
+    if judgement.crossed is not None:
+        yield _CROSSED.of(language).format(line=judgement.crossed.line, at=time_text(judgement.crossed.at, zone))
+    if judgement.entered is not None:
+        yield _ENTERED.of(language).format(line=judgement.entered.line, at=time_text(judgement.entered.at, zone))
+    outcome = judgement.outcome
+    if isinstance(outcome, NotReported):
+        yield from _facts(outcome, zone, language)
+    else:
+        yield from (_measured(each, None, language) for each in outcome.measured[:1])
+    yield REASONS[decision.reason].of(language)
+    if decision.reason is not Reason.REPORTED:
+        yield _NOT_REPORTED.of(language)
+
+
+def _facts(outcome: NotReported, zone: ZoneInfo, language: Language) -> Iterator[str]:
+    if outcome.signal is not None:
+        yield _signal(outcome.signal, zone, language)
+    elif outcome.reason is Reason.SIGNAL_UNKNOWN:
+        yield _NO_SIGNAL.of(language)
+    if outcome.measured is not None:
+        yield _measured(outcome.measured, outcome.limit, language)
+
+
+def _signal(state: LampState, zone: ZoneInfo, language: Language) -> str:
+    return _SIGNAL.of(language).format(lamp=_LAMPS[state.lamp].of(language), at=time_text(state.since, zone))
+
+
+def _measured(measured: Measurement, limit: float | None, language: Language) -> str:
+    name = _MEASUREMENTS[measured.name].of(language) if measured.name in _MEASUREMENTS else measured.name.replace("_", " ")
+    u = f" ± {measured.uncertainty:.1f}" if measured.uncertainty is not None else ""
+    said = _MEASURED.of(language).format(name=name, value=measured.value, u=u, unit=measured.unit)
+    return said + (_LIMIT.of(language).format(limit=limit) if limit is not None else "")
