@@ -60,7 +60,7 @@ def _explain(site: Site, camera: CameraSettings, args: argparse.Namespace, conso
     from pipeline.detect.visibility_report import limitations
     from pipeline.explain.document import document_of
     from pipeline.explain.record import only_track
-    from pipeline.explain.sentences import Language
+    from pipeline.explain.sentences import TextLanguage
     from pipeline.explain.video import write_video
 
     zone, sources = ZoneInfo(site.timezone), SiteSources(site, SystemClock())
@@ -78,7 +78,7 @@ def _explain(site: Site, camera: CameraSettings, args: argparse.Namespace, conso
     said = limitations(camera.id, explanation.visibility, lost, timezone=site.timezone, site_file=args.site.name)
     document = {"site": site.site, "timezone": site.timezone, **document_of(explanation, said, zone)}
     write_atomic(folder / "vehicles.json", (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
-    console.print(table_of(explanation.vehicles, zone, Language(args.language)))
+    console.print(table_of(explanation.vehicles, zone, TextLanguage(args.language)))
     for sentence in said:
         console.print(f"[yellow]{sentence}", highlight=False, soft_wrap=True)
     console.print(

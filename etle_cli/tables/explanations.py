@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.explain.record import ExplainedVehicle
-from pipeline.explain.sentences import Language, sentence, time_text
+from pipeline.explain.sentences import TextLanguage, sentence, time_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def table_of(vehicles: Sequence[ExplainedVehicle], zone: ZoneInfo, language: Language) -> "Table":
+def table_of(vehicles: Sequence[ExplainedVehicle], zone: ZoneInfo, language: TextLanguage) -> "Table":
     """One row per vehicle and rule: track, class, plate, first seen, rule, why."""
     from rich import box
     from rich.markup import escape

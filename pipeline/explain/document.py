@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from etle.types import Finding, Measurement, Violation
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.explain.record import Decision, ExplainedVehicle, Explanation
-from pipeline.explain.sentences import Language, sentence
+from pipeline.explain.record import ExplainedVehicle, Explanation, RuleDecision
+from pipeline.explain.sentences import TextLanguage, sentence
 
 
 def document_of(explanation: Explanation, limitations: tuple[str, ...], zone: ZoneInfo) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _vehicle(vehicle: ExplainedVehicle, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _decision(decision: Decision, zone: ZoneInfo) -> dict[str, Any]:
+def _decision(decision: RuleDecision, zone: ZoneInfo) -> dict[str, Any]:
     judgement, outcome = decision.judgement, decision.judgement.outcome
     measured = outcome.measured if isinstance(outcome, Finding) else tuple(each for each in (outcome.measured,) if each)
     signal = None if isinstance(outcome, Finding) else outcome.signal
@@ -50,7 +50,7 @@ def _decision(decision: Decision, zone: ZoneInfo) -> dict[str, Any]:
         "signal": signal and {"lamp": signal.lamp.value, "since": _time(signal.since, zone)},
         "measured": [_measured(each) for each in measured],
         "limit": None if isinstance(outcome, Finding) else outcome.limit,
-        "text": {language.value: sentence(decision, zone, language) for language in Language},
+        "text": {language.value: sentence(decision, zone, language) for language in TextLanguage},
     }
 
 

@@ -51,7 +51,7 @@ class FrameRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class RuleDecision:
     """The last judgement of one entry under `rules` on a vehicle."""
 
     entry: int
@@ -69,7 +69,7 @@ class ExplainedVehicle:
     """A vehicle that met a line or lane of a rule. `violations`: what was reported of it, with its plate."""
 
     track: Track
-    decisions: tuple[Decision, ...]
+    decisions: tuple[RuleDecision, ...]
     violations: tuple[Violation, ...]
 
 
@@ -132,7 +132,7 @@ class _Recorder:
     frames: list[FrameRecord] = field(default_factory=list)
     rejected: dict[str, None] = field(default_factory=dict)
     _tracks: dict[TrackId, Track] = field(default_factory=dict)
-    _decisions: dict[tuple[TrackId, int], Decision] = field(default_factory=dict)
+    _decisions: dict[tuple[TrackId, int], RuleDecision] = field(default_factory=dict)
     _violations: list[Violation] = field(default_factory=list)
     _boxes: tuple[tuple[TrackId, Box], ...] = ()
 
@@ -154,7 +154,7 @@ class _Recorder:
         self._violations += violations
 
     def vehicles(self) -> list[ExplainedVehicle]:
-        by_track: dict[TrackId, list[Decision]] = {}
+        by_track: dict[TrackId, list[RuleDecision]] = {}
         for (track, _), decision in sorted(self._decisions.items(), key=lambda item: item[0][1]):
             by_track.setdefault(track, []).append(decision)
         vehicles = [
@@ -173,8 +173,8 @@ class _Recorder:
         for entry, judgement in decided.judged:
             known = self._decisions.get((judgement.track, entry))
             if known is None or known.judgement.finding is None:
-                self._decisions[judgement.track, entry] = Decision(entry=entry, judgement=judgement)
+                self._decisions[judgement.track, entry] = RuleDecision(entry=entry, judgement=judgement)
         for each in decided.reported:
             if each.merged is not None and (known := self._decisions.get((each.track.id, each.entry))) is not None:
-                self._decisions[each.track.id, each.entry] = Decision(entry=each.entry, judgement=known.judgement, merged=each.merged)
+                self._decisions[each.track.id, each.entry] = RuleDecision(entry=each.entry, judgement=known.judgement, merged=each.merged)
         self._tracks.update({name: track for name, track in tracks.items() if any(name == key for key, _ in self._decisions)})

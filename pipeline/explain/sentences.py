@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from etle.types import Lamp, Measurement
-from pipeline.explain.record import Decision
+from pipeline.explain.record import RuleDecision
 from pipeline.scene.judgement import LampState, NotReported, Reason
 
 
-class Language(StrEnum):
+class TextLanguage(StrEnum):
     EN = "en"
     ID = "id"
 
@@ -22,8 +22,8 @@ class Wording(NamedTuple):
     en: str
     id: str
 
-    def of(self, language: Language) -> str:
-        return self.en if language is Language.EN else self.id
+    def of(self, language: TextLanguage) -> str:
+        return self.en if language is TextLanguage.EN else self.id
 
 
 _CROSSED: Final = Wording("front crossed `{line}` at {at}", "bagian depan melewati `{line}` pukul {at}")
@@ -78,7 +78,7 @@ REASONS: Final[Mapping[Reason, Wording]] = {
 _NOT_REPORTED: Final = Wording("not reported", "tidak dilaporkan")
 
 
-def sentence(decision: Decision, zone: ZoneInfo, language: Language = Language.EN) -> str:
+def sentence(decision: RuleDecision, zone: ZoneInfo, language: TextLanguage = TextLanguage.EN) -> str:
     """Such as "front crossed `henti` at 16:00:30.4; signal unknown since 16:00:29.9; the signal could not be read; not reported"."""
     return "; ".join(_parts(decision, zone, language))
 
@@ -89,7 +89,7 @@ def time_text(at: datetime, zone: ZoneInfo) -> str:
     return f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
 
 
-def _parts(decision: Decision, zone: ZoneInfo, language: Language) -> Iterator[str]:
+def _parts(decision: RuleDecision, zone: ZoneInfo, language: TextLanguage) -> Iterator[str]:
     judgement = decision.judgement
     if judgement.lane is not None:
         yield _ON_LANE.of(language).format(lane=judgement.lane)
@@ -107,7 +107,7 @@ def _parts(decision: Decision, zone: ZoneInfo, language: Language) -> Iterator[s
         yield _NOT_REPORTED.of(language)
 
 
-def _facts(outcome: NotReported, zone: ZoneInfo, language: Language) -> Iterator[str]:
+def _facts(outcome: NotReported, zone: ZoneInfo, language: TextLanguage) -> Iterator[str]:
     if outcome.signal is not None:
         yield _signal(outcome.signal, zone, language)
     elif outcome.reason is Reason.SIGNAL_UNKNOWN:
@@ -116,11 +116,11 @@ def _facts(outcome: NotReported, zone: ZoneInfo, language: Language) -> Iterator
         yield _measured(outcome.measured, outcome.limit, language)
 
 
-def _signal(state: LampState, zone: ZoneInfo, language: Language) -> str:
+def _signal(state: LampState, zone: ZoneInfo, language: TextLanguage) -> str:
     return _SIGNAL.of(language).format(lamp=_LAMPS[state.lamp].of(language), at=time_text(state.since, zone))
 
 
-def _measured(measured: Measurement, limit: float | None, language: Language) -> str:
+def _measured(measured: Measurement, limit: float | None, language: TextLanguage) -> str:
     name = _MEASUREMENTS[measured.name].of(language) if measured.name in _MEASUREMENTS else measured.name.replace("_", " ")
     u = f" ± {measured.uncertainty:.1f}" if measured.uncertainty is not None else ""
     said = _MEASURED.of(language).format(name=name, value=measured.value, u=u, unit=measured.unit)

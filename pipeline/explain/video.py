@@ -13,7 +13,7 @@ import numpy as np
 from etle.config.site import CameraSettings
 from etle.media.video import write_clip
 from etle.types import Box, Frame, Lamp, Point, SignalId, TrackId
-from pipeline.explain.record import Decision, ExplainedVehicle, Explanation, FrameRecord
+from pipeline.explain.record import ExplainedVehicle, Explanation, FrameRecord, RuleDecision
 from pipeline.explain.sentences import time_text
 from pipeline.frames.decode import HALF_FROM_PX, decode
 from pipeline.scene.judgement import Reason
@@ -174,13 +174,13 @@ def _label(vehicle: ExplainedVehicle | None, track: TrackId, record: FrameRecord
     return _Label(lines, _colour_of(known))
 
 
-def _is_over(decision: Decision, record: FrameRecord) -> bool:
+def _is_over(decision: RuleDecision, record: FrameRecord) -> bool:
     """Whether the vehicle has crossed the line by this frame; decisions without a crossing are always shown."""
     crossed = decision.judgement.crossed
     return crossed is None or crossed.at <= record.captured_at
 
 
-def _colour_of(decisions: Sequence[Decision]) -> Colour:
+def _colour_of(decisions: Sequence[RuleDecision]) -> Colour:
     if not decisions:
         return _NOT_MET
     if any(decision.reason is Reason.REPORTED for decision in decisions):

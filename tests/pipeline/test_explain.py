@@ -15,8 +15,8 @@ from etle.errors import ConfigError
 from etle.testing import ManualClock
 from etle.types import Lamp, Measurement, RuleName, TrackId
 from pipeline.explain.document import document_of
-from pipeline.explain.record import Decision, Explanation, Period, explain_camera, only_track
-from pipeline.explain.sentences import REASONS, Language, sentence
+from pipeline.explain.record import Explanation, Period, RuleDecision, explain_camera, only_track
+from pipeline.explain.sentences import REASONS, TextLanguage, sentence
 from pipeline.explain.video import write_video
 from pipeline.scene.judgement import Judgement, LampState, LinePassage, NotReported, Reason
 
@@ -99,9 +99,9 @@ def test_the_video_plays_and_shows_the_reported_vehicle_in_red(tmp_path, explana
     assert beside[2] > 1.5 * max(beside[:2]), "the red box that is drawn around the car, which stands on grey"
 
 
-def told(outcome: NotReported, language: Language = Language.EN, **facts: object) -> str:
+def told(outcome: NotReported, language: TextLanguage = TextLanguage.EN, **facts: object) -> str:
     judgement = Judgement(rule=RuleName("red_light"), track=TrackId("1-0"), outcome=outcome, **facts)
-    return sentence(Decision(entry=0, judgement=judgement), ZONE, language)
+    return sentence(RuleDecision(entry=0, judgement=judgement), ZONE, language)
 
 
 def test_a_signal_that_could_not_be_read_is_told_with_its_time():
@@ -112,7 +112,7 @@ def test_a_signal_that_could_not_be_read_is_told_with_its_time():
     expected = (
         "bagian depan melewati `henti` pukul 10:00:30.4; lampu tidak terbaca sejak 10:00:29.9; lampu tidak dapat dibaca; tidak dilaporkan"
     )
-    assert told(outcome, Language.ID, crossed=crossed) == expected
+    assert told(outcome, TextLanguage.ID, crossed=crossed) == expected
 
 
 def test_a_quantity_is_told_with_uncertainty_and_limit():
