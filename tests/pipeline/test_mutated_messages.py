@@ -1,15 +1,18 @@
 """Ten thousand damaged messages per topic: none stops a worker, and each becomes a dead letter unless its meaning is unchanged."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from drawn import site
+from scenario import BEGIN
 from workers import NAMES, DrawnStages, Rig
 
 from etle.errors import WireError
 from etle.kafka.dead_letters import parse_dead_letters
 from etle.observability.metrics import Metrics
 from etle.testing import ListSink, ManualClock, MemoryBroker, ScriptedDetector, a_frame, a_violation_message
+from etle.types import ControllerReading, Lamp, SignalId
 from etle.wire import frame_from_wire, frame_to_wire, violation_message_from_wire, violation_message_to_wire
 from pipeline.evidence.writer import check_files
 from pipeline.workers.write import WriteWorker
@@ -50,6 +53,10 @@ def damaged_headers(headers: Headers, chance: random.Random) -> Headers:
     return changed
 
 
+TOLD = (ControllerReading(signal=SignalId("barat"), lamp=Lamp.RED, since=BEGIN, at=BEGIN, sequence=3),)
+"""What a signal's controller said, in a header of the frame."""
+
+
 def refused(read, *given) -> bool:
     try:
         read(*given)
@@ -60,8 +67,8 @@ def refused(read, *given) -> bool:
 
 @pytest.mark.slow
 def test_damaged_frames():
-    chance, original = random.Random(SEED), a_frame(1)
-    headers, value = frame_to_wire(original)
+    chance = random.Random(SEED)
+    headers, value = frame_to_wire(replace(a_frame(1), controller=TOLD))
     rig = Rig(stages=DrawnStages(detector=ScriptedDetector([])))
     refusals = 0
     for _ in range(MESSAGES):
@@ -108,7 +115,7 @@ def test_damaged_violations(of):
 
 
 def test_an_undamaged_violation_and_frame_are_accepted():
-    headers, value = frame_to_wire(a_frame(1))
+    headers, value = frame_to_wire(replace(a_frame(1), controller=TOLD))
     assert not refused(frame_from_wire, headers, value)
     assert not refused(violation_message_from_wire, violation_message_to_wire(a_violation_message("1")))
     assert site().cameras
