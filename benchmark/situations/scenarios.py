@@ -4,9 +4,10 @@ Each scenario draws its geometry, frame rate, noise, occlusions, vehicle lengths
 front crossed the line at least 1.2 s after the red began and the act was complete a second before it ended; acts in between are not drawn.
 """
 
+import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmark.situations.road import LINE_S, RED_LIGHT, STOP_LINE, RoadCamera, RoadLane, RoadUser, legs, straight
 from benchmark.situations.trial import Signal, Trial, phases
@@ -54,7 +55,7 @@ def _junction(rng: random.Random) -> Scenario:
     for number, x in enumerate((-2.6, 0.4, 3.2)):
         act = rng.choice(_INNOCENT_ACTS + _GUILTY_ACTS) if rng.random() < 0.9 else rng.choice(_INNOCENT_ACTS)
         user = act(rng, f"{act.__name__.lstrip('_')}-{number}", x + rng.uniform(-0.3, 0.3), times, camera)
-        users.append(user)
+        users.append(_badly_detected(rng, user, times))
         if act in _GUILTY_ACTS:
             guilty[user.name] = "red_light" if act is _runs_red else "stop_line"
     return Scenario(trial=_trial(rng, users, times.green_s + 6, camera, times.signal), guilty=guilty)
@@ -62,7 +63,8 @@ def _junction(rng: random.Random) -> Scenario:
 
 def _trial(rng: random.Random, users: list[RoadUser], length_s: float, camera: RoadCamera, signal: Signal) -> Trial:
     lost_at = rng.uniform(0, length_s)
-    fps = rng.choice((2, 4, 5, 6, 10, 10, 12.5, 25))
+    fps = rng.choice((2, 3, 4, 5, 6, 8, 10, 10, 12.5, 15, 25))
+    sway_px, sway_hz = rng.choice((0.0, 0.0, 0.0, rng.uniform(0.5, 2.5))), rng.uniform(0.2, 2)
     return Trial(
         users=users,
         signal=_unread(signal, rng, fps),
@@ -70,9 +72,10 @@ def _trial(rng: random.Random, users: list[RoadUser], length_s: float, camera: R
         rules=(RED_LIGHT, STOP_LINE),
         fps=fps,
         length_s=length_s,
-        noise_px=rng.uniform(0, 2),
+        noise_px=rng.uniform(0, 2.5),
         seed=rng.randrange(1 << 30),
         lost=((lost_at, lost_at + rng.uniform(0.2, 0.6)),) if rng.random() < 0.2 else (),
+        shake=lambda second: (0.0, sway_px * math.sin(2 * math.pi * sway_hz * second)),
     )
 
 
@@ -86,7 +89,26 @@ def _unread(signal: Signal, rng: random.Random, fps: float) -> Signal:
 def _camera(rng: random.Random) -> RoadCamera:
     view = rng.choice((View.FRONT, View.REAR))
     at_s = rng.uniform(75, 92) if view is View.FRONT else rng.uniform(14, 24)
-    return RoadCamera(view, at_s=at_s, height_m=rng.uniform(6, 9), focal_px=rng.uniform(1100, 1600), entry_m=rng.uniform(3, 6))
+    side_x = rng.choice((0.0, 0.0, rng.uniform(-10, 10)))
+    height_m = rng.choice((rng.uniform(6, 9), rng.uniform(4, 6)))
+    return RoadCamera(view, at_s=at_s, height_m=height_m, focal_px=rng.uniform(1100, 1600), side_x=side_x, entry_m=rng.uniform(3, 6))
+
+
+def _badly_detected(rng: random.Random, user: RoadUser, times: _Phases) -> RoadUser:
+    """The same user, in every fourth case missed for moments, and in every fourth with another class, in some frames or in all."""
+    hidden = user.hidden
+    if rng.random() < 0.25:
+        moments = [times.red_s + rng.uniform(-4, 12) for _ in range(rng.randint(1, 5))]
+        hidden = (*hidden, *((moment, moment + rng.uniform(0.1, 0.5)) for moment in moments))
+    if user.vehicle is MOTORCYCLE or rng.random() < 0.75:
+        return replace(user, hidden=hidden)
+    other, share, seed = rng.choice({CAR: (TRUCK, BUS), TRUCK: (CAR, BUS), BUS: (CAR, TRUCK)}[user.vehicle]), rng.random(), rng.random()
+    always = user.vehicle is not CAR and rng.random() < 0.5
+
+    def label(second: float) -> VehicleClass:
+        return other if always or random.Random(f"{seed} {second:.3f}").random() < share else user.vehicle
+
+    return replace(user, hidden=hidden, label=label)
 
 
 def _kind(rng: random.Random) -> VehicleClass:

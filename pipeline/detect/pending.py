@@ -104,16 +104,24 @@ def same_event(finding: Finding, track: Track, other: Finding, other_track: Trac
     """Whether two tracks are one vehicle that the detector returned twice: the same rule, and one vehicle's boxes in most shared frames."""
     if finding.rule != other.rule or abs(seconds_between(finding.occurred_at, other.occurred_at)) > _SAME_EVENT_S:
         return False
+    two_wheels = [each.vehicle is VehicleClass.MOTORCYCLE for each in (finding, other)]
     sightings = {sighting.sequence: sighting for sighting in other_track.sightings}
-    shared = [_same_vehicle(one, sightings[one.sequence]) for one in track.sightings if one.sequence in sightings]
+    shared = [
+        _same_vehicle(one, sightings[one.sequence], alike=two_wheels[0] == two_wheels[1])
+        for one in track.sightings
+        if one.sequence in sightings
+    ]
     return len(shared) >= _SEEN_TWICE and sum(shared) > _MOST * len(shared)
 
 
-def _same_vehicle(one: Sighting, two: Sighting) -> bool:
-    """A motorcycle beside or behind another vehicle stands on a foot of its own, however much their boxes overlap."""
+def _same_vehicle(one: Sighting, two: Sighting, *, alike: bool) -> bool:
+    """A motorcycle beside or behind another vehicle stands on a foot of its own, however much their boxes overlap.
+
+    `alike`: both tracks are motorcycles, or neither is, whatever a detector takes them for in single frames.
+    """
     if iou(one.box, two.box) > _SAME_BOX:
         return True
-    if (one.vehicle is VehicleClass.MOTORCYCLE) != (two.vehicle is VehicleClass.MOTORCYCLE):
+    if not alike:
         return False
     small, large = sorted((one.box, two.box), key=lambda box: box.area)
     inside = intersection_area(small, large) > _CONTAINED * small.area

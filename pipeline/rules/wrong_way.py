@@ -1,6 +1,7 @@
 """Driving against the traffic: UU 22/2009 article 287(1) with 106(4)a and b."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import cos, radians
@@ -103,7 +104,7 @@ class WrongWay(Rule):
             return NotReported(reason=Reason.UNSTEADY, measured=against)
         if not whole_box_moved(track, first, last):
             return NotReported(reason=Reason.BOX_MOVED_ONLY, measured=against)
-        if not is_one_vehicle(track, self._calibration, path[0].captured_at, path[-1].captured_at):
+        if not is_one_vehicle(replace(track, sightings=tuple(path)), self._calibration, path[0].captured_at, path[-1].captured_at):
             return NotReported(reason=Reason.NOT_ONE_VEHICLE, measured=against)
         return Finding(
             rule=self.name,

@@ -39,8 +39,12 @@ VELOCITY_S: Final = 0.4
 """Time over which a velocity is taken on each side of a step; at low frame rates the time of two sightings."""
 STEP_SPANS_S: Final = (0.3, 0.6)
 """Steps are checked between neighbouring sightings and over these spans: a foot may be hidden little by little."""
-_UNSEEN_FIT_S, _UNSEEN_START_M_S2 = 0.6 + 1e-6, 4.0
+_UNSEEN_S = 0.25
+"""Steps of this length and more are as good as gaps: at 4 frames per second and below a track may continue with another vehicle."""
+_UNSEEN_FIT_S, _SLOW_FIT_S, _UNSEEN_START_M_S2 = 0.6 + 1e-6, 1.6, 4.0
 """A start of 4 m/s2 is a motorcycle's at a green signal."""
+_STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
+"""A vehicle that moved by less in the last two seconds had stood, or just started."""
 _FAR = 10.0
 _SETTLED_S, _MAX_SETTLED = 1.2, 256
 """So long after a passage no further sighting changes it: longer than LASTING_S, and than the windows of median and speed."""
@@ -269,6 +273,9 @@ class _Velocity(NamedTuple):
     noise: float
     """Standard deviation for a position noise of 1."""
 
+    def at_most(self, jitter: float) -> float:
+        return hypot(self.x, self.y) + COVERAGE * self.noise * jitter
+
 
 class _Fit(NamedTuple):
     """A straight line through the feet on one side of a gap: its position at the gap, its velocity, and their standard deviations."""
@@ -329,6 +336,8 @@ class _Motion:
         driven = acceleration * step_s**2 / 4 + step_s * lag
         if missed and not self._bridges(near_before, near_after, step_s, driven, jitter):
             return False
+        if j == i + 1 and (missed or step_s >= _UNSEEN_S) and not self._reaches(i, j, step_s, min(jitter, expected)):
+            return False
         return off <= driven + JITTER_COVERAGE * 2**0.5 * jitter
 
     def _bridges(self, before: Sequence[int], after: Sequence[int], step_s: float, driven: float, jitter: float) -> bool:
@@ -342,22 +351,34 @@ class _Motion:
         velocity_x, velocity_y = (one.velocity.x + two.velocity.x) / 2, (one.velocity.y + two.velocity.y) / 2
         off = hypot(two.at.x - one.at.x - step_s * velocity_x, two.at.y - one.at.y - step_s * velocity_y)
         noise = hypot(one.at_noise, two.at_noise, step_s / 2 * one.velocity.noise, step_s / 2 * two.velocity.noise)
-        return off <= driven + JITTER_COVERAGE * noise * jitter and self._reaches(before[-1], two, step_s, jitter)
+        return off <= driven + JITTER_COVERAGE * noise * jitter
 
-    def _reaches(self, last: int, after: _Fit, step_s: float, jitter: float) -> bool:
-        """Whether a vehicle can have driven so far unseen, with the speed that it had before: one that stood, not three metres."""
-        before = self._fit(self._near(last, -1, _UNSEEN_FIT_S), last)
+    def _reaches(self, i: int, j: int, step_s: float, jitter: float) -> bool:
+        """Whether a vehicle can have driven so far between two frames, with the speed that it had before. One that stood cannot have
+        driven three metres."""
+        metre = self._calibration.metre(self._track.sightings[i])
+        before, after = self._fit(self._near(i, -1, _STOOD_FIT_S), i), self._fit(self._at_least_three(j, 1), j)
+        if before is None or before.velocity.at_most(jitter) > _STOOD_M_S * metre:
+            before = self._fit(self._at_least_three(i, -1), i)
         if before is None:
             return True
-        speed = hypot(before.velocity.x, before.velocity.y) + COVERAGE * before.velocity.noise * jitter
-        start = _UNSEEN_START_M_S2 * self._calibration.metre(self._track.sightings[last]) * step_s**2 / 2
-        driven = hypot(after.at.x - before.at.x, after.at.y - before.at.y)
-        return driven <= speed * step_s + start + JITTER_COVERAGE * hypot(before.at_noise, after.at_noise) * jitter
+        speed, start = before.velocity.at_most(jitter), _UNSEEN_START_M_S2 * metre * step_s**2 / 2
+        reached, noise = (after.at, after.at_noise) if after else (self._raw_foot(j), 1.0)
+        driven = hypot(reached.x - before.at.x, reached.y - before.at.y)
+        return driven <= speed * step_s + start + JITTER_COVERAGE * hypot(before.at_noise, noise) * jitter
 
     def _near(self, index: int, direction: int, within_s: float | None = None) -> list[int]:
         """The sightings within the window before (-1) or after (1) one, itself included, in the order of time."""
         start, end = (max(0, index - _MAX_FIT), index + 1) if direction < 0 else (index, min(len(self._times), index + _MAX_FIT))
         return [k for k in range(start, end) if abs(self._times[k] - self._times[index]) <= (within_s or self._window_s)]
+
+    def _at_least_three(self, index: int, direction: int) -> list[int]:
+        """The sightings within 0.6 s, or the nearest three if they lie within 1.6 s."""
+        near = self._near(index, direction, _UNSEEN_FIT_S)
+        if len(near) >= 3:
+            return near
+        wider = self._near(index, direction, _SLOW_FIT_S)
+        return wider[-3:] if direction < 0 else wider[:3]
 
     def _fit(self, near: Sequence[int], at: int) -> _Fit | None:
         """None for fewer than three feet."""

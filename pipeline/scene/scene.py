@@ -78,6 +78,10 @@ class LineOnRoad:
         return hypot(self.calibration.foot_uncertainty(sighting), self.calibration.front_offset(track)[1])
 
 
+_STILL_JITTERS = 3.0
+"""A standing vehicle's foot moves by so many times its jitter: from a low camera that is more than half a metre."""
+
+
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
     """How long the vehicle has been standing at the end of its track, in seconds; 0 if it moves.
 
@@ -85,12 +89,12 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     """
     last = track.last
     limit = still_m_s if calibration.unit == "m" else last.box.height / 5
-    end = calibration.ground(last.box.foot)
+    end, jitter = calibration.ground(last.box.foot), _STILL_JITTERS * calibration.foot_jitter(last)
     since = last.captured_at
     for sighting in reversed(track.sightings):
         moved = distance(calibration.ground(sighting.box.foot), end)
         # allowed displacement: the distance at the slowest motion, and at least the jitter of the box
-        if moved > max(limit, limit * seconds_between(sighting.captured_at, last.captured_at) * 0.2):
+        if moved > max(limit, jitter, limit * seconds_between(sighting.captured_at, last.captured_at) * 0.2):
             break
         since = sighting.captured_at
     return seconds_between(since, last.captured_at)

@@ -469,6 +469,13 @@ def test_driving_against_the_lane_is_reported_from_the_side_too(camera):
     assert accused(trial) == [(("against",), "wrong_way")]
 
 
+def test_a_vehicle_that_comes_into_the_picture_against_the_lane_is_reported():
+    """Its box is cut by the picture's edge at first, and its foot seems to stand there."""
+    user = RoadUser(name="against", path=straight(70, -8, -1.75, start=0.5))
+    trial = Trial(users=[user], camera=RoadCamera(height_m=8.4), rules=WRONG_WAY_BOTH, lanes=[KIRI, KANAN], length_s=7, noise_px=0.7)
+    assert accused(trial) == [(("against",), "wrong_way")]
+
+
 # -- configuration -------------------------------------------------------------------------------------------------------------------
 
 
