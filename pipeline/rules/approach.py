@@ -74,7 +74,9 @@ class Approach:
         if passed is NoPassage.BEGAN_BEYOND:
             return Reason.FIRST_SEEN_BEYOND_LINE if self._came_over_the_line(track) else None
         if passed is NoPassage.UNCERTAIN:
-            return Reason.POSITION_UNCERTAIN if self._may_have_crossed(track) else None
+            if not self._may_have_crossed(track):
+                return None
+            return Reason.POSITION_UNCERTAIN if self._speed_along(track, self.line) > 0 else Reason.ON_LINE
         return None
 
     def was_lost_before_entry(self, track: Track) -> bool:

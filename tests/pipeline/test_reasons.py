@@ -41,6 +41,9 @@ def last_judgement(entry, rows, signal=(), *, ended=True, **kind) -> Judgement |
         pytest.param(RED_LIGHT, drive((2.0, 32, 52), (2.0, 52, 52)), lamps((0, R)), Reason.NOT_ENTERED, id="stops between line and entry"),
         pytest.param(RED_LIGHT, drive((1.8, 30, 48)), lamps((0, R)), Reason.LOST_BEFORE_LINE, id="lost just before the line"),
         pytest.param(RED_LIGHT, drive((2.1, 30, 51)), lamps((0, R)), Reason.POSITION_UNCERTAIN, id="lost just beyond the line"),
+        pytest.param(
+            RED_LIGHT, drive((8.0, 30, 50.3), (3.0, 50.3, 50.3)), lamps((0, R)), Reason.ON_LINE, id="waits with its front on the line"
+        ),
         pytest.param(RED_LIGHT, drive((2.0, 52, 72)), lamps((0, R)), Reason.FIRST_SEEN_BEYOND_LINE, id="first seen beyond the line"),
         pytest.param(RED_LIGHT, drive((2.0, 30, 45), (5.0, 45, 45)), lamps((0, R)), None, id="waits before the line: not met"),
         pytest.param(RED_LIGHT, drive((2.0, 60, 80)), lamps((0, R)), None, id="traffic beyond the junction: not met"),
