@@ -55,7 +55,7 @@ def _junction(rng: random.Random) -> Scenario:
     for number, x in enumerate((-2.6, 0.4, 3.2)):
         act = rng.choice(_INNOCENT_ACTS + _GUILTY_ACTS) if rng.random() < 0.9 else rng.choice(_INNOCENT_ACTS)
         user = act(rng, f"{act.__name__.lstrip('_')}-{number}", x + rng.uniform(-0.3, 0.3), times, camera)
-        users.append(_badly_detected(rng, user, times))
+        users.append(_badly_detected(rng, user, times, classes=camera.view is View.FRONT or act not in _GUILTY_ACTS))
         if act in _GUILTY_ACTS:
             guilty[user.name] = "red_light" if act is _runs_red else "stop_line"
     return Scenario(trial=_trial(rng, users, times.green_s + 6, camera, times.signal), guilty=guilty)
@@ -94,13 +94,16 @@ def _camera(rng: random.Random) -> RoadCamera:
     return RoadCamera(view, at_s=at_s, height_m=height_m, focal_px=rng.uniform(1100, 1600), side_x=side_x, entry_m=rng.uniform(3, 6))
 
 
-def _badly_detected(rng: random.Random, user: RoadUser, times: _Phases) -> RoadUser:
-    """The same user, in every fourth case missed for moments, and in every fourth with another class, in some frames or in all."""
+def _badly_detected(rng: random.Random, user: RoadUser, times: _Phases, *, classes: bool) -> RoadUser:
+    """The same user, in every fourth case missed for moments, and in every fourth with another class, in some frames or in all.
+
+    `classes`: not of who is guilty and seen from behind: how long such a vehicle is, and where its front, is not clear then.
+    """
     hidden = user.hidden
     if rng.random() < 0.25:
         moments = [times.red_s + rng.uniform(-4, 12) for _ in range(rng.randint(1, 5))]
         hidden = (*hidden, *((moment, moment + rng.uniform(0.1, 0.5)) for moment in moments))
-    if user.vehicle is MOTORCYCLE or rng.random() < 0.75:
+    if not classes or user.vehicle is MOTORCYCLE or rng.random() < 0.75:
         return replace(user, hidden=hidden)
     other, share, seed = rng.choice({CAR: (TRUCK, BUS), TRUCK: (CAR, BUS), BUS: (CAR, TRUCK)}[user.vehicle]), rng.random(), rng.random()
     always = user.vehicle is not CAR and rng.random() < 0.5

@@ -1,9 +1,10 @@
 """Input of the rules: tracks on a calibrated road, the signals, and measurements against lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import hypot
+from math import hypot, sqrt
+from statistics import median
 from typing import Protocol
 
 from etle.clock import seconds_between
@@ -80,6 +81,7 @@ class LineOnRoad:
 
 _STILL_JITTERS = 3.0
 """A standing vehicle's foot moves by so many times its jitter: from a low camera that is more than half a metre."""
+_COVERAGE = 2.0
 
 
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
@@ -89,12 +91,27 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     """
     last = track.last
     limit = still_m_s if calibration.unit == "m" else last.box.height / 5
-    end, jitter = calibration.ground(last.box.foot), _STILL_JITTERS * calibration.foot_jitter(last)
-    since = last.captured_at
+    latest = [calibration.ground(sighting.box.foot) for sighting in track.sightings[-3:]]
+    end = Point(median(foot.x for foot in latest), median(foot.y for foot in latest))
+    jitter = _STILL_JITTERS * calibration.foot_jitter(last)
+    still: list[tuple[float, Point]] = []
     for sighting in reversed(track.sightings):
-        moved = distance(calibration.ground(sighting.box.foot), end)
+        foot, ago_s = calibration.ground(sighting.box.foot), seconds_between(sighting.captured_at, last.captured_at)
         # allowed displacement: the distance at the slowest motion, and at least the jitter of the box
-        if moved > max(limit, jitter, limit * seconds_between(sighting.captured_at, last.captured_at) * 0.2):
+        if distance(foot, end) > max(limit, jitter, limit * ago_s * 0.2):
             break
-        since = sighting.captured_at
-    return seconds_between(since, last.captured_at)
+        still.append((ago_s, foot))
+    return still[-1][0] if still and _drift_at_most(still, calibration.foot_jitter(last)) <= limit else 0.0
+
+
+def _drift_at_most(feet: Sequence[tuple[float, Point]], jitter: float) -> float:
+    """Speed of the straight line through the feet, by least squares, and two standard uncertainties more; 0 for a single foot.
+
+    A walker drifts, however much the feet jitter.
+    """
+    mean = sum(at for at, _ in feet) / len(feet)
+    spread = sum((at - mean) ** 2 for at, _ in feet)
+    if not spread:
+        return 0.0
+    x, y = (sum((at - mean) * foot[axis] for at, foot in feet) / spread for axis in (0, 1))
+    return hypot(x, y) + _COVERAGE * jitter / sqrt(spread)
