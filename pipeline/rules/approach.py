@@ -6,10 +6,11 @@ from typing import Final
 
 from etle.clock import seconds_between
 from etle.config import site as config
+from etle.geometry import distance
 from etle.types import Drawing, Lamp, Measurement, Point, Sighting, Track
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import LampState, NotReported, Reason
-from pipeline.scene.passage import COVERAGE, NoPassage, Passage, PassageMemory, is_one_vehicle, whole_box_moved
+from pipeline.scene.passage import COVERAGE, JITTER_COVERAGE, NoPassage, Passage, PassageMemory, is_one_vehicle, whole_box_moved
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.signals import RedPhase, SignalHistory
 from pipeline.scene.vehicle_length import front_range
@@ -18,6 +19,8 @@ WALKING_M_S: Final = 1.8
 """Fast walking pace. A slower "motorcycle" may be a pedestrian with a cart, or a motorcycle that is pushed."""
 
 
+_RIDDEN_S: Final = (0.9, 1.6)
+"""Time over which it is measured whether a motorcycle was ever faster than people walk."""
 _REACHED_S: Final = 1.5
 """A vehicle whose track ends so shortly before the line, at the speed it had, has probably crossed it unseen."""
 _SPEED_S: Final = 1.0
@@ -94,9 +97,28 @@ class Approach:
         """Whether it may have passed as slowly as people walk; False without metres, where speeds are not measured."""
         return any(speed.value - COVERAGE * (speed.uncertainty or 0.0) < WALKING_M_S * 3.6 for speed in self.speed(track, passed))
 
+    def was_ridden(self, track: Track) -> bool:
+        """Whether it was certainly faster than people walk, at any time: who brakes at the line came faster. True without metres."""
+        if self._calibration.unit != "m":
+            return True
+        latest: list[Sighting] = []
+        for sighting in track.sightings:
+            latest = [each for each in latest if seconds_between(each.captured_at, sighting.captured_at) <= _RIDDEN_S[1]]
+            for each in latest:
+                seconds = seconds_between(each.captured_at, sighting.captured_at)
+                if seconds >= _RIDDEN_S[0] and self._speed_at_least(each, sighting, seconds) > WALKING_M_S:
+                    return True
+            latest.append(sighting)
+        return False
+
     def is_beyond_entry(self, sighting: Sighting, track: Track) -> bool:
         """Whether the front is more probably inside the junction than before it."""
         return self.entry.past(sighting, self._ahead(track)) > 0
+
+    def _speed_at_least(self, one: Sighting, two: Sighting, seconds: float) -> float:
+        moved = distance(self._calibration.ground(one.box.foot), self._calibration.ground(two.box.foot))
+        u = max(self._calibration.foot_uncertainty(two), self._calibration.foot_jitter(one), self._calibration.foot_jitter(two))
+        return (moved - JITTER_COVERAGE * 2**0.5 * u) / seconds
 
     def _was_about_to_cross(self, track: Track) -> bool:
         past, speed = self.line.past(track.last, self._ahead(track)), self._speed_along(track, self.line)

@@ -8,7 +8,7 @@ from pydantic import Field
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
-from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track
+from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import Approach, drawing_of, proven_red, too_young
 from pipeline.rules.rule_type import RuleType
@@ -74,6 +74,8 @@ class StopLine(Rule):
             return red
         if reason := self._approach.why_not_driven(track, crossed, crossed):
             return NotReported(reason=reason)
+        if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and not self._approach.was_ridden(track):
+            return NotReported(reason=Reason.WALKING_PACE)
         u_s = self._approach.moment_uncertainty_s(track, crossed)
         if young := too_young(red, crossed, u_s, self._settings.grace_s):
             return young

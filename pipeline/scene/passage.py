@@ -51,9 +51,12 @@ _SETTLED_S, _MAX_SETTLED = 1.2, 256
 _MAX_FIT = 16
 _JITTER_SAMPLES = 60
 _MIN_SHIFT_PX = 2.0
-_MIN_TOP_SHARE = 0.2
-"""The top edge of a box moves by (H - h) / H of its foot, for a vehicle of height h under a camera at height H."""
+_MIN_TOP_SHARE = 0.35
+"""The top edge of a box moves by (H - h) / H of its foot, for a vehicle of height h under a camera at height H: a car's by 0.6 and more.
+A bus under a low camera moves less, and grows."""
 _MIN_GROWTH = 0.06
+_MAX_HEIGHT_SHARE, _MAX_TALLER = 0.5, 0.25
+"""A box whose height changes by half as much as its foot moves, and by a quarter against its width, has lost or gained its lower part."""
 _NEAR_S = 0.4
 
 
@@ -153,6 +156,9 @@ def whole_box_moved(track: Track, before: int, after: int) -> bool:
     if abs(two.centre.x - one.centre.x) >= abs(foot) > 0:
         return True
     if abs(foot) < _MIN_SHIFT_PX:
+        return False
+    taller = log(max(two.height, 1.0) / max(one.height, 1.0)) - growth
+    if abs(two.height - one.height) >= _MAX_HEIGHT_SHARE * abs(foot) and abs(taller) > _MAX_TALLER:
         return False
     return (top * foot > 0 and abs(top) >= _MIN_TOP_SHARE * abs(foot)) or (growth * foot > 0 and abs(growth) >= _MIN_GROWTH)
 
