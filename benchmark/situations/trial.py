@@ -6,22 +6,25 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from benchmark.situations.road import HEIGHT_PX, RED_LIGHT, SIGNAL_ID, STOP_LINE, WIDTH_PX, RoadCamera, RoadLane, RoadUser
-from etle.types import Box, Detection, Lamp, SignalId, SignalReading, TrackId
+from etle.types import Box, Detection, Lamp, Sighting, SignalId, SignalReading, TrackId
 from models.tracking.tracker import Tracker
-from pipeline.detect.pending import PendingFindings
+from pipeline.detect.pending import PendingFinding, PendingFindings
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.scene import Scene
 from pipeline.scene.signals import SignalHistory
 
 BEGIN = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 AFTER_S = 1.5
+_RECOGNISED = 0.1
+"""Share of the largest box's area; plates are searched in boxes of 0.3 and more."""
 Signal = Callable[[float], Lamp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accusation:
-    """A finding, with the names of the road users whose boxes its track holds, in the order of time, each change once."""
+    """A finding, with the names of the road users whom its evidence shows as the vehicle, in the order of time, each change once."""
 
     users: tuple[str, ...]
     rule: str
@@ -62,7 +65,8 @@ class _Runner:
     def __init__(self, trial: Trial) -> None:
         settings = trial.camera.settings(trial.rules, trial.lanes)
         self._trial = trial
-        self._rules = build_rules(settings, calibrate(settings))
+        self._calibration = calibrate(settings)
+        self._rules = build_rules(settings, self._calibration)
         self._tracker = Tracker(score=0.25, image_size=(WIDTH_PX, HEIGHT_PX))
         self._history = SignalHistory()
         self._pending = PendingFindings()
@@ -90,13 +94,19 @@ class _Runner:
             for finding in rule.findings(scene):
                 self._pending = self._pending.with_finding(finding, entry, tracks[finding.track], now, AFTER_S)
         for each in self._pending.waiting:
-            users = [self._owner.get((sighting.sequence, sighting.box), "?") for sighting in each.track.sightings]
+            users = [self._owner.get((sighting.sequence, sighting.box), "?") for sighting in self._shown(each)]
             changes = tuple(user for i, user in enumerate(users) if i == 0 or user != users[i - 1])
             at_s = (each.finding.occurred_at - BEGIN).total_seconds()
             measured = {each.name: each.value for each in each.finding.measured}
             accusation = Accusation(users=changes, rule=each.finding.rule, second=at_s, measured=measured)
             self._found[each.finding.rule, each.finding.track] = accusation
         self._pending = self._pending.without(self._pending.due(now))
+
+    def _shown(self, pending: PendingFinding) -> list[Sighting]:
+        """What the evidence shows of a track, and is near enough to be recognised."""
+        track = of_one_vehicle(pending.track, self._calibration, pending.finding.occurred_at)
+        largest = max(sighting.box.area for sighting in track.sightings)
+        return [sighting for sighting in track.sightings if sighting.box.area >= _RECOGNISED * largest]
 
     def _detections(self, sequence: int, second: float) -> list[Detection]:
         seen = []

@@ -28,6 +28,8 @@ from pipeline.detect.pending import PendingFinding
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.clip import ClipRecorder
 from pipeline.plates.search import PlateSearch
+from pipeline.scene.calibration import calibrate
+from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.scene import Rule
 from pipeline.scene.signals import SignalHistory
 
@@ -53,7 +55,8 @@ class EvidenceBuilder:
         marks: tuple[str, ...] = (),
     ) -> ViolationMessage | None:  # fmt: skip
         """None if the frames around the moment are no longer in `frames`: without pictures there is no violation."""
-        finding, track = pending.finding, pending.track
+        finding = pending.finding
+        track = of_one_vehicle(pending.track, calibrate(self.camera), finding.occurred_at)
         shown = choose_pictures(track, finding.occurred_at, pending.found_at, frames)
         if shown is None:
             return None

@@ -6,7 +6,7 @@ may continue with another vehicle. A passage therefore needs lasting positions o
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import cached_property
@@ -39,6 +39,8 @@ VELOCITY_S: Final = 0.4
 """Time over which a velocity is taken on each side of a step; at low frame rates the time of two sightings."""
 STEP_SPANS_S: Final = (0.3, 0.6)
 """Steps are checked between neighbouring sightings and over these spans: a foot may be hidden little by little."""
+_MISSED = 1.6
+"""A step of so many frame intervals misses a frame."""
 _UNSEEN_S = 0.25
 """Steps of this length and more are as good as gaps: at 4 frames per second and below a track may continue with another vehicle."""
 _UNSEEN_FIT_S, _SLOW_FIT_S, _UNSEEN_START_M_S2 = 0.6 + 1e-6, 1.6, 4.0
@@ -143,6 +145,18 @@ def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end:
     """
     motion = _Motion(track, calibration)
     return not motion.has_gap(start, end) and all(motion.is_possible(one, two) for one, two in motion.steps(start, end))
+
+
+def of_one_vehicle(track: Track, calibration: Calibration, at: datetime) -> Track:
+    """The part of a track around a moment that one vehicle drove: it ends where none can have driven so far while it was not detected.
+
+    Before and after that the track may hold another vehicle, and its plate.
+    """
+    motion = _Motion(track, calibration)
+    cuts = [i for i in range(len(track.sightings) - 1) if motion.is_unseen(i) and not motion.is_possible(i, i + 1)]
+    start = max((i + 1 for i in cuts if track.sightings[i + 1].captured_at <= at), default=0)
+    end = min((i + 1 for i in cuts if track.sightings[i].captured_at >= at), default=len(track.sightings))
+    return replace(track, sightings=track.sightings[start:end])
 
 
 def whole_box_moved(track: Track, before: int, after: int) -> bool:
@@ -299,7 +313,8 @@ class _Motion:
         self._calibration = calibration
         self._times = [seconds_between(track.first.captured_at, sighting.captured_at) for sighting in track.sightings]
         self._intervals = [two - one for one, two in pairwise(self._times)]
-        self._window_s = max(VELOCITY_S, 1.1 * median(self._intervals)) + 1e-6 if self._intervals else VELOCITY_S
+        self._interval_s = median(self._intervals) if self._intervals else 0.0
+        self._window_s = max(VELOCITY_S, 1.1 * self._interval_s) + 1e-6
         self._feet: dict[int, Point] = {}
         self._smooth: dict[int, Point] = {}
         self._own_jitter = self._measured_jitter()
@@ -322,6 +337,10 @@ class _Motion:
                 if j is not None and self._times[j] - self._times[i] < span + 0.3:
                     yield i, j
 
+    def is_unseen(self, i: int) -> bool:
+        """Whether the vehicle was not detected for long enough after a sighting that the next one may be another vehicle."""
+        return self._intervals[i] > _MISSED * self._interval_s or self._intervals[i] >= _UNSEEN_S
+
     def is_possible(self, i: int, j: int) -> bool:
         """Whether the displacement fits the velocities before `i` and after `j`, within the acceleration limit and the jitter."""
         step_s = self._times[j] - self._times[i]
@@ -336,13 +355,13 @@ class _Motion:
         expected = max(self._calibration.foot_jitter(sightings[i]), self._calibration.foot_jitter(sightings[j]))
         least = expected / 2 if self._calibration.matrix is not None else expected
         jitter = min(max(least, self._own_jitter), 2 * expected)
-        missed = j == i + 1 and step_s > 1.6 * median(self._intervals)
+        missed = j == i + 1 and step_s > _MISSED * self._interval_s
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
         driven = acceleration * step_s**2 / 4 + step_s * lag
         if missed and not self._bridges(near_before, near_after, step_s, driven, jitter):
             return False
-        if j == i + 1 and (missed or step_s >= _UNSEEN_S) and not self._reaches(i, j, step_s, min(jitter, expected)):
+        if j == i + 1 and self.is_unseen(i) and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
         return off <= driven + JITTER_COVERAGE * 2**0.5 * jitter
 

@@ -1,11 +1,12 @@
-"""Whether a vehicle stands, by its feet on the road."""
+"""Whether a vehicle stands, and which part of a track is one vehicle, by the feet on the road."""
 
 import random
 
 import pytest
-from scenario import camera, drive, track
+from scenario import camera, drive, second, track
 
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.scene import stood_for_s
 
 
@@ -24,3 +25,12 @@ def test_a_vehicle_that_stopped_has_stood_since(noise_m):
 def test_a_walker_never_stands_for_long(speed):
     for seed in range(10):
         assert stood(drive((4.0, 48, 48 + 4 * speed)), 0.15, seed) < 1.5
+
+
+@pytest.mark.parametrize(("jump_m", "kept"), [(0.5, 30), (9.0, 20)])
+def test_the_evidence_of_a_track_that_continued_with_another_vehicle_begins_with_it(jump_m, kept):
+    before = [(0.1 * n, 30.0) for n in range(10)]
+    after = [(1.4 + 0.1 * n, 30.0 + jump_m + 0.15 * n) for n in range(20)]
+    whole = track(before + after)
+    assert len(of_one_vehicle(whole, calibrate(camera()), second(2.5)).sightings) == kept
+    assert len(of_one_vehicle(whole, calibrate(camera()), second(0.5)).sightings) == (30 if kept == 30 else 10)
