@@ -130,7 +130,7 @@ class CameraStage:
         """Forget pending findings whose frames cannot be read again; returns their number."""
         dropped = self._state.pending.waiting
         self._state = replace(self._state, pending=self._state.pending.without(dropped))
-        self.counts.without_pictures += len(dropped)
+        self._count_without_pictures(dropped)
         return len(dropped)
 
     def _check_size(self, frame: Frame) -> None:
@@ -227,7 +227,7 @@ class CameraStage:
         if not due:
             return ()
         built = [self._with_evidence(each) for each in due]
-        self.counts.without_pictures += built.count(None)
+        self._count_without_pictures([each for each, message in zip(due, built, strict=True) if message is None])
         found = kept_findings((*self._state.found, *(each.finding for each in due)), due[-1].finding.occurred_at)
         self._state = replace(self._state, pending=self._state.pending.without(due), found=found)
         messages = tuple(message for message in built if message is not None)
@@ -236,6 +236,13 @@ class CameraStage:
             seen = seen.with_plate(message.violation.plate)
         self._state = replace(self._state, visibility=seen)
         return messages
+
+    def _count_without_pictures(self, findings: Sequence[PendingFinding]) -> None:
+        self.counts.without_pictures += len(findings)
+        seen = self._state.visibility
+        for each in findings:
+            seen = seen.with_lost_pictures(each.entry, each.track.id, each.finding.rule)
+        self._state = replace(self._state, visibility=seen)
 
     def _with_evidence(self, pending: PendingFinding) -> ViolationMessage | None:
         """None if the frames around the moment are no longer in the buffer."""

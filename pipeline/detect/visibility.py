@@ -19,6 +19,10 @@ SMALL_PLATE_PX: Final = 60.0
 """Plates narrower than this are often misread (docs/plates.md)."""
 
 
+_LASTING: Final = (Reason.REPORTED, Reason.PICTURES_GONE)
+"""Later judgements on the vehicle do not replace these."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameObservation:
     """What one frame added."""
@@ -102,11 +106,19 @@ class Visibility:
         newest = {(each.entry, each.track): each for each in self.in_view}
         for entry, judgement in judged:
             known = newest.get((entry, judgement.track))
-            if known is None or known.reason is not Reason.REPORTED:
+            if known is None or known.reason not in _LASTING:
                 newest[entry, judgement.track] = OpenJudgement(
                     entry=entry, track=judgement.track, rule=judgement.rule, reason=judgement.reason
                 )
         return replace(self, in_view=tuple(newest.values()))
+
+    def with_lost_pictures(self, entry: int, track: TrackId, rule: RuleName) -> "Visibility":
+        """A vehicle was reported, and is no violation because its pictures were gone."""
+        lost = OpenJudgement(entry=entry, track=track, rule=rule, reason=Reason.PICTURES_GONE)
+        others = tuple(each for each in self.in_view if (each.entry, each.track) != (entry, track))
+        if len(others) == len(self.in_view):
+            return replace(self, vehicles=_added(self.vehicles, [(rule, lost.reason)]))
+        return replace(self, in_view=(*others, lost))
 
     def ended(self, open_tracks: Collection[TrackId]) -> tuple[tuple[RuleName, Reason], ...]:
         """The last judgements on the vehicles that are not among these."""

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from demo_footage import FOOTAGE, DemoRun, etle, violations
 
+from etle.media.video import encode_clip
+
 
 def site_file(folder: Path, source: dict[str, object], **changes: object) -> Path:
     """The first camera of the demo site with another source."""
@@ -128,6 +130,29 @@ def test_a_run_whose_signal_could_not_be_read_says_so(tmp_path: Path, clip: Path
     assert done.returncode == 0, flat(done)
     assert "0 new violations" in flat(done)
     assert "signal `barat` could not be read in 100 % of frames (10:00:00 to 10:00:01)" in flat(done)
+
+
+@pytest.mark.slow
+def test_a_recording_is_checked_and_explained_without_storing_anything(tmp_path: Path, clip: Path):
+    video = cv2.VideoCapture(str(clip))
+    recording = tmp_path / "recording.mp4"
+    recording.write_bytes(encode_clip([video.read()[1] for _ in range(12)], 10, 1920, 1080))
+    site = site_file(tmp_path, {"rtsp": "rtsp://127.0.0.1:9/a"}, signals=[{"id": "barat", "head": [900, 900, 930, 990]}])
+    environment = {**os.environ, "ETLE_DATA": str(tmp_path / "data")}
+
+    def etle_on_recording(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "etle_cli.main", *words, "--footage", str(recording)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+
+    checked = etle_on_recording("check", str(site))
+    assert checked.returncode == 0, flat(checked)
+    assert "12 frames" in flat(checked)
+    assert "signal barat: unknown 100 %" in flat(checked)
+    assert "signal `barat` could not be read in 100 % of frames" in flat(checked)
+    explained = etle_on_recording("explain", str(site), "--out", "told")
+    assert explained.returncode == 0, flat(explained)
+    assert {path.name for path in (tmp_path / "told").iterdir()} == {"explain.mp4", "vehicles.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"recording.mp4", "site.yaml", "told"}
 
 
 def test_frames_of_another_size_than_frame_size_are_refused(tmp_path: Path, clip: Path):

@@ -61,6 +61,19 @@ def test_a_vehicle_that_disappears_before_the_line_is_counted():
     assert made.state.visibility.vehicles == (("red_light", Reason.LOST_BEFORE_LINE, 1),)
 
 
+def test_a_finding_whose_pictures_are_gone_is_counted():
+    watched = site(RED_LIGHT)
+    made = stage(watched.model_copy(update={"evidence": watched.evidence.model_copy(update={"after_s": 3.0})}))
+    dropped = 0
+    for each in frames([RUNNER], 60):
+        made.process(each)
+        dropped += made.drop_pending()
+    made.finish()
+    assert dropped == 1
+    assert made.state.visibility.vehicles == (("red_light", Reason.PICTURES_GONE, 1),)
+    assert "1 pictures gone" in said(made.state.visibility)[0]
+
+
 def test_lost_frames_are_told_by_reason():
     assert said(Visibility(), gap=3, undecodable=1) == ("simpang: 4 frames were lost (3 gap, 1 undecodable)",)
 
