@@ -22,7 +22,7 @@ from pipeline.scene.judgement import Judgement, LampState, LinePassage, NotRepor
 
 ZONE = ZoneInfo("Asia/Jakarta")
 WATCHED = site(RED_LIGHT, STOP_LINE)
-STREET = frames([driving(5, 45, 40, 60), {n: min(40 + (n - 5) * 0.25, 52.0) for n in range(5, 80)}], 80)
+STREET = frames([driving(5, 45, 40, 60), {n: min(40 + (n - 5) * 0.25, 52.0) for n in range(5, 100)}], 100)
 """A car that runs the red and one that stops beyond the line."""
 
 
@@ -53,7 +53,7 @@ def test_every_vehicle_that_met_a_line_is_explained_by_each_rule(explanation):
 
 
 def test_every_frame_has_its_boxes_and_lamps(explanation):
-    assert [each.sequence for each in explanation.frames] == list(range(80))
+    assert [each.sequence for each in explanation.frames] == list(range(100))
     assert {lamp for each in explanation.frames for _, lamp in each.lamps} == {Lamp.RED}
     assert len(explanation.frames[30].boxes) == 2
 
