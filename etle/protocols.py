@@ -62,6 +62,10 @@ class VehicleDetector(Protocol):
         """Vehicles in each image; boxes in pixels of that image."""
         ...
 
+    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+        """Vehicles in `part` of the image, at the scale of a search in the whole; boxes in pixels of the image. May search more."""
+        ...
+
 
 class PlateDetector(Protocol):
     name: str

@@ -10,7 +10,7 @@ The settings of a rule are defined by the rule (`pipeline/rules/`) and checked w
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -222,6 +222,9 @@ class DetectionSettings(Section):
     score: float = Field(0.25, gt=0, lt=1, description="Detections below this score are not vehicles.")
     plate_reads: int = Field(
         8, ge=1, le=40, description="Maximum number of frames of a violating vehicle in which its plate is searched and read."
+    )
+    region: Literal["auto", "full"] = Field(
+        "auto", description="auto: detect vehicles in the part of the frame that moves, and twice a second in all of it. full: always all."
     )
     gate: bool = Field(True, description="Run no inference on frames in which nothing moves.")
 

@@ -42,6 +42,9 @@ class ScriptedDetector(ScriptedAnswers[tuple[Detection, ...]]):
     def detect(self, images: Sequence["Image"]) -> Sequence[tuple[Detection, ...]]:
         return [self.next() for _ in images]
 
+    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+        return self.next()
+
 
 class ScriptedPlateDetector(ScriptedAnswers[tuple[PlateBox, ...]]):
     def __init__(self, answers: Sequence[tuple[PlateBox, ...] | InferenceError], name: str = "scripted-plate-detector") -> None:

@@ -1,10 +1,11 @@
 """Maps a detector's classes to vehicle classes and turns its raw detections into `Detection` values."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from etle.errors import WeightsError
 from etle.geometry import intersection_area, iou
-from etle.types import Detection, VehicleClass
+from etle.types import Box, Detection, VehicleClass
 from models.runtime.yolov8 import RawDetection, nms
 
 MIN_SCORE = 0.1
@@ -34,6 +35,12 @@ def to_detections(raw: Iterable[RawDetection], classes: Mapping[int, VehicleClas
         if not any(_same_motorcycle(detection, better) for better in detections):
             detections.append(detection)
     return tuple(detections)
+
+
+def moved(detection: Detection, x: float, y: float) -> Detection:
+    """The detection with its box moved by that many pixels."""
+    box = detection.box
+    return replace(detection, box=Box(box.x1 + x, box.y1 + y, box.x2 + x, box.y2 + y))
 
 
 def _same_motorcycle(one: Detection, better: Detection) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etle.types import Detection
+from etle.types import Box, Detection
 from models.runtime.yolov8 import Yolo, shape_for
-from models.vehicles.classes import MIN_SCORE, to_detections, vehicle_classes
+from models.vehicles.classes import MIN_SCORE, moved, to_detections, vehicle_classes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,13 @@ class OnnxVehicleDetector:
 
     def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
         return [self._detect(image) for image in images]
+
+    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+        x1, y1, x2, y2 = (round(edge) for edge in part)
+        crop = image[y1:y2, x1:x2]
+        side = round(self._input_side_px * max(crop.shape[:2]) / max(image.shape[:2]))
+        raw = self._yolo.predict(crop, shape_for(crop, side), min_score=MIN_SCORE, class_ids=tuple(self._classes))
+        return tuple(moved(detection, x1, y1) for detection in to_detections(raw, self._classes))
 
     def inference_only(self, image: "Image") -> "Callable[[], NDArray[np.float32]]":
         """A function that runs only the network on the prepared image; for benchmarks."""

@@ -16,7 +16,7 @@ import numpy as np
 from etle.errors import InferenceError, MissingExtra, WeightsError, WeightsMissing
 from etle.types import Box, Detection, Digest
 from models.runtime.yolov8 import RawDetection
-from models.vehicles.classes import MIN_SCORE, to_detections, vehicle_classes
+from models.vehicles.classes import MIN_SCORE, moved, to_detections, vehicle_classes
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -40,18 +40,26 @@ class UltralyticsVehicleDetector:
         self._model, names = _load(path, threads, input_side_px)
         self._classes = vehicle_classes(names)
         self._input_side_px = input_side_px
+        self._takes_any_size = path.suffix == ".pt"
+        """An export may have a fixed input size."""
         self.name = name
         self.digest = _digest(path)
 
     def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
         return [self._detect(image) for image in images]
 
-    def _detect(self, image: "Image") -> tuple[Detection, ...]:
+    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+        x1, y1, x2, y2 = (round(edge) for edge in part)
+        crop = image[y1:y2, x1:x2]
+        share = max(crop.shape[:2]) / max(image.shape[:2]) if self._takes_any_size else 1.0
+        return tuple(moved(detection, x1, y1) for detection in self._detect(crop, round(self._input_side_px * share)))
+
+    def _detect(self, image: "Image", input_side_px: int | None = None) -> tuple[Detection, ...]:
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InferenceError(f"{self.name} needs images of shape height x width x 3, not {image.shape}")
         try:
             (result,) = self._model.predict(
-                image, imgsz=self._input_side_px, conf=MIN_SCORE, classes=list(self._classes), verbose=False, save=False
+                image, imgsz=input_side_px or self._input_side_px, conf=MIN_SCORE, classes=list(self._classes), verbose=False, save=False
             )
             boxes = result.boxes.cpu().numpy()
         except Exception as error:  # torch and the runtimes of exports raise many types

@@ -15,17 +15,18 @@ from etle.clock import seconds_between
 from etle.config import site as config
 from etle.errors import FrameBroken
 from etle.protocols import LampReader, VehicleDetector
-from etle.types import Box, Detection, Frame, SignalId, SignalReading, Track, ViolationMessage
+from etle.types import Box, Frame, SignalId, SignalReading, Track, ViolationMessage
 from models.tracking.tracker import Tracker
 from pipeline.detect.pending import PendingFinding, PendingFindings, ReportedFinding
 from pipeline.detect.state import StageState
 from pipeline.detect.view_check import check_view
 from pipeline.detect.visibility import FrameObservation, Visibility
+from pipeline.detect.vehicle_search import VehicleSearch
 from pipeline.evidence.builder import EvidenceBuilder
 from pipeline.evidence.marks import MarkContext, kept_findings, marks_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import HALF_FROM_PX, decode
-from pipeline.frames.motion_gate import MotionGate
+from pipeline.frames.motion_gate import Motion, MotionGate
 from pipeline.rules import used_signals
 from pipeline.scene.controller import ControlledSignal
 from pipeline.scene.judgement import Judgement
@@ -48,6 +49,8 @@ class StageCounts:
 
     frames: int = 0
     gated: int = 0
+    detected_area: float = 0.0
+    """Searched for vehicles, in whole frames."""
     without_pictures: int = 0
     """Findings whose frames had left the buffer before their evidence could be built."""
 
@@ -73,7 +76,6 @@ class CameraStage:
         self._camera = camera
         self._settings = detect
         self._retention = evidence.site.evidence
-        self._detector = detector
         self._lamps = lamps
         self._rules = tuple(rules)
         self._evidence = evidence
@@ -85,6 +87,7 @@ class CameraStage:
         self._state = replace(state, visibility=Visibility()) if camera.source.live else state
         self._tracker = Tracker(state.tracker, score=detect.score, image_size=camera.frame_size)
         self._gate = MotionGate(camera, state.gate)
+        self._search = VehicleSearch(detector, camera.frame_size)
         self.counts = StageCounts()
         self.observed: FrameObservation | None = None
         """What the last frame added to `state.visibility`; None before the first."""
@@ -113,10 +116,11 @@ class CameraStage:
         completed = self._restart() if self._clock_was_set(frame) else ()
         self._store(frame, image)
         self._read_signals(image, frame)
-        if self._settings.gate and not self._gate.opens(image, frame.captured_at):
+        motion = self._gate.motion(image, frame.captured_at)
+        if self._settings.gate and motion is None:
             self.counts.gated += 1
         else:
-            self._apply_rules(self._track(image, frame))
+            self._apply_rules(self._track(image, frame, motion if self._settings.region == "auto" else None))
         self._observe(image, frame)
         return completed + self._complete(frame.captured_at)
 
@@ -182,10 +186,13 @@ class CameraStage:
             histories[name] = history
         self._state = replace(self._state, signals=tuple(histories.items()), controlled=tuple(controlled.items()))
 
-    def _track(self, image: "Image", frame: Frame) -> Scene:
-        """Detect the vehicles, update their tracks, and return the scene for the rules."""
-        scale = frame.width / image.shape[1], frame.height / image.shape[0]
-        detections = [_scaled(detection, scale) for detection in self._detector.detect([image])[0]]
+    def _track(self, image: "Image", frame: Frame, motion: Motion | None) -> Scene:
+        """Detect the vehicles, update their tracks, and return the scene for the rules. `motion` None: detect in the whole frame."""
+        tracks = self._tracker.state.tracks
+        part = self._search.part_for(motion, tracks, frame.captured_at) if motion else None
+        detections, searched = self._search.detect(image, part, tracks)
+        self._gate.analysed(frame.captured_at, searched)
+        self.counts.detected_area += 1.0 if searched is None else searched.area / (frame.width * frame.height)
         update = self._tracker.update(frame.sequence, frame.captured_at, detections)
         recent = self._recently_ended(update.ended, frame.captured_at)
         self._state = replace(self._state, tracker=self._tracker.state, gate=self._gate.state, recent=recent)
@@ -260,9 +267,3 @@ class CameraStage:
 
 def _shorter_side(box: Box) -> float:
     return min(box.width, box.height)
-
-
-def _scaled(detection: Detection, scale: tuple[float, float]) -> Detection:
-    x, y = scale
-    box = detection.box
-    return replace(detection, box=Box(box.x1 * x, box.y1 * y, box.x2 * x, box.y2 * y))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
-from etle.types import Detection, PlateBox, PlateRead
+from etle.types import Box, Detection, PlateBox, PlateRead
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -57,6 +57,11 @@ class MeteredDetector:
         self.meter.pictures += len(images)
         with self.meter:
             return self._detector.detect(images)
+
+    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+        self.meter.pictures += 1
+        with self.meter:
+            return self._detector.detect_part(image, part)
 
 
 class MeteredPlateDetector:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etle.config.law import Law
 from etle.config.site import Site
 from etle.protocols import VehicleDetector
-from etle.types import CameraId, Detection, Digest
+from etle.types import Box, CameraId, Detection, Digest
 from pipeline.assembly import Engines, build_stage, fingerprint
 from pipeline.detect.stage import CameraStage
 from pipeline.detect.state import StageState, initial_state
@@ -53,6 +53,10 @@ class MeasuredDetector:
     def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
         with self._measure(self.name):
             return self._detector.detect(images)
+
+    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+        with self._measure(self.name):
+            return self._detector.detect_part(image, part)
 
 
 def measured(engines: Engines, measure: Callable[[str], AbstractContextManager[None]]) -> Engines:

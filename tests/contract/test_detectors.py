@@ -17,9 +17,9 @@ from miniature_yolo import BLUE, GREEN, RED, black, blob_finder, square
 from onnx import numpy_helper
 
 from etle.errors import ConfigError, EtleError, InferenceError, WeightsError, WeightsMissing
-from etle.geometry import iou
+from etle.geometry import distance, iou
 from etle.protocols import VehicleDetector
-from etle.types import Detection, VehicleClass, digest_of
+from etle.types import Box, Detection, Point, VehicleClass, digest_of
 from models.runtime.onnx_edit import read_graph, with_input_shape
 from models.vehicles import open_vehicle_detector
 from models.weights.locate import weight
@@ -89,6 +89,20 @@ def test_boxes_are_in_pixels_of_the_image(detector: VehicleDetector, size: tuple
         assert 0 <= detection.box.y1 < detection.box.y2 <= height
     assert abs(sure[0].box.centre.x - (width // 2 + side / 2)) <= side
     assert abs(sure[0].box.centre.y - (height // 2 + side / 2)) <= side
+
+
+def test_a_part_is_searched_at_the_scale_of_the_whole_image(detector: VehicleDetector) -> None:
+    (whole,) = detector.detect([street()])
+    part = detector.detect_part(street(), Box(0, 0, 320, 180))
+    expected = [detection for detection in whole if detection.score > 0.5 and detection.box.x2 < 300]
+    found = [detection for detection in part if detection.score > 0.5 and detection.box.x2 < 300]
+    assert kinds(found) == kinds(expected) == {CAR}
+    assert distance(found[0].box.centre, expected[0].box.centre) < 8
+
+
+def test_boxes_of_a_part_are_in_pixels_of_the_image(detector: VehicleDetector) -> None:
+    found = [each for each in detector.detect_part(street(), Box(160, 96, 640, 352)) if each.vehicle is MOTORCYCLE and each.score > 0.5]
+    assert distance(found[0].box.centre, Point(336, 228)) < 20
 
 
 def test_scores_reach_down_to_a_tenth_highest_first(detector: VehicleDetector) -> None:

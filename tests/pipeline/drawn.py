@@ -24,6 +24,7 @@ from etle.types import (
     Violation,
     digest_of,
 )
+from models.vehicles.classes import moved
 from pipeline.assembly import shipped_law
 from pipeline.detect.stage import CameraStage
 from pipeline.detect.state import StageState
@@ -55,6 +56,11 @@ class ColourDetector:
     def detect(self, images: Sequence[np.ndarray]) -> Sequence[tuple[Detection, ...]]:
         self.images_seen += len(images)
         return [self._detect(image) for image in images]
+
+    def detect_part(self, image: np.ndarray, part: Box) -> tuple[Detection, ...]:
+        self.images_seen += 1
+        x1, y1, x2, y2 = (round(edge) for edge in part)
+        return tuple(moved(detection, x1, y1) for detection in self._detect(image[y1:y2, x1:x2]))
 
     def _detect(self, image: np.ndarray) -> tuple[Detection, ...]:
         red = ((image[:, :, 2] > 150) & (image[:, :, 1] < 100)).astype(np.uint8)

@@ -97,6 +97,9 @@ class NoVehicleDetector:
     def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
         return [() for _ in images]
 
+    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+        return ()
+
 
 def no_progress(items: Sequence[T], description: str) -> Iterable[T]:
     return items
