@@ -201,7 +201,10 @@ class DetectionSettings(Section):
 
     renamed_keys: ClassVar[Mapping[str, str]] = {"arbiter": "tiebreaker"}
 
-    engine: str = Field("onnx", description="The vehicle detector: onnx, or ultralytics (torch extra). Checked when the models are opened.")
+    engine: str = Field(
+        "onnx",
+        description="The vehicle detector: onnx (8-bit), onnx-float, or ultralytics (torch extra). Checked when the models are opened.",
+    )
     weights: Path | None = Field(
         None, description="Weights of the ultralytics engine (.pt or an export); those of the onnx engine are included."
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from etle.types import Image
+    from models.runtime.quantized import Rounding
 
 _STRIDE = 32
 _PADDING_GREY = 114
@@ -41,10 +42,10 @@ class RawDetection:
 class Yolo:
     """One file of weights; one session per input shape, opened on first use."""
 
-    def __init__(self, path: Path, name: str, *, threads: int = 1) -> None:
-        """Raises WeightsMissing, WeightsError, MissingExtra."""
+    def __init__(self, path: Path, name: str, *, threads: int = 1, rounding: "Rounding | None" = None) -> None:
+        """`rounding`: to compute in 8-bit integers. Raises WeightsMissing, WeightsError, MissingExtra."""
         try:
-            from models.runtime import onnx_edit
+            from models.runtime import onnx_edit, quantized
         except ImportError as error:
             raise MissingExtra("onnx", "detect") from error
         try:
@@ -52,6 +53,9 @@ class Yolo:
             self._model = onnx_edit.read_graph(path)
         except FileNotFoundError as error:
             raise WeightsMissing(f"Weights {path} of the {name} are missing. Download them with: etle models pull") from error
+        if rounding is not None:
+            self._model = quantized.with_integers(self._model, rounding)
+            self.digest = Digest(sha256(self._model.SerializeToString(deterministic=True)).hexdigest())
         self._with_input_shape = onnx_edit.with_input_shape
         self._name = name
         self._threads = threads
@@ -70,7 +74,7 @@ class Yolo:
         """
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InferenceError(f"{self._name} needs images of shape height x width x 3, not {image.shape}")
-        blob, fit = _letterbox(image, shape)
+        blob, fit = letterbox(image, shape)
         return _decode(self._session(*shape).run(blob)[0], fit, image.shape[:2], min_score, class_ids)
 
     def open(self, shapes: Iterable[tuple[int, int]]) -> None:
@@ -80,7 +84,7 @@ class Yolo:
 
     def inference_only(self, image: "Image", shape: tuple[int, int]) -> "Callable[[], NDArray[np.float32]]":
         """A function that runs the network on the prepared image, without pre- and postprocessing; for benchmarks."""
-        blob, _ = _letterbox(image, shape)
+        blob, _ = letterbox(image, shape)
         return partial(self._session(*shape).run, blob)
 
     def _session(self, height: int, width: int) -> OnnxSession:
@@ -119,7 +123,7 @@ def nms(detections: Sequence[RawDetection], max_iou: float) -> list[RawDetection
 
 
 @dataclass(frozen=True, slots=True)
-class _Fit:
+class Fit:
     """Scale and offset of an image in the network's input, in pixels of the input."""
 
     scale: float
@@ -131,7 +135,7 @@ def _round_up(side: float) -> int:
     return max(1, int(np.ceil(round(side) / _STRIDE))) * _STRIDE
 
 
-def _letterbox(image: "Image", shape: tuple[int, int]) -> "tuple[NDArray[np.float32], _Fit]":
+def letterbox(image: "Image", shape: tuple[int, int]) -> "tuple[NDArray[np.float32], Fit]":
     """The image scaled to fit and centred on grey: 1 x 3 x height x width, float32, RGB, 0 to 1."""
     (height, width), (own_height, own_width) = shape, image.shape[:2]
     scale = min(height / own_height, width / own_width)
@@ -142,11 +146,11 @@ def _letterbox(image: "Image", shape: tuple[int, int]) -> "tuple[NDArray[np.floa
         padding = (top, height - inner[1] - top, left, width - inner[0] - left)
         fitted = cv2.copyMakeBorder(fitted, *padding, cv2.BORDER_CONSTANT, value=(_PADDING_GREY,) * 3)
     blob: NDArray[np.float32] = cv2.dnn.blobFromImage(fitted, 1 / 255, swapRB=True)
-    return blob, _Fit(scale, left, top)
+    return blob, Fit(scale, left, top)
 
 
 def _decode(
-    output: "NDArray[np.float32]", fit: _Fit, size: tuple[int, int], min_score: float, class_ids: Sequence[int] | None
+    output: "NDArray[np.float32]", fit: Fit, size: tuple[int, int], min_score: float, class_ids: Sequence[int] | None
 ) -> list[RawDetection]:
     """`output`: (4 + classes) x cells, float32; rows are x, y, width, height in input pixels and the score of each class, 0 to 1.
 

@@ -29,6 +29,13 @@ _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
 def quantize(model: onnx.ModelProto, batches: "Iterable[NDArray[np.float32]]", *, excluded: Collection[str] = ()) -> onnx.ModelProto:
     """`batches`: inputs for the calibration; `excluded`: names of the convolutions that stay in floats."""
+    return calibrated(model, batches, operators=["Conv"], excluded=excluded)
+
+
+def calibrated(
+    model: onnx.ModelProto, batches: "Iterable[NDArray[np.float32]]", *, operators: Collection[str], excluded: Collection[str] = ()
+) -> onnx.ModelProto:
+    """As `quantize`, with these operators in integers; `excluded`: names of the nodes that stay in floats."""
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     with TemporaryDirectory() as folder, _without_warnings():
@@ -39,7 +46,7 @@ def quantize(model: onnx.ModelProto, batches: "Iterable[NDArray[np.float32]]", *
             after,
             _CalibrationInputs(model.graph.input[0].name, batches),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
+            op_types_to_quantize=list(operators),
             nodes_to_exclude=list(excluded),
             per_channel=True,
             reduce_range=True,

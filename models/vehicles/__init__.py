@@ -22,6 +22,16 @@ class VehicleDetectorEngine:
 
 def _open_onnx(weights: Path, threads: int) -> VehicleDetector:
     from models.vehicles.onnx_detector import OnnxVehicleDetector
+    from models.vehicles.rounding import rounding_of
+
+    rounding = rounding_of(weights)
+    if rounding is None:  # other weights than those of the catalogue
+        return OnnxVehicleDetector(weights, threads=threads)
+    return OnnxVehicleDetector(weights, threads=threads, name="yolov8n-vehicles-int8", rounding=rounding)
+
+
+def _open_onnx_float(weights: Path, threads: int) -> VehicleDetector:
+    from models.vehicles.onnx_detector import OnnxVehicleDetector
 
     return OnnxVehicleDetector(weights, threads=threads)
 
@@ -36,6 +46,7 @@ VEHICLE_DETECTORS = {
     engine.name: engine
     for engine in (
         VehicleDetectorEngine(name="onnx", open=_open_onnx, weights="vehicles"),
+        VehicleDetectorEngine(name="onnx-float", open=_open_onnx_float, weights="vehicles"),
         VehicleDetectorEngine(name="ultralytics", open=_open_ultralytics, weights="vehicles"),
     )
 }

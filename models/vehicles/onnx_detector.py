@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from etle.types import Image
+    from models.runtime.quantized import Rounding
 
 INPUT_SIDE_PX = 640
 """Longer side of the input. At 480 a third of the motorcycles beyond 40 m is missed; 1280 takes four times as long."""
@@ -21,9 +22,20 @@ INPUT_SIDE_PX = 640
 class OnnxVehicleDetector:
     """Returns detections with scores from 0.1. Processes images one after another (`Yolo` has the measurement); not thread-safe."""
 
-    def __init__(self, path: Path, *, threads: int = 1, name: str = "yolov8n-vehicles", input_side_px: int = INPUT_SIDE_PX) -> None:
-        """`path`: a YOLOv8 export with vehicle classes. Raises WeightsMissing, WeightsError, MissingExtra."""
-        self._yolo = Yolo(path, name, threads=threads)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int = 1,
+        name: str = "yolov8n-vehicles",
+        input_side_px: int = INPUT_SIDE_PX,
+        rounding: "Rounding | None" = None,
+    ) -> None:
+        """`path`: a YOLOv8 export with vehicle classes; `rounding`: to compute in 8-bit integers.
+
+        Raises WeightsMissing, WeightsError, MissingExtra.
+        """
+        self._yolo = Yolo(path, name, threads=threads, rounding=rounding)
         self._classes = vehicle_classes(self._yolo.names)
         self._input_side_px = input_side_px
         self.name = name

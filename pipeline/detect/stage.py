@@ -19,9 +19,9 @@ from etle.types import Box, Frame, SignalId, SignalReading, Track, ViolationMess
 from models.tracking.tracker import Tracker
 from pipeline.detect.pending import PendingFinding, PendingFindings, ReportedFinding
 from pipeline.detect.state import StageState
+from pipeline.detect.vehicle_search import VehicleSearch
 from pipeline.detect.view_check import check_view
 from pipeline.detect.visibility import FrameObservation, Visibility
-from pipeline.detect.vehicle_search import VehicleSearch
 from pipeline.evidence.builder import EvidenceBuilder
 from pipeline.evidence.marks import MarkContext, kept_findings, marks_of
 from pipeline.frames.buffer import FrameBuffer

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from etle.config.site import DetectionSettings, Site
 from etle.protocols import VehicleDetector
-from etle.types import Detection, Frame, Violation, ViolationMessage
+from etle.types import Box, Detection, Frame, Violation, ViolationMessage
 from pipeline.assembly import build_stage, open_engines, shipped_law
 from pipeline.detect.state import initial_state
 from pipeline.evaluation.clip_labels import SCORED, LabelledClip, LabelledViolation, load_clips
@@ -162,3 +162,9 @@ class _RememberingDetector:
             if key not in self._known:
                 self._known[key] = self._detector.detect([image])[0]
         return [self._known[key] for key in keys]
+
+    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+        key = crc32(image.tobytes()), (*image.shape, *(round(edge) for edge in part))
+        if key not in self._known:
+            self._known[key] = self._detector.detect_part(image, part)
+        return self._known[key]
