@@ -2,8 +2,8 @@
 
 The stage is that of `etle run`: decoding, motion gate, detector, tracker, signals, rules, plates, pictures and clip of each violation. The
 bare session runs only the detector's network in floats on prepared inputs: the whole picture of every frame. It is a fixed reference; the
-stage, which searches parts of the picture in 8-bit integers, may be faster (ratio over 1). Both alternate on chunks of the same footage in one
-process on one thread, so that other load affects both. The ratio is of CPU time (`time.process_time`); wall time is reported, too.
+stage, which searches parts of the picture in 8-bit integers, may be faster (ratio over 1). Both alternate on chunks of the same footage in
+one process on one thread, so that other load affects both. The ratio is of CPU time (`time.process_time`); wall time is reported, too.
 """
 
 import argparse
