@@ -296,10 +296,11 @@ class Site(Section):
     @property
     def digest(self) -> Digest:
         """Of everything that can change what is found in given frames. Sources, broker, stores and devices are not part of it, nor is the
-        path of `weights`: a violation has the digests of the models themselves."""
+        path of `weights`: a violation has the digests of the models themselves. The default of `region` is left out, as in older files.
+        """
         excluded: dict[str, Any] = {
             "cameras": {"__all__": {"source"}},
-            "detect": {"weights"},
+            "detect": {"weights", *(["region"] if self.detect.region == "auto" else [])},
             "broker": True,
             "store": True,
             "ingest": True,

@@ -174,7 +174,7 @@ cameras:
 
 # Detection of vehicles and plates; these are the defaults.
 # detect:
-#   engine: onnx                  # or ultralytics, for .pt weights and GPUs (needs the torch extra)
+#   engine: onnx                  # 8-bit; or onnx-float; or ultralytics, for .pt weights and GPUs (needs the torch extra)
 #   weights: weights.pt           # for the ultralytics engine; onnx has packaged weights
 #   finder_weights: finder.onnx   # your own plate detector (etle models train plate-finder); etle has packaged weights
 #   readers: [tnkb, ppocr]        # also easyocr (needs the torch extra)
@@ -183,6 +183,7 @@ cameras:
 #   threads: 1                    # of each model
 #   score: 0.25                   # minimum score of a vehicle
 #   plate_reads: 8                # maximum number of frames of a violating vehicle in which its plate is searched
+#   region: auto                  # search the part of a frame that moves; full: all of every frame
 #   gate: true                    # skip inference on frames without motion
 
 # The evidence of a violation, in seconds before and after it; these are the defaults.

@@ -265,6 +265,10 @@ class TestDigest:
         before = load_site(written(tmp_path / "before", SITE)).digest
         assert load_site(written(tmp_path / "after", with_at("detect", {"gate": True, "threads": 1}))).digest == before
 
+    def test_changes_with_the_searched_region(self, tmp_path: Path) -> None:
+        before = load_site(written(tmp_path / "before", SITE)).digest
+        assert load_site(written(tmp_path / "after", with_at("detect", {"gate": True, "threads": 1, "region": "full"}))).digest != before
+
     def test_is_that_of_earlier_versions(self, tmp_path: Path) -> None:
         """It is stored with each violation, so renaming a key must not change it."""
         digest = "6c55e03ab252ad0e0118c16ec0efbf5ddfc92a5464c77acf8cdac895c40e4fc0"

@@ -149,7 +149,7 @@ def test_weights_without_a_vehicle_class_are_rejected(engine: str, tmp_path: Pat
 
 
 def test_an_unknown_engine_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"'tensorflow'. There are: onnx, ultralytics"):
+    with pytest.raises(ConfigError, match=r"'tensorflow'. There are: onnx, onnx-float, ultralytics"):
         open_vehicle_detector("tensorflow")
 
 
@@ -208,7 +208,7 @@ def as_checkpoint(path: Path, shape: tuple[int, int], folder: Path) -> Path:
 @pytest.mark.parametrize("made", [as_export, as_checkpoint], ids=["as an export", "as a checkpoint"])
 def test_both_engines_detect_the_same(made: Callable[[Path, tuple[int, int], Path], Path], tmp_path: Path) -> None:
     path = real_weights()
-    ours = open_vehicle_detector("onnx", path)
+    ours = open_vehicle_detector("onnx-float", path)
     seen = 0
     for photo in photos():
         theirs = open_vehicle_detector("ultralytics", made(path, photo.shape, tmp_path))
