@@ -16,7 +16,8 @@
     │   │   └── EvidenceUnavailable  the evidence store cannot be reached
     │   ├── EvidenceFull       no space left for evidence: free some; nothing was lost
     │   ├── EvidenceCorrupt    bytes do not match the digest under which they are stored
-    │   └── CaseTaken          the case is assigned to another reviewer
+    │   ├── CaseTaken          the case is assigned to another reviewer
+    │   └── CaseDecided        the case has another number of decisions than the reviewer saw
     ├── BrokerError            Kafka
     │   ├── BrokerUnavailable  it cannot be reached: spool or wait, and try again
     │   └── BrokerRefused      it refuses the request: a topic is missing, a message is too large, access is denied
@@ -92,6 +93,10 @@ class EvidenceCorrupt(StoreError):
 
 
 class CaseTaken(StoreError):
+    pass
+
+
+class CaseDecided(StoreError):
     pass
 
 

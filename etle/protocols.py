@@ -173,10 +173,12 @@ class CaseStore(Protocol):
         """Return the case assigned to this reviewer to the queue."""
         ...
 
-    def decide(self, decision: Decision) -> None:
+    def decide(self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False) -> None:
         """Add a decision, which supersedes earlier ones on the same case. Decisions are never changed or removed.
 
-        Raises KeyError if there is no such case, CaseTaken if it is assigned to another reviewer.
+        `known_decisions`: number of decisions that the reviewer saw; of several calls with the same number, one succeeds. None: no check.
+        `any_lease`: also a case that is assigned to another reviewer, as a supervisor may.
+        Raises KeyError if there is no such case, CaseTaken if it is assigned to another reviewer, CaseDecided if the number differs.
         """
         ...
 

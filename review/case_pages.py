@@ -1,6 +1,6 @@
 """The page of a case: show it, check a typed plate, show its history, and decide it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from etle.errors import CaseTaken
+from etle.errors import CaseDecided, CaseTaken
 from etle.types import Case, EvidenceRole, ViolationId
 from review.decisions import OTHER_REASON, Submission, parse_answer, problem_with, record_decision
 from review.deps import Deps, deps_of
@@ -16,16 +16,17 @@ from review.i18n import translator_of
 from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer, may_decide
 from review.queue import redirect_to_next
-from review.session import record_access, require_any, visible_case
+from review.session import existing_case, record_access, require_any, visible_case
 from review.tokens import sign, unsign
 from review.views.case import case_view
-from review.views.decision import DecidedRow, decided_row
+from review.views.decision import DecidedRow, decided_row, decision_view
 from review.views.plate import PlateCheck, check_plate
 from review.views.verdict import verdict_views
 
 router = APIRouter()
 CASE: Final = Page(template="case.html")
 HISTORY: Final = Page(template="history.html")
+LATE: Final = Page(template="late.html")
 
 CaseViewer = Annotated[Viewer, Depends(require_any(Permission.DECIDE, Permission.BROWSE))]
 Reviewer = Annotated[Viewer, Depends(require_any(Permission.DECIDE))]
@@ -94,24 +95,23 @@ def decide(
 ) -> Response:
     """`known_decisions`: number of decisions on the page; a case that was decided again since then is shown instead of decided."""
     deps, t = deps_of(request), translator_of(request)
-    case = visible_case(deps, viewer, case_id)
+    case = existing_case(deps, case_id)
+    opened_at = _opened_at(viewer, case, opened)
     if not may_decide(viewer, case):
+        if opened_at is not None:  # the viewer could decide it when the page was sent
+            return _late_page(request, viewer, case, note=note, plate=plate)
         record_access(deps, viewer, "denied", case_id, detail="verdict")
         raise HTTPException(403)
     verdict, reason = parse_answer(answer)
     checked = check_plate(plate, case.violation, t)
     submission = Submission(verdict=verdict, reason=reason, plate=checked, note=note.strip(), accept_irregular=accept_irregular)
-    if len(case.decisions) != known_decisions:
-        message = t("verdict.overtaken", name=case.decisions[-1].reviewer)
-        return case_page(request, viewer, case, status=409, form=FormState(message=message))
-    problem = problem_with(submission, t)
-    if problem:
-        form = FormState(message=problem, note=note, plate=plate, plate_check=checked, opened=opened)
-        return case_page(request, viewer, case, status=422, form=form)
+    form = FormState(note=note, plate=plate, plate_check=checked, opened=opened)
+    if len(case.decisions) == known_decisions and (problem := problem_with(submission, t)):
+        return case_page(request, viewer, case, status=422, form=replace(form, message=problem))
     try:
-        record_decision(deps, viewer, case, submission, _opened_at(viewer, case, opened))
-    except CaseTaken:
-        return case_page(request, viewer, case, status=409, form=FormState(message=t("verdict.taken")))
+        record_decision(deps, viewer, case, submission, known_decisions=known_decisions, opened_at=opened_at)
+    except (CaseDecided, CaseTaken):
+        return _overtaken_page(request, viewer, existing_case(deps, case_id), form)
     return redirect_to_next(deps, viewer, after=case_id)
 
 
@@ -143,6 +143,23 @@ def case_page(
         previous=previous,
         back=f"/cases/{case.violation.id}",
     )
+
+
+def _overtaken_page(request: Request, viewer: Viewer, case: Case, form: FormState) -> Response:
+    """Shows what another request did to the case meanwhile, and keeps what was typed."""
+    if not may_decide(viewer, case):
+        return _late_page(request, viewer, case, note=form.note, plate=form.plate or "")
+    t = translator_of(request)
+    message = t("verdict.overtaken", name=case.decisions[-1].reviewer) if case.decisions else t("verdict.taken")
+    return case_page(request, viewer, case, status=409, form=replace(form, message=message))
+
+
+def _late_page(request: Request, viewer: Viewer, case: Case, *, note: str, plate: str) -> Response:
+    """For a viewer who had the case on the screen and lost it: who has it or decided it, and what was typed. Shows no evidence."""
+    record_access(deps_of(request), viewer, "verdict_late", case.violation.id)
+    t = translator_of(request)
+    decision = decision_view(case.decisions[-1], case.violation, t) if case.decisions else None
+    return LATE.render(request, viewer, status=409, case=case, decision=decision, note=note, plate=plate)
 
 
 def _previous(request: Request, viewer: Viewer, after: UUID | None) -> DecidedRow | None:

@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from etle.types import Case, Decision, Verdict
 from review.deps import Deps
 from review.i18n import Translator
-from review.permissions import Viewer
+from review.permissions import Permission, Viewer
 from review.session import record_access
 from review.views.plate import PlateCheck
 
@@ -56,15 +56,17 @@ def problem_with(submission: Submission, t: Translator) -> str | None:
     return None if submission.plate.is_plate or submission.accept_irregular else t("plate.bad_shape")
 
 
-def record_decision(deps: Deps, viewer: Viewer, case: Case, submission: Submission, opened_at: datetime | None) -> None:
-    """Add the decision to the case, with the seconds since the viewer opened it if known. Raises CaseTaken if another reviewer has it."""
+def record_decision(
+    deps: Deps, viewer: Viewer, case: Case, submission: Submission, *, known_decisions: int, opened_at: datetime | None
+) -> None:
+    """Add the decision to the case, with the seconds since the viewer opened it if known.
+
+    `known_decisions`: number of decisions on the page that the viewer decided on; the store checks it under the lock of the case.
+    Raises CaseTaken if another reviewer has the case, CaseDecided if it was decided since the page was sent.
+    """
     violation, now = case.violation, deps.clock.now()
     seconds = None if opened_at is None else round((now - opened_at).total_seconds(), 2)
     plate_text = submission.plate.text or None
-    if plate_text != violation.plate.text:
-        record_access(deps, viewer, "plate_edited", violation.id, detail=f"{violation.plate.text or '-'} > {plate_text or '-'}")
-    if case.assigned_to and case.assigned_to != viewer.user.name:
-        deps.cases.release(case.assigned_to)  # a supervisor's decision takes the case from the reviewer who has it
     deps.cases.decide(
         Decision(
             violation=violation.id,
@@ -75,8 +77,12 @@ def record_decision(deps: Deps, viewer: Viewer, case: Case, submission: Submissi
             reviewer=viewer.user.name,
             decided_at=now,
             seconds_taken=seconds,
-        )
+        ),
+        known_decisions=known_decisions,
+        any_lease=viewer.may(Permission.DECIDE_ANY),  # a supervisor's decision takes the case from the reviewer who has it
     )
     if deps.metrics:
         deps.metrics.decision(submission.verdict, seconds)
+    if plate_text != violation.plate.text:
+        record_access(deps, viewer, "plate_edited", violation.id, detail=f"{violation.plate.text or '-'} > {plate_text or '-'}")
     record_access(deps, viewer, "decided", violation.id, detail=" ".join(filter(None, (submission.verdict, submission.reason))))

@@ -80,11 +80,17 @@ def record_access(deps: Deps, viewer: Viewer, action: str, violation: UUID | Non
     )
 
 
-def visible_case(deps: Deps, viewer: Viewer, case_id: UUID) -> Case:
-    """Answers 404 if there is no such case, and 403, recorded, if the viewer may not see it."""
+def existing_case(deps: Deps, case_id: UUID) -> Case:
+    """Answers 404 if there is no such case. Does not check who may see it."""
     case = deps.cases.case(ViolationId(case_id))
     if case is None:
         raise HTTPException(404)
+    return case
+
+
+def visible_case(deps: Deps, viewer: Viewer, case_id: UUID) -> Case:
+    """Answers 404 if there is no such case, and 403, recorded, if the viewer may not see it."""
+    case = existing_case(deps, case_id)
     if not may_see(viewer, case):
         record_access(deps, viewer, "denied", case_id)
         raise HTTPException(403)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from etle.clock import SystemClock
-from etle.errors import CaseTaken, StoreError
+from etle.errors import CaseDecided, CaseTaken, StoreError
 from etle.protocols import Clock
 from etle.storage.database import Cursor, Database
 from etle.storage.evidence.manifest import SUFFIX as MANIFEST_SUFFIX
@@ -116,7 +116,7 @@ class PostgresCases:
         with self._database.transaction() as cursor:
             cursor.execute(sql("release_leases"), {"reviewer": reviewer})
 
-    def decide(self, decision: Decision) -> None:
+    def decide(self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False) -> None:
         if decision.verdict.needs_reason and decision.reason is None:
             raise StoreError(f"the verdict {decision.verdict} needs a reason")
         violation = {"violation": str(decision.violation)}
@@ -127,9 +127,11 @@ class PostgresCases:
             cursor.execute(sql("violation_exists"), violation)
             if not cursor.fetchone().stored:
                 raise KeyError(decision.violation)
+            if known_decisions is not None:
+                _check_decisions(cursor, decision.violation, known_decisions)
             cursor.execute(sql("lease_of_case"), violation)
             lease = cursor.fetchone()
-            if lease and lease.reviewer not in (None, decision.reviewer) and lease.expires_at > decision.decided_at:
+            if not any_lease and lease and lease.reviewer not in (None, decision.reviewer) and lease.expires_at > decision.decided_at:
                 raise CaseTaken(
                     f"case {decision.violation} is on the screen of {lease.reviewer}, whose lease ends at {lease.expires_at:%H:%M:%S} UTC"
                 )
@@ -181,6 +183,14 @@ class PostgresCases:
             cursor.execute(sql("referenced_digests"), {"digests": list(digests)})
             referenced = {row.digest for row in cursor.fetchall()}
         return tuple(digest for digest in digests if digest not in referenced)
+
+
+def _check_decisions(cursor: Cursor, violation: ViolationId, known: int) -> None:
+    """Requires the lock of the case. A statement of its own sees what was committed while the lock was awaited."""
+    cursor.execute(sql("count_decisions"), {"violation": str(violation)})
+    stored = cursor.fetchone().decisions
+    if stored != known:
+        raise CaseDecided(f"case {violation} has {stored} decisions, and {known} were seen")
 
 
 def _leased(cursor: Cursor, reviewer: str) -> ViolationId | None:

@@ -151,6 +151,9 @@ DELETE FROM queue WHERE violation = %(violation)s
 -- violation_exists --
 SELECT EXISTS (SELECT FROM violations WHERE id = %(violation)s) AS stored
 
+-- count_decisions --
+SELECT count(*) AS decisions FROM decisions WHERE violation = %(violation)s
+
 -- insert_decision --
 INSERT INTO decisions (violation, verdict, reason, plate_text, note, reviewer, decided_at, seconds_taken)
 VALUES (

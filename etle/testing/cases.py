@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import Literal
 
-from etle.errors import CaseTaken, StoreError
+from etle.errors import CaseDecided, CaseTaken, StoreError
 from etle.protocols import Clock
 from etle.testing.clock import ManualClock
 from etle.types import Case, CaseCounts, Decision, EvidenceFile, ReviewerTally, RuleName, Verdict, Violation, ViolationId
@@ -130,12 +130,14 @@ class MemoryCases:
                 if record.reviewer == reviewer:
                     record.reviewer, record.expires_at = None, None
 
-    def decide(self, decision: Decision) -> None:
+    def decide(self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False) -> None:
         if decision.verdict.needs_reason and decision.reason is None:
             raise StoreError(f"the verdict {decision.verdict} needs a reason")
         with self._lock:
             record = self._records[decision.violation]
-            if record.reviewer not in (None, decision.reviewer) and record.is_leased(decision.decided_at):
+            if known_decisions is not None and len(record.decisions) != known_decisions:
+                raise CaseDecided(f"case {decision.violation} has {len(record.decisions)} decisions, and {known_decisions} were seen")
+            if not any_lease and record.reviewer not in (None, decision.reviewer) and record.is_leased(decision.decided_at):
                 raise CaseTaken(f"case {decision.violation} is on the screen of {record.reviewer}")
             record.decisions.append(decision)
             record.reviewer, record.expires_at = None, None

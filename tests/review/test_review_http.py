@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import httpx
@@ -294,9 +295,58 @@ class TestDecisions:
     ) -> None:
         form = reviewer.form(open_case)
         sign_in("sari").decide(open_case, "warn", plate="B1432GMC")
-        answer = reviewer.post(form.pop("action"), **form, answer="confirm", plate="B1432GMC")
-        assert answer.status_code in (403, 409)
+        answer = reviewer.post(form.pop("action"), **form, answer="confirm", plate="B1433GMC", note="truk di depan")
+        assert answer.status_code == 409
+        assert "sari sudah memutus kasus ini: Teguran" in answer.text
+        assert 'value="B1433GMC"' in answer.text and 'value="truk di depan"' in answer.text
         assert [each.reviewer for each in review.reload(open_case).decisions] == ["sari"]
+        assert ("verdict_late",) in review.rows("SELECT action FROM access_log WHERE violation = %s", str(open_case.violation.id))
+
+    def test_after_the_lease_ran_out_the_typed_text_is_shown(
+        self, review: RunningReview, reviewer: SignedInUser, sign_in: SignIn, open_case: Case
+    ) -> None:
+        form = reviewer.form(open_case)
+        review.clock.advance(16 * 60)
+        assert sign_in("dewi").post("/next").headers["location"] == f"/cases/{open_case.violation.id}"
+        answer = reviewer.post(form.pop("action"), **form, answer="reject other", plate="", note="mobil jenazah")
+        assert answer.status_code == 409
+        assert "di layar dewi" in answer.text and 'value="mobil jenazah"' in answer.text
+        assert review.reload(open_case).decisions == ()
+
+    def test_one_form_sent_several_times_at_once_gives_one_decision(
+        self, review: RunningReview, reviewer: SignedInUser, open_case: Case
+    ) -> None:
+        form = reviewer.form(open_case)
+        path = form.pop("action")
+        with ThreadPoolExecutor(8) as sender:
+            answers = [*sender.map(lambda n: reviewer.post(path, **form, answer="confirm", plate="B1432GMC", note=f"no. {n}"), range(8))]
+        assert sorted(answer.status_code for answer in answers) == [303] + [409] * 7
+        assert len(review.reload(open_case).decisions) == 1
+        late = next(answer.text for answer in answers if answer.status_code == 409)
+        assert "Kasus ini sudah diputus oleh rina" in late and 'value="no. ' in late
+        logged = review.rows("SELECT action FROM access_log WHERE violation = %s AND action = 'decided'", str(open_case.violation.id))
+        assert len(logged) == 1
+
+    def test_of_two_supervisors_at_once_one_decides_and_the_other_sees_it(
+        self, review: RunningReview, sign_in: SignIn, open_case: Case
+    ) -> None:
+        supervisors = [sign_in("sari"), sign_in("sari")]
+        forms = [each.form(open_case) for each in supervisors]
+
+        def decide(n: int) -> int:
+            answer = ("confirm", "reject no_violation")[n]
+            return supervisors[n].post(forms[n].pop("action"), **forms[n], answer=answer, plate="B1432GMC").status_code
+
+        with ThreadPoolExecutor(2) as sender:
+            assert sorted(sender.map(decide, range(2))) == [303, 409]
+        assert len(review.reload(open_case).decisions) == 1
+
+    def test_a_number_of_decisions_that_the_case_never_had_is_refused(
+        self, review: RunningReview, reviewer: SignedInUser, open_case: Case
+    ) -> None:
+        form = reviewer.form(open_case) | {"known_decisions": "7"}
+        assert reviewer.post(form.pop("action"), **form, answer="confirm", plate="B1432GMC").status_code == 409
+        assert review.reload(open_case).decisions == ()
 
     def test_a_changed_verdict_adds_a_decision(self, review: RunningReview, reviewer: SignedInUser, open_case: Case) -> None:
         reviewer.decide(open_case, "confirm", plate="B1432GMC")
