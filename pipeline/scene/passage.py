@@ -28,7 +28,7 @@ LASTING_S: Final = 0.25
 DEEP_COVERAGE: Final = 6.0
 """It also counts at once if the second sighting is that many standard uncertainties from the line: clips and views end."""
 MAX_GAP_S: Final = 0.8
-"""Longest time without a sighting on the relevant path; at low frame rates 2.5 frame intervals."""
+"""Longest time without a sighting on the relevant path; at low frame rates 1.6 frame intervals: none is missed."""
 MAX_ACCELERATION_M_S2: Final = 5.0
 """Hard braking of a car on a dry road is 6 to 8; drivers at a junction stay below 5."""
 MAX_ACCELERATION_UNSEEN_M_S2: Final = 3.0
@@ -320,8 +320,7 @@ class _Motion:
         self._own_jitter = self._measured_jitter()
 
     def has_gap(self, start: datetime, end: datetime) -> bool:
-        gaps = self._intervals
-        allowed = max(MAX_GAP_S, 2.5 * median(gaps)) if gaps else MAX_GAP_S
+        gaps, allowed = self._intervals, max(MAX_GAP_S, _MISSED * self._interval_s)
         first, last = self._seconds(start), self._seconds(end)
         return any(gap > allowed and two > first and one < last for gap, (one, two) in zip(gaps, pairwise(self._times), strict=True))
 
@@ -440,9 +439,11 @@ class _Motion:
         return 1.4826 * median(bends) / 6**0.5 if bends else 0.0
 
     def _foot(self, index: int) -> Point:
-        """The median of a sighting and its neighbours, in each coordinate: one outlier is a detector's, not a vehicle's."""
+        """The median of a sighting and its neighbours, in each coordinate: one outlier is a detector's, not a vehicle's. At the ends of the
+        track, where it would be displaced by half a step, the foot itself."""
         if index not in self._smooth:
-            near = [self._raw_foot(i) for i in range(max(0, index - 1), min(len(self._times), index + 2))]
+            ends = index in (0, len(self._times) - 1)
+            near = [self._raw_foot(i) for i in ((index,) if ends else (index - 1, index, index + 1))]
             self._smooth[index] = Point(median(foot.x for foot in near), median(foot.y for foot in near))
         return self._smooth[index]
 
