@@ -50,7 +50,7 @@ _STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
 _FAR = 10.0
 _SETTLED_S, _MAX_SETTLED = 1.2, 256
 """So long after a passage no further sighting changes it: longer than LASTING_S, and than the windows of median and speed."""
-_MAX_FIT = 16
+_MAX_FIT, _MAX_LONG_FIT = 16, 50
 _JITTER_SAMPLES = 60
 _MIN_SHIFT_PX = 2.0
 _MIN_TOP_SHARE = 0.35
@@ -358,7 +358,7 @@ class _Motion:
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
         driven = acceleration * step_s**2 / 4 + step_s * lag
-        if missed and not self._bridges(near_before, near_after, step_s, driven, jitter):
+        if missed and not self._bridges(near_before, near_after, step_s, driven, min(jitter, expected)):
             return False
         if j == i + 1 and self.is_unseen(i) and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
@@ -369,7 +369,8 @@ class _Motion:
 
         Many feet locate a vehicle better than the two at the gap: at 25 frames per second, a track that continued with a vehicle 3 m ahead.
         """
-        one, two = self._fit(before, before[-1]), self._fit(after, after[0])
+        one = self._stood(before[-1], -1, jitter) or self._fit(before, before[-1])
+        two = self._stood(after[0], 1, jitter) or self._fit(after, after[0])
         if one is None or two is None:
             return True
         velocity_x, velocity_y = (one.velocity.x + two.velocity.x) / 2, (one.velocity.y + two.velocity.y) / 2
@@ -380,20 +381,26 @@ class _Motion:
     def _reaches(self, i: int, j: int, step_s: float, jitter: float) -> bool:
         """Whether a vehicle can have driven so far between two frames, with the speed that it had before. One that stood cannot have
         driven three metres."""
-        metre = self._calibration.metre(self._track.sightings[i])
-        before, after = self._fit(self._near(i, -1, _STOOD_FIT_S), i), self._fit(self._at_least_three(j, 1), j)
-        if before is None or before.velocity.at_most(jitter) > _STOOD_M_S * metre:
-            before = self._fit(self._at_least_three(i, -1), i)
+        before = self._stood(i, -1, jitter) or self._fit(self._at_least_three(i, -1), i)
+        after = self._stood(j, 1, jitter) or self._fit(self._at_least_three(j, 1), j)
         if before is None:
             return True
-        speed, start = before.velocity.at_most(jitter), _UNSEEN_START_M_S2 * metre * step_s**2 / 2
+        start = _UNSEEN_START_M_S2 * self._calibration.metre(self._track.sightings[i]) * step_s**2 / 2
+        speed = before.velocity.at_most(jitter)
         reached, noise = (after.at, after.at_noise) if after else (self._raw_foot(j), 1.0)
         driven = hypot(reached.x - before.at.x, reached.y - before.at.y)
         return driven <= speed * step_s + start + JITTER_COVERAGE * hypot(before.at_noise, noise) * jitter
 
+    def _stood(self, index: int, direction: int, jitter: float) -> _Fit | None:
+        """The line through the feet of up to two seconds before (-1) or after (1) a sighting; None if the vehicle drove."""
+        fit = self._fit(self._near(index, direction, _STOOD_FIT_S), index)
+        slow = fit is not None and fit.velocity.at_most(jitter) <= _STOOD_M_S * self._calibration.metre(self._track.sightings[index])
+        return fit if slow else None
+
     def _near(self, index: int, direction: int, within_s: float | None = None) -> list[int]:
         """The sightings within the window before (-1) or after (1) one, itself included, in the order of time."""
-        start, end = (max(0, index - _MAX_FIT), index + 1) if direction < 0 else (index, min(len(self._times), index + _MAX_FIT))
+        most = _MAX_FIT if within_s is None else _MAX_LONG_FIT
+        start, end = (max(0, index - most), index + 1) if direction < 0 else (index, min(len(self._times), index + most))
         return [k for k in range(start, end) if abs(self._times[k] - self._times[index]) <= (within_s or self._window_s)]
 
     def _at_least_three(self, index: int, direction: int) -> list[int]:
