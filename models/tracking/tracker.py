@@ -28,6 +28,8 @@ _SLOW_FRAME_GAP_S = 0.25
 _MAX_COST = 10.0
 """Maximum cost of a match: four standard errors if the motion is known. For vehicles that were hidden while driving it limits the search to
 their predicted path."""
+_MIN_COST_MARGIN = 4.0
+"""A lost vehicle is found again only in a detection that is so much cheaper than any other that may be it."""
 _MAX_COST_LOW = 6.0
 """The same for detections with a low score, many of which are shadows and parts of vehicles."""
 _MAX_LOST_LOW_S = 0.6
@@ -84,6 +86,8 @@ class Tracker:
         low = [i for i, detection in enumerate(detections) if detection.score < self._score]
         predicted = [predict(track, captured_at) for track in open_]
         matches = _match(predicted, range(len(open_)), detections, high, _MAX_COST)
+        lost = {i for i, track in enumerate(open_) if before.updated_at is not None and track.last.captured_at < before.updated_at}
+        matches = _without_ambiguous(matches, lost, predicted, detections, high)
         oldest = _oldest_for_low_scores(before.updated_at, captured_at)
         missing = [i for i, track in enumerate(open_) if i not in matches and track.last.captured_at >= oldest]
         matches |= _match(predicted, missing, detections, low, _MAX_COST_LOW)
@@ -126,6 +130,31 @@ def _match(
         return {}
     scores = limit - matching_cost([predicted[i] for i in rows], [detections[j] for j in columns])
     return {rows[row]: columns[column] for row, column in linear_assignment(scores)}
+
+
+def _without_ambiguous(
+    matches: dict[int, int], lost: set[int], predicted: Sequence[PredictedBox], detections: Sequence[Detection], high: Sequence[int]
+) -> dict[int, int]:
+    """The matches without those of lost vehicles that could as well be another detection: a track must not continue with another vehicle.
+
+    Detections of vehicles that were not lost do not count as others.
+    """
+    seen = {column for row, column in matches.items() if row not in lost}
+    rows, free = [row for row in matches if row in lost], [column for column in high if column not in seen]
+    if not rows or len(free) < 2:
+        return matches
+    costs = matching_cost([predicted[row] for row in rows], [detections[column] for column in free])
+    kept = dict(matches)
+    for row, cost in zip(rows, costs.tolist(), strict=True):
+        own = cost[free.index(matches[row])]
+        others = [
+            other
+            for column, other in zip(free, cost, strict=True)
+            if column != matches[row] and not _duplicates(detections[column], detections[matches[row]])
+        ]
+        if min(others, default=_MAX_COST + 1) <= min(_MAX_COST, own + _MIN_COST_MARGIN):
+            del kept[row]
+    return kept
 
 
 def _oldest_for_low_scores(before: datetime | None, now: datetime) -> datetime:

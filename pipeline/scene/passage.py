@@ -45,6 +45,8 @@ _UNSEEN_S = 0.25
 """Steps of this length and more are as good as gaps: at 4 frames per second and below a track may continue with another vehicle."""
 _UNSEEN_FIT_S, _SLOW_FIT_S, _UNSEEN_START_M_S2 = 0.6 + 1e-6, 1.6, 4.0
 """A start of 4 m/s2 is a motorcycle's at a green signal."""
+_SLOW_LAG_M_S = 0.6
+"""How much the velocity may differ more over three frames of a slow camera than over VELOCITY_S."""
 _STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
 """A vehicle that moved by less in the last two seconds had stood, or just started."""
 _FAR = 10.0
@@ -369,6 +371,9 @@ class _Motion:
 
         Many feet locate a vehicle better than the two at the gap: at 25 frames per second, a track that continued with a vehicle 3 m ahead.
         """
+        if len(before) < 3 or len(after) < 3:
+            before, after = self._at_least_three(before[-1], -1), self._at_least_three(after[0], 1)
+            driven += step_s * _SLOW_LAG_M_S * self._calibration.metre(self._track.sightings[before[-1]])
         one = self._stood(before[-1], -1, jitter) or self._fit(before, before[-1])
         two = self._stood(after[0], 1, jitter) or self._fit(after, after[0])
         if one is None or two is None:
@@ -392,10 +397,13 @@ class _Motion:
         return driven <= speed * step_s + start + JITTER_COVERAGE * hypot(before.at_noise, noise) * jitter
 
     def _stood(self, index: int, direction: int, jitter: float) -> _Fit | None:
-        """The line through the feet of up to two seconds before (-1) or after (1) a sighting; None if the vehicle drove."""
-        fit = self._fit(self._near(index, direction, _STOOD_FIT_S), index)
-        slow = fit is not None and fit.velocity.at_most(jitter) <= _STOOD_M_S * self._calibration.metre(self._track.sightings[index])
-        return fit if slow else None
+        """The line through the feet of up to two seconds before (-1) or after (1) a sighting; None if it drove or braked in them."""
+        fit, near = self._fit(self._near(index, direction, _STOOD_FIT_S), index), self._fit(self._at_least_three(index, direction), index)
+        if fit is None or near is None:
+            return None
+        slow = fit.velocity.at_most(jitter) <= _STOOD_M_S * self._calibration.metre(self._track.sightings[index])
+        agree = hypot(fit.at.x - near.at.x, fit.at.y - near.at.y) <= COVERAGE * hypot(fit.at_noise, near.at_noise) * jitter
+        return fit if slow and agree else None
 
     def _near(self, index: int, direction: int, within_s: float | None = None) -> list[int]:
         """The sightings within the window before (-1) or after (1) one, itself included, in the order of time."""

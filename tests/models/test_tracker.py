@@ -214,6 +214,18 @@ def test_a_vehicle_that_appears_far_away_gets_a_new_track() -> None:
     assert sorted(followed(drives, tracks_of(run(drives, moments(10, 4))))) == [[0], [1]]
 
 
+@pytest.mark.parametrize(("other_ahead_px", "tracks"), [(25, 3), (400, 2)])
+def test_a_lost_vehicle_is_not_found_again_where_another_detection_may_be_it(other_ahead_px: float, tracks: int) -> None:
+    tracker, ids = Tracker(), set()
+    for number in range(30):
+        here = Box(400, 100 + 8 * number, 460, 160 + 8 * number)
+        ahead = Box(here.x1, here.y1 + other_ahead_px, here.x2, here.y2 + other_ahead_px)
+        boxes = [] if 12 <= number < 16 else [here] if number < 12 else [here, ahead]
+        found = [Detection(box=box, vehicle=VehicleClass.MOTORCYCLE, score=0.9) for box in boxes]
+        ids |= {track.id for track in tracker.update(number, START + timedelta(seconds=number / 10), found).tracks}
+    assert len(ids) == tracks
+
+
 def test_two_boxes_of_one_vehicle_make_one_track() -> None:
     way = line(0, 300, 120, 0)
     both = [Drive(way), Drive(lambda s: (120 * s + 3, 302.0), (96, 76), TRUCK, 0.6)]
