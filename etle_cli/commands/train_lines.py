@@ -17,6 +17,13 @@ def add_lines(models: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     lines.add_argument("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
     lines.add_argument("--threads", type=int, default=2, metavar="T", help="default: %(default)s")
     lines.add_argument("--start", type=Path, metavar="FILE", help="begin with the weights of an earlier training (default: random ones)")
+    lines.add_argument(
+        "--interpolate",
+        type=float,
+        default=1.0,
+        metavar="A",
+        help="with --start: interpolation between the initial (0) and the trained weights (1) (default: %(default)s)",
+    )
     lines.set_defaults(run=run_lines)
 
 
@@ -25,6 +32,8 @@ def run_lines(args: argparse.Namespace) -> int:
 
     if args.samples < 200:
         raise ConfigError(f"--samples is {args.samples}: give 200 or more")
+    if not 0 <= args.interpolate <= 1:
+        raise ConfigError(f"--interpolate is {args.interpolate}: give 0 to 1")
     if not 1 <= args.threads <= 64:
         raise ConfigError(f"--threads is {args.threads}: give 1 to 64")
     try:
@@ -35,7 +44,7 @@ def run_lines(args: argparse.Namespace) -> int:
     from models.training.lines import train_lines
 
     start = read_graph(args.start) if args.start else None
-    result = train_lines(args.samples, args.seed, threads=args.threads, report=_report, start=start)
+    result = train_lines(args.samples, args.seed, threads=args.threads, report=_report, start=start, interpolation=args.interpolate)
     args.out.write_bytes(result.weights)
     sys.stdout.write(f"{args.out}: mean corner error {result.validation:.1%} of the number's height, on held-out rendered plates\n")
     return 0

@@ -54,11 +54,17 @@ class _Rendered:
 
 
 def train_lines(
-    samples: int, seed: int, *, threads: int, report: Callable[[str], None], start: onnx.ModelProto | None = None
+    samples: int,
+    seed: int,
+    *,
+    threads: int,
+    report: Callable[[str], None],
+    start: onnx.ModelProto | None = None,
+    interpolation: float = 1.0,
 ) -> TrainingResult:
     """`TrainingResult.validation`: mean error of the number's corners relative to its height, on held-out plates.
 
-    `start`: weights of an earlier training to begin with.
+    `start`: weights of an earlier training to begin with; the result is between them (`interpolation` 0) and the trained ones (1).
     """
     rendered = _rendered(samples, seed, threads, report)
     held_out = np.arange(samples) % _HOLD_OUT == 0
@@ -71,6 +77,8 @@ def train_lines(
     rate = _LEARNING_RATE if start is None else _LEARNING_RATE_AFTER_START
     _fit(network, _Rendered(rendered.images[~held_out], rendered.corners[~held_out]), rate, np.random.default_rng(seed), report)
     network.eval()
+    if start is not None:
+        _interpolate(network, start, interpolation)
     validation = _error(network, _Rendered(rendered.images[held_out], rendered.corners[held_out]))
     return TrainingResult(weights=_exported(network), validation=validation)
 
@@ -123,6 +131,13 @@ def _load(network: nn.Sequential, start: onnx.ModelProto) -> None:
             owner = layer if isinstance(layer, nn.Linear) else network[number + 1]
             layer.weight.data.copy_(tensors[weight])
             owner.bias.data.copy_(tensors[bias])
+
+
+def _interpolate(network: nn.Sequential, start: onnx.ModelProto, interpolation: float) -> None:
+    before = _network()
+    _load(before, start)
+    for tensor, old in zip(network.parameters(), before.parameters(), strict=True):
+        tensor.data.copy_((1 - interpolation) * old.data + interpolation * tensor.data)
 
 
 def _fit(network: nn.Sequential, rendered: _Rendered, rate: float, rng: np.random.Generator, report: Callable[[str], None]) -> None:

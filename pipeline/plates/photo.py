@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etle.geometry import box_contains
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
-from etle.types import Box, Detection, Plate, PlateBox, PlateSighting, VehicleClass
+from etle.types import Box, Certainty, Detection, Plate, PlateBox, VehicleClass
 from models.plates.fusion import fuse
 from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, expand
 from pipeline.plates.search import mismatch
@@ -61,17 +61,14 @@ def vehicle_around(plate: Box, vehicles: Sequence[Detection]) -> VehicleClass | 
 
 def read_box(image: "Image", box: Box, readers: Sequence[PlateReader], at: datetime, *, vehicle: VehicleClass | None = None) -> Plate:
     """The plate in `box`, which is in pixels of the image. `vehicle` None: unknown, its number range is not checked."""
-    plate = PlateInFrame(image, PlateBox(box=box, score=1.0), 0, at)
-    return vote(_read(plate, readers), vehicle, at)
+    shown = PlateInFrame(image, PlateBox(box=box, score=1.0), 0, at)
+    reads = shown.read_with(readers)
+    plate = vote(reads, vehicle, at)
+    if plate.certainty is Certainty.CERTAIN or (plate.notes and agree(reads)):
+        return plate
+    return vote([*reads, *shown.read_with(readers, TIGHT_MARGIN)], vehicle, at)
 
 
 def read_crop(crop: "Image", readers: Sequence[PlateReader], at: datetime) -> Plate:
     """The plate that fills the image."""
     return read_box(crop, Box(0, 0, crop.shape[1], crop.shape[0]), readers, at)
-
-
-def _read(plate: PlateInFrame, readers: Sequence[PlateReader]) -> list[PlateSighting]:
-    reads = plate.read_with(readers)
-    if agree(reads) and len(readers) > 1:
-        return reads
-    return [*reads, *plate.read_with(readers, TIGHT_MARGIN)]

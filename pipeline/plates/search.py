@@ -81,7 +81,7 @@ class PlateSearch:
             reads += plate.read_with(self.readers)
             if _is_enough(reads, vehicle, at):
                 return vote(reads, vehicle, at)
-        if plates and not (agree(reads) and len(self.readers) > 1):
+        if plates:
             largest = max(plates, key=lambda plate: plate.plate.box.area)
             reads += self._read_again(largest, _in_another_frame(largest, best, decoded), reads)
         return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)

@@ -25,6 +25,9 @@ MIN_READABLE_PROBABILITY = 0.3
 MIN_READS = 2
 """Minimum number of reads (different frames or different readers) of a certain plate: the reads of one view share its glare and shadows.
 A second crop of the same frame does not count as another read."""
+MIN_CHARACTER_PROBABILITY = 0.4
+"""Minimum probability of each character in a read that counts for `MIN_READS`. Below it the reader's own choice is another character of the
+same kind, which the plate grammar or the neighbours outweighed: K 9214 LD was read by both readers where a 7 is worn."""
 MAX_DISSENT = 0.1
 """Maximum share of the weight that reads another text on a certain plate: one distant, blurred frame may, a sharp one may not."""
 MIN_CONTRAST = 64.0
@@ -105,11 +108,16 @@ def _unreadable(sightings: Sequence[PlateSighting], ranked: list[tuple[str, floa
 def _certainty(votes: Sequence[Vote], text: str, probability: float, notes: tuple[str, ...]) -> Certainty:
     dissent = sum(v.weight for v in votes if v.read.text != text)
     agreed = dissent <= MAX_DISSENT * sum(v.weight for v in votes)
-    enough_reads = len({(v.read.reader, v.sequence) for v in votes if v.read.text == text and v.whole}) >= MIN_READS
+    enough_reads = len({(v.read.reader, v.sequence) for v in votes if v.read.text == text and _is_clear(v)}) >= MIN_READS
     has_contrast = max((v.contrast for v in votes if v.read.text == text), default=0.0) >= MIN_CONTRAST
     certain_from = packaged_confidence_model().certain_from
     certain = agreed and enough_reads and has_contrast and not notes and probability >= certain_from
     return Certainty.CERTAIN if certain else Certainty.CHECK
+
+
+def _is_clear(vote: Vote) -> bool:
+    """Whether no character can have been cut off, and each is the reader's own choice."""
+    return vote.whole and min(character.probability for character in vote.read.characters) >= MIN_CHARACTER_PROBABILITY
 
 
 def _votes(legible: Sequence[PlateSighting]) -> tuple[Vote, ...]:

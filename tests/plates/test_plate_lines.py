@@ -73,10 +73,18 @@ def test_a_training_writes_a_file_determined_by_the_seed(tmp_path: Path, capsys:
     a, b = (LineDetector(file) for file in files)
     plate = np.full((60, 180, 3), 90, np.uint8)
     assert np.array_equal(a.corners(plate)[0], b.corners(plate)[0])
+    start = ["--start", str(files[0]), "--interpolate", "0"]
+    assert main(["models", "train", "plate-lines", "--samples", "200", "--threads", "1", *start, "--out", str(files[1])]) == 0
+    assert np.allclose(LineDetector(files[1]).corners(plate)[0], a.corners(plate)[0], atol=0.2)
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "message"), [("--samples", "5", "--samples is 5: give 200"), ("--threads", "0", "--threads is 0: give 1 to 64")]
+    ("option", "value", "message"),
+    [
+        ("--samples", "5", "--samples is 5: give 200"),
+        ("--threads", "0", "--threads is 0: give 1 to 64"),
+        ("--interpolate", "2", "give 0 to 1"),
+    ],
 )
 def test_invalid_options_are_rejected(option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "train", "plate-lines", option, value]) == 1

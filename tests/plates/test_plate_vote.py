@@ -62,6 +62,7 @@ def voted(*sightings: PlateSighting, vehicle: VehicleClass = VehicleClass.CAR) -
 
 FAR = {"width": 40.0, "sharp": 200.0}
 BY_8_OR_9: Doubts = {2: (0.55, "9", 0.44)}
+SEVEN: Doubts = {3: (0.3, "7", 0.69)}
 BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
 
 
@@ -121,6 +122,12 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
             id="two of four frames show it whole",
         ),
         pytest.param([seen("B1234XYZ", whole=None)] * 4, "B1234XYZ", CERTAIN, id="reads of an older release"),
+        pytest.param(
+            [seen("B9214LD", doubts=SEVEN), seen("B9214LD", reader="two"), seen("B9214LD", doubts=SEVEN)],
+            "B9214LD",
+            CHECK,
+            id="two of three reads would rather have another character there",
+        ),
         pytest.param([seen("QX1234AB")] * 4, "QX1234AB", CHECK, id="an unknown area code is kept for manual review"),
         pytest.param([seen("B3234XYZ")] * 4, "B3234XYZ", CHECK, id="a motorcycle's number on a car is kept for manual review"),
         pytest.param([seen("B1234RFS")] * 4, "B1234RFS", CHECK, id="letters that are no longer issued"),

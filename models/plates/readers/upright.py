@@ -34,8 +34,9 @@ _MIN_HEIGHT_PX = 24.0
 _ASPECTS = (1.5, 14.0)
 """Width to height of a plausible number: two characters to ten."""
 _MIN_LINE_PX = (8.0, 4.0)
-_WHOLE_MARGIN = 0.06
-"""Margin beside the number, in its heights, that shows that no character is cut off: twice the mean error of a corner along the line."""
+_WHOLE_MARGIN, _WHOLE_MARGIN_IN_IMAGE = 0.25, 0.06
+"""Margins beside the number, in its heights, that show that no character is cut off: in the crop, which was extended until there is one,
+and in the image, which may itself be a tight crop of a plate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,9 @@ def _recropped(image: "Image", number: "Corners") -> "tuple[Image, NDArray[np.fl
 def _is_whole(number: "Corners", crop: "Image", to_crop: "NDArray[np.float64]", image: "Image") -> bool:
     """Whether the crop and the image have room beside the number."""
     _, height = line_size(number)
-    room = _WHOLE_MARGIN * height
-    if min(_side_margins(number, crop.shape[1])) < room:
+    if min(_side_margins(number, crop.shape[1])) < _WHOLE_MARGIN * height:
         return False
+    room = _WHOLE_MARGIN_IN_IMAGE * height
     with_room = number + np.array([[-room, 0], [room, 0], [room, 0], [-room, 0]], dtype=np.float32)
     corners = cv2.perspectiveTransform(with_room[None].astype(np.float64), np.linalg.inv(to_crop))[0]
     return bool((corners >= 0).all() and (corners <= image.shape[1::-1]).all())
