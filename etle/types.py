@@ -444,6 +444,11 @@ class Case:
     def state(self) -> Verdict | None:
         return self.decisions[-1].verdict if self.decisions else None
 
+    @property
+    def plate_text(self) -> str | None:
+        """The plate as last decided, or as read while the case is open; None if it cannot be read."""
+        return self.decisions[-1].plate_text if self.decisions else self.violation.plate.text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseCounts:

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,9 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def as_json(case: Case) -> dict[str, object]:
+    """The plate is the one that the last decision recorded; what the machine read is beside it, under its own name."""
     violation = case.violation
+    decision = case.decisions[-1] if case.decisions else None
     clip = [violation.clip.sha256] if violation.clip else []
     return {
         "id": str(violation.id),
@@ -52,11 +54,17 @@ def as_json(case: Case) -> dict[str, object]:
         "rule": violation.rule,
         "occurred_at": violation.occurred_at.isoformat(),
         "marks": list(violation.marks),
-        "plate": violation.plate.text,
+        "plate": case.plate_text,
+        "machine_plate": violation.plate.text,
         "plate_probability": violation.plate.probability,
         "vehicle": violation.vehicle.value,
         "article": violation.article.article,
         "state": state_of(case),
+        "verdict": decision.verdict.value if decision else None,
+        "reason": decision.reason if decision else None,
+        "note": decision.note if decision else None,
+        "reviewer": decision.reviewer if decision else None,
+        "decided_at": decision.decided_at.isoformat() if decision else None,
         "evidence": [*dict.fromkeys([picture.sha256 for picture in violation.pictures] + clip)],
     }
 
@@ -77,24 +85,25 @@ def _cases(stores: "Stores", args: argparse.Namespace) -> Iterator[Case]:
 def _show(cases: list[Case]) -> None:
     from rich.console import Console
 
-    Console().print(_table(cases) if cases else "No violations found.")
+    Console().print(table_of(cases) if cases else "No violations found.")
 
 
-def _table(cases: list[Case]) -> "Table":
+def table_of(cases: Sequence[Case]) -> "Table":
     from rich.table import Table
 
-    table = Table("occurred at (UTC)", "camera", "rule", "plate", "sure", "vehicle", "article", "state", "id")
+    table = Table("occurred at (UTC)", "camera", "rule", "plate", "sure", "vehicle", "article", "state", "reviewer", "id")
     for case in cases:
         violation = case.violation
         table.add_row(
             f"{violation.occurred_at:%Y-%m-%d %H:%M:%S}",
             violation.camera,
             violation.rule,
-            violation.plate.text or "-",
-            f"{violation.plate.probability:.0%}" if violation.plate.text else "",
+            case.plate_text or "-",
+            f"{violation.plate.probability:.0%}" if case.plate_text and case.plate_text == violation.plate.text else "",
             violation.vehicle.value,
             violation.article.article,
             state_of(case),
+            case.decisions[-1].reviewer if case.decisions else "",
             str(violation.id),
         )
     return table

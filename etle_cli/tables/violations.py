@@ -46,8 +46,8 @@ def _row(case: Case) -> tuple[str, ...]:
         violation.camera,
         violation.rule,
         short_article(violation.article.article),
-        violation.plate.text or "-",
-        f"{violation.plate.probability:.0%}" if violation.plate.text else "",
+        case.plate_text or "-",
+        f"{violation.plate.probability:.0%}" if case.plate_text and case.plate_text == violation.plate.text else "",
         _measured(violation.measured[0]) if violation.measured else "",
         str(len(evidence_of(violation))),
     )

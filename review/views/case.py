@@ -50,5 +50,4 @@ def case_view(case: Case, t: Translator) -> CaseView:
 
 
 def current_plate(case: Case) -> str:
-    text = case.decisions[-1].plate_text if case.decisions else case.violation.plate.text
-    return formatted(text or "")
+    return formatted(case.plate_text or "")
