@@ -17,6 +17,7 @@ from etle.types import (
     EvidenceFile,
     Frame,
     Lamp,
+    LocatedHead,
     PlateBox,
     PlateRead,
     ReviewerTally,
@@ -90,8 +91,15 @@ class PlateReader(Protocol):
 
 
 class LampReader(Protocol):
+    name: str
+    digest: Digest
+
     def read(self, image: "Image", head: Box, order: Sequence[Lamp]) -> tuple[Lamp, float]:
         """The lamp that is lit in box `head` (pixels of `image`), and a score from 0 to 1. UNKNOWN if it cannot be determined."""
+        ...
+
+    def locate(self, image: "Image", head: Box, order: Sequence[Lamp]) -> LocatedHead:
+        """The signal head near the drawn box `head` (pixels of `image`), and what it shows."""
         ...
 
 

@@ -207,6 +207,17 @@ class SignalReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocatedHead:
+    """A signal head as found near its drawn box in one picture."""
+
+    lamp: Lamp
+    score: float
+    """0 to 1; 0 if the lamp is UNKNOWN."""
+    box: Box | None
+    """The housing in pixels of the picture; None if none was found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """A measured quantity with its standard uncertainty (GUM: u, one sigma) in the same unit."""
 
@@ -305,6 +316,8 @@ class EvidencePicture:
     sha256: Digest
     vehicle_box: Box | None
     plate_box: Box | None
+    signal_heads: tuple[tuple[str, Box], ...] = ()
+    """Id of the signal, and where its head was located; without those that were not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,13 +40,13 @@ class Engines:
             (self.plate_detector.name, self.plate_detector.digest),
             *((reader.name, reader.digest) for reader in readers),
             *((name, entry_of(name).sha256) for name in _SHARED_WEIGHTS),
+            (self.lamps.name, self.lamps.digest),
         )
 
 
 def open_engines(settings: DetectionSettings) -> Engines:
     """Raises ConfigError for an unknown engine or reader, WeightsMissing, WeightsError, MissingExtra."""
     from models.plates.detector import open_plate_detector
-    from models.signals.lamps import ColourLampReader
     from models.vehicles import open_vehicle_detector
 
     needed_weights(settings)  # report an unknown name before anything is opened
@@ -55,8 +55,16 @@ def open_engines(settings: DetectionSettings) -> Engines:
         plate_detector=open_plate_detector(settings.finder_weights, threads=settings.threads),
         readers=tuple(_open_reader(name, settings) for name in settings.readers),
         tiebreaker=_open_reader(settings.tiebreaker, settings) if settings.tiebreaker else None,
-        lamps=ColourLampReader(),
+        lamps=open_lamp_reader(),
     )
+
+
+def open_lamp_reader() -> "LampReader":
+    """Raises WeightsMissing, WeightsError, MissingExtra."""
+    from models.signals.head_reader import WEIGHTS, SignalHeadReader
+    from models.weights.locate import weight
+
+    return SignalHeadReader(weight(WEIGHTS))
 
 
 def _open_reader(name: str, settings: DetectionSettings) -> "PlateReader":
@@ -94,7 +102,7 @@ def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law"
     provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=state.run)
     plates = PlateSearch(engines.plate_detector, engines.readers, site.detect.plate_reads, engines.tiebreaker)
     clips = ClipRecorder(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
-    evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance)
+    evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance, engines.lamps)
     rules = build_rules(camera, calibrate(camera))
     return CameraStage(camera, site.detect, engines.detector, engines.lamps, rules, evidence, state)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from etle.errors import InferenceError
-from etle.types import Box, Detection, Digest, Lamp, PlateBox, PlateRead, digest_of
+from etle.types import Box, Detection, Digest, Lamp, LocatedHead, PlateBox, PlateRead, digest_of
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -74,3 +74,8 @@ class ScriptedLamps(ScriptedAnswers[Lamp]):
     def read(self, image: "Image", head: Box, order: Sequence[Lamp]) -> tuple[Lamp, float]:
         lamp = self.next()
         return lamp, 0.0 if lamp is Lamp.UNKNOWN else 1.0
+
+    def locate(self, image: "Image", head: Box, order: Sequence[Lamp]) -> LocatedHead:
+        """In the drawn box."""
+        lamp, score = self.read(image, head, order)
+        return LocatedHead(lamp=lamp, score=score, box=head)

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from etle.clock import SystemClock
 from etle.config.site import CameraSettings, Site
-from etle.errors import EtleError, SourceUnavailable
-from etle.types import Frame
+from etle.errors import EtleError, MissingExtra, SourceUnavailable
+from etle.types import Frame, Lamp, LocatedHead
 from etle_cli.check.result import CheckResult, note, ok, problem
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ def _check_camera(site: Site, camera: CameraSettings, timeout_s: float) -> list[
                 f"delivers {frame.width}x{frame.height}, but frame_size is {expected}: reset the camera or redraw the site (`etle init`)",
             )
         ]
-    return [ok(subject, f"delivers {frame.width}x{frame.height}, {len(frame.jpeg) / 1000:.0f} kB"), *_clock(camera, frame)]
+    return [
+        ok(subject, f"delivers {frame.width}x{frame.height}, {len(frame.jpeg) / 1000:.0f} kB"),
+        *_clock(camera, frame),
+        *_signals(camera, frame),
+    ]
 
 
 def _clock(camera: CameraSettings, frame: Frame) -> list[CheckResult]:
@@ -70,6 +74,35 @@ def _clock(camera: CameraSettings, frame: Frame) -> list[CheckResult]:
     if error_s is None or abs(error_s) <= MAX_CLOCK_ERROR_S:
         return []
     return [note(f"clock of {camera.id}", f"is off by {error_s:+.1f} s; both times are stored, but synchronise it by NTP")]
+
+
+def _signals(camera: CameraSettings, frame: Frame) -> list[CheckResult]:
+    """Whether there is a signal head near each drawn box, and what it shows. Nothing on a host without the extra `detect`."""
+    if not any(signal.boxes for signal in camera.signals):
+        return []
+    try:
+        from pipeline.assembly import open_lamp_reader
+        from pipeline.frames.decode import decode
+
+        lamps, image = open_lamp_reader(), decode(frame)
+    except (MissingExtra, ImportError):
+        return []
+    return [
+        _located(f"signal {signal.id} of {camera.id}", lamps.locate(image, box, signal.order))
+        for signal in camera.signals
+        for box in signal.boxes
+    ]
+
+
+def _located(subject: str, head: LocatedHead) -> CheckResult:
+    if head.box is None:
+        return note(
+            subject, "no signal head is visible in its box in this picture: if nothing hides it, draw it again (`etle init SITE.yaml`)"
+        )
+    at = ", ".join(f"{side:.0f}" for side in head.box)
+    if head.lamp is Lamp.UNKNOWN:
+        return note(subject, f"the head is at {at}, but its lamp cannot be read in this picture")
+    return ok(subject, f"the head is at {at} and shows {head.lamp}")
 
 
 def _first_frame(site: Site, camera: CameraSettings, timeout_s: float) -> Frame:

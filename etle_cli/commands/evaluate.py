@@ -1,14 +1,14 @@
-"""`etle evaluate`: measures plate detection and reading on labelled photos, and the whole stage on labelled clips."""
+"""`etle evaluate`: measures plates on labelled photos, lamps on labelled signal heads, and the whole stage on labelled clips."""
 
 import argparse
 import json
 from pathlib import Path
 
-from etle_cli.commands import evaluate_clips
+from etle_cli.commands import evaluate_clips, evaluate_lamps
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("evaluate", help="measure the engines on labelled photos and clips")
+    parser = commands.add_parser("evaluate", help="measure the engines on labelled photos, signal heads and clips")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     plates = actions.add_parser(
         "plates",
@@ -38,6 +38,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     plates.set_defaults(run=run_plates)
     evaluate_clips.add(actions)
+    evaluate_lamps.add(actions)
 
 
 def positive(text: str) -> int:

@@ -77,15 +77,17 @@ def _write_site(args: argparse.Namespace, out: Path, console: "Console") -> None
 
 def _draw_site(path: Path, out: Path, duration_s: float, console: "Console") -> None:
     """Raises ConfigError if the drawings, the rules or the frame size are wrong."""
+    from pipeline.assembly import open_lamp_reader
     from pipeline.site_setup.site_files import check_rules, write_camera_grid
     from pipeline.site_setup.survey import SETTLING_S
 
     site = load_site(path)
     check_rules(site)
+    lamps = open_lamp_reader()
     for camera in site.cameras:
         with console.status(f"Reading {camera.id} ..."):
             frame = _survey(camera.source, min(duration_s, SETTLING_S)).frame
-        grid = write_camera_grid(out, camera, frame)
+        grid = write_camera_grid(out, camera, frame, lamps)
         console.print(f"Wrote {grid}: {len(camera.lines)} lines, {len(camera.lanes)} lanes, {len(camera.signals)} signals.")
 
 

@@ -4,6 +4,7 @@ import argparse
 
 from etle_cli.commands.train_colours import add_colours
 from etle_cli.commands.train_detector import add_detector
+from etle_cli.commands.train_lamps import add_lamps
 from etle_cli.commands.train_lines import add_lines
 from etle_cli.commands.train_reader import add_quantize_reader, add_reader
 
@@ -14,5 +15,6 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     add_detector(train)
     add_lines(train)
     add_colours(train)
+    add_lamps(train)
     quantize = actions.add_parser("quantize", help="quantize trained weights to 8 bits")
     add_quantize_reader(quantize.add_subparsers(dest="model", required=True, metavar="MODEL"))

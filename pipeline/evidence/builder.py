@@ -1,13 +1,14 @@
 """Builds a violation from a finding: pictures before, at and after the moment, the plate, the clip, and code and models that found it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
 from etle.config import site as config
 from etle.config.law import Law
+from etle.protocols import LampReader
 from etle.types import (
     Box,
     EvidenceFile,
@@ -27,6 +28,7 @@ from etle.types import (
 from pipeline.detect.pending import PendingFinding
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.clip import ClipRecorder
+from pipeline.frames.decode import decode
 from pipeline.plates.search import PlateSearch
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.passage import of_one_vehicle
@@ -49,6 +51,8 @@ class EvidenceBuilder:
     plates: PlateSearch
     clips: ClipRecorder
     provenance: Provenance
+    lamps: LampReader
+    """Locates the signal heads in the pictures; the page shows where they were read."""
 
     def build(
         self, pending: PendingFinding, rule: Rule, frames: FrameBuffer, others: Sequence[Track], signal: SignalHistory | None,
@@ -63,6 +67,7 @@ class EvidenceBuilder:
         plate = self.plates.plate_of(track, others, frames, finding.occurred_at)
         starts_at = finding.occurred_at - timedelta(seconds=self.site.evidence.before_s)
         pictures, originals = self._pictures(shown, plate, track, frames)
+        located = tuple(self._with_heads(picture, frames, rule) for picture in pictures)
         clip, clip_file = self.clips.clip([*frames.between(starts_at, pending.due_at)])
         first, last = shown[0][1], max(sighting.captured_at for _, sighting in shown)
         violation = Violation(
@@ -80,7 +85,7 @@ class EvidenceBuilder:
             signal=signal.during(starts_at, pending.due_at) if signal else (),
             path=tuple(sighting for sighting in track.sightings if first.captured_at <= sighting.captured_at <= last),
             plate=plate,
-            pictures=pictures,
+            pictures=located,
             clip=clip,
             drawing=rule.drawing(),
             provenance=self.provenance,
@@ -101,6 +106,19 @@ class EvidenceBuilder:
             pictures.append(_picture(role, frame, sighting.box, plates.get(sighting.sequence)))
             files[frame.sha256] = EvidenceFile(sha256=frame.sha256, suffix=".jpg", data=frame.jpeg)
         return tuple(pictures), tuple(files.values())
+
+    def _with_heads(self, picture: EvidencePicture, frames: FrameBuffer, rule: Rule) -> EvidencePicture:
+        """The picture with the heads of the rule's signals as located in it."""
+        used, frame = {name for name, _ in rule.drawing().signals}, frames.get(picture.sequence)
+        if not used or frame is None:
+            return picture
+        image = decode(frame)
+        heads: list[tuple[str, Box]] = []
+        for signal in self.camera.signals:
+            for drawn in signal.boxes if signal.id in used else ():
+                located = self.lamps.locate(image, drawn, signal.order).box
+                heads += [(signal.id, located)] if located else []
+        return replace(picture, signal_heads=tuple(heads))
 
 
 def violation_id(site: str, camera: str, finding: Finding) -> ViolationId:

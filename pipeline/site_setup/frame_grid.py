@@ -7,7 +7,8 @@ from etle.config.site import CameraSettings, Lane, Line
 from etle.errors import FrameBroken, MissingExtra
 
 if TYPE_CHECKING:
-    from etle.types import Image
+    from etle.protocols import LampReader
+    from etle.types import Image, LocatedHead
 
 _MIN_WIDTH = 1280
 """Smaller pictures are enlarged, so that single pixels are visible and labels are narrower than a lane."""
@@ -17,8 +18,11 @@ _MIN_STEP = 64
 _RED, _YELLOW, _GREEN, _BLUE, _WHITE = (60, 60, 255), (0, 220, 255), (80, 220, 80), (255, 160, 60), (255, 255, 255)
 
 
-def draw_frame_grid(picture: bytes, camera: CameraSettings, suffix: str = "") -> bytes:
-    """A JPEG. Grid labels are pixels of the original picture. `suffix` is added to each name. Raises MissingExtra, FrameBroken."""
+def draw_frame_grid(picture: bytes, camera: CameraSettings, lamps: "LampReader | None", suffix: str = "") -> bytes:
+    """A JPEG. Grid labels are pixels of the original picture. `suffix` is added to each name. Raises MissingExtra, FrameBroken.
+
+    `lamps` locates the signal heads in the picture; None: their boxes are guesses, and only these are drawn.
+    """
     try:
         import cv2
         import numpy as np
@@ -37,6 +41,8 @@ def draw_frame_grid(picture: bytes, camera: CameraSettings, suffix: str = "") ->
     for signal in camera.signals:
         for box in signal.boxes:
             drawing.box(box, f"signal {signal.id}")
+            if lamps is not None:
+                drawing.located(lamps.locate(image, box, signal.order), len(signal.order))
     for point in camera.ground_points:
         drawing.ground_point(point.px, f"{point.m[0]:g}, {point.m[1]:g} m")
     drawing.grid_labels()
@@ -109,6 +115,20 @@ class _Drawing:
 
         cv2.rectangle(self.image, self._at(head[:2]), self._at(head[2:]), _RED, self._thickness)
         self._name(name, (head[0], head[3]), _RED, below=True)
+
+    def located(self, head: "LocatedHead", count: int) -> None:
+        """The housing that was found, divided into the sections of its `count` lamps, and what it shows."""
+        import cv2
+
+        if head.box is None:
+            return
+        box, upright = head.box, head.box.height >= head.box.width
+        cv2.rectangle(self.image, self._at(box[:2]), self._at(box[2:]), _WHITE, 1)
+        for i in range(1, count):
+            x, y = box.x1 + i / count * box.width, box.y1 + i / count * box.height
+            ends = ((box.x1, y), (box.x2, y)) if upright else ((x, box.y1), (x, box.y2))
+            cv2.line(self.image, self._at(ends[0]), self._at(ends[1]), _WHITE, 1)
+        self._label(head.lamp, (self._at((box.x2, box.y1))[0] + 4, self._at((box.x2, box.y1))[1]))
 
     def ground_point(self, point: tuple[float, float], text: str) -> None:
         import cv2

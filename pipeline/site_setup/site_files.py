@@ -8,6 +8,7 @@ from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, Site, load_site
 from etle.config.sources import SourceSettings
 from etle.errors import ConfigError, MissingExtra
+from etle.protocols import LampReader
 from etle.types import Frame, View
 from pipeline.site_setup.frame_grid import draw_frame_grid
 from pipeline.site_setup.survey import FootageSurvey
@@ -45,20 +46,23 @@ def write_new_site(out: Path, new: NewSite) -> bool:
     (out / FRAME_FILE).write_bytes(frame.jpeg)
     (camera,) = load_site(out / SITE_FILE, {PASSWORD: "-"}).cameras
     try:
-        grid = draw_frame_grid(frame.jpeg, camera, " (guess)")
+        grid = draw_frame_grid(frame.jpeg, camera, None, " (guess)")
     except MissingExtra:
         return False
     (out / GRID_FILE).write_bytes(grid)
     return True
 
 
-def write_camera_grid(out: Path, camera: CameraSettings, frame: Frame) -> Path:
-    """Draws the camera's positions on the frame. Raises ConfigError if the frame does not have the configured size."""
+def write_camera_grid(out: Path, camera: CameraSettings, frame: Frame, lamps: LampReader) -> Path:
+    """Draws the camera's positions on the frame, and its signal heads as `lamps` locates them.
+
+    Raises ConfigError if the frame does not have the configured size.
+    """
     if (frame.width, frame.height) != camera.frame_size:
         width, height = camera.frame_size
         raise ConfigError(f"camera {camera.id!r}: frame_size is {width}x{height}, but its pictures are {frame.width}x{frame.height}")
     path = out / f"{camera.id}-grid.jpg"
-    path.write_bytes(draw_frame_grid(frame.jpeg, camera))
+    path.write_bytes(draw_frame_grid(frame.jpeg, camera, lamps))
     return path
 
 

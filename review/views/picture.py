@@ -30,6 +30,8 @@ class PictureView:
     relative: str
     """Seconds from the moment of the violation, with sign and unit."""
     lamp: Lamp | None
+    signals: tuple[tuple[str, Box], ...]
+    """The signal heads as located in this picture; as drawn in the site file where none was located."""
     vehicle_box: Box | None
     plate_box: Box | None
     trail: str
@@ -71,10 +73,16 @@ def _picture_view(picture: EvidencePicture, violation: Violation, t: Translator)
         time=t.time(picture.captured_at, violation.timezone, digits=2),
         relative=t("picture.relative", seconds=t.signed_seconds(offset_s, 2)),
         lamp=lamp_at(violation, picture.captured_at),
+        signals=_signals(picture, violation),
         vehicle_box=picture.vehicle_box,
         plate_box=picture.plate_box,
         trail=_svg_points(trail),
     )
+
+
+def _signals(picture: EvidencePicture, violation: Violation) -> tuple[tuple[str, Box], ...]:
+    located = {name for name, _ in picture.signal_heads}
+    return (*picture.signal_heads, *((name, box) for name, box in violation.drawing.signals if name not in located))
 
 
 def _shape(name: str, points: Sequence[Point]) -> NamedShape:

@@ -6,11 +6,14 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from etle.types import EvidenceRole, Lamp, SignalReading, Violation
+from etle.types import Box, EvidencePicture, EvidenceRole, Lamp, SignalReading, Violation
 from review.i18n import Translator
+from review.views.plate import CropView
 
 TIMELINE_LENGTH: Final = 1000.0
 """Length of the timeline in units of its SVG."""
+_HEAD_MARGIN: Final = 0.35
+"""Margin around a located head in its crop, as a fraction of its longer side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class SignalView:
     """Whether it showed that lamp when the readings began, so that `for_s` is a lower limit."""
     segments: tuple[SignalSegment, ...]
     marks: tuple[TimelineMark, ...]
+    heads: tuple[CropView, ...]
+    """The signal heads where they were located in the picture of the moment; empty in cases from before heads were located."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,18 @@ def signal_view(violation: Violation, t: Translator) -> SignalView | None:
         at_least=not index,
         segments=_segments(violation, timeline),
         marks=_marks(violation, timeline),
+        heads=tuple(
+            _crop(picture, box, t) for picture in violation.pictures if picture.role is EvidenceRole.AT for _, box in picture.signal_heads
+        ),
     )
+
+
+def _crop(picture: EvidencePicture, head: Box, t: Translator) -> CropView:
+    """A square around the head."""
+    side = max(head.width, head.height) * (1 + 2 * _HEAD_MARGIN)
+    x, y = head.centre
+    window = Box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
+    return CropView(label=t("signal.head"), digest=picture.sha256, width=picture.width, height=picture.height, window=window)
 
 
 def _reading_index(readings: tuple[SignalReading, ...], moment: datetime) -> int | None:

@@ -1,4 +1,4 @@
-"""What every lamp reader does: the one for colours, and the fake."""
+"""What every lamp reader does: the network, and the fake."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,16 @@ from etle.errors import InferenceError
 from etle.protocols import LampReader
 from etle.testing import ScriptedLamps
 from etle.types import Box, Lamp
-from models.signals.lamps import ColourLampReader
+from models.signals.head_reader import WEIGHTS, SignalHeadReader
+from models.weights.locate import weight
 
 ORDER = (Lamp.RED, Lamp.YELLOW, Lamp.GREEN)
 COLOURS = {Lamp.RED: (60, 60, 250), Lamp.YELLOW: (40, 190, 250), Lamp.GREEN: (150, 240, 70)}
 HEAD = Box(40, 40, 64, 112)
-READERS: dict[str, Callable[[Lamp], LampReader]] = {"colour": lambda _: ColourLampReader(), "scripted": lambda lamp: ScriptedLamps([lamp])}
+READERS: dict[str, Callable[[Lamp], LampReader]] = {
+    "network": lambda _: SignalHeadReader(weight(WEIGHTS)),
+    "scripted": lambda lamp: ScriptedLamps([lamp]),
+}
 
 
 def head(lit: Lamp) -> np.ndarray:
@@ -42,7 +46,7 @@ def test_dark_lamps_are_unknown_with_score_0(open_reader: Callable[[Lamp], LampR
 
 @pytest.mark.parametrize("box", [Box(500, 500, 524, 572), Box(40, 40, 42, 46), Box(-60, 40, 4, 112)])
 def test_a_head_outside_the_image_or_too_small_is_unknown(box: Box) -> None:
-    assert ColourLampReader().read(head(Lamp.RED), box, ORDER) == (Lamp.UNKNOWN, 0.0)
+    assert SignalHeadReader(weight(WEIGHTS)).read(head(Lamp.RED), box, ORDER) == (Lamp.UNKNOWN, 0.0)
 
 
 def test_the_fake_raises_when_its_script_ends() -> None:

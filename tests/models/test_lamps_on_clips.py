@@ -8,7 +8,8 @@ import cv2
 import pytest
 
 from etle.types import Box, Lamp
-from models.signals.lamps import ColourLampReader
+from models.signals.head_reader import WEIGHTS, SignalHeadReader
+from models.weights.locate import weight
 
 ORDER = (Lamp.RED, Lamp.YELLOW, Lamp.GREEN)
 CLIPS = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "shared")) / "data" / "clips"
@@ -17,9 +18,10 @@ CLIPS = Path(os.environ.get("ETLE_SHARED", Path(__file__).parents[2].parent / "s
 def lamps(clip: str, head: Box) -> list[Lamp]:
     if not (CLIPS / clip).is_file():
         pytest.skip(f"no development clips: {CLIPS / clip} is not there (set ETLE_SHARED)")
+    reader = SignalHeadReader(weight(WEIGHTS))
     video, found = cv2.VideoCapture(str(CLIPS / clip)), []
     while (read := video.read())[0]:
-        found.append(ColourLampReader().read(read[1], head, ORDER)[0])
+        found.append(reader.read(read[1], head, ORDER)[0])
     return found
 
 

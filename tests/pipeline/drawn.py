@@ -17,6 +17,7 @@ from etle.types import (
     EvidenceFile,
     Frame,
     Lamp,
+    LocatedHead,
     PlateBox,
     PlateRead,
     Provenance,
@@ -96,8 +97,14 @@ class EmptyReader:
 
 
 class AlwaysRed:
+    name = "always-red"
+    digest = Digest(sha256(b"always-red").hexdigest())
+
     def read(self, image: np.ndarray, head: Box, order: Sequence[Lamp]) -> tuple[Lamp, float]:
         return Lamp.RED, 1.0
+
+    def locate(self, image: np.ndarray, head: Box, order: Sequence[Lamp]) -> LocatedHead:
+        return LocatedHead(lamp=Lamp.RED, score=1.0, box=head)
 
 
 def picture(paths: Sequence[Path], number: int) -> bytes:
@@ -152,7 +159,9 @@ def stage(
     camera = watched.cameras[0]
     provenance = Provenance(code_version="1", models=(), config_digest=watched.digest, run="r")
     plates = PlateSearch(LowerMiddlePlateDetector(), (EmptyReader(),), 3)
-    evidence = EvidenceBuilder(watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance)
+    evidence = EvidenceBuilder(
+        watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance, AlwaysRed()
+    )
     rules = build_rules(camera, calibrate(camera)) if rules is None else rules
     state = state or StageState(fingerprint=FINGERPRINT, run="r")
     return CameraStage(camera, watched.detect, detector or ColourDetector(), lamps or AlwaysRed(), rules, evidence, state)

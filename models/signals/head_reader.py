@@ -1,0 +1,154 @@
+"""Locates a signal head near the drawn box and reads which lamp is lit, with a small network trained on rendered heads.
+
+The network sees the drawn box with a margin and answers several times: first where the housing is, then, centred on that housing, which
+lamp is lit. A loose or shifted box and a camera that sways therefore change little, and a head that is covered is not read. A red that is
+not is worse than an unknown: red needs more than yellow and green do, and red light in its own section of the located housing. Where the
+network hesitates, the colours of the located sections (`models.signals.lamps`) decide, if they are clear and do not contradict it.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from etle.errors import WeightsMissing
+from etle.types import Box, Digest, Lamp, LocatedHead
+from models.runtime.onnx_session import OnnxSession
+from models.signals.lamps import ColourLampReader
+from models.signals.window import WINDOW, cut_window, in_image, network_input
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from etle.types import Image
+
+WEIGHTS: Final = "lamps"
+LAMPS: Final = (Lamp.RED, Lamp.YELLOW, Lamp.GREEN)
+"""The network's first outputs; the following ones are nothing lit, several lit, and hidden, in the order of `SignalState`."""
+_STATES: Final = 6
+_DARK, _SEVERAL, _HIDDEN = 3, 4, 5
+_LEAST: Final = 1e-6
+"""Added to each probability, so that one answer alone does not exclude a state."""
+_LOOKS: Final = 2
+"""Number of answers about the housing, each centred on the one located before."""
+_MAX_HIDDEN: Final = 0.9
+"""Maximum probability, in a look, that there is no head to look at more closely."""
+_MIN_WIDTH_PX = 3.0
+"""Minimum shorter side of the drawn box."""
+_MIN_INSIDE = 0.6
+"""Minimum fraction of the drawn box, and of the head that was located, inside the image."""
+_DARK_PRIOR: Final = 0.6
+"""Dark heads are rarer on the road than among the rendered heads; applies to yellow and green only."""
+_MIN_PROBABILITY: Final = 0.5
+"""Of yellow and green."""
+_MAX_RED_BESIDE_YELLOW: Final = 0.3
+"""Maximum probability of red relative to that of yellow: both burn out to the same colour."""
+_MAX_BESIDE_RED: Final = (0.05, 0.05, 0.3, 0.1, 0.3)
+"""Maximum probabilities of yellow, green, nothing, several and hidden, relative to that of red: a red that is not accuses the innocent."""
+_MAX_BESIDE_CLEAR_RED: Final = (0.05, 0.05, 0.3, 0.5, 0.3)
+"""The same where the colours of the located sections show red with at least _CLEAR_RED."""
+_CLEAR_RED: Final = 0.95
+_CLEAR_COLOUR: Final = 0.3
+"""Minimum score of the colours for a yellow or green that the network finds too unlikely, but not less likely than _NOT_EXCLUDED."""
+_NOT_EXCLUDED: Final = 0.03
+_MAX_DOUBT: Final = 0.5
+"""Maximum probability of a hidden head, and of several lit lamps, if the colours decide."""
+_MIN_RED_LIGHT: Final = 24.0
+"""Minimum difference of the red channel (0 to 255) between the brightest part of the red sections and the middle of the others."""
+
+
+class SignalHeadReader:
+    """Not thread-safe."""
+
+    name = WEIGHTS
+
+    def __init__(self, path: Path) -> None:
+        """Raises WeightsMissing, WeightsError, MissingExtra."""
+        try:
+            weights = path.read_bytes()
+        except FileNotFoundError as error:
+            raise WeightsMissing(f"Weights {path} of the lamp network are missing: they are part of etle, reinstall it") from error
+        self.digest = Digest(sha256(weights).hexdigest())
+        self._network = OnnxSession(weights, "lamp network")
+        self._colours = ColourLampReader()
+
+    def read(self, image: "Image", head: Box, order: Sequence[Lamp]) -> tuple[Lamp, float]:
+        """The lit lamp of the signal in box `head` and a score from 0 to 1; (UNKNOWN, 0) if it cannot be determined.
+
+        `image`: height x width x 3, uint8, BGR; `head` in its pixels. `order`: the lamps from top to bottom, or from left to right if the
+        head is wider than high.
+        """
+        located = self.locate(image, head, order)
+        return located.lamp, located.score
+
+    def locate(self, image: "Image", head: Box, order: Sequence[Lamp]) -> LocatedHead:
+        """As `read`, with the housing that was found."""
+        if min(head.width, head.height) < _MIN_WIDTH_PX or _inside(head, image) < _MIN_INSIDE:
+            return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=None)
+        states, box = self._infer(image, head, order)
+        answers = []
+        for _ in range(_LOOKS):
+            if states[_HIDDEN] > _MAX_HIDDEN or _inside(box, image) < _MIN_INSIDE:
+                return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=None)
+            states, box = self._infer(image, box, order)
+            answers.append(states)
+        states = np.exp(np.log(np.stack(answers) + _LEAST).mean(axis=0))
+        lamp, score = _judged(states / states.sum(), self._colours.read(image, box, order))
+        if lamp not in order or (lamp is Lamp.RED and _red_light(image, box, order) < _MIN_RED_LIGHT):
+            return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=box)
+        return LocatedHead(lamp=lamp, score=round(score, 3), box=box)
+
+    def _infer(self, image: "Image", head: Box, order: Sequence[Lamp]) -> "tuple[NDArray[np.float64], Box]":
+        """Probability of each state, and the housing in pixels of the image."""
+        output = self._network.run(network_input(cut_window(image, head), order))[0].astype(np.float64)
+        odds = np.exp(output[:_STATES] - output[:_STATES].max())
+        x1, y1, x2, y2 = (output[_STATES:].clip(0, 1) * np.array(WINDOW * 2)).tolist()
+        return odds / odds.sum(), in_image(Box(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)), head)
+
+
+def _judged(states: "NDArray[np.float64]", colours: tuple[Lamp, float]) -> tuple[Lamp, float]:
+    """The lamp and its score from the probabilities of the states, and from what the colours of the located sections show."""
+    if states.argmax() == 0:
+        clear = colours[0] is Lamp.RED and colours[1] >= _CLEAR_RED
+        limits = np.array(_MAX_BESIDE_CLEAR_RED if clear else _MAX_BESIDE_RED) * states[0]
+        return (Lamp.RED, float(states[0])) if (states[1:] <= limits).all() else (Lamp.UNKNOWN, 0.0)
+    likely = states.copy()
+    likely[_DARK] *= _DARK_PRIOR
+    likely /= likely.sum()
+    best = int(likely.argmax())
+    if LAMPS[best : best + 1] == (Lamp.YELLOW,) and states[0] > _MAX_RED_BESIDE_YELLOW * states[best]:
+        return Lamp.UNKNOWN, 0.0
+    if 0 < best < len(LAMPS) and likely[best] >= _MIN_PROBABILITY:
+        return LAMPS[best], float(likely[best])
+    return colours if _colours_decide(states, colours) else (Lamp.UNKNOWN, 0.0)
+
+
+def _colours_decide(states: "NDArray[np.float64]", colours: tuple[Lamp, float]) -> bool:
+    """Whether a yellow or green of the colours is told although the network did not name it; never a red."""
+    lamp, score = colours
+    if lamp not in (Lamp.YELLOW, Lamp.GREEN) or score < _CLEAR_COLOUR:
+        return False
+    return bool(states[LAMPS.index(lamp)] >= _NOT_EXCLUDED and max(states[_SEVERAL], states[_HIDDEN]) <= _MAX_DOUBT)
+
+
+def _red_light(image: "Image", box: Box, order: Sequence[Lamp]) -> float:
+    """How much more red light the sections of the red lamps show than the others: 95th percentile minus median of the red channel."""
+    height, width = image.shape[:2]
+    x1, x2 = (min(width, max(0, round(x))) for x in (box.x1, box.x2))
+    y1, y2 = (min(height, max(0, round(y))) for y in (box.y1, box.y2))
+    red = image[y1:y2, x1:x2, 2]
+    upright = red if box.height >= box.width else red.T
+    of_red = np.array([order[i * len(order) // len(upright)] is Lamp.RED for i in range(len(upright))])
+    if not of_red.any() or of_red.all() or not upright.size:
+        return 0.0
+    return float(np.percentile(upright[of_red], 95) - np.median(upright[~of_red]))
+
+
+def _inside(box: Box, image: "Image") -> float:
+    """Fraction of the box inside the image."""
+    height, width = image.shape[:2]
+    across = min(width, box.x2) - max(0.0, box.x1)
+    along = min(height, box.y2) - max(0.0, box.y1)
+    return float(max(0.0, across) * max(0.0, along) / box.area)

@@ -1,0 +1,96 @@
+"""The part of a frame that the lamp network sees: the drawn box of a signal head with a margin, upright and at a fixed size.
+
+People draw boxes loosely, and cameras sway: the margin shows the whole head where the box cuts it, and what hides it.
+"""
+
+from collections.abc import Sequence
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from etle.types import Box, Lamp
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from etle.types import Image
+
+WINDOW = (32, 64)
+"""Width and height of the window in pixels of the network's input."""
+_ACROSS, _ALONG = 0.6, 0.4
+"""Margin at each side across the head and along its lamps, as a fraction of the box's width and length."""
+_CHANNELS = (Lamp.RED, Lamp.YELLOW, Lamp.GREEN)
+_MIN_WHITE = 96.0
+"""Lower limit of the white level: brightening images at dusk further would turn noise into light."""
+_WHITE_PERCENTILE = 99.5
+DRAWN_BOX = Box(
+    WINDOW[0] * _ACROSS / (1 + 2 * _ACROSS),
+    WINDOW[1] * _ALONG / (1 + 2 * _ALONG),
+    WINDOW[0] * (1 + _ACROSS) / (1 + 2 * _ACROSS),
+    WINDOW[1] * (1 + _ALONG) / (1 + 2 * _ALONG),
+)
+"""The drawn box in pixels of the window."""
+
+
+def window_box(head: Box) -> Box:
+    """The box of the window in whole pixels of the image; it may lie partly outside of it."""
+    across, along = (_ACROSS, _ALONG) if head.height >= head.width else (_ALONG, _ACROSS)
+    return Box(
+        floor(head.x1 - across * head.width),
+        floor(head.y1 - along * head.height),
+        ceil(head.x2 + across * head.width),
+        ceil(head.y2 + along * head.height),
+    )
+
+
+def cut_window(image: "Image", head: Box) -> "Image":
+    """The window around the drawn box `head`: 64 x 32 x 3, first lamp on top; the edge of the image is repeated outside of it.
+
+    The box must overlap the image.
+    """
+    box = window_box(head)
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = (int(side) for side in (box.x1, box.y1, box.x2, box.y2))
+    inside = image[max(0, y1) : min(height, y2), max(0, x1) : min(width, x2)]
+    outside = max(0, -y1), max(0, y2 - height), max(0, -x1), max(0, x2 - width)
+    if any(outside):
+        inside = cv2.copyMakeBorder(inside, *outside, cv2.BORDER_REPLICATE)
+    upright = inside if head.height >= head.width else np.ascontiguousarray(inside.transpose(1, 0, 2))
+    shrinks = upright.shape[0] > WINDOW[1]
+    window: Image = cv2.resize(upright, WINDOW, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return window
+
+
+def network_input(window: "Image", order: Sequence[Lamp]) -> "NDArray[np.float32]":
+    """1 x 6 x 64 x 32: the colours, scaled to the brightest, and per colour a plane: 1 where its lamps are expected."""
+    pixels = window.astype(np.float32)
+    brightest = max(_MIN_WHITE, float(np.percentile(pixels.max(axis=2), _WHITE_PERCENTILE)))
+    colours = np.minimum(pixels.transpose(2, 0, 1) / brightest, 1)
+    return np.concatenate([colours, order_planes(order)])[None].astype(np.float32)
+
+
+def order_planes(order: Sequence[Lamp]) -> "NDArray[np.float32]":
+    """3 x 64 x 32: red, yellow, green; 1 in the equal sections of the drawn box in which `order` has that colour."""
+    planes = np.zeros((len(_CHANNELS), WINDOW[1], WINDOW[0]), np.float32)
+    drawn = DRAWN_BOX
+    length = drawn.height / len(order)
+    for i, lamp in enumerate(order):
+        rows = slice(round(drawn.y1 + i * length), round(drawn.y1 + (i + 1) * length))
+        planes[_CHANNELS.index(lamp), rows, round(drawn.x1) : round(drawn.x2)] = 1
+    return planes
+
+
+def in_image(box: Box, head: Box) -> Box:
+    """A box in pixels of the window around the drawn box `head`, in pixels of the image."""
+    window = window_box(head)
+    upright = head.height >= head.width
+    x1, y1, x2, y2 = (box.x1, box.y1, box.x2, box.y2) if upright else (box.y1, box.x1, box.y2, box.x2)
+    width, height = WINDOW if upright else WINDOW[::-1]
+    return Box(
+        window.x1 + x1 * window.width / width,
+        window.y1 + y1 * window.height / height,
+        window.x1 + x2 * window.width / width,
+        window.y1 + y2 * window.height / height,
+    )
