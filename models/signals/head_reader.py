@@ -48,8 +48,9 @@ _MAX_RED_BESIDE_YELLOW: Final = 0.3
 _MAX_BESIDE_RED: Final = (0.05, 0.05, 0.3, 0.1, 0.3)
 """Maximum probabilities of yellow, green, nothing, several and hidden, relative to that of red: a red that is not accuses the innocent."""
 _MAX_BESIDE_CLEAR_RED: Final = (0.05, 0.05, 0.3, 0.5, 0.3)
-"""The same where the colours of the located sections show red with at least _CLEAR_RED."""
-_CLEAR_RED: Final = 0.95
+"""The same where the colours of the located sections show red with at least _CLEAR."""
+_CLEAR: Final = 0.95
+"""Score of the colours from which a contradiction to the network gives UNKNOWN."""
 _CLEAR_COLOUR: Final = 0.3
 """Minimum score of the colours for a yellow or green that the network finds too unlikely, but not less likely than _NOT_EXCLUDED."""
 _NOT_EXCLUDED: Final = 0.03
@@ -111,7 +112,7 @@ class SignalHeadReader:
 def _judged(states: "NDArray[np.float64]", colours: tuple[Lamp, float]) -> tuple[Lamp, float]:
     """The lamp and its score from the probabilities of the states, and from what the colours of the located sections show."""
     if states.argmax() == 0:
-        clear = colours[0] is Lamp.RED and colours[1] >= _CLEAR_RED
+        clear = colours[0] is Lamp.RED and colours[1] >= _CLEAR
         limits = np.array(_MAX_BESIDE_CLEAR_RED if clear else _MAX_BESIDE_RED) * states[0]
         return (Lamp.RED, float(states[0])) if (states[1:] <= limits).all() else (Lamp.UNKNOWN, 0.0)
     likely = states.copy()
@@ -119,6 +120,8 @@ def _judged(states: "NDArray[np.float64]", colours: tuple[Lamp, float]) -> tuple
     likely /= likely.sum()
     best = int(likely.argmax())
     if LAMPS[best : best + 1] == (Lamp.YELLOW,) and states[0] > _MAX_RED_BESIDE_YELLOW * states[best]:
+        return Lamp.UNKNOWN, 0.0
+    if colours[1] >= _CLEAR and colours[0] not in LAMPS[best : best + 1]:
         return Lamp.UNKNOWN, 0.0
     if 0 < best < len(LAMPS) and likely[best] >= _MIN_PROBABILITY:
         return LAMPS[best], float(likely[best])
