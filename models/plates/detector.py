@@ -29,8 +29,9 @@ _FRAME_SIDES_PX = (416, 640, 1280)
 """Longer sides of the inputs for a whole frame: the small ones detect close-ups, the large one distant plates."""
 _MIN_PASS_SCORE = 0.05
 """Minimum score in one pass. Several passes with low scores can add up to `_MIN_SCORE`."""
-_MIN_SCORE = 0.4
-"""Minimum score of a reported plate, after fusion of all passes."""
+_MIN_SCORE = 0.35
+"""Minimum score of a reported plate, after fusion of all passes. Of 140 plates of 40 pixels and more, mostly on motorcycles from the front,
+128 are found with 0.4, 130 with 0.35 and 131 with 0.3; these photos then have 621, 713 and 853 detections to read."""
 _CONFIDENT_SCORE = 0.4
 """A crop whose best plate has this score after the first pass gets no second one."""
 _NMS_IOU = 0.5
