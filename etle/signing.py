@@ -3,6 +3,7 @@
 The private key stays on the machine on which it was made. Verify with the public key; distribute it out of band, not with the frames.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -36,10 +37,28 @@ class Signer:
 
     @classmethod
     def from_file(cls, file: Path) -> Self:
-        """Create the key if the file is missing, readable by its owner only. Raises ConfigError if the file holds something else."""
+        """Create the key if the file is missing, readable by its owner only, with its public key beside it.
+
+        Raises ConfigError if the file holds something else, or if it is missing although its public key is there: it was lost then.
+        """
         if not file.exists():
+            if public_file(file).exists():
+                raise ConfigError(
+                    f"the private key {file} does not exist, but its public key {public_file(file)} does. Restore it from a backup."
+                    " If it is lost, generate a new one with `etle keys`, which keeps the old public key."
+                )
             _create_key(file)
-        return cls.read(file)
+        signer = cls.read(file)
+        _write_public_key(file, signer)
+        return signer
+
+    @classmethod
+    def replace_lost(cls, file: Path) -> Self:
+        """Like `from_file`, and creates a key in place of a lost one. The public key of the lost one is kept, named by its fingerprint."""
+        public = public_file(file)
+        if not file.exists() and public.exists():
+            public.rename(public.with_name(f"{file.stem}-{public_fingerprint(public)[:16]}.pub"))
+        return cls.from_file(file)
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -67,6 +86,16 @@ class Signer:
     def matches(self, public: Ed25519PublicKey) -> bool:
         """Whether `public` is the public key of this private key."""
         return self._key.public_key() == public
+
+
+def public_file(private: Path) -> Path:
+    """Where the public key of a private key is kept."""
+    return private.with_suffix(".pub")
+
+
+def public_fingerprint(file: Path) -> Digest:
+    """SHA-256 of the raw public key in the file (PEM). Raises ConfigError."""
+    return digest_of(read_public_key(file).public_bytes(Encoding.Raw, PublicFormat.Raw))
 
 
 def read_public_key(file: Path) -> Ed25519PublicKey:
@@ -98,6 +127,13 @@ def _is_valid(key: Ed25519PublicKey, signed: bytes, signature: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def _write_public_key(file: Path, signer: Signer) -> None:
+    """The folder of the private key may be read-only, such as a mounted secret: then the loss of the key cannot be told from a new one."""
+    with suppress(OSError):
+        if not public_file(file).exists():
+            write_atomic(public_file(file), signer.public_pem)
 
 
 def _create_key(file: Path) -> None:

@@ -178,6 +178,12 @@ class PostgresCases:
                 for row in cursor.fetchall()
             )
 
+    def any_stored(self) -> bool:
+        """Whether there is a violation."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("any_violation"))
+            return bool(cursor.fetchone().stored)
+
     def unreferenced(self, digests: Sequence[Digest]) -> Sequence[Digest]:
         with self._database.transaction() as cursor:
             cursor.execute(sql("referenced_digests"), {"digests": list(digests)})

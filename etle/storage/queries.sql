@@ -103,6 +103,9 @@ GROUP BY v.id
 ORDER BY v.id
 LIMIT %(limit)s
 
+-- any_violation --
+SELECT EXISTS (SELECT FROM violations) AS stored
+
 -- referenced_digests --
 -- Those of the digests that belong to a violation.
 SELECT DISTINCT digest FROM evidence_files WHERE digest = ANY(%(digests)s)

@@ -1,17 +1,18 @@
-"""Open all stores of one deployment: database, evidence, checkpoints, signing key."""
+"""Open all stores of one deployment: database, evidence, checkpoints, signing key. Or open existing ones without creating anything."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from etle.errors import ConfigError, StoreUnavailable
 from etle.protocols import Clock, EvidenceStore
 from etle.storage.cases import PostgresCases
 from etle.storage.checkpoints import PostgresCheckpoints, PostgresLosses
 from etle.storage.database import Database
 from etle.storage.evidence.backend import open_evidence
 from etle.storage.evidence.manifest import Signer
-from etle.storage.migrate import migrate
+from etle.storage.migrate import migrate, pending_migrations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,15 @@ class StorageOptions:
     evidence: str | Path | None = None
     """Folder or s3:// address."""
     signing_key: Path | None = None
-    """Private key (PEM) for manifests; generated if the file does not exist."""
+    """Private key (PEM) for manifests; generated for a new deployment. None: `data`/keys/manifest.pem."""
+
+    @property
+    def key_file(self) -> Path:
+        return self.signing_key or self.data / "keys" / "manifest.pem"
+
+    @property
+    def evidence_address(self) -> str | Path:
+        return self.evidence or self.data / "evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +46,30 @@ class Stores:
     evidence: EvidenceStore
     checkpoints: PostgresCheckpoints
     losses: PostgresLosses
-    signer: Signer
+    key_file: Path
+    """Private key for manifests."""
+
+    @property
+    def signer(self) -> Signer:
+        """The key for manifests. It is generated only while nothing is stored that another key may have signed; else ConfigError is raised.
+
+        Commands that sign nothing do not ask for it.
+        """
+        if not self.key_file.exists() and (self.cases.any_stored() or next(self.evidence.digests(), None) is not None):
+            raise ConfigError(
+                f"the signing key {self.key_file} does not exist, and there is evidence that it signed. Restore the file from a backup,"
+                " or name it in `store.signing_key`. If it is lost, generate a new one with `etle keys manifest`: new evidence is signed"
+                " with that, and `etle evidence verify` needs the fingerprint or the public key of the lost one for the old evidence."
+            )
+        return Signer.from_file(self.key_file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCases:
+    """Cases and evidence of an existing deployment, to be read."""
+
+    cases: PostgresCases
+    evidence: EvidenceStore
 
 
 @contextmanager
@@ -54,11 +86,28 @@ def open_stores(options: StorageOptions, clock: Clock | None = None) -> Iterator
             data=options.data,
             database=database,
             cases=PostgresCases(database, clock),
-            evidence=open_evidence(options.evidence or options.data / "evidence"),
+            evidence=open_evidence(options.evidence_address),
             checkpoints=PostgresCheckpoints(database),
             losses=PostgresLosses(database),
-            signer=Signer.from_file(options.signing_key or options.data / "keys" / "manifest.pem"),
+            key_file=options.key_file,
         )
+
+
+@contextmanager
+def open_existing_stores(options: StorageOptions) -> Iterator[StoredCases]:
+    """Open stores that exist, to read them: creates no folder, key, database or table. Closes the database on exit.
+
+    Raises StoreUnavailable if there is no store, ConfigError if the database has another schema than this version, MissingExtra.
+    """
+    with ExitStack() as opened:
+        evidence = open_evidence(options.evidence_address, read_only=True)
+        if options.database is None and not (options.data / "postgres" / "data" / "PG_VERSION").exists():
+            raise StoreUnavailable(f"there is no database in {options.data}. Name another folder with --data, or a server with --database.")
+        database = Database(options.database or opened.enter_context(_embedded(options.data / "postgres")))
+        opened.callback(database.close)
+        if pending := pending_migrations(database):
+            raise ConfigError(f"{database.name} lacks migrations {', '.join(pending)}: apply them with `etle database migrate`")
+        yield StoredCases(cases=PostgresCases(database), evidence=evidence)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def check_manifest_key(site: Site) -> Iterator[CheckResult]:
     if key is None or not key.exists():
         yield note(
             "signing key of the manifests",
-            f"{key or 'keys/manifest.pem in the data folder'}: generated at the first start if it does not exist",
+            f"{key or 'keys/manifest.pem in the data folder'}: generated at the first start if there is no evidence yet",
         )
         return
     yield run_check("signing key of the manifests", lambda: f"{key}, fingerprint {Signer.read(key).fingerprint[:16]}...")

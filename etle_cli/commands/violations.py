@@ -8,12 +8,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from etle.types import Case, Verdict
-from etle_cli.options.storage import add_storage_options, open_stores
+from etle_cli.options.storage import add_storage_options, open_existing_stores
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from etle.storage.stores import Stores
+    from etle.storage.stores import StoredCases
 
 PAGE_SIZE = 200
 
@@ -33,7 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run_list(args: argparse.Namespace) -> int:
-    with open_stores(args) as stores:
+    with open_existing_stores(args) as stores:
         cases = islice(_cases(stores, args), args.limit)
         if args.json:
             for case in cases:
@@ -73,7 +73,7 @@ def state_of(case: Case) -> str:
     return case.state.value if case.state else "open"
 
 
-def _cases(stores: "Stores", args: argparse.Namespace) -> Iterator[Case]:
+def _cases(stores: "StoredCases", args: argparse.Namespace) -> Iterator[Case]:
     """Fetches page by page, so that memory use does not grow with the number of cases."""
     state = args.state if args.state in (None, "open") else Verdict(args.state)
     after = None

@@ -12,7 +12,7 @@ from etle.errors import ConfigError
 
 if TYPE_CHECKING:
     from etle.storage.database import Database
-    from etle.storage.stores import StorageOptions, Stores
+    from etle.storage.stores import StorageOptions, StoredCases, Stores
 
 DATA_FOLDER: Final = "etle-data"
 
@@ -62,10 +62,19 @@ def storage_options(args: argparse.Namespace, settings: StorageSettings | None =
 
 @contextmanager
 def open_stores(args: argparse.Namespace) -> Iterator["Stores"]:
-    """The stores that the options name. Raises StoreUnavailable, ConfigError, MissingExtra."""
+    """The stores that the options name, created if they do not exist. Raises StoreUnavailable, ConfigError, MissingExtra."""
     from etle.storage import stores
 
     with stores.open_stores(storage_options(args)) as opened:
+        yield opened
+
+
+@contextmanager
+def open_existing_stores(args: argparse.Namespace) -> Iterator["StoredCases"]:
+    """The cases and the evidence that the options name, to be read. Creates nothing. Raises StoreUnavailable, ConfigError, MissingExtra."""
+    from etle.storage import stores
+
+    with stores.open_existing_stores(storage_options(args)) as opened:
         yield opened
 
 

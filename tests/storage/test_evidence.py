@@ -1,6 +1,8 @@
 """Evidence files, manifests and rows stay consistent when the process dies at any point, and `verify` finds every change."""
 
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,8 +132,10 @@ class TestVerify:
 
     def faults(self, data: Path, capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
         code = main(["evidence", "verify", "--json", "--data", str(data), *options])
-        found = [json.loads(line)["fault"] for line in capsys.readouterr().out.splitlines()]
-        assert code == (1 if found else 0)
+        printed = capsys.readouterr()
+        found = [json.loads(line)["fault"] for line in printed.out.splitlines()]
+        assert code == (1 if found else 0), printed.err
+        assert re.search(r"2 cases with \d\d files were checked", printed.err)
         return found
 
     def test_no_fault(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,9 +155,36 @@ class TestVerify:
 
     def test_an_unknown_key(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         former = Signer.from_file(data / "keys" / "manifest.pem").fingerprint
-        (data / "keys" / "manifest.pem").unlink()
+        shutil.rmtree(data / "keys")
+        Signer.from_file(data / "keys" / "manifest.pem")
         assert self.faults(data, capsys) == ["bad_signature", "bad_signature"]
         assert self.faults(data, capsys, "--key", former) == []
+
+    def test_a_public_key_is_enough(self, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        public = shutil.move(data / "keys" / "manifest.pub", tmp_path / "office.pub")
+        shutil.rmtree(data / "keys")
+        assert self.faults(data, capsys, "--public-key", str(public)) == []
+        assert main(["evidence", "verify", "--data", str(data)]) == 1
+        assert "--public-key" in capsys.readouterr().err
+        assert not (data / "keys").exists()
+
+    @pytest.mark.parametrize("lost", ["the private key", "the folder of keys"])
+    def test_a_lost_key_is_not_replaced_in_silence(self, data: Path, lost: str, capsys: pytest.CaptureFixture[str]) -> None:
+        from etle.storage.stores import StorageOptions, open_stores
+
+        (data / "keys" / "manifest.pem").unlink()
+        if lost == "the folder of keys":
+            shutil.rmtree(data / "keys")
+        with open_stores(StorageOptions(data=data)) as stores, pytest.raises(ConfigError, match="`etle keys manifest`"):
+            _ = stores.signer
+        assert not (data / "keys" / "manifest.pem").exists()
+        assert main(["keys", "manifest", "--data", str(data)]) == 0
+        assert Signer.read(data / "keys" / "manifest.pem").fingerprint in capsys.readouterr().out
+        with open_stores(StorageOptions(data=data)) as stores:
+            assert stores.signer.fingerprint == Signer.read(data / "keys" / "manifest.pem").fingerprint
+        if lost == "the private key":
+            former = next((data / "keys").glob("manifest-*.pub"))
+            assert self.faults(data, capsys, "--public-key", str(former)) == []
 
     def test_a_database_that_differs_from_what_was_signed(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with EmbeddedPostgres(data / "postgres") as server:
@@ -168,6 +199,16 @@ class TestVerify:
 
     def test_each_violation_has_a_manifest_file(self, data: Path) -> None:
         assert len(list((data / "evidence").rglob(f"*{SUFFIX}"))) == 2
+
+
+@pytest.mark.parametrize("words", [["evidence", "verify"], ["violations", "list"]])
+def test_a_mistyped_data_folder_is_an_error_and_stays_absent(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "mistyped", tmp_path / "empty"):
+        before = sorted(tmp_path.rglob("*"))
+        assert main([*words, "--data", str(folder)]) == 1
+        assert str(folder) in capsys.readouterr().err
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_file_whose_digest_is_not_its_name_is_rejected(signer: Signer) -> None:

@@ -63,10 +63,20 @@ def test_without_devices_in_the_site_file_signatures_are_not_checked():
 
 
 def test_a_file_without_a_public_key_is_refused_by_name(tmp_path):
-    (tmp_path / "device.pub").write_text("no key")
-    with pytest.raises(ConfigError, match=r"device\.pub is not a public key"):
-        frame_verifier(IngestSettings(devices=(EdgeDevice(id="north", public_key=tmp_path / "device.pub"),)))
+    (tmp_path / "broken.pub").write_text("no key")
+    with pytest.raises(ConfigError, match=r"broken\.pub is not a public key"):
+        frame_verifier(IngestSettings(devices=(EdgeDevice(id="north", public_key=tmp_path / "broken.pub"),)))
     private = tmp_path / "device.pem"
     Signer.from_file(private)
     with pytest.raises(ConfigError, match="not a public key"):
         frame_verifier(IngestSettings(devices=(EdgeDevice(id="north", public_key=private),)))
+
+
+def test_a_device_key_that_is_lost_is_not_replaced_in_silence(tmp_path: Path):
+    lost = Signer.from_file(tmp_path / "device.pem")
+    (tmp_path / "device.pem").unlink()
+    with pytest.raises(ConfigError, match="Restore it from a backup"):
+        Signer.from_file(tmp_path / "device.pem")
+    assert not (tmp_path / "device.pem").exists()
+    assert Signer.replace_lost(tmp_path / "device.pem").fingerprint != lost.fingerprint
+    assert (tmp_path / f"device-{lost.fingerprint[:16]}.pub").read_bytes() == lost.public_pem

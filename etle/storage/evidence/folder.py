@@ -26,11 +26,18 @@ _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 class FolderEvidence:
     """An EvidenceStore. Safe to use from several threads and processes."""
 
-    def __init__(self, folder: Path, reserve_bytes: int = RESERVE_BYTES) -> None:
-        """Creates the folder and removes stale temporary files. Raises EvidenceUnavailable if it cannot."""
+    def __init__(self, folder: Path, reserve_bytes: int = RESERVE_BYTES, *, read_only: bool = False) -> None:
+        """Creates the folder and removes stale temporary files. `read_only`: does neither, for `get` and `digests` only.
+
+        Raises EvidenceUnavailable if it cannot, or if there is no folder to read.
+        """
         self._folder = folder.absolute()
         self._unfinished = self._folder / "unfinished"
         self._reserve_bytes = reserve_bytes
+        if read_only:
+            if not self._folder.is_dir():
+                raise EvidenceUnavailable(f"there is no evidence folder {self._folder}. Name another with --data or --evidence.")
+            return
         try:
             self._unfinished.mkdir(parents=True, exist_ok=True)
             self._remove_stale_files()

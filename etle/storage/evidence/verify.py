@@ -60,10 +60,24 @@ class FiledViolationStore(Protocol):
         ...
 
 
-def verify(cases: FiledViolationStore, evidence: EvidenceStore, keys: Collection[Digest]) -> Iterator[EvidenceFinding]:
-    """All faults. `keys`: fingerprints of the trusted keys."""
+@dataclass(slots=True, kw_only=True)
+class VerifiedCounts:
+    """What `verify` has checked so far."""
+
+    cases: int = 0
+    files: int = 0
+    """Evidence files of the cases, manifests included."""
+
+
+def verify(
+    cases: FiledViolationStore, evidence: EvidenceStore, keys: Collection[Digest], counts: VerifiedCounts | None = None
+) -> Iterator[EvidenceFinding]:
+    """All faults. `keys`: fingerprints of the trusted keys. `counts` is increased as the cases are checked."""
+    counts = counts or VerifiedCounts()
     for filed in _all_violations(cases):
         yield from _verify_case(filed, evidence, keys)
+        counts.cases += 1
+        counts.files += len(filed.files)
     yield from _orphans(cases, evidence)
 
 
