@@ -23,6 +23,7 @@ from review.middleware import MetricsMiddleware, SecurityHeaders
 from review.pages import STATIC_FOLDER, error_page, static_version
 from review.passwords import Passwords
 from review.permissions import Viewer
+from review.range_progress import RangeProgress
 from review.session import SignInRequired, check_csrf, viewer_or_none
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def create_app(
         cases=cases,
         evidence=evidence,
         clips=ClipCache(evidence),
+        ranges=RangeProgress(),
         users=users,
         law=law,
         clock=clock,

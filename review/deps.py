@@ -10,6 +10,7 @@ from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.users import Users
 from review.clip_cache import ClipCache
 from review.passwords import Passwords
+from review.range_progress import RangeProgress
 
 if TYPE_CHECKING:
     from etle.observability.metrics import Metrics
@@ -20,6 +21,7 @@ class Deps:
     cases: CaseStore
     evidence: EvidenceStore
     clips: ClipCache
+    ranges: RangeProgress
     users: Users
     law: Law
     """The offences: their rules are the ones that the list of cases can be filtered by."""

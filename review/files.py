@@ -1,4 +1,7 @@
-"""Serves evidence files, whole or in byte ranges. A file is named by its digest and never changes, so browsers may cache it."""
+"""Serves evidence files, whole or in byte ranges.
+
+Browsers may not store them: a look at a stored picture could not be logged, and it would stay on the computer after signing out.
+"""
 
 import re
 from typing import Annotated, Final
@@ -64,7 +67,7 @@ def evidence(
     media_type = media_type_of(case.violation, digest, suffix)
     if media_type is None:
         raise HTTPException(404)
-    headers = {"ETag": f'"{digest}"', "Cache-Control": "private, max-age=31536000, immutable", "Accept-Ranges": "bytes"}
+    headers = {"ETag": f'"{digest}"', "Cache-Control": "no-store", "Accept-Ranges": "bytes"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     try:
@@ -72,21 +75,21 @@ def evidence(
     except KeyError:
         raise HTTPException(404) from None
     requested = request.headers.get("range")
-    _record_view(deps, viewer, case_id, digest, requested)
-    return _response(requested, data, media_type, headers)
-
-
-def _record_view(deps: Deps, viewer: Viewer, case_id: UUID, digest: str, requested: str | None) -> None:
-    """Once per view: not for the further ranges of a clip."""
-    if requested is None or requested.startswith("bytes=0-"):
-        record_access(deps, viewer, "evidence_viewed", case_id, detail=digest)
-
-
-def _response(requested: str | None, data: bytes, media_type: str, headers: dict[str, str]) -> Response:
     try:
         part = byte_range(requested, len(data))
     except RangeNotSatisfiable:
-        return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}", "Cache-Control": "no-store"})
+        return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}"})
+    _record_view(deps, viewer, case_id, Digest(digest), part or (0, len(data)))
+    return _response(part, data, media_type, headers)
+
+
+def _record_view(deps: Deps, viewer: Viewer, case_id: UUID, digest: Digest, sent: tuple[int, int]) -> None:
+    """Whenever bytes are sent, except for the further ranges of a clip."""
+    if not deps.ranges.sent(viewer.token, digest, *sent, deps.clock.now()):
+        record_access(deps, viewer, "evidence_viewed", case_id, detail=digest)
+
+
+def _response(part: tuple[int, int] | None, data: bytes, media_type: str, headers: dict[str, str]) -> Response:
     if part is None:
         return Response(data, media_type=media_type, headers=headers)
     start, stop = part

@@ -25,6 +25,8 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 """Of every response."""
+_CACHED_STATUSES: Final = (200, 206, 304)
+"""Of static files. An error page shows who is signed in, so it is not cached under any path."""
 
 
 class SecurityHeaders:
@@ -40,7 +42,7 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_headers(MutableHeaders(scope=message), scope)
+                self._add_headers(MutableHeaders(scope=message), scope, message["status"])
             await send(message)
 
         if not _is_small(scope):
@@ -48,14 +50,14 @@ class SecurityHeaders:
             return
         await self.app(scope, receive, send_with_headers)
 
-    def _add_headers(self, headers: MutableHeaders, scope: Scope) -> None:
+    def _add_headers(self, headers: MutableHeaders, scope: Scope, status: int) -> None:
         for name, value in HEADERS.items():
             headers[name] = value
         if scope["scheme"] == "https":
             headers["Strict-Transport-Security"] = "max-age=31536000"
-        if scope["path"].startswith("/static/"):
+        if scope["path"].startswith("/static/") and status in _CACHED_STATUSES:
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        elif "cache-control" not in headers:
+        else:
             headers["Cache-Control"] = "no-store"
 
 

@@ -69,6 +69,7 @@ def sign_out(request: Request) -> Response:
     _record(deps, viewer.user.name, viewer.address, "signed_out")
     response = RedirectResponse("/sign-in", status_code=303)
     response.delete_cookie(SESSION_COOKIE)
+    response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 

@@ -13,6 +13,7 @@ from review_cases import CaseSpec
 
 from etle.types import Case, Certainty, Verdict
 from review.app import PUBLIC, ROUTERS
+from review.pages import static_version
 from review.sign_in import MAX_FAILURES, WINDOW, safe_path
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
@@ -87,7 +88,8 @@ class TestSigningIn:
     def test_signing_out_ends_the_session_for_a_copied_cookie(self, sign_in: SignIn) -> None:
         user = sign_in("rina")
         kept = user.browser.cookies.get("etle_session")
-        assert user.post("/sign-out").headers["location"] == "/sign-in"
+        left = user.post("/sign-out")
+        assert (left.headers["location"], left.headers["clear-site-data"]) == ("/sign-in", '"cache"')
         assert user.get("/", headers={"Cookie": f"etle_session={kept}"}).status_code == 303
 
     @pytest.mark.parametrize(
@@ -376,13 +378,33 @@ class TestDecisions:
 
 
 class TestEvidence:
-    def test_a_picture_is_served_as_the_original_bytes_for_private_caching(
+    def test_a_picture_is_served_as_the_original_bytes_that_no_browser_stores(
         self, review: RunningReview, reviewer: SignedInUser, open_case: Case
     ) -> None:
         answer = reviewer.get(review.evidence_path(open_case))
         assert answer.content == review.evidence.get(open_case.violation.pictures[0].sha256)
         assert answer.headers["content-type"] == "image/jpeg"
-        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert answer.headers["cache-control"] == "no-store"
+
+    @pytest.mark.parametrize(
+        "ranges, lines",
+        [
+            pytest.param((None, None), 2, id="the whole file twice"),
+            pytest.param(("x", "bytes=5-2", "bytes=00-", "bytes=1-", "bytes=-99999999"), 5, id="ranges that get all or nearly all of it"),
+            pytest.param(("bytes=0-99", "bytes=100-199", "bytes=200-"), 1, id="a file in parts"),
+            pytest.param(("bytes=0-99", "bytes=200-299"), 2, id="a part that was skipped"),
+            pytest.param(("bytes=99999999-",), 0, id="no byte is sent"),
+        ],
+    )
+    def test_a_look_is_recorded_whenever_bytes_are_sent_that_continue_no_part(
+        self, review: RunningReview, reviewer: SignedInUser, open_case: Case, ranges: tuple[str | None, ...], lines: int
+    ) -> None:
+        for requested in ranges:
+            reviewer.get(review.evidence_path(open_case), headers={"Range": requested} if requested else None)
+        logged = review.rows(
+            "SELECT detail FROM access_log WHERE violation = %s AND action = 'evidence_viewed'", str(open_case.violation.id)
+        )
+        assert logged == [(open_case.violation.pictures[0].sha256,)] * lines
 
     def test_a_cached_picture_is_not_sent_again(self, review: RunningReview, reviewer: SignedInUser, open_case: Case) -> None:
         path = review.evidence_path(open_case)
@@ -504,6 +526,11 @@ class TestHeaders:
         page = reviewer.get(f"/cases/{open_case.violation.id}").text
         assert re.findall(r"\s(?:style|on[a-z]+)\s*=", page) == []
         assert all("src=" in script for script in re.findall(r"<script[^>]*>", page))
+
+    @pytest.mark.parametrize("path", ["/static/anything", "/static/{version}/absent.css", "/static/"])
+    def test_an_error_page_under_static_is_not_cached(self, reviewer: SignedInUser, path: str) -> None:
+        answer = reviewer.get(path.format(version=static_version()))
+        assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
 
     def test_static_files_are_cached_without_limit_under_their_digest(self, review: RunningReview) -> None:
         with review.browser() as browser:
