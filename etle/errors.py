@@ -16,6 +16,7 @@
     │   │   └── EvidenceUnavailable  the evidence store cannot be reached
     │   ├── EvidenceFull       no space left for evidence: free some; nothing was lost
     │   ├── EvidenceCorrupt    bytes do not match the digest under which they are stored
+    │   ├── ValueRejected      the database cannot store or compare a value, such as a text with a NUL
     │   ├── CaseTaken          the case is assigned to another reviewer
     │   └── CaseDecided        the case has another number of decisions than the reviewer saw
     ├── BrokerError            Kafka
@@ -89,6 +90,10 @@ class EvidenceFull(StoreError):
 
 
 class EvidenceCorrupt(StoreError):
+    pass
+
+
+class ValueRejected(StoreError):
     pass
 
 

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from etle.config.law import Law
-from etle.errors import StoreError, StoreUnavailable
+from etle.errors import StoreError, StoreUnavailable, ValueRejected
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.users import Users
 from review import browse, case_pages, files, queue, sign_in
@@ -64,6 +64,7 @@ def create_app(
     app.add_exception_handler(SignInRequired, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(ValueRejected, _bad_request)
     app.add_exception_handler(StoreUnavailable, _store_unavailable)
     app.add_exception_handler(500, _internal_error)
     app.add_middleware(SecurityHeaders)

@@ -111,13 +111,16 @@ def case_filter(
 
 
 def _date(text: str) -> date | None:
-    """Answers 400 for a date that does not exist, such as 2026-13-77."""
+    """Answers 400 for a date that does not exist, such as 2026-13-77, or that has no day before or after it."""
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise HTTPException(400) from None
+    if not date.min < day < date.max:
+        raise HTTPException(400)
+    return day
 
 
 @router.get("/cases")

@@ -4,6 +4,7 @@ Browsers may not store them: a look at a stored picture could not be logged, and
 """
 
 import re
+import sys
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -36,14 +37,20 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
         return None
     first, last = found.groups()
     if not first:
-        start, stop = max(0, size - int(last)), size
+        start, stop = max(0, size - _position(last)), size
     else:
-        start, stop = int(first), min(size, int(last) + 1) if last else size
-        if last and int(last) < int(first):
+        start, stop = _position(first), min(size, _position(last) + 1) if last else size
+        if last and _position(last) < start:
             return None
     if start >= stop:
         raise RangeNotSatisfiable
     return start, stop
+
+
+def _position(digits: str) -> int:
+    """Python refuses to parse thousands of digits; a file has no byte at a position of more than 18."""
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= 18 else sys.maxsize
 
 
 def media_type_of(violation: Violation, digest: str, suffix: str) -> str | None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from etle.observability.metrics import Metrics
 
 MAX_FORM_BYTES: Final = 64 * 1024
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
 CONTENT_POLICY: Final = (
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -30,7 +31,7 @@ _CACHED_STATUSES: Final = (200, 206, 304)
 
 
 class SecurityHeaders:
-    """Adds `HEADERS` to every response, forbids caching of pages, and rejects large forms with 413."""
+    """Adds `HEADERS` to every response, forbids caching of pages, and rejects large forms with 413 and other bodies with 415."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -46,7 +47,10 @@ class SecurityHeaders:
             await send(message)
 
         if not _is_small(scope):
-            await Response("413", status_code=413)(scope, receive, send_with_headers)
+            await Response("413 The form is too large.", status_code=413)(scope, receive, send_with_headers)
+            return
+        if not _is_form(scope):
+            await Response(f"415 Forms are sent as {FORM_TYPE}.", status_code=415)(scope, receive, send_with_headers)
             return
         await self.app(scope, receive, send_with_headers)
 
@@ -61,13 +65,18 @@ class SecurityHeaders:
             headers["Cache-Control"] = "no-store"
 
 
+def _is_form(scope: Scope) -> bool:
+    """Whether the body, if there is one, is encoded as our forms are. A multipart form may name a codec that fails or gives no text."""
+    return Headers(scope=scope).get("content-type", FORM_TYPE).partition(";")[0].strip().lower() == FORM_TYPE
+
+
 def _is_small(scope: Scope) -> bool:
     """Whether the body has a declared length within the limit. Browsers always declare the length of a form."""
     headers = Headers(scope=scope)
     if "transfer-encoding" in headers:
         return False
     length = headers.get("content-length", "0")
-    return length.isdecimal() and int(length) <= MAX_FORM_BYTES
+    return length.isdecimal() and len(length) < 20 and int(length) <= MAX_FORM_BYTES
 
 
 class MetricsMiddleware:

@@ -119,9 +119,8 @@ def throttled(deps: Deps, name: str, address: str) -> bool:
 
 def safe_path(path: str) -> str:
     """`path` if it is a path on this host, else `/`: a redirect must not lead to another site."""
-    parts = urlsplit(path)
-    local = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable() and "\\" not in path
-    return path if local else "/"
+    local = path.startswith("/") and not path.startswith("//") and path.isprintable() and "\\" not in path
+    return path if local and not urlsplit(path).netloc else "/"
 
 
 def _record(deps: Deps, name: str, address: str, action: str) -> None:

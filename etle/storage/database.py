@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from etle.errors import ConfigError, MissingExtra, StoreError, StoreUnavailable
+from etle.errors import ConfigError, MissingExtra, StoreUnavailable, ValueRejected
 
 try:
     import psycopg2
@@ -69,7 +69,7 @@ class Database:
     def transaction(self) -> Iterator[Cursor]:
         """A cursor whose work is committed when the block ends and rolled back when it raises. The search path is the schema `etle`.
 
-        Raises StoreUnavailable if the server cannot be reached, StoreError if it rejects a value, ConfigError if a right is missing.
+        Raises StoreUnavailable if the server cannot be reached, ValueRejected if it rejects a value, ConfigError if a right is missing.
         """
         if not self._slots.acquire(timeout=self._wait_s):
             raise StoreUnavailable(f"all connections to PostgreSQL ({self.name}) have been in use for {self._wait_s:g} s")
@@ -133,7 +133,11 @@ class Database:
                 " administers users, and grants rights with `etle database roles`"
             ) from error
         except psycopg2.DataError as error:
-            raise StoreError(f"PostgreSQL ({self.name}) rejects a value: {_first_line(error)}") from error
+            raise ValueRejected(f"PostgreSQL ({self.name}) rejects a value: {_first_line(error)}") from error
+        except ValueError as error:
+            if "NUL" not in str(error):
+                raise
+            raise ValueRejected(f"PostgreSQL stores no text with a NUL: {_first_line(error)}") from error
 
 
 def _is_alive(connection: "Connection") -> bool:
