@@ -32,6 +32,7 @@ from etle_cli.commands import (
     write,
 )
 from etle_cli.deprecation import with_new_names
+from etle_cli.shutdown import sigterm_as_interrupt
 
 COMMANDS = (
     run,
@@ -71,14 +72,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 success, 1 a reported error or problem, 2 wrong command line, 130 interrupted."""
+    """Exit codes: 0 success, 1 a reported error or problem, 2 wrong command line, 130 interrupted (Ctrl-C, SIGTERM)."""
     words, notices = with_new_names(sys.argv[1:] if arguments is None else arguments)
     sys.stderr.write("".join(f"{notice}\n" for notice in notices))
     args = parser().parse_args(words)
     role = getattr(args, "log", None)
     configure_logging(LogFormat(role or LogFormat.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
     try:
-        code: int = args.run(args)
+        with sigterm_as_interrupt():
+            code: int = args.run(args)
     except EtleError as error:
         sys.stderr.write(f"etle: {error}\n")
         return 1

@@ -1,4 +1,4 @@
-"""Graceful shutdown on Ctrl-C and SIGTERM: work in progress is finished and committed first."""
+"""Graceful shutdown on Ctrl-C and SIGTERM: work in progress is finished and committed first, and what was opened is closed."""
 
 import signal
 import threading
@@ -19,3 +19,19 @@ def stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt, as Ctrl-C does, so that open stores are closed and an embedded PostgreSQL is stopped.
+
+    The default ends the process at once. Sets the handler in the main thread only, and only in place of the default.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
