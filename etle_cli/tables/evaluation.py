@@ -43,7 +43,7 @@ def show(report: "Report") -> None:
 
     console = wide_console()
     console.print(_headline(report))
-    for splits, title in ((report.splits, "photos"), (report.crop_splits, "crops")):
+    for title, splits in report.tables:
         if any(len(groups) > 1 for groups in splits.values()):
             console.print(_split_table(splits, title))
     if report.peers:

@@ -19,14 +19,13 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 def page(report: Report, sheets: Sequence[ContactSheet], name: str, at: datetime) -> str:
     """`name`: of the evaluated dataset; `at`: time of the evaluation."""
     engines = ", ".join(f"{escape(engine)} <code>{digest[:10]}</code>" for engine, digest in report.engines)
-    tables = (("photos", report.splits), ("crops", report.crop_splits))
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=f"Plates found and read: {escape(name)}",
         subtitle=f"{at:%d %B %Y, %H:%M} UTC, by {engines}",
         tiles="".join(_tiles(report)),
         links="".join(f'<a href="#{sheet.key}">{escape(sheet.title)} <b>{len(sheet.cards)}</b></a>' for sheet in sheets),
         diagrams="".join(_diagrams(report)),
-        splits="".join(_panel(title, _splits(splits)) for title, splits in tables if any(splits.values())),
+        splits="".join(_panel(title, _splits(splits)) for title, splits in report.tables if any(splits.values())),
         costs="".join(_costs(report)),
         remarks="".join(f"<li>{escape(remark)}</li>" for remark in report.remarks),
         sheets="".join(_sheet(sheet) for sheet in sheets),

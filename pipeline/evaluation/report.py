@@ -9,7 +9,7 @@ from models.plates.readers.baselines import EasyOcrBaseline
 from pipeline.evaluation.costs import Costs
 from pipeline.evaluation.peers import Comparison, PeerReader
 from pipeline.evaluation.run import Outcomes
-from pipeline.evaluation.score import ForeignScore, PlateScore, foreign, precision, score, split
+from pipeline.evaluation.score import MAX_SHOWN, ForeignScore, PlateScore, foreign, precision, score, split
 from pipeline.evaluation.statistics import Proportion
 
 
@@ -24,6 +24,8 @@ class Report:
     splits: Mapping[str, Mapping[str, PlateScore]]
     crops: PlateScore | None
     crop_splits: Mapping[str, Mapping[str, PlateScore]]
+    tables: tuple[tuple[str, Mapping[str, Mapping[str, PlateScore]]], ...]
+    """Both splits as people read them, with titles: small groups among many are summed up."""
     foreign: ForeignScore | None
     costs: Costs
     peers: Comparison | None
@@ -43,6 +45,7 @@ def report(
         splits=split(cases),
         crops=None if outcomes.crops is None else score(outcomes.crops),
         crop_splits=split(outcomes.crops or ()),
+        tables=(("photos", split(cases, most=MAX_SHOWN)), ("crops", split(outcomes.crops or (), most=MAX_SHOWN))),
         foreign=None if outcomes.foreign is None else foreign(outcomes.foreign),
         costs=costs,
         peers=peers,

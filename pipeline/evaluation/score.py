@@ -19,6 +19,10 @@ TARGET_ERROR = 0.01
 """Maximum share of wrong plates at which the coverage is stated."""
 SIZES_PX = (40, 60, 90, 140, 240)
 """Limits between the groups by plate width, in pixels."""
+MIN_PLATES = 10
+"""The share of fewer plates says nothing; they are not shown as a group of their own where there are many groups."""
+MAX_SHOWN = 12
+"""Values of a group that a table shows, without `others`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +89,12 @@ def score(cases: Sequence[PlateCase]) -> PlateScore:
     )
 
 
-def split(cases: Sequence[PlateCase]) -> dict[str, dict[str, PlateScore]]:
-    """Scores by group (vehicle, colour, size, source), then by value; the values with the most plates first, sizes in order."""
-    return {name: _by(key, cases) for name, key in KEYS.items()}
+def split(cases: Sequence[PlateCase], *, most: int | None = None) -> dict[str, dict[str, PlateScore]]:
+    """Scores by group (vehicle, colour, size, source), then by value; the values with the most plates first, sizes in order.
+
+    `most`: in a group with more values, those after the first `most` and those with fewer plates than `MIN_PLATES` become `others (N)`.
+    """
+    return {name: _by(key, cases, most) for name, key in KEYS.items()}
 
 
 def precision(photos: Sequence[PhotoOutcome]) -> Proportion:
@@ -127,7 +134,7 @@ def _share(outcomes: Iterable[bool]) -> Proportion:
     return Proportion(sum(values), len(values))
 
 
-def _by(key: Callable[[PlateCase], str | None], cases: Sequence[PlateCase]) -> dict[str, PlateScore]:
+def _by(key: Callable[[PlateCase], str | None], cases: Sequence[PlateCase], most: int | None) -> dict[str, PlateScore]:
     groups: dict[str, list[PlateCase]] = {}
     for case in cases:
         name = key(case)
@@ -135,7 +142,12 @@ def _by(key: Callable[[PlateCase], str | None], cases: Sequence[PlateCase]) -> d
             groups.setdefault(name, []).append(case)
     sizes = [size_name(px) for px in (0, *SIZES_PX)]
     ranked = sorted(groups, key=lambda name: (sizes.index(name) if name in sizes else 0, -len(groups[name]), name))
-    return {name: score(groups[name]) for name in ranked}
+    if most is None or len(ranked) <= most:
+        return {name: score(groups[name]) for name in ranked}
+    named = [name for name in ranked[:most] if len(groups[name]) >= MIN_PLATES]
+    others = [name for name in ranked if name not in named]
+    together = {f"others ({len(others)})": score([case for name in others for case in groups[name]])}
+    return {name: score(groups[name]) for name in named} | together
 
 
 def size_name(width_px: float) -> str:

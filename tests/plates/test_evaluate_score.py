@@ -141,6 +141,20 @@ def test_splits_have_separate_figures_for_each_group(tmp_path):
     assert result["colour"]["unknown"]["n"] == 3
 
 
+def test_many_small_groups_are_summed_up_in_the_tables_and_all_are_in_the_figures(tmp_path):
+    rows = [row(f"{i}.png", f"B{i}A", LEFT, source="street" if i <= 12 else f"https://example.org/{i}") for i in range(1, 43)]
+    write_table(tmp_path, PHOTOS, rows)
+    results = outcomes(tmp_path, {}, [read(f"B{i}A" if i != 40 else "B7Z") for i in range(1, 43)])
+    made = report(results, NOTHING, None, (), ())
+    tables = dict(made.tables)
+    assert [(name, group.exact.count, group.exact.total) for name, group in tables["photos"]["source"].items()] == [
+        ("street", 12, 12),
+        ("others (30)", 29, 30),
+    ]
+    assert len(as_json(made)["splits"]["source"]) == 31
+    assert list(tables["photos"]["size"]) == ["40 to 59 px"]
+
+
 @pytest.mark.parametrize(
     "width, name",
     [(0.5, "0 to 39 px"), (39.9, "0 to 39 px"), (40, "40 to 59 px"), (239, "140 to 239 px"), (240, "from 240 px")],
