@@ -95,9 +95,10 @@ def open_stores(options: StorageOptions, clock: Clock | None = None) -> Iterator
 
 @contextmanager
 def open_existing_stores(options: StorageOptions) -> Iterator[StoredCases]:
-    """Open stores that exist, to read them: creates no folder, key, database or table. Closes the database on exit.
+    """Open stores that exist, to read them: creates no folder, key or database. Closes the database on exit.
 
-    Raises StoreUnavailable if there is no store, ConfigError if the database has another schema than this version, MissingExtra.
+    An embedded database of an older version is migrated, because only etle can do that. Raises StoreUnavailable if there is no store,
+    ConfigError if a server has another schema than this version, MissingExtra.
     """
     with ExitStack() as opened:
         evidence = open_evidence(options.evidence_address, read_only=True)
@@ -105,7 +106,9 @@ def open_existing_stores(options: StorageOptions) -> Iterator[StoredCases]:
             raise StoreUnavailable(f"there is no database in {options.data}. Name another folder with --data, or a server with --database.")
         database = Database(options.database or opened.enter_context(_embedded(options.data / "postgres")))
         opened.callback(database.close)
-        if pending := pending_migrations(database):
+        if options.database is None:
+            migrate(database)
+        elif pending := pending_migrations(database):
             raise ConfigError(f"{database.name} lacks migrations {', '.join(pending)}: apply them with `etle database migrate`")
         yield StoredCases(cases=PostgresCases(database), evidence=evidence)
 

@@ -211,6 +211,23 @@ def test_a_mistyped_data_folder_is_an_error_and_stays_absent(words: list[str], t
         assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.server
+@pytest.mark.parametrize("words", [["evidence", "verify"], ["violations", "list"]])
+def test_a_server_without_our_tables_is_an_error_and_gets_none(
+    words: list[str], database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(database_url)
+    with database.transaction() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS etle CASCADE")
+    (tmp_path / "evidence").mkdir()
+    assert main([*words, "--data", str(tmp_path), "--database", database_url]) == 1
+    assert "`etle database migrate`" in capsys.readouterr().err
+    with database.transaction() as cursor:
+        cursor.execute("SELECT count(*) AS schemas FROM pg_namespace WHERE nspname = 'etle'")
+        assert cursor.fetchone().schemas == 0
+    database.close()
+
+
 def test_a_file_whose_digest_is_not_its_name_is_rejected(signer: Signer) -> None:
     from dataclasses import replace
 
