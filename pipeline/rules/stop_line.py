@@ -15,7 +15,7 @@ from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, NoPassage, Passage
-from pipeline.scene.scene import LineOnRoad, Rule, Scene, stood_for_s
+from pipeline.scene.scene import LineOnRoad, Rule, Scene, stand_uncertainty_s, stood_for_s
 from pipeline.scene.signals import SignalHistory
 
 
@@ -65,8 +65,9 @@ class StopLine(Rule):
         if self._approach.is_beyond_entry(track.last, track):
             return NotReported(reason=Reason.DROVE_ON)
         stood_s = min(stood_for_s(track, self._calibration), seconds_between(crossed.at, track.last.captured_at))
-        stood = Measurement(name="stood", value=stood_s, unit="s", uncertainty=None)
-        if stood_s < self._settings.stand_s:
+        stood_u_s = stand_uncertainty_s(track, self._calibration)
+        stood = Measurement(name="stood", value=stood_s, unit="s", uncertainty=stood_u_s)
+        if stood_s - COVERAGE * stood_u_s < self._settings.stand_s:
             return NotReported(reason=Reason.NOT_STOOD, measured=stood, limit=self._settings.stand_s)
         stood_from = track.last.captured_at - timedelta(seconds=stood_s)
         red = proven_red(signal, crossed, stood_from + timedelta(seconds=self._settings.stand_s), (crossed.at,))

@@ -355,12 +355,12 @@ class _Motion:
         sightings = self._track.sightings
         expected = max(self._calibration.foot_jitter(sightings[i]), self._calibration.foot_jitter(sightings[j]))
         least = expected / 2 if self._calibration.matrix is not None else expected
-        jitter = min(max(least, self._own_jitter), 2 * expected)
         missed = j == i + 1 and step_s > _MISSED * self._interval_s
+        jitter = min(max(least, self._own_jitter), expected if missed else 2 * expected)
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
         driven = acceleration * step_s**2 / 4 + step_s * lag
-        if missed and not self._bridges(near_before, near_after, step_s, driven, min(jitter, expected)):
+        if missed and not self._bridges(near_before, near_after, step_s, driven, jitter):
             return False
         if j == i + 1 and self.is_unseen(i) and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False

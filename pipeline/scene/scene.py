@@ -90,18 +90,32 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     It stands if it moves slower than `still_m_s`; without metres, slower than 1/5 of its box height per second.
     """
     last = track.last
-    limit = still_m_s if calibration.unit == "m" else last.box.height / 5
+    limit = _slowest(last, calibration, still_m_s)
     latest = [calibration.ground(sighting.box.foot) for sighting in track.sightings[-3:]]
     end = Point(median(foot.x for foot in latest), median(foot.y for foot in latest))
-    jitter = _STILL_JITTERS * calibration.foot_jitter(last)
+    reach = max(limit, _STILL_JITTERS * calibration.foot_jitter(last))
     still: list[tuple[float, Point]] = []
     for sighting in reversed(track.sightings):
         foot, ago_s = calibration.ground(sighting.box.foot), seconds_between(sighting.captured_at, last.captured_at)
         # allowed displacement: the distance at the slowest motion, and at least the jitter of the box
-        if distance(foot, end) > max(limit, jitter, limit * ago_s * 0.2):
+        if distance(foot, end) > max(reach, limit * ago_s * 0.2):
             break
         still.append((ago_s, foot))
     return still[-1][0] if still and _drift_at_most(still, calibration.foot_jitter(last)) <= limit else 0.0
+
+
+def stand_uncertainty_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
+    """Standard uncertainty of `stood_for_s`, in seconds.
+
+    A vehicle that comes to its stand, or leaves it, at 1 m/s is within the allowed displacement for twice this time.
+    """
+    limit = _slowest(track.last, calibration, still_m_s)
+    return max(limit, _STILL_JITTERS * calibration.foot_jitter(track.last)) / (2 * limit) / _COVERAGE
+
+
+def _slowest(sighting: Sighting, calibration: Calibration, still_m_s: float) -> float:
+    """Speed below which a vehicle stands, in the calibration's unit per second."""
+    return still_m_s if calibration.unit == "m" else sighting.box.height / 5
 
 
 def _drift_at_most(feet: Sequence[tuple[float, Point]], jitter: float) -> float:
