@@ -1,5 +1,6 @@
 """Create and describe topics. Separate from `client`, because workers need no admin client; only these two modules import the library."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -11,6 +12,7 @@ from etle.kafka.topics import TopicSpec
 
 _TOPIC: Final = "TOPIC"
 _READY_TIMEOUT_MS: Final = 20_000
+_POLL_S: Final = 0.1
 
 
 class KafkaTopicAdmin:
@@ -35,10 +37,14 @@ class KafkaTopicAdmin:
             admin.wait_for_topics(list(new), timeout_ms=_READY_TIMEOUT_MS)
 
     def alter_configs(self, name: str, configs: Mapping[str, str]) -> None:
+        """Returns when the broker reports the new values, or after 20 s: it applies them after its answer."""
         from kafka.admin import ConfigResource
 
         with self._admin() as admin:
             admin.alter_configs([ConfigResource(_TOPIC, name, dict(configs))])
+            deadline = time.monotonic() + _READY_TIMEOUT_MS / 1000
+            while configs.items() - self._configs(admin, [name])[name].items() and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
 
     def _configs(self, admin: Any, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         from kafka.admin import ConfigResource

@@ -1,6 +1,7 @@
 """Exports a trained plate detector: an ONNX file with its convolutions in 8 bits."""
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,14 +42,20 @@ def quantize_detector(model: onnx.ModelProto) -> onnx.ModelProto:
     excluded = [
         node.name for node in model.graph.node if node.op_type == "Conv" and any(layer in node.input[1] for layer in _OUTPUT_LAYERS)
     ]
-    return quantize(onnx_edit.with_input_shape(model, _SIDE, _SIDE), islice(_inputs(), _IMAGES), excluded=excluded)
+    return quantize(onnx_edit.with_input_shape(model, _SIDE, _SIDE), _inputs(), excluded=excluded)
 
 
 def _inputs() -> "Iterator[NDArray[np.float32]]":
     """Calibration images, 1 x 3 x side x side, float32, RGB, 0 to 1."""
-    for batch in batches(Composer(), _SEED, size=_SIDE, count=1, views=1):
-        if batch.images.shape[1] == _SIDE:
-            yield np.ascontiguousarray(batch.images[..., ::-1].transpose(0, 3, 1, 2)).astype(np.float32) / np.float32(255)
+    for image in _calibration_images():
+        yield image.astype(np.float32) / np.float32(255)
+
+
+@cache
+def _calibration_images() -> "tuple[NDArray[np.uint8], ...]":
+    """1 x 3 x side x side, uint8, RGB. Rendering them takes longer than the quantization."""
+    square = (batch.images for batch in batches(Composer(), _SEED, size=_SIDE, count=1, views=1) if batch.images.shape[1] == _SIDE)
+    return tuple(np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2)) for images in islice(square, _IMAGES))
 
 
 def write_model(model: onnx.ModelProto, path: Path) -> None:
