@@ -24,7 +24,7 @@ ServerT = TypeVar("ServerT", bound=ServiceProcess)
 SERVERS = {"live_kafka": "kafka", "live_postgres": "postgres", "live_s3": "s3", "databases": None, "demo_run": "demo", "rtsp_camera": None}
 """Fixtures that need a real server, and the group of tests that share it. The embedded PostgreSQL is shared by all groups."""
 EXHAUSTIVE = "tests/situations"
-"""Of each parametrised test in this folder the first and the last case run always, the others with --slow."""
+"""Of each parametrised test in this folder the first case runs always, the others with --slow."""
 FIRST = ("kafka", "demo", "postgres", "s3")
 """Groups that take longest are started first, so that no worker is left alone with one at the end."""
 
@@ -65,7 +65,7 @@ def _mark(item: pytest.Item) -> None:
 
 def _mark_exhaustive(items: list[pytest.Item]) -> None:
     for _, cases in groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
-        for item in list(cases)[1:-1]:
+        for item in list(cases)[1:]:
             item.add_marker(pytest.mark.slow)
 
 

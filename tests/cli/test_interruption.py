@@ -46,6 +46,7 @@ def wait_for_line(process: "subprocess.Popen[str]", text: str) -> None:
     assert any(text in line for line in process.stdout), f"ended without {text!r}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_command_is_interrupted_and_leaves_its_blocks(number: signal.Signals) -> None:
     with started("-c", WAITING_COMMAND) as command:
