@@ -3,14 +3,16 @@
 Engines take batches (`Sequence`) and return results of the same length and order. They raise `InferenceError` if inference fails.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from etle.types import (
     Box,
+    CameraId,
     Case,
     CaseCounts,
+    CaseOrder,
     Decision,
     Detection,
     Digest,
@@ -153,18 +155,43 @@ class CaseStore(Protocol):
         rule: str | None = None,
         camera: str | None = None,
         plate: str | None = None,
+        reviewer: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        order: CaseOrder = CaseOrder.NEWEST,
         limit: int = 100,
         after: ViolationId | None = None,
+        before: ViolationId | None = None,
     ) -> Sequence[Case]:
-        """Cases that match all filters, latest violation first; `after` continues after that case (paging).
+        """A page of the cases that match all filters: the first ones, or those just after, or just before, that case.
 
-        `plate` matches a part of the text as read, or as corrected by the last decision. `since` is inclusive, `until` exclusive.
+        `plate` matches a part of the text as read, or as corrected by the last decision; `reviewer` made the last decision. `since` is
+        inclusive, `until` exclusive.
         """
         ...
 
-    def counts(self) -> CaseCounts: ...
+    def found(
+        self,
+        *,
+        state: Verdict | Literal["open"] | None = None,
+        rule: str | None = None,
+        camera: str | None = None,
+        plate: str | None = None,
+        reviewer: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> int:
+        """Number of cases that match the filters of `cases`, counted up to `limit`."""
+        ...
+
+    def cameras(self) -> Mapping[CameraId, str]:
+        """Names of the cameras that recorded a case."""
+        ...
+
+    def counts(self) -> CaseCounts:
+        """Maintained as cases are added and decided: as fast with many cases as with few."""
+        ...
 
     def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
         """The case assigned to this reviewer, or else the oldest open case that is not assigned; None if there is none.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple, NewType, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, NewType, TypeAlias
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -463,17 +463,41 @@ class Case:
         return self.decisions[-1].plate_text if self.decisions else self.violation.plate.text
 
 
+class CaseOrder(StrEnum):
+    """Order of a list of cases."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    DECIDED = "decided"
+    """Decided cases only, the last decided first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseCounts:
-    """Number of cases by state."""
+    """Number of cases by state and rule."""
 
-    open: int
-    """Without a decision, including those in review."""
+    cases: Mapping[tuple[Verdict | Literal["open"], RuleName], int]
+    """By the last decision, or open without one; a number that is 0 is left out."""
     in_review: int
     """Open and assigned to a reviewer."""
-    verdicts: Mapping[Verdict, int]
-    """By last decision; 0 for a verdict that no case has."""
-    open_by_rule: Mapping[RuleName, int]
+
+    def number(self, state: Verdict | Literal["open"] | None = None, rule: str | None = None) -> int:
+        """Of that state and that rule; None counts all."""
+        return sum(cases for (a, b), cases in self.cases.items() if state in (None, a) and rule in (None, b))
+
+    @property
+    def open(self) -> int:
+        """Without a decision, including those in review."""
+        return self.number("open")
+
+    @property
+    def verdicts(self) -> Mapping[Verdict, int]:
+        """By last decision; 0 for a verdict that no case has."""
+        return {verdict: self.number(verdict) for verdict in Verdict}
+
+    @property
+    def open_by_rule(self) -> Mapping[RuleName, int]:
+        return {rule: cases for (state, rule), cases in self.cases.items() if state == "open"}
 
     @property
     def decided(self) -> int:

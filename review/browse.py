@@ -1,5 +1,6 @@
 """Pages of supervisors, auditors and administrators: the list of cases, the access log, the user accounts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Final, Literal
@@ -12,8 +13,8 @@ from fastapi.responses import Response
 
 from etle.config.law import Law
 from etle.plates import normalise
-from etle.types import Case, VehicleClass, Verdict, ViolationId
-from review.deps import deps_of
+from etle.types import Case, CaseOrder, VehicleClass, Verdict, ViolationId
+from review.deps import Deps, deps_of
 from review.i18n import Translator, translator_of
 from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer
@@ -28,6 +29,8 @@ LOG: Final = Page(template="log.html", nav="log")
 USERS: Final = Page(template="users.html", nav="users")
 CASES_PER_PAGE: Final = 50
 ENTRIES_PER_PAGE: Final = 200
+MAX_COUNTED: Final = 1000
+DAY: Final = r"^$|^\d{4}-\d\d-\d\d$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +72,16 @@ def rule_names(law: Law, t: Translator) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilter:
-    """The filters of the URL; None means that the list is not filtered by it."""
+    """The filters and the order of the URL; None means that the list is not filtered by it."""
 
     state: Verdict | Literal["open"] | None
     rule: str | None
     camera: str | None
     plate: str | None
+    reviewer: str | None
     since: date | None
     until: date | None
+    order: CaseOrder
 
     @property
     def span(self) -> tuple[datetime | None, datetime | None]:
@@ -86,9 +91,24 @@ class CaseFilter:
         end = datetime.combine(self.until + timedelta(days=1), time(), zone) if self.until else None
         return start, end
 
-    def url(self, after: UUID | None) -> str:
-        values = {"state": self.state, "rule": self.rule, "camera": self.camera, "plate": self.plate, "from": self.since, "to": self.until}
-        return "/cases?" + urlencode({key: str(value) for key, value in (values | {"after": after}).items() if value})
+    @property
+    def counted(self) -> bool:
+        """Whether the maintained counts tell the number of cases: the list is filtered by state and rule at most."""
+        return not any((self.camera, self.plate, self.reviewer, self.since, self.until))
+
+    def url(self, **page: UUID) -> str:
+        """Of the first page, or of the one `after` or `before` a case."""
+        values = {
+            "state": self.state,
+            "rule": self.rule,
+            "camera": self.camera,
+            "plate": self.plate,
+            "reviewer": self.reviewer,
+            "from": self.since,
+            "to": self.until,
+            "order": self.order if self.order is not CaseOrder.NEWEST else None,
+        }
+        return "/cases?" + urlencode({key: str(value) for key, value in (values | page).items() if value})
 
 
 def case_filter(
@@ -96,8 +116,10 @@ def case_filter(
     rule: str = "",
     camera: str = "",
     plate: str = "",
-    since: Annotated[str, Query(alias="from", pattern=r"^$|^\d{4}-\d\d-\d\d$")] = "",
-    until: Annotated[str, Query(alias="to", pattern=r"^$|^\d{4}-\d\d-\d\d$")] = "",
+    reviewer: str = "",
+    since: Annotated[str, Query(alias="from", pattern=DAY)] = "",
+    until: Annotated[str, Query(alias="to", pattern=DAY)] = "",
+    order: str = "",
 ) -> CaseFilter:
     """The form sends an empty field where it does not filter."""
     return CaseFilter(
@@ -105,8 +127,10 @@ def case_filter(
         rule=rule or None,
         camera=camera.strip() or None,
         plate=normalise(plate) or None,
+        reviewer=reviewer.strip() or None,
         since=_date(since),
         until=_date(until),
+        order=CaseOrder(order) if order in tuple(CaseOrder) else CaseOrder.NEWEST,
     )
 
 
@@ -129,31 +153,74 @@ def cases(
     viewer: Annotated[Viewer, Depends(require_any(Permission.BROWSE))],
     chosen: Annotated[CaseFilter, Depends(case_filter)],
     after: UUID | None = None,
+    before: UUID | None = None,
 ) -> Response:
-    """Newest first. `after`: the last case of the page before."""
+    """`after`: the last case of the page before; `before`: the first case of the page after."""
     deps, t = deps_of(request), translator_of(request)
     record_access(deps, viewer, "list_viewed", detail=request.url.query[:500])
+    page = _page(deps, chosen, after, before)
+    return CASES.render(
+        request,
+        viewer,
+        chosen=chosen,
+        rules=rule_names(deps.law, t),
+        cameras=deps.cases.cameras(),
+        reviewers=deps.users.reviewers(),
+        orders=tuple(CaseOrder),
+        verdicts=verdict_views(t),
+        rows=[case_row(case, t) for case in page.cases],
+        total=_total(deps, chosen, t),
+        previous=chosen.url(before=page.cases[0].violation.id) if page.has_previous else None,
+        next=chosen.url(after=page.cases[-1].violation.id) if page.has_next else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ListPage:
+    cases: Sequence[Case]
+    has_previous: bool
+    has_next: bool
+
+
+def _page(deps: Deps, chosen: CaseFilter, after: UUID | None, before: UUID | None) -> _ListPage:
+    """Asks for one case more than it shows, to know whether there is a further page in that direction."""
     since, until = chosen.span
     found = deps.cases.cases(
         state=chosen.state,
         rule=chosen.rule,
         camera=chosen.camera,
         plate=chosen.plate,
+        reviewer=chosen.reviewer,
         since=since,
         until=until,
+        order=chosen.order,
         limit=CASES_PER_PAGE + 1,
         after=ViolationId(after) if after else None,
+        before=ViolationId(before) if before else None,
     )
-    return CASES.render(
-        request,
-        viewer,
-        chosen=chosen,
-        rules=rule_names(deps.law, t),
-        verdicts=verdict_views(t),
-        rows=[case_row(case, t) for case in found[:CASES_PER_PAGE]],
-        newer=chosen.url(None) if after else None,
-        older=chosen.url(found[CASES_PER_PAGE - 1].violation.id) if len(found) > CASES_PER_PAGE else None,
+    more = len(found) > CASES_PER_PAGE
+    if before:
+        return _ListPage(cases=found[1:] if more else found, has_previous=more, has_next=bool(found))
+    return _ListPage(cases=found[:CASES_PER_PAGE], has_previous=bool(after and found), has_next=more)
+
+
+def _total(deps: Deps, chosen: CaseFilter, t: Translator) -> str:
+    """Number of cases in the list; where it has to be counted, more than `MAX_COUNTED` are not told apart."""
+    if chosen.counted:
+        counted = deps.cases.counts().number(chosen.state, chosen.rule)
+        return t("list.found", count=t.number(counted))
+    since, until = chosen.span
+    counted = deps.cases.found(
+        state=chosen.state,
+        rule=chosen.rule,
+        camera=chosen.camera,
+        plate=chosen.plate,
+        reviewer=chosen.reviewer,
+        since=since,
+        until=until,
+        limit=MAX_COUNTED + 1,
     )
+    return t("list.found", count=t.number(counted)) if counted <= MAX_COUNTED else t("list.found_more", count=t.number(MAX_COUNTED))
 
 
 @router.get("/log")

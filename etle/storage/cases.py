@@ -1,6 +1,6 @@
 """Cases in PostgreSQL: violations, their decisions, and the queue that hands open cases to the reviewers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -12,7 +12,20 @@ from etle.storage.database import Cursor, Database
 from etle.storage.evidence.manifest import SUFFIX as MANIFEST_SUFFIX
 from etle.storage.evidence.verify import FiledViolation
 from etle.storage.queries import sql
-from etle.types import Case, CaseCounts, Decision, Digest, EvidenceFile, ReviewerTally, RuleName, Verdict, Violation, ViolationId
+from etle.types import (
+    CameraId,
+    Case,
+    CaseCounts,
+    CaseOrder,
+    Decision,
+    Digest,
+    EvidenceFile,
+    ReviewerTally,
+    RuleName,
+    Verdict,
+    Violation,
+    ViolationId,
+)
 from etle.wire import violation_from_json, violation_to_json
 
 
@@ -62,36 +75,62 @@ class PostgresCases:
         rule: str | None = None,
         camera: str | None = None,
         plate: str | None = None,
+        reviewer: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        order: CaseOrder = CaseOrder.NEWEST,
         limit: int = 100,
         after: ViolationId | None = None,
+        before: ViolationId | None = None,
     ) -> Sequence[Case]:
-        filters = {
-            "state": state,
-            "rule": rule,
-            "camera": camera,
-            "plate": plate,
-            "since": since,
-            "until": until,
-            "after": str(after) if after else None,
-        }
+        filters = _filters(state=state, rule=rule, camera=camera, plate=plate, reviewer=reviewer, since=since, until=until)
+        key = "decided_at" if order is CaseOrder.DECIDED else "occurred_at"
+        ascending = (order is CaseOrder.OLDEST) is (before is None)
+        query = sql("search_cases").format(
+            key=key, filters=sql("case_filters"), direction="ASC" if ascending else "DESC", beyond=">" if ascending else "<"
+        )
         with self._database.transaction() as cursor:
-            cursor.execute(sql("search_cases"), {**filters, "limit": limit})
-            return _cases(cursor, cursor.fetchall())
+            beyond, beyond_key = before or after, None
+            if beyond is not None:
+                cursor.execute(sql("sort_key_of_case").format(key=key), {"violation": str(beyond)})
+                row = cursor.fetchone()
+                if row is None:
+                    return ()
+                beyond_key = row.sort_key
+            page = {"beyond": str(beyond) if beyond else None, "beyond_key": beyond_key, "limit": limit}
+            cursor.execute(query, {**filters, **page})
+            rows = cursor.fetchall()
+            return _cases(cursor, rows if before is None else rows[::-1])
+
+    def found(
+        self,
+        *,
+        state: Verdict | Literal["open"] | None = None,
+        rule: str | None = None,
+        camera: str | None = None,
+        plate: str | None = None,
+        reviewer: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> int:
+        filters = _filters(state=state, rule=rule, camera=camera, plate=plate, reviewer=reviewer, since=since, until=until)
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("count_found").format(filters=sql("case_filters")), {**filters, "limit": limit})
+            return int(cursor.fetchone().cases)
+
+    def cameras(self) -> Mapping[CameraId, str]:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_cameras"))
+            return {CameraId(row.camera): row.name for row in cursor.fetchall()}
 
     def counts(self) -> CaseCounts:
         with self._database.transaction() as cursor:
-            cursor.execute(sql("count_queue"), {"now": self._clock.now()})
-            queued = cursor.fetchall()
-            cursor.execute(sql("count_verdicts"))
-            verdicts = _by_verdict(cursor.fetchall())
-        return CaseCounts(
-            open=sum(row.open for row in queued),
-            in_review=sum(row.in_review for row in queued),
-            verdicts=verdicts,
-            open_by_rule={RuleName(row.rule): row.open for row in queued},
-        )
+            cursor.execute(sql("count_cases"))
+            rows = cursor.fetchall()
+            cursor.execute(sql("count_leases"), {"now": self._clock.now()})
+            in_review = cursor.fetchone().in_review
+        return CaseCounts(cases={(_state(row.state), RuleName(row.rule)): row.cases for row in rows}, in_review=in_review)
 
     def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
         expires_at = now + timedelta(seconds=lease_s)
@@ -189,6 +228,23 @@ class PostgresCases:
             cursor.execute(sql("referenced_digests"), {"digests": list(digests)})
             referenced = {row.digest for row in cursor.fetchall()}
         return tuple(digest for digest in digests if digest not in referenced)
+
+
+def _state(stored: str) -> Verdict | Literal["open"]:
+    return "open" if stored == "open" else Verdict(stored)
+
+
+def _filters(*, plate: str | None, **filters: object) -> Mapping[str, object]:
+    """Parameters of the query `case_filters`."""
+    return {**filters, "plate": plate, "plate_parts": _plate_parts(plate) if plate else None}
+
+
+def _plate_parts(part: str) -> list[str] | None:
+    """The parts by which the index finds a part of a plate; None for a single character, which nearly every page of cases contains."""
+    if len(part) < 2:
+        return None
+    size = min(len(part), 3)
+    return [part[start : start + size] for start in range(len(part) - size + 1)]
 
 
 def _check_decisions(cursor: Cursor, violation: ViolationId, known: int) -> None:

@@ -25,23 +25,45 @@ FROM violations v
 LEFT JOIN queue q ON q.violation = v.id
 WHERE v.id = %(violation)s
 
+-- sort_key_of_case --
+-- {key} is a column of `case_states` to sort by.
+SELECT {key} AS sort_key FROM case_states WHERE violation = %(violation)s AND {key} IS NOT NULL
+
 -- search_cases --
--- Latest first. A parameter that is NULL does not filter; PostgreSQL removes such a condition when it plans the statement.
--- `state` is a verdict (the last decision's) or 'open'; `plate` is a part of the text as read or as last decided; `after` is the last
--- case of the page before.
+-- A page in the order of {key} ({direction}), after the case with the key `beyond_key` and the id `beyond` ({beyond} compares). A parameter
+-- that is NULL does not filter; PostgreSQL removes such a condition when it plans the statement. `plate_parts` are the parts of `plate`
+-- that the index knows; NULL if it is too short.
 SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer
-FROM violations v
+FROM (
+    SELECT violation, {key} AS sort_key
+    FROM case_states
+    WHERE {filters}
+      AND {key} IS NOT NULL
+      AND (%(beyond)s::uuid IS NULL OR ({key}, violation) {beyond} (%(beyond_key)s::timestamptz, %(beyond)s::uuid))
+    ORDER BY {key} {direction}, violation {direction}
+    LIMIT %(limit)s
+) page
+JOIN violations v ON v.id = page.violation
 LEFT JOIN queue q ON q.violation = v.id
-LEFT JOIN LATERAL (SELECT verdict, plate_text FROM decisions WHERE violation = v.id ORDER BY id DESC LIMIT 1) d ON true
-WHERE (%(rule)s::text IS NULL OR v.rule = %(rule)s)
-  AND (%(camera)s::text IS NULL OR v.camera = %(camera)s)
-  AND (%(plate)s::text IS NULL OR strpos(v.plate, %(plate)s) > 0 OR strpos(d.plate_text, %(plate)s) > 0)
-  AND (%(since)s::timestamptz IS NULL OR v.occurred_at >= %(since)s)
-  AND (%(until)s::timestamptz IS NULL OR v.occurred_at < %(until)s)
-  AND (%(after)s::uuid IS NULL OR (v.occurred_at, v.id) < (SELECT occurred_at, id FROM violations WHERE id = %(after)s::uuid))
-  AND (%(state)s::text IS NULL OR CASE WHEN %(state)s::text = 'open' THEN q.violation IS NOT NULL ELSE d.verdict = %(state)s END)
-ORDER BY v.occurred_at DESC, v.id DESC
-LIMIT %(limit)s
+ORDER BY page.sort_key {direction}, page.violation {direction}
+
+-- case_filters --
+-- The condition of `search_cases` and `count_found`. `plate` is a part of the text as read or as last decided.
+(%(state)s::text IS NULL OR state = %(state)s)
+      AND (%(rule)s::text IS NULL OR rule = %(rule)s)
+      AND (%(camera)s::text IS NULL OR camera = %(camera)s)
+      AND (%(reviewer)s::text IS NULL OR reviewer = %(reviewer)s)
+      AND (%(plate_parts)s::text[] IS NULL OR plate_parts(plate, decided_plate) @> %(plate_parts)s::text[])
+      AND (%(plate)s::text IS NULL OR strpos(plate, %(plate)s) > 0 OR strpos(decided_plate, %(plate)s) > 0)
+      AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+
+-- count_found --
+-- At most `limit`.
+SELECT count(*) AS cases FROM (SELECT FROM case_states WHERE {filters} LIMIT %(limit)s) found
+
+-- select_cameras --
+SELECT DISTINCT ON (camera) camera, name FROM cameras ORDER BY camera, site
 
 -- cases_decided_by --
 -- Cases on which the reviewer decided since then, the last decided first.
@@ -58,19 +80,17 @@ JOIN (
 ) own ON own.violation = v.id
 ORDER BY own.last_decision DESC
 
--- count_queue --
--- Open cases by rule, and how many of them a reviewer has on the screen.
-SELECT v.rule, count(*) AS open, count(*) FILTER (WHERE q.expires_at > %(now)s) AS in_review
-FROM queue q
-JOIN violations v ON v.id = q.violation
-GROUP BY v.rule
-ORDER BY v.rule
+-- count_cases --
+-- By state and rule; see the migration that creates `case_counts`.
+SELECT state, rule, sum(cases)::bigint AS cases
+FROM case_counts
+GROUP BY state, rule
+HAVING sum(cases) > 0
+ORDER BY state, rule
 
--- count_verdicts --
--- Decided cases by the verdict of the last decision.
-SELECT verdict, count(*) AS cases
-FROM (SELECT DISTINCT ON (violation) verdict FROM decisions ORDER BY violation, id DESC) last
-GROUP BY verdict
+-- count_leases --
+-- How many open cases a reviewer has on the screen. Reads the cases with a lease only, by the index `queue_reviewer`.
+SELECT count(*) AS in_review FROM queue WHERE reviewer IS NOT NULL AND expires_at > %(now)s
 
 -- count_verdicts_of_reviewer --
 -- Cases that the reviewer decided since then, by the reviewer's last verdict on each.
@@ -212,6 +232,10 @@ SELECT name, role, created_at, disabled_at, (SELECT max(last_seen_at) FROM sessi
 FROM users
 ORDER BY name
 
+-- select_reviewers --
+-- Users who decide cases, or did before they were disabled.
+SELECT name FROM users WHERE role IN ('reviewer', 'supervisor') ORDER BY name
+
 -- password_hash --
 -- No row for a user who is disabled.
 SELECT password_hash FROM users WHERE name = %(name)s AND disabled_at IS NULL
@@ -220,18 +244,20 @@ SELECT password_hash FROM users WHERE name = %(name)s AND disabled_at IS NULL
 INSERT INTO sessions (token_hash, user_name, address, created_at, last_seen_at, expires_at)
 VALUES (%(token_hash)s, %(user_name)s, %(address)s, %(created_at)s, %(created_at)s, %(expires_at)s)
 
--- touch_session --
--- Record activity and return the user. No row if the session ended, expired or was idle since before `idle_since`, or if the user is
--- disabled.
-UPDATE sessions SET last_seen_at = greatest(last_seen_at, %(now)s)
-FROM users
+-- select_session --
+-- No row if the session ended, expired or was idle since before `idle_since`, or if the user is disabled.
+SELECT name, role, users.created_at, disabled_at, last_seen_at
+FROM sessions
+JOIN users ON name = user_name
 WHERE token_hash = %(token_hash)s
-  AND name = user_name
   AND disabled_at IS NULL
   AND ended_at IS NULL
   AND expires_at > %(now)s
   AND last_seen_at > %(idle_since)s
-RETURNING name, role, users.created_at, disabled_at, last_seen_at
+
+-- touch_session --
+-- Record activity.
+UPDATE sessions SET last_seen_at = greatest(last_seen_at, %(now)s) WHERE token_hash = %(token_hash)s
 
 -- end_session --
 UPDATE sessions SET ended_at = %(ended_at)s WHERE token_hash = %(token_hash)s AND ended_at IS NULL

@@ -26,6 +26,7 @@ GRANT SELECT ON etle.violations, etle.queue, etle.decisions TO etle_writer;
 
 -- `etle review`: reads cases, leases open cases, adds decisions, sessions and entries of the access log.
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses TO etle_reviewer;
+GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras TO etle_reviewer;
 GRANT INSERT ON etle.decisions TO etle_reviewer;
 GRANT UPDATE, DELETE ON etle.queue TO etle_reviewer;
 GRANT SELECT ON etle.users, etle.sessions, etle.access_log TO etle_reviewer;
@@ -33,4 +34,5 @@ GRANT INSERT ON etle.sessions, etle.access_log TO etle_reviewer;
 GRANT UPDATE (last_seen_at, ended_at) ON etle.sessions TO etle_reviewer;
 
 -- `etle evidence verify`, `etle violations`, reports: read access, without passwords and sessions.
+GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras TO etle_reader;
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses, etle.access_log TO etle_reader;

@@ -14,6 +14,8 @@ from etle.errors import ConfigError
 from etle.storage.database import Database
 from etle.storage.queries import sql
 
+ACTIVITY_RESOLUTION: Final = timedelta(seconds=30)
+"""A session's last activity is recorded when the recorded one is older than this."""
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 
 
@@ -80,6 +82,12 @@ class Users:
             cursor.execute(sql("select_users"))
             return tuple(_user(row) for row in cursor.fetchall())
 
+    def reviewers(self) -> tuple[str, ...]:
+        """Names of the users who decide cases, including disabled ones."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_reviewers"))
+            return tuple(row.name for row in cursor.fetchall())
+
     def password_hash(self, name: str) -> str | None:
         """None if the user does not exist or is disabled."""
         with self._database.transaction() as cursor:
@@ -95,11 +103,18 @@ class Users:
             )
 
     def signed_in(self, token_hash: str, at: datetime, idle: timedelta) -> User | None:
-        """The user of the session; None if it does not exist, ended, expired, or was idle for longer than `idle`. Records activity."""
+        """The user of the session; None if it does not exist, ended, expired, or was idle for longer than `idle`.
+
+        Records activity, but not with each of the requests of a page: that would be a write for every picture.
+        """
         with self._database.transaction() as cursor:
-            cursor.execute(sql("touch_session"), {"token_hash": token_hash, "now": at, "idle_since": at - idle})
+            cursor.execute(sql("select_session"), {"token_hash": token_hash, "now": at, "idle_since": at - idle})
             row = cursor.fetchone()
-            return _user(row) if row else None
+            if row is None:
+                return None
+            if at - row.last_seen_at >= ACTIVITY_RESOLUTION:
+                cursor.execute(sql("touch_session"), {"token_hash": token_hash, "now": at})
+            return _user(row)
 
     def end_session(self, token_hash: str, at: datetime) -> None:
         with self._database.transaction() as cursor:

@@ -2,16 +2,39 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import RLock
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from etle.errors import CaseDecided, CaseTaken, StoreError
 from etle.protocols import Clock
 from etle.testing.clock import ManualClock
-from etle.types import Case, CaseCounts, Decision, EvidenceFile, ReviewerTally, RuleName, Verdict, Violation, ViolationId
+from etle.types import (
+    CameraId,
+    Case,
+    CaseCounts,
+    CaseOrder,
+    Decision,
+    EvidenceFile,
+    ReviewerTally,
+    Verdict,
+    Violation,
+    ViolationId,
+)
+
+
+class _Filters(TypedDict):
+    """Of a list of cases; None does not filter."""
+
+    state: Verdict | Literal["open"] | None
+    rule: str | None
+    camera: str | None
+    plate: str | None
+    reviewer: str | None
+    since: datetime | None
+    until: datetime | None
 
 
 @dataclass(slots=True)
@@ -40,9 +63,25 @@ class _Record:
     def is_leased(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at > now
 
-    def has_plate(self, text: str) -> bool:
-        last = self.decisions[-1].plate_text if self.decisions else None
-        return text in (self.violation.plate.text or "") or text in (last or "")
+    def list_key(self, order: CaseOrder) -> tuple[datetime, ViolationId]:
+        return (self.decisions[-1].decided_at, self.violation.id) if order is CaseOrder.DECIDED else self.sort_key
+
+    def matches(self, **filters: Unpack[_Filters]) -> bool:
+        violation, last = self.violation, self.decisions[-1] if self.decisions else None
+        equal = {
+            "state": self.state,
+            "rule": violation.rule,
+            "camera": violation.camera,
+            "reviewer": last.reviewer if last else None,
+        }
+        plate, since, until = filters["plate"], filters["since"], filters["until"]
+        texts = (violation.plate.text or "", (last.plate_text if last else None) or "")
+        return (
+            all(wanted is None or equal[name] == wanted for name, wanted in filters.items() if name in equal)
+            and (plate is None or any(plate in text for text in texts))
+            and (since is None or violation.occurred_at >= since)
+            and (until is None or violation.occurred_at < until)
+        )
 
 
 class MemoryCases:
@@ -78,37 +117,70 @@ class MemoryCases:
         rule: str | None = None,
         camera: str | None = None,
         plate: str | None = None,
+        reviewer: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        order: CaseOrder = CaseOrder.NEWEST,
         limit: int = 100,
         after: ViolationId | None = None,
+        before: ViolationId | None = None,
     ) -> Sequence[Case]:
+        filters: _Filters = {
+            "state": state,
+            "rule": rule,
+            "camera": camera,
+            "plate": plate,
+            "reviewer": reviewer,
+            "since": since,
+            "until": until,
+        }
         with self._lock:
-            if after is not None and after not in self._records:
-                return ()
-            after_key = self._records[after].sort_key if after else None
-            filters: list[Callable[[_Record], bool]] = [
-                lambda record: state is None or record.state == state,
-                lambda record: rule is None or record.violation.rule == rule,
-                lambda record: camera is None or record.violation.camera == camera,
-                lambda record: plate is None or record.has_plate(plate),
-                lambda record: since is None or record.violation.occurred_at >= since,
-                lambda record: until is None or record.violation.occurred_at < until,
-                lambda record: after_key is None or record.sort_key < after_key,
-            ]
-            found = [record for record in self._records.values() if all(matches(record) for matches in filters)]
-            return tuple(record.case for record in sorted(found, key=lambda record: record.sort_key, reverse=True)[:limit])
+            listed = [record for record in self._records.values() if order is not CaseOrder.DECIDED or record.decisions]
+            listed.sort(key=lambda record: record.list_key(order), reverse=order is not CaseOrder.OLDEST)
+            beyond = before or after
+            if beyond is not None:
+                place = next((index for index, record in enumerate(listed) if record.violation.id == beyond), None)
+                if place is None:
+                    return ()
+                listed = listed[place + 1 :] if before is None else listed[:place]
+            matching = [record.case for record in listed if record.matches(**filters)]
+            return tuple(matching[:limit] if before is None else matching[-limit:])
+
+    def found(
+        self,
+        *,
+        state: Verdict | Literal["open"] | None = None,
+        rule: str | None = None,
+        camera: str | None = None,
+        plate: str | None = None,
+        reviewer: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> int:
+        filters: _Filters = {
+            "state": state,
+            "rule": rule,
+            "camera": camera,
+            "plate": plate,
+            "reviewer": reviewer,
+            "since": since,
+            "until": until,
+        }
+        with self._lock:
+            return min(limit, sum(record.matches(**filters) for record in self._records.values()))
+
+    def cameras(self) -> Mapping[CameraId, str]:
+        with self._lock:
+            violations = [record.violation for record in self._records.values()]
+        return {violation.camera: violation.camera_name for violation in sorted(violations, key=lambda each: each.camera)}
 
     def counts(self) -> CaseCounts:
         with self._lock:
-            queue, now = self._queue(), self._clock.now()
-            rules = Counter(record.violation.rule for record in queue)
-            decided = Counter(record.state for record in self._records.values())
+            now = self._clock.now()
             return CaseCounts(
-                open=len(queue),
-                in_review=sum(record.is_leased(now) for record in queue),
-                verdicts={verdict: decided[verdict] for verdict in Verdict},
-                open_by_rule={RuleName(rule): rules[rule] for rule in sorted(rules)},
+                cases=Counter((record.state, record.violation.rule) for record in self._records.values()),
+                in_review=sum(record.is_leased(now) for record in self._queue()),
             )
 
     def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:

@@ -30,7 +30,7 @@ from etle.testing import (
     a_violation,
     a_violation_message,
 )
-from etle.types import Digest, Verdict, Violation, digest_of
+from etle.types import CaseOrder, Digest, Verdict, Violation, digest_of
 from pipeline.evidence.writer import Writer
 from services import S3Server
 
@@ -99,6 +99,39 @@ class TestCaseStore:
         cases.decide(a_decision(at(0), Verdict.WARN))
         found = cases.cases(**filters)  # type: ignore[arg-type]
         assert [case.violation.id for case in found] == [at(minute).id for minute in minutes]
+
+    @pytest.mark.parametrize("order", list(CaseOrder))
+    def test_pages_in_both_directions_show_every_case_once(self, cases: CaseStore, order: CaseOrder) -> None:
+        for minute in range(4):
+            cases.add(at(minute), ())
+        for minute in (2, 0, 3):
+            cases.decide(a_decision(at(minute), decided_at=BEGIN + timedelta(minutes=10 - minute)))
+        whole = [case.violation.id for case in cases.cases(order=order)]
+        assert len(whole) == {CaseOrder.DECIDED: 3}.get(order, 4)
+        for index, shown in enumerate(whole):
+            after, before = cases.cases(order=order, after=shown, limit=2), cases.cases(order=order, before=shown, limit=2)
+            assert [case.violation.id for case in after] == whole[index + 1 : index + 3]
+            assert [case.violation.id for case in before] == whole[max(0, index - 2) : index]
+        assert cases.cases(order=order, after=a_violation("unknown").id) == ()
+
+    def test_cases_by_the_officer_of_the_last_decision_by_camera_and_their_number(self, cases: CaseStore) -> None:
+        for minute in range(4):
+            cases.add(at(minute), ())
+        for minute, reviewer in ((0, "rina"), (1, "rina"), (1, "dewi")):
+            cases.decide(a_decision(at(minute), reviewer=reviewer))
+        assert [case.violation.id for case in cases.cases(reviewer="rina")] == [at(0).id]
+        assert (cases.found(), cases.found(reviewer="dewi"), cases.found(state="open"), cases.found(limit=3)) == (4, 1, 2, 3)
+        assert cases.cameras() == {at(0).camera: at(0).camera_name}
+
+    @pytest.mark.parametrize("part", ["B", "14", "143", "1432", "B1432GMC", "X9"])
+    def test_a_part_of_the_plate_as_read_or_as_decided(self, cases: CaseStore, part: str) -> None:
+        for minute, plate in enumerate(("B1432GMC", "D77A", "AB1X9", "L1X")):
+            cases.add(at(minute, plate=plate), ())
+        cases.decide(replace(a_decision(at(1)), plate_text="B143X9"))
+        texts = ("B1432GMC", "D77A B143X9", "AB1X9", "L1X")
+        expected = [at(minute).id for minute in reversed(range(4)) if part in texts[minute]]
+        assert [case.violation.id for case in cases.cases(plate=part)] == expected
+        assert cases.found(plate=part) == len(expected)
 
     def test_the_queue_leases_the_oldest_case_and_the_same_one_again(self, cases: CaseStore, clock: ManualClock) -> None:
         for minute in (1, 0):
@@ -191,8 +224,12 @@ class TestCaseStore:
         cases.take_next("dewi", clock.now())
         counts = cases.counts()
         assert (counts.open, counts.in_review, counts.verdicts[Verdict.WARN]) == (2, 1, 1)
+        assert counts.open_by_rule == {at(0).rule: 2}
+        cases.decide(a_decision(at(0), Verdict.CONFIRM))
+        counts = cases.counts()
+        assert (counts.decided, counts.verdicts[Verdict.CONFIRM], counts.verdicts[Verdict.WARN]) == (1, 1, 0)
         tally = cases.tally("rina", since=BEGIN - timedelta(days=1))
-        assert (tally.decided, tally.median_s) == (1, 4.0)
+        assert (tally.decided, tally.median_s) == (1, 4.5)
         assert [case.violation.id for case in cases.decided_by("rina", since=BEGIN - timedelta(days=1), limit=5)] == [at(0).id]
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,7 +22,7 @@ from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
 from etle.storage.users import UserRole, Users
 from etle.testing import ManualClock
-from etle.types import Case, Digest, ViolationId
+from etle.types import Case, Digest, Violation, ViolationId
 from review.passwords import Passwords
 from review.serve import ReviewServer
 
@@ -54,6 +55,11 @@ class CountingEvidence(FolderEvidence):
     def tamper(self, digest: Digest) -> None:
         (file,) = self.folder.rglob(f"{digest}.*")
         file.write_bytes(b"changed")
+
+
+@cache
+def _template(folder: Path) -> Violation:
+    return violation_message(CaseSpec(name="template"), folder).violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +127,19 @@ class RunningReview:
             self.evidence.put(file.data, file.suffix)
         self.cases.add(message.violation, message.files)
         return self.case_of(message.violation.id)
+
+    def add_quickly(self, spec: CaseSpec) -> ViolationId:
+        """A case that was not drawn: a copy of the only template, without its own files."""
+        template = _template(self.folder)
+        offset = spec.occurred_after
+        violation = replace(
+            template,
+            id=ViolationId(uuid4()),
+            plate=replace(template.plate, text=spec.plate),
+            occurred_at=template.occurred_at + offset,
+        )
+        self.cases.add(violation, ())
+        return violation.id
 
     def assign_new(self, user: SignedInUser, spec: CaseSpec) -> Case:
         """A new case that the queue assigns to the user because it has no other."""

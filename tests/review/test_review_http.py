@@ -1,5 +1,6 @@
 """The review over HTTP, with a real web server and a real PostgreSQL: sign-in, permissions, decisions, evidence and the access log."""
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from review.pages import static_version
 from review.sign_in import MAX_FAILURES, WINDOW, safe_path
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+SECOND = timedelta(seconds=1)
 SignIn = Callable[..., SignedInUser]
 
 
@@ -551,6 +553,46 @@ class TestBrowsing:
         assert "AE 7777 QQ" in sari.get("/cases", params={"plate": "7777", "state": "confirm"}).text
         assert "AE 7777 QQ" not in sari.get("/cases", params={"plate": "7777", "to": "2026-11-23"}).text
         assert "AE 7777 QQ" in sari.get("/cases", params={"plate": "7777", "from": "2026-11-24", "to": "2026-11-24"}).text
+
+    def test_pages_lead_to_the_next_and_back_to_the_one_before(self, review: RunningReview, sign_in: SignIn) -> None:
+        day = timedelta(days=30)
+        cases = [review.add_quickly(CaseSpec(name=f"page {n}", plate=f"Q{n}Q", occurred_after=day + n * SECOND)) for n in range(120)]
+        newest_first, sari = [str(case) for case in reversed(cases)], sign_in("sari")
+
+        def page(url: str) -> tuple[list[str], dict[str, str], str]:
+            text = sari.get(url).text
+            links = {rel: html.unescape(link) for rel, link in re.findall(r'rel="(\w+)" href="([^"]+)"', text)}
+            total = re.search(r'id="total">([^<]+)<', text)
+            assert total is not None
+            return re.findall(r'<a href="/cases/([0-9a-f-]{36})">', text), links, total[1]
+
+        first = page("/cases?from=2026-12-20")
+        second = page(first[1]["next"])
+        third = page(second[1]["next"])
+        assert (first[0], second[0], third[0]) == (newest_first[:50], newest_first[50:100], newest_first[100:])
+        assert ("prev" in first[1], "next" in third[1], first[2]) == (False, False, "120 kasus")
+        assert page(third[1]["prev"])[0] == second[0]
+        back = page(second[1]["prev"])
+        assert back[0] == first[0] and "prev" not in back[1] and page(back[1]["next"])[0] == second[0]
+        assert page("/cases?from=2026-12-20&order=oldest")[0] == newest_first[::-1][:50]
+
+    def test_cameras_and_officers_to_filter_by_have_names(self, reviewer: SignedInUser, sign_in: SignIn, open_case: Case) -> None:
+        reviewer.decide(open_case, "confirm", plate="B1432GMC")
+        sari = sign_in("sari")
+        text = sari.get("/cases").text
+        assert '<option value="sudirman-barat-1">Sudirman Barat 1</option>' in text
+        assert "<option>rina</option>" in text and "<option>agus</option>" not in text
+        assert f"/cases/{open_case.violation.id}" in sari.get("/cases", params={"reviewer": "rina", "order": "decided"}).text
+        assert f"/cases/{open_case.violation.id}" not in sari.get("/cases", params={"reviewer": "dewi"}).text
+
+    def test_the_total_of_all_cases_is_the_maintained_count(self, review: RunningReview, sign_in: SignIn) -> None:
+        (stored,) = review.rows("SELECT count(*) FROM decisions WHERE id IN (SELECT max(id) FROM decisions GROUP BY violation)")
+        numbers = [
+            int(found[1].replace(".", ""))
+            for verdict in Verdict
+            if (found := re.search(r'id="total">([\d.]+) kasus<', sign_in("sari").get(f"/cases?state={verdict}").text))
+        ]
+        assert sum(numbers) == stored[0]
 
     def test_the_rules_to_filter_by_are_those_of_the_law_file(self, sign_in: SignIn) -> None:
         from pipeline.rules import RULES

@@ -49,6 +49,7 @@ ROWS: Final[Mapping[int, Sequence[str]]] = {
         " VALUES (%(token)s, 'rina', '127.0.0.1', %(at)s, %(at)s, %(later)s)",
         "INSERT INTO access_log (at, who, address, action, violation) VALUES (%(at)s, 'rina', '127.0.0.1', 'look', %(open)s)",
     ),
+    3: ("INSERT INTO case_counts (state, rule, cases) VALUES ('open', 'red_light', 0)",),
 }
 """By migration number: rows for every table that the migration creates, as the version of that time wrote them. Add to it with each
 migration that creates a table; never change what is here."""
