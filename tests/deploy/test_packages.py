@@ -55,6 +55,7 @@ def locked(role: str) -> dict[str, str]:
     return {canonicalize_name(pin.name): str(pin.specifier) for pin in pins if pin.marker is None or pin.marker.evaluate()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", LOADED)
 def test_a_role_loads_with_the_packages_of_its_image_only(role: str) -> None:
     installed = set(locked(role))

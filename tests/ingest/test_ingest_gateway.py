@@ -167,6 +167,7 @@ def test_what_a_signals_controller_says_travels_signed_with_the_frames_before_an
     assert fixture.troubles("masuk", "signal_message") == 1
 
 
+@pytest.mark.slow
 def test_a_faulty_camera_does_not_affect_the_others(fixture, serve):
     """One camera hangs, one sends garbage, one disconnects, one changes its size, one has a wrong clock; one works."""
     never = Event()
@@ -230,6 +231,7 @@ def test_an_rtsp_camera_that_comes_back_with_another_size_is_continued(fixture, 
     assert (widths[0], widths[-1]) == (b"320", b"640")
 
 
+@pytest.mark.slow
 def test_while_the_broker_is_down_a_live_camera_is_spooled_and_a_video_file_waits(fixture, serve, tmp_path):
     fixture.broker.down = True
     cameras = (

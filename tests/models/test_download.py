@@ -158,6 +158,7 @@ def checkpoint(path: Path) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_converted_to_onnx_with_the_graph_of_another_entry(local: Path, target: Path, tmp_path: Path) -> None:
     graph = blob_finder(names={0: "car", 1: "motorcycle", 2: "bus"}).SerializeToString()
     donor = checkpoint(tmp_path / "donor.pt")

@@ -25,6 +25,7 @@ def lamps(clip: str, head: Box) -> list[Lamp]:
     return found
 
 
+@pytest.mark.slow
 def test_green_then_nothing_visible_then_red() -> None:
     """Junction in Hanoi, 6 frames a second; the yellow lamp cannot be seen by eye either, and the green one goes out at frame 7."""
     found = lamps("junction_hanoi_a_6fps.mp4", Box(612, 172, 634, 222))
@@ -35,6 +36,7 @@ def test_green_then_nothing_visible_then_red() -> None:
     assert after[Lamp.RED] >= 0.7 * after.total()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "clip, head, share",
     [

@@ -280,6 +280,7 @@ def test_a_track_ends_once_after_max_lost_s() -> None:
     assert not steps[-1].tracks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [0.6, 1, 5, 25])
 def test_a_vehicle_that_stands_for_minutes_does_not_fill_the_memory(fps: float) -> None:
     tracker = Tracker()
@@ -318,6 +319,7 @@ def trembling(seed: int, fps: float) -> list[tuple[datetime, list[Detection]]]:
     return frames
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 10_000), fps=st.sampled_from([2, 6, 12]))
 def test_resuming_from_any_state_gives_the_same_tracks(seed: int, fps: float) -> None:

@@ -48,6 +48,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_engines")
 def test_figures_of_rendered_plates_are_printed_and_written_as_json_and_html(rendered, tmp_path, capsys):
     figures, page = tmp_path / "figures.json", tmp_path / "page.html"

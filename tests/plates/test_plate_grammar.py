@@ -150,6 +150,7 @@ civil_plates = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(st.text(max_size=24))
 def test_parsing_never_raises_and_is_idempotent(text: str) -> None:
@@ -178,6 +179,7 @@ def test_a_formatted_plate_parses_to_the_same_plate(plate: str) -> None:
     assert parsed.region is not None
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(
     st.one_of(

@@ -53,6 +53,7 @@ def test_two_in_three_plates_in_loose_boxes_of_night_pictures(ppocr: PpOcrPlateR
     assert exact >= 0.65 * len(plates), f"{exact} of {len(plates)}"
 
 
+@pytest.mark.slow
 def test_black_plates_are_not_called_white_nor_white_ones_black(ppocr: PpOcrPlateReader, shared: Path) -> None:
     plates = [row for row in rows(shared / "data" / "plates_full.csv") if row["x1"] and row["plate_colour"] in ("black", "white")]
     reads = ppocr.read([boxed(shared / "data", row) for row in plates])
@@ -83,6 +84,7 @@ def test_an_expiry_is_read_correctly_or_not_at_all(ppocr: PpOcrPlateReader, shar
     assert all(read == true for read, true in found), found
 
 
+@pytest.mark.slow
 def test_foreign_plates_are_rarely_read_as_plates_of_a_known_area(ppocr: PpOcrPlateReader, shared: Path) -> None:
     foreign = rows(shared / "data" / "plates_foreign.csv")
     plates = [parse(read.text) for read in ppocr.read([boxed(shared / "data", row) for row in foreign])]

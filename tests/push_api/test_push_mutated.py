@@ -70,6 +70,7 @@ def push_mutated(api: InProcessApi, random: Random, kind: str) -> PushReply:
     return api.send_raw(method, path, headers, [body[:cut], body[cut:]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["frame", "event"])
 def test_a_mutated_request_is_rejected_with_a_reason_or_accepted_once(push_api, kind):
     random = Random(20261125)
