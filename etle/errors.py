@@ -28,9 +28,14 @@ A message names the object and the remedy. `None` or an empty tuple means that t
 an error is raised.
 """
 
+from etle.redaction import redacted
+
 
 class EtleError(Exception):
-    """Base of all errors that etle raises on purpose. The message is meant for the user."""
+    """Base of all errors that etle raises on purpose. The message is meant for the user, and shows no secret."""
+
+    def __str__(self) -> str:
+        return redacted(super().__str__())
 
 
 class ConfigError(EtleError):

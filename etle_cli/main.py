@@ -3,12 +3,16 @@
 import argparse
 import faulthandler
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
 
 from etle import __version__
-from etle.errors import EtleError
+from etle.errors import ConfigError, EtleError
 from etle.observability.logs import LogFormat, configure_logging
+from etle.redaction import redacted
 from etle_cli.commands import (
     check,
     database,
@@ -76,17 +80,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words, notices = with_new_names(sys.argv[1:] if arguments is None else arguments)
     sys.stderr.write("".join(f"{notice}\n" for notice in notices))
     args = parser().parse_args(words)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # prints the names of files that are not UTF-8
     role = getattr(args, "log", None)
     configure_logging(LogFormat(role or LogFormat.TEXT), logging.INFO if args.verbose or role else logging.WARNING)
     try:
+        _check_names((*words, str(Path.cwd())))
         with sigterm_as_interrupt():
             code: int = args.run(args)
-    except EtleError as error:
-        sys.stderr.write(f"etle: {error}\n")
+    except (EtleError, OSError) as error:
+        sys.stderr.write(f"etle: {redacted(str(error))}\n")
         return 1
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Raises ConfigError for a name that is not UTF-8: neither the database nor a site file can hold it."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            shown = os.fsencode(name).decode(errors="backslashreplace")
+            raise ConfigError(f"{shown}: this name is not UTF-8; rename the file or folder (`convmv -f latin1 -t utf8`)") from error
 
 
 def console_script() -> int:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -92,7 +91,7 @@ class StorageSettings(Section):
     @field_validator("database")
     @classmethod
     def is_postgresql(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("postgresql", "postgres"):
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("`database` is an address that begins with postgresql://")
         return value
 
@@ -213,5 +212,6 @@ def refuse_secrets(document: Any, where: str, place: str = "") -> None:
 
 def _is_secret(key: str, value: str) -> bool:
     if key == "database":
-        return "${" not in (urlsplit(value).password or "${")
+        user_info, at, _ = value.partition("://")[2].rpartition("@")
+        return bool(at) and ":" in user_info and "${" not in user_info.partition(":")[2]
     return key in _SECRETS and "${" not in value

@@ -3,11 +3,10 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from etle.address import Address
+from etle.address import Address, check_address
 from etle.config.strict_yaml import Section
 
 
@@ -40,8 +39,10 @@ class SignalFeed(Section):
         given = [key for key in ("http", "topic", "file") if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError("a feed has one of `http`, `topic` and `file`" + (f"; here: {', '.join(given)}" if given else ""))
-        if self.http is not None and urlsplit(self.http).scheme not in ("http", "https"):
+        if self.http is not None and not self.http.startswith(("http://", "https://")):
             raise ValueError("`http` is an address that begins with http:// or https://")
+        if self.http is not None:
+            check_address(self.http)
         return self
 
     @property
@@ -53,7 +54,7 @@ class SignalFeed(Section):
     def description(self) -> str:
         """The place, without user and password."""
         if self.http is not None:
-            return Address.of(self.http).bare
+            return Address.of(self.http).shown
         return f"topic {self.topic}" if self.topic is not None else str(self.file)
 
     @property

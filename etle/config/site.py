@@ -321,9 +321,12 @@ class Site(Section):
 
 def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
     """Read and check a site file. Raises ConfigError, which names all wrong keys."""
-    if not path.exists():
-        raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one")
-    raw = read_yaml(path)
+    try:
+        raw = read_yaml(path)
+    except ConfigError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one") from error
+        raise
     refuse_secrets(raw, str(path))
     document = interpolate_env(raw, environment, str(path))
     return _with_resolved_paths(validate(document, Site, str(path)), path.parent)

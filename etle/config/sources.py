@@ -7,11 +7,10 @@ here and to `SourceSettings`. Nothing else in the tree lists the kinds.
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from etle.address import Address
+from etle.address import Address, check_address
 from etle.config.strict_yaml import Name, Section
 from etle.errors import EtleError
 from etle.types import Quality
@@ -105,8 +104,9 @@ class CameraSection(_ReadSection):
 
     @model_validator(mode="after")
     def has_scheme(self) -> Self:
-        if urlsplit(self.address).scheme not in self.schemes:
+        if self.address.partition(":")[0].lower() not in self.schemes:
             raise ValueError(f"`{self.kind}` is an address that begins with {', '.join(f'{scheme}://' for scheme in self.schemes)}")
+        check_address(self.address)
         return self
 
     @property
@@ -116,7 +116,7 @@ class CameraSection(_ReadSection):
     @property
     def description(self) -> str:
         """The address without user and password."""
-        return Address.of(self.address).bare
+        return Address.of(self.address).shown
 
     def with_timeout(self, timeout_s: float) -> Self:
         return self.model_copy(update={"timeout_s": timeout_s})

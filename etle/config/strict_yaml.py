@@ -5,16 +5,20 @@ YAML accepts a key that is given twice and silently drops the first value; here 
 
 import difflib
 import logging
+import os
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
+from etle.config.bounded_yaml import UNWANTED_CHARACTERS
+from etle.config.bounded_yaml import parse as parse_yaml
 from etle.errors import ConfigError
+from etle.redaction import conceal
 
 log = logging.getLogger(__name__)
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -22,6 +26,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 SectionT = TypeVar("SectionT", bound=BaseModel)
 ValueT = TypeVar("ValueT")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_MAX_NAME_BYTES = 255
+"""Of file systems in use."""
+_MAX_LINES = 25
+"""Problems that one message lists."""
 _MAX_SHOWN = 40
 """Longest value, in characters, that a message repeats. Addresses are never repeated: they may contain a password."""
 
@@ -29,7 +37,15 @@ _MAX_SHOWN = 40
 class Section(BaseModel):
     """A section of a document: frozen; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def usable_paths(self) -> Self:
+        for key in type(self).model_fields:
+            value = getattr(self, key)
+            if isinstance(value, Path) and any(len(os.fsencode(part)) > _MAX_NAME_BYTES for part in value.parts):
+                raise ValueError(f"`{key}`: a file name has at most {_MAX_NAME_BYTES} bytes")
+        return self
 
     renamed_keys: ClassVar[Mapping[str, str]] = {}
     """Old name of a key to its new name. Old names are accepted with a warning for one release; then remove the entry."""
@@ -49,7 +65,7 @@ class Section(BaseModel):
 def read_yaml(path: Path) -> Any:
     """The content of the file. Raises ConfigError if it cannot be read, is not YAML, or has a key twice."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -57,7 +73,10 @@ def read_yaml(path: Path) -> Any:
 
 
 def interpolate_env(document: Any, environment: Mapping[str, str], where: str, place: str = "") -> Any:
-    """Replace each `${NAME}` in the texts of the document by the environment variable. Raises ConfigError for one that is not set."""
+    """Replace each `${NAME}` in the texts of the document by the environment variable. Raises ConfigError for one that is not set.
+
+    Messages and logs then show `${NAME}` instead of the value (`etle.redaction`).
+    """
     if isinstance(document, dict):
         return {key: interpolate_env(value, environment, where, f"{place}.{key}".lstrip(".")) for key, value in document.items()}
     if isinstance(document, list):
@@ -68,7 +87,11 @@ def interpolate_env(document: Any, environment: Mapping[str, str], where: str, p
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in environment:
             raise ConfigError(f"{where}: {place}: {match[0]}: the environment variable is not set; export {match[1]}=...")
-        return environment[match[1]]
+        value = environment[match[1]]
+        if UNWANTED_CHARACTERS.search(value):
+            raise ConfigError(f"{where}: {place}: {match[0]}: its value contains a control character, or is not UTF-8")
+        conceal(value, match[0])
+        return value
 
     return _VARIABLE.sub(value_of, document)
 
@@ -82,6 +105,8 @@ def validate(document: object, section: type[SectionT], where: str) -> SectionT:
     except ValidationError as error:
         problems = error.errors(include_url=False)
         lines = [_message(problem, section) for problem in problems if not _is_consequence(problem, problems)]
+        if len(lines) > _MAX_LINES:
+            lines[_MAX_LINES:] = [f"and {len(lines) - _MAX_LINES} more problems"]
         raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from error
 
 
@@ -102,19 +127,6 @@ def resolve_paths(value: ValueT, folder: Path) -> ValueT:
 def _warn_renamed(where: str, old: str, new: str) -> None:
     """Cached, so that a file that is read several times is reported once."""
     log.warning("%s: the key `%s` is now called `%s`; the old name will be an error in the next release", where, old, new)
-
-
-class _StrictLoader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            name = str(key.value)
-            if name in lines:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {name!r} was already given in line {lines[name]}", key.start_mark
-                )
-            lines[name] = key.start_mark.line + 1
-        return super().construct_mapping(node, deep)
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
@@ -151,12 +163,17 @@ def _is_shown(value: object) -> bool:
 
 def _keys_at(section: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """The keys that the schema knows at a place; of all members where it is a union."""
-    whole = section.model_json_schema()
+    whole = _schema_of(section)
     nodes: list[dict[str, Any]] = [whole]
     for step in place:
         inside = [choice for node in nodes for choice in _choices(node, whole)]
         nodes = [node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {}) for node in inside]
     return list(dict.fromkeys(key for node in nodes for choice in _choices(node, whole) for key in choice.get("properties", {})))
+
+
+@cache
+def _schema_of(section: type[BaseModel]) -> dict[str, Any]:
+    return section.model_json_schema()
 
 
 def _choices(node: dict[str, Any], whole: dict[str, Any]) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TextIO
 
+from etle.redaction import redacted
+
 
 class LogFormat(StrEnum):
     TEXT = "text"
@@ -32,6 +34,9 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(levelname)s %(message)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (name of the overridden method)
         return " ".join((super().formatMessage(record), *(f"{key}={value}" for key, value in _extra(record).items())))
 
@@ -46,7 +51,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps({**_extra(record), **line}, ensure_ascii=False, default=str)
+        return redacted(json.dumps({**_extra(record), **line}, ensure_ascii=False, default=str))
 
 
 def _extra(record: logging.LogRecord) -> Mapping[str, Any]:

@@ -30,13 +30,13 @@ def translate_errors(address: Address) -> Iterator[None]:
         yield
     except HTTPError as error:
         hint = ": user or password is wrong" if error.code in (401, 403) else ""
-        raise SourceUnavailable(f"{address.bare}: HTTP {error.code} {error.reason}{hint}") from error
+        raise SourceUnavailable(f"{address.shown}: HTTP {error.code} {error.reason}{hint}") from error
     except URLError as error:
-        raise SourceUnavailable(f"{address.bare}: {error.reason}") from error
+        raise SourceUnavailable(f"{address.shown}: {error.reason}") from error
     except TimeoutError as error:
-        raise SourceUnavailable(f"{address.bare}: no data in time") from error
+        raise SourceUnavailable(f"{address.shown}: no data in time") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise SourceUnavailable(f"{address.bare}: {error or type(error).__name__}") from error
+        raise SourceUnavailable(f"{address.shown}: {error or type(error).__name__}") from error
 
 
 class HttpClient:

@@ -17,13 +17,11 @@ from ingest.sources.multipart import MultipartParser, MultipartPart, boundary_of
 from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import SourceConnection
 from ingest.sources.reencode import ReencodeSettings, reencoded
-from ingest.sources.timestamps import TimestampEstimator
+from ingest.sources.timestamps import ReportedClock, TimestampEstimator
 
 _CHUNK_BYTES = 64 * 1024
 _MAX_TIMEOUTS_PER_PICTURE = 3.0
 """A whole picture may take this multiple of `timeout_s`, which bounds the time between two reads."""
-_MIN_CLOCK_S = 946_684_800.0
-"""1 January 2000. A lower `X-Timestamp` is the time since the camera was switched on, not a clock."""
 
 
 class MjpegSource:
@@ -48,8 +46,9 @@ class MjpegSource:
         self._clock = clock
         self._losses = losses
         self._http = HttpClient(Address.of(url), timeout_s)
-        self._connection = SourceConnection(camera, self._http.address.bare, clock, losses, backoff, attempts)
+        self._connection = SourceConnection(camera, self._http.address.shown, clock, losses, backoff, attempts)
         self._times = TimestampEstimator(camera, losses)
+        self._reported = ReportedClock(camera)
         self._fps = fps
         self._timeout_s = timeout_s
         self._monotonic = monotonic
@@ -74,6 +73,7 @@ class MjpegSource:
     def _parts(self) -> Iterator[MultipartPart]:
         address = self._http.address
         self._times.reset()
+        self._reported.reset()
         with self._http.open() as response:
             try:
                 parser = MultipartParser(boundary_of(response.headers.get("Content-Type", "")))
@@ -88,28 +88,21 @@ class MjpegSource:
                         picture_at_s = self._monotonic()
                     if self._monotonic() - picture_at_s > _MAX_TIMEOUTS_PER_PICTURE * self._timeout_s:
                         raise SourceUnavailable(
-                            f"{address.bare}: no complete picture within {_MAX_TIMEOUTS_PER_PICTURE * self._timeout_s:.0f} s"
+                            f"{address.shown}: no complete picture within {_MAX_TIMEOUTS_PER_PICTURE * self._timeout_s:.0f} s"
                         )
             except SourceBroken as error:
-                raise SourceBroken(f"{address.bare}: {error}") from error
+                raise SourceBroken(f"{address.shown}: {error}") from error
 
     def _frame(self, number: int, part: MultipartPart, received_at: datetime) -> Frame | None:
         """None if the picture is damaged; its number is then missing."""
-        camera_time_s = _camera_time_s(part)
-        error_s = camera_time_s - received_at.timestamp() if camera_time_s is not None and camera_time_s > _MIN_CLOCK_S else None
-        captured_at = self._times.captured_at(received_at, camera_time_s)
+        reported = part.headers.get("x-timestamp")
+        captured_at = self._times.captured_at(received_at, self._reported.interval_s(reported, received_at))
+        error_s = self._reported.error_s(reported, received_at)
         try:
             return frame_of(self._camera, number, part.body, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
         except FrameBroken as error:
             self._losses.count(self._camera, LossReason.UNDECODABLE, str(error))
             return None
-
-
-def _camera_time_s(part: MultipartPart) -> float | None:
-    try:
-        return float(part.headers["x-timestamp"])
-    except (KeyError, ValueError):
-        return None
 
 
 def open_source(camera: CameraId, settings: MjpegSourceSettings, context: SourceContext) -> FrameSource:

@@ -1,7 +1,6 @@
 """Find out what kind of source a path or an address is, by looking at the file system or asking the camera."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from etle.address import Address
 from etle.config.sources import (
@@ -18,18 +17,23 @@ _TIMEOUT_S = 10.0
 
 
 def probe_source(origin: str, fps: float | None = None) -> SourceSettings:
-    """Settings for a path or an address. `fps` is for folders only. Raises SourceUnavailable, SourceBroken."""
+    """Settings for a path or an address. `fps` is for folders only. Raises SourceUnavailable, SourceBroken, ConfigError."""
     if "://" in origin:
         return _probe_address(origin)
     path = Path(origin)
-    if not path.exists():
-        raise SourceUnavailable(f"{origin}: no such file or folder")
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise SourceUnavailable(f"{origin}: no such file or folder") from error
+    except (OSError, ValueError) as error:
+        raise SourceUnavailable(f"{origin}: {error}") from error
     return FolderSourceSettings(folder=path, fps=fps) if path.is_dir() else FileSourceSettings(file=path)
 
 
 def _probe_address(url: str) -> SourceSettings:
     """An HTTP address is asked for the content type of its answer."""
-    scheme = urlsplit(url).scheme
+    Address.of(url)
+    scheme = url.partition(":")[0].lower()
     if scheme in ("rtsp", "rtsps"):
         return RtspSourceSettings(rtsp=url)
     if scheme not in ("http", "https"):

@@ -57,11 +57,11 @@ class RtspSource:
         self._camera = camera
         self._clock = clock
         self._losses = losses
-        self._display_url = Address.of(url).bare
+        self._display_url = Address.of(url).shown
         self._connection = SourceConnection(camera, self._display_url, clock, losses, backoff, attempts)
         self._times = TimestampEstimator(camera, losses)
         settings = reencode or ReencodeSettings()
-        self._request = CaptureRequest(url, timeout_s, fps, settings.quality, settings.max_width)
+        self._request = CaptureRequest(Address.of(url).url, timeout_s, fps, settings.quality, settings.max_width)
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -22,7 +22,9 @@ from etle.types import Quality
 from ingest.sources.frames import FrameSampler
 from ingest.sources.reencode import ReencodeSettings
 
-_MAX_HELD = 64
+_MAX_HELD = 40
+"""Fewer than a LiveBuffer holds, because they are sent at once."""
+_SETTLING_S = 1.0
 PACKET_HEADER = struct.Struct(">BdI")
 """Kind, presentation timestamp in seconds (NaN if there is none), length of the body that follows."""
 
@@ -60,7 +62,7 @@ def capture(request: CaptureRequest, send: Send) -> None:
     startup = StartupBuffer(send, time.monotonic)
     reencode = ReencodeSettings(request.quality, request.max_width)
     try:
-        with Video(request.url, Address.of(request.url).bare, _options(request), request.timeout_s) as video:
+        with Video(request.url, Address.of(request.url).shown, _options(request), request.timeout_s) as video:
             for picture in video.pictures(reencode.encoder()):
                 for _ in range(video.undecodable - undecodable):
                     send(PacketKind.UNDECODABLE, math.nan, b"")
@@ -79,11 +81,11 @@ def capture(request: CaptureRequest, send: Send) -> None:
 
 
 class StartupBuffer:
-    """Holds back the pictures that FFmpeg had read before it had identified the stream.
+    """Holds back the pictures that FFmpeg had read before it had identified the stream, and those of the first second.
 
-    They arrive all at once. By their arrival times they would be a millisecond apart, and every vehicle would seem extremely fast. The
-    first picture that FFmpeg has to wait for arrives without that delay. The timestamps are therefore sent as they come (ALIVE), and the
-    pictures once that first undelayed picture has arrived.
+    The first ones arrive all at once, and a camera may hurry to catch up. By their arrival times they would be a millisecond apart, and
+    every vehicle would seem extremely fast. The timestamps are therefore sent as they come (ALIVE), and the pictures once one has arrived
+    for which FFmpeg had to wait, after a second of them: the parent process then knows the quickest arrival.
     """
 
     def __init__(self, send: Send, monotonic: Callable[[], float]) -> None:
@@ -91,6 +93,7 @@ class StartupBuffer:
         self._monotonic = monotonic
         self._held: list[tuple[PacketKind, float, bytes]] | None = []
         self._last_pts_s: float | None = None
+        self._first_pts_s: float | None = None
         self._idle_since_s = monotonic()
 
     def arrived(self, pts_s: float) -> None:
@@ -99,7 +102,16 @@ class StartupBuffer:
             return
         self._send(PacketKind.ALIVE, pts_s, b"")
         before, self._last_pts_s = self._last_pts_s, pts_s
-        if before is not None and (math.isnan(pts_s) or self._monotonic() - self._idle_since_s >= (pts_s - before) / 2):
+        if math.isnan(pts_s):
+            if before is not None and math.isnan(before):  # a camera without timestamps: only what arrives now has a known time
+                self._held = None
+            return
+        if self._first_pts_s is None:
+            self._first_pts_s = pts_s
+        if before is None or math.isnan(before):
+            return
+        waited = self._monotonic() - self._idle_since_s >= (pts_s - before) / 2
+        if waited and pts_s - self._first_pts_s >= _SETTLING_S:
             self.release()
 
     def send(self, kind: PacketKind, pts_s: float, body: bytes) -> None:

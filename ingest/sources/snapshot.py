@@ -18,7 +18,7 @@ from ingest.sources.http import HttpClient, read_body, translate_errors
 from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import SourceConnection
 from ingest.sources.reencode import ReencodeSettings, reencoded
-from ingest.sources.timestamps import TimestampEstimator
+from ingest.sources.timestamps import TimestampEstimator, is_plausible_clock
 
 _MAX_PICTURE_BYTES = 32 * 1024 * 1024
 
@@ -53,7 +53,7 @@ class SnapshotSource:
         self._clock = clock
         self._losses = losses
         self._http = HttpClient(Address.of(url), timeout_s)
-        self._connection = SourceConnection(camera, self._http.address.bare, clock, losses, backoff, attempts)
+        self._connection = SourceConnection(camera, self._http.address.shown, clock, losses, backoff, attempts)
         self._times = TimestampEstimator(camera, losses)
         self._interval_s = interval_s
         self._timeout_s = timeout_s
@@ -110,11 +110,13 @@ class SnapshotSource:
 
 
 def _date(header: str) -> datetime | None:
+    """None if there is no date, or one that no clock shows: year 1970, year 9999."""
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if is_plausible_clock(moment.timestamp()) else None
 
 
 def _clock_error_s(camera_time: datetime | None, captured_at: datetime) -> float | None:

@@ -73,8 +73,12 @@ class VideoFileSource:
                 raise SourceBroken(self._broken(number, video.info))
 
     def _open(self) -> Video:
-        if not self._path.exists():
-            raise SourceUnavailable(f"{self._path}: no such video file")
+        try:
+            self._path.stat()
+        except FileNotFoundError as error:
+            raise SourceUnavailable(f"{self._path}: no such video file") from error
+        except OSError as error:
+            raise SourceUnavailable(f"{self._path}: {error.strerror}") from error
         return Video(str(self._path))
 
     def _begin(self, info: VideoInfo) -> datetime:

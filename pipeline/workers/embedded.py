@@ -5,7 +5,7 @@ same violations under the same ids, which the sink has already.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from etle.backoff import Backoff
 from etle.clock import seconds_between
-from etle.errors import SourceError, StoreUnavailable, WireError
+from etle.errors import EtleError, SourceBroken, SourceError, StoreUnavailable, WireError
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
 from etle.types import CameraId, Frame, Violation, ViolationMessage
 from pipeline.detect.visibility import Visibility
@@ -103,13 +103,25 @@ class CameraRun:
 
     def _process_frames(self) -> None:
         saved_at = None
-        for frame in self._source.frames(self._session.needed_offset - 1):
+        for frame in self._frames():
             self._process(frame)
             if self._session.dirty and (saved_at is None or abs(seconds_between(saved_at, frame.captured_at)) >= SAVE_EVERY_S):
                 self._save()
                 saved_at = frame.captured_at
             if self._stopped.is_set():
                 return
+
+    def _frames(self) -> Iterator[Frame]:
+        """The source's frames. Whatever fails in a source is raised as a SourceError: it concerns this camera only."""
+        try:
+            yield from self._source.frames(self._session.needed_offset - 1)
+        except SourceError:
+            raise
+        except EtleError as error:
+            raise SourceBroken(str(error)) from error
+        except Exception as error:  # the broad catch of a source
+            log.debug("%s: the source failed", self._stream, exc_info=True)
+            raise SourceBroken(f"{self._session.camera}: the source failed: {type(error).__name__}: {error}") from error
 
     def _process(self, frame: Frame) -> None:
         result = self._session.process(frame, frame.sequence, self._clock.now())

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
 
 from etle.config.site import CameraSettings, Site
-from etle.errors import SourceBroken
+from etle.errors import SourceError
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
 from etle.types import CameraId, Frame, Violation
 from pipeline.detect.visibility import Visibility
@@ -97,7 +97,7 @@ def run_site(
 ) -> RunOutcome:  # fmt: skip
     """Run until every source has ended, or `stop` is set: the current frames are then finished and checkpoints are saved.
 
-    A broken source does not stop the other cameras; an error of a model or a store stops the run and is raised.
+    A source that fails does not stop the other cameras; an error of a model or a store stops the run and is raised.
     `open_stages` is called in each camera's thread: models are not shared between threads.
     """
     outcome = RunOutcome()
@@ -177,7 +177,9 @@ class _CameraJob:
             self._run.stop()
         try:
             self._run.run()
-        except SourceBroken as error:
+        except SourceError as error:
+            if self._camera.source.live or len(self._site.cameras) > 1:
+                log.error("%s", error)
             self._add_problem(str(error))
         with self._outcome.lock:
             self._outcome.visibility[self._camera.camera_id] = self._run.visibility

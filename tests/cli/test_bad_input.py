@@ -13,6 +13,7 @@ import yaml
 from demo_footage import FOOTAGE, DemoRun, etle, violations
 
 from etle.media.video import encode_clip
+from etle_cli.main import main
 
 
 def site_file(folder: Path, source: dict[str, object], **changes: object) -> Path:
@@ -33,6 +34,61 @@ def run(site: Path, data: Path, camera: str | None = None, **environment: str) -
 def flat(done: subprocess.CompletedProcess[str]) -> str:
     """Output of both streams without line breaks."""
     return " ".join((done.stdout + done.stderr).split())
+
+
+def main_in(folder: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code and output of a command in this process, run in `folder`."""
+    monkeypatch.chdir(folder)
+    code = main(words)
+    told = capsys.readouterr()
+    return code, told.out + told.err
+
+
+@pytest.mark.parametrize("words", [["run", "site.yaml"], ["check", "site.yaml"], ["init", "clip.mp4"]])
+def test_a_folder_whose_name_is_not_utf8_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    code, told = main_in(folder, words, monkeypatch, capsys)
+    assert (code, told.count("\n")) == (1, 1)
+    assert rf"{tmp_path}/caf\xe9: this name is not UTF-8" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(["init", os.fsdecode(b"caf\xe9.mp4")], r"caf\xe9.mp4: this name is not UTF-8", id="a name that is not UTF-8"),
+        pytest.param(["init", "x" * 300], "File name too long", id="a name of 300 bytes"),
+        pytest.param(["check", "x" * 300], "File name too long", id="a site file with a name of 300 bytes"),
+        pytest.param(["init", "rtsp://a:Rahasia#77@h:x/1"], "no valid host and port", id="an address that is none"),
+    ],
+)
+def test_a_name_that_cannot_be_used_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+):
+    code, shown = main_in(tmp_path, words, monkeypatch, capsys)
+    assert code == 1 and "Traceback" not in shown
+    assert told in shown and "Rahasia" not in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param({"source": {"file": "x" * 300 + ".mp4"}}, "`file`: a file name has at most 255 bytes", id="a name of 304 bytes"),
+        pytest.param({"ground_points": [{"px": [1, 1], "m": [float("nan"), 1]}] * 4}, "finite number", id="not a number"),
+        pytest.param({"frame_size": [float("inf"), 480]}, "finite number", id="an infinite size"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: dict[str, object], told: str
+):
+    site = site_file(tmp_path, {"file": "clip.mp4"}, **{key: value for key, value in change.items() if key != "source"})
+    if "source" in change:
+        site = site_file(tmp_path, change["source"])  # type: ignore[arg-type]
+    code, shown = main_in(tmp_path, ["check", str(site)], monkeypatch, capsys)
+    assert code == 1
+    assert "cameras[0]" in shown and told in shown
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
             "line 4, column 5: the key 'id' was already given in line 2",
             id="twice, deep down",
         ),
-        pytest.param("site: [a\n", "line 2, column 1: expected ',' or ']'", id="a bracket that is not closed"),
+        pytest.param("site: [a\n", "line 2, column 1: did not find expected ',' or ']'", id="a bracket that is not closed"),
         pytest.param("site: a\n\tname: b\n", "line 2", id="a tab"),
         pytest.param("", "expected keys and values, found nothing", id="empty"),
         pytest.param("- a\n- b\n", "expected keys and values, found list", id="a list"),

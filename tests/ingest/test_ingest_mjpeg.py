@@ -18,6 +18,7 @@ from etle.testing import BEGIN, ManualClock
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.mjpeg import MjpegSource
+from ingest.sources.multipart import MultipartPart
 
 CAMERA = CameraId("cam-1")
 Serve = Callable[..., str]
@@ -129,6 +130,46 @@ def test_the_error_of_the_camera_s_clock_is_measured(
     (frame,) = read_to_the_end(source(serve(parts(jpeg(1), headers=headers), plain(b"", status=500)), clock, losses))
     assert frame.clock_error_s == (None if expected_s is None else pytest.approx(expected_s, abs=1e-3))
     assert abs(frame.captured_at - frame.received_at) <= timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("reported", "remark"),
+    [
+        pytest.param(lambda now: "nan", "is not a number of seconds", id="not a number"),
+        pytest.param(lambda now: "inf", "is not a number of seconds", id="infinite"),
+        pytest.param(lambda now: "1e300", "is not a number of seconds", id="huge"),
+        pytest.param(lambda now: "-5.5", "is not a number of seconds", id="negative"),
+        pytest.param(lambda now: "soon", "is not a number of seconds", id="a word"),
+        pytest.param(lambda now: f"{now * 1000:.0f}", "is not a number of seconds", id="milliseconds"),
+        pytest.param(lambda now: "0.000000", "has no fractions of a second", id="always zero"),
+        pytest.param(lambda now: "1234.5", "does not advance like a clock", id="always the same"),
+        pytest.param(lambda now: f"{int(now)}", "has no fractions of a second", id="whole seconds"),
+        pytest.param(lambda now: f"{now * 90_000 % 2**32 / 1000:.3f}", "does not advance like a clock", id="another unit"),
+    ],
+)
+def test_a_header_that_tells_no_time_is_named_once_and_pictures_are_dated_by_their_arrival(
+    losses: FrameLossCounter, caplog: pytest.LogCaptureFixture, reported: Callable[[float], str], remark: str
+) -> None:
+    camera = MjpegSource(CAMERA, "http://127.0.0.1/", ManualClock(), losses, Backoff(RECONNECT_DELAYS_S))
+    arrivals = [BEGIN + timedelta(seconds=number / 10, milliseconds=13 * (number % 3)) for number in range(40)]
+    frames = [
+        camera._frame(number, MultipartPart({"x-timestamp": reported(at.timestamp())}, jpeg(1)), at) for number, at in enumerate(arrivals)
+    ]
+    assert [frame.captured_at for frame in frames if frame] == arrivals
+    assert all(frame is not None and (frame.clock_error_s is None or abs(frame.clock_error_s) <= 0.6) for frame in frames)
+    assert losses.of(CAMERA) == {}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"cam-1: the camera's X-Timestamp {remark}; the pictures are dated by their arrival"
+    ]
+
+
+def test_a_clock_that_jumps_after_it_was_proven_is_counted(losses: FrameLossCounter) -> None:
+    camera = MjpegSource(CAMERA, "http://127.0.0.1/", ManualClock(), losses, Backoff(RECONNECT_DELAYS_S))
+    for number in range(20):
+        at = BEGIN + timedelta(seconds=number / 10)
+        reported_s = at.timestamp() + (3600.25 if number >= 12 else 0.25)
+        camera._frame(number, MultipartPart({"x-timestamp": f"{reported_s:.3f}"}, jpeg(1)), at)
+    assert losses.of(CAMERA) == {LossReason.CLOCK_JUMP: 1}
 
 
 def test_the_password_is_used_and_is_not_in_any_message(serve: Serve, clock: ManualClock, losses: FrameLossCounter) -> None:

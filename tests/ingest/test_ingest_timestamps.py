@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,21 @@ def test_capture_times(rows: list[tuple[float, float | None]], expected: list[fl
     losses = FrameLossCounter()
     assert estimate(rows, losses) == pytest.approx(expected, abs=0.0015)
     assert losses.of(CAMERA).get(LossReason.CLOCK_JUMP, 0) == jumps
+
+
+def test_steps_do_not_collapse_when_a_late_stream_catches_up() -> None:
+    """The camera is two seconds late at first and hurries: ten pictures a second arrive at twenty."""
+    rows: list[tuple[float, float | None]] = [(2 + number / 20, number / 10) for number in range(40)]
+    rows += [(number / 10, number / 10) for number in range(40, 60)]
+    moments = estimate(rows)
+    assert min(after - before for before, after in pairwise(moments)) >= 0.049  # it cannot be dated later than its arrival
+    jittered: list[tuple[float, float | None]] = [(number / 10 + (0.3 if number < 20 else 0.0), number / 10) for number in range(80)]
+    jittered = [(max(arrived, 2.35), pts_s) if 20 <= number < 24 else (arrived, pts_s) for number, (arrived, pts_s) in enumerate(jittered)]
+    assert min(after - before for before, after in pairwise(estimate(jittered)[:20])) == pytest.approx(0.1, abs=0.002)
+
+
+def test_a_picture_without_pts_among_others_lies_between_them() -> None:
+    assert estimate([(0.0, 0), (0.1, 0.1), (0.5, None), (0.5, 0.3), (0.5, 0.4)]) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.002)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +146,7 @@ def estimated_through_startup_buffer(arrivals: list[tuple[float, float]], ends_s
             id="four were read while connecting: half a second apart, as captured",
         ),
         pytest.param([(0.3, math.nan), (0.3, 0.2), (0.5, 0.4)], 1.0, [("1", 0.3), ("2", 0.5)], id="a first one without PTS is omitted"),
-        pytest.param([(0.1, math.nan), (0.2, math.nan)], 1.0, [("0", 0.2), ("1", 0.201)], id="a camera without PTS"),
+        pytest.param([(0.1, math.nan), (0.2, math.nan), (0.3, math.nan)], 1.0, [("1", 0.2), ("2", 0.3)], id="a camera without PTS"),
         pytest.param([(0.0, 0.0), (0.1, 0.1), (0.2, 0.2)], 1.0, [("0", 0.0), ("1", 0.1), ("2", 0.2)], id="none was read while connecting"),
         pytest.param([(0.1, 0.0), (0.1, 0.1)], 0.1, [("0", 0.0), ("1", 0.1)], id="a stream that ends at once"),
         pytest.param([(0.1, 0.0)], 9.0, [("0", 0.1)], id="a camera that is silent after its first picture"),
@@ -142,6 +158,16 @@ def test_pictures_that_were_read_while_connecting_have_their_capture_times(
     sent = estimated_through_startup_buffer(arrivals, ends_s)
     assert [name for name, _ in sent] == [name for name, _ in expected]
     assert [at for _, at in sent] == pytest.approx([at for _, at in expected], abs=0.002)
+
+
+def test_the_first_pictures_of_a_camera_that_hurries_keep_their_intervals() -> None:
+    """A relay sends the pictures since the last keyframe at four times their rate."""
+    arrivals = [(0.5 + 0.025 * number, 0.1 * number) for number in range(16)] + [(0.1 * number, 0.1 * number) for number in range(16, 30)]
+    sent = [
+        at
+        for _, at in estimated_through_startup_buffer([(max(at, 0.9 if n < 16 else at), pts) for n, (at, pts) in enumerate(arrivals)], 9.0)
+    ]
+    assert [after - before for before, after in pairwise(sent)] == pytest.approx([0.1] * (len(sent) - 1), abs=0.002)
 
 
 def test_a_file_that_a_server_sends_at_once_is_not_held_back() -> None:

@@ -1,17 +1,21 @@
 """Source, stage and sink of one camera together: each violation is stored once, whenever the process is killed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from threading import Event
 
 import pytest
 from drawn import driving, frames
 from exhaustive import exhaustive
 from workers import CAMERA, DrawnStages, Killed
 
+from etle.config.site import CameraSettings, Site
 from etle.errors import SourceBroken, StoreUnavailable
 from etle.testing import ManualClock, MemoryCheckpoints
-from etle.types import Digest, Frame, ViolationId, ViolationMessage
+from etle.types import CameraId, Digest, Frame, ViolationId, ViolationMessage
 from pipeline.workers.embedded import CameraRun, RunCallbacks, load_checkpoint, resume_session
+from pipeline.workers.site_run import NoProgress, RunStores, run_site
 
 STREET = frames([driving(5, 45, 40, 60), driving(30, 70, 40, 62)], 80)
 STREAM = "tes/cam-1"
@@ -165,6 +169,45 @@ def test_a_source_that_breaks_off_still_gives_the_violations_before():
     with pytest.raises(SourceBroken):
         run(Footage(breaks_at=50), sink, checkpoints)
     assert len(sink.stored) == 1
+
+
+class FailingFootage(Footage):
+    """Fails with an error that no source should raise."""
+
+    def frames(self, after: int | None = None) -> Iterator[Frame]:
+        for frame in super().frames(after):
+            if frame.sequence == 50:
+                raise OverflowError("a time of the year 99999")
+            yield frame
+
+
+class OneFails:
+    """The SourceProvider of a site whose camera `kiri` fails."""
+
+    def open(self, camera: CameraSettings) -> Footage:
+        shown = [replace(frame, camera=camera.camera_id) for frame in STREET]
+        return FailingFootage(shown=shown) if camera.id == "kiri" else Footage(shown=shown)
+
+    def count_undecodable(self, camera: CameraId, reason: str) -> None: ...
+
+    def losses(self) -> Mapping[CameraId, Mapping[str, int]]:
+        return {}
+
+
+class UncountedLosses:
+    """A LossStore that keeps nothing."""
+
+    def add(self, camera: CameraId, reason: str, times: int, at: datetime) -> None: ...
+
+
+def test_whatever_fails_in_one_camera_s_source_the_others_go_on(caplog: pytest.LogCaptureFixture):
+    cameras = [{"id": name, "view": "rear", "source": {"file": f"{name}.mp4"}, "frame_size": [64, 48]} for name in ("kiri", "kanan")]
+    site, sink = Site.model_validate({"site": "tes", "cameras": cameras}), KillingSink()
+    stores = RunStores(sink=sink, checkpoints=MemoryCheckpoints(), losses=UncountedLosses())
+    outcome = run_site(site, DrawnStages, OneFails(), stores, ManualClock(), NoProgress(), Event())
+    assert outcome.problems == ["kiri: the source failed: OverflowError: a time of the year 99999"]
+    assert sorted(message.violation.camera for message in sink.stored.values()) == ["kanan", "kanan", "kiri"]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == outcome.problems
 
 
 def test_a_rejected_frame_does_not_enter_the_evidence_after_a_restart():

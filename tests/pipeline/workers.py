@@ -23,7 +23,7 @@ STREET = frames([driving(3, 23, 40, 60), driving(16, 36, 40, 64)], 44, fps=5)
 WATCHED = site(RED_LIGHT, STOP_LINE)
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Stands for `kill -9` of the process."""
 
 
