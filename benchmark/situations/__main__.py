@@ -2,7 +2,9 @@
 
 import os
 import random
+import sys
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -36,15 +38,25 @@ def judge(seed: str) -> Outcome:
     return Outcome(seed=seed, innocent=len(users) - len(drawn.guilty), guilty=len(drawn.guilty), accused=tuple(accused), missed=missed)
 
 
+def _line(outcome: Outcome) -> str:
+    accused, missed = (", ".join(names) or "none" for names in (outcome.accused, outcome.missed))
+    return f"{outcome.seed}: accused though innocent: {accused}; missed: {missed}"
+
+
+def _counted(totals: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {totals[name]}" for name in ("scenarios", "innocent", "innocent_accused", "guilty", "guilty_missed"))
+
+
 def main() -> None:
     parser = report.parser("situations", __doc__)
     parser.add_argument("--passages", type=int, default=10_000, help="innocent road users, at least (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
-    parser.add_argument("--show", type=int, default=20, metavar="N", help="name so many of the accused and missed (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first scenario (default: %(default)s)")
+    parser.add_argument("--show", type=int, default=20, metavar="N", help="name so many scenarios with a miss (default: %(default)s)")
     args = parser.parse_args()
     totals: Counter[str] = Counter()
     shown = 0
-    batch, number = 200, 0
+    batch, number = 200, args.first
     with ProcessPoolExecutor(args.workers) as pool:
         while totals["innocent"] < args.passages:
             seeds = [f"{args.seed}/{index}" for index in range(number, number + batch)]
@@ -55,9 +67,10 @@ def main() -> None:
                     innocent_accused=len(outcome.accused), guilty_missed=len(outcome.missed),
                 )  # fmt: skip
                 totals.update(f"missed {name.split('-')[0]}" for name in outcome.missed)
-                if (outcome.accused or outcome.missed) and shown < args.show:
-                    shown += 1
-                    print(f"{outcome.seed}: accused though innocent: {outcome.accused or 'none'}; missed: {outcome.missed or 'none'}")
+                if outcome.accused or (outcome.missed and shown < args.show):
+                    shown += not outcome.accused
+                    print(_line(outcome), flush=True)
+            print(f"so far {_counted(totals)}", file=sys.stderr, flush=True)
     figures = {**totals, "missed_rate": totals["guilty_missed"] / max(1, totals["guilty"])}
     report.show("Random road situations", [figures])
     report.save(args.json, figures)

@@ -10,12 +10,17 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
 from etle.types import Detection, Sighting, Track, TrackId
 from models.tracking.assignment import linear_assignment
 from models.tracking.motion import PredictedBox, has_left, matching_cost, predict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_LOST_S = 2.0
 """A track without a detection for longer ends: a vehicle that appears from behind a bus after that may be another one."""
@@ -137,24 +142,34 @@ def _without_ambiguous(
 ) -> dict[int, int]:
     """The matches without those of lost vehicles that could as well be another detection: a track must not continue with another vehicle.
 
-    Detections of vehicles that were not lost do not count as others.
+    Detections of vehicles that were not lost do not count as others. One that another lost vehicle matches counts with what it costs that
+    vehicle to give it up: of two cars that stand side by side and are both lost, each is found again in its own place.
     """
     seen = {column for row, column in matches.items() if row not in lost}
     rows, free = [row for row in matches if row in lost], [column for column in high if column not in seen]
     if not rows or len(free) < 2:
         return matches
     costs = matching_cost([predicted[row] for row in rows], [detections[column] for column in free])
+    place = {column: index for index, column in enumerate(free)}
+    owner = {matches[row]: index for index, row in enumerate(rows)}
     kept = dict(matches)
-    for row, cost in zip(rows, costs.tolist(), strict=True):
-        own = cost[free.index(matches[row])]
+    for index, row in enumerate(rows):
+        own = place[matches[row]]
         others = [
-            other
-            for column, other in zip(free, cost, strict=True)
+            costs[index, place[column]] + _cost_of_giving_up(costs, owner.get(column), place[column], own)
+            for column in free
             if column != matches[row] and not _duplicates(detections[column], detections[matches[row]])
         ]
-        if min(others, default=_MAX_COST + 1) <= min(_MAX_COST, own + _MIN_COST_MARGIN):
+        if min(others, default=_MAX_COST + 1) <= min(_MAX_COST, costs[index, own] + _MIN_COST_MARGIN):
             del kept[row]
     return kept
+
+
+def _cost_of_giving_up(costs: "NDArray[np.float64]", row: int | None, column: int, offered: int) -> float:
+    """What it costs a lost vehicle to take the column `offered`, or none, instead of its own `column`; 0 without such a vehicle."""
+    if row is None:
+        return 0.0
+    return max(0.0, min(float(costs[row, offered]), _MAX_COST) - float(costs[row, column]))
 
 
 def _oldest_for_low_scores(before: datetime | None, now: datetime) -> datetime:

@@ -7,10 +7,19 @@ from typing import Final
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.geometry import distance
-from etle.types import Drawing, Lamp, Measurement, Point, Sighting, Track
+from etle.types import Drawing, Lamp, Measurement, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import LampState, NotReported, Reason
-from pipeline.scene.passage import COVERAGE, JITTER_COVERAGE, NoPassage, Passage, PassageMemory, is_one_vehicle, whole_box_moved
+from pipeline.scene.passage import (
+    COVERAGE,
+    JITTER_COVERAGE,
+    FrontOffset,
+    NoPassage,
+    Passage,
+    PassageMemory,
+    is_one_vehicle,
+    whole_box_moved,
+)
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.signals import RedPhase, SignalHistory
 from pipeline.scene.vehicle_length import front_range
@@ -24,6 +33,7 @@ _RIDDEN_S: Final = (0.9, 1.6)
 _REACHED_S: Final = 1.5
 """A vehicle whose track ends so shortly before the line, at the speed it had, has probably crossed it unseen."""
 _SPEED_S: Final = 1.0
+_MAX_DRIVEN: Final = 256
 _STEADY: Final = 3.0
 """A speed counts if the distance driven exceeds its uncertainty so many times."""
 
@@ -36,17 +46,19 @@ class Approach:
         self.line = line
         self.entry = entry
         self._crossings, self._entries = (PassageMemory(each.past, calibration.foot_uncertainty) for each in (line, entry))
+        self._front: tuple[Track, FrontOffset] | None = None
+        self._driven: dict[TrackId, tuple[Sighting, Sighting]] = {}
 
     def crossing_of(self, track: Track) -> Passage | NoPassage:
         """When the front passed the stop line between the line's ends."""
-        passed = self._crossings.passage_of(track, front_range(track, self._calibration))
+        passed = self._crossings.passage_of(track, self._front_range(track))
         if isinstance(passed, NoPassage):
             return passed
         return passed if self.line.spans(_nearest(track, passed.at)) else NoPassage.BESIDE
 
     def entry_of(self, track: Track) -> Passage | NoPassage:
         """When the front entered the junction, at any point along its edge."""
-        return self._entries.passage_of(track, front_range(track, self._calibration))
+        return self._entries.passage_of(track, self._front_range(track))
 
     def past_line(self, track: Track, sighting: Sighting) -> tuple[float, float]:
         """Distance of the front beyond the stop line at that sighting, and its standard uncertainty, in the calibration's unit."""
@@ -87,7 +99,21 @@ class Approach:
         return self._speed_along(track, self.entry) > 0
 
     def why_not_driven(self, track: Track, crossed: Passage, reached: Passage) -> Reason | None:
-        """None if one vehicle, as a whole, moved from before the line to where the second passage is certain."""
+        """None if one vehicle, as a whole, moved from before the line to where the second passage is certain.
+
+        One that was seen to have done so has done so, whatever is seen of it later.
+        """
+        ends = track.sightings[crossed.before], track.sightings[reached.beyond]
+        if self._driven.get(track.id) == ends:
+            return None
+        reason = self._judged_driven(track, crossed, reached)
+        if reason is None:
+            while len(self._driven) >= _MAX_DRIVEN:
+                del self._driven[next(iter(self._driven))]
+            self._driven[track.id] = ends
+        return reason
+
+    def _judged_driven(self, track: Track, crossed: Passage, reached: Passage) -> Reason | None:
         start, end = track.sightings[crossed.before].captured_at, track.sightings[reached.beyond].captured_at
         if not is_one_vehicle(track, self._calibration, start, end):
             return Reason.NOT_ONE_VEHICLE
@@ -143,6 +169,12 @@ class Approach:
         first = next(s for s in track.sightings if seconds_between(s.captured_at, last.captured_at) <= _SPEED_S)
         moved, seconds = line.past(last) - line.past(first), seconds_between(first.captured_at, last.captured_at)
         return moved / seconds if seconds > 0 and moved > _STEADY * self._calibration.foot_uncertainty(last) else 0.0
+
+    def _front_range(self, track: Track) -> FrontOffset:
+        """Remembers that of the latest track: both lines ask for it."""
+        if self._front is None or self._front[0] is not track:
+            self._front = track, front_range(track, self._calibration)
+        return self._front[1]
 
     def _ahead(self, track: Track) -> float:
         return self._calibration.front_offset(track)[0]

@@ -118,12 +118,17 @@ class PassageMemory:
         """As for `passage_of`."""
         self._distance, self._uncertainty = distance, uncertainty
         self._settled: dict[TrackId, tuple[FrontOffset, Sighting, Sighting, Passage]] = {}
+        self._positions: dict[TrackId, _Positions] = {}
 
     def passage_of(self, track: Track, front: FrontOffset) -> Passage | NoPassage:
         known = self._settled.get(track.id)
         if known is not None and self._holds(known, track, front):
             return known[-1]
-        passed = passage_of(track, self._distance, self._uncertainty, front)
+        positions = _Positions(track, self._distance, self._uncertainty, front, self._positions.pop(track.id, None))
+        while len(self._positions) >= _MAX_SETTLED:
+            del self._positions[next(iter(self._positions))]
+        self._positions[track.id] = positions
+        passed = positions.passage()
         if isinstance(passed, Passage) and seconds_between(track.sightings[passed.beyond].captured_at, track.last.captured_at) > _SETTLED_S:
             while len(self._settled) >= _MAX_SETTLED:
                 del self._settled[next(iter(self._settled))]
@@ -183,17 +188,24 @@ class _Positions:
     """Where a track's front was against a line. Computed on demand: most sightings are far from the line and never asked for."""
 
     def __init__(
-        self, track: Track, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float], front: FrontOffset
-    ) -> None:
+        self, track: Track, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float], front: FrontOffset,
+        earlier: "_Positions | None" = None,
+    ) -> None:  # fmt: skip
+        """`earlier`: those of the same track in an earlier frame; the sightings of that time have not moved since."""
         self._sightings = track.sightings
         self._start = track.first.captured_at
         self._distance, self._uncertainty, self._front = distance, uncertainty, front
-        self._raw: dict[int, float] = {}
+        self._raw: dict[int, float] = earlier._raw if earlier is not None and earlier._is_beginning_of(track) else {}
         self._smooth: dict[int, float] = {}
 
     @cached_property
     def _times(self) -> list[float]:
         return [seconds_between(self._start, sighting.captured_at) for sighting in self._sightings]
+
+    def _is_beginning_of(self, track: Track) -> bool:
+        """False also if older sightings have been thinned out since, so that the indices have changed."""
+        last = len(self._sightings) - 1
+        return last < len(track.sightings) and track.sightings[last] is self._sightings[last]
 
     def passage(self) -> Passage | NoPassage:
         last = len(self._sightings) - 1
@@ -319,6 +331,8 @@ class _Motion:
         self._window_s = max(VELOCITY_S, 1.1 * self._interval_s) + 1e-6
         self._feet: dict[int, Point] = {}
         self._smooth: dict[int, Point] = {}
+        self._velocities: dict[tuple[int, int], _Velocity | None] = {}
+        self._jitters: dict[int, float] = {}
         self._own_jitter = self._measured_jitter()
 
     def has_gap(self, start: datetime, end: datetime) -> bool:
@@ -345,22 +359,21 @@ class _Motion:
     def is_possible(self, i: int, j: int) -> bool:
         """Whether the displacement fits the velocities before `i` and after `j`, within the acceleration limit and the jitter."""
         step_s = self._times[j] - self._times[i]
-        near_before, near_after = self._near(i, -1), self._near(j, 1)
-        before, after = self._velocity(near_before), self._velocity(near_after)
+        before, after = self._velocity(i, -1), self._velocity(j, 1)
         before, after = before or after, after or before
         if before is None or after is None:
             return True
         one, two = self._foot(i), self._foot(j)
         off = hypot(two.x - one.x - step_s * (before.x + after.x) / 2, two.y - one.y - step_s * (before.y + after.y) / 2)
         sightings = self._track.sightings
-        expected = max(self._calibration.foot_jitter(sightings[i]), self._calibration.foot_jitter(sightings[j]))
+        expected = max(self._foot_jitter(i), self._foot_jitter(j))
         least = expected / 2 if self._calibration.matrix is not None else expected
         missed = j == i + 1 and step_s > _MISSED * self._interval_s
         jitter = min(max(least, self._own_jitter), expected if missed else 2 * expected)
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
         driven = acceleration * step_s**2 / 4 + step_s * lag
-        if missed and not self._bridges(near_before, near_after, step_s, driven, jitter):
+        if missed and not self._bridges(self._near(i, -1), self._near(j, 1), step_s, driven, jitter):
             return False
         if j == i + 1 and self.is_unseen(i) and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
@@ -433,16 +446,30 @@ class _Motion:
         position = Point(x + ahead * velocity_x, y + ahead * velocity_y)
         return _Fit(position, hypot(1 / len(near) ** 0.5, ahead / spread**0.5), _Velocity(velocity_x, velocity_y, 1 / spread**0.5))
 
-    def _velocity(self, near: Sequence[int]) -> _Velocity | None:
-        """By least squares: that in the middle of the window, which differs from that at its end by the acceleration (`lag` above). None if
-        the sightings span too little time."""
+    def _velocity(self, index: int, direction: int) -> _Velocity | None:
+        """Over the window before (-1) or after (1) a sighting, by least squares; None if the sightings span too little time.
+
+        It is that in the window's middle, which differs from that at its end by the acceleration (`lag` above).
+        """
+        key = index, direction
+        if key not in self._velocities:
+            self._velocities[key] = self._fitted_velocity(self._near(index, direction))
+        return self._velocities[key]
+
+    def _fitted_velocity(self, near: Sequence[int]) -> _Velocity | None:
         if len(near) < 2 or self._times[near[-1]] - self._times[near[0]] < 0.05:
             return None
-        mean = sum(self._times[k] for k in near) / len(near)
-        spread = sum((self._times[k] - mean) ** 2 for k in near)
-        x = sum((self._times[k] - mean) * self._foot(k).x for k in near) / spread
-        y = sum((self._times[k] - mean) * self._foot(k).y for k in near) / spread
+        mean = sum([self._times[k] for k in near]) / len(near)
+        offsets, feet = [self._times[k] - mean for k in near], [self._foot(k) for k in near]
+        spread = sum([offset * offset for offset in offsets])
+        x = sum([offset * foot.x for offset, foot in zip(offsets, feet, strict=True)]) / spread
+        y = sum([offset * foot.y for offset, foot in zip(offsets, feet, strict=True)]) / spread
         return _Velocity(x, y, 1 / spread**0.5)
+
+    def _foot_jitter(self, index: int) -> float:
+        if index not in self._jitters:
+            self._jitters[index] = self._calibration.foot_jitter(self._track.sightings[index])
+        return self._jitters[index]
 
     def _measured_jitter(self) -> float:
         """Standard deviation of the feet around steady motion, from the median of second differences spread over the whole track."""
@@ -459,7 +486,8 @@ class _Motion:
         if index not in self._smooth:
             ends = index in (0, len(self._times) - 1)
             near = [self._raw_foot(i) for i in ((index,) if ends else (index - 1, index, index + 1))]
-            self._smooth[index] = Point(median(foot.x for foot in near), median(foot.y for foot in near))
+            middle = len(near) // 2
+            self._smooth[index] = Point(sorted([foot.x for foot in near])[middle], sorted([foot.y for foot in near])[middle])
         return self._smooth[index]
 
     def _raw_foot(self, index: int) -> Point:

@@ -82,6 +82,9 @@ class LineOnRoad:
 _STILL_JITTERS = 3.0
 """A standing vehicle's foot moves by so many times its jitter: from a low camera that is more than half a metre."""
 _COVERAGE = 2.0
+_OUTLIER, _OUTLIERS_S = 2.0, 0.3
+"""A single foot, or feet for so long, may be so many times further away: among hundreds of feet of one stand some are detector's errors."""
+_MIN_LATEST, _MAX_LATEST, _LATEST_S = 3, 16, 0.5
 
 
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
@@ -91,17 +94,33 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     """
     last = track.last
     limit = _slowest(last, calibration, still_m_s)
-    latest = [calibration.ground(sighting.box.foot) for sighting in track.sightings[-3:]]
-    end = Point(median(foot.x for foot in latest), median(foot.y for foot in latest))
-    reach = max(limit, _STILL_JITTERS * calibration.foot_jitter(last))
+    jitter = calibration.foot_jitter(last)
+    reach = max(limit, _STILL_JITTERS * jitter)
+    end = _latest_foot(track, calibration)
     still: list[tuple[float, Point]] = []
+    outside_s: list[float] = []
     for sighting in reversed(track.sightings):
         foot, ago_s = calibration.ground(sighting.box.foot), seconds_between(sighting.captured_at, last.captured_at)
         # allowed displacement: the distance at the slowest motion, and at least the jitter of the box
-        if distance(foot, end) > max(reach, limit * ago_s * 0.2):
+        allowed, off = max(reach, limit * ago_s * 0.2), distance(foot, end)
+        if off <= allowed:
+            still.append((ago_s, foot))
+            outside_s = []
+            continue
+        outside_s.append(ago_s)
+        if off > _OUTLIER * allowed or (len(outside_s) > 1 and outside_s[-1] - outside_s[0] > _OUTLIERS_S):
             break
-        still.append((ago_s, foot))
-    return still[-1][0] if still and _drift_at_most(still, calibration.foot_jitter(last)) <= limit else 0.0
+    return still[-1][0] if still and _drift_at_most(still, jitter) <= limit else 0.0
+
+
+def _latest_foot(track: Track, calibration: Calibration) -> Point:
+    """The median of the last half second's feet, of three at least."""
+    latest = [
+        calibration.ground(sighting.box.foot)
+        for number, sighting in enumerate(reversed(track.sightings[-_MAX_LATEST:]))
+        if number < _MIN_LATEST or seconds_between(sighting.captured_at, track.last.captured_at) <= _LATEST_S
+    ]
+    return Point(median(foot.x for foot in latest), median(foot.y for foot in latest))
 
 
 def stand_uncertainty_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:

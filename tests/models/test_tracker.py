@@ -226,6 +226,16 @@ def test_a_lost_vehicle_is_not_found_again_where_another_detection_may_be_it(oth
     assert len(ids) == tracks
 
 
+@pytest.mark.parametrize("lost_s", [0.4, 0.5])
+def test_vehicles_that_wait_side_by_side_are_found_again_each_in_its_place(lost_s: float) -> None:
+    """Where nothing moves is not searched in every frame, so that all waiting vehicles are lost and found together."""
+    gap = (2.0, 2.0 + lost_s)
+    waiting = [Drive(line(x, 300, 0, 0, hidden=gap), (90, 70)) for x in (200, 260, 320)]
+    arriving = Drive(line(900, 500, -60, -10, begin=1.5), (80, 90), MOTORCYCLE)
+    drives = [*waiting, arriving]
+    assert sorted(followed(drives, tracks_of(run(drives, moments(10, 5))))) == [[0], [1], [2], [3]]
+
+
 def test_two_boxes_of_one_vehicle_make_one_track() -> None:
     way = line(0, 300, 120, 0)
     both = [Drive(way), Drive(lambda s: (120 * s + 3, 302.0), (96, 76), TRUCK, 0.6)]

@@ -21,6 +21,21 @@ def test_a_vehicle_that_stopped_has_stood_since(noise_m):
         assert stood(drive((2.0, 40, 51), (3.0, 51, 51)), noise_m, seed) == pytest.approx(3.0, abs=0.35)
 
 
+@pytest.mark.parametrize("off_m", [0.7, -0.9])
+@pytest.mark.parametrize("feet", [1, 2])
+def test_a_detectors_error_of_a_moment_does_not_end_a_stand(off_m, feet):
+    rows = drive((2.0, 40, 51), (4.0, 51, 51))
+    wrong = [(at, metre + (off_m if 4.0 < at < 4.0 + 0.1 * feet + 0.05 else 0.0)) for at, metre in rows]
+    assert stood(wrong, 0.05, seed=1) == pytest.approx(4.0, abs=0.35)
+
+
+@pytest.mark.parametrize(("off_m", "lasting_s"), [(0.8, 0.6), (1.5, 0.3)])
+def test_a_vehicle_that_moved_there_and_back_has_stood_since(off_m, lasting_s):
+    rows = drive((2.0, 40, 51), (4.0, 51, 51))
+    moved = [(at, metre + (off_m if 4.0 < at < 4.0 + lasting_s else 0.0)) for at, metre in rows]
+    assert stood(moved, 0.0, seed=1) <= 2.0
+
+
 @pytest.mark.parametrize("speed", [0.7, 1.0, 1.5])
 def test_a_walker_never_stands_for_long(speed):
     for seed in range(10):
