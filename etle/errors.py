@@ -13,8 +13,10 @@
     ├── InferenceError         a model failed on a picture: the stage stops
     ├── StoreError             database or evidence store
     │   ├── StoreUnavailable   it cannot be reached: wait and try again
-    │   │   └── EvidenceUnavailable  the evidence store cannot be reached
+    │   │   ├── EvidenceUnavailable  the evidence store cannot be reached
+    │   │   └── ArchiveUnavailable   the archive of frames cannot be reached, or another process writes it
     │   ├── EvidenceFull       no space left for evidence: free some; nothing was lost
+    │   ├── ArchiveFull        no space left for frames, and none of the archive may be deleted
     │   ├── EvidenceCorrupt    bytes do not match the digest under which they are stored
     │   ├── ValueRejected      the database cannot store or compare a value, such as a text with a NUL
     │   ├── CaseTaken          the case is assigned to another reviewer
@@ -90,7 +92,15 @@ class EvidenceUnavailable(StoreUnavailable):
     pass
 
 
+class ArchiveUnavailable(StoreUnavailable):
+    pass
+
+
 class EvidenceFull(StoreError):
+    pass
+
+
+class ArchiveFull(StoreError):
     pass
 
 

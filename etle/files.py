@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o666, overwrite: bool = True, temp_folder: Path | None = None) -> bool:
@@ -42,6 +42,30 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+class ByteReader(Protocol):
+    """A file of which any part can be read."""
+
+    size: int
+    """In bytes, when it was opened."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Fewer than `size` bytes at the end of the file only. Raises OSError, or the error of the store it is in."""
+        ...
+
+
+class FileReader:
+    """A ByteReader that keeps no file open."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError."""
+        self._path = path
+        self.size = path.stat().st_size
+
+    def read(self, offset: int, size: int) -> bytes:
+        with self._path.open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), size, offset)
 
 
 class FileLock:

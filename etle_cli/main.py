@@ -14,6 +14,7 @@ from etle.errors import ConfigError, EtleError
 from etle.observability.logs import LogFormat, configure_logging
 from etle.redaction import redacted
 from etle_cli.commands import (
+    archive,
     check,
     database,
     dead_letters,
@@ -53,6 +54,7 @@ COMMANDS = (
     vendor,
     detect,
     write,
+    archive,
     topics,
     database,
     dead_letters,

@@ -96,6 +96,33 @@ class StorageSettings(Section):
         return value
 
 
+class ArchiveLimits(Section):
+    """What is kept of one camera."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    keep_days: float = Field(30, gt=0, description="Age in days at which a segment is deleted.")
+    max_gb: float | None = Field(
+        None, gt=0, description="Size of the camera's footage, in GB, above which its oldest segments are deleted."
+    )
+
+
+class ArchiveSettings(Section):
+    """The archive of all frames, for `etle reprocess`. Without this section `etle run` archives nothing."""
+
+    location: str | None = Field(None, description="A folder, or s3://bucket/prefix; without it, the folder `archive` in the data folder.")
+    keep_days: float = Field(30, gt=0, description="Age in days at which a segment is deleted.")
+    max_gb: float | None = Field(None, gt=0, description="Size per camera, in GB, above which its oldest segments are deleted.")
+    cameras: tuple[ArchiveLimits, ...] = Field((), description="Cameras with other limits.")
+    when_full: Literal["delete_oldest", "stop"] = Field(
+        "delete_oldest", description="What happens when the disk is full: delete the oldest segments of all cameras, or archive no more."
+    )
+    keep_free_mb: int = Field(2048, ge=0, description="Free space on the disk, in MB, below which it counts as full.")
+
+    def limits(self, camera: str) -> ArchiveLimits:
+        general = ArchiveLimits.model_construct(id=camera, keep_days=self.keep_days, max_gb=self.max_gb)
+        return next((own for own in self.cameras if own.id == camera), general)
+
+
 class EdgeDevice(Section):
     """A device on site that reads cameras and signs their frames."""
 

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from etle.config.deployment import BrokerSettings, IngestSettings, StorageSettings, refuse_secrets
+from etle.config.deployment import ArchiveSettings, BrokerSettings, IngestSettings, StorageSettings, refuse_secrets
 from etle.config.signal_feed import SignalFeed
 from etle.config.sources import SourceSettings
 from etle.config.strict_yaml import Name, Section, interpolate_env, read_yaml, resolve_paths, validate
@@ -263,6 +263,7 @@ class Site(Section):
     broker: BrokerSettings = BrokerSettings()
     store: StorageSettings = StorageSettings()
     ingest: IngestSettings = IngestSettings()
+    archive: ArchiveSettings | None = None
 
     @field_validator("timezone")
     @classmethod
@@ -279,6 +280,16 @@ class Site(Section):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"cameras: the id {repeated[0]!r} is given twice")
+        return self
+
+    @model_validator(mode="after")
+    def archived_cameras_known(self) -> Self:
+        known = {camera.id for camera in self.cameras}
+        for limits in self.archive.cameras if self.archive else ():
+            if limits.id not in known:
+                raise ValueError(
+                    f"`archive.cameras` names {limits.id!r}, and the site has no such camera; it has: {', '.join(sorted(known))}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -304,6 +315,7 @@ class Site(Section):
             "broker": True,
             "store": True,
             "ingest": True,
+            "archive": True,
         }
         return digest_of(self.model_dump_json(exclude=excluded, by_alias=True).encode())
 
@@ -338,9 +350,11 @@ def schema() -> dict[str, Any]:
 
 
 def _with_resolved_paths(site: Site, folder: Path) -> Site:
-    """Paths are relative to the folder of the site file; so is `store.evidence`, unless it is the address of a bucket."""
+    """Paths are relative to the folder of the site file; so are the places of evidence and archive, unless they are those of a bucket."""
     resolved = resolve_paths(site, folder)
-    evidence = site.store.evidence
-    if evidence is None or "://" in evidence:
-        return resolved
-    return resolved.model_copy(update={"store": resolved.store.model_copy(update={"evidence": str(folder / evidence)})})
+    update: dict[str, Section] = {}
+    if (evidence := site.store.evidence) is not None and "://" not in evidence:
+        update["store"] = resolved.store.model_copy(update={"evidence": str(folder / evidence)})
+    if resolved.archive is not None and (location := resolved.archive.location) is not None and "://" not in location:
+        update["archive"] = resolved.archive.model_copy(update={"location": str(folder / location)})
+    return resolved.model_copy(update=update)

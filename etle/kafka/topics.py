@@ -44,6 +44,10 @@ class TopicNames:
         return f"{self.prefix}-detect"
 
     @property
+    def archive_group(self) -> str:
+        return f"{self.prefix}-archive"
+
+    @property
     def write_group(self) -> str:
         return f"{self.prefix}-write"
 

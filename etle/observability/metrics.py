@@ -56,6 +56,17 @@ class Dependency(StrEnum):
     BROKER = "broker"
     DATABASE = "database"
     EVIDENCE = "evidence"
+    ARCHIVE = "archive"
+
+
+class ArchiveOutcome(StrEnum):
+    """What the archive did with a frame."""
+
+    ARCHIVED = "archived"
+    REPEATED = "repeated"
+    """It had the frame already."""
+    INVALID = "invalid"
+    """No valid frame; the detect worker sends it to the dead letter queue."""
 
 
 class EvidenceError(StrEnum):
@@ -111,6 +122,9 @@ class Metrics:
         self._paused = Gauge("etle_paused", "1 while the role waits for the server.", ("target",), registry=registry)
         self._evidence_errors = Counter("etle_evidence_errors", "Failures to store or read evidence.", ("kind",), registry=registry)
         self._evidence_bytes = Counter("etle_evidence_bytes", "Bytes of evidence stored.", registry=registry)
+        self._archived = Counter("etle_archived_frames", "Frames that reached the archive by outcome.", ("outcome",), registry=registry)
+        self._archived_bytes = Counter("etle_archive_bytes", "Bytes written to the archive.", registry=registry)
+        self._archive_deleted = Counter("etle_archive_deleted_segments", "Segments deleted by reason.", ("reason",), registry=registry)
         self._vendor = Counter("etle_vendor_messages", "Messages received by the push API.", ("vendor", "outcome"), registry=registry)
         self._requests = Counter("etle_requests", "Responses of the review pages by status class.", ("status",), registry=registry)
         self._request_s = Histogram(
@@ -210,6 +224,16 @@ class Metrics:
 
     def evidence_stored(self, bytes_: int) -> None:
         self._evidence_bytes.inc(bytes_)
+
+    def archived(self, outcome: ArchiveOutcome) -> None:
+        self._archived.labels(outcome.value).inc()
+
+    def archive_written(self, bytes_: int) -> None:
+        self._archived_bytes.inc(bytes_)
+
+    def archive_deleted(self, reason: str) -> None:
+        """`reason` is a value of `etle.storage.archive.retention.DeletionReason`."""
+        self._archive_deleted.labels(reason).inc()
 
     def vendor_message(self, vendor: str, outcome: str) -> None:
         """`vendor` is one of the site file, `outcome` one of the fixed outcomes of the push API."""

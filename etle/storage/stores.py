@@ -44,6 +44,7 @@ class Stores:
     database: Database
     cases: PostgresCases
     evidence: EvidenceStore
+    evidence_address: str | Path
     checkpoints: PostgresCheckpoints
     losses: PostgresLosses
     key_file: Path
@@ -87,6 +88,7 @@ def open_stores(options: StorageOptions, clock: Clock | None = None) -> Iterator
             database=database,
             cases=PostgresCases(database, clock),
             evidence=open_evidence(options.evidence_address),
+            evidence_address=options.evidence_address,
             checkpoints=PostgresCheckpoints(database),
             losses=PostgresLosses(database),
             key_file=options.key_file,

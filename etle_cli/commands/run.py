@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from etle.storage.stores import Stores
-    from pipeline.workers.site_run import RunOptions, RunOutcome
+    from pipeline.workers.site_run import RunOptions, RunOutcome, SourceProvider
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -78,6 +78,7 @@ def run_with_progress(site: Site, stores: "Stores", console: "Console", options:
     from ingest.sources.provider import SiteSources
     from pipeline.assembly import open_engines, shipped_law
     from pipeline.evidence.writer import Writer
+    from pipeline.workers.archiving import ArchivedSources
     from pipeline.workers.site_run import RunStores, run_site
     from pipeline.workers.stages import SiteStageFactory
 
@@ -85,17 +86,27 @@ def run_with_progress(site: Site, stores: "Stores", console: "Console", options:
     run_stores = RunStores(
         sink=Writer.with_signer(stores.cases, stores.evidence, stores.signer), checkpoints=stores.checkpoints, losses=stores.losses
     )
-    with _progress_bars(console) as progress, stop_on_signals() as stop:
-        return run_site(
-            site,
-            lambda: SiteStageFactory(site, open_engines(site.detect), shipped_law()),
-            SiteSources(site, clock, partial(topic_tail, site.broker)),
-            run_stores,
-            clock,
-            progress,
-            stop,
-            options,
+    sources = SiteSources(site, clock, partial(topic_tail, site.broker))
+    with _archived(site, stores, sources, clock) as read, _progress_bars(console) as progress, stop_on_signals() as stop:
+        outcome = run_site(
+            site, lambda: SiteStageFactory(site, open_engines(site.detect), shipped_law()), read, run_stores, clock, progress, stop, options
         )
+        outcome.problems += read.problems() if isinstance(read, ArchivedSources) else []
+    return outcome
+
+
+@contextmanager
+def _archived(site: Site, stores: "Stores", sources: "SourceProvider", clock: SystemClock) -> "Iterator[SourceProvider]":
+    """The sources, whose frames are archived if the site file says so."""
+    if site.archive is None:
+        yield sources
+        return
+    from etle.storage.archive.opening import ArchivePlace, open_archive_writer
+    from pipeline.workers.archiving import ArchivedSources
+
+    place = ArchivePlace.of(site.archive, stores.data)
+    with open_archive_writer(site, place, clock, evidence=stores.evidence_address) as writer:
+        yield ArchivedSources(sources, writer)
 
 
 def _summary(outcome: "RunOutcome") -> str:

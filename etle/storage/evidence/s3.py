@@ -21,7 +21,8 @@ from etle.types import Digest, digest_of
 from etle.wire import DIGEST, SUFFIX
 
 try:
-    from obstore.exceptions import AlreadyExistsError, BaseError
+    from obstore.exceptions import AlreadyExistsError
+    from obstore.exceptions import BaseError as BaseError  # re-exported for the archive
     from obstore.store import S3Store
 except ModuleNotFoundError as absent:
     raise MissingExtra("obstore", "s3") from absent
@@ -158,12 +159,17 @@ class S3Evidence:
 
 def s3_evidence(address: str, environment: Mapping[str, str], *, retry_s: float = RETRY_S) -> S3Evidence:
     """`address` is s3://bucket or s3://bucket/prefix. Does not connect. Raises ConfigError."""
+    return S3Evidence(s3_store(address, environment, retry_s=retry_s), address.rstrip("/"))
+
+
+def s3_store(address: str, environment: Mapping[str, str], *, retry_s: float = RETRY_S) -> S3Store:
+    """The bucket, below the prefix. Does not connect. Raises ConfigError."""
     parts = urlsplit(address)
     if parts.scheme != "s3" or not parts.hostname or parts.query or parts.username:
-        raise ConfigError(f"{address!r} is not an address of an evidence store: use a folder or s3://bucket/prefix")
+        raise ConfigError(f"{address!r} is not an address of a bucket: use a folder or s3://bucket/prefix")
     settings = {name.lower(): environment[name] for name in SETTINGS if environment.get(name)}
     try:
-        store = S3Store(
+        return S3Store(
             parts.hostname,
             prefix=parts.path.strip("/") or None,
             config=settings,  # type: ignore[arg-type]  # the library's TypedDict lists every key
@@ -175,8 +181,7 @@ def s3_evidence(address: str, environment: Mapping[str, str], *, retry_s: float 
             retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=retry_s)},
         )
     except (BaseError, ValueError) as error:
-        raise ConfigError(f"{address}: {_reason(error)}. Check ETLE_EVIDENCE and the AWS_* variables") from error
-    return S3Evidence(store, address.rstrip("/"))
+        raise ConfigError(f"{address}: {_reason(error)}. Check the AWS_* variables") from error
 
 
 def _key(digest: Digest) -> str:
