@@ -3,6 +3,7 @@
 The private key stays on the machine on which it was made. Verify with the public key; distribute it out of band, not with the frames.
 """
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -86,6 +87,48 @@ class Signer:
     def matches(self, public: Ed25519PublicKey) -> bool:
         """Whether `public` is the public key of this private key."""
         return self._key.public_key() == public
+
+
+class PublicKeys:
+    """Keys that are trusted, by fingerprint. Of some only the fingerprint is known until a signed document brings the key itself."""
+
+    def __init__(self, fingerprints: Iterable[Digest] = (), files: Iterable[Path] = ()) -> None:
+        """`files`: public keys (PEM). Raises ConfigError if one cannot be read."""
+        self._keys: dict[Digest, Ed25519PublicKey | None] = dict.fromkeys(fingerprints)
+        for file in files:
+            self.add_file(file)
+
+    def __contains__(self, fingerprint: object) -> bool:
+        return fingerprint in self._keys
+
+    def __iter__(self) -> Iterator[Digest]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, raw: bytes) -> None:
+        """Trust the key."""
+        self._keys[digest_of(raw)] = Ed25519PublicKey.from_public_bytes(raw)
+
+    def add_file(self, file: Path) -> None:
+        """Trust the key in the file (PEM). Raises ConfigError."""
+        self.add(read_public_key(file).public_bytes(Encoding.Raw, PublicFormat.Raw))
+
+    def learn(self, raw: bytes) -> None:
+        """A key that came with a signed document: kept if its fingerprint is trusted."""
+        if digest_of(raw) in self._keys:
+            self.add(raw)
+
+    def verify(self, fingerprint: str, signed: bytes, signature: bytes) -> bool:
+        """False also if of this key only the fingerprint is known."""
+        key = self._keys.get(Digest(fingerprint))
+        return key is not None and _is_valid(key, signed, signature)
+
+
+def is_signed_by(raw_public_key: bytes, signed: bytes, signature: bytes) -> bool:
+    """Raises ValueError if the key is none."""
+    return _is_valid(Ed25519PublicKey.from_public_bytes(raw_public_key), signed, signature)
 
 
 def public_file(private: Path) -> Path:

@@ -9,6 +9,7 @@ from benchmark.faults.footage import ExpectedViolation
 from etle.kafka.client import KafkaSubscriber, KafkaTopicReader
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames
+from etle.signing import PublicKeys
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
@@ -40,7 +41,7 @@ def verify_results(expected: ExpectedViolation, connection: BrokerConnection, da
         cases = PostgresCases(store)
         found = Counter(violations_in(store))
         signer = Signer.read(data / "keys" / "manifest.pem")
-        faults = [str(each) for each in verify(cases, FolderEvidence(data / "evidence"), {signer.fingerprint})]
+        faults = [str(each) for each in verify(cases, FolderEvidence(data / "evidence"), PublicKeys([signer.fingerprint]))]
     finally:
         store.close()
     sent, set_aside = frames_in(connection), dead_letters_in(connection)

@@ -75,12 +75,17 @@ class BrokerSettings(Section):
 
 
 class StorageSettings(Section):
-    """Where cases and evidence are stored. ETLE_DATABASE and ETLE_EVIDENCE override it."""
+    """Where cases and evidence are stored. ETLE_DATABASE, ETLE_EVIDENCE and ETLE_HEADS override it."""
 
     database: str | None = Field(None, description="postgresql://user:${PASSWORD}@host/etle; or use database_file.")
     database_file: Path | None = Field(None, description="A file that contains only that address.")
     evidence: str | None = Field(None, description="A folder, or s3://bucket/prefix.")
     signing_key: Path | None = Field(None, description="Ed25519 key (PEM) that signs the manifests; created if it is missing.")
+    heads: str | None = Field(
+        None,
+        description="A file, or s3://bucket/prefix, where the owner of the database cannot write: signed heads of the audit log go there.",
+    )
+    heads_every_s: float = Field(60, ge=1, le=86_400, description="Seconds between two exports of the head of the audit log.")
 
     @model_validator(mode="after")
     def one_database(self) -> Self:
@@ -206,6 +211,11 @@ def database_url(store: StorageSettings, environment: Mapping[str, str]) -> str 
 def evidence_place(store: StorageSettings, environment: Mapping[str, str]) -> str | None:
     """A folder or an s3:// address; None if none is configured."""
     return environment.get("ETLE_EVIDENCE") or store.evidence
+
+
+def heads_place(store: StorageSettings, environment: Mapping[str, str]) -> str | None:
+    """A file or an s3:// address for the heads of the audit log; None if none is configured."""
+    return environment.get("ETLE_HEADS") or store.heads
 
 
 def broker_password(security: BrokerSecurity) -> str | None:

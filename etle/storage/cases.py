@@ -1,5 +1,6 @@
 """Cases in PostgreSQL: violations, their decisions, and the queue that hands open cases to the reviewers."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -8,9 +9,11 @@ from uuid import UUID
 from etle.clock import SystemClock
 from etle.errors import CaseDecided, CaseTaken, StoreError
 from etle.protocols import Clock
+from etle.signing import Signer
+from etle.storage.audit.row_signature import sign_row
 from etle.storage.database import Cursor, Database
-from etle.storage.evidence.manifest import SUFFIX as MANIFEST_SUFFIX
-from etle.storage.evidence.verify import FiledViolation
+from etle.storage.evidence.manifest import FileRecord
+from etle.storage.evidence.verify import FiledViolation, SearchColumns
 from etle.storage.queries import sql
 from etle.types import (
     CameraId,
@@ -30,14 +33,14 @@ from etle.wire import violation_from_json, violation_to_json
 
 
 class PostgresCases:
-    """A CaseStore. Each method is one short transaction; safe to use from several threads and processes.
+    """A CaseStore. Each method is one short transaction; safe to use from several threads and processes."""
 
-    The clock is used for the time of recording and for the expiry of leases.
-    """
-
-    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+    def __init__(self, database: Database, clock: Clock | None = None, signer: Signer | None = None) -> None:
+        """The clock is used for the time of recording and for the expiry of leases. `signer` signs the decisions; None for processes that
+        make none: `etle evidence verify` reports unsigned decisions."""
         self._database = database
         self._clock = clock or SystemClock()
+        self._signer = signer
 
     def add(self, violation: Violation, files: Sequence[EvidenceFile]) -> bool:
         id_ = str(violation.id)
@@ -174,19 +177,17 @@ class PostgresCases:
                 raise CaseTaken(
                     f"case {decision.violation} is on the screen of {lease.reviewer}, whose lease ends at {lease.expires_at:%H:%M:%S} UTC"
                 )
-            cursor.execute(
-                sql("insert_decision"),
-                {
-                    **violation,
-                    "verdict": decision.verdict.value,
-                    "reason": decision.reason,
-                    "plate_text": decision.plate_text,
-                    "note": decision.note,
-                    "reviewer": decision.reviewer,
-                    "decided_at": decision.decided_at,
-                    "seconds_taken": decision.seconds_taken,
-                },
-            )
+            row = {
+                **violation,
+                "verdict": decision.verdict.value,
+                "reason": decision.reason,
+                "plate_text": decision.plate_text,
+                "note": decision.note,
+                "reviewer": decision.reviewer,
+                "seconds_taken": decision.seconds_taken,
+            }
+            signature = sign_row(self._signer, "decision", row)
+            cursor.execute(sql("insert_decision"), {**row, "decided_at": decision.decided_at, **signature.columns})
             cursor.execute(sql("dequeue"), violation)
 
     def decisions(self, violation: ViolationId) -> Sequence[Decision]:
@@ -207,15 +208,9 @@ class PostgresCases:
             return ReviewerTally(verdicts=verdicts, median_s=cursor.fetchone().median_s)
 
     def with_files(self, *, limit: int, after: ViolationId | None = None) -> Sequence[FiledViolation]:
-        page = {"after": str(after) if after else None, "limit": limit, "manifest_suffix": MANIFEST_SUFFIX}
         with self._database.transaction() as cursor:
-            cursor.execute(sql("violations_with_files"), page)
-            return tuple(
-                FiledViolation(
-                    id=ViolationId(UUID(row.id)), document=row.document, files=tuple(row.files), manifests=tuple(row.manifests or ())
-                )
-                for row in cursor.fetchall()
-            )
+            cursor.execute(sql("violations_with_files"), {"after": str(after) if after else None, "limit": limit})
+            return tuple(_filed(row) for row in cursor.fetchall())
 
     def any_stored(self) -> bool:
         """Whether there is a violation."""
@@ -289,6 +284,19 @@ def _decisions(cursor: Cursor, violations: Sequence[str]) -> dict[str, tuple[Dec
     for row in cursor.fetchall():
         found[row.violation] = (*found.get(row.violation, ()), _decision(row))
     return found
+
+
+def _filed(row: Any) -> FiledViolation:
+    columns = SearchColumns(
+        site=row.site,
+        camera=row.camera,
+        rule=row.rule,
+        occurred_at=row.occurred_at.astimezone(UTC),
+        plate=row.plate,
+        vehicle=row.vehicle,
+    )
+    files = (FileRecord(sha256=digest, suffix=suffix, bytes=size) for digest, suffix, size in json.loads(row.files))
+    return FiledViolation(id=ViolationId(UUID(row.id)), document=row.document, columns=columns, files=tuple(sorted(files)))
 
 
 def _decision(row: Any) -> Decision:

@@ -66,8 +66,10 @@ class Database:
         self._closed = False
 
     @contextmanager
-    def transaction(self) -> Iterator[Cursor]:
+    def transaction(self, *, snapshot: bool = False) -> Iterator[Cursor]:
         """A cursor whose work is committed when the block ends and rolled back when it raises. The search path is the schema `etle`.
+
+        `snapshot`: only to read, and all statements see the same moment.
 
         Raises StoreUnavailable if the server cannot be reached, ValueRejected if it rejects a value, ConfigError if a right is missing.
         """
@@ -77,6 +79,8 @@ class Database:
             connection = self._acquire()
             try:
                 with self._translate_errors(connection), connection, connection.cursor() as cursor:
+                    if snapshot:
+                        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     yield cast("Cursor", cursor)
             finally:
                 self._release(connection)

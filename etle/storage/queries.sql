@@ -110,12 +110,12 @@ FROM decisions
 WHERE reviewer = %(reviewer)s AND decided_at >= %(since)s
 
 -- violations_with_files --
--- A page in the order of ids, for `etle evidence verify`: documents with the digests of all files and of the manifests among them.
+-- A page in the order of ids, for `etle evidence verify`: documents, the columns beside them, and the files.
 SELECT
     v.id::text AS id,
     v.document::text AS document,
-    array_remove(array_agg(f.digest ORDER BY f.digest), NULL) AS files,
-    array_remove(array_agg(f.digest) FILTER (WHERE f.suffix = %(manifest_suffix)s), NULL) AS manifests
+    v.site, v.camera, v.rule, v.occurred_at, v.plate, v.vehicle,
+    coalesce(jsonb_agg(jsonb_build_array(f.digest, f.suffix, f.bytes)) FILTER (WHERE f.digest IS NOT NULL), '[]')::text AS files
 FROM violations v
 LEFT JOIN evidence_files f ON f.violation = v.id
 WHERE %(after)s::uuid IS NULL OR v.id > %(after)s::uuid
@@ -178,9 +178,10 @@ SELECT EXISTS (SELECT FROM violations WHERE id = %(violation)s) AS stored
 SELECT count(*) AS decisions FROM decisions WHERE violation = %(violation)s
 
 -- insert_decision --
-INSERT INTO decisions (violation, verdict, reason, plate_text, note, reviewer, decided_at, seconds_taken)
+INSERT INTO decisions (violation, verdict, reason, plate_text, note, reviewer, decided_at, seconds_taken, nonce, signature)
 VALUES (
-    %(violation)s, %(verdict)s, %(reason)s, %(plate_text)s, %(note)s, %(reviewer)s, %(decided_at)s, %(seconds_taken)s
+    %(violation)s, %(verdict)s, %(reason)s, %(plate_text)s, %(note)s, %(reviewer)s, %(decided_at)s, %(seconds_taken)s, %(nonce)s,
+    %(signature)s
 )
 
 -- select_decisions --
@@ -216,16 +217,23 @@ ORDER BY camera, reason
 
 -- insert_user --
 -- Returns no row if the name is taken.
-INSERT INTO users (name, role, password_hash, created_at)
-VALUES (%(name)s, %(role)s, %(password_hash)s, %(created_at)s)
+INSERT INTO users (name, role, password_hash, created_at, nonce, signature)
+VALUES (%(name)s, %(role)s, %(password_hash)s, %(created_at)s, %(nonce)s, %(signature)s)
 ON CONFLICT (name) DO NOTHING
 RETURNING name
 
+-- lock_user --
+-- The row as it is, until the end of the transaction.
+SELECT name, role, password_digest, disabled_at FROM users WHERE name = %(name)s FOR UPDATE
+
 -- set_password --
-UPDATE users SET password_hash = %(password_hash)s WHERE name = %(name)s
+UPDATE users SET password_hash = %(password_hash)s, nonce = %(nonce)s, signature = %(signature)s WHERE name = %(name)s
+
+-- set_role --
+UPDATE users SET role = %(role)s, nonce = %(nonce)s, signature = %(signature)s WHERE name = %(name)s
 
 -- disable_user --
-UPDATE users SET disabled_at = coalesce(disabled_at, %(disabled_at)s) WHERE name = %(name)s
+UPDATE users SET disabled_at = coalesce(disabled_at, %(disabled_at)s), nonce = %(nonce)s, signature = %(signature)s WHERE name = %(name)s
 
 -- select_users --
 SELECT name, role, created_at, disabled_at, (SELECT max(last_seen_at) FROM sessions WHERE user_name = name) AS last_seen_at
@@ -241,8 +249,10 @@ SELECT name FROM users WHERE role IN ('reviewer', 'supervisor') ORDER BY name
 SELECT password_hash FROM users WHERE name = %(name)s AND disabled_at IS NULL
 
 -- insert_session --
-INSERT INTO sessions (token_hash, user_name, address, created_at, last_seen_at, expires_at)
-VALUES (%(token_hash)s, %(user_name)s, %(address)s, %(created_at)s, %(created_at)s, %(expires_at)s)
+INSERT INTO sessions (token_hash, user_name, address, created_at, last_seen_at, expires_at, nonce, signature)
+VALUES (
+    %(token_hash)s, %(user_name)s, %(address)s, %(created_at)s, %(created_at)s, %(expires_at)s, %(nonce)s, %(signature)s
+)
 
 -- select_session --
 -- No row if the session ended, expired or was idle since before `idle_since`, or if the user is disabled.
@@ -259,15 +269,19 @@ WHERE token_hash = %(token_hash)s
 -- Record activity.
 UPDATE sessions SET last_seen_at = greatest(last_seen_at, %(now)s) WHERE token_hash = %(token_hash)s
 
--- end_session --
-UPDATE sessions SET ended_at = %(ended_at)s WHERE token_hash = %(token_hash)s AND ended_at IS NULL
+-- select_open_session --
+-- The session of the token, if it has not ended.
+SELECT token_digest, user_name, address FROM sessions WHERE token_hash = %(token_hash)s AND ended_at IS NULL FOR UPDATE
 
--- end_sessions_of_user --
-UPDATE sessions SET ended_at = %(ended_at)s WHERE user_name = %(user_name)s AND ended_at IS NULL
+-- select_open_sessions_of_user --
+SELECT token_digest, user_name, address FROM sessions WHERE user_name = %(user_name)s AND ended_at IS NULL FOR UPDATE
+
+-- end_session --
+UPDATE sessions SET ended_at = %(ended_at)s, nonce = %(nonce)s, signature = %(signature)s WHERE token_digest = %(token_digest)s
 
 -- insert_access --
-INSERT INTO access_log (at, who, address, action, violation, detail)
-VALUES (%(at)s, %(who)s, %(address)s, %(action)s, %(violation)s, %(detail)s)
+INSERT INTO access_log (at, who, address, action, violation, detail, nonce, signature)
+VALUES (%(at)s, %(who)s, %(address)s, %(action)s, %(violation)s, %(detail)s, %(nonce)s, %(signature)s)
 
 -- count_failed_sign_ins --
 SELECT count(*) AS failures
@@ -286,6 +300,133 @@ WHERE (%(violation)s::uuid IS NULL OR violation = %(violation)s::uuid)
   AND (%(before)s::bigint IS NULL OR id < %(before)s)
 ORDER BY id DESC
 LIMIT %(limit)s
+
+
+-- ===== The audit log: `etle.storage.audit`
+
+-- seal_audit_log --
+SELECT head_position, head_digest FROM seal_audit_log()
+
+-- select_audit_log --
+-- A page in the order of the chain.
+SELECT position, kind, key, entry, digest FROM audit_log WHERE position > %(after)s ORDER BY position LIMIT %(limit)s
+
+-- select_audit_inbox --
+-- Entries that are not sealed yet.
+SELECT kind, key, entry FROM audit_inbox ORDER BY id
+
+-- stored_rows --
+-- The present rows of these keys, with the columns that are logged. Built here and not by a function of the database, which its owner
+-- could replace.
+SELECT 'violation' AS kind, id::text AS key, jsonb_build_object('id', id, 'site', site, 'camera', camera, 'rule', rule,
+    'occurred_at', occurred_at, 'plate', plate, 'vehicle', vehicle, 'recorded_at', recorded_at)::text AS content
+FROM violations WHERE id = ANY(%(violation)s::uuid[])
+UNION ALL
+SELECT 'manifest', violation::text, to_jsonb(f)::text FROM evidence_files f
+WHERE violation = ANY(%(manifest)s::uuid[]) AND suffix = '.manifest'
+UNION ALL
+SELECT 'decision', id::text, to_jsonb(d)::text FROM decisions d WHERE id = ANY(%(decision)s::bigint[])
+UNION ALL
+SELECT 'access', id::text, to_jsonb(a)::text FROM access_log a WHERE id = ANY(%(access)s::bigint[])
+UNION ALL
+SELECT 'loss', id::text, to_jsonb(l)::text FROM losses l WHERE id = ANY(%(loss)s::bigint[])
+UNION ALL
+SELECT 'user', name, jsonb_build_object('name', name, 'role', role, 'password_digest', password_digest, 'created_at', created_at,
+    'disabled_at', disabled_at, 'nonce', nonce, 'signature', signature)::text
+FROM users WHERE name = ANY(%(user)s::text[])
+UNION ALL
+SELECT 'session', token_digest, jsonb_build_object('token_digest', token_digest, 'user_name', user_name, 'address', address,
+    'created_at', created_at, 'expires_at', expires_at, 'ended_at', ended_at, 'nonce', nonce, 'signature', signature)::text
+FROM sessions WHERE token_digest = ANY(%(session)s::text[])
+
+-- unlogged_rows --
+-- Rows without an entry: inserted with the triggers disabled.
+SELECT kind, key
+FROM (
+    SELECT 'violation' AS kind, id::text AS key FROM violations
+    UNION ALL SELECT 'manifest', violation::text FROM evidence_files WHERE suffix = '.manifest'
+    UNION ALL SELECT 'decision', id::text FROM decisions
+    UNION ALL SELECT 'access', id::text FROM access_log
+    UNION ALL SELECT 'loss', id::text FROM losses
+    UNION ALL SELECT 'user', name FROM users
+    UNION ALL SELECT 'session', token_digest FROM sessions
+) stored
+WHERE NOT EXISTS (SELECT FROM audit_log l WHERE l.kind = stored.kind AND l.key = stored.key)
+  AND NOT EXISTS (SELECT FROM audit_inbox i WHERE i.kind = stored.kind AND i.key = stored.key)
+ORDER BY kind, key
+
+-- copied_signatures --
+-- A nonce is signed once; a second row with it is a copy.
+SELECT kind, min(key) AS first, max(key) AS last
+FROM (
+    SELECT 'decision' AS kind, id::text AS key, nonce FROM decisions
+    UNION ALL SELECT 'access', id::text, nonce FROM access_log
+) signed
+WHERE nonce IS NOT NULL
+GROUP BY kind, nonce
+HAVING count(*) > 1
+
+-- queue_problems --
+-- The queue holds exactly the cases without a decision, and leases them to reviewers for less than a day.
+SELECT coalesce(q.violation, v.id)::text AS violation, CASE
+    WHEN q.violation IS NULL THEN 'the open case is not in the queue'
+    WHEN v.decided THEN 'the case is decided and still in the queue'
+    WHEN q.occurred_at <> v.occurred_at THEN 'the queue has another time for the case'
+    ELSE 'the queue leases the case to somebody who is no user, or for longer than a day'
+END AS problem
+FROM (SELECT id, occurred_at, EXISTS (SELECT FROM decisions WHERE violation = c.id) AS decided FROM violations c) v
+FULL JOIN queue q ON q.violation = v.id
+WHERE (q.violation IS NULL AND NOT v.decided)
+   OR (q.violation IS NOT NULL AND (v.id IS NULL OR v.decided OR q.occurred_at <> v.occurred_at))
+   OR (q.reviewer IS NOT NULL AND NOT EXISTS (SELECT FROM users WHERE name = q.reviewer))
+   OR q.expires_at > now() + interval '1 day'
+ORDER BY 1
+
+-- case_state_problems --
+-- What lists and searches read is what violations and decisions say.
+SELECT coalesce(v.id, s.violation)::text AS violation
+FROM violations v
+LEFT JOIN (SELECT DISTINCT ON (violation) * FROM decisions ORDER BY violation, id DESC) d ON d.violation = v.id
+FULL JOIN case_states s ON s.violation = v.id
+WHERE v.id IS NULL OR s.violation IS NULL
+   OR (s.occurred_at, s.rule, s.camera, s.plate, s.state, s.decided_plate, s.reviewer, s.decided_at)
+       IS DISTINCT FROM
+       (v.occurred_at, v.rule, v.camera, v.plate, coalesce(d.verdict, 'open'), d.plate_text, d.reviewer, d.decided_at)
+ORDER BY 1
+
+-- case_count_problems --
+SELECT state, rule, coalesce(counted.cases, 0)::bigint AS counted, coalesce(actual.cases, 0) AS actual
+FROM (SELECT state, rule, sum(cases) AS cases FROM case_counts GROUP BY state, rule) counted
+FULL JOIN (
+    SELECT coalesce(d.verdict, 'open') AS state, v.rule, count(*) AS cases
+    FROM violations v
+    LEFT JOIN (SELECT DISTINCT ON (violation) violation, verdict FROM decisions ORDER BY violation, id DESC) d ON d.violation = v.id
+    GROUP BY 1, 2
+) actual USING (state, rule)
+WHERE coalesce(counted.cases, 0) <> coalesce(actual.cases, 0)
+ORDER BY state, rule
+
+-- camera_problems --
+-- A name that no violation of the camera has.
+SELECT site, camera, name
+FROM cameras c
+WHERE NOT EXISTS (
+    SELECT FROM violations v
+    WHERE v.camera = c.camera AND v.site = c.site AND coalesce(v.document -> 'body' ->> 'camera_name', v.camera) = c.name
+)
+ORDER BY site, camera
+
+-- session_problems --
+SELECT token_digest, user_name FROM sessions WHERE last_seen_at < created_at OR last_seen_at > expires_at ORDER BY created_at
+
+-- select_triggers --
+SELECT c.relname AS "table", t.tgname AS name, t.tgenabled::text AS enabled
+FROM pg_trigger t
+JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = 'etle'::regnamespace AND NOT t.tgisinternal
+
+-- select_functions --
+SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = 'etle'::regnamespace
 
 
 -- ===== Migrations: `etle.storage.migrate`

@@ -1,12 +1,14 @@
 """Open all stores of one deployment: database, evidence, checkpoints, signing key. Or open existing ones without creating anything."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from etle.clock import SystemClock
 from etle.errors import ConfigError, StoreUnavailable
 from etle.protocols import Clock, EvidenceStore
+from etle.storage.audit.heads import HeadExporter, open_heads, regular_exports
 from etle.storage.cases import PostgresCases
 from etle.storage.checkpoints import PostgresCheckpoints, PostgresLosses
 from etle.storage.database import Database
@@ -26,6 +28,13 @@ class StorageOptions:
     """Folder or s3:// address."""
     signing_key: Path | None = None
     """Private key (PEM) for manifests; generated for a new deployment. None: `data`/keys/manifest.pem."""
+    heads: str | Path | None = None
+    """File or s3:// address to which the heads of the audit log are exported. None: `data`/heads.jsonl."""
+    heads_every_s: float = 60.0
+
+    @property
+    def heads_address(self) -> str | Path:
+        return self.heads or self.data / "heads.jsonl"
 
     @property
     def key_file(self) -> Path:
@@ -47,8 +56,13 @@ class Stores:
     evidence_address: str | Path
     checkpoints: PostgresCheckpoints
     losses: PostgresLosses
-    key_file: Path
-    """Private key for manifests."""
+    options: StorageOptions
+    clock: Clock
+
+    @property
+    def key_file(self) -> Path:
+        """Private key for manifests."""
+        return self.options.key_file
 
     @property
     def signer(self) -> Signer:
@@ -64,11 +78,25 @@ class Stores:
             )
         return Signer.from_file(self.key_file)
 
+    @property
+    def row_signer(self) -> Signer:
+        """The key for decisions, accounts and the access log: that of the manifests where this host has it or may create it. A host of
+        the review application that has none gets its own, keys/review.pem, whose public key `etle evidence verify` needs."""
+        if self.key_file.exists() or self.options.database is None:
+            return self.signer
+        return Signer.from_file(self.data / "keys" / "review.pem")
+
+    def exporting_heads(self, signer: Signer) -> AbstractContextManager[None]:
+        """Seals the audit log and exports its head, signed with that key, at intervals and when the block ends."""
+        exporter = HeadExporter(self.database, open_heads(self.options.heads_address), signer, self.clock)
+        return regular_exports(exporter, self.options.heads_every_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCases:
     """Cases and evidence of an existing deployment, to be read."""
 
+    database: Database
     cases: PostgresCases
     evidence: EvidenceStore
 
@@ -91,7 +119,8 @@ def open_stores(options: StorageOptions, clock: Clock | None = None) -> Iterator
             evidence_address=options.evidence_address,
             checkpoints=PostgresCheckpoints(database),
             losses=PostgresLosses(database),
-            key_file=options.key_file,
+            options=options,
+            clock=clock or SystemClock(),
         )
 
 
@@ -112,7 +141,7 @@ def open_existing_stores(options: StorageOptions) -> Iterator[StoredCases]:
             migrate(database)
         elif pending := pending_migrations(database):
             raise ConfigError(f"{database.name} lacks migrations {', '.join(pending)}: apply them with `etle database migrate`")
-        yield StoredCases(cases=PostgresCases(database), evidence=evidence)
+        yield StoredCases(database=database, cases=PostgresCases(database), evidence=evidence)
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """Users, their sessions and the access log, in PostgreSQL.
 
-Only digests of passwords and session tokens are stored. The access log is append-only, which a trigger in the database enforces.
+Only digests of passwords and session tokens are stored. The access log is append-only, which a trigger in the database enforces. Every
+row is signed (`etle.storage.audit.row_signature`), and every change of an account is a line of the access log.
 """
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,11 +14,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from etle.errors import ConfigError
-from etle.storage.database import Database
+from etle.signing import Signer
+from etle.storage.audit.row_signature import Content, secret_digest, sign_row
+from etle.storage.database import Cursor, Database
 from etle.storage.queries import sql
 
 ACTIVITY_RESOLUTION: Final = timedelta(seconds=30)
 """A session's last activity is recorded when the recorded one is older than this."""
+ADMINISTRATOR: Final = "administrator"
+"""Who administers accounts, if nobody in particular is named."""
+COMMAND_LINE: Final = "command line"
+"""In place of a client's address."""
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 
 
@@ -52,30 +61,45 @@ class AccessEntry:
 class Users:
     """Each method is one or two short transactions; safe to use from several threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, signer: Signer | None = None) -> None:
+        """`signer` signs what is added or changed; None for readers and tests: `etle evidence verify` reports unsigned rows."""
         self._database = database
+        self._signer = signer
 
-    def add(self, name: str, role: UserRole, password_hash: str, at: datetime) -> None:
-        """Raises ConfigError if the name is taken or not allowed."""
+    def add(self, name: str, role: UserRole, password_hash: str, at: datetime, by: str = ADMINISTRATOR) -> None:
+        """`by`: who adds the account, for the access log. Raises ConfigError if the name is taken or not allowed."""
         if not NAME.fullmatch(name):
             raise ConfigError(
                 f"{name!r} is not a valid user name: use up to 63 lower-case letters, digits, dots, hyphens and underscores, and begin"
                 " with a letter or digit"
             )
+        row = {"name": name, "role": role.value, "password_digest": secret_digest(password_hash), "disabled_at": None}
         with self._database.transaction() as cursor:
-            cursor.execute(sql("insert_user"), {"name": name, "role": role, "password_hash": password_hash, "created_at": at})
+            cursor.execute(
+                sql("insert_user"),
+                {"name": name, "role": role, "password_hash": password_hash, "created_at": at, **self._signature("user", row)},
+            )
             if cursor.fetchone() is None:
                 raise ConfigError(f"the user {name!r} exists already")
+            self._record(cursor, _administrative(at, by, "user_added", f"{name} {role}"))
 
-    def set_password(self, name: str, password_hash: str, at: datetime) -> None:
+    def set_password(self, name: str, password_hash: str, at: datetime, by: str = ADMINISTRATOR) -> None:
         """Also ends the user's sessions. Raises ConfigError if the user does not exist."""
-        self._update("set_password", name, {"password_hash": password_hash})
-        self._end_sessions(name, at)
+        with self._change(name, at, by, "password_changed") as (cursor, row):
+            row["password_digest"] = secret_digest(password_hash)
+            cursor.execute(sql("set_password"), {"name": name, "password_hash": password_hash, **self._signature("user", row)})
 
-    def disable(self, name: str, at: datetime) -> None:
+    def set_role(self, name: str, role: UserRole, at: datetime, by: str = ADMINISTRATOR) -> None:
+        """Also ends the user's sessions. Raises ConfigError if the user does not exist."""
+        with self._change(name, at, by, "role_changed", role) as (cursor, row):
+            row["role"] = role.value
+            cursor.execute(sql("set_role"), {"name": name, "role": role, **self._signature("user", row)})
+
+    def disable(self, name: str, at: datetime, by: str = ADMINISTRATOR) -> None:
         """Ends the user's sessions and prevents sign-in for good; decisions are kept. Raises ConfigError if the user does not exist."""
-        self._update("disable_user", name, {"disabled_at": at})
-        self._end_sessions(name, at)
+        with self._change(name, at, by, "user_disabled") as (cursor, row):
+            row["disabled_at"] = at
+            cursor.execute(sql("disable_user"), {"name": name, "disabled_at": at, **self._signature("user", row)})
 
     def users(self) -> tuple[User, ...]:
         with self._database.transaction() as cursor:
@@ -96,11 +120,10 @@ class Users:
             return str(row.password_hash) if row else None
 
     def open_session(self, token_hash: str, name: str, address: str, at: datetime, expires_at: datetime) -> None:
+        row = {"token_digest": secret_digest(token_hash), "user_name": name, "address": address, "ended_at": None}
+        values = {"token_hash": token_hash, "user_name": name, "address": address, "created_at": at, "expires_at": expires_at}
         with self._database.transaction() as cursor:
-            cursor.execute(
-                sql("insert_session"),
-                {"token_hash": token_hash, "user_name": name, "address": address, "created_at": at, "expires_at": expires_at},
-            )
+            cursor.execute(sql("insert_session"), {**values, **self._signature("session", row)})
 
     def signed_in(self, token_hash: str, at: datetime, idle: timedelta) -> User | None:
         """The user of the session; None if it does not exist, ended, expired, or was idle for longer than `idle`.
@@ -118,21 +141,12 @@ class Users:
 
     def end_session(self, token_hash: str, at: datetime) -> None:
         with self._database.transaction() as cursor:
-            cursor.execute(sql("end_session"), {"token_hash": token_hash, "ended_at": at})
+            cursor.execute(sql("select_open_session"), {"token_hash": token_hash})
+            self._end(cursor, cursor.fetchall(), at)
 
     def record(self, access: AccessEntry) -> None:
         with self._database.transaction() as cursor:
-            cursor.execute(
-                sql("insert_access"),
-                {
-                    "at": access.at,
-                    "who": _without_nul(access.who),
-                    "address": access.address,
-                    "action": access.action,
-                    "violation": str(access.violation) if access.violation else None,
-                    "detail": _without_nul(access.detail),
-                },
-            )
+            self._record(cursor, access)
 
     def failures(self, since: datetime, *, who: str | None = None, address: str | None = None) -> int:
         """Number of failed sign-ins since then, with that name, from that address, or both."""
@@ -153,15 +167,45 @@ class Users:
             )
             return tuple(_access(row) for row in cursor.fetchall())
 
-    def _update(self, query: str, name: str, values: dict[str, object]) -> None:
-        with self._database.transaction() as cursor:
-            cursor.execute(sql(query), {**values, "name": name})
-            if cursor.rowcount == 0:
-                raise ConfigError(f"the user {name!r} does not exist; `etle users list` shows all users")
+    def _signature(self, kind: str, row: Content) -> dict[str, str | None]:
+        return sign_row(self._signer, kind, row).columns
 
-    def _end_sessions(self, name: str, at: datetime) -> None:
+    def _record(self, cursor: Cursor, access: AccessEntry) -> None:
+        row = {
+            "who": _without_nul(access.who),
+            "address": access.address,
+            "action": access.action,
+            "violation": str(access.violation) if access.violation else None,
+            "detail": _without_nul(access.detail),
+        }
+        cursor.execute(sql("insert_access"), {"at": access.at, **row, **self._signature("access", row)})
+
+    @contextmanager
+    def _change(self, name: str, at: datetime, by: str, action: str, detail: str = "") -> Iterator[tuple[Cursor, dict[str, Any]]]:
+        """A transaction with the present row of the user, locked. Records the change and ends the user's sessions."""
         with self._database.transaction() as cursor:
-            cursor.execute(sql("end_sessions_of_user"), {"user_name": name, "ended_at": at})
+            cursor.execute(sql("lock_user"), {"name": name})
+            row = cursor.fetchone()
+            if row is None:
+                raise ConfigError(f"the user {name!r} does not exist; `etle users list` shows all users")
+            yield cursor, row._asdict()
+            cursor.execute(sql("select_open_sessions_of_user"), {"user_name": name})
+            ended = self._end(cursor, cursor.fetchall(), at)
+            self._record(cursor, _administrative(at, by, action, " ".join(filter(None, (name, detail)))))
+            if ended:
+                self._record(cursor, _administrative(at, by, "sessions_revoked", f"{name} {ended}"))
+
+    def _end(self, cursor: Cursor, sessions: Sequence[Any], at: datetime) -> int:
+        """Ends these sessions; returns their number."""
+        for session in sessions:
+            row = {**session._asdict(), "ended_at": at}
+            signature = self._signature("session", row)
+            cursor.execute(sql("end_session"), {"token_digest": session.token_digest, "ended_at": at, **signature})
+        return len(sessions)
+
+
+def _administrative(at: datetime, by: str, action: str, detail: str) -> AccessEntry:
+    return AccessEntry(at=at, who=by, address=COMMAND_LINE, action=action, detail=detail)
 
 
 def _without_nul(text: str) -> str:

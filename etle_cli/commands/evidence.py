@@ -1,8 +1,9 @@
-"""`etle evidence`: verify that stored evidence is complete and unchanged."""
+"""`etle evidence`: verify that what is stored is complete, unchanged and signed."""
 
 import argparse
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from etle.errors import ConfigError
 from etle_cli.options.storage import add_storage_options, open_existing_stores, storage_options
 
 if TYPE_CHECKING:
+    from etle.signing import PublicKeys
     from etle.storage.evidence.verify import EvidenceFinding
-    from etle.types import Digest
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,9 +20,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     verified = actions.add_parser(
         "verify",
-        help="rehash every file and check every signature",
-        description="Reports files that are missing, changed or belong to no case, and invalid signatures. The exit code is 1 if there is "
-        "a finding. Creates nothing and needs no private key; a store that does not exist is an error. "
+        help="rehash every file, check every signature, and compare the database with the audit log",
+        description="Reports files that are missing, changed or belong to no case, invalid signatures, rows that differ from the signed "
+        "manifests or from the audit log, and a log that differs from its exported heads. The exit code is 1 if there is a finding. "
+        "Creates nothing and needs no private key; a store that does not exist is an error. "
         "Files written while the command runs may be reported as orphaned: run it again.",
     )
     verified.add_argument("--json", action="store_true", help="print one JSON object per finding")
@@ -36,38 +38,43 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run_verify(args: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from etle.storage.audit.heads import open_heads
+    from etle.storage.audit.verify import AuditCounts, verify_log
     from etle.storage.evidence.verify import VerifiedCounts, verify
 
-    console, findings, counts = Console(stderr=args.json), 0, VerifiedCounts()
+    console, findings, counts, logged = Console(stderr=args.json), 0, VerifiedCounts(), AuditCounts()
     with open_existing_stores(args) as stores:
-        keys = trusted_keys(args)
-        for finding in verify(stores.cases, stores.evidence, keys, counts):
+        keys, heads = trusted_keys(args), open_heads(storage_options(args).heads_address)
+        found = chain(verify(stores.cases, stores.evidence, keys, counts), verify_log(stores.database, heads, keys, logged))
+        for finding in found:
             findings += 1
             if args.json:
                 sys.stdout.write(json.dumps(as_json(finding)) + "\n")
             else:
                 console.print(as_text(finding), markup=False, highlight=False, soft_wrap=True)
-    checked = f"{counts.cases} cases with {counts.files} files were checked."
+    checked = f"{counts.cases} cases with {counts.files} files were checked. {logged}"
     summary = f"{findings} findings." if findings else "All evidence is present, unchanged and signed." if counts.cases else ""
     trusted = f"Trusted keys: {', '.join(sorted(keys))}"
-    console.print(" ".join(filter(None, (checked, summary, trusted))), highlight=False, soft_wrap=True)
+    console.print("\n".join(filter(None, (checked, summary, trusted))), highlight=False, soft_wrap=True)
+    if not logged.heads:
+        console.print("Without an exported head nobody can tell whether the audit log was rewritten as a whole (--heads).", soft_wrap=True)
     return 1 if findings else 0
 
 
-def trusted_keys(args: argparse.Namespace) -> "set[Digest]":
-    """Fingerprints of the keys that the options name and of the key in the data folder, by its public half if that is all there is.
+def trusted_keys(args: argparse.Namespace) -> "PublicKeys":
+    """The keys that the options name, and those whose public halves are in the folder of the installation's key: former ones too.
 
     Raises ConfigError if there is none.
     """
-    from etle.signing import Signer, public_file, public_fingerprint
+    from etle.signing import PublicKeys, Signer, public_file
     from etle.types import Digest
 
     file = storage_options(args).key_file
-    keys = {*map(Digest, args.key), *map(public_fingerprint, args.public_key)}
+    keys = PublicKeys(map(Digest, args.key), args.public_key)
     if file.exists():
-        keys.add(Signer.read(file).fingerprint)
+        keys.add(Signer.read(file).public_key)
     elif public_file(file).exists():
-        keys.add(public_fingerprint(public_file(file)))
+        keys.add_file(public_file(file))
     if not keys:
         raise ConfigError(f"no key is known that may have signed the evidence: there is no {file}. Name one with --public-key or --key.")
     return keys

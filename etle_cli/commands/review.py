@@ -59,20 +59,23 @@ def serve_review(
     """Serve until interrupted; call `started` once it accepts connections. Raises ConfigError if the port is not available."""
     from etle.config.law import load_law
     from etle.config.packaged import configs_folder
+    from etle.storage.cases import PostgresCases
     from etle.storage.users import Users
     from review.app import create_app
     from review.serve import serve
 
     _check_port(host, port)
+    signer = stores.row_signer
     app = create_app(
-        cases=stores.cases,
+        cases=PostgresCases(stores.database, signer=signer),
         evidence=stores.evidence,
-        users=Users(stores.database),
+        users=Users(stores.database, signer),
         law=load_law(configs_folder() / "law"),
         clock=SystemClock(),
         metrics=metrics,
     )
-    serve(app, host, port, behind_proxy=behind_proxy, started=started)
+    with stores.exporting_heads(signer):
+        serve(app, host, port, behind_proxy=behind_proxy, started=started)
 
 
 def demo_account(stores: "Stores") -> tuple[str, str]:
@@ -80,7 +83,7 @@ def demo_account(stores: "Stores") -> tuple[str, str]:
     from etle.storage.users import UserRole, Users
     from review.passwords import Passwords
 
-    users, file = Users(stores.database), stores.data / "demo-password"
+    users, file = Users(stores.database, stores.row_signer), stores.data / "demo-password"
     known = any(user.name == DEMO_NAME for user in users.users())
     if known and file.exists():
         return DEMO_NAME, file.read_text().strip()
@@ -88,9 +91,9 @@ def demo_account(stores: "Stores") -> tuple[str, str]:
     write_atomic(file, f"{password}\n".encode(), mode=0o600)
     hashed, now = Passwords().hash(password), SystemClock().now()
     if known:
-        users.set_password(DEMO_NAME, hashed, now)
+        users.set_password(DEMO_NAME, hashed, now, by="etle demo")
     else:
-        users.add(DEMO_NAME, UserRole.SUPERVISOR, hashed, now)
+        users.add(DEMO_NAME, UserRole.SUPERVISOR, hashed, now, by="etle demo")
     return DEMO_NAME, password
 
 

@@ -87,7 +87,12 @@ def run_with_progress(site: Site, stores: "Stores", console: "Console", options:
         sink=Writer.with_signer(stores.cases, stores.evidence, stores.signer), checkpoints=stores.checkpoints, losses=stores.losses
     )
     sources = SiteSources(site, clock, partial(topic_tail, site.broker))
-    with _archived(site, stores, sources, clock) as read, _progress_bars(console) as progress, stop_on_signals() as stop:
+    with (
+        stores.exporting_heads(stores.signer),
+        _archived(site, stores, sources, clock) as read,
+        _progress_bars(console) as progress,
+        stop_on_signals() as stop,
+    ):
         outcome = run_site(
             site, lambda: SiteStageFactory(site, open_engines(site.detect), shipped_law()), read, run_stores, clock, progress, stop, options
         )

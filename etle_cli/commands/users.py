@@ -2,7 +2,10 @@
 
 import argparse
 import getpass
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
@@ -10,7 +13,6 @@ from etle.errors import ConfigError
 from etle_cli.options.storage import add_storage_options, open_stores
 
 if TYPE_CHECKING:
-    from etle.storage.stores import Stores
     from etle.storage.users import Users
 
 ROLES = ("reviewer", "supervisor", "auditor", "admin")
@@ -40,11 +42,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     _add_password_option(password)
     password.set_defaults(run=run_password)
 
+    role = actions.add_parser("role", help="change an account's role and end its sessions")
+    role.add_argument("name")
+    role.add_argument("role", choices=ROLES)
+    role.set_defaults(run=run_role)
+
     disable = actions.add_parser("disable", help="disable an account and end its sessions; its decisions remain")
     disable.add_argument("name")
     disable.set_defaults(run=run_disable)
 
-    for action in (new, listed, password, disable):
+    for action in (new, listed, password, role, disable):
         add_storage_options(action)
 
 
@@ -59,8 +66,8 @@ def run_add(args: argparse.Namespace) -> int:
     from review.passwords import Passwords
 
     hashed = Passwords().hash(password_from(args))
-    with open_stores(args) as stores:
-        _users(stores).add(args.name, UserRole(args.role), hashed, SystemClock().now())
+    with _administration(args) as users:
+        users.add(args.name, UserRole(args.role), hashed, SystemClock().now(), by=_operator())
     _say(f"{args.name} may sign in as {args.role}.")
     return 0
 
@@ -69,8 +76,10 @@ def run_list(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from etle.storage.users import Users
+
     with open_stores(args) as stores:
-        found = _users(stores).users()
+        found = Users(stores.database).users()
     table = Table("name", "role", "added", "last active", "state")
     for user in found:
         last_seen = f"{user.last_seen_at:%Y-%m-%d %H:%M} UTC" if user.last_seen_at else ""
@@ -83,15 +92,24 @@ def run_password(args: argparse.Namespace) -> int:
     from review.passwords import Passwords
 
     hashed = Passwords().hash(password_from(args))
-    with open_stores(args) as stores:
-        _users(stores).set_password(args.name, hashed, SystemClock().now())
+    with _administration(args) as users:
+        users.set_password(args.name, hashed, SystemClock().now(), by=_operator())
     _say(f"{args.name} has a new password and is signed out.")
     return 0
 
 
+def run_role(args: argparse.Namespace) -> int:
+    from etle.storage.users import UserRole
+
+    with _administration(args) as users:
+        users.set_role(args.name, UserRole(args.role), SystemClock().now(), by=_operator())
+    _say(f"{args.name} is now {args.role} and is signed out.")
+    return 0
+
+
 def run_disable(args: argparse.Namespace) -> int:
-    with open_stores(args) as stores:
-        _users(stores).disable(args.name, SystemClock().now())
+    with _administration(args) as users:
+        users.disable(args.name, SystemClock().now(), by=_operator())
     _say(f"{args.name} is signed out and can no longer sign in.")
     return 0
 
@@ -106,10 +124,23 @@ def password_from(args: argparse.Namespace) -> str:
     return password
 
 
-def _users(stores: "Stores") -> "Users":
+@contextmanager
+def _administration(args: argparse.Namespace) -> Iterator["Users"]:
+    """The accounts, to be changed: what is changed is signed, and the head of the audit log is exported afterwards."""
     from etle.storage.users import Users
 
-    return Users(stores.database)
+    with open_stores(args) as stores:
+        signer = stores.row_signer
+        with stores.exporting_heads(signer):
+            yield Users(stores.database, signer)
+
+
+def _operator() -> str:
+    """The account of the operating system, for the access log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _say(text: str) -> None:

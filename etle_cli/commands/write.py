@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
         metrics.init_dead_letters(STAGE)
         stores = open_when_available(lambda: opened.enter_context(open_stores(options)), STAGE, stop, health, metrics)
         if stores is not None:
-            sink = Writer.with_signer(stores.cases, stores.evidence, stores.signer)
+            signer = stores.signer
+            opened.enter_context(stores.exporting_heads(signer))
+            sink = Writer.with_signer(stores.cases, stores.evidence, signer)
             run_worker(lambda: open_write_worker(connection, sink, clock, metrics), STAGE, stop, health, metrics)
     return 0
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from etle.config.deployment import StorageSettings, database_url, evidence_place
+from etle.config.deployment import StorageSettings, database_url, evidence_place, heads_place
 from etle.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ def add_storage_options(parser: argparse.ArgumentParser) -> None:
         "--evidence",
         metavar="LOCATION",
         help="folder, or s3://bucket/prefix with keys from the AWS_* variables (default: ETLE_EVIDENCE, otherwise in the folder of --data)",
+    )
+    parser.add_argument(
+        "--heads",
+        metavar="LOCATION",
+        help="file, or s3://bucket/prefix, to which signed heads of the audit log are exported; choose a place where the owner of the "
+        "database cannot write (default: ETLE_HEADS, otherwise heads.jsonl in the folder of --data)",
     )
 
 
@@ -57,6 +63,8 @@ def storage_options(args: argparse.Namespace, settings: StorageSettings | None =
         database=args.database or database_url(configured, os.environ),
         evidence=args.evidence or evidence_place(configured, os.environ),
         signing_key=configured.signing_key,
+        heads=args.heads or heads_place(configured, os.environ),
+        heads_every_s=configured.heads_every_s,
     )
 
 

@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from etle.errors import CaseTaken, ConfigError
+from etle.signing import PublicKeys
 from etle.storage.cases import PostgresCases
 from etle.storage.checkpoints import PostgresLosses
 from etle.storage.database import Database
@@ -150,7 +151,7 @@ def test_the_reader_role_is_sufficient_to_verify_and_list(as_role: Callable[[str
     cases = PostgresCases(as_role("etle_reader"))
     migrate(as_role("etle_reader"))
     assert cases.cases()
-    assert list(verify(cases, MemoryEvidence(), ()))
+    assert list(verify(cases, MemoryEvidence(), PublicKeys()))
 
 
 def test_granting_again_revokes_additional_rights(owner: Database, as_role: Callable[[str], Database]) -> None:

@@ -65,7 +65,7 @@ def test_the_same_violation_gives_the_same_manifest(signer: Signer) -> None:
     assert one == two
     read = read_manifest(one.data)
     assert read.violation == message.violation
-    assert set(read.files) == {file.sha256 for file in message.files}
+    assert {(file.sha256, file.suffix, file.bytes) for file in read.files} == {(f.sha256, f.suffix, len(f.data)) for f in message.files}
     assert read.key == signer.fingerprint
 
 
@@ -195,7 +195,7 @@ class TestVerify:
                     "UPDATE violations SET document = jsonb_set(document, '{body,camera_name}', '\"else\"') WHERE ctid = '(0,1)'"
                 )
             database.close()
-        assert self.faults(data, capsys) == ["changed"]
+        assert self.faults(data, capsys) == ["changed", "changed"]  # the document, and the trigger that is still disabled
 
     def test_each_violation_has_a_manifest_file(self, data: Path) -> None:
         assert len(list((data / "evidence").rglob(f"*{SUFFIX}"))) == 2

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from etle.canonical_json import canonical_json
 from etle.errors import EvidenceCorrupt, MissingExtra, WireError
 from etle.signing import Signer as Signer  # re-exported for callers of make_manifest
 from etle.types import Digest, EvidenceFile, Violation, digest_of
@@ -26,25 +27,35 @@ SUFFIX: Final = ".manifest"
 FORMAT: Final = "etle-manifest-1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class FileRecord:
+    """What manifest and database record of an evidence file."""
+
+    sha256: Digest
+    suffix: str
+    bytes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The content of a manifest whose signature is valid."""
 
     violation: Violation
-    files: tuple[Digest, ...]
+    files: tuple[FileRecord, ...]
     key: Digest
     """Fingerprint of the key that signed it."""
+    public_key: bytes
 
 
 def make_manifest(violation: Violation, files: Sequence[EvidenceFile], signer: Signer) -> EvidenceFile:
     """Deterministic: a replay after a crash gives the same bytes, and thus no second file."""
-    text = _canonical_json(_content(violation, files))
+    text = canonical_json(_content(violation, files))
     signed = {
         "manifest": text.decode(),
         "public_key": signer.public_key.hex(),
         "signature": signer.sign(text).hex(),
     }
-    data = _canonical_json(signed)
+    data = canonical_json(signed)
     return EvidenceFile(sha256=digest_of(data), suffix=SUFFIX, data=data)
 
 
@@ -61,8 +72,9 @@ def read_manifest(data: bytes) -> Manifest:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise EvidenceCorrupt(f"a manifest of format {content['format']!r}; this version of etle reads {FORMAT}")
-        files = tuple(Digest(file["sha256"]) for file in content["files"])
-        return Manifest(violation=violation_from_json(json.dumps(content["violation"])), files=files, key=digest_of(public_key))
+        violation = violation_from_json(json.dumps(content["violation"]))
+        files = tuple(FileRecord(sha256=file["sha256"], suffix=file["suffix"], bytes=file["bytes"]) for file in content["files"])
+        return Manifest(violation=violation, files=files, key=digest_of(public_key), public_key=public_key)
     except InvalidSignature as error:
         raise EvidenceCorrupt("the manifest's signature is invalid") from error
     except (ValueError, KeyError, TypeError, RecursionError, WireError) as error:
@@ -76,8 +88,3 @@ def _content(violation: Violation, files: Sequence[EvidenceFile]) -> dict[str, A
         "violation": json.loads(violation_to_json(violation)),
         "files": [{"sha256": file.sha256, "suffix": file.suffix, "bytes": len(file.data)} for file in ordered],
     }
-
-
-def _canonical_json(value: object) -> bytes:
-    """Sorted keys, no spaces, ASCII: the same value always gives the same bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -5,16 +5,18 @@ no violation. The last is also found for an interrupted write until its message 
 during the check.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Final, Protocol
 
 from etle.errors import EvidenceCorrupt, WireError
 from etle.protocols import EvidenceStore
-from etle.storage.evidence.manifest import Manifest, read_manifest
-from etle.types import Digest, ViolationId
+from etle.signing import PublicKeys
+from etle.storage.evidence.manifest import SUFFIX, FileRecord, Manifest, read_manifest
+from etle.types import Digest, Violation, ViolationId
 from etle.wire import violation_from_json
 
 PAGE_SIZE: Final = 200
@@ -25,6 +27,8 @@ class EvidenceFault(StrEnum):
     CHANGED = "changed"
     BAD_SIGNATURE = "bad_signature"
     ORPHANED = "orphaned"
+    FORGED = "forged"
+    """A row that was not added by etle: it has no entry in the audit log, or nobody signed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +42,30 @@ class EvidenceFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchColumns:
+    """The columns beside a violation's document, by which it is searched."""
+
+    site: str
+    camera: str
+    rule: str
+    occurred_at: datetime
+    plate: str | None
+    vehicle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FiledViolation:
-    """A violation in the database: its document as stored, and the digests of its files."""
+    """A violation in the database: its document and columns as stored, and its files."""
 
     id: ViolationId
     document: str
-    files: tuple[Digest, ...]
-    manifests: tuple[Digest, ...]
-    """Those of `files` that are manifests; normally one."""
+    columns: SearchColumns
+    files: tuple[FileRecord, ...]
+
+    @property
+    def manifests(self) -> tuple[FileRecord, ...]:
+        """Normally one."""
+        return tuple(file for file in self.files if file.suffix == SUFFIX)
 
 
 class FiledViolationStore(Protocol):
@@ -70,9 +90,9 @@ class VerifiedCounts:
 
 
 def verify(
-    cases: FiledViolationStore, evidence: EvidenceStore, keys: Collection[Digest], counts: VerifiedCounts | None = None
+    cases: FiledViolationStore, evidence: EvidenceStore, keys: PublicKeys, counts: VerifiedCounts | None = None
 ) -> Iterator[EvidenceFinding]:
-    """All faults. `keys`: fingerprints of the trusted keys. `counts` is increased as the cases are checked."""
+    """All faults. `keys`: those that are trusted. `counts` is increased as the cases are checked."""
     counts = counts or VerifiedCounts()
     for filed in _all_violations(cases):
         yield from _verify_case(filed, evidence, keys)
@@ -88,36 +108,56 @@ def _all_violations(cases: FiledViolationStore) -> Iterator[FiledViolation]:
         after = page[-1].id
 
 
-def _verify_case(filed: FiledViolation, evidence: EvidenceStore, keys: Collection[Digest]) -> Iterator[EvidenceFinding]:
-    for digest in filed.files:
+def _verify_case(filed: FiledViolation, evidence: EvidenceStore, keys: PublicKeys) -> Iterator[EvidenceFinding]:
+    for file in filed.files:
         try:
-            data = evidence.get(digest)
+            data = evidence.get(file.sha256)
         except KeyError:
-            yield EvidenceFinding(fault=EvidenceFault.MISSING, violation=filed.id, digest=digest, detail="the file does not exist")
+            yield _finding(EvidenceFault.MISSING, filed, file.sha256, "the file does not exist")
         except EvidenceCorrupt as error:
-            yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=str(error))
+            yield _finding(EvidenceFault.CHANGED, filed, file.sha256, str(error))
         else:
-            if digest in filed.manifests:
-                yield from _verify_manifest(filed, digest, data, keys)
+            if len(data) != file.bytes:
+                yield _finding(EvidenceFault.CHANGED, filed, file.sha256, f"the database gives the file {file.bytes} bytes")
+            if file in filed.manifests:
+                yield from _verify_manifest(filed, file.sha256, data, keys)
     if not filed.manifests:
-        yield EvidenceFinding(fault=EvidenceFault.MISSING, violation=filed.id, digest=None, detail="the case has no manifest")
+        yield _finding(EvidenceFault.MISSING, filed, None, "the case has no manifest")
 
 
-def _verify_manifest(filed: FiledViolation, digest: Digest, data: bytes, keys: Collection[Digest]) -> Iterator[EvidenceFinding]:
+def _verify_manifest(filed: FiledViolation, digest: Digest, data: bytes, keys: PublicKeys) -> Iterator[EvidenceFinding]:
     try:
         manifest = read_manifest(data)
     except EvidenceCorrupt as error:
-        yield EvidenceFinding(fault=EvidenceFault.BAD_SIGNATURE, violation=filed.id, digest=digest, detail=str(error))
+        yield _finding(EvidenceFault.BAD_SIGNATURE, filed, digest, str(error))
         return
     if manifest.key not in keys:
-        detail = f"signed with an unknown key, of fingerprint {manifest.key}"
-        yield EvidenceFinding(fault=EvidenceFault.BAD_SIGNATURE, violation=filed.id, digest=digest, detail=detail)
+        yield _finding(EvidenceFault.BAD_SIGNATURE, filed, digest, f"signed with an unknown key, of fingerprint {manifest.key}")
+    keys.learn(manifest.public_key)
     if set(manifest.files) != set(filed.files) - set(filed.manifests):
-        detail = "the database and the manifest list different files"
-        yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=detail)
+        yield _finding(EvidenceFault.CHANGED, filed, digest, "the database and the manifest list different files")
     if not _same_violation(filed, manifest):
-        detail = "the violation in the database differs from the signed one"
-        yield EvidenceFinding(fault=EvidenceFault.CHANGED, violation=filed.id, digest=digest, detail=detail)
+        yield _finding(EvidenceFault.CHANGED, filed, digest, "the violation in the database differs from the signed one")
+    for field in fields(SearchColumns):
+        stored, signed = getattr(filed.columns, field.name), getattr(_columns_of(manifest.violation), field.name)
+        if stored != signed:
+            detail = f"the column {field.name} is {stored}, and the signed violation says {signed}"
+            yield _finding(EvidenceFault.CHANGED, filed, digest, detail)
+
+
+def _finding(fault: EvidenceFault, filed: FiledViolation, digest: Digest | None, detail: str) -> EvidenceFinding:
+    return EvidenceFinding(fault=fault, violation=filed.id, digest=digest, detail=detail)
+
+
+def _columns_of(violation: Violation) -> SearchColumns:
+    return SearchColumns(
+        site=violation.site,
+        camera=violation.camera,
+        rule=violation.rule,
+        occurred_at=violation.occurred_at,
+        plate=violation.plate.text,
+        vehicle=violation.vehicle.value,
+    )
 
 
 def _same_violation(filed: FiledViolation, manifest: Manifest) -> bool:
