@@ -1,14 +1,18 @@
 """Fits the confidence model of voted plates to labelled plates, and the threshold from which a plate is certain.
 
-    python -m benchmark.plate_confidence DIR [--promise 0.002] [--out configs/plates/confidence.yaml] [--json FILE]
+    python -m benchmark.plate_confidence DIR... [--crops FILE] [--leave-out FILE] [--out configs/plates/confidence.yaml] [--json FILE]
 
-DIR has the layout for `etle evaluate plates`: plates_full.csv (read in the true boxes), plate_crops.csv, or both. Each plate is read with
-`tnkb` and `ppocr` together and with each alone, so that the model covers plates that only one can read. The printed figures are from
-two-fold cross-validation.
+Each DIR has the layout for `etle evaluate plates`: plates_full.csv (read in the true boxes), plate_crops.csv, or both. `--crops` names
+a further table of crops, whose labels may be unverified: `--leave-out` names the pictures whose label was found wrong.
+Each plate is voted from one crop and from two, by `tnkb` and `ppocr` together and by each alone, so that the model covers plates that only
+one can read. The printed figures are from ten-fold cross-validation; all pictures of one plate are in the same fold.
 """
 
+import argparse
+import csv
 import sys
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +23,16 @@ import yaml
 
 from benchmark.report import parser, save, show
 from etle.config.site import DetectionSettings
+from etle.plates import normalise
 from etle.protocols import PlateReader
-from etle.types import PlateSighting
+from etle.types import Box, PlateBox, PlateSighting
 from pipeline.assembly import open_engines
-from pipeline.evaluation.dataset import Dataset, load_dataset
+from pipeline.evaluation.dataset import CROPS, PHOTOS, load_dataset, sample_evenly
 from pipeline.evaluation.pictures import load
 from pipeline.evaluation.statistics import Proportion, coverage_at, error_curve
 from pipeline.plates.confidence import ConfidenceFeatures, ConfidenceModel, feature_values
-from pipeline.plates.photo import read_box, read_crop
-from pipeline.plates.voting import MIN_READS, best_text
+from pipeline.plates.crops import TIGHT_MARGIN, PlateInFrame
+from pipeline.plates.voting import vote_uncalibrated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,42 +41,89 @@ _NAMES = ("constant", *(field.name for field in fields(ConfidenceFeatures)))
 _RIDGE = 1.0
 """L2 penalty, because a few hundred plates do not determine all coefficients."""
 _STEPS = 50
+_FOLDS = 10
+_LEAST_CERTAIN = 0.95
+"""Lowest threshold for `certain`, however few of the plates above it are wrong."""
+_ALSO_IN = "plate_also_in_plate_crops"
+"""Column of a table of further crops: `yes` for a plate that plate_crops.csv has, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceExample:
     features: ConfidenceFeatures
     right: bool
-    enough_reads: bool
-    """Whether there are enough reads for the plate to be certain."""
+    corroborated: bool
+    """Whether the plate is certain if its probability is high enough."""
 
 
-def examples(dataset: Dataset, readers: Sequence[PlateReader], at: datetime) -> Iterator[tuple[ConfidenceExample, ...]]:
-    """For each plate: one example with all readers, then one with each reader."""
-    for number, (true, sightings) in enumerate(_read(dataset, readers, at), 1):
+@dataclass(frozen=True, slots=True)
+class ReadPlate:
+    """One labelled plate with its votes; None where nothing was read."""
+
+    label: str
+    source: str
+    """Table of its picture."""
+    first: ConfidenceExample | None
+    """From the first crop, by all readers."""
+    second: ConfidenceExample | None
+    """From both crops, by all readers; what counts unless the first is certain."""
+    others: tuple[ConfidenceExample, ...]
+    """By each reader alone."""
+
+    @property
+    def examples(self) -> Iterator[ConfidenceExample]:
+        yield from (example for example in (self.first, self.second, *self.others) if example)
+
+    @property
+    def fold(self) -> int:
+        return zlib.crc32(self.label.encode()) % _FOLDS
+
+
+def read_plates(pictures: Sequence["LabelledPicture"], readers: Sequence[PlateReader], at: datetime) -> Iterator[ReadPlate]:
+    """Raises InferenceError, SourceError."""
+    for number, picture in enumerate(pictures, 1):
         if number % 100 == 0:
-            sys.stderr.write(f"{number} plates\n")
-        alone = [[s for s in sightings if s.read.reader == reader.name] for reader in readers]
-        yield tuple(example for selected in (sightings, *alone) if (example := _example(true, selected)))
-
-
-def _read(dataset: Dataset, readers: Sequence[PlateReader], at: datetime) -> Iterator[tuple[str, tuple[PlateSighting, ...]]]:
-    for picture in dataset.photos or ():
+            sys.stderr.write(f"{number} pictures\n")
         image = load(picture.path)
-        for plate in picture.plates:
-            if plate.box and plate.text:
-                yield plate.text, read_box(image, plate.box, readers, at).sightings
-    for picture in dataset.crops or ():
-        if picture.plates[0].text:
-            yield picture.plates[0].text, read_crop(load(picture.path), readers, at).sightings
+        for label, box in picture.plates:
+            area = box or Box(0, 0, image.shape[1], image.shape[0])
+            plate = PlateInFrame(image, PlateBox(box=area, score=1.0), 0, at)
+            first = plate.read_with(readers)
+            both = [*first, *plate.read_with(readers, TIGHT_MARGIN)]
+            alone = [[s for s in both if s.read.reader == reader.name] for reader in readers]
+            others = tuple(example for reads in alone if (example := _example(label, reads, at)))
+            yield ReadPlate(label, picture.source, _example(label, first, at), _example(label, both, at), others)
 
 
-def _example(true: str, sightings: Sequence[PlateSighting]) -> ConfidenceExample | None:
-    best = best_text(sightings)
-    if best is None:
-        return None
-    text, features = best
-    return ConfidenceExample(features, text == true, len({s.read.reader for s in sightings if s.read.text == text}) >= MIN_READS)
+def _example(label: str, sightings: Sequence[PlateSighting], at: datetime) -> ConfidenceExample | None:
+    voted = vote_uncalibrated(sightings, at)
+    return ConfidenceExample(voted.features, voted.text == label, voted.corroborated) if voted else None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPicture:
+    path: Path
+    source: str
+    plates: tuple[tuple[str, Box | None], ...]
+    """Texts, with the boxes in a photo; None for a crop."""
+
+
+def pictures_of(folder: Path, limit: int | None) -> Iterator[LabelledPicture]:
+    """Raises ConfigError."""
+    dataset = load_dataset(folder, limit)
+    for source, pictures, boxed in ((PHOTOS, dataset.photos, True), (CROPS, dataset.crops, False)):
+        for picture in pictures or ():
+            plates = tuple((p.text, p.box if boxed else None) for p in picture.plates if p.text and (p.box or not boxed))
+            yield LabelledPicture(picture.path, f"{folder.name}/{source}", plates)
+
+
+def further_crops(table: Path, leave_out: Collection[str], limit: int | None) -> Sequence[LabelledPicture]:
+    """The crops of a table with the columns `file` and `plate_text`, without those whose file name is in `leave_out`."""
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["plate_text"] and row.get(_ALSO_IN) != "yes"]
+    named = [(table.parent / row["file"], normalise(row["plate_text"])) for row in rows]
+    kept = [LabelledPicture(path, table.name, ((text, None),)) for path, text in named if path.name not in leave_out]
+    return sample_evenly(kept, limit)
 
 
 def fitted(given: Sequence[ConfidenceExample]) -> dict[str, float]:
@@ -103,34 +155,42 @@ def _matrix(given: Sequence[ConfidenceExample]) -> "NDArray[np.float64]":
 
 def certain_from(confidence: ConfidenceModel, given: Sequence[ConfidenceExample], max_error: float) -> float:
     """The lowest probability from which at most the share `max_error` of the plates is wrong."""
-    ranked = sorted(((confidence.probability(e.features), e.right) for e in given if e.enough_reads), reverse=True)
+    ranked = sorted(((confidence.probability(e.features), e.right) for e in given if e.corroborated), reverse=True)
     wrong, threshold = 0, 0.999
     for count, (probability, right) in enumerate(ranked, 1):
         wrong += not right
         if wrong <= max_error * count:
             threshold = probability
-    return round(min(0.999, max(0.5, threshold)), 4)
+    return round(min(0.999, max(_LEAST_CERTAIN, threshold)), 4)
 
 
 def main() -> None:
-    arguments = parser("plate_confidence", __doc__)
-    arguments.add_argument("folder", type=Path, metavar="DIR")
-    arguments.add_argument(
-        "--promise", type=float, default=0.002, metavar="SHARE", help="maximum share of certain plates that is wrong (default: %(default)s)"
-    )
-    arguments.add_argument("--limit", type=int, metavar="N", help="use only N pictures of each table, spread evenly")
-    arguments.add_argument("--out", type=Path, metavar="FILE", help="write the coefficients as etle reads them")
-    args = arguments.parse_args()
-    engines = open_engines(DetectionSettings())
-    plates = list(examples(load_dataset(args.folder, args.limit), engines.readers, datetime.now(UTC)))
-    halves = [[e for i, group in enumerate(plates) if i % 2 == half for e in group] for half in (0, 1)]
-    rows = [_cross_validated(halves[half], halves[1 - half], args.promise) for half in (0, 1)]
+    args = _arguments()
+    left_out = frozenset(args.leave_out.read_text(encoding="utf-8").split()) if args.leave_out else frozenset()
+    pictures = [picture for folder in args.folders for picture in pictures_of(folder, args.limit)]
+    pictures += [picture for table in args.crops for picture in further_crops(table, left_out, args.limit)]
+    plates = list(read_plates(pictures, open_engines(DetectionSettings()).readers, datetime.now(UTC)))
+    folds = [_fit([e for p in plates if p.fold != fold for e in p.examples], args.promise, "") for fold in range(_FOLDS)]
+    rows = [_cross_validated(source, [p for p in plates if p.source == source], folds) for source in sorted({p.source for p in plates})]
+    rows.append(_cross_validated("all", plates, folds))
     show(f"Cross-validation, {len(plates)} plates, maximum error {args.promise:.1%}", rows)
-    all_examples = [e for group in plates for e in group]
-    confidence = _fit(all_examples, args.promise, f"{len(plates)} plates of {args.folder.name}, {datetime.now(UTC):%Y-%m-%d}")
+    confidence = _fit([e for p in plates for e in p.examples], args.promise, f"{len(plates)} plates, {datetime.now(UTC):%Y-%m-%d}")
     if args.out:
         args.out.write_text(_as_yaml(confidence), encoding="utf-8")
     save(args.json, {"held_back": rows, "coefficients": confidence.coefficients, "certain_from": confidence.certain_from, "n": len(plates)})
+
+
+def _arguments() -> argparse.Namespace:
+    arguments = parser("plate_confidence", __doc__)
+    arguments.add_argument("folders", type=Path, nargs="+", metavar="DIR")
+    arguments.add_argument("--crops", type=Path, action="append", default=[], metavar="FILE", help="a further table of crops")
+    arguments.add_argument("--leave-out", type=Path, metavar="FILE", help="file names of crops in --crops to leave out, one a line")
+    arguments.add_argument(
+        "--promise", type=float, default=0.001, metavar="SHARE", help="maximum share of certain plates that is wrong (default: %(default)s)"
+    )
+    arguments.add_argument("--limit", type=int, metavar="N", help="use only N pictures of each table, spread evenly")
+    arguments.add_argument("--out", type=Path, metavar="FILE", help="write the coefficients as etle reads them")
+    return arguments.parse_args()
 
 
 def _fit(given: Sequence[ConfidenceExample], max_error: float, measured_on: str) -> ConfidenceModel:
@@ -139,24 +199,40 @@ def _fit(given: Sequence[ConfidenceExample], max_error: float, measured_on: str)
     return ConfidenceModel(measured_on=measured_on, certain_from=threshold, coefficients=draft.coefficients)
 
 
-def _cross_validated(seen: Sequence[ConfidenceExample], unseen: Sequence[ConfidenceExample], max_error: float) -> dict[str, object]:
-    confidence = _fit(seen, max_error, "")
-    predictions = [(confidence.probability(e.features), e.right) for e in unseen if e.enough_reads]
-    certain = [right for probability, right in predictions if probability >= confidence.certain_from]
+def _cross_validated(source: str, plates: Sequence[ReadPlate], folds: Sequence[ConfidenceModel]) -> dict[str, object]:
+    """Each plate is judged by the model that was fitted without it."""
+    judged = [judge(plate, folds[plate.fold]) for plate in plates]
+    certain = [right for _, right, is_certain in judged if is_certain]
     error = Proportion(len(certain) - sum(certain), len(certain))
     return {
-        "reads": len(predictions),
-        "certain": len(certain) / len(predictions),
+        "table": source,
+        "plates": len(plates),
+        "certain": len(certain) / len(plates),
         "of these wrong": error.count,
         "at most (95 %)": error.interval[1] if error.interval else float("nan"),
-        "coverage at 1 % error": coverage_at(0.01, error_curve(predictions)),
+        "predicted": sum(probability for probability, _, _ in judged) / len(plates),
+        "right": sum(right for _, right, _ in judged) / len(plates),
+        "coverage at 1 % error": coverage_at(0.01, error_curve([(probability, right) for probability, right, _ in judged])),
     }
+
+
+def judge(plate: ReadPlate, confidence: ConfidenceModel) -> tuple[float, bool, bool]:
+    """Probability, whether the text is right, and whether the plate is certain, as the pipeline decides it: a second crop is read only
+    if the first does not make it certain."""
+    final = (0.0, False, False)
+    for example in (plate.first, plate.second):
+        if example:
+            probability = confidence.probability(example.features)
+            final = (probability, example.right, example.corroborated and probability >= confidence.certain_from)
+        if final[2]:
+            break
+    return final
 
 
 def _as_yaml(confidence: ConfidenceModel) -> str:
     heading = (
         "# Probability that a voted plate is right: a logistic regression over the features in pipeline/plates/confidence.py.\n"
-        "# Fitted and measured by: python -m benchmark.plate_confidence DIR --out configs/plates/confidence.yaml\n"
+        "# Fitted and measured by: python -m benchmark.plate_confidence DIR... --out configs/plates/confidence.yaml (docs/plates.md)\n"
     )
     document = {"measured_on": confidence.measured_on, "certain_from": confidence.certain_from, "coefficients": confidence.coefficients}
     return heading + yaml.safe_dump(document, sort_keys=False)

@@ -16,8 +16,8 @@ from etle.config.packaged import configs_folder
 from etle.config.strict_yaml import read_yaml
 from etle.errors import ConfigError
 
-_MAX_LOG_ODDS = 14.0
-"""About one in a million; larger values in a read carry no further information."""
+_MAX_LOG_ODDS = 9.0
+"""About one in ten thousand; plates with larger values are wrong as often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +26,16 @@ class ConfidenceFeatures:
 
     margin: float
     """Log odds of the text against all other candidates of the vote."""
-    weakest: float
-    """Log odds of its least certain character."""
     agreement: float
     """Share of the total weight of the reads whose text is exactly this one, 0 to 1."""
     witnesses: float
     """1 if at least two readers give this text with the largest part of their weight, otherwise 0."""
     width: float
     """log2 of the width of the widest plate in pixels / 90, limited to -2 to 1."""
+    contrast: float
+    """log2 of the highest contrast of a read with this text in grey levels / 64, limited to -3 to 0."""
+    clear: float
+    """1 if one reader reads the text clearly and no other read contradicts it, otherwise 0."""
 
 
 class ConfidenceModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,7 +54,7 @@ def feature_values(features: ConfidenceFeatures) -> dict[str, float]:
 
 
 def log_odds(probability: float) -> float:
-    """Limited to -14 to 14."""
+    """Limited to -9 to 9."""
     clipped = min(max(probability, 1e-9), 1 - 1e-9)
     return max(-_MAX_LOG_ODDS, min(_MAX_LOG_ODDS, math.log(clipped / (1 - clipped))))
 

@@ -144,7 +144,7 @@ def _in_another_frame(plate: PlateInFrame, best: Sequence[tuple[Sighting, Frame]
 
 def _is_enough(reads: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> bool:
     """Whether further reads would add nothing. Agreement alone is not certainty: readers repeat their errors."""
-    return agree(reads) and (len(reads) >= _ENOUGH_READS or vote(reads, vehicle, at).certainty is Certainty.CERTAIN)
+    return (agree(reads) and len(reads) >= _ENOUGH_READS) or vote(reads, vehicle, at).certainty is Certainty.CERTAIN
 
 
 def belongs(plate: Box, vehicle: Box, vehicle_class: VehicleClass, others: Sequence[tuple[Box, VehicleClass]]) -> bool:

@@ -126,8 +126,8 @@ def found(*boxes: tuple[float, float, float, float]) -> tuple[PlateBox, ...]:
 
 
 def read(text: str, probability: float = 0.999, **more: str) -> PlateRead:
-    """A read with this probability for each character and 8 or O as the alternative."""
-    others = ((("8" if c.isdigit() else "O", 1 - probability),) for c in text)
+    """A read with this probability for each character and another one as the alternative, mostly 8 or O."""
+    others = ((({"8": "3", "O": "Q"}.get(c, "8" if c.isdigit() else "O"), 1 - probability),) for c in text)
     characters = tuple(
         CharacterRead(character=c, probability=probability, alternatives=other) for c, other in zip(text, others, strict=True)
     )

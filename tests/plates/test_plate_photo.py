@@ -1,6 +1,8 @@
 """Plates in a single photo: the number range of the vehicle around the plate is checked."""
 
+import random
 from datetime import UTC, datetime
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,8 +11,12 @@ import pytest
 from etle.testing import ScriptedDetector, ScriptedPlateDetector, ScriptedReader
 from etle.testing.values import a_read
 from etle.types import Box, Certainty, Detection, PlateBox, VehicleClass
+from models.plates.readers import open_plate_reader
 from models.synthetic.plates import render_plate
-from pipeline.plates.photo import read_photo, vehicles_in
+from models.weights.locate import weight
+from pipeline.evaluation.dataset import load_dataset
+from pipeline.evaluation.pictures import load
+from pipeline.plates.photo import read_box, read_photo, vehicles_in
 
 CAR, MOTORCYCLE = VehicleClass.CAR, VehicleClass.MOTORCYCLE
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -35,3 +41,21 @@ def test_the_number_range_is_that_of_the_vehicle_around_the_plate(vehicles, cert
     readers = ScriptedReader([a_read("B6143ABC", "ours")]), ScriptedReader([a_read("B6143ABC", "theirs")])
     (found,) = read_photo(photo, vehicles_in(photo, detector), finder, readers, AT)
     assert (found.plate.text, found.plate.certainty) == ("B6143ABC", certainty)
+
+
+@pytest.mark.slow
+def test_a_box_that_cuts_a_plate_never_makes_another_plate_certain(shared: Path):
+    """Boxes of motorcycles' plates, cut by 2 to 15 % at one side."""
+    readers = [open_plate_reader("tnkb", weight("plate-reader")), open_plate_reader("ppocr", weight("ppocrv6-rec"), details=False)]
+    chance, plates = random.Random(3), []
+    for picture in load_dataset(shared / "data" / "moto", limit=60).photos or ():
+        for labelled in picture.plates:
+            if labelled.box and labelled.text and labelled.box.width >= 50:
+                cut = chance.uniform(0.02, 0.15) * labelled.box.width
+                left, right = chance.choice([(cut, 0), (0, cut)])
+                box = Box(labelled.box.x1 + left, labelled.box.y1, labelled.box.x2 - right, labelled.box.y2)
+                plates.append((labelled.text, read_box(load(picture.path), box, readers, AT)))
+    wrong = [(text, plate.text) for text, plate in plates if plate.text != text]
+    assert len(plates) >= 25
+    assert not [each for each in plates if each[1].certainty is Certainty.CERTAIN and each[1].text != each[0]]
+    assert len(wrong) <= 0.2 * len(plates), wrong

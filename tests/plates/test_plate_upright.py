@@ -76,3 +76,17 @@ def test_a_box_that_cuts_a_character_is_extended(side: str) -> None:
         crop = cropped(picture, number[0][0] + cut, y1, x2, y2) if side == "left" else cropped(picture, x1, y1, number[1][0] - cut, y2)
         wider.append(crop.recropped and crop.whole)
     assert sum(wider) >= 16
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_picture_that_ends_beside_a_character_may_cut_others_off(side: str) -> None:
+    whole, cut = [], []
+    for plate in plates(20, VehicleClass.CAR):
+        picture, _, number = scene(plate, 0)
+        height = number[3][1] - number[0][1]
+        for room, found in ((0.4, whole), (0.05, cut)):
+            left, right = (room, 0.4) if side == "left" else (0.4, room)
+            part = picture[:, int(number[0][0] - left * height) : int(number[1][0] + right * height)]
+            found.append(cropped(part, 0, number[0][1] - height / 2, part.shape[1], number[3][1] + height).whole)
+    assert sum(whole) >= 18
+    assert sum(cut) <= 3

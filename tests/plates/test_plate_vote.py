@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -62,6 +63,9 @@ def voted(*sightings: PlateSighting, vehicle: VehicleClass = VehicleClass.CAR) -
 
 FAR = {"width": 40.0, "sharp": 200.0}
 BY_8_OR_9: Doubts = {2: (0.55, "9", 0.44)}
+O_OR_Q: Doubts = {6: (0.7, "Q", 0.29)}
+Q_OR_O: Doubts = {6: (0.95, "O", 0.04)}
+DARK: dict[str, Any] = {"contrast": 60.0, "doubts": {1: (0.95, "7", 0.03)}}
 SEVEN: Doubts = {3: (0.3, "7", 0.69)}
 BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
 
@@ -72,9 +76,27 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
         pytest.param([seen("B1234XYZ")] * 4, "B1234XYZ", CERTAIN, id="four frames agree"),
         pytest.param([seen("B1234XYZ")], "B1234XYZ", CHECK, id="a single read is never certain"),
         pytest.param([seen("B1234XYZ"), seen("B1234XYZ", reader="two")], "B1234XYZ", CERTAIN, id="two readers agree on one frame"),
-        pytest.param([seen("B1234XYZ", contrast=60)] * 4, "B1234XYZ", CHECK, id="four frames agree, all with low contrast"),
+        pytest.param([seen("B1234XYZ", **DARK)] * 4, "B1234XYZ", CHECK, id="four frames agree, all with low contrast"),
+        pytest.param([seen("B1234XYZ", **DARK)] * 3 + [seen("B1234XYZ", contrast=80)], "B1234XYZ", CERTAIN, id="one has enough contrast"),
         pytest.param(
-            [seen("B1234XYZ", contrast=60)] * 3 + [seen("B1234XYZ", contrast=64)], "B1234XYZ", CERTAIN, id="one of them has enough contrast"
+            [seen("B1234XYZ", contrast=60), seen("B1234XYZ", contrast=60, reader="two")], "B1234XYZ", CHECK, id="one crop at low contrast"
+        ),
+        pytest.param(
+            [seen("B1234XYZ", contrast=60), seen("B1234XYZ", **DARK, reader="two")] * 2, "B1234XYZ", CERTAIN, id="clear at low contrast"
+        ),
+        pytest.param([seen("B1234XYZ", contrast=20), seen("B1234XYZ", contrast=20, reader="two")] * 2, "B1234XYZ", CHECK, id="too dark"),
+        pytest.param(
+            [seen("B1234XQZ"), seen("B1234XOZ", doubts=O_OR_Q, reader="two")] * 2, "B1234XQZ", CERTAIN, id="the second reader is in doubt"
+        ),
+        pytest.param(
+            [seen("B1234XQZ"), seen("B1234XQZ"), seen("B1234XOZ", reader="two")], "B1234XQZ", CHECK, id="the second reader contradicts it"
+        ),
+        pytest.param([seen("B1234XQZ"), seen("B1234XOZ", doubts=O_OR_Q, reader="two")], "B1234XQZ", CHECK, id="one crop, one in doubt"),
+        pytest.param(
+            [seen("B1234XQZ", whole=False), seen("B1234XOZ", doubts=O_OR_Q, reader="two")] * 2, "B1234XQZ", CHECK, id="clear but cut off"
+        ),
+        pytest.param(
+            [seen("B1234XQZ", doubts=Q_OR_O), seen("B1234XOZ", doubts=O_OR_Q, reader="two")] * 2, "B1234XQZ", CHECK, id="both in doubt"
         ),
         pytest.param([seen("B7234XYZ", **FAR)] + [seen("B1234XYZ")] * 3, "B1234XYZ", CERTAIN, id="the first, distant read is wrong"),
         pytest.param([seen("B7234XYZ", **FAR)] * 3 + [seen("B1234XYZ")], "B1234XYZ", CHECK, id="three distant reads against one near"),
@@ -91,8 +113,8 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
         pytest.param(
             [seen("B2811SCX", doubts=BY_8_OR_9)] * 4 + [seen("B2911SCX", reader="two")] * 4,
             "B2911SCX",
-            CHECK,
-            id="the second reader reads the nine that is the alternative of the first",
+            CERTAIN,
+            id="the second reader clearly reads the nine that is the alternative of the first",
         ),
         pytest.param(
             [seen("B1234XY", doubts={}), seen("B1234XYZ"), seen("B1234XYZ")], "B1234XYZ", CHECK, id="one read misses the last letter"
@@ -134,7 +156,7 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
         pytest.param([seen("")] * 3, None, UNREADABLE, id="nothing was read"),
         pytest.param([seen("")] * 3 + [seen("B1234XYZ")] * 2, "B1234XYZ", CERTAIN, id="frames without a read do not dissent"),
         pytest.param([], None, UNREADABLE, id="no sightings"),
-        pytest.param([seen("W1355AB"), seen("B8211SCX"), seen("D77AB")], None, UNREADABLE, id="every read is different"),
+        pytest.param([seen(text) for text in ("W1355AB", "B8211SCX", "D77AB", "L9CD")], None, UNREADABLE, id="every read is different"),
     ],
 )
 def test_vote(reads: list[PlateSighting], text: str | None, certainty: Certainty) -> None:

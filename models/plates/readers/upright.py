@@ -34,9 +34,13 @@ _MIN_HEIGHT_PX = 24.0
 _ASPECTS = (1.5, 14.0)
 """Width to height of a plausible number: two characters to ten."""
 _MIN_LINE_PX = (8.0, 4.0)
-_WHOLE_MARGIN, _WHOLE_MARGIN_IN_IMAGE = 0.25, 0.06
-"""Margins beside the number, in its heights, that show that no character is cut off: in the crop, which was extended until there is one,
-and in the image, which may itself be a tight crop of a plate."""
+_WHOLE_MARGIN = 0.25
+"""Margin beside the number in the crop, in heights of the number, that shows that no character is cut off; crops are extended until
+there is one."""
+_ROOM, _AMPLE_ROOM, _MAX_UNEQUAL_ROOM = 0.1, 0.18, 0.25
+"""The same in the image, which may itself be a tight crop of a plate: at least the first; below the second both sides may differ by the
+third, because plates are symmetrical. Crops of which 2 to 15 % were cut were certain and wrong 52 times of 888 with 0.06, and are 22
+times; of 411 crops of whole plates that would be certain 402 are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,14 @@ def _is_whole(number: "Corners", crop: "Image", to_crop: "NDArray[np.float64]", 
     _, height = line_size(number)
     if min(_side_margins(number, crop.shape[1])) < _WHOLE_MARGIN * height:
         return False
-    room = _WHOLE_MARGIN_IN_IMAGE * height
-    with_room = number + np.array([[-room, 0], [room, 0], [room, 0], [-room, 0]], dtype=np.float32)
-    corners = cv2.perspectiveTransform(with_room[None].astype(np.float64), np.linalg.inv(to_crop))[0]
-    return bool((corners >= 0).all() and (corners <= image.shape[1::-1]).all())
+    corners = cv2.perspectiveTransform(number[None].astype(np.float64), np.linalg.inv(to_crop))[0].astype(np.float32)
+    return _has_room(corners, image)
+
+
+def _has_room(number: "Corners", image: "Image") -> bool:
+    """Whether the image does not end within the plate. `number`: corners in pixels of the image."""
+    _, height = line_size(number)
+    left, right = (side / height for side in _side_margins(number, image.shape[1]))
+    inside = bool(number[:, 1].min() >= 0 and number[:, 1].max() <= image.shape[0])
+    alike = min(left, right) >= _AMPLE_ROOM or abs(left - right) <= _MAX_UNEQUAL_ROOM
+    return inside and min(left, right) >= _ROOM and alike
