@@ -27,8 +27,10 @@ from etle_cli.commands import (
     init,
     keys,
     models,
+    reprocess,
     review,
     run,
+    runs,
     schema,
     topics,
     users,
@@ -41,6 +43,8 @@ from etle_cli.shutdown import sigterm_as_interrupt
 
 COMMANDS = (
     run,
+    reprocess,
+    runs,
     init,
     check,
     explain,

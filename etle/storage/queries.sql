@@ -213,6 +213,58 @@ GROUP BY camera, reason
 ORDER BY camera, reason
 
 
+-- ===== Runs: `etle.storage.runs`
+
+-- insert_run --
+-- Returns no row if the name is taken.
+INSERT INTO runs (name, site, plan, started_by, started_at)
+VALUES (%(name)s, %(site)s, %(plan)s, %(started_by)s, %(started_at)s)
+ON CONFLICT (name) DO NOTHING
+RETURNING name
+
+-- finish_run --
+UPDATE runs SET finished_at = coalesce(finished_at, %(finished_at)s) WHERE name = %(name)s
+
+-- select_runs --
+-- One or, if `name` is NULL, all; the latest first.
+SELECT name, site, plan, started_by, started_at, finished_at,
+    (SELECT count(*) FROM run_violations WHERE run = name) AS violations
+FROM runs
+WHERE %(name)s::text IS NULL OR name = %(name)s
+ORDER BY started_at DESC, name
+
+-- select_run_cameras --
+SELECT run, camera, frames, rejected, busy_s, finished_at
+FROM run_cameras
+WHERE %(name)s::text IS NULL OR run = %(name)s
+ORDER BY run, camera
+
+-- save_run_camera --
+INSERT INTO run_cameras (run, camera, frames, rejected, busy_s, finished_at)
+VALUES (%(run)s, %(camera)s, %(frames)s, %(rejected)s, %(busy_s)s, %(finished_at)s)
+ON CONFLICT (run, camera) DO UPDATE
+SET frames = excluded.frames, rejected = excluded.rejected, busy_s = excluded.busy_s, finished_at = excluded.finished_at
+
+-- insert_run_violation --
+-- Returns no row if the run has the violation already.
+INSERT INTO run_violations (run, violation, camera, rule, occurred_at, plate, document, recorded_at)
+VALUES (%(run)s, %(violation)s, %(camera)s, %(rule)s, %(occurred_at)s, %(plate)s, %(document)s, %(recorded_at)s)
+ON CONFLICT DO NOTHING
+RETURNING violation::text AS violation
+
+-- run_violation_exists --
+SELECT EXISTS (SELECT FROM run_violations WHERE run = %(run)s AND violation = %(violation)s) AS stored
+
+-- select_run_violations --
+-- A page in the order of time, after the violation with the time `after_at` and the id `after`.
+SELECT document::text AS document
+FROM run_violations
+WHERE run = %(run)s
+  AND (%(after)s::uuid IS NULL OR (occurred_at, violation) > (%(after_at)s::timestamptz, %(after)s::uuid))
+ORDER BY occurred_at, violation
+LIMIT %(limit)s
+
+
 -- ===== Users, sessions and the access log: `etle.storage.users`
 
 -- insert_user --

@@ -41,4 +41,5 @@ GRANT SELECT (name, role, created_at, disabled_at, nonce, signature, password_di
 GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expires_at, ended_at, nonce, signature)
 ON etle.sessions TO etle_reader;
 GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras TO etle_reader;
+GRANT SELECT ON etle.runs, etle.run_cameras, etle.run_violations TO etle_reader;
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses, etle.access_log TO etle_reader;

@@ -44,6 +44,13 @@ class StorageOptions:
     def evidence_address(self) -> str | Path:
         return self.evidence or self.data / "evidence"
 
+    def results_address(self, run: str) -> str | Path:
+        """Where the files of a run are: beside the evidence, never in it. In the data folder if the evidence fills a whole bucket."""
+        address = str(self.evidence_address).rstrip("/")
+        if not address.startswith("s3://"):
+            return Path(f"{address}-runs") / run
+        return f"{address}-runs/{run}" if "/" in address.removeprefix("s3://") else self.data / "evidence-runs" / run
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
@@ -51,6 +58,7 @@ class Stores:
 
     data: Path
     database: Database
+    database_url: str
     cases: PostgresCases
     evidence: EvidenceStore
     evidence_address: str | Path
@@ -108,12 +116,14 @@ def open_stores(options: StorageOptions, clock: Clock | None = None) -> Iterator
     Raises StoreUnavailable, ConfigError, MissingExtra.
     """
     with ExitStack() as opened:
-        database = Database(options.database or opened.enter_context(_embedded(options.data / "postgres")))
+        url = options.database or opened.enter_context(_embedded(options.data / "postgres"))
+        database = Database(url)
         opened.callback(database.close)
         migrate(database)
         yield Stores(
             data=options.data,
             database=database,
+            database_url=url,
             cases=PostgresCases(database, clock),
             evidence=open_evidence(options.evidence_address),
             evidence_address=options.evidence_address,

@@ -247,8 +247,9 @@ def _whole(frames: "Iterator[ArchivedFrame]", damaged: "list[ArchivedFrame]") ->
 
 
 def _show(site: Site, reader: "ArchiveReader", segments: "Sequence[StoredSegment]", holds: "Sequence[Hold]") -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from etle_cli.tables.violations import wide_console
 
     table = Table("camera", "day (UTC)", "segments", "frames", "first", "last hour", "GB", "held")
     days: dict[tuple[str, str], list[StoredSegment]] = {}
@@ -260,7 +261,7 @@ def _show(site: Site, reader: "ArchiveReader", segments: "Sequence[StoredSegment
         first, last = own[0].name.begins_at, own[-1].name.hour
         size = sum(segment.size for segment in own) / _GB
         table.add_row(camera, day, str(len(own)), str(frames), f"{first:%H:%M:%S}", f"{last:%H:%M}", f"{size:.2f}", str(held or ""))
-    Console().print(table if segments else "Nothing is archived.")
+    wide_console().print(table if segments else "Nothing is archived.")
 
 
 def _segment_json(reader: "ArchiveReader", segment: "StoredSegment", holds: "Sequence[Hold]") -> dict[str, object]:

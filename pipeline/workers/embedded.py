@@ -23,6 +23,8 @@ from pipeline.workers.session import CameraSession, FrameStatus, StageFactory
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+NumberedFrames = Callable[[int], Iterator[tuple[int, Frame]]]
+"""The frames behind an offset, in order, each with its offset: a number from which it can be read again."""
 SAVE_EVERY_S = 2.0
 """Interval between two checkpoints, by the frames' capture times."""
 
@@ -61,9 +63,9 @@ class CameraRun:
 
     def __init__(
         self, session: CameraSession, source: FrameSource, sink: ViolationSink, checkpoints: CheckpointStore, clock: Clock,
-        stream: str, callbacks: RunCallbacks,
+        stream: str, callbacks: RunCallbacks, numbered: NumberedFrames | None = None,
     ) -> None:  # fmt: skip
-        """`stream`: name of the checkpoint."""
+        """`stream`: name of the checkpoint. `numbered`: the frames of the source with their offsets, where those are not sequences."""
         self._session = session
         self._source = source
         self._sink = sink
@@ -71,6 +73,7 @@ class CameraRun:
         self._clock = clock
         self._stream = stream
         self._callbacks = callbacks
+        self._numbered = numbered or self._by_sequence
         self._stopped = Event()
 
     @property
@@ -103,18 +106,21 @@ class CameraRun:
 
     def _process_frames(self) -> None:
         saved_at = None
-        for frame in self._frames():
-            self._process(frame)
+        for offset, frame in self._frames():
+            self._process(frame, offset)
             if self._session.dirty and (saved_at is None or abs(seconds_between(saved_at, frame.captured_at)) >= SAVE_EVERY_S):
                 self._save()
                 saved_at = frame.captured_at
             if self._stopped.is_set():
                 return
 
-    def _frames(self) -> Iterator[Frame]:
-        """The source's frames. Whatever fails in a source is raised as a SourceError: it concerns this camera only."""
+    def _by_sequence(self, after: int) -> Iterator[tuple[int, Frame]]:
+        return ((frame.sequence, frame) for frame in self._source.frames(after))
+
+    def _frames(self) -> Iterator[tuple[int, Frame]]:
+        """The source's frames with their offsets. Whatever fails in a source is raised as a SourceError: it concerns this camera only."""
         try:
-            yield from self._source.frames(self._session.needed_offset - 1)
+            yield from self._numbered(self._session.needed_offset - 1)
         except SourceError:
             raise
         except EtleError as error:
@@ -123,8 +129,8 @@ class CameraRun:
             log.debug("%s: the source failed", self._stream, exc_info=True)
             raise SourceBroken(f"{self._session.camera}: the source failed: {type(error).__name__}: {error}") from error
 
-    def _process(self, frame: Frame) -> None:
-        result = self._session.process(frame, frame.sequence, self._clock.now())
+    def _process(self, frame: Frame, offset: int) -> None:
+        result = self._session.process(frame, offset, self._clock.now())
         self._store(result.completed)
         if result.rejected is not None:
             self._callbacks.rejected(frame, result.rejected)

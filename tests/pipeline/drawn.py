@@ -8,7 +8,7 @@ import numpy as np
 from scenario import BEGIN, WIDTH, camera, second
 
 from etle.config import site as config
-from etle.protocols import LampReader
+from etle.protocols import LampReader, PlateReader
 from etle.types import (
     Box,
     CameraId,
@@ -154,11 +154,12 @@ def stage(
     *,
     rules: Sequence[Rule] | None = None,
     lamps: LampReader | None = None,
+    reader: PlateReader | None = None,
 ) -> CameraStage:
     """Rules: those of the site file by default."""
     camera = watched.cameras[0]
     provenance = Provenance(code_version="1", models=(), config_digest=watched.digest, run="r")
-    plates = PlateSearch(LowerMiddlePlateDetector(), (EmptyReader(),), 3)
+    plates = PlateSearch(LowerMiddlePlateDetector(), (reader or EmptyReader(),), 3)
     evidence = EvidenceBuilder(
         watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance, AlwaysRed()
     )

@@ -51,6 +51,12 @@ ROWS: Final[Mapping[int, Sequence[str]]] = {
     ),
     3: ("INSERT INTO case_counts (state, rule, cases) VALUES ('open', 'red_light', 0)",),
     4: ("INSERT INTO losses (camera, reason, times, counted_at) VALUES ('cam-2', 'gap', 1, %(at)s)",),  # logged in audit_inbox
+    5: (
+        "INSERT INTO runs (name, site, plan, started_by, started_at) VALUES ('again', 'simpang', '{}', 'sari', %(at)s)",
+        "INSERT INTO run_cameras (run, camera, frames, rejected, busy_s) VALUES ('again', 'cam-1', 7, 1, 2.5)",
+        "INSERT INTO run_violations (run, violation, camera, rule, occurred_at, plate, document, recorded_at) VALUES"
+        " ('again', %(open)s, 'cam-1', 'red_light', %(at)s, 'B1432GMC', %(open_document)s, %(at)s)",
+    ),
 }
 """By migration number: rows for every table that the migration creates, as the version of that time wrote them. Add to it with each
 migration that creates a table; never change what is here."""

@@ -1,0 +1,137 @@
+"""Runs in PostgreSQL: what was processed again, how far it is, and what it found. Kept apart from the cases."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from etle.storage.database import Database
+from etle.storage.queries import sql
+from etle.types import CameraId, Violation, ViolationId
+from etle.wire import violation_from_json, violation_to_json
+
+LIVE: Final = "live"
+"""The name under which comparisons refer to the cases themselves."""
+_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCamera:
+    """How far one camera of a run is."""
+
+    camera: CameraId
+    frames: int = 0
+    rejected: int = 0
+    """Frames that could not be used, among `frames`."""
+    busy_s: float = 0.0
+    """Time that a worker spent on them."""
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    name: str
+    site: str
+    plan: Mapping[str, Any]
+    """See `pipeline.reprocess.plan`."""
+    started_by: str
+    started_at: datetime
+    finished_at: datetime | None
+    cameras: tuple[RunCamera, ...]
+    violations: int
+
+
+class PostgresRuns:
+    """Each method is one short transaction; safe to use from several threads and processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(self, name: str, site: str, plan: str, started_by: str, at: datetime) -> bool:
+        """`plan` is JSON. False, without a change, if there is a run of that name."""
+        row = {"name": name, "site": site, "plan": plan, "started_by": started_by, "started_at": at}
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("insert_run"), row)
+            return cursor.fetchone() is not None
+
+    def finish(self, name: str, at: datetime) -> None:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("finish_run"), {"name": name, "finished_at": at})
+
+    def run(self, name: str) -> StoredRun | None:
+        return next(iter(self._runs(name)), None)
+
+    def runs(self) -> Sequence[StoredRun]:
+        """The latest first."""
+        return self._runs(None)
+
+    def save_camera(self, run: str, camera: RunCamera) -> None:
+        row = {
+            "run": run, "camera": camera.camera, "frames": camera.frames, "rejected": camera.rejected, "busy_s": camera.busy_s,
+            "finished_at": camera.finished_at,
+        }  # fmt: skip
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("save_run_camera"), row)
+
+    def add_violation(self, run: str, violation: Violation, at: datetime) -> bool:
+        """False, without a change, if the run has it already."""
+        row = {
+            "run": run,
+            "violation": str(violation.id),
+            "camera": violation.camera,
+            "rule": violation.rule,
+            "occurred_at": violation.occurred_at,
+            "plate": violation.plate.text,
+            "document": violation_to_json(violation),
+            "recorded_at": at,
+        }
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("insert_run_violation"), row)
+            return cursor.fetchone() is not None
+
+    def has_violation(self, run: str, violation: ViolationId) -> bool:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("run_violation_exists"), {"run": run, "violation": str(violation)})
+            return bool(cursor.fetchone().stored)
+
+    def violations(self, run: str) -> Iterator[Violation]:
+        """In the order of their times. Reads page by page."""
+        after: tuple[datetime | None, UUID | None] = (None, None)
+        while True:
+            page = {"run": run, "after_at": after[0], "after": str(after[1]) if after[1] else None, "limit": _PAGE}
+            with self._database.transaction() as cursor:
+                cursor.execute(sql("select_run_violations"), page)
+                found = [violation_from_json(row.document) for row in cursor.fetchall()]
+            yield from found
+            if len(found) < _PAGE:
+                return
+            after = found[-1].occurred_at, found[-1].id
+
+    def _runs(self, name: str | None) -> Sequence[StoredRun]:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_runs"), {"name": name})
+            rows = cursor.fetchall()
+            cursor.execute(sql("select_run_cameras"), {"name": name})
+            cameras: dict[str, list[RunCamera]] = {}
+            for row in cursor.fetchall():
+                cameras.setdefault(row.run, []).append(_camera(row))
+        return [
+            StoredRun(
+                name=row.name,
+                site=row.site,
+                plan=row.plan,
+                started_by=row.started_by,
+                started_at=row.started_at,
+                finished_at=row.finished_at,
+                cameras=tuple(cameras.get(row.name, ())),
+                violations=row.violations,
+            )
+            for row in rows
+        ]
+
+
+def _camera(row: Any) -> RunCamera:
+    return RunCamera(
+        camera=CameraId(row.camera), frames=row.frames, rejected=row.rejected, busy_s=row.busy_s, finished_at=row.finished_at
+    )  # fmt: skip
