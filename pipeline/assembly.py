@@ -1,6 +1,7 @@
 """Builds a camera's stage from the site file: the only place that chooses models, rules and law."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etle import __version__
@@ -51,10 +52,10 @@ def open_engines(settings: DetectionSettings) -> Engines:
 
     needed_weights(settings)  # report an unknown name before anything is opened
     return Engines(
-        detector=open_vehicle_detector(settings.engine, settings.weights, threads=settings.threads),
-        plate_detector=open_plate_detector(settings.finder_weights, threads=settings.threads),
-        readers=tuple(_open_reader(name, settings) for name in settings.readers),
-        tiebreaker=_open_reader(settings.tiebreaker, settings) if settings.tiebreaker else None,
+        detector=open_vehicle_detector(settings.engine, _file(settings.weights), threads=settings.threads),
+        plate_detector=open_plate_detector(_file(settings.finder_weights), threads=settings.threads),
+        readers=tuple(open_reader(name, settings) for name in settings.readers),
+        tiebreaker=open_reader(settings.tiebreaker, settings) if settings.tiebreaker else None,
         lamps=open_lamp_reader(),
     )
 
@@ -67,12 +68,19 @@ def open_lamp_reader() -> "LampReader":
     return SignalHeadReader(weight(WEIGHTS))
 
 
-def _open_reader(name: str, settings: DetectionSettings) -> "PlateReader":
+def _file(named: Path | None) -> Path | None:
+    from models.weights.locate import weights_file
+
+    return weights_file(named) if named else None
+
+
+def open_reader(name: str, settings: DetectionSettings) -> "PlateReader":
+    """Raises ConfigError, WeightsMissing, WeightsError, MissingExtra."""
     from models.plates.readers import reader_engine, reads_details
     from models.weights.locate import weight
 
     engine = reader_engine(name)
-    weights = (settings.reader_weights if engine.retrainable else None) or weight(engine.weights)
+    weights = _file(settings.reader_weights if engine.retrainable else None) or weight(engine.weights)
     return engine.open(weights, settings.threads, reads_details(name, settings.readers))
 
 
@@ -83,7 +91,7 @@ def fingerprint(site: Site, camera: CameraSettings, engines: Engines) -> Digest:
         site.site,
         site.timezone,
         camera.model_dump_json(exclude={"source", "name"}),
-        site.detect.model_dump_json(exclude={"threads"}, by_alias=True),
+        site.detect.model_dump_json(exclude={"threads", "shadow"}, by_alias=True),
         site.evidence.model_dump_json(),
         *(digest for _, digest in engines.digests),
     ]

@@ -196,6 +196,29 @@ class CameraSettings(Section):
         return found
 
 
+class ShadowSettings(Section):
+    """Models that run beside the current ones on a share of the live traffic, and are only compared with them.
+
+    Weights are paths, or `catalogue:NAME`.
+    """
+
+    share: float = Field(
+        0.1, gt=0, le=1, description="Share of the calls of each model that are compared. Each costs the second model's time."
+    )
+    report: Path = Field(description="File to which comparisons are appended. It contains plate texts.")
+    engine: str = Field("onnx", description="Engine of `weights`, one of those of `detect.engine`.")
+    weights: Path | None = Field(None, description="A vehicle detector.")
+    finder_weights: Path | None = Field(None, description="A plate detector.")
+    reader_weights: Path | None = Field(None, description="Weights of the reader `tnkb`.")
+    lamp_weights: Path | None = Field(None, description="A lamp network.")
+
+    @model_validator(mode="after")
+    def names_a_model(self) -> Self:
+        if not any((self.weights, self.finder_weights, self.reader_weights, self.lamp_weights)):
+            raise ValueError("give at least one of weights, finder_weights, reader_weights, lamp_weights")
+        return self
+
+
 class DetectionSettings(Section):
     """How vehicles and plates are detected and read. The defaults need no torch and run on one core."""
 
@@ -230,6 +253,7 @@ class DetectionSettings(Section):
         "auto", description="auto: detect vehicles in the part of the frame that moves, and twice a second in all of it. full: always all."
     )
     gate: bool = Field(True, description="Run no inference on frames in which nothing moves.")
+    shadow: ShadowSettings | None = Field(None, description="Other models to compare with these on live traffic.")
 
     @model_validator(mode="after")
     def unique_readers(self) -> Self:
@@ -311,7 +335,7 @@ class Site(Section):
         """
         excluded: dict[str, Any] = {
             "cameras": {"__all__": {"source"}},
-            "detect": {"weights", *(["region"] if self.detect.region == "auto" else [])},
+            "detect": {"weights", "shadow", *(["region"] if self.detect.region == "auto" else [])},
             "broker": True,
             "store": True,
             "ingest": True,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from etle.config.site import CameraSettings, Site
-from etle.errors import ConfigError, EtleError
+from etle.errors import ConfigError, EtleError, WeightsMissing
 from etle.types import RuleName
 from etle_cli.check.result import CheckResult, note, ok, problem, run_check
 from etle_cli.commands.ingest import device_key
@@ -46,8 +46,28 @@ def check_weights(site: Site) -> Iterator[CheckResult]:
         return
     for name in needed:
         yield run_check(f"weights {name}", lambda name=name: f"{weight(name)}, digest verified")  # type: ignore[misc]
-    if site.detect.weights is not None and not site.detect.weights.is_file():
-        yield problem("detect.weights", f"{site.detect.weights} does not exist")
+    for key, named in _named_weights(site):
+        yield run_check(key, lambda named=named: f"{_existing(named)}")  # type: ignore[misc]
+
+
+def _named_weights(site: Site) -> Iterator[tuple[str, Path]]:
+    """Keys of the site file that name weights, and what they name."""
+    sections = {"detect": site.detect, **({"detect.shadow": site.detect.shadow} if site.detect.shadow else {})}
+    for section, settings in sections.items():
+        for key in ("weights", "finder_weights", "reader_weights", "lamp_weights"):
+            named = getattr(settings, key, None)
+            if named is not None:
+                yield f"{section}.{key}", named
+
+
+def _existing(named: Path) -> Path:
+    """Raises WeightsMissing, WeightsError."""
+    from models.weights.locate import weights_file
+
+    path = weights_file(named)
+    if not path.exists():
+        raise WeightsMissing(f"{path} does not exist")
+    return path
 
 
 def check_device_key(site: Site, data: Path) -> Iterator[CheckResult]:

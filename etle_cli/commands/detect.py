@@ -37,13 +37,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(args: argparse.Namespace) -> int:
     from etle.signing import frame_verifier
     from pipeline.assembly import open_engines, shipped_law
+    from pipeline.shadow.engines import with_shadow
     from pipeline.workers.detect import STAGE, DetectSettings, open_detect_worker
     from pipeline.workers.stages import SiteStageFactory, measured
     from pipeline.workers.supervise import run_worker
 
     site, clock = load_site(args.site), SystemClock()
     connection = broker_connection(site.broker)
-    engines = open_engines(site.detect)
+    engines = with_shadow(open_engines(site.detect), site.detect)
     settings = DetectSettings(names=TopicNames(site.broker.prefix), verify=frame_verifier(site.ingest), idle_timeout_s=args.idle_timeout)
     with open_observability(args.metrics) as seen, stop_on_signals() as stop:
         stages = SiteStageFactory(site, measured(engines, seen.metrics.time_inference), shipped_law())

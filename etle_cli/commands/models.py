@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etle_cli.commands import train
+from etle_cli.commands import model_files, train
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     listed.set_defaults(run=run_list)
 
     train.add(actions)
-    for action in (pull, listed):
+    model_files.add_validate(actions)
+    model_files.add_export(actions)
+    added = model_files.add_add(actions)
+    for action in (pull, listed, added):
         action.add_argument("--folder", type=Path, metavar="DIR", help="folder of weights (default: ETLE_MODELS, else your data folder)")
 
 
@@ -70,10 +73,11 @@ def run_list(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from models.weights.catalogue import catalogue
+    from models.weights.local import local_catalogue
     from models.weights.locate import models_folder
 
     folder: Path = args.folder or models_folder()
-    entries = list(catalogue().values())
+    entries = [*catalogue().values(), *local_catalogue(folder).values()]
     if args.json:
         for entry in entries:
             sys.stdout.write(json.dumps(as_json(entry, folder), ensure_ascii=False) + "\n")

@@ -78,6 +78,7 @@ def run_with_progress(site: Site, stores: "Stores", console: "Console", options:
     from ingest.sources.provider import SiteSources
     from pipeline.assembly import open_engines, shipped_law
     from pipeline.evidence.writer import Writer
+    from pipeline.shadow.engines import with_shadow
     from pipeline.workers.archiving import ArchivedSources
     from pipeline.workers.site_run import RunStores, run_site
     from pipeline.workers.stages import SiteStageFactory
@@ -94,7 +95,14 @@ def run_with_progress(site: Site, stores: "Stores", console: "Console", options:
         stop_on_signals() as stop,
     ):
         outcome = run_site(
-            site, lambda: SiteStageFactory(site, open_engines(site.detect), shipped_law()), read, run_stores, clock, progress, stop, options
+            site,
+            lambda: SiteStageFactory(site, with_shadow(open_engines(site.detect), site.detect), shipped_law()),
+            read,
+            run_stores,
+            clock,
+            progress,
+            stop,
+            options,
         )
         outcome.problems += read.problems() if isinstance(read, ArchivedSources) else []
     return outcome

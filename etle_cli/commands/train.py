@@ -7,6 +7,7 @@ from etle_cli.commands.train_detector import add_detector
 from etle_cli.commands.train_lamps import add_lamps
 from etle_cli.commands.train_lines import add_lines
 from etle_cli.commands.train_reader import add_quantize_reader, add_reader
+from etle_cli.commands.train_vehicles import add_vehicles
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,5 +17,6 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     add_lines(train)
     add_colours(train)
     add_lamps(train)
+    add_vehicles(train)
     quantize = actions.add_parser("quantize", help="quantize trained weights to 8 bits")
     add_quantize_reader(quantize.add_subparsers(dest="model", required=True, metavar="MODEL"))

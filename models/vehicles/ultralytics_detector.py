@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 INPUT_SIDE_PX = 640
-_ENVIRONMENT = {
+OFFLINE_ENVIRONMENT = {
     "YOLO_OFFLINE": "true",
     "YOLO_AUTOINSTALL": "false",
     "YOLO_VERBOSE": "false",
@@ -71,7 +71,7 @@ class UltralyticsVehicleDetector:
 
 def _load(path: Path, threads: int, input_side_px: int) -> tuple[Any, dict[int, str]]:
     """The model and its class names by class id."""
-    for key, value in _ENVIRONMENT.items():
+    for key, value in OFFLINE_ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     try:
         import torch

@@ -26,7 +26,8 @@ class Weights:
     size: int
     licence: str
     measured: tuple[str, ...]
-    source: Literal["wheel", "repository"]
+    source: Literal["wheel", "repository", "local"]
+    """`local`: added by `etle models add`."""
     wheel: str = ""
     """`distribution==version`."""
     member: str = ""

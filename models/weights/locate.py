@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
+from typing import Final
 
 from etle.errors import WeightsError, WeightsMissing
 from etle.types import Digest
 from models.weights.catalogue import Weights, catalogue
+from models.weights.local import local_catalogue
 
+CATALOGUE_SCHEME: Final = "catalogue"
 PACKAGED = Path(__file__).parents[1] / "data"
 """Folder of the weights that are part of the package."""
 
@@ -24,8 +27,9 @@ def models_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 def weight(name: str, *, folder: Path | None = None) -> Path:
     """Path of the weights, verified against the digest in the catalogue. Raises WeightsMissing, WeightsError."""
-    entry = entry_of(name)
-    path = path_of(entry, folder or models_folder())
+    folder = folder or models_folder()
+    entry = entry_of(name, folder)
+    path = path_of(entry, folder)
     try:
         digest = digest_of_file(path)
     except FileNotFoundError:
@@ -38,11 +42,23 @@ def weight(name: str, *, folder: Path | None = None) -> Path:
     return path
 
 
-def entry_of(name: str) -> Weights:
-    """Raises WeightsError that lists the known names."""
-    if name not in catalogue():
-        raise WeightsError(f"There are no weights {name!r}. There are: {', '.join(catalogue())}")
-    return catalogue()[name]
+def weights_file(named: Path) -> Path:
+    """The file that a site file names: a path, or `catalogue:NAME` for weights in the catalogue, which are verified.
+
+    Raises WeightsMissing, WeightsError.
+    """
+    scheme, _, name = named.name.partition(":")  # paths of a site file are made absolute
+    return weight(name) if scheme == CATALOGUE_SCHEME else named
+
+
+def entry_of(name: str, folder: Path | None = None) -> Weights:
+    """From etle's own catalogue or that of the models folder. Raises WeightsError that lists the known names."""
+    entries = catalogue()
+    if name not in entries:
+        entries = {**entries, **local_catalogue(folder or models_folder())}
+    if name not in entries:
+        raise WeightsError(f"There are no weights {name!r}. There are: {', '.join(entries)}")
+    return entries[name]
 
 
 def path_of(entry: Weights, folder: Path) -> Path:
