@@ -185,6 +185,7 @@ cameras:
 #   plate_reads: 8                # maximum number of frames of a violating vehicle in which its plate is searched
 #   region: auto                  # search the part of a frame that moves; full: all of every frame
 #   gate: true                    # skip inference on frames without motion
+#   shadow: null                  # models to compare with these: docs/model-life-cycle.md
 
 # The evidence of a violation, in seconds before and after it; these are the defaults.
 # evidence:
