@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from etle.errors import ConfigError
+from etle_cli.options.period import add_period_options, period_in
 from etle_cli.options.storage import add_storage_options, open_existing_stores
 
 
@@ -27,8 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default="plates",
         help="plates: the table that `etle evaluate plates` and `etle models train reader --finetune` read (default: %(default)s)",
     )
-    export.add_argument("--from", dest="since", metavar="DATE", help="violations from then on: a date, or a date and time with time zone")
-    export.add_argument("--to", dest="until", metavar="DATE", help="violations before then")
+    add_period_options(export, zone="UTC")
     export.add_argument("--camera", help="only those of this camera")
     export.add_argument(
         "--validation-share", type=float, default=0.2, metavar="SHARE", help="of the vehicles, for validation (default: %(default)s)"
@@ -52,12 +52,13 @@ def run_export(args: argparse.Namespace) -> int:
         raise ConfigError(f"--validation-share is {args.validation_share}: give 0 or more, and less than 1")
     if not 1 <= args.retention_days <= 36500:
         raise ConfigError(f"--retention-days is {args.retention_days}: give 1 to 36500")
+    since, until = period_in(args, "UTC")
     options = DatasetOptions(
         folder=args.folder,
         content=DatasetContent(args.content),
         format=args.format,
-        since=parse_time("--from", args.since),
-        until=parse_time("--to", args.until),
+        since=since,
+        until=until,
         camera=args.camera,
         pictures=PictureOptions(retention=timedelta(days=args.retention_days), validation_share=args.validation_share),
     )
@@ -87,16 +88,3 @@ def run_prune(args: argparse.Namespace) -> int:
     deleted, left = prune_dataset(args.folder, datetime.now(UTC))
     sys.stdout.write(f"{args.folder}: {deleted} pictures deleted, {left} left\n")
     return 0
-
-
-def parse_time(option: str, text: str | None) -> datetime | None:
-    """A date is its midnight in UTC. Raises ConfigError."""
-    if text is None:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(f"{option} {text!r} is not a date such as 2026-11-23 or a time such as 2026-11-23T10:00:00+07:00") from error
-    if parsed.tzinfo is None and (parsed.hour or parsed.minute or "T" in text or ":" in text):
-        raise ConfigError(f"{option} {text!r} has no time zone: add one, such as +07:00")
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -8,15 +8,20 @@ from etle.config.site import Site
 from etle.errors import ConfigError
 
 
-def add_period_options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
-    text = "ISO 8601, such as 2026-11-23T10:00; without an offset in the site's time zone"
+def add_period_options(parser: argparse.ArgumentParser, *, required: bool = False, zone: str = "the site's time zone") -> None:
+    text = f"ISO 8601, such as 2026-11-23T10:00; without an offset in {zone}"
     parser.add_argument("--from", dest="since", metavar="TIME", type=_time, required=required, help=f"beginning, inclusive: {text}")
     parser.add_argument("--to", dest="until", metavar="TIME", type=_time, required=required, help="end, exclusive")
 
 
 def period(args: argparse.Namespace, site: Site) -> tuple[datetime | None, datetime | None]:
     """Beginning and end in UTC. Raises ConfigError if the end is not after the beginning."""
-    since, until = (_in_utc(at, site.timezone) if at else None for at in (args.since, args.until))
+    return period_in(args, site.timezone)
+
+
+def period_in(args: argparse.Namespace, timezone: str) -> tuple[datetime | None, datetime | None]:
+    """As `period`, for a command without a site file."""
+    since, until = (_in_utc(at, timezone) if at else None for at in (args.since, args.until))
     if since and until and since >= until:
         raise ConfigError(f"--to {args.until.isoformat()} is not after --from {args.since.isoformat()}")
     return since, until
