@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _STRIDES = (8, 16, 32)
 STRIDE = max(_STRIDES)
 """Height and width of an input are multiples of it."""
+DISTANCES = 16
+"""Number of distances, in strides, between which the network's answer for a side of a box lies."""
 
 
 def read_graph(path: "Path") -> onnx.ModelProto:
@@ -57,7 +59,7 @@ def with_input_shape(model: onnx.ModelProto, height: int, width: int) -> onnx.Mo
     copy.CopyFrom(model)
     output = copy.graph.output[0].type.tensor_type.shape.dim
     cells = output[2].dim_value
-    centres, strides = _grid(height, width)
+    centres, strides = grid(height, width)
     replaced = sum(_adapt_to_shape(tensor, cells, centres, strides) for tensor in copy.graph.initializer)
     if not cells or replaced < 3:
         raise WeightsError("The graph is not a YOLOv8 export of a fixed shape: its input shape cannot be changed")
@@ -108,7 +110,29 @@ def select_outputs(model: onnx.ModelProto, kept: "NDArray[np.int64]", count: int
     return model
 
 
-def _grid(height: int, width: int) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
+def without_decoding(model: onnx.ModelProto) -> onnx.ModelProto | None:
+    """A copy of the graph that ends before boxes and scores are decoded; None if it is not a YOLOv8 export as ultralytics writes it.
+
+    Its outputs are, for each side of a box, the logits of its distance from the cell's centre (1 x 4*16 x cells, distances 0 to 15
+    strides; left, top, right, bottom), and the logits of the classes (1 x classes x cells).
+    """
+    raw = _before_decoding(model)
+    if raw is None:
+        return None
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    needed = set(raw)
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+    _keep(copy.graph.node, [node for node in copy.graph.node if needed.intersection(node.output)])
+    _keep(copy.graph.initializer, [tensor for tensor in copy.graph.initializer if tensor.name in needed])
+    del copy.graph.value_info[:], copy.graph.output[:]
+    copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in raw)
+    return copy
+
+
+def grid(height: int, width: int) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
     """Centres (1 x 2 x cells, in units of each cell's stride) and strides (1 x cells, in pixels) of all grid cells, float32."""
     centres, strides = [], []
     for stride in _STRIDES:
@@ -116,6 +140,40 @@ def _grid(height: int, width: int) -> "tuple[NDArray[np.float32], NDArray[np.flo
         centres.append(np.stack([x.ravel(), y.ravel()]))
         strides.append(np.full(y.size, stride))
     return np.concatenate(centres, 1)[None].astype(np.float32), np.concatenate(strides)[None].astype(np.float32)
+
+
+def _before_decoding(model: onnx.ModelProto) -> tuple[str, str] | None:
+    """Names of the tensors with the logits of the distances and of the classes; None if the end of the graph is not the known one."""
+    producers = _producers(model)
+    last = producers.get(model.graph.output[0].name)
+    scores = producers.get(last.input[-1]) if last is not None and last.op_type == "Concat" else None
+    softmax = [node for node in model.graph.node if node.op_type == "Softmax"]
+    if scores is None or scores.op_type != "Sigmoid" or len(softmax) != 1 or not _is_mean_of_distances(model, softmax[0].output[0]):
+        return None
+    node: onnx.NodeProto | None = softmax[0]
+    while node is not None and node.op_type in ("Softmax", "Transpose"):
+        node = producers.get(node.input[0])
+    return (node.input[0], scores.input[0]) if node is not None and node.op_type == "Reshape" else None
+
+
+def _is_mean_of_distances(model: onnx.ModelProto, probabilities: str) -> bool:
+    """Whether the probabilities go into the one convolution that weights them with the distances 0 to 15."""
+    users = [node for node in model.graph.node if probabilities in node.input]
+    if len(users) != 1 or users[0].op_type != "Conv":
+        return False
+    weights = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == users[0].input[1]]
+    return len(weights) == 1 and weights[0].ravel().tolist() == list(range(DISTANCES))
+
+
+def _producers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
+    return {output: node for node in model.graph.node for output in node.output}
+
+
+def _keep(field: Any, kept: "Sequence[Any]") -> None:
+    """Make the repeated field of a message consist of these of its values."""
+    values = [type(value).FromString(value.SerializeToString()) for value in kept]
+    del field[:]
+    field.extend(values)
 
 
 def _adapt_to_shape(tensor: onnx.TensorProto, cells: int, centres: "NDArray[np.float32]", strides: "NDArray[np.float32]") -> bool:

@@ -1,5 +1,6 @@
 """onnxruntime on a CPU: opens a graph and runs it. The inference code imports onnxruntime only here."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from etle.errors import InferenceError, MissingExtra, WeightsError
@@ -12,7 +13,7 @@ _ERRORS_ONLY = 3
 
 
 class OnnxSession:
-    """An ONNX graph with one input; `run` returns its first output."""
+    """An ONNX graph with one input."""
 
     def __init__(self, graph: bytes, name: str, *, threads: int = 1) -> None:
         """`graph`: a serialised ONNX model; `name` is used in error messages. Raises WeightsError, MissingExtra."""
@@ -34,9 +35,13 @@ class OnnxSession:
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Raises InferenceError."""
+        """The first output. Raises InferenceError."""
+        return self.run_all(batch)[0]
+
+    def run_all(self, batch: "NDArray[np.float32]") -> "Sequence[NDArray[np.float32]]":
+        """All outputs, in the order of the graph. Raises InferenceError."""
         try:
-            result: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
+            results: Sequence[NDArray[np.float32]] = self._session.run(None, {self._input: batch})
         except Exception as error:  # onnxruntime's exceptions have no common base class
             raise InferenceError(f"{self._name} failed on an image: {error}") from error
-        return result
+        return results

@@ -1,6 +1,6 @@
 """Detects vehicles with YOLOv8 in onnxruntime: the default detector; needs one core and no torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,6 @@ from models.runtime.yolov8 import Yolo, shape_for
 from models.vehicles.classes import MIN_SCORE, moved, to_detections, vehicle_classes
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from etle.types import Image
     from models.runtime.quantized import Rounding
 
@@ -50,10 +47,6 @@ class OnnxVehicleDetector:
         side = round(self._input_side_px * max(crop.shape[:2]) / max(image.shape[:2]))
         raw = self._yolo.predict(crop, shape_for(crop, side), min_score=MIN_SCORE, class_ids=tuple(self._classes))
         return tuple(moved(detection, x1, y1) for detection in to_detections(raw, self._classes))
-
-    def inference_only(self, image: "Image") -> "Callable[[], NDArray[np.float32]]":
-        """A function that runs only the network on the prepared image; for benchmarks."""
-        return self._yolo.inference_only(image, shape_for(image, self._input_side_px))
 
     def _detect(self, image: "Image") -> tuple[Detection, ...]:
         shape = shape_for(image, self._input_side_px)
