@@ -65,7 +65,7 @@ class ClipTruth:
 
     def _signal(self) -> list[list[float | str]]:
         """The signal at the clip's start and at each change; empty if the camera sees none."""
-        if self.plan is not MASUK:
+        if self.plan != MASUK:
             return []
         start_s = self.window.start / FPS
         return [[round(s - start_s, 1), lamp] for s, lamp in changes_between(start_s, start_s + len(self.frames) / FPS)]
@@ -94,7 +94,7 @@ class ClipTruth:
     def _behaviours(self) -> dict[str, str]:
         """Behaviour of the vehicles of the western approach in the clip, and of those against the traffic; others have no entry."""
         found = {v.id: "wrong_way" for v in self.traffic.vehicles.values() if v.wrong_way}
-        if self.plan is not MASUK:
+        if self.plan != MASUK:
             return found
         first, last = self.window.start, self.window.start + len(self.frames)
         for vehicle_id, track in self.traffic.tracks.items():
