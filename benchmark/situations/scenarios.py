@@ -57,7 +57,7 @@ def _junction(rng: random.Random) -> Scenario:
         user = act(rng, f"{act.__name__.lstrip('_')}-{number}", x + rng.uniform(-0.3, 0.3), times, camera)
         users.append(_badly_detected(rng, user, times, classes=camera.view is View.FRONT or act not in _GUILTY_ACTS))
         if act in _GUILTY_ACTS:
-            guilty[user.name] = "red_light" if act is _runs_red else "stop_line"
+            guilty[user.name] = "stop_line" if act is _stops_beyond else "red_light"
     return Scenario(trial=_trial(rng, users, times.green_s + 6, camera, times.signal), guilty=guilty)
 
 
@@ -191,6 +191,26 @@ def _walks(rng: random.Random, name: str, x: float, times: _Phases, camera: Road
     return RoadUser(name=name, path=path, vehicle=MOTORCYCLE, size=(rng.choice((0.9, 1.95)), 0.6, 1.7))
 
 
+def _pushes(rng: random.Random, name: str, x: float, times: _Phases, camera: RoadCamera) -> RoadUser:
+    """A motorcycle that is ridden to the line and pushed over it."""
+    stop, arrives = LINE_S - rng.uniform(0.4, 2), times.red_s + rng.uniform(-1, 1)
+    starts, speed = arrives + rng.uniform(1.5, 3), rng.uniform(0.7, 1.5)
+    ahead = (starts, stop), (starts + 20 / speed, stop + 20)
+    path = legs((arrives - 4, stop - 28), (arrives - 1, stop - 5), (arrives, stop - 1.2), (arrives + 0.8, stop), *ahead, x=x)
+    return RoadUser(name=name, path=path, vehicle=MOTORCYCLE)
+
+
+def _starts_on_red(rng: random.Random, name: str, x: float, times: _Phases, camera: RoadCamera) -> RoadUser:
+    """Comes on red, waits before the line, and drives on into the junction before the green."""
+    stop, arrives = LINE_S - rng.uniform(0.4, 2), times.red_s + rng.uniform(1.5, 3)
+    acceleration = rng.uniform(1.5, 3)
+    takes = math.sqrt(2 * (camera.entry_s + 5 - stop) / acceleration)
+    starts = rng.uniform(arrives + 1.3, max(arrives + 1.4, times.green_s - 1.5 - takes))
+    started = [(starts + 0.25 * n, stop + acceleration * (0.25 * n) ** 2 / 2) for n in range(25)]
+    path = legs((arrives - 4, stop - 28), (arrives - 1, stop - 5), (arrives, stop - 1.2), (arrives + 0.8, stop), *started, x=x)
+    return RoadUser(name=name, path=path, vehicle=rng.choice((CAR, MOTORCYCLE)))
+
+
 def _runs_red(rng: random.Random, name: str, x: float, times: _Phases, camera: RoadCamera) -> RoadUser:
     kind = rng.choice((CAR, MOTORCYCLE))
     speed = rng.uniform(4, 15)
@@ -278,5 +298,5 @@ def _opposite_lanes(rng: random.Random) -> Scenario:
     return Scenario(trial=trial, guilty=guilty)
 
 
-_GUILTY_ACTS = (_runs_red, _stops_beyond)
-_INNOCENT_ACTS = (_passes_lawfully, _passes_lawfully, _enters_after_green, _waits, _waits, _jammed, _jammed, _walks)
+_GUILTY_ACTS = (_runs_red, _starts_on_red, _stops_beyond)
+_INNOCENT_ACTS = (_passes_lawfully, _passes_lawfully, _enters_after_green, _waits, _waits, _jammed, _jammed, _walks, _pushes)

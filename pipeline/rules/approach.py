@@ -18,6 +18,7 @@ from pipeline.scene.passage import (
     Passage,
     PassageMemory,
     is_one_vehicle,
+    of_one_vehicle,
     whole_box_moved,
 )
 from pipeline.scene.scene import LineOnRoad
@@ -123,12 +124,15 @@ class Approach:
         """Whether it may have passed as slowly as people walk; False without metres, where speeds are not measured."""
         return any(speed.value - COVERAGE * (speed.uncertainty or 0.0) < WALKING_M_S * 3.6 for speed in self.speed(track, passed))
 
-    def was_ridden(self, track: Track) -> bool:
-        """Whether it was certainly faster than people walk, at any time: who brakes at the line came faster. True without metres."""
+    def was_ridden(self, track: Track, passed: Passage) -> bool:
+        """Whether it was certainly faster than people walk, at any time: who brakes at the line came faster. True without metres.
+
+        Only what one vehicle drove around the passage counts: before a loss, the track may have been another's.
+        """
         if self._calibration.unit != "m":
             return True
         latest: list[Sighting] = []
-        for sighting in track.sightings:
+        for sighting in of_one_vehicle(track, self._calibration, passed.at).sightings:
             latest = [each for each in latest if seconds_between(each.captured_at, sighting.captured_at) <= _RIDDEN_S[1]]
             for each in latest:
                 seconds = seconds_between(each.captured_at, sighting.captured_at)

@@ -23,6 +23,7 @@ class RedLight(Rule):
 
     The red must be proven from the earliest moment at which the front can have crossed to the latest at which it can have entered, so a
     finding waits for a red reading after the entry. A motorcycle at walking pace is not reported: it may be pushed, or a pedestrian.
+    One that was ridden to the line and rides into the junction is, however slowly it starts.
     Measured: how long the signal had been red when the vehicle's front passed the line, and when it entered the junction; the speed over
     the line. Uncertainty of the moment: that of the front's position (foot of the box and, seen from behind, length of the vehicle class)
     divided by the speed, and the interval between two frames.
@@ -79,10 +80,16 @@ class RedLight(Rule):
             return red
         if reason := self._approach.why_not_driven(track, crossed, entered):
             return NotReported(reason=reason)
-        if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and self._approach.may_be_walking(track, crossed):
+        if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and self._may_be_pushed(track, crossed, entered):
             return NotReported(reason=Reason.WALKING_PACE, measured=next(iter(self._approach.speed(track, crossed)), None))
         u_s = self._approach.moment_uncertainty_s(track, crossed)
         return too_young(red, crossed, u_s, self._settings.grace_s) or self._finding(track, crossed, entered, red)
+
+    def _may_be_pushed(self, track: Track, crossed: Passage, entered: Passage) -> bool:
+        """Who starts at the line passes it slowly, but was ridden to it and rides on into the junction."""
+        if not self._approach.may_be_walking(track, crossed):
+            return False
+        return self._approach.may_be_walking(track, entered) or not self._approach.was_ridden(track, crossed)
 
     def _finding(self, track: Track, crossed: Passage, entered: Passage, red: RedPhase) -> Finding:
         u_s, entry_u_s = (self._approach.moment_uncertainty_s(track, passed) for passed in (crossed, entered))

@@ -143,6 +143,21 @@ def test_a_pedestrian_that_is_taken_for_a_motorcycle_is_not_reported(speed):
     assert accused(Trial(users=[user], length_s=14, noise_px=1)) == []
 
 
+@pytest.mark.parametrize("camera", [FRONT, REAR], ids=["front", "rear"])
+@pytest.mark.parametrize("acceleration", [1.5, 2.5])
+def test_a_motorcycle_that_waited_and_starts_on_red_is_reported_however_slowly_it_passes_the_line(camera, acceleration):
+    starts = [(5 + 0.2 * n, 49.2 + acceleration * (0.2 * n) ** 2 / 2) for n in range(25)]
+    user = RoadUser(name="starts", path=legs((0, 36), (2.4, 48), (3.2, 49.2), *starts), vehicle=MOTORCYCLE)
+    assert accused(Trial(users=[user], camera=camera, length_s=10, noise_px=0.7)) == [(("starts",), "red_light")]
+
+
+@pytest.mark.parametrize("camera", [FRONT, REAR], ids=["front", "rear"])
+@pytest.mark.parametrize("speed", [0.9, 1.4])
+def test_a_motorcycle_that_is_ridden_to_the_line_and_pushed_over_it_is_not_reported(camera, speed):
+    path = legs((0, 36), (2.4, 48), (3.2, 49.2), (5, 49.2), (5 + 12 / speed, 61.2))
+    assert accused(Trial(users=[RoadUser(name="pushed", path=path, vehicle=MOTORCYCLE)], camera=camera, length_s=17, noise_px=1)) == []
+
+
 def test_a_jump_start_without_a_stop_beyond_the_line_is_not_a_stop():
     user = RoadUser(name="early", path=legs((0, 40), (2.5, 49), (7, 49), (7.6, 50.6), (8.2, 53), (9, 58)))
     assert accused(Trial(users=[user], signal=phases((0, R), (7.9, G)), length_s=11)) == []
