@@ -15,8 +15,17 @@ from etle.config.strict_yaml import Name, Section
 from etle.errors import EtleError
 from etle.types import Quality
 
+_MIN_YEAR, _MAX_YEAR = 2000, 2100
 PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 """Files of a folder source that are read, in lower case."""
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Its pictures in any order, without hidden files, such as the `._name` that macOS writes beside each file. Raises OSError."""
+    return [
+        path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+    ]
+
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -86,11 +95,21 @@ class RecordedSection(_ReadSection):
     schedule: ClassVar[tuple[Hours, ...]] = ()
     starts_at: datetime | None = Field(None, description="When the first picture was taken, with its UTC offset.")
 
+    @field_validator("starts_at", mode="before")
+    @classmethod
+    def written_as_a_time(cls, value: Any) -> Any:
+        """A number would be taken for seconds since 1970: `20261123100000` for the year 2612."""
+        if isinstance(value, int | float) or (isinstance(value, str) and value.strip().lstrip("+-").replace(".", "").isdecimal()):
+            raise ValueError('a time is written as "2026-11-23T10:00:00+07:00", not as a number')
+        return value
+
     @field_validator("starts_at")
     @classmethod
     def with_offset(cls, value: datetime | None) -> datetime | None:
         if value is not None and value.tzinfo is None:
             raise ValueError('a time needs its UTC offset, such as "2026-11-23T10:00:00+07:00"')
+        if value is not None and not _MIN_YEAR <= value.year < _MAX_YEAR:
+            raise ValueError(f"the year {value.year} is not the year of a recording")
         return value
 
 
@@ -171,9 +190,7 @@ class FolderSourceSettings(RecordedSection):
         return f"/{self.folder.absolute()}/{self.starts_at}/{self.fps}"
 
     def expected_frames(self) -> int | None:
-        if not self.folder.is_dir():
-            return None
-        return sum(path.suffix.lower() in PICTURE_SUFFIXES for path in self.folder.iterdir())
+        return len(pictures_in(self.folder)) if self.folder.is_dir() else None
 
 
 class RtspSourceSettings(CameraSection):

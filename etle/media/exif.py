@@ -1,4 +1,4 @@
-"""The time at which a picture was taken, from its EXIF data. Only the tags for that are read."""
+"""When a picture was taken and which way up it is, from its EXIF data. Only the tags for that are read."""
 
 import re
 import struct
@@ -11,22 +11,43 @@ _APP1 = 0xE1
 _HEADER = b"Exif\0\0"
 _EXIF_IFD = 0x8769
 _ORIGINAL, _OFFSET, _SUBSECONDS = 0x9003, 0x9011, 0x9291
+_ORIENTATION = 0x0112
+_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _ASCII = 2
 _MAX_ENTRIES = 512
 
 
 def taken_at(data: bytes, local: tzinfo) -> datetime | None:
     """DateTimeOriginal with sub-seconds and offset; `local` is used if there is no offset. None if the JPEG has no time. Never raises."""
+    tiff = _tiff(data)
+    return _time(_tags(tiff), local) if tiff else None
+
+
+def orientation_of(data: bytes) -> int:
+    """1 to 8; 1 (upright) if the JPEG does not tell. Never raises."""
+    tiff = _tiff(data)
+    order = _ORDERS.get(tiff[:4]) if tiff else None
+    if tiff is None or order is None:
+        return 1
+    try:
+        (first,) = struct.unpack_from(order + "I", tiff, 4)
+        found = [struct.unpack(order + "H", value[:2])[0] for tag, _, _, value in _entries(tiff, order, first) if tag == _ORIENTATION]
+    except struct.error:
+        return 1
+    return found[0] if found and 1 <= found[0] <= 8 else 1
+
+
+def _tiff(data: bytes) -> bytes | None:
     try:
         exif = next((data[s.start : s.end] for s in segments(data) if s.marker == _APP1 and data.startswith(_HEADER, s.start)), None)
     except FrameBroken:
         return None
-    return _time(_tags(exif[len(_HEADER) :]), local) if exif else None
+    return exif[len(_HEADER) :] if exif else None
 
 
 def _tags(tiff: bytes) -> dict[int, str]:
     """The text tags of the EXIF directory (IFD). Of a damaged one, those that could be read."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    order = _ORDERS.get(tiff[:4])
     if order is None:
         return {}
     found: dict[int, str] = {}
@@ -67,8 +88,11 @@ def _time(tags: dict[int, str], local: tzinfo) -> datetime | None:
 
 
 def _offset(text: str) -> tzinfo | None:
-    match = re.fullmatch(r"([+-])(\d\d):(\d\d)", text)
+    """Also in the forms that some devices write: `Z`, `+0700`, `+7:00`, `+07`."""
+    if text.upper() in ("Z", "UTC", "GMT"):
+        return UTC
+    match = re.fullmatch(r"([+-])(\d\d?)(?::?(\d\d))?", text)
     if not match:
         return None
     sign = -1 if match[1] == "-" else 1
-    return timezone(sign * timedelta(hours=int(match[2]), minutes=int(match[3])))
+    return timezone(sign * timedelta(hours=int(match[2]), minutes=int(match[3] or 0)))

@@ -13,6 +13,8 @@ START = b"\xff\xd8"
 END = b"\xff\xd9"
 _SCAN = 0xDA
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD8)))
+_METADATA = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))
+"""Application segments but JFIF and Adobe, which tell how colours are stored, and comments."""
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers; C4, C8 and CC are in their range but have other meanings."""
 
@@ -53,8 +55,8 @@ def segments(data: bytes) -> Iterator[JpegSegment]:
         raise FrameBroken("not a JPEG")
     at = 2
     while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            raise FrameBroken(f"not a JPEG from byte {at} on")
+        if data[at] != 0xFF:  # a segment whose length is wrong: decoders go on at the next marker
+            at = _next_marker(data, at)
         marker = data[at + 1]
         if marker == 0xFF:  # a fill byte
             at += 1
@@ -70,9 +72,50 @@ def segments(data: bytes) -> Iterator[JpegSegment]:
             at = end
 
 
+def picture_segments(data: bytes) -> bytes:
+    """The JPEG without the segments that do not concern its picture (metadata, comments), and without what follows its end."""
+    kept, rest = [START], len(data)
+    for segment in segments(data):
+        if segment.marker not in _METADATA:
+            kept.append(data[segment.start - 4 : segment.end])
+        rest = segment.end
+    end = data.rfind(END, rest)
+    return b"".join((*kept, data[rest : len(data) if end < 0 else end + len(END)]))
+
+
+def end_of(data: bytes) -> int:
+    """Index behind the end of the first picture in the data; 0 if it does not end. Raises FrameBroken where the data is not a JPEG."""
+    for segment in segments(data):
+        if segment.marker == _SCAN:
+            return _end_of_scans(data, segment.end)
+    return 0
+
+
+def _end_of_scans(data: bytes, at: int) -> int:
+    """Walks over the image data of all scans: inside it, a byte FF is followed by 0 or a restart marker."""
+    while (at := data.find(b"\xff", at)) >= 0 and at + 2 <= len(data):
+        marker = data[at + 1]
+        if marker == END[1]:
+            return at + 2
+        if marker in (0x00, 0xFF) or marker in _WITHOUT_LENGTH:
+            at += 1 if marker == 0xFF else 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return 0
+
+
 def has_huffman_tables(data: bytes) -> bool:
     """False for the pictures of some MJPEG recorders, which rely on the decoder to use the standard tables; not every decoder does."""
     return any(segment.marker == 0xC4 for segment in segments(data))
+
+
+def _next_marker(data: bytes, at: int) -> int:
+    found = at
+    while (found := data.find(b"\xff", found)) >= 0 and found + 4 <= len(data):
+        if data[found + 1] not in (0x00, 0xFF) and data[found + 1] not in _WITHOUT_LENGTH:
+            return found
+        found += 1
+    raise FrameBroken(f"not a JPEG from byte {at} on")
 
 
 def _size(data: bytes, segment: JpegSegment) -> JpegSize:

@@ -5,8 +5,9 @@ The quantiser used here corresponds to about quality 80 of OpenCV, and as many p
 Everything runs on one thread with fixed settings, so that on one machine the same file always gives the same bytes and digests.
 """
 
+import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -17,26 +18,40 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from etle.errors import FrameBroken, MissingExtra, SourceBroken, SourceUnavailable
-from etle.media import jpeg
+from etle.media import jpeg, orientation
+from etle.media.exif import orientation_of
+from etle.media.stream_times import PictureTimes, TimesKind, kind_of
 
 try:
     import av
+    import av.sidedata.sidedata
 except ImportError as error:
     raise MissingExtra("av", "ingest") from error
 
 if TYPE_CHECKING:
     from etle.types import Image
 
+log = logging.getLogger(__name__)
 QUANTISER = 3
 """2 is the finest, 31 the coarsest. Up to 5 no fewer plates are read; at 8 some become unreadable."""
 _FULL, _LIMITED = 2, 1  # FFmpeg's AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
 _BT709, _BT601 = 1, 5  # FFmpeg's AVCOL_SPC_BT709, and swscale's number for the matrix of JFIF
 _TICKS = Fraction(1, 1_000_000)
+_DISPLAY_MATRIX = av.sidedata.sidedata.Type.DISPLAYMATRIX
 _H264 = {"preset": "ultrafast", "crf": "25", "threads": "1", "x264-params": "mbtree=0:weightp=0:bframes=0"}
 """Clips are only looked at, and are encoded while the detector runs: `ultrafast` takes two fifths of the time of `veryfast`, for files that
 are a third larger. Macroblock trees and weighted prediction are off, because with x264's assembler their output is not deterministic."""
 _MIN_YEAR = 2000
 """Containers without a date have 1904 or 1970."""
+_RAW = frozenset(
+    ("h264", "hevc", "vvc", "m4v", "mpegvideo", "mjpeg", "mjpeg_2000", "h261", "h263", "vc1", "obu", "avs", "cavsvideo", "dirac")
+)
+"""FFmpeg's formats of a stream without a container, whose times FFmpeg invents."""
+_WITHOUT_LENGTH = _RAW | {"mpegts", "mpeg"}
+"""Formats that announce no length: FFmpeg estimates one."""
+_EXAMINED_PACKETS = 120
+_SAME_LENGTH = 0.9
+"""Tracks of at least this share of the longest are equally long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +126,12 @@ class VideoPicture:
     height: int
     _source: Any
     _encoder: JpegEncoder
+    _steps: orientation.Steps = ()
 
     def jpeg(self) -> bytes:
-        """The original bytes if the video consists of JPEGs and the encoder keeps them; otherwise encoded now."""
+        """The original bytes if the video consists of upright JPEGs and the encoder keeps them; otherwise encoded now."""
         if not isinstance(self._source, bytes):
-            return self._encoder.encode(_upright(self._source))
+            return self._encoder.encode(_turned(self._source, self._steps))
         return self._source if self._encoder.keeps(self.width) else jpeg_of(self._source, self._encoder)
 
 
@@ -133,13 +149,14 @@ class Video:
         """Number of pictures so far that could not be decoded, or that depend on one that could not."""
         self._reference_lost = False
         self._complete = True
-        self._container = self._open(where, dict(options or {}), timeout_s)
-        videos = self._container.streams.video
-        if not videos:
-            self._container.close()
-            raise SourceBroken(f"{self.shown}: it has no video stream")
-        self._stream = videos[0]
+        self._told_tracks = False
+        self._on_undecodable: Callable[[], None] = lambda: None
+        self.times = TimesKind.PRESENTATION if "://" in where else self._examine(_local(where))
+        self._container = self._open(_local(where), dict(options or {}), timeout_s)
+        self._stream = self._choose_track()
         self._stream.codec_context.thread_count = 1
+        self._steps: orientation.Steps | None = None
+        """How pictures are turned upright; None until the first one was decoded."""
 
     def __enter__(self) -> Self:
         return self
@@ -167,55 +184,125 @@ class Video:
         """After the last picture: whether the file had all the pictures that its container announces."""
         return self._complete
 
-    def pictures(self, encoder: JpegEncoder | None = None) -> Iterator[VideoPicture]:
+    def _examine(self, where: str) -> TimesKind:
+        """Reads the first packets of a file, without decoding them."""
+        with self._open(where, {}, None) as container:
+            self._container = container
+            stream = self._choose_track()
+            if container.format.name.split(",")[0] in _RAW:
+                return TimesKind.NONE
+            packets: list[tuple[int | None, int | None]] = []
+            try:
+                for packet in container.demux(stream):
+                    if packet.size:
+                        packets.append((packet.pts, packet.dts))
+                    if len(packets) >= _EXAMINED_PACKETS:
+                        break
+            except av.FFmpegError:
+                pass  # reading it again reports this
+            return kind_of(packets, float(stream.time_base or 0), bool(stream.codec_context.has_b_frames))
+
+    def _choose_track(self) -> Any:
+        """The largest of the longest video tracks; no cover picture and no thumbnails."""
+        videos = [each for each in self._container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
+        if not videos:
+            cover = bool(self._container.streams.video)
+            self._container.close()
+            raise SourceBroken(f"{self.shown}: it has {'only a cover picture' if cover else 'no video stream'}")
+        longest_s = max(_track_length_s(each) for each in videos)
+        long = [each for each in videos if _track_length_s(each) >= _SAME_LENGTH * longest_s]
+        chosen = max(long, key=lambda each: (each.codec_context.width or 0) * (each.codec_context.height or 0))
+        if len(videos) > 1 and not self._told_tracks:
+            self._told_tracks = True
+            others = ", ".join(_track_text(each) for each in videos if each is not chosen)
+            log.warning("%s: %d video tracks: %s is read, not %s", self.shown, len(videos), _track_text(chosen), others)
+        return chosen
+
+    def pictures(self, encoder: JpegEncoder | None = None, on_undecodable: Callable[[], None] = lambda: None) -> Iterator[VideoPicture]:
         """The pictures in presentation order. Pictures that cannot be decoded are counted and left out, and so are those after them up to
         the next keyframe: FFmpeg would predict them from data that is missing, and show something that the camera never saw.
 
-        Ends with the video, or where reading fails; then `complete` is False.
+        Ends with the video, or where reading fails; then `complete` is False. `on_undecodable` is called for each picture at once.
         """
         encoder, announced = encoder or JpegEncoder(), self.info
+        times, self._on_undecodable = PictureTimes(self.times), on_undecodable
         packets, ends = 0, -math.inf
         try:
             for packet in self._container.demux(self._stream):
                 if packet.size and not packet.is_corrupt and packet.pts is not None:
                     packets += 1
                     ends = max(ends, float((packet.pts + 1.5 * (packet.duration or 0)) * packet.time_base))
-                yield from self._decoded(packet, encoder)
+                yield from self._decoded(packet, encoder, times)
         except av.FFmpegError as error:
             if isinstance(error, av.ExitError | TimeoutError | OSError):
                 raise SourceUnavailable(f"{self.shown}: {_reason(error)}") from error
             self._complete = False
         self._complete = self._complete and not self._ends_early(packets, ends, announced)
 
-    def _decoded(self, packet: Any, encoder: JpegEncoder) -> Iterator[VideoPicture]:
+    def _decoded(self, packet: Any, encoder: JpegEncoder, times: PictureTimes) -> Iterator[VideoPicture]:
+        if packet.size:
+            times.packet(packet.pts, packet.dts)
         if self._stream.codec_context.name == "mjpeg" and packet.size:
             data = bytes(packet)
-            size = _size_of(data)
-            if size and jpeg.has_huffman_tables(data):
-                yield VideoPicture(_seconds(packet.pts, packet.time_base), *size, data, encoder)
+            try:
+                size = jpeg.size_of(data)
+                check_jpeg(data)
+            except FrameBroken:  # the decoder would show something that the camera never saw, without an error
+                times.lost(packet.pts, packet.dts)
+                self._lose()
                 return
-            if size is None:  # the decoder would fill the rest with grey, without an error
-                self.undecodable += 1
+            if jpeg.has_huffman_tables(data) and self._is_upright(packet) and orientation_of(data) == 1:
+                yield VideoPicture(_seconds(times.picture(packet.pts), packet.time_base), *size, data, encoder)
                 return
         try:
             decoded = packet.decode()
         except av.FFmpegError:
-            self.undecodable, self._reference_lost = self.undecodable + 1, True
+            times.lost(packet.pts, packet.dts)
+            self._lose()
+            self._reference_lost = True
             return
         for picture in decoded:
+            seconds = _seconds(times.picture(picture.pts), picture.time_base)
             self._reference_lost = picture.is_corrupt or (self._reference_lost and not picture.key_frame)
             if self._reference_lost:
-                self.undecodable += 1
+                self._lose()
                 continue
-            width, height = (picture.height, picture.width) if picture.rotation % 180 else (picture.width, picture.height)
-            yield VideoPicture(_seconds(picture.pts, picture.time_base), width, height, picture, encoder)
+            steps = self._steps_of(picture)
+            width, height = (picture.height, picture.width) if orientation.swaps_sides(steps) else (picture.width, picture.height)
+            yield VideoPicture(seconds, width, height, picture, encoder, steps)
+
+    def _lose(self) -> None:
+        self.undecodable += 1
+        self._on_undecodable()
+
+    def _is_upright(self, packet: Any) -> bool:
+        """Of a video of JPEGs: whether they can be passed on as they are. The first one is decoded for that."""
+        if self._steps is None:
+            for picture in packet.decode():
+                self._steps_of(picture)
+        return not self._steps
+
+    def _steps_of(self, picture: Any) -> orientation.Steps:
+        if self._steps is None:
+            try:
+                self._steps = _steps_of(picture)
+            except FrameBroken as error:
+                raise SourceBroken(f"{self.shown}: {error}") from error
+        return self._steps
 
     def _ends_early(self, packets: int, ends: float, announced: VideoInfo) -> bool:
-        """Both counts must be too small: a video that was cut without encoding it again announces more pictures than it shows."""
+        """Compares with what the container announces for this track; other tracks may be longer.
+
+        Both counts must be too small: a video that was cut without encoding it again announces more pictures than it shows.
+        """
         if announced.pictures is not None:
             return packets < announced.pictures and _ends_before(ends, self._stream, announced.duration_s)
-        tagged = "DURATION" in self._stream.metadata or len(self._container.streams) == 1
-        return tagged and announced.duration_s is not None and ends + 1 < announced.duration_s
+        if self._container.format.name.split(",")[0] in _WITHOUT_LENGTH:
+            return False
+        length_s = _tagged_s(self._stream.metadata.get("DURATION", ""))
+        if length_s is None and len(self._container.streams) == 1:
+            length_s = announced.duration_s
+        return length_s is not None and ends + 1 < length_s
 
     def _open(self, where: str, options: dict[str, str], timeout_s: float | None) -> Any:
         try:
@@ -233,13 +320,19 @@ class Video:
 
 
 def jpeg_of(picture: bytes, encoder: JpegEncoder | None = None) -> bytes:
-    """Encode a still picture (PNG, JPEG or another format that FFmpeg reads) as JPEG. Raises FrameBroken."""
+    """Encode a still picture (PNG, JPEG or another format that FFmpeg reads) as JPEG, upright. Raises FrameBroken."""
     try:
         with av.open(BytesIO(picture)) as container:
             decoded = next(container.decode(video=0))
     except (av.FFmpegError, IndexError, StopIteration) as error:
         raise FrameBroken("not a picture that FFmpeg can read") from error
-    return (encoder or JpegEncoder()).encode(decoded)
+    turns = orientation.OF_EXIF[orientation_of(picture)] if picture.startswith(jpeg.START) else _steps_of(decoded)
+    return (encoder or JpegEncoder()).encode(_turned(decoded, turns))
+
+
+def upright_jpeg(data: bytes) -> bytes:
+    """The JPEG itself, or turned upright and encoded again if its EXIF data asks for that, as every browser does. Raises FrameBroken."""
+    return data if orientation_of(data) == 1 else jpeg_of(data)
 
 
 def encode_clip(images: "Sequence[Image]", fps: float, width: int, height: int) -> bytes:
@@ -294,25 +387,64 @@ def _colour_options(picture: Any) -> dict[str, int]:
     return {"src_color_range": _FULL if full else _LIMITED, **matrix}
 
 
-def _size_of(data: bytes) -> jpeg.JpegSize | None:
-    """None if the data is not one complete JPEG."""
+def check_jpeg(data: bytes) -> None:
+    """Raises FrameBroken if the image data of a JPEG is damaged: decoders show it smeared or shifted, without an error.
+
+    Only the coefficients are read, at an eighth of the size. Segments that do not concern the picture are left out, because FFmpeg objects
+    to some that other decoders skip. What FFmpeg does not support at all is not judged.
+    """
+    context = av.CodecContext.create("mjpeg", "r")
+    context.thread_count = 1
+    context.options = {"err_detect": "explode", "lowres": "3"}
     try:
-        return jpeg.size_of(data)
-    except FrameBroken:
-        return None
+        context.decode(av.Packet(jpeg.picture_segments(data)))
+        context.decode(None)
+    except av.InvalidDataError as error:
+        raise FrameBroken(f"a JPEG that is damaged inside ({len(data)} bytes)") from error
+    except av.FFmpegError:
+        pass
 
 
-def _upright(picture: Any) -> Any:
-    """Apply the rotation in the metadata, which phones write instead of rotating the pixels."""
-    turns = round(picture.rotation / 90) % 4  # counter-clockwise
-    if not turns:
+def _steps_of(picture: Any) -> orientation.Steps:
+    matrix = picture.side_data.get(_DISPLAY_MATRIX)
+    return orientation.of_matrix(None if matrix is None else bytes(matrix))
+
+
+def _turned(picture: Any, steps: orientation.Steps) -> Any:
+    """Apply the turns that phones write into the metadata, instead of turning the pixels."""
+    if not steps:
         return picture
     graph = av.filter.Graph()
     links = [graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=_TICKS)]
-    links += [graph.add("transpose", "cclock") for _ in range(turns)] + [graph.add("buffersink")]
+    links += [graph.add(name, argument or None) for name, argument in steps] + [graph.add("buffersink")]
     graph.link_nodes(*links).configure()
     graph.push(picture)
     return graph.pull()
+
+
+def _local(where: str) -> str:
+    """FFmpeg takes what is before a colon for a protocol: a file `10:00:00.mp4`."""
+    return where if "://" in where else f"file:{where}"
+
+
+def _track_length_s(stream: Any) -> float:
+    """0 if the container does not tell."""
+    length_s = _seconds(stream.duration, stream.time_base) or _tagged_s(stream.metadata.get("DURATION", "")) or 0.0
+    return min(length_s, 0.001) if stream.frames == 1 else length_s
+
+
+def _track_text(stream: Any) -> str:
+    size = f"{stream.codec_context.width}x{stream.codec_context.height}"
+    return f"track {stream.index} ({size}, {_track_length_s(stream):.1f} s)" if stream.duration else f"track {stream.index} ({size})"
+
+
+def _tagged_s(text: str) -> float | None:
+    """Matroska's tag DURATION, such as 00:00:08.100000000."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
 
 
 def _ends_before(ends: float, stream: Any, duration_s: float | None) -> bool:

@@ -2,36 +2,35 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
-from etle.config.sources import PICTURE_SUFFIXES, FolderSourceSettings
+from etle.config.sources import FolderSourceSettings, pictures_in
 from etle.errors import ConfigError, FrameBroken, SourceBroken, SourceUnavailable
 from etle.media.exif import taken_at
-from etle.media.jpeg import size_of
 from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.frames import frame_of
+from ingest.sources.frames import frame_of, usable_jpeg
 from ingest.sources.open import SourceContext
+from ingest.sources.picture_times import PictureTimes, in_name, of_moment, picture_times
 from ingest.sources.reencode import ReencodeSettings, reencoded
 
 _JPEG = frozenset((".jpg", ".jpeg"))
-_IN_NAME = re.compile(
-    r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_. T]?([0-2]\d)[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.,](\d{1,6})|(\d{3}))?(?!\d)"
-)
-"""Date and time; the milliseconds may follow without a separator, as some recorders write them."""
-_EPOCH_IN_NAME = re.compile(r"(?<!\d)(1\d{9})(\d{3})?(?!\d)")
+_EXIF_BYTES = 128 * 1024
+"""EXIF data is one of the first segments, of at most 64 KB."""
 _STEP_S = 0.001
 
 
 class FolderSource:
-    """The JPEGs of a folder, unchanged, and its PNGs, encoded as JPEG; in natural order of their names, `2.jpg` before `10.jpg`.
+    """The JPEGs of a folder, unchanged unless they have to be turned upright, and its PNGs, encoded as JPEG. They are in natural order of their
+    names, `2.jpg` before `10.jpg`.
 
-    A frame's number is the position of its picture in that order, so that the number of a damaged one is missing. The capture time comes
-    from the picture's EXIF data; otherwise from its name (`20261123_100000_123`, or seconds since 1970); otherwise it is `starts_at` plus
-    the position divided by `fps`, where `starts_at` is by default the modification time of the first file. Times without an offset are
-    local times of `timezone`.
+    A frame's number is the position of its picture in that order, so that the number of a damaged one is missing. With `starts_at` and
+    `fps` they determine the capture times. Otherwise these come from the pictures' EXIF data or names (`20261123_100000_123`, or seconds
+    since 1970; see `picture_times`), and where nothing tells, from the position divided by `fps` after `starts_at`, which is by default the
+    modification time of the first file. Times without an offset are local times of `timezone`.
     """
 
     live = False
@@ -61,20 +60,45 @@ class FolderSource:
         Raises ConfigError if the pictures have no time and `fps` is not given: speeds must not depend on a guess.
         """
         pictures, any_valid, last = self._pictures(), False, None
+        begin, times = self._begin(pictures[0]), self._times(pictures)
         for number, path in enumerate(pictures):
             data = self._read(path)
             if data is None:
                 continue
             any_valid = True
-            captured_at = last = self._rising(self._captured_at(path, data, number, pictures[0]), last, path)
+            moment = times.moments[number]
+            captured_at = last = self._rising(moment or self._by_position(begin, number, path), last, path)
             if after is None or number > after:
                 yield frame_of(self._camera, number, data, captured_at=captured_at, received_at=self._clock.now())
         if not any_valid:
             raise SourceBroken(f"{self._path}: none of its {len(pictures)} pictures could be read")
 
+    def _begin(self, first: Path) -> datetime:
+        return self._starts_at or datetime.fromtimestamp(first.stat().st_mtime, UTC)
+
+    def _times(self, pictures: list[Path]) -> PictureTimes:
+        if self._starts_at is not None and self._fps is not None:
+            return PictureTimes((None,) * len(pictures))
+        taken = [self._taken_at(path) for path in pictures]
+        if len(set(taken)) == 1:  # none has EXIF data, or the camera's clock was never set
+            taken = taken if len(taken) == 1 else [None] * len(taken)
+        stamps = [in_name(path.name, self._timezone) if at is None else of_moment(at) for path, at in zip(pictures, taken, strict=True)]
+        times = picture_times(stamps, self._fps, self._clock.now())
+        if times.problem:
+            raise ConfigError(f"{self._path}: its pictures {times.problem}; set `fps` of the source, the rate of the pictures")
+        return times
+
+    def _taken_at(self, path: Path) -> datetime | None:
+        """What the EXIF data tells. An unreadable file is reported when it is its turn."""
+        if path.suffix.lower() not in _JPEG:
+            return None
+        with suppress(OSError), path.open("rb") as file:
+            return taken_at(file.read(_EXIF_BYTES), self._timezone)
+        return None
+
     def _pictures(self) -> list[Path]:
         try:
-            found = [path for path in self._path.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
+            found = pictures_in(self._path)
         except OSError as error:
             raise SourceUnavailable(f"{self._path}: cannot be listed: {error.strerror}") from error
         if not found:
@@ -87,19 +111,14 @@ class FolderSource:
             data = path.read_bytes()
             if path.suffix.lower() not in _JPEG:
                 return _encode(data)
-            size_of(data)
+            return usable_jpeg(data)
         except (FrameBroken, OSError) as error:
             self._losses.count(self._camera, LossReason.UNDECODABLE, f"{path}: {error}")
             return None
-        return data
 
-    def _captured_at(self, path: Path, data: bytes, number: int, first: Path) -> datetime:
-        moment = taken_at(data, self._timezone) or time_in_name(path.name, self._timezone)
-        if moment is not None:
-            return moment
+    def _by_position(self, begin: datetime, number: int, path: Path) -> datetime:
         if self._fps is None:
             raise ConfigError(f"{path}: has no time, neither in EXIF nor in its name; set `fps` of the source, the rate of the pictures")
-        begin = self._starts_at or datetime.fromtimestamp(first.stat().st_mtime, UTC)
         return begin + timedelta(microseconds=round(number * 1e6 / self._fps))
 
     def _rising(self, moment: datetime, last: datetime | None, path: Path) -> datetime:
@@ -109,20 +128,6 @@ class FolderSource:
         if last - moment > timedelta(seconds=1):
             self._losses.count(self._camera, LossReason.CLOCK_JUMP, f"{path}: has an earlier time than the picture before it")
         return last + timedelta(seconds=1 / self._fps if self._fps else _STEP_S)
-
-
-def time_in_name(name: str, local: tzinfo) -> datetime | None:
-    """The time in a file name, as recorders write it; None if there is none."""
-    if match := _IN_NAME.search(name):
-        *parts, fraction, attached = match.groups()
-        try:
-            moment = datetime.strptime("".join(parts), "%Y%m%d%H%M%S").replace(tzinfo=local)
-        except ValueError:
-            return None
-        return (moment + timedelta(seconds=float(f"0.{fraction or attached or 0}"))).astimezone(UTC)
-    if match := _EPOCH_IN_NAME.search(name):
-        return datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(match[2] or 0))
-    return None
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

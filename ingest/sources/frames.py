@@ -24,6 +24,18 @@ def frame_of(
     )
 
 
+def usable_jpeg(data: bytes) -> bytes:
+    """A JPEG that a camera or recorder sent: unchanged, or turned upright if its EXIF data asks for that.
+
+    Raises FrameBroken if it is not one whole, undamaged JPEG: detection and evidence must not show a road that nobody ever saw.
+    """
+    from etle.media.video import check_jpeg, upright_jpeg  # PyAV is loaded with the first picture
+
+    jpeg.size_of(data)
+    check_jpeg(data)
+    return upright_jpeg(data)
+
+
 def first_live_sequence(now: datetime, after: int | None) -> int:
     """First sequence number of a live camera: milliseconds since 1970, or `after + 1` if that is higher.
 

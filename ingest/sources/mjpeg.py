@@ -1,4 +1,4 @@
-"""A camera that sends an MJPEG stream over HTTP. The bytes of its JPEGs are not changed."""
+"""A camera that sends an MJPEG stream over HTTP. The bytes of its JPEGs are not changed, unless they have to be turned upright."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from etle.errors import FrameBroken, SourceBroken, SourceUnavailable
 from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of
+from ingest.sources.frames import FrameSampler, first_live_sequence, frame_of, usable_jpeg
 from ingest.sources.http import HttpClient, translate_errors
 from ingest.sources.multipart import MultipartParser, MultipartPart, boundary_of
 from ingest.sources.open import SourceContext
@@ -99,7 +99,8 @@ class MjpegSource:
         captured_at = self._times.captured_at(received_at, self._reported.interval_s(reported, received_at))
         error_s = self._reported.error_s(reported, received_at)
         try:
-            return frame_of(self._camera, number, part.body, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
+            data = usable_jpeg(part.body)
+            return frame_of(self._camera, number, data, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
         except FrameBroken as error:
             self._losses.count(self._camera, LossReason.UNDECODABLE, str(error))
             return None

@@ -58,15 +58,12 @@ def encode_request(request: CaptureRequest) -> bytes:
 
 def capture(request: CaptureRequest, send: Send) -> None:
     """Send every picture until the stream ends."""
-    sampler, undecodable, failed = FrameSampler(request.fps), 0, ""
+    sampler, failed = FrameSampler(request.fps), ""
     startup = StartupBuffer(send, time.monotonic)
     reencode = ReencodeSettings(request.quality, request.max_width)
     try:
         with Video(request.url, Address.of(request.url).shown, _options(request), request.timeout_s) as video:
-            for picture in video.pictures(reencode.encoder()):
-                for _ in range(video.undecodable - undecodable):
-                    send(PacketKind.UNDECODABLE, math.nan, b"")
-                undecodable = video.undecodable
+            for picture in video.pictures(reencode.encoder(), lambda: send(PacketKind.UNDECODABLE, math.nan, b"")):
                 pts_s = math.nan if picture.seconds is None else picture.seconds
                 startup.arrived(pts_s)
                 if request.fps is None or math.isnan(pts_s) or sampler.accepts(pts_s):

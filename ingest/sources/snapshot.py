@@ -13,7 +13,7 @@ from etle.errors import FrameBroken
 from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Digest, Frame, digest_of
 from ingest.frame_loss import FrameLossCounter, LossReason
-from ingest.sources.frames import first_live_sequence, frame_of
+from ingest.sources.frames import first_live_sequence, frame_of, usable_jpeg
 from ingest.sources.http import HttpClient, read_body, translate_errors
 from ingest.sources.open import SourceContext
 from ingest.sources.reconnect import SourceConnection
@@ -103,7 +103,9 @@ class SnapshotSource:
         """None if the picture is damaged; its number is then missing."""
         captured_at = self._times.captured_at(estimated_at, None)
         try:
-            return frame_of(self._camera, number, data, captured_at=captured_at, received_at=received_at, clock_error_s=error_s)
+            return frame_of(
+                self._camera, number, usable_jpeg(data), captured_at=captured_at, received_at=received_at, clock_error_s=error_s
+            )
         except FrameBroken as error:
             self._losses.count(self._camera, LossReason.UNDECODABLE, str(error))
             return None

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from etle.config.sources import FileSourceSettings
-from etle.errors import SourceBroken, SourceUnavailable
+from etle.errors import ConfigError, SourceBroken, SourceUnavailable
+from etle.media.stream_times import TimesKind
 from etle.media.video import Video, VideoInfo, VideoPicture
 from etle.protocols import Clock
 from etle.types import CameraId, Frame
@@ -24,7 +25,7 @@ class VideoFileSource:
 
     Frames are numbered from 0, after sampling. The capture time is `starts_at` plus the timestamp in the file. Without `starts_at` the
     file's own creation time is used, and without that the time of its last modification, which is only a guess: a copy may have another
-    one. `fps` limits the frames per second, by time.
+    one. `fps` limits the frames per second, by time; of a file whose pictures have no times it is the rate at which they were taken.
     """
 
     live = False
@@ -56,10 +57,16 @@ class VideoFileSource:
     def frames(self, after: int | None = None) -> Iterator[Frame]:
         """Frames with a number higher than `after`. Earlier ones are decoded, because later ones depend on them, but not encoded.
 
-        Raises SourceBroken at the end if pictures are missing that the file announces.
+        Raises SourceBroken at the end if pictures are missing that the file announces, ConfigError if the pictures have no times and `fps`
+        is not given: speeds must not depend on a guess.
         """
         with self._open() as video:
-            begin, sampler, number = self._begin(video.info), FrameSampler(self._fps), 0
+            timed = video.times is not TimesKind.NONE
+            if not timed and self._fps is None:
+                raise ConfigError(
+                    f"{self._path}: its pictures have no usable times; set `fps` of the source, the rate at which they were taken"
+                )
+            begin, sampler, number = self._begin(video.info), FrameSampler(self._fps if timed else None), 0
             for seconds, picture in self._timed(video):
                 if not sampler.accepts(seconds):
                     continue
@@ -69,7 +76,9 @@ class VideoFileSource:
                 number += 1
             lost = f"{self._path}: {video.undecodable} pictures could not be decoded"
             self._losses.count(self._camera, LossReason.UNDECODABLE, lost, video.undecodable)
-            if not video.complete or not number:
+            if not number:
+                raise SourceBroken(f"{self._path}: none of its {video.undecodable} pictures could be decoded")
+            if not video.complete:
                 raise SourceBroken(self._broken(number, video.info))
 
     def _open(self) -> Video:
@@ -87,6 +96,8 @@ class VideoFileSource:
     def _timed(self, video: Video) -> Iterator[tuple[float, VideoPicture]]:
         """Each picture with its seconds since the first one, which always rise: jumps of the recorder's clock are removed."""
         step = 1 / (video.info.fps or _DEFAULT_FPS)
+        if video.times is TimesKind.NONE and self._fps:
+            step = 1 / self._fps
         zero: float | None = None
         last: float | None = None
         for picture in video.pictures(self._reencode.encoder()):

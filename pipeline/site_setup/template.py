@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
-from etle.config.sources import SOURCE_KINDS, RecordedSection, SourceSettings
+from etle.config.sources import SOURCE_KINDS, FolderSourceSettings, RecordedSection, SourceSettings
 from etle.types import View
 from pipeline.rules import RULES
 
@@ -92,11 +92,10 @@ def _source_text(origin: str, source: SourceSettings, starts_at: datetime, out: 
     """The `source` key: paths relative to the site file, a password as an environment variable."""
     if not isinstance(source, RecordedSection):
         return f"{source.kind}: {_quoted(_without_password(origin))}"
-    local = starts_at.astimezone(ZoneInfo(_TIMEZONE)).isoformat()
-    lines = [
-        f"{source.kind}: {_quoted(_relative_path(out, Path(origin)))}",
-        f"starts_at: {_quoted(local)}   # CHECK: a copied file may have the time of the copy",
-    ]
+    lines = [f"{source.kind}: {_quoted(_relative_path(out, Path(origin)))}"]
+    if not isinstance(source, FolderSourceSettings) or source.fps:  # otherwise each picture tells its time
+        local = starts_at.astimezone(ZoneInfo(_TIMEZONE)).isoformat()
+        lines.append(f"starts_at: {_quoted(local)}   # CHECK: a copied file may have the time of the copy")
     return "\n      ".join(lines + ([f"fps: {source.fps:g}"] if source.fps else []))
 
 

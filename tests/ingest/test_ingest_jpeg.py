@@ -134,6 +134,9 @@ def test_any_exif_gives_a_utc_time_or_none(tags: dict[int, str]) -> None:
             {ORIGINAL: "2026:11:23 10:00:00", SUBSECONDS: "123456"}, datetime(2026, 11, 23, 3, 0, 0, 123_456, tzinfo=UTC), id="microseconds"
         ),
         pytest.param({ORIGINAL: "0000:00:00 00:00:00"}, None, id="a clock that was never set"),
+        pytest.param({ORIGINAL: "2026:11:23 10:00:00", OFFSET: "Z"}, datetime(2026, 11, 23, 10, 0, tzinfo=UTC), id="Z"),
+        pytest.param({ORIGINAL: "2026:11:23 10:00:00", OFFSET: "+0900"}, datetime(2026, 11, 23, 1, 0, tzinfo=UTC), id="no colon"),
+        pytest.param({ORIGINAL: "2026:11:23 10:00:00", OFFSET: "-3:30"}, datetime(2026, 11, 23, 13, 30, tzinfo=UTC), id="one digit"),
         pytest.param({OFFSET: "+07:00"}, None, id="no time"),
         pytest.param({ORIGINAL: "2026:11:23 10:00:00", OFFSET: "+99:99"}, None, id="an invalid offset"),
     ],

@@ -4,14 +4,16 @@ import os
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 
 import av
+import cv2
 import pytest
 from footage.videos import bar_at, bar_of, image_of, picture, without_tables, write_video
 
-from etle.errors import SourceBroken, SourceUnavailable
+from etle.errors import ConfigError, SourceBroken, SourceUnavailable
 from etle.media.jpeg import has_huffman_tables
 from etle.testing import BEGIN, ManualClock
 from etle.types import CameraId, Frame, digest_of
@@ -302,3 +304,154 @@ def test_received_at_is_the_time_of_reading(tmp_path: Path) -> None:
     reading = VideoFileSource(CAMERA, write_video(tmp_path / "a.mp4", 2), ManualClock(now), FrameLossCounter(), starts_at=BEGIN)
     assert [frame.received_at for frame in reading.frames()] == [now, now]
     assert [frame.clock_error_s for frame in reading.frames()] == [None, None]
+
+
+def reordered(path: Path, count: int, fps: int = 10) -> Path:
+    """H.264 with B-frames, whose container tells when packets are decoded instead of when pictures are shown."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"bf": "2", "b-adapt": "0", "g": "20"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(count):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number), format="bgr24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.asf", "a.mkv", "a.mp4"])
+def test_pictures_out_of_order_have_even_times_in_every_container(tmp_path: Path, name: str) -> None:
+    losses = FrameLossCounter()
+    frames = list(source(reordered(tmp_path / name, 30), losses).frames())
+    assert [bar_of(frame.jpeg) for frame in frames] == pytest.approx([bar_at(number) for number in range(30)], abs=1.5)
+    assert seconds_of(frames) == pytest.approx([number / 10 for number in range(30)], abs=0.0011)
+    assert losses.of(CAMERA) == {}
+
+
+def test_a_stream_without_times_needs_a_rate(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.h264", 12, options={})
+    with pytest.raises(ConfigError, match=r"a\.h264: its pictures have no usable times; set `fps`"):
+        list(source(path).frames())
+    assert seconds_of(list(source(path, fps=4).frames())) == [number / 4 for number in range(12)]
+
+
+def test_times_of_bursts_are_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    ticks = [second * 1000 + number for second in range(4) for number in range(5)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1000)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number, tick in enumerate(ticks):
+            shown = av.VideoFrame.from_ndarray(picture(number), format="bgr24")
+            shown.pts, shown.time_base = tick, Fraction(1, 1000)
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode(None))
+    with pytest.raises(ConfigError, match="no usable times"):
+        list(source(path).frames())
+    assert seconds_of(list(source(path, fps=5).frames())) == [number / 5 for number in range(20)]
+
+
+def two_tracks(path: Path, first: tuple[int, int, int], second: tuple[int, int, int]) -> Path:
+    """A film with two tracks, each with width, height and number of pictures."""
+    with av.open(str(path), "w") as container:
+        made = []
+        for width, height, _ in (first, second):
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            made.append(stream)
+        for stream, (width, height, count) in zip(made, (first, second), strict=True):
+            for number in range(count):
+                shown = av.VideoFrame.from_ndarray(cv2.resize(picture(number), (width, height)), format="bgr24")
+                container.mux(stream.encode(shown))
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param((160, 120, 20), (320, 240, 20), id="a small one before it"),
+        pytest.param((640, 480, 1), (320, 240, 20), id="a thumbnail before it"),
+    ],
+)
+def test_the_film_is_read_and_not_its_thumbnails(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, first: tuple[int, int, int], second: tuple[int, int, int]
+) -> None:
+    losses = FrameLossCounter()
+    frames = list(source(two_tracks(tmp_path / name, first, second), losses).frames())
+    assert {(frame.width, frame.height, len(frames)) for frame in frames} == {(320, 240, 20)}
+    assert "2 video tracks: track 1 (320x240" in caplog.text
+    assert losses.of(CAMERA) == {}
+
+
+def test_a_film_whose_sound_is_longer_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream, track = container.add_stream("mpeg4", rate=10), container.add_stream("pcm_s16le", rate=8000)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number), format="bgr24")))
+        container.mux(stream.encode(None))
+        for number in range(50):
+            sound = av.AudioFrame(format="s16", layout="mono", samples=800)
+            sound.sample_rate, sound.pts = 8000, number * 800
+            for plane in sound.planes:
+                plane.update(bytes(plane.buffer_size))
+            container.mux(track.encode(sound))
+        container.mux(track.encode(None))
+    assert len(list(source(path).frames())) == 10
+
+
+def test_a_transport_stream_over_the_wrap_of_its_clock_is_whole(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.ts", 20, options={"mpegts_copyts": "1", "output_ts_offset": "95443.0"})
+    assert seconds_of(list(source(path).frames())) == [number / 10 for number in range(20)]
+
+
+def test_a_film_without_a_decodable_picture_says_so(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", 20)
+    data = bytearray(path.read_bytes())
+    for begin, length in packets_of(path):
+        data[begin + 8 : begin + length] = Random(3).randbytes(length - 8)
+    path.write_bytes(data)
+    losses = FrameLossCounter()
+    frames, message = read_until_error(source(path, losses).frames())
+    assert frames == [] and message == f"{path}: none of its 20 pictures could be decoded"
+    assert losses.of(CAMERA) == {LossReason.UNDECODABLE: 20}
+
+
+def test_a_name_with_a_colon_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "a.mp4", 3).rename("10:00:00.mp4")
+    assert len(list(source(Path("10:00:00.mp4")).frames())) == 3
+
+
+MATRICES = {
+    2: ((-1, 0, 0, 1), (320, 240), (0, -1)),
+    4: ((1, 0, 0, -1), (320, 240), (-1, 0)),
+    5: ((0, 1, 1, 0), (240, 320), (0, 0)),
+    7: ((0, -1, -1, 0), (240, 320), (-1, -1)),
+}
+"""By EXIF's number: a display matrix that mirrors, the size of the picture, and the corner for the upper left one (row, column)."""
+
+
+@pytest.mark.parametrize("number", MATRICES)
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("libx264", "yuv420p"), ("mjpeg", "yuvj420p")])
+def test_a_mirrored_video_is_shown_as_players_show_it(tmp_path: Path, number: int, codec: str, pix_fmt: str) -> None:
+    (a, b, c, d), size, (row, column) = MATRICES[number]
+    path = tmp_path / "a.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, pix_fmt
+        image = picture(20)
+        image[:80, :80] = (20, 20, 230)  # red in the upper left corner
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format=pix_fmt)))
+        container.mux(stream.encode(None))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    data[at : at + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    frame = next(source(path).frames())
+    seen = image_of(frame.jpeg)
+    assert (frame.width, frame.height) == size == seen.shape[1::-1]
+    blue, _, red = (int(value) for value in seen[20 * (2 * row + 1), 20 * (2 * column + 1)])
+    assert red > 180 and blue < 80
