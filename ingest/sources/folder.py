@@ -24,8 +24,9 @@ _STEP_S = 0.001
 
 
 class FolderSource:
-    """The JPEGs of a folder, unchanged unless they have to be turned upright, and its PNGs, encoded as JPEG. They are in natural order of their
-    names, `2.jpg` before `10.jpg`.
+    """The JPEGs of a folder, unchanged unless they have to be turned upright, and its PNGs, encoded as JPEG.
+
+    They are in natural order of their names, `2.jpg` before `10.jpg`.
 
     A frame's number is the position of its picture in that order, so that the number of a damaged one is missing. With `starts_at` and
     `fps` they determine the capture times. Otherwise these come from the pictures' EXIF data or names (`20261123_100000_123`, or seconds
