@@ -14,7 +14,7 @@ from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
 from ingest.sources.frames import frame_of, usable_jpeg
 from ingest.sources.open import SourceContext
-from ingest.sources.picture_times import PictureTimes, in_name, of_moment, picture_times
+from ingest.sources.picture_times import FolderTimes, in_name, of_moment, picture_times
 from ingest.sources.reencode import ReencodeSettings, reencoded
 
 _JPEG = frozenset((".jpg", ".jpeg"))
@@ -77,9 +77,9 @@ class FolderSource:
     def _begin(self, first: Path) -> datetime:
         return self._starts_at or datetime.fromtimestamp(first.stat().st_mtime, UTC)
 
-    def _times(self, pictures: list[Path]) -> PictureTimes:
+    def _times(self, pictures: list[Path]) -> FolderTimes:
         if self._starts_at is not None and self._fps is not None:
-            return PictureTimes((None,) * len(pictures))
+            return FolderTimes((None,) * len(pictures))
         taken = [self._taken_at(path) for path in pictures]
         if len(set(taken)) == 1:  # none has EXIF data, or the camera's clock was never set
             taken = taken if len(taken) == 1 else [None] * len(taken)

@@ -58,14 +58,14 @@ def in_name(name: str, local: tzinfo) -> TimeStamp | None:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureTimes:
+class FolderTimes:
     """Times of the pictures of a folder by their index; None where nothing tells. `problem`: why the times cannot be used without `fps`."""
 
     moments: tuple[datetime | None, ...]
     problem: str = ""
 
 
-def picture_times(stamps: Sequence[TimeStamp | None], fps: float | None, now: datetime) -> PictureTimes:
+def picture_times(stamps: Sequence[TimeStamp | None], fps: float | None, now: datetime) -> FolderTimes:
     """`stamps`: of all pictures, in order. Later than `now` is no time at all."""
     known = [stamp if stamp is not None and stamp.second < now + _AHEAD else None for stamp in stamps]
     told = [stamp for stamp in known if stamp is not None]
@@ -78,15 +78,15 @@ def picture_times(stamps: Sequence[TimeStamp | None], fps: float | None, now: da
     if fps is None and repeated:
         return _spread(known)
     moments = tuple(stamp.moment if stamp else None for stamp in known)
-    return PictureTimes(moments, "" if fps is not None else _too_close([stamp.moment for stamp in told]))
+    return FolderTimes(moments, "" if fps is not None else _too_close([stamp.moment for stamp in told]))
 
 
-def _all_the_same(stamp: TimeStamp, count: int, fps: float | None) -> PictureTimes:
+def _all_the_same(stamp: TimeStamp, count: int, fps: float | None) -> FolderTimes:
     if not stamp.dated:
-        return PictureTimes((None,) * count)
+        return FolderTimes((None,) * count)
     if fps is None:
-        return PictureTimes((None,) * count, "all have the same time")
-    return PictureTimes(tuple(stamp.moment + timedelta(microseconds=round(number * 1e6 / fps)) for number in range(count)))
+        return FolderTimes((None,) * count, "all have the same time")
+    return FolderTimes(tuple(stamp.moment + timedelta(microseconds=round(number * 1e6 / fps)) for number in range(count)))
 
 
 def _by_second(stamps: Sequence[TimeStamp]) -> list[list[TimeStamp]]:
@@ -104,12 +104,12 @@ def _digits_count_pictures(stamps: Sequence[TimeStamp]) -> bool:
     return width > 2 or max(map(max, groups)) + 1 < _FILLED * 10**width
 
 
-def _spread(known: Sequence[TimeStamp | None]) -> PictureTimes:
+def _spread(known: Sequence[TimeStamp | None]) -> FolderTimes:
     """Pictures whose names tell only the second, spread evenly over it. Not possible if their number per second varies."""
     groups = _by_second([stamp for stamp in known if stamp is not None])
     rate = _rate(groups)
     if rate is None:
-        return PictureTimes((None,) * len(known), "have times to the second only, and not the same number in each second")
+        return FolderTimes((None,) * len(known), "have times to the second only, and not the same number in each second")
     spread: list[datetime] = []
     for number, group in enumerate(groups):
         continues = number > 0 and group[0].second - groups[number - 1][0].second == timedelta(seconds=1)
@@ -119,7 +119,7 @@ def _spread(known: Sequence[TimeStamp | None]) -> PictureTimes:
         step_s = 1 / (per_second if ends or not continues else len(group))
         spread += [stamp.second + timedelta(seconds=(skipped + index) * step_s) for index, stamp in enumerate(group)]
     moments = iter(spread)
-    return PictureTimes(tuple(next(moments) if stamp else None for stamp in known))
+    return FolderTimes(tuple(next(moments) if stamp else None for stamp in known))
 
 
 def _rate(groups: Sequence[Sequence[TimeStamp]]) -> int | None:
