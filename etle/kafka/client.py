@@ -6,7 +6,9 @@ their worker are not interrupted.
 """
 
 import logging
+import math
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +38,7 @@ try:
         UnknownMemberIdError,
         UnsupportedSaslMechanismError,
     )
+    from kafka.partitioner.default import murmur2
     from kafka.structs import OffsetAndMetadata
 except ModuleNotFoundError as absent:
     raise MissingExtra("kafka-python", "detect") from absent
@@ -47,6 +50,8 @@ log = logging.getLogger(__name__)
 MAX_IN_FLIGHT_BYTES: Final = 64_000_000
 """`publish` blocks while more bytes than this are unacknowledged."""
 _PROBE_TIMEOUT_S: Final = 5.0
+_COUNT_PARTITIONS_S: Final = 5.0
+"""How long a topic's number of partitions is believed."""
 _BATCH_BYTES: Final = 1_048_576
 _LINGER_MS: Final = 5
 _FETCH_BYTES: Final = 16_777_216
@@ -243,6 +248,7 @@ class KafkaSubscriber:
         self._not_sought: set[int] = set()
         """Assigned partitions for which `seek` was not called yet."""
         self._paused = False
+        self._counted_at = -math.inf
         with translate_connect_errors(self._where):
             self._consumer = KafkaConsumer(
                 **connection.settings(),
@@ -286,6 +292,15 @@ class KafkaSubscriber:
         topic_partition = self._topic_partition(partition)
         with translate_errors(self._where):
             return int(self._consumer.beginning_offsets([topic_partition], timeout_ms=self._timeout_ms)[topic_partition])
+
+    def partition_of(self, key: bytes) -> int:
+        """As every producer with the usual partitioner. The number of partitions is asked for again after a while: more may be added."""
+        with translate_errors(self._where):
+            if time.monotonic() - self._counted_at > _COUNT_PARTITIONS_S:
+                self._consumer.topics()
+                self._counted_at = time.monotonic()
+            partitions = sorted(self._consumer.partitions_for_topic(self._topic) or {0})
+        return int(partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)])
 
     def end(self, partition: int) -> int:
         topic_partition = self._topic_partition(partition)

@@ -88,6 +88,10 @@ class Subscriber(Protocol):
         """The oldest offset that still exists."""
         ...
 
+    def partition_of(self, key: bytes) -> int:
+        """The partition to which messages with that key are published, with the present number of partitions."""
+        ...
+
     def end(self, partition: int) -> int:
         """The offset that the next message will have; asks the broker."""
         ...

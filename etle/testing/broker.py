@@ -51,7 +51,7 @@ class MemoryBroker:
             self.check()
             if topic not in self.topics or len(value) > self.max_message_bytes:
                 raise BrokerRefused(f"{topic}: no such topic, or {len(value)} bytes are too many for it")
-            number = crc32(key) % len(self.topics[topic]) if partition is None else partition
+            number = self.partition_of(topic, key) if partition is None else partition
             messages = self.topics[topic][number]
             messages.append(
                 Message(topic=topic, partition=number, offset=len(messages), key=key, headers=tuple(headers), value=bytes(value), at=BEGIN)
@@ -68,6 +68,9 @@ class MemoryBroker:
         with self.lock:
             self.check()
             return {message.key: message.value for message in self.topics[topic][partition] if message.key is not None}
+
+    def partition_of(self, topic: str, key: bytes) -> int:
+        return crc32(key) % len(self.topics[topic])
 
     def check(self) -> None:
         if self.down:
@@ -115,6 +118,9 @@ class MemorySubscriber:
     def first(self, partition: int) -> int:
         self._broker.check()
         return 0
+
+    def partition_of(self, key: bytes) -> int:
+        return self._broker.partition_of(self._topic, key)
 
     def end(self, partition: int) -> int:
         self._broker.check()

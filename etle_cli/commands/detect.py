@@ -1,6 +1,7 @@
 """`etle detect`: a worker that reads a site's frames from Kafka and publishes violations to Kafka. Several share the cameras."""
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from etle_cli.options.broker import broker_connection
 from etle_cli.options.observability import add_observability_options, open_observability
 from etle_cli.shutdown import stop_on_signals
 
+log = logging.getLogger(__name__)
 IDLE_TIMEOUT_S: Final = 60.0
 
 
@@ -43,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.workers.supervise import run_worker
 
     site, clock = load_site(args.site), SystemClock()
+    if not site.ingest.devices:
+        log.warning("frames need no signature: whoever can write to Kafka can forge them. Name the devices' keys in `ingest.devices`")
     connection = broker_connection(site.broker)
     engines = with_shadow(open_engines(site.detect), site.detect)
     settings = DetectSettings(names=TopicNames(site.broker.prefix), verify=frame_verifier(site.ingest), idle_timeout_s=args.idle_timeout)

@@ -6,8 +6,9 @@ Both drivers use it: the Kafka worker with the offsets of messages, `etle run` w
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
+from etle.clock import seconds_between
 from etle.errors import FrameBroken
 from etle.media.jpeg import size_of
 from etle.types import CameraId, Digest, Frame, ViolationMessage
@@ -15,6 +16,11 @@ from pipeline.detect.stage import CameraStage, Decided
 from pipeline.detect.state import StageState, encode, initial_state
 from pipeline.detect.visibility import FrameObservation, Visibility
 from pipeline.workers.checkpoint import Checkpoint
+
+MAX_AHEAD_S: Final = 600.0
+"""A frame whose time of capture is further ahead of this machine's clock is not believed: the device's clock is wrong, or it is forged."""
+MAX_SEQUENCE_GAP: Final = 10_000_000
+"""More frames than a camera takes in days are not a gap: the sequence numbers restarted elsewhere."""
 
 
 class StageFactory(Protocol):
@@ -106,7 +112,7 @@ class CameraSession:
 
     def process(self, frame: Frame, offset: int, now: datetime) -> FrameResult:
         """Raises InferenceError."""
-        status = self._status(frame, offset)
+        status = self._status(frame, offset, now)
         if status is FrameStatus.REPLAYED:
             return self._replay(frame, offset)
         if status is FrameStatus.DUPLICATE:
@@ -138,12 +144,15 @@ class CameraSession:
             memory=encode(state),
         )
 
-    def _status(self, frame: Frame, offset: int) -> FrameStatus:
+    def _status(self, frame: Frame, offset: int, now: datetime) -> FrameStatus:
         if offset < self._next_offset:
             return FrameStatus.REPLAYED
         state = self._stage.state
         if frame.sequence > state.processed and frame.sequence not in self._broken:
-            return FrameStatus.NEW
+            is_gap = self._last_sequence is None or frame.sequence - self._last_sequence <= MAX_SEQUENCE_GAP
+            return FrameStatus.NEW if is_gap else FrameStatus.SEQUENCE_RESET
+        if state.last_at is not None and seconds_between(now, state.last_at) > MAX_AHEAD_S and frame.captured_at < state.last_at:
+            return FrameStatus.SEQUENCE_RESET  # the state comes from a frame with a wrong time: every later frame would be a duplicate
         known = frame.sequence in self._offsets or frame.sequence in self._broken
         if known or state.last_at is None or frame.captured_at <= state.last_at:
             return FrameStatus.DUPLICATE

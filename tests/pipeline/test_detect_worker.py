@@ -1,7 +1,7 @@
 """The detect worker: each violation is published once, whatever is killed, repeated or malformed."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from drawn import frame, process_all, stage
@@ -168,6 +168,50 @@ def test_only_frames_with_the_signature_of_their_box_go_process_all(tmp_path):
         "the signature is not valid for any device that may sign for this camera",
         "no signature, and this site requires one",
     ]
+
+
+@pytest.mark.parametrize("sequence", [10**17, 7])
+def test_a_frame_from_the_future_is_refused_and_stops_no_later_frame(sequence):
+    rig = Rig()
+    rig.send([replace(STREET[0], sequence=sequence, captured_at=datetime(2099, 1, 1, tzinfo=UTC))])
+    rig.send(STREET)
+    rig.worker().drain().exceed_idle_timeout()
+    assert contents(rig) == UNDISTURBED
+    (reason,) = rig.reasons
+    assert "is the device's clock right?" in reason
+
+
+def test_a_sequence_number_far_ahead_is_a_restart_and_stops_no_later_frame():
+    rig = Rig()
+    rig.send([replace(STREET[0], sequence=10**17, captured_at=STREET[0].captured_at - timedelta(seconds=1))])
+    rig.send(STREET)
+    rig.worker().drain().exceed_idle_timeout()
+    assert contents(rig) == UNDISTURBED
+    assert b'outcome="lost"' not in rig.metrics.text()
+
+
+def test_a_state_that_a_frame_from_the_future_left_behind_is_given_up():
+    rig = Rig()
+    rig.clock.advance(40 * 365 * 86400)  # the worker of before believed every time
+    rig.send([replace(STREET[0], sequence=10**6, captured_at=datetime(2066, 1, 1, tzinfo=UTC))])
+    rig.worker().drain().stop()
+    rig.clock.advance(-40 * 365 * 86400)
+    rig.send(STREET)
+    rig.worker().drain().exceed_idle_timeout()
+    assert contents(rig) == UNDISTURBED
+
+
+def test_frames_that_are_published_again_to_another_partition_are_refused():
+    rig = Rig(partitions=3)
+    rig.send(STREET)
+    running = rig.worker().drain()
+    own = rig.broker.partition_of(NAMES.frames, CAMERA.encode())
+    for message in list(rig.broker.messages(NAMES.frames)):
+        rig.broker.publish(message.topic, message.value, key=message.key or b"", headers=message.headers, partition=(own + 1) % 3)
+    running.drain().exceed_idle_timeout()
+    assert contents(rig) == UNDISTURBED
+    assert len(rig.reasons) == len(STREET)
+    assert all(f"but the camera's is {own}" in reason for reason in rig.reasons)
 
 
 def test_an_idle_camera_is_finished_and_no_longer_holds_back_the_position():
