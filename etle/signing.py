@@ -3,8 +3,9 @@
 The private key stays on the machine on which it was made. Verify with the public key; distribute it out of band, not with the frames.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -95,6 +96,7 @@ class PublicKeys:
     def __init__(self, fingerprints: Iterable[Digest] = (), files: Iterable[Path] = ()) -> None:
         """`files`: public keys (PEM). Raises ConfigError if one cannot be read."""
         self._keys: dict[Digest, Ed25519PublicKey | None] = dict.fromkeys(fingerprints)
+        self._retired_at: dict[Digest, datetime] = {}
         for file in files:
             self.add_file(file)
 
@@ -111,9 +113,17 @@ class PublicKeys:
         """Trust the key."""
         self._keys[digest_of(raw)] = Ed25519PublicKey.from_public_bytes(raw)
 
-    def add_file(self, file: Path) -> None:
-        """Trust the key in the file (PEM). Raises ConfigError."""
-        self.add(read_public_key(file).public_bytes(Encoding.Raw, PublicFormat.Raw))
+    def add_file(self, file: Path, retired_at: datetime | None = None) -> None:
+        """Trust the key in the file (PEM), for what it signed before `retired_at`. Raises ConfigError."""
+        raw = read_public_key(file).public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.add(raw)
+        if retired_at is not None:
+            self._retired_at[digest_of(raw)] = retired_at
+
+    def retired_before(self, fingerprint: str, at: datetime) -> bool:
+        """Whether the key was retired when it signed."""
+        retired_at = self._retired_at.get(Digest(fingerprint))
+        return retired_at is not None and at > retired_at
 
     def learn(self, raw: bytes) -> None:
         """A key that came with a signed document: kept if its fingerprint is trusted."""
@@ -162,6 +172,14 @@ def frame_verifier(settings: IngestSettings) -> Verify | None:
         return any(_is_valid(key, signed, signature) for cameras, key in keys if not cameras or camera in cameras)
 
     return verify
+
+
+def message_verifier(keys: Sequence[Path]) -> Callable[[bytes, bytes], bool] | None:
+    """Checks that one of these public keys (PEM) made a signature; None without keys. Raises ConfigError."""
+    if not keys:
+        return None
+    trusted = [read_public_key(file) for file in keys]
+    return lambda signed, signature: any(_is_valid(key, signed, signature) for key in trusted)
 
 
 def _is_valid(key: Ed25519PublicKey, signed: bytes, signature: bytes) -> bool:

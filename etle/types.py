@@ -6,7 +6,7 @@ UTC. What can be computed (a track's duration, a case's state) is not stored.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -159,6 +159,19 @@ class Frame:
     jpeg: bytes
     controller: tuple[ControllerReading, ...] = ()
     """What signal controllers reported since the frame before, about any time."""
+    signature: "FrameSignature | None" = field(default=None, compare=False)
+    """Of the edge device that sent the frame; None if it came unsigned, or by no edge device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSignature:
+    """What an edge device signed of a frame, and its Ed25519 signature, both in hexadecimal.
+
+    The signed bytes are the headers of the frame's message, each name and value with its length in front, and name the JPEG by its digest.
+    """
+
+    signed: str
+    signature: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +331,8 @@ class EvidencePicture:
     plate_box: Box | None
     signal_heads: tuple[tuple[str, Box], ...] = ()
     """Id of the signal, and where its head was located; without those that were not."""
+    frame_signature: FrameSignature | None = None
+    """Of the edge device that sent the frame: it shows that the device vouched for these bytes and times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

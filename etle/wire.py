@@ -17,11 +17,13 @@ import msgspec
 
 from etle.controller import readings_from_json, readings_to_json
 from etle.errors import WireError
-from etle.types import CameraId, Digest, Frame, Violation, ViolationMessage, digest_of
+from etle.types import CameraId, Digest, Frame, FrameSignature, Violation, ViolationMessage, digest_of
 
 SCHEMA: Final = 1
 DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}", re.ASCII)
+_VIOLATION_MESSAGE: Final = b"etle violation message\0"
+"""Signed in front of the message, so that a signature of something else is none of a violation."""
 _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 _DECIMAL: Final = re.compile(rb"-?[0-9]{1,18}(\.[0-9]{1,24})?(e-?[0-9]{1,3})?")
 
@@ -63,6 +65,16 @@ def violation_message_to_wire(message: ViolationMessage) -> bytes:
     """Raises WireError for a value that could not be read back."""
     _check(message)
     return msgspec.msgpack.encode(_ViolationMessageEnvelope(schema=SCHEMA, body=message))
+
+
+def violation_headers(value: bytes, sign: Sign | None) -> list[tuple[str, bytes]]:
+    """Headers of a violation message: the signature of the detect worker that found it; none without a key."""
+    return [] if sign is None else [("signature", sign(_VIOLATION_MESSAGE + value))]
+
+
+def is_violation_signed(headers: Headers, value: bytes, verify: Callable[[bytes, bytes], bool]) -> bool:
+    """`verify`: whether a trusted key made this signature of these bytes."""
+    return any(name == "signature" and verify(_VIOLATION_MESSAGE + value, signature) for name, signature in headers)
 
 
 def violation_message_from_wire(data: bytes) -> ViolationMessage:
@@ -117,6 +129,7 @@ def frame_from_wire(headers: Headers, value: bytes, verify: Verify | None = None
         sha256=Digest(_text(named, "sha256")),
         jpeg=value,
         controller=readings_from_json(named["controller"]) if "controller" in named else (),
+        signature=FrameSignature(signed=signed_part(headers).hex(), signature=named["signature"].hex()) if "signature" in named else None,
     )
     if digest_of(value) != frame.sha256:
         raise WireError(f"frame {frame.sequence} of {frame.camera}: the picture has another digest than its header sha256")

@@ -128,6 +128,19 @@ class ArchiveSettings(Section):
         return next((own for own in self.cameras if own.id == camera), general)
 
 
+class CustodySettings(Section):
+    """Who vouches for a violation on its way from the detect worker to the writer."""
+
+    signing_key: Path | None = Field(
+        None, description="Private Ed25519 key (PEM) with which detect workers sign violation messages; `etle keys detect` generates it."
+    )
+    detect_keys: tuple[Path, ...] = Field((), description="Public keys (PEM) of the detect workers, for the writer.")
+    unsigned: Literal["refuse", "mark"] = Field(
+        "refuse",
+        description="What the writer does with a violation that none of `detect_keys` signed: dead letters, or a mark on the case.",
+    )
+
+
 class EdgeDevice(Section):
     """A device on site that reads cameras and signs their frames."""
 

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from etle.config.deployment import ArchiveSettings, BrokerSettings, IngestSettings, StorageSettings, refuse_secrets
+from etle.config.deployment import ArchiveSettings, BrokerSettings, CustodySettings, IngestSettings, StorageSettings, refuse_secrets
 from etle.config.signal_feed import SignalFeed
 from etle.config.sources import SourceSettings
 from etle.config.strict_yaml import Name, Section, interpolate_env, read_yaml, resolve_paths, validate
@@ -288,6 +288,7 @@ class Site(Section):
     store: StorageSettings = StorageSettings()
     ingest: IngestSettings = IngestSettings()
     archive: ArchiveSettings | None = None
+    custody: CustodySettings = CustodySettings()
 
     @field_validator("timezone")
     @classmethod
@@ -340,6 +341,7 @@ class Site(Section):
             "store": True,
             "ingest": True,
             "archive": True,
+            "custody": True,
         }
         return digest_of(self.model_dump_json(exclude=excluded, by_alias=True).encode())
 
@@ -377,8 +379,10 @@ def _with_resolved_paths(site: Site, folder: Path) -> Site:
     """Paths are relative to the folder of the site file; so are the places of evidence and archive, unless they are those of a bucket."""
     resolved = resolve_paths(site, folder)
     update: dict[str, Section] = {}
-    if (evidence := site.store.evidence) is not None and "://" not in evidence:
-        update["store"] = resolved.store.model_copy(update={"evidence": str(folder / evidence)})
+    places = {name: getattr(site.store, name) for name in ("evidence", "heads")}
+    local = {name: str(folder / place) for name, place in places.items() if place is not None and "://" not in place}
+    if local:
+        update["store"] = resolved.store.model_copy(update=local)
     if resolved.archive is not None and (location := resolved.archive.location) is not None and "://" not in location:
         update["archive"] = resolved.archive.model_copy(update={"location": str(folder / location)})
     return resolved.model_copy(update=update)

@@ -296,7 +296,9 @@ def _filed(row: Any) -> FiledViolation:
         vehicle=row.vehicle,
     )
     files = (FileRecord(sha256=digest, suffix=suffix, bytes=size) for digest, suffix, size in json.loads(row.files))
-    return FiledViolation(id=ViolationId(UUID(row.id)), document=row.document, columns=columns, files=tuple(sorted(files)))
+    return FiledViolation(
+        id=ViolationId(UUID(row.id)), document=row.document, columns=columns, recorded_at=row.recorded_at, files=tuple(sorted(files))
+    )
 
 
 def _decision(row: Any) -> Decision:

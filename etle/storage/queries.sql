@@ -114,7 +114,7 @@ WHERE reviewer = %(reviewer)s AND decided_at >= %(since)s
 SELECT
     v.id::text AS id,
     v.document::text AS document,
-    v.site, v.camera, v.rule, v.occurred_at, v.plate, v.vehicle,
+    v.site, v.camera, v.rule, v.occurred_at, v.plate, v.vehicle, v.recorded_at,
     coalesce(jsonb_agg(jsonb_build_array(f.digest, f.suffix, f.bytes)) FILTER (WHERE f.digest IS NOT NULL), '[]')::text AS files
 FROM violations v
 LEFT JOIN evidence_files f ON f.violation = v.id

@@ -37,7 +37,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    from etle.signing import frame_verifier
+    from etle.signing import Signer, frame_verifier
     from pipeline.assembly import open_engines, shipped_law
     from pipeline.shadow.engines import with_shadow
     from pipeline.workers.detect import STAGE, DetectSettings, open_detect_worker
@@ -49,7 +49,14 @@ def run(args: argparse.Namespace) -> int:
         log.warning("frames need no signature: whoever can write to Kafka can forge them. Name the devices' keys in `ingest.devices`")
     connection = broker_connection(site.broker)
     engines = with_shadow(open_engines(site.detect), site.detect)
-    settings = DetectSettings(names=TopicNames(site.broker.prefix), verify=frame_verifier(site.ingest), idle_timeout_s=args.idle_timeout)
+    if site.custody.signing_key is None:
+        log.warning("violations are published unsigned: whoever can write to Kafka can forge one. Set `custody.signing_key`")
+    settings = DetectSettings(
+        names=TopicNames(site.broker.prefix),
+        verify=frame_verifier(site.ingest),
+        sign=Signer.read(site.custody.signing_key).sign if site.custody.signing_key else None,
+        idle_timeout_s=args.idle_timeout,
+    )
     with open_observability(args.metrics) as seen, stop_on_signals() as stop:
         stages = SiteStageFactory(site, measured(engines, seen.metrics.time_inference), shipped_law())
         stages.check()

@@ -66,11 +66,13 @@ def trusted_keys(args: argparse.Namespace) -> "PublicKeys":
 
     Raises ConfigError if there is none.
     """
+    from etle.keyring import KeyRing
     from etle.signing import PublicKeys, Signer, public_file
     from etle.types import Digest
 
     file = storage_options(args).key_file
     keys = PublicKeys(map(Digest, args.key), args.public_key)
+    KeyRing(file.parent).trust(keys)
     if file.exists():
         keys.add(Signer.read(file).public_key)
     elif public_file(file).exists():

@@ -1,15 +1,18 @@
 """`etle write`: a worker that stores the violations of Kafka as cases, in PostgreSQL and the evidence store."""
 
 import argparse
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 
 from etle.clock import SystemClock
-from etle.config.deployment import BrokerSettings, StorageSettings
+from etle.config.deployment import BrokerSettings, CustodySettings, StorageSettings
 from etle_cli.options.broker import broker_connection
 from etle_cli.options.observability import add_observability_options, open_observability
 from etle_cli.options.storage import add_storage_options, storage_options
 from etle_cli.shutdown import stop_on_signals
+
+log = logging.getLogger(__name__)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,12 +30,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
+    from etle.signing import message_verifier
     from etle.storage.stores import open_stores
     from pipeline.evidence.writer import Writer
     from pipeline.workers.supervise import open_when_available, run_worker
-    from pipeline.workers.write import STAGE, open_write_worker
+    from pipeline.workers.write import STAGE, SignaturePolicy, open_write_worker
 
-    broker, store = _settings(args.site)
+    broker, store, custody = _settings(args.site)
+    if not custody.detect_keys:
+        log.warning("violations need no signature: whoever can write to Kafka can forge one. Name the keys in `custody.detect_keys`")
+    policy = SignaturePolicy(verify=message_verifier(custody.detect_keys), unsigned=custody.unsigned)
     connection, clock = broker_connection(broker), SystemClock()
     options = storage_options(args, store)
     with open_observability(args.metrics) as seen, stop_on_signals() as stop, ExitStack() as opened:
@@ -43,14 +50,14 @@ def run(args: argparse.Namespace) -> int:
             signer = stores.signer
             opened.enter_context(stores.exporting_heads(signer))
             sink = Writer.with_signer(stores.cases, stores.evidence, signer)
-            run_worker(lambda: open_write_worker(connection, sink, clock, metrics), STAGE, stop, health, metrics)
+            run_worker(lambda: open_write_worker(connection, sink, clock, metrics, policy), STAGE, stop, health, metrics)
     return 0
 
 
-def _settings(site: Path | None) -> tuple[BrokerSettings, StorageSettings]:
+def _settings(site: Path | None) -> tuple[BrokerSettings, StorageSettings, CustodySettings]:
     from etle.config.site import load_site
 
     if site is None:
-        return BrokerSettings(), StorageSettings()
+        return BrokerSettings(), StorageSettings(), CustodySettings()
     loaded = load_site(site)
-    return loaded.broker, loaded.store
+    return loaded.broker, loaded.store, loaded.custody

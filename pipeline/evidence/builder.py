@@ -174,4 +174,5 @@ def _picture(role: EvidenceRole, frame: Frame, vehicle: Box, plate: Box | None) 
         sha256=frame.sha256,
         vehicle_box=vehicle,
         plate_box=plate,
+        frame_signature=frame.signature,
     )

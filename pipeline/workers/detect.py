@@ -25,7 +25,7 @@ from etle.kafka.topics import TopicNames
 from etle.observability.metrics import FrameOutcome, Metrics, ViolationOutcome
 from etle.protocols import Clock
 from etle.types import CameraId, Frame, Lamp, ViolationMessage
-from etle.wire import Verify, frame_from_wire, violation_message_to_wire
+from etle.wire import Sign, Verify, frame_from_wire, violation_headers, violation_message_to_wire
 from pipeline.detect.view_check import ViewFault
 from pipeline.detect.visibility import FrameObservation
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
@@ -49,6 +49,8 @@ class DetectSettings:
     names: TopicNames
     verify: Verify | None
     """Checks a frame's signature; None: frames need none."""
+    sign: Sign | None = None
+    """Signs violation messages."""
     idle_timeout_s: float
     """A camera without frames for this long, while no message waits in the broker, has ended: its pending findings are completed."""
 
@@ -216,7 +218,9 @@ class DetectWorker:
         for message in completed:
             violation = message.violation
             log.info("%s: %s at %s", camera, violation.rule, violation.occurred_at.isoformat())
-            self._publisher.publish(self._settings.names.violations, violation_message_to_wire(message), key=str(violation.id).encode())
+            value = violation_message_to_wire(message)
+            headers = violation_headers(value, self._settings.sign)
+            self._publisher.publish(self._settings.names.violations, value, key=str(violation.id).encode(), headers=headers)
             self._metrics.violation(violation.rule, ViolationOutcome.FOUND)
 
     def _check_ends(self, now: datetime) -> None:

@@ -8,10 +8,11 @@ stored. A message that cannot be stored at all becomes a dead letter with its re
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from etle.backoff import Backoff
 from etle.errors import EvidenceCorrupt, EvidenceFull, EvidenceUnavailable, StoreError, StoreUnavailable, WireError
@@ -20,7 +21,8 @@ from etle.kafka.protocols import Message, Position, Publisher, Subscriber
 from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Dependency, EvidenceError, Metrics, ViolationOutcome
 from etle.protocols import Clock, ViolationSink
-from etle.wire import violation_message_from_wire
+from etle.types import ViolationMessage
+from etle.wire import is_violation_signed, violation_message_from_wire
 
 if TYPE_CHECKING:
     from etle.kafka.security import BrokerConnection
@@ -28,22 +30,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 STAGE = "write"
 MAX_RECORDS = 8
+UNSIGNED_MARK: Final = "unsigned"
+"""Mark of a case whose violation no detect worker signed; the texts are `mark.unsigned` in `review/texts/`."""
 CHECK_EVERY_S = 5.0
 """Interval between two reads of the partitions' ends: for the metrics, and to notice an unavailable broker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignaturePolicy:
+    """Which violation messages the writer believes."""
+
+    verify: Callable[[bytes, bytes], bool] | None = None
+    """Whether a detect worker of the site made this signature of these bytes; None: no keys are configured, and everything is believed."""
+    unsigned: Literal["refuse", "mark"] = "refuse"
+
+    def checked(self, message: Message) -> ViolationMessage:
+        """The violation, marked if it is not signed and may be stored all the same. Raises WireError."""
+        found = violation_message_from_wire(message.value)
+        if self.verify is None or is_violation_signed(message.headers, message.value, self.verify):
+            return found
+        if self.unsigned == "refuse":
+            raise WireError(f"violation {found.violation.id} has no signature of a detect worker of this site (`custody.detect_keys`)")
+        return replace(found, violation=replace(found.violation, marks=(*found.violation.marks, UNSIGNED_MARK)))
 
 
 class WriteWorker:
     """Lives until the broker becomes unavailable; the next one continues at the committed position. Not thread-safe."""
 
     def __init__(
-        self, subscriber: Subscriber, publisher: Publisher, sink: ViolationSink, names: TopicNames, clock: Clock, metrics: Metrics
-    ) -> None:
+        self, subscriber: Subscriber, publisher: Publisher, sink: ViolationSink, names: TopicNames, clock: Clock, metrics: Metrics,
+        policy: SignaturePolicy | None = None,
+    ) -> None:  # fmt: skip
         self._subscriber = subscriber
         self._publisher = publisher
         self._sink = sink
         self._names = names
         self._clock = clock
         self._metrics = metrics
+        self._policy = policy or SignaturePolicy()
         self._dead_letters = DeadLetterQueue(publisher, names.dead_letters, STAGE)
         self._next: dict[int, int] = {}
         """Offset of the next message of each assigned partition."""
@@ -99,7 +123,7 @@ class WriteWorker:
         return True
 
     def _write(self, message: Message) -> None:
-        found = violation_message_from_wire(message.value)
+        found = self._policy.checked(message)
         new = self._sink.put(found)
         violation = found.violation
         self._metrics.violation(violation.rule, ViolationOutcome.WRITTEN if new else ViolationOutcome.REPEATED)
@@ -158,7 +182,9 @@ def _evidence_error(error: StoreUnavailable | EvidenceFull) -> EvidenceError | N
 
 
 @contextmanager
-def open_write_worker(connection: "BrokerConnection", sink: ViolationSink, clock: Clock, metrics: Metrics) -> Iterator[WriteWorker]:
+def open_write_worker(
+    connection: "BrokerConnection", sink: ViolationSink, clock: Clock, metrics: Metrics, policy: SignaturePolicy
+) -> Iterator[WriteWorker]:
     """A worker with its own connections to the broker. Raises BrokerUnavailable, ConfigError if a topic is missing."""
     from etle.kafka.admin import KafkaTopicAdmin
     from etle.kafka.client import KafkaPublisher, KafkaSubscriber
@@ -171,6 +197,6 @@ def open_write_worker(connection: "BrokerConnection", sink: ViolationSink, clock
         opened.callback(publisher.close)
         subscriber = KafkaSubscriber(connection, client, names.violations, names.write_group)
         opened.callback(subscriber.close)
-        worker = WriteWorker(subscriber, publisher, sink, names, clock, metrics)
+        worker = WriteWorker(subscriber, publisher, sink, names, clock, metrics, policy)
         opened.callback(worker.close)
         yield worker

@@ -12,6 +12,7 @@ from etle.errors import BrokerUnavailable, InferenceError
 from etle.signing import Signer
 from etle.testing import ScriptedDetector, a_frame, a_jpeg
 from etle.types import Digest, Violation, ViolationId, digest_of
+from etle.wire import is_violation_signed
 from pipeline.workers.checkpoint import checkpoint_from_wire
 
 EXPECTED = {found.id: found for found in process_all(stage(WATCHED), STREET)}
@@ -212,6 +213,22 @@ def test_frames_that_are_published_again_to_another_partition_are_refused():
     assert contents(rig) == UNDISTURBED
     assert len(rig.reasons) == len(STREET)
     assert all(f"but the camera's is {own}" in reason for reason in rig.reasons)
+
+
+def test_violations_are_signed_and_keep_the_signatures_of_their_frames(tmp_path):
+    device, ours = (Signer.from_file(tmp_path / f"{name}.pem") for name in ("device", "ours"))
+    rig = Rig(verify=lambda camera, signed, signature: signature == device.sign(signed), sign=ours.sign)
+    rig.send(STREET, device.sign)
+    rig.worker().drain().exceed_idle_timeout()
+    assert len(rig.violations) == 2
+    for message in rig.broker.messages(NAMES.violations):
+        assert is_violation_signed(message.headers, message.value, lambda signed, signature: signature == ours.sign(signed))
+    for found in rig.violations.values():
+        for picture in found.violation.pictures:
+            assert picture.frame_signature is not None
+            signed = bytes.fromhex(picture.frame_signature.signed)
+            assert device.sign(signed).hex() == picture.frame_signature.signature
+            assert picture.sha256.encode() in signed
 
 
 def test_an_idle_camera_is_finished_and_no_longer_holds_back_the_position():

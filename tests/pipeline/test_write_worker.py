@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,11 +12,12 @@ from etle.errors import EvidenceFull, EvidenceUnavailable, StoreError, StoreUnav
 from etle.kafka.dead_letters import parse_dead_letters, replay
 from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
+from etle.signing import Signer, message_verifier, public_file
 from etle.testing import ListSink, ManualClock, MemoryBroker, MemoryCases, MemoryEvidence, a_file, a_violation_message
 from etle.types import EvidenceFile, Violation, ViolationMessage
-from etle.wire import violation_message_to_wire
+from etle.wire import Sign, violation_headers, violation_message_to_wire
 from pipeline.evidence.writer import Writer
-from pipeline.workers.write import WriteWorker
+from pipeline.workers.write import SignaturePolicy, WriteWorker
 
 NAMES = TopicNames("t")
 FAILURES = [StoreUnavailable("PostgreSQL cannot be reached."), EvidenceFull("the disk is full.")]
@@ -40,7 +43,8 @@ def unsigned_manifest(violation: Violation, files: tuple[EvidenceFile, ...]) -> 
 class Rig:
     """A broker with violations, and a write worker on it."""
 
-    def __init__(self, sink: ListSink | Writer) -> None:
+    def __init__(self, sink: ListSink | Writer, policy: SignaturePolicy | None = None) -> None:
+        self.policy = policy
         self.clock, self.metrics = ManualClock(), Metrics()
         self.broker = MemoryBroker({NAMES.violations: 2, NAMES.dead_letters: 1})
         self.sink = sink
@@ -48,11 +52,12 @@ class Rig:
         self.worker = self.new_worker()
 
     def new_worker(self) -> WriteWorker:
-        return WriteWorker(self.subscriber, self.broker, self.sink, NAMES, self.clock, self.metrics)
+        return WriteWorker(self.subscriber, self.broker, self.sink, NAMES, self.clock, self.metrics, self.policy)
 
-    def send(self, *messages: ViolationMessage) -> None:
+    def send(self, *messages: ViolationMessage, sign: Sign | None = None) -> None:
         for message in messages:
-            self.broker.publish(NAMES.violations, violation_message_to_wire(message), key=str(message.violation.id).encode())
+            value = violation_message_to_wire(message)
+            self.broker.publish(NAMES.violations, value, key=str(message.violation.id).encode(), headers=violation_headers(value, sign))
 
     def steps(self, count: int, seconds: float = 1.0) -> int:
         handled = 0
@@ -193,3 +198,32 @@ def test_killed_between_row_and_commit_the_case_is_stored_once():
     rig.worker = rig.new_worker()
     rig.steps(4)
     assert len(rig.sink.messages) == 3
+
+
+@pytest.mark.parametrize("unsigned", ["refuse", "mark"])
+def test_only_violations_that_a_detect_worker_signed_are_believed(tmp_path: Path, unsigned: Literal["refuse", "mark"]) -> None:
+    ours, rogue = Signer.from_file(tmp_path / "ours.pem"), Signer.from_file(tmp_path / "rogue.pem")
+    policy = SignaturePolicy(verify=message_verifier([public_file(tmp_path / "ours.pem")]), unsigned=unsigned)
+    rig = Rig(FailingSink(), policy)
+    signed, forged, bare = messages(3)
+    rig.send(signed, sign=ours.sign)
+    rig.send(forged, sign=rogue.sign)
+    rig.send(bare)
+    rig.steps(3)
+    stored = {message.violation.id: message.violation.marks for message in rig.sink.messages}  # type: ignore[union-attr]
+    reasons = [reason for _, reason in rig.dead_letters]
+    if unsigned == "refuse":
+        assert stored == {signed.violation.id: ()}
+        assert len(reasons) == 2 and all("has no signature of a detect worker" in reason for reason in reasons)
+    else:
+        assert stored == {signed.violation.id: (), forged.violation.id: ("unsigned",), bare.violation.id: ("unsigned",)}
+        assert reasons == []
+
+
+def test_a_signature_of_another_message_is_none(tmp_path: Path) -> None:
+    ours = Signer.from_file(tmp_path / "ours.pem")
+    rig = Rig(FailingSink(), SignaturePolicy(verify=message_verifier([public_file(tmp_path / "ours.pem")])))
+    one, two = (violation_message_to_wire(message) for message in messages(2))
+    rig.broker.publish(NAMES.violations, two, key=b"2", headers=violation_headers(one, ours.sign))
+    rig.steps(2)
+    assert len(list(rig.dead_letters)) == 1

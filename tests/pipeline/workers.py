@@ -12,7 +12,7 @@ from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
 from etle.testing import ManualClock, MemoryBroker, MemorySubscriber
 from etle.types import CameraId, Digest, Frame, ViolationId, ViolationMessage
-from etle.wire import Verify, frame_to_wire, violation_message_from_wire
+from etle.wire import Sign, Verify, frame_to_wire, violation_message_from_wire
 from pipeline.detect.stage import CameraStage
 from pipeline.detect.state import StageState
 from pipeline.workers.detect import DetectSettings, DetectWorker
@@ -90,6 +90,7 @@ class Rig:
     partitions: int = 1
     stages: Any = field(default_factory=DrawnStages)
     verify: Verify | None = None
+    sign: Sign | None = None
     clock: ManualClock = field(default_factory=ManualClock)
     metrics: Metrics = field(default_factory=Metrics)
     broker: MemoryBroker = field(init=False)
@@ -110,7 +111,7 @@ class Rig:
             subscriber.__class__ = DyingSubscriber
             subscriber.countdown = countdown  # type: ignore[attr-defined]
             publisher = DyingPublisher(self.broker, countdown)
-        settings = DetectSettings(names=NAMES, verify=self.verify, idle_timeout_s=60)
+        settings = DetectSettings(names=NAMES, verify=self.verify, sign=self.sign, idle_timeout_s=60)
         return Running(DetectWorker(subscriber, publisher, self.broker, self.stages, settings, self.clock, self.metrics), subscriber, self)
 
     @property

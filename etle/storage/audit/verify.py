@@ -108,6 +108,8 @@ class _LogCheck:
             except EvidenceCorrupt as error:
                 yield _fault(EvidenceFault.BAD_SIGNATURE, str(error))
                 continue
+            if self._keys.retired_before(signed.key, signed.signed_at):
+                yield _fault(EvidenceFault.BAD_SIGNATURE, f"an exported head is signed with a retired key, {signed.key}")
             if signed.key not in self._keys:
                 yield _fault(EvidenceFault.BAD_SIGNATURE, f"an exported head is signed with an unknown key, of fingerprint {signed.key}")
                 continue
@@ -232,6 +234,8 @@ class _LogCheck:
         if entry.kind in SIGNED and (problem := signature_problem(entry.kind, entry.row, self._keys)):
             fault = EvidenceFault.BAD_SIGNATURE if entry.row.get("signature") else EvidenceFault.FORGED
             yield _fault(fault, f"{entry.name}: {problem}", _violation(entry))
+        if entry.kind in SIGNED and self._keys.retired_before(str(entry.row.get("signature")).partition(":")[0], entry.logged_at):
+            yield _fault(EvidenceFault.BAD_SIGNATURE, f"{entry.name} is signed with a key that had been retired", _violation(entry))
         if entry.kind in _TIMES:
             dated = datetime.fromisoformat(entry.row[_TIMES[entry.kind]])
             if abs(dated - entry.logged_at) > TOLERANCE:

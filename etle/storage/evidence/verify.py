@@ -60,6 +60,7 @@ class FiledViolation:
     id: ViolationId
     document: str
     columns: SearchColumns
+    recorded_at: datetime
     files: tuple[FileRecord, ...]
 
     @property
@@ -133,6 +134,8 @@ def _verify_manifest(filed: FiledViolation, digest: Digest, data: bytes, keys: P
         return
     if manifest.key not in keys:
         yield _finding(EvidenceFault.BAD_SIGNATURE, filed, digest, f"signed with an unknown key, of fingerprint {manifest.key}")
+    if keys.retired_before(manifest.key, filed.recorded_at):
+        yield _finding(EvidenceFault.BAD_SIGNATURE, filed, digest, f"signed with a key that had been retired, {manifest.key}")
     keys.learn(manifest.public_key)
     if set(manifest.files) != set(filed.files) - set(filed.manifests):
         yield _finding(EvidenceFault.CHANGED, filed, digest, "the database and the manifest list different files")
