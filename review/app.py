@@ -1,6 +1,7 @@
 """Assembles the web application from the stores, the law and the clock that it is given. It opens no connection itself."""
 
 import logging
+import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
@@ -19,12 +20,13 @@ from review import browse, case_pages, files, queue, sign_in
 from review.clip_cache import ClipCache
 from review.deps import Deps
 from review.i18n import translator_of
-from review.middleware import MetricsMiddleware, SecurityHeaders
+from review.middleware import FormReader, MetricsMiddleware, SecurityHeaders
 from review.pages import STATIC_FOLDER, error_page, static_version
-from review.passwords import Passwords
+from review.passwords import PasswordPool, Passwords
 from review.permissions import Viewer
 from review.range_progress import RangeProgress
 from review.session import SignInRequired, check_csrf, viewer_or_none
+from review.sign_in_attempts import SignInAttempts
 
 if TYPE_CHECKING:
     from etle.observability.metrics import Metrics
@@ -44,8 +46,10 @@ def create_app(
     law: Law,
     clock: Clock,
     passwords: Passwords | None = None,
+    secret: bytes | None = None,
     metrics: "Metrics | None" = None,
 ) -> FastAPI:
+    """`secret`: signs the cookies of sign-in forms; None: a random one, with which forms of other processes are refused."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_csrf)])
     app.state.deps = Deps(
         cases=cases,
@@ -55,7 +59,9 @@ def create_app(
         users=users,
         law=law,
         clock=clock,
-        passwords=passwords or Passwords(),
+        passwords=PasswordPool(passwords or Passwords()),
+        attempts=SignInAttempts(),
+        secret=secret or secrets.token_bytes(32),
         metrics=metrics,
     )
     app.mount(f"/static/{static_version()}", StaticFiles(directory=STATIC_FOLDER), name="static")
@@ -67,6 +73,7 @@ def create_app(
     app.add_exception_handler(ValueRejected, _bad_request)
     app.add_exception_handler(StoreUnavailable, _store_unavailable)
     app.add_exception_handler(500, _internal_error)
+    app.add_middleware(FormReader)
     app.add_middleware(SecurityHeaders)
     if metrics is not None:
         app.add_middleware(MetricsMiddleware, metrics=metrics)
@@ -95,7 +102,8 @@ def _redirect_to_sign_in(request: Request, error: Exception) -> Response:
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    text = translator_of(request)("error.csrf") if error.detail == "csrf" else None
+    t = translator_of(request)
+    text = {"csrf": t("error.csrf"), "corrupt": t("error.corrupt")}.get(error.detail)
     return error_page(request, _viewer(request), error.status_code, text)
 
 

@@ -9,8 +9,9 @@ from etle.config.law import Law
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.users import Users
 from review.clip_cache import ClipCache
-from review.passwords import Passwords
+from review.passwords import PasswordPool
 from review.range_progress import RangeProgress
+from review.sign_in_attempts import SignInAttempts
 
 if TYPE_CHECKING:
     from etle.observability.metrics import Metrics
@@ -26,7 +27,10 @@ class Deps:
     law: Law
     """The offences: their rules are the ones that the list of cases can be filtered by."""
     clock: Clock
-    passwords: Passwords
+    passwords: PasswordPool
+    attempts: SignInAttempts
+    secret: bytes
+    """Signs the cookies of browsers without a session. All web hosts of a deployment have the same one."""
     metrics: "Metrics | None" = None
 
 

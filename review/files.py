@@ -3,6 +3,7 @@
 Browsers may not store them: a look at a stored picture could not be logged, and it would stay on the computer after signing out.
 """
 
+import logging
 import re
 import sys
 from typing import Annotated, Final
@@ -11,11 +12,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
 
+from etle.errors import EvidenceCorrupt
+from etle.observability.metrics import EvidenceError
 from etle.types import Digest, Violation
 from review.deps import Deps, deps_of
 from review.permissions import Permission, Viewer
 from review.session import record_access, require_any, visible_case
 
+log = logging.getLogger(__name__)
 router = APIRouter()
 
 MEDIA_TYPES: Final = {"jpg": "image/jpeg", "mp4": "video/mp4"}
@@ -81,6 +85,9 @@ def evidence(
         data = deps.clips.get(Digest(digest)) if suffix == "mp4" else deps.evidence.get(Digest(digest))
     except KeyError:
         raise HTTPException(404) from None
+    except EvidenceCorrupt as error:
+        _alarm(deps, viewer, case_id, Digest(digest), error)
+        raise HTTPException(409, "corrupt") from error
     requested = request.headers.get("range")
     try:
         part = byte_range(requested, len(data))
@@ -88,6 +95,14 @@ def evidence(
         return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}"})
     _record_view(deps, viewer, case_id, Digest(digest), part or (0, len(data)))
     return _response(part, data, media_type, headers)
+
+
+def _alarm(deps: Deps, viewer: Viewer, case_id: UUID, digest: Digest, error: EvidenceCorrupt) -> None:
+    """The file is not what the camera sent: in the log of the server, the access log, and the metric that the alert rules watch."""
+    log.error("evidence of case %s cannot be shown: %s", case_id, error)
+    if deps.metrics:
+        deps.metrics.evidence_error(EvidenceError.CORRUPT)
+    record_access(deps, viewer, "evidence_corrupt", case_id, detail=digest)
 
 
 def _record_view(deps: Deps, viewer: Viewer, case_id: UUID, digest: Digest, sent: tuple[int, int]) -> None:

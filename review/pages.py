@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from review.i18n import translator_of
 from review.middleware import HEADERS
 from review.permissions import Permission, Viewer
-from review.session import FORM_COOKIE, SESSION_COOKIE
+from review.session import form_token, session_token
 from review.tokens import csrf_token
 
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
@@ -51,7 +51,7 @@ class Page:
 
     def render(self, request: Request, viewer: Viewer | None, status: int = 200, **values: object) -> HTMLResponse:
         t = translator_of(request)
-        cookie = viewer.token if viewer else request.cookies.get(SESSION_COOKIE) or request.cookies.get(FORM_COOKIE)
+        cookie = viewer.token if viewer else session_token(request) or form_token(request)
 
         def may(permission: str) -> bool:
             return viewer is not None and viewer.may(Permission(permission))

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 
+from etle.http_server import ConnectionLimits, server_config
+
 
 def serve(app: FastAPI, host: str, port: int, *, behind_proxy: str | None = None, started: Callable[[], None] | None = None) -> None:
     """Serve until interrupted.
@@ -12,13 +14,11 @@ def serve(app: FastAPI, host: str, port: int, *, behind_proxy: str | None = None
     `behind_proxy`: address of the proxy whose X-Forwarded headers are trusted for the client's address and the scheme. Without a proxy
     no such header is trusted, or any client could write another address into the access log.
     """
-    config = uvicorn.Config(
+    config = server_config(
         app,
         host=host,
         port=port,
-        log_level="warning",
-        server_header=False,
-        date_header=True,
+        limits=ConnectionLimits(proxy=behind_proxy),
         proxy_headers=behind_proxy is not None,
         forwarded_allow_ips=behind_proxy,
         timeout_graceful_shutdown=5,

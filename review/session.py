@@ -6,17 +6,20 @@ from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, Response
 
 from etle.storage.users import AccessEntry
 from etle.types import Case, ViolationId
 from review.deps import Deps, deps_of
 from review.permissions import Permission, Viewer, may_see
-from review.tokens import csrf_token, token_hash
+from review.tokens import csrf_token, new_token, sign, token_hash, unsign
 
 SESSION_COOKIE: Final = "etle_session"
 FORM_COOKIE: Final = "etle_form"
-"""Random token of a browser without a session, so that the sign-in form has a CSRF token as well."""
+"""Random token of a browser without a session, so that the sign-in form has a CSRF token as well. Signed with the secret of the deployment:
+nobody else can make one."""
+SIGN_IN_PATH: Final = "/sign-in"
+"""Its form takes no token of a session: the cookie of an old session may be somebody else's."""
 CSRF_FIELD: Final = "csrf"
 SESSION_LIFETIME: Final = timedelta(hours=10)
 """One shift. After it, or after `IDLE_TIMEOUT` without a request, the user has to sign in again."""
@@ -30,13 +33,43 @@ class SignInRequired(Exception):
         self.expired = expired
 
 
+def cookie_name(request: Request, name: str) -> str:
+    """Over HTTPS with the prefix that browsers accept from this host only: no other host of the domain, and nobody on an unencrypted
+    connection, can plant such a cookie."""
+    return f"__Host-{name}" if request.url.scheme == "https" else name
+
+
+def session_token(request: Request) -> str | None:
+    return request.cookies.get(cookie_name(request, SESSION_COOKIE)) or None
+
+
+def form_token(request: Request) -> str | None:
+    """The token of the sign-in form's cookie; None without one, or if this deployment did not sign it."""
+    cookie = request.cookies.get(cookie_name(request, FORM_COOKIE), "")
+    return cookie if unsign(deps_of(request).secret.hex(), cookie) is not None else None
+
+
+def new_form_token(request: Request) -> str:
+    return sign(deps_of(request).secret.hex(), new_token())
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str, seconds: int, path: str = "/") -> None:
+    secure = request.url.scheme == "https"
+    full_name = cookie_name(request, name) if path == "/" else name
+    response.set_cookie(full_name, value, max_age=seconds, httponly=True, samesite="lax", secure=secure, path=path)
+
+
+def delete_cookie(request: Request, response: Response, name: str) -> None:
+    response.delete_cookie(cookie_name(request, name), secure=request.url.scheme == "https", httponly=True, samesite="lax")
+
+
 def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
 def viewer_or_none(request: Request) -> Viewer | None:
-    token = request.cookies.get(SESSION_COOKIE)
-    if not token:
+    token = session_token(request)
+    if token is None:
         return None
     deps = deps_of(request)
     user = deps.users.signed_in(token_hash(token), at=deps.clock.now(), idle=IDLE_TIMEOUT)
@@ -46,7 +79,7 @@ def viewer_or_none(request: Request) -> Viewer | None:
 def signed_in_viewer(request: Request) -> Viewer:
     viewer = viewer_or_none(request)
     if viewer is None:
-        raise SignInRequired(expired=SESSION_COOKIE in request.cookies)
+        raise SignInRequired(expired=session_token(request) is not None)
     return viewer
 
 
@@ -66,11 +99,15 @@ async def check_csrf(request: Request) -> None:
     """Reject a request that changes something unless its form carries the CSRF token of the session, or of the sign-in form."""
     if request.method in ("GET", "HEAD"):
         return
-    cookie = request.cookies.get(SESSION_COOKIE) or request.cookies.get(FORM_COOKIE)
     form = await request.form()
     submitted = form.get(CSRF_FIELD)
-    if not cookie or not isinstance(submitted, str) or not hmac.compare_digest(submitted.encode(), csrf_token(cookie).encode()):
+    tokens = (form_token(request), None if request.url.path == SIGN_IN_PATH else session_token(request))
+    if not isinstance(submitted, str) or not any(token and _matches(submitted, token) for token in tokens):
         raise HTTPException(403, "csrf")
+
+
+def _matches(submitted: str, token: str) -> bool:
+    return hmac.compare_digest(submitted.encode(), csrf_token(token).encode())
 
 
 def record_access(deps: Deps, viewer: Viewer, action: str, violation: UUID | None = None, detail: str = "") -> None:

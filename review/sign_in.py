@@ -1,35 +1,53 @@
 """Sign in, sign out, and change the language.
 
-Failed attempts are limited per account and address, per account, and per address. They are counted in the access log, so that the
-limits survive a restart and hold for several web hosts together.
+Failed attempts are counted in the access log, so that the waits after them survive a restart and hold for several web hosts together.
+Signing in waits for the password's verification without holding one of the threads that answer the pages.
 """
 
-from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from etle.storage.users import AccessEntry
 from review.deps import Deps, deps_of
 from review.i18n import LANGUAGE_COOKIE, Language, translator_of
 from review.pages import Page
-from review.session import FORM_COOKIE, SESSION_COOKIE, SESSION_LIFETIME, SignInRequired, address_of, viewer_or_none
+from review.passwords import PasswordsBusy
+from review.session import (
+    FORM_COOKIE,
+    SESSION_COOKIE,
+    SESSION_LIFETIME,
+    SignInRequired,
+    address_of,
+    delete_cookie,
+    form_token,
+    new_form_token,
+    session_token,
+    set_cookie,
+    viewer_or_none,
+)
+from review.sign_in_attempts import KNOWN, WINDOW, wait_s
 from review.tokens import csrf_token, new_token, token_hash
 
 router = APIRouter()
 SIGN_IN: Final = Page(template="sign_in.html")
-
-WINDOW: Final = timedelta(minutes=15)
-"""Time over which failed attempts are counted."""
-MAX_FAILURES: Final = 5
-"""For one account from one address."""
-MAX_FAILURES_OF_ACCOUNT: Final = 50
-"""For one account from all addresses: more than a person mistypes, less than an attack with a list of passwords needs."""
-MAX_FAILURES_OF_ADDRESS: Final = 100
-"""From one address for all accounts: a whole office may share one address."""
 MAX_NAME_CHARS: Final = 63
+LANGUAGE_S: Final = 365 * 24 * 3600
+FORM_LIFETIME_S: Final = 3600
+
+
+class SignInFailed(Exception):
+    """The name or the password is wrong."""
+
+
+class SignInTooSoon(Exception):
+    """After failed attempts, the next one has to wait for `retry_after_s`."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
 
 
 @router.get("/sign-in")
@@ -40,21 +58,39 @@ def sign_in_page(request: Request, next: str = "/", expired: bool = False) -> Re
 
 
 @router.post("/sign-in")
-def sign_in(
+async def sign_in(
     request: Request, name: Annotated[str, Form()], password: Annotated[str, Form(max_length=256)], next: Annotated[str, Form()] = "/"
 ) -> Response:
     deps, t, address, name = deps_of(request), translator_of(request), address_of(request), name.strip().lower()[:MAX_NAME_CHARS]
-    match authenticate(deps, name, password, address):
-        case "sign_in_throttled":
-            message = t("sign_in.throttled", minutes=int(WINDOW.total_seconds() // 60))
-            return sign_in_form(request, safe_path(next), message=message, name=name, status=429)
-        case "sign_in_failed":
-            return sign_in_form(request, safe_path(next), message=t("sign_in.wrong"), name=name, status=401)
+    path = safe_path(next)
+    try:
+        await authenticate(deps, name, password, address)
+    except SignInFailed:
+        return sign_in_form(request, path, message=t("sign_in.wrong"), name=name, status=401)
+    except SignInTooSoon as soon:
+        message = t("sign_in.throttled", seconds=soon.retry_after_s)
+        return _later(sign_in_form(request, path, message=message, name=name, status=429), soon.retry_after_s)
+    except PasswordsBusy as busy:
+        return _later(sign_in_form(request, path, message=t("sign_in.busy"), name=name, status=503), busy.retry_after_s)
+    token = await run_in_threadpool(_open_session, deps, name, address, session_token(request))
+    response = RedirectResponse(path, status_code=303)
+    set_cookie(request, response, SESSION_COOKIE, token, int(SESSION_LIFETIME.total_seconds()))
+    delete_cookie(request, response, FORM_COOKIE)
+    return response
+
+
+def _open_session(deps: Deps, name: str, address: str, old_token: str | None) -> str:
+    """The token of the new session. The browser's old session ends."""
     token, now = new_token(), deps.clock.now()
+    if old_token is not None:
+        deps.users.end_session(token_hash(old_token), at=now)
     deps.users.open_session(token_hash(token), name, address, at=now, expires_at=now + SESSION_LIFETIME)
-    response = RedirectResponse(safe_path(next), status_code=303)
-    _set_cookie(request, response, SESSION_COOKIE, token, int(SESSION_LIFETIME.total_seconds()))
-    response.delete_cookie(FORM_COOKIE)
+    _record(deps, name, address, "signed_in")
+    return token
+
+
+def _later(response: Response, retry_after_s: int) -> Response:
+    response.headers["Retry-After"] = str(retry_after_s)
     return response
 
 
@@ -68,7 +104,7 @@ def sign_out(request: Request) -> Response:
     deps.users.end_session(token_hash(viewer.token), at=deps.clock.now())
     _record(deps, viewer.user.name, viewer.address, "signed_out")
     response = RedirectResponse("/sign-in", status_code=303)
-    response.delete_cookie(SESSION_COOKIE)
+    delete_cookie(request, response, SESSION_COOKIE)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
@@ -76,45 +112,32 @@ def sign_out(request: Request) -> Response:
 @router.post("/language")
 def change_language(request: Request, language: Annotated[Language, Form()], back: Annotated[str, Form()] = "/") -> Response:
     response = RedirectResponse(safe_path(back), status_code=303)
-    _set_cookie(request, response, LANGUAGE_COOKIE, language, 365 * 24 * 3600)
+    response.set_cookie(LANGUAGE_COOKIE, language, max_age=LANGUAGE_S, httponly=True, samesite="lax", secure=request.url.scheme == "https")
     return response
 
 
 def sign_in_form(request: Request, next: str, message: str = "", name: str = "", status: int = 200) -> Response:
     """The form, with a cookie that its CSRF token is derived from, so that another site cannot sign a user in."""
-    cookie = request.cookies.get(SESSION_COOKIE) or request.cookies.get(FORM_COOKIE) or new_token()
+    cookie = form_token(request) or new_form_token(request)
     response = SIGN_IN.render(
         request, None, status=status, csrf_token=csrf_token(cookie), next=next, message=message, name=name, back="/sign-in"
     )
-    if not request.cookies.get(SESSION_COOKIE) and not request.cookies.get(FORM_COOKIE):
-        _set_cookie(request, response, FORM_COOKIE, cookie, 3600)
+    set_cookie(request, response, FORM_COOKIE, cookie, FORM_LIFETIME_S)
     return response
 
 
-def authenticate(deps: Deps, name: str, password: str, address: str) -> str:
-    """Outcome of the attempt, which is also the action recorded in the access log.
-
-    One attempt at a time, so that parallel guesses are counted before the next one is checked.
-    """
-    with deps.passwords.lock:
-        if throttled(deps, name, address):
-            outcome = "sign_in_throttled"
-        elif deps.passwords.verify(password, deps.users.password_hash(name)):
-            outcome = "signed_in"
-        else:
-            outcome = "sign_in_failed"
-        _record(deps, name, address, outcome)
-    return outcome
-
-
-def throttled(deps: Deps, name: str, address: str) -> bool:
-    since = deps.clock.now() - WINDOW
-    failures = deps.users.failures
-    return (
-        failures(since, who=name, address=address) >= MAX_FAILURES
-        or failures(since, who=name) >= MAX_FAILURES_OF_ACCOUNT
-        or failures(since, address=address) >= MAX_FAILURES_OF_ADDRESS
-    )
+async def authenticate(deps: Deps, name: str, password: str, address: str) -> None:
+    """Returns if the password is right. Raises SignInFailed, SignInTooSoon, PasswordsBusy."""
+    with deps.attempts.begin(name, address) as pending:
+        now = deps.clock.now()
+        failures = await run_in_threadpool(deps.users.sign_in_failures, name, address, since=now - WINDOW, known_since=now - KNOWN)
+        if wait := wait_s(failures, pending, now):
+            await run_in_threadpool(_record, deps, name, address, "sign_in_throttled")
+            raise SignInTooSoon(wait)
+        password_hash = await run_in_threadpool(deps.users.password_hash, name)
+        if not await deps.passwords.verify(password, password_hash):
+            await run_in_threadpool(_record, deps, name, address, "sign_in_failed")
+            raise SignInFailed
 
 
 def safe_path(path: str) -> str:
@@ -125,7 +148,3 @@ def safe_path(path: str) -> str:
 
 def _record(deps: Deps, name: str, address: str, action: str) -> None:
     deps.users.record(AccessEntry(at=deps.clock.now(), who=name, address=address, action=action))
-
-
-def _set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
-    response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=request.url.scheme == "https", path="/")

@@ -31,4 +31,4 @@ EXPOSE 9464
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
 ENTRYPOINT ["etle"]
-CMD ["detect", "/etc/etle/site.yaml", "--metrics", "9464", "--log", "json"]
+CMD ["detect", "/etc/etle/site.yaml", "--metrics", "0.0.0.0:9464", "--log", "json"]

@@ -27,4 +27,4 @@ EXPOSE 8080 9464
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/sign-in', timeout=4)"]
 ENTRYPOINT ["etle"]
-CMD ["review", "--host", "0.0.0.0", "--port", "8080", "--metrics", "9464", "--log", "json"]
+CMD ["review", "--host", "0.0.0.0", "--port", "8080", "--metrics", "0.0.0.0:9464", "--log", "json"]

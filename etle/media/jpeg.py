@@ -4,6 +4,7 @@ An edge device passes JPEGs on unchanged. It still needs their size, and has to 
 truncated one to a picture with a grey lower half, without an error.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,11 @@ _METADATA = frozenset((*range(0xE1, 0xEE), 0xEF, 0xFE))
 """Application segments but JFIF and Adobe, which tell how colours are stored, and comments."""
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers; C4, C8 and CC are in their range but have other meanings."""
+_MAX_SEGMENTS = 2000
+"""Cameras write about ten. A megabyte of empty segments would take the time of a hundred pictures."""
+_FILL = re.compile(rb"\xff+")
+_MARKER = re.compile(rb"\xff[^\x00\xff\x01\xd0-\xd7]")
+"""Of a segment, or of the end: neither fill bytes nor a byte FF inside of image data."""
 
 
 class JpegSegment(NamedTuple):
@@ -54,12 +60,14 @@ def segments(data: bytes) -> Iterator[JpegSegment]:
     if not data.startswith(START):
         raise FrameBroken("not a JPEG")
     at = 2
-    while at + 4 <= len(data):
+    for _ in range(_MAX_SEGMENTS):
+        if at + 4 > len(data):
+            return
         if data[at] != 0xFF:  # a segment whose length is wrong: decoders go on at the next marker
             at = _next_marker(data, at)
         marker = data[at + 1]
-        if marker == 0xFF:  # a fill byte
-            at += 1
+        if marker == 0xFF:
+            at = _after_fill_bytes(data, at)
         elif marker in _WITHOUT_LENGTH:
             at += 2
         else:
@@ -70,6 +78,13 @@ def segments(data: bytes) -> Iterator[JpegSegment]:
             if marker == _SCAN:
                 return
             at = end
+    raise FrameBroken(f"a JPEG with more than {_MAX_SEGMENTS} segments before the image data")
+
+
+def _after_fill_bytes(data: bytes, at: int) -> int:
+    """Position of the last of the bytes 0xFF that begin at `at`: that of the next marker."""
+    fill = _FILL.match(data, at)
+    return max(at, fill.end() - 1) if fill else at + 1
 
 
 def picture_segments(data: bytes) -> bytes:
@@ -93,14 +108,14 @@ def end_of(data: bytes) -> int:
 
 def _end_of_scans(data: bytes, at: int) -> int:
     """Walks over the image data of all scans: inside it, a byte FF is followed by 0 or a restart marker."""
-    while (at := data.find(b"\xff", at)) >= 0 and at + 2 <= len(data):
-        marker = data[at + 1]
-        if marker == END[1]:
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(data, at)
+        if found is None:
+            return 0
+        at = found.start()
+        if data[at + 1] == END[1]:
             return at + 2
-        if marker in (0x00, 0xFF) or marker in _WITHOUT_LENGTH:
-            at += 1 if marker == 0xFF else 2
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4])
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
     return 0
 
 
@@ -110,12 +125,10 @@ def has_huffman_tables(data: bytes) -> bool:
 
 
 def _next_marker(data: bytes, at: int) -> int:
-    found = at
-    while (found := data.find(b"\xff", found)) >= 0 and found + 4 <= len(data):
-        if data[found + 1] not in (0x00, 0xFF) and data[found + 1] not in _WITHOUT_LENGTH:
-            return found
-        found += 1
-    raise FrameBroken(f"not a JPEG from byte {at} on")
+    found = _MARKER.search(data, at, len(data) - 2)
+    if found is None:
+        raise FrameBroken(f"not a JPEG from byte {at} on")
+    return found.start()
 
 
 def _size(data: bytes, segment: JpegSegment) -> JpegSize:

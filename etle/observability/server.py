@@ -18,7 +18,7 @@ REQUEST_TIMEOUT_S: Final = 10
 
 
 @contextmanager
-def serve(port: int, metrics: Metrics, health: Health, host: str = "0.0.0.0") -> Iterator[int]:
+def serve(port: int, metrics: Metrics, health: Health, host: str = "127.0.0.1") -> Iterator[int]:
     """Serve while the block runs. Returns the port, which the system chooses if `port` is 0. Raises ConfigError if it is in use."""
     try:
         server = _Server((host, port), _handler(metrics, health))

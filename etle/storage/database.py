@@ -49,12 +49,7 @@ class Database:
 
     def __init__(self, url: str, *, max_connections: int = 8, wait_s: float = 30) -> None:
         """`wait_s`: how long a transaction waits for a free connection. Raises ConfigError if `url` is not valid."""
-        try:
-            parts = parse_dsn(url)
-        except psycopg2.ProgrammingError as error:
-            raise ConfigError(
-                f"the database address is not valid: {_first_line(error)}. Write it as postgresql://user:password@host:5432/name"
-            ) from error
+        parts = _parts_of(url)
         self.name: Final = f"{parts.get('host', 'this machine')}, database {parts.get('dbname', parts.get('user', ''))}"
         """Host and database, without the password."""
         self._user = parts.get("user", "this user")
@@ -142,6 +137,19 @@ class Database:
             if "NUL" not in str(error):
                 raise
             raise ValueRejected(f"PostgreSQL stores no text with a NUL: {_first_line(error)}") from error
+
+
+def _parts_of(url: str) -> Mapping[str, str]:
+    """Raises ConfigError without quoting any part of the address: a password with a special character is taken for another part of it."""
+    parts = {"port": "not understood"}
+    with suppress(psycopg2.ProgrammingError):
+        parts = parse_dsn(url)
+    if not parts.get("port", "0").replace(",", "").isdecimal() or "@" in parts.get("host", "") + parts.get("dbname", ""):
+        raise ConfigError(
+            "the database address is not valid. Write it as postgresql://host:5432/name, with user:password@ before the host, and %XX for"
+            " characters of the password that have a meaning in addresses (% is %25, @ is %40, / is %2F)"
+        )
+    return cast("Mapping[str, str]", parts)
 
 
 def _is_alive(connection: "Connection") -> bool:

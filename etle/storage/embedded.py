@@ -10,6 +10,7 @@ the server runs as the user `etle` if it exists, otherwise as `nobody`.
 """
 
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +22,7 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from etle.errors import StoreUnavailable
-from etle.files import FileLock
+from etle.files import FileLock, write_atomic
 from etle.storage.pg_binaries import PACKAGE, USER, allow_traversal, packaged_versions, server_account
 
 MAX_SOCKET_PATH_BYTES: Final = 103
@@ -54,7 +55,7 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """For programs on this machine that run as this user; valid until `close`."""
+        """For programs on this machine that run as this user, or as root; valid until `close`."""
         return f"postgresql://{USER}@/postgres?host={quote(self._socket_folder(), safe='')}"
 
     def close(self) -> None:
@@ -123,7 +124,7 @@ class EmbeddedPostgres:
         if self._account is not None:
             os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
             allow_traversal(self._account, (self._folder, self._binaries))
-        options = ("--encoding=UTF8", "--locale=C", "--auth=trust", f"--username={USER}")
+        options = ("--encoding=UTF8", "--locale=C", "--auth=peer", f"--username={USER}")
         self._run("initdb", *options, "-D", str(temp))
         temp.rename(self._data)
 
@@ -134,8 +135,30 @@ class EmbeddedPostgres:
         log = self._folder / "log"
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.replace(self._folder / "log.old")
+        self._write_access_rules()
         settings = "-h '' -k . -c max_connections=100"
         self._run("pg_ctl", "start", "-w", "-t", str(START_TIMEOUT_S), "-D", str(self._data), "-l", str(log), "-o", settings)
+
+    def _write_access_rules(self) -> None:
+        """Only this account may connect, as the kernel tells it (peer authentication), and root; not whoever else runs as `nobody`."""
+        accounts = {"root", self._account_name()} if self._account is None else {"root"}
+        rules = {
+            "pg_hba.conf": "local all all peer map=etle\n",
+            "pg_ident.conf": "".join(f'etle "{name}" {USER}\n' for name in sorted(accounts)),
+        }
+        for name, text in rules.items():
+            write_atomic(self._data / name, text.encode(), mode=0o600)
+            if self._account is not None:
+                os.chown(self._data / name, self._account.pw_uid, self._account.pw_gid)
+
+    def _account_name(self) -> str:
+        try:
+            return pwd.getpwuid(os.geteuid()).pw_name
+        except KeyError:
+            raise StoreUnavailable(
+                f"the user with the number {os.geteuid()}, which etle runs as, has no name on this machine, and PostgreSQL asks for it."
+                " Run etle as a user of /etc/passwd, or name a database server with --database."
+            ) from None
 
     def _remove_stale_pid(self) -> None:
         """After a reboot or in a new container another program, even this one, may have the recorded pid, and the server would not start.

@@ -335,13 +335,20 @@ UPDATE sessions SET ended_at = %(ended_at)s, nonce = %(nonce)s, signature = %(si
 INSERT INTO access_log (at, who, address, action, violation, detail, nonce, signature)
 VALUES (%(at)s, %(who)s, %(address)s, %(action)s, %(violation)s, %(detail)s, %(nonce)s, %(signature)s)
 
--- count_failed_sign_ins --
-SELECT count(*) AS failures
+-- sign_in_failures --
+SELECT
+    count(*) FILTER (WHERE who = %(who)s AND address = %(address)s) AS of_both,
+    count(*) FILTER (WHERE who = %(who)s) AS of_account,
+    count(*) FILTER (WHERE address = %(address)s) AS of_address,
+    max(at) FILTER (WHERE who = %(who)s AND address = %(address)s) AS last_at,
+    EXISTS (
+        SELECT FROM sessions WHERE user_name = %(who)s AND sessions.address = %(address)s AND created_at >= %(known_since)s
+    ) AS known_address
 FROM access_log
-WHERE action = 'sign_in_failed'
-  AND at > %(since)s
-  AND (%(who)s::text IS NULL OR who = %(who)s)
-  AND (%(address)s::text IS NULL OR address = %(address)s)
+WHERE action = 'sign_in_failed' AND at > %(since)s AND (who = %(who)s OR address = %(address)s)
+
+-- form_secret --
+SELECT value FROM secrets WHERE name = 'sign-in form'
 
 -- select_access_log --
 -- Newest first; `before` is the id of the last entry of the page before.

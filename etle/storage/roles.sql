@@ -31,7 +31,7 @@ GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue
 GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras TO etle_reviewer;
 GRANT INSERT ON etle.decisions TO etle_reviewer;
 GRANT UPDATE, DELETE ON etle.queue TO etle_reviewer;
-GRANT SELECT ON etle.users, etle.sessions, etle.access_log TO etle_reviewer;
+GRANT SELECT ON etle.users, etle.sessions, etle.access_log, etle.secrets TO etle_reviewer;
 GRANT INSERT ON etle.sessions, etle.access_log TO etle_reviewer;
 GRANT UPDATE (last_seen_at, ended_at, nonce, signature) ON etle.sessions TO etle_reviewer;
 

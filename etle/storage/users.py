@@ -58,6 +58,19 @@ class AccessEntry:
     """Its number in the log; None before it is stored."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInFailures:
+    """Failed sign-ins in the last time: with a name from an address, with the name, from the address."""
+
+    of_both: int
+    of_account: int
+    of_address: int
+    last_at: datetime | None
+    """The last one with that name from that address."""
+    known_address: bool
+    """Whether the user has signed in from that address before."""
+
+
 class Users:
     """Each method is one or two short transactions; safe to use from several threads."""
 
@@ -148,13 +161,26 @@ class Users:
         with self._database.transaction() as cursor:
             self._record(cursor, access)
 
-    def failures(self, since: datetime, *, who: str | None = None, address: str | None = None) -> int:
-        """Number of failed sign-ins since then, with that name, from that address, or both."""
+    def sign_in_failures(self, name: str, address: str, *, since: datetime, known_since: datetime) -> SignInFailures:
+        """`known_since`: an address is known if the user signed in from it since then."""
         with self._database.transaction() as cursor:
             cursor.execute(
-                sql("count_failed_sign_ins"), {"since": since, "who": None if who is None else _without_nul(who), "address": address}
+                sql("sign_in_failures"), {"who": _without_nul(name), "address": address, "since": since, "known_since": known_since}
             )
-            return int(cursor.fetchone().failures)
+            row = cursor.fetchone()
+            return SignInFailures(
+                of_both=row.of_both,
+                of_account=row.of_account,
+                of_address=row.of_address,
+                last_at=row.last_at,
+                known_address=row.known_address,
+            )
+
+    def form_secret(self) -> bytes:
+        """The secret of this deployment that signs the cookies of sign-in forms."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("form_secret"))
+            return bytes(cursor.fetchone().value)
 
     def entries(
         self, *, violation: UUID | None = None, who: str | None = None, before: int | None = None, limit: int = 200

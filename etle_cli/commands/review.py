@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from etle.clock import SystemClock
 from etle.errors import ConfigError
 from etle.files import write_atomic
+from etle_cli.options.listen import LOOPBACK, warn_of_plain_http
 from etle_cli.options.observability import add_observability_options, open_observability
 from etle_cli.options.storage import add_storage_options, data_folder, open_stores
 
@@ -22,7 +23,7 @@ DEMO_NAME: Final = "peninjau"
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("review", help="serve the review web application")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on (default: %(default)s, this machine only)")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
     parser.add_argument("--behind-proxy", metavar="ADDRESS", help="address of the TLS proxy whose X-Forwarded headers are trusted")
     add_storage_options(parser)
@@ -35,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     from etle.storage.users import Users
 
+    if args.behind_proxy is None:
+        warn_of_plain_http("the review application", args.host, "Put a TLS proxy in front and name it with --behind-proxy.")
     console = Console()
     with open_observability(args.metrics) as observability, open_stores(args) as stores:
         if not Users(stores.database).users():
@@ -66,10 +69,12 @@ def serve_review(
 
     _check_port(host, port)
     signer = stores.row_signer
+    users = Users(stores.database, signer)
     app = create_app(
         cases=PostgresCases(stores.database, signer=signer),
         evidence=stores.evidence,
-        users=Users(stores.database, signer),
+        users=users,
+        secret=users.form_secret(),
         law=load_law(configs_folder() / "law"),
         clock=SystemClock(),
         metrics=metrics,

@@ -15,6 +15,7 @@ from etle.errors import ConfigError
 from etle_cli.commands.ingest import add_data_option, device_signer, publisher_to
 from etle_cli.commands.vendor_events import add_events
 from etle_cli.options.broker import broker_connection
+from etle_cli.options.listen import LOOPBACK, warn_of_plain_http
 from etle_cli.options.observability import Observability, add_observability_options, open_observability
 from etle_cli.options.storage import data_folder
 from etle_cli.shutdown import stop_on_signals
@@ -49,7 +50,7 @@ def _add_serve(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         epilog="The contract is docs/vendors.md; `etle vendor check` tests a server against it.",
     )
     parser.add_argument("site", metavar="SITE.yaml", type=Path, help="the site file, with ingest.vendors")
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: all)")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on (default: %(default)s, this machine only)")
     parser.add_argument("--port", type=int, default=_PORT, help=f"port to listen on; 0: any free one (default: {_PORT})")
     parser.add_argument("--tls-cert", metavar="FILE", type=Path, help="TLS certificate (PEM), for HTTPS")
     parser.add_argument("--tls-key", metavar="FILE", type=Path, help="private key of the certificate (PEM)")
@@ -83,6 +84,8 @@ def run_serve(args: argparse.Namespace) -> int:
     site = load_site(args.site)
     if not site.ingest.vendors:
         raise ConfigError(f"{args.site}: ingest.vendors is empty: no vendor may push to it")
+    if args.tls_cert is None:
+        warn_of_plain_http("the push API", args.host, "Give --tls-cert and --tls-key.")
     server = BoundServer(host=args.host, port=args.port, certificate=args.tls_cert, key=args.tls_key)
     with (
         open_observability(args.metrics) as observability,

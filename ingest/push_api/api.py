@@ -8,7 +8,9 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from etle.errors import MissingExtra
@@ -38,6 +40,8 @@ except ModuleNotFoundError as absent:
 
 log = logging.getLogger(__name__)
 BODY_TIMEOUT_S: Final = 30.0
+MAX_REQUESTS_AT_WORK: Final = 64
+"""Of one vendor: requests whose body is being read, checked or delivered. A connection that sends nothing is not counted."""
 _METHODS: Final = {FRAMES_PATH: "POST", EVENTS_PATH: "POST", CAMERAS_PATH: "GET"}
 
 OnOutcome: TypeAlias = Callable[[str, str], None]
@@ -64,6 +68,7 @@ class PushApi:
         self._max_frame_bytes = max_frame_bytes
         self._on_outcome = on_outcome
         self._body_timeout_s = body_timeout_s
+        self._at_work: Counter[str] = Counter()
         endpoints = {FRAMES_PATH: self._frame, EVENTS_PATH: self._event, CAMERAS_PATH: self._cameras}
         unrouted = self._endpoint(_unrouted)
         self._app = Starlette(
@@ -98,17 +103,30 @@ class PushApi:
         self._authenticate(call)
         call.check_content("image/jpeg")
         header = self._service.check_frame_header(call.vendor, call.headers, received_at)
-        return await self._service.frame(call.vendor, header, received_at, await call.read_body())
+        with self._at_work_for(call.vendor):
+            return await self._service.frame(call.vendor, header, received_at, await call.read_body())
 
     async def _event(self, call: "_Call") -> PushResponse:
         received_at = self._clock.now()
         self._authenticate(call)
         call.check_content("application/json")
-        return await self._service.event(call.vendor, received_at, await call.read_body())
+        with self._at_work_for(call.vendor):
+            return await self._service.event(call.vendor, received_at, await call.read_body())
 
     async def _cameras(self, call: "_Call") -> PushResponse:
         self._authenticate(call)
         return self._service.cameras(call.vendor)
+
+    @contextmanager
+    def _at_work_for(self, vendor: str) -> Iterator[None]:
+        """Raises ApiError if too many requests of this vendor are at work: each may hold a picture in memory."""
+        if self._at_work[vendor] >= MAX_REQUESTS_AT_WORK:
+            raise ApiError(ErrorCode.BUSY, "too many requests of this vendor are at work; send it again", retry_after_s=1)
+        self._at_work[vendor] += 1
+        try:
+            yield
+        finally:
+            self._at_work[vendor] -= 1
 
     def _authenticate(self, call: "_Call") -> None:
         call.vendor = self._authenticator.vendor(call.headers.get(AUTHORIZATION, ""))

@@ -1,4 +1,4 @@
-"""Web server of the push API; the only file that imports uvicorn."""
+"""Web server of the push API."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ try:
 except ModuleNotFoundError as absent:
     raise MissingExtra("uvicorn", "vendor") from absent
 
-MAX_CONCURRENT_REQUESTS: Final = 64
-"""Each may hold a picture in memory."""
+from etle.http_server import ConnectionLimits, server_config
+
 _POLL_S: Final = 0.2
 
 
@@ -32,15 +32,13 @@ class BoundServer:
 def serve(app: PushApi, address: BoundServer, stop: Event, on_started: Callable[[int], None]) -> None:
     """Serve until `stop` is set; then finish the requests in progress. Calls `on_started` with the port. Raises ConfigError if the port
     cannot be used."""
-    config = uvicorn.Config(
+    config = server_config(
         app,
         host=address.host,
         port=address.port,
-        log_level="warning",
+        limits=ConnectionLimits(),
         access_log=False,
-        server_header=False,
         lifespan="off",
-        limit_concurrency=MAX_CONCURRENT_REQUESTS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=15,
         ssl_certfile=address.certificate,

@@ -8,6 +8,7 @@ number that is not higher than the last one is rejected, because consumers would
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -37,6 +38,8 @@ from ingest.sources.frames import frame_of
 
 DELIVERY_TIMEOUT_S: Final = 10.0
 """Answer `busy` if a message is not safe after this time; the device sends it again."""
+PARSER_THREADS: Final = 4
+"""Digests and JPEG headers are computed outside of the event loop, which answers all devices."""
 _PUT_TIMEOUT_S: Final = 2.0
 _RETRY_AFTER_S: Final = 5.0
 
@@ -79,6 +82,8 @@ class PushService:
         self._on_frame = on_frame
         self._delivery_timeout_s = delivery_timeout_s
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._parsing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._parsers = ThreadPoolExecutor(PARSER_THREADS, "push-parse")
 
     def cameras(self, vendor: str) -> PushResponse:
         """The vendor's cameras, the last frame of each, and the server's time: what a device needs to continue after a restart."""
@@ -108,7 +113,9 @@ class PushService:
     async def frame(self, vendor: str, header: FrameHeader, received_at: datetime, body: bytes) -> PushResponse:
         """201 once the frame is safe, 200 if it was accepted before. Raises ApiError."""
         camera = self._camera(vendor, header.camera, display_name(CAMERA))
-        frame = self._checked_frame(camera, header, received_at, body)
+        async with self._parsing[vendor]:  # one at a time of a vendor, so that a hostile one does not take the threads from the others
+            loop = asyncio.get_running_loop()
+            frame = await loop.run_in_executor(self._parsers, self._checked_frame, camera, header, received_at, body)
         identity = {"camera": frame.camera, "sequence": frame.sequence}
         async with self._locks[camera.id]:
             accepted = self._dedup.frame(camera.id, header.sequence)
@@ -125,7 +132,8 @@ class PushService:
 
     async def event(self, vendor: str, received_at: datetime, body: bytes) -> PushResponse:
         """201 once the event is safe, 200 if it was accepted before. Raises ApiError."""
-        event = parse_event(body)
+        async with self._parsing[vendor]:
+            event = await asyncio.get_running_loop().run_in_executor(self._parsers, parse_event, body)
         camera = self._camera(vendor, event.camera, "camera")
         identity = {"id": event.id}
         async with self._locks[f"events of {vendor}"]:

@@ -10,6 +10,7 @@ const figure = document.querySelector(".shot.clip");
 const clip = figure && new ClipPlayer(figure, document.getElementById("strip"));
 const field = document.getElementById("plate") && new PlateField(document.getElementById("plate-panel"));
 const verdict = document.getElementById("verdict") && new VerdictBar(document.getElementById("verdict"), images);
+document.getElementById("media").addEventListener("evidence-missing", () => verdict && verdict.disable());
 const help = document.getElementById("help");
 
 function stepClip(frames) {

@@ -14,6 +14,16 @@ export class ImageViewer {
     const crop = document.querySelector(".crop.large");
     if (crop) crop.addEventListener("click", () => this.toggleContrast());
     addEventListener("resize", () => this.reset());
+    this.failed = false;
+    for (const image of root.querySelectorAll("img")) {
+      if (image.complete && !image.naturalWidth) this.fail();
+      image.addEventListener("error", () => this.fail());
+    }
+  }
+  fail() {
+    this.failed = true;
+    document.getElementById("evidence-alarm").hidden = false;
+    this.root.dispatchEvent(new Event("evidence-missing"));
   }
   get active() { return this.root.querySelector(".shot.active"); }
 

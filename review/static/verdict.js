@@ -15,11 +15,17 @@ export class VerdictBar {
     this.note.addEventListener("keydown", (event) => this.keyInNote(event));
     form.addEventListener("submit", (event) => this.submit(event));
     for (const button of this.buttons) button.disabled = true;
-    Promise.all([images.decoded().catch(() => undefined), new Promise((done) => setTimeout(done, SETTLE_MS))]).then(() => {
+    Promise.all([images.decoded(), new Promise((done) => setTimeout(done, SETTLE_MS))]).catch(() => undefined).then(() => {
+      if (images.failed) return;
       this.enabled = true;
       for (const button of this.buttons) button.disabled = false;
       form.dataset.ready = "yes";
     });
+  }
+  // A picture of the evidence could not be shown: nothing may be decided without it.
+  disable() {
+    this.enabled = false;
+    for (const button of this.buttons) button.disabled = true;
   }
   get reasonsOpen() { return this.reasons.classList.contains("open"); }
 

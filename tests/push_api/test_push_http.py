@@ -4,11 +4,13 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from push_fixture import SECRET
@@ -76,6 +78,19 @@ def test_a_rejected_client_gets_the_reason_although_it_sends_a_large_body(dry_ru
     samples = RequestSamples("utara", (640, 360), "this is not the right secret", SystemClock())
     reply = PushClient(dry_run_url).send(samples.frame(body=bytes(4_000_000)))
     assert (reply.status, reply.code) == (401, "not_signed_in")
+
+
+def test_idle_connections_do_not_stop_a_vendor(dry_run_url):
+    address = urlsplit(dry_run_url)
+    idle = [socket.create_connection((address.hostname, address.port)) for _ in range(100)]
+    samples = RequestSamples("utara", (640, 360), SECRET, SystemClock())
+    for connection in idle[:50]:
+        connection.sendall(b"POST /v1/frames HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\nslow")  # no credentials
+    try:
+        assert PushClient(dry_run_url).send(samples.cameras()).status == 200
+    finally:
+        for connection in idle:
+            connection.close()
 
 
 def test_an_address_without_a_server_is_reported_in_one_line():

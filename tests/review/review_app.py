@@ -12,11 +12,11 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 from review_cases import CaseSpec, violation_message
 
+from etle.http_server import ConnectionLimits, server_config
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
@@ -36,6 +36,7 @@ ROLES = {
     "admin": UserRole.ADMIN,
 }
 PASSWORDS = {name: f"kata sandi {name}" for name in ROLES}
+HEADER_TIMEOUT_S = 1.0
 FAST_PASSWORDS = Passwords(PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
 """argon2id with small costs, for tests that sign in a hundred times."""
 
@@ -176,7 +177,8 @@ class RunningReview:
 def running(app: FastAPI) -> Iterator[str]:
     """URL of a web server that runs the application on a free port."""
     started = threading.Event()
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", proxy_headers=True, forwarded_allow_ips="127.0.0.1")
+    limits = ConnectionLimits(proxy="127.0.0.1", header_timeout_s=HEADER_TIMEOUT_S)
+    config = server_config(app, host="127.0.0.1", port=0, limits=limits, proxy_headers=True, forwarded_allow_ips="127.0.0.1")
     server = ReviewServer(config, started.set)
     thread = threading.Thread(target=server.run, name="review application")
     thread.start()

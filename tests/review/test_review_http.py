@@ -15,7 +15,9 @@ from review_cases import CaseSpec
 from etle.types import Case, Certainty, Verdict
 from review.app import PUBLIC, ROUTERS
 from review.pages import static_version
-from review.sign_in import MAX_FAILURES, WINDOW, safe_path
+from review.sign_in import safe_path
+from review.sign_in_attempts import FREE_FAILURES, WINDOW
+from review.tokens import csrf_token
 
 ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 SECOND = timedelta(seconds=1)
@@ -49,15 +51,43 @@ class TestSigningIn:
     def test_behind_https_the_cookie_is_secure(self, review: RunningReview) -> None:
         with review.browser(headers={"X-Forwarded-Proto": "https"}) as browser:
             token = review.csrf_token(browser, "/sign-in")
-            form = browser.cookies.get("etle_form")
+            form = browser.cookies.get("__Host-etle_form")
             answer = browser.post(
                 "/sign-in",
                 data={"name": "rina", "password": PASSWORDS["rina"], "csrf": token},
-                headers={"Cookie": f"etle_form={form}"},
+                headers={"Cookie": f"__Host-etle_form={form}"},
             )
-        cookie = next(each for each in answer.headers.get_list("set-cookie") if each.startswith("etle_session="))
-        assert "Secure" in cookie
+        cookie = next(each for each in answer.headers.get_list("set-cookie") if each.startswith("__Host-etle_session="))
+        assert "Secure" in cookie and "Path=/" in cookie and "Domain" not in cookie
         assert "strict-transport-security" in answer.headers
+
+    def test_signing_in_again_ends_the_old_session_of_the_browser(self, review: RunningReview, reviewer: SignedInUser) -> None:
+        old = reviewer.browser.cookies.get("etle_session")
+        reviewer.browser.cookies.delete("etle_session")
+        token = review.csrf_token(reviewer.browser, "/sign-in")
+        reviewer.browser.cookies.set("etle_session", str(old))
+        answer = reviewer.browser.post("/sign-in", data={"name": "dewi", "password": PASSWORDS["dewi"], "csrf": token})
+        assert answer.status_code == 303
+        with review.browser() as browser:
+            assert browser.get("/", headers={"Cookie": f"etle_session={old}", "Accept": "text/html"}).status_code == 303
+
+    @pytest.mark.parametrize("cookie", ["planted", "planted.signature", "x" * 43 + "." + "0" * 64])
+    def test_a_planted_cookie_signs_nobody_in(self, review: RunningReview, cookie: str) -> None:
+        """Another host of the domain can set a cookie; it knows the CSRF token that belongs to it."""
+        for name in ("etle_form", "etle_session"):
+            with review.browser() as browser:
+                answer = browser.post(
+                    "/sign-in",
+                    data={"name": "rina", "password": PASSWORDS["rina"], "csrf": csrf_token(cookie)},
+                    headers={"Cookie": f"{name}={cookie}"},
+                )
+            assert answer.status_code == 403 and "set-cookie" not in answer.headers
+
+    def test_over_https_a_cookie_without_the_host_prefix_is_no_session(self, review: RunningReview, reviewer: SignedInUser) -> None:
+        with review.browser(headers={"X-Forwarded-Proto": "https"}) as browser:
+            token = reviewer.browser.cookies.get("etle_session")
+            assert browser.get("/", headers={"Cookie": f"etle_session={token}", "Accept": "text/html"}).status_code == 303
+            assert browser.get("/", headers={"Cookie": f"__Host-etle_session={token}", "Accept": "text/html"}).status_code == 200
 
     def test_the_database_stores_only_the_hash_of_a_session_token(self, review: RunningReview, reviewer: SignedInUser) -> None:
         token = reviewer.browser.cookies.get("etle_session")
@@ -113,17 +143,17 @@ class TestSigningIn:
 
     def test_guesses_are_throttled_even_if_the_last_one_is_right(self, review: RunningReview) -> None:
         with review.browser(address="10.1.1.1") as browser:
-            guesses = [review.sign_in(browser, "bayu", f"guess {n}").status_code for n in range(MAX_FAILURES)]
+            guesses = [review.sign_in(browser, "bayu", f"guess {n}").status_code for n in range(FREE_FAILURES)]
             held = review.sign_in(browser, "bayu", PASSWORDS["bayu"])
             review.clock.advance(WINDOW.total_seconds() + 1)
             later = review.sign_in(browser, "bayu", PASSWORDS["bayu"])
-        assert guesses == [401] * MAX_FAILURES
+        assert guesses == [401] * FREE_FAILURES
         assert held.status_code == 429 and "Terlalu banyak percobaan" in held.text
         assert later.status_code == 303
 
     def test_guesses_from_another_address_do_not_throttle_the_owner(self, review: RunningReview) -> None:
         with review.browser(address="10.1.1.2") as guesser:
-            for n in range(MAX_FAILURES + 1):
+            for n in range(FREE_FAILURES + 1):
                 review.sign_in(guesser, "bayu", f"guess {n}")
         with review.browser(address="10.1.1.3") as owner:
             assert review.sign_in(owner, "bayu", PASSWORDS["bayu"]).status_code == 303
@@ -432,6 +462,22 @@ class TestEvidence:
         parts = [reviewer.get(path, headers={"Range": f"bytes={start}-{start + 99}"}) for start in (0, 100, 200)]
         assert [part.status_code for part in parts] == [206] * 3
         assert review.evidence.reads[clip] - reads <= 1
+
+    def test_a_picture_that_was_changed_on_disk_is_an_alarm_and_a_page_that_says_so(
+        self, review: RunningReview, reviewer: SignedInUser, open_case: Case
+    ) -> None:
+        picture = open_case.violation.pictures[0].sha256
+        whole = review.evidence.get(picture)
+        metrics = review.app.state.deps.metrics
+        before = metrics.value("etle_evidence_errors_total", kind="corrupt") or 0
+        review.evidence.tamper(picture)
+        try:
+            answer = reviewer.get(review.evidence_path(open_case))
+        finally:
+            next(review.evidence.folder.rglob(f"{picture}.*")).write_bytes(whole)
+        assert answer.status_code == 409 and "telah berubah" in answer.text and "laporkan" in answer.text
+        assert metrics.value("etle_evidence_errors_total", kind="corrupt") == before + 1
+        assert ("evidence_corrupt", picture) in review.rows("SELECT action, detail FROM access_log")
 
     def test_a_file_of_no_or_another_case_is_not_found(self, review: RunningReview, reviewer: SignedInUser, open_case: Case) -> None:
         stray = review.evidence.put(b"of no case", ".jpg")

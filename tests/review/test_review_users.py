@@ -88,9 +88,11 @@ def test_failures_are_counted_by_name_and_by_address(users: Users) -> None:
     for minutes, who, address in ((0, "rina", "a"), (1, "rina", "b"), (2, "dewi", "a"), (-20, "rina", "a")):
         users.record(AccessEntry(at=NOW + timedelta(minutes=minutes), who=who, address=address, action="sign_in_failed"))
     users.record(AccessEntry(at=NOW, who="rina", address="a", action="signed_in"))
-    since = NOW - timedelta(minutes=15)
-    counted = (users.failures(since, who="rina"), users.failures(since, address="a"), users.failures(since, who="rina", address="a"))
-    assert counted == (2, 2, 1)
+    found = users.sign_in_failures("rina", "a", since=NOW - timedelta(minutes=15), known_since=NOW - timedelta(days=1))
+    assert (found.of_both, found.of_account, found.of_address, found.last_at) == (1, 2, 2, NOW)
+    assert not found.known_address
+    users.open_session("1" * 64, "rina", "a", at=NOW, expires_at=NOW + timedelta(hours=1))
+    assert users.sign_in_failures("rina", "a", since=NOW, known_since=NOW - timedelta(days=1)).known_address
 
 
 def test_the_log_is_read_newest_first_in_pages(users: Users) -> None:

@@ -61,6 +61,17 @@ def test_an_unreachable_database_is_an_error_with_a_hint() -> None:
         query("postgresql://nobody@127.0.0.1:1/none", "SELECT 1")
 
 
-def test_an_invalid_address_is_an_error_with_an_example() -> None:
-    with pytest.raises(ConfigError, match="postgresql://user"):
-        Database("post gres://x")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "post gres://x",
+        "postgresql://user:SECR%zzET@host/name",
+        "postgresql://user:SECR@ET@host/name",
+        "postgresql://user:SECR/ET@host/name",
+        "postgresql://user:SECR:ET@host:54x2/name",
+    ],
+)
+def test_an_invalid_address_is_an_error_with_an_example_and_without_the_password(address: str) -> None:
+    with pytest.raises(ConfigError, match="postgresql://host") as raised:
+        Database(address)
+    assert "SECR" not in str(raised.value) and raised.value.__cause__ is None and raised.value.__context__ is None

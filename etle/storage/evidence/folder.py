@@ -18,6 +18,9 @@ from etle.wire import DIGEST, SUFFIX
 
 RESERVE_BYTES: Final = 512 * 1024 * 1024
 """Kept free, because PostgreSQL on the same disk stops when it cannot write its log."""
+FOLDER_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+"""Pictures of people: other accounts of the machine read none. Roles with accounts of their own share a bucket, or a group by ACL."""
 STALE_S: Final = 3600
 """A temporary file that is older belongs to a process that died: no write takes an hour."""
 _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
@@ -39,7 +42,8 @@ class FolderEvidence:
                 raise EvidenceUnavailable(f"there is no evidence folder {self._folder}. Name another with --data or --evidence.")
             return
         try:
-            self._unfinished.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            self._unfinished.mkdir(mode=FOLDER_MODE, exist_ok=True)
             self._remove_stale_files()
         except OSError as error:
             raise self._unavailable(error) from error
@@ -86,10 +90,11 @@ class FolderEvidence:
     def _write(self, data: bytes, file: Path) -> None:
         subfolder = file.parent
         if not subfolder.is_dir():
-            subfolder.mkdir(parents=True, exist_ok=True)
+            subfolder.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            subfolder.mkdir(mode=FOLDER_MODE, exist_ok=True)
             sync_folder(subfolder.parent)
             sync_folder(self._folder)
-        write_atomic(file, data, temp_folder=self._unfinished)
+        write_atomic(file, data, mode=FILE_MODE, temp_folder=self._unfinished)
 
     def _check_free_space(self, size: int) -> None:
         if shutil.disk_usage(self._folder).free < size + self._reserve_bytes:

@@ -1,0 +1,83 @@
+"""The waits after failed sign-ins, and the pool that verifies passwords."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from review_app import FAST_PASSWORDS, PASSWORDS, RunningReview
+
+from etle.storage.users import SignInFailures
+from review.passwords import PasswordPool, PasswordsBusy
+from review.sign_in_attempts import wait_s
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "both, account, address, known, pending, ago_s, expected",
+    [
+        pytest.param(0, 0, 0, False, 0, 0, 0, id="the first attempt"),
+        pytest.param(4, 4, 4, False, 0, 0, 0, id="the last free attempt"),
+        pytest.param(5, 5, 5, False, 0, 0, 2, id="after five failures two seconds"),
+        pytest.param(5, 5, 5, False, 0, 2, 0, id="two seconds later"),
+        pytest.param(7, 7, 7, False, 0, 0, 8, id="twice as long after each"),
+        pytest.param(500, 500, 500, False, 0, 0, 60, id="at most a minute"),
+        pytest.param(0, 0, 0, False, 5, 0, 2, id="parallel guesses count"),
+        pytest.param(0, 5000, 0, False, 0, 0, 0, id="guesses from everywhere lock nobody out"),
+        pytest.param(1, 50, 1, False, 0, 0, 2, id="but leave a new address a single free failure"),
+        pytest.param(1, 1, 100, False, 0, 0, 2, id="as do guesses of many names from one address"),
+        pytest.param(19, 500, 500, True, 0, 0, 0, id="an address that signed in before is exempt"),
+        pytest.param(400, 500, 500, True, 0, 0, 2, id="and waits two seconds after many of its own"),
+    ],
+)
+def test_the_wait_before_an_attempt(both: int, account: int, address: int, known: bool, pending: int, ago_s: int, expected: int) -> None:
+    failures = SignInFailures(
+        of_both=both, of_account=account, of_address=address, last_at=NOW - timedelta(seconds=ago_s) if both else None, known_address=known
+    )
+    assert wait_s(failures, pending, NOW) == expected
+
+
+def test_fifty_guesses_from_ten_addresses_do_not_lock_the_owner_out(review: RunningReview) -> None:
+    for number in range(10):
+        with review.browser(address=f"10.9.0.{number}") as guesser:
+            assert {review.sign_in(guesser, "bayu", f"guess {n}").status_code for n in range(5)} == {401}
+    for address in ("10.9.1.1", "10.9.0.3"):  # a new one, and one that guessed
+        with review.browser(address=address) as owner:
+            review.clock.advance(61)
+            assert review.sign_in(owner, "bayu", PASSWORDS["bayu"]).status_code == 303
+
+
+def test_of_many_guesses_at_once_few_are_verified(review: RunningReview) -> None:
+    with ThreadPoolExecutor(12) as threads, review.browser(address="10.9.2.1") as browser:
+        token = review.csrf_token(browser, "/sign-in")
+        data = {"name": "dewi", "password": "a wrong guess", "csrf": token}
+        answers = [*threads.map(lambda _: browser.post("/sign-in", data=data), range(30))]
+    statuses = [answer.status_code for answer in answers]
+    assert set(statuses) == {401, 429} and statuses.count(401) <= 6
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers if answer.status_code == 429)
+
+
+def test_a_full_pool_refuses_at_once() -> None:
+    async def verify_all() -> list[bool | BaseException]:
+        pool = PasswordPool(FAST_PASSWORDS, workers=1, max_waiting=2)
+        return await asyncio.gather(*(pool.verify("wrong", None) for _ in range(6)), return_exceptions=True)
+
+    results = asyncio.run(verify_all())
+    assert results[:3] == [False] * 3
+    assert all(isinstance(each, PasswordsBusy) and each.retry_after_s > 0 for each in results[3:])
+
+
+def test_the_event_loop_goes_on_while_passwords_are_verified() -> None:
+    async def longest_pause() -> float:
+        pool = PasswordPool(FAST_PASSWORDS, workers=4)
+        verified = asyncio.gather(*(pool.verify("wrong", None) for _ in range(40)))
+        pauses, last = [], time.perf_counter()
+        while not verified.done():
+            await asyncio.sleep(0.001)
+            pauses.append(time.perf_counter() - last)
+            last = time.perf_counter()
+        return max(pauses)
+
+    assert asyncio.run(longest_pause()) < 0.5
