@@ -2,7 +2,7 @@
 second."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -50,8 +50,8 @@ class GatewayDeps:
     clock: Clock
     metrics: Metrics
     health: Health
-    source_name: Callable[[CameraSettings], str]
-    """Identifies the camera's source; it changes when the camera's video file is replaced by another one."""
+    source_names: Callable[[CameraSettings], tuple[str, Iterable[str]]]
+    """Identifies the footage, and as it was when it was shorter; it changes when the file or folder gets other content."""
     open_tail: OpenTail = no_topics
     """Opens the topic of a signal's controller."""
 
@@ -113,7 +113,7 @@ class EdgeGateway:
 
     def _feed(self, camera: CameraSettings, context: FeedContext, producer: SpooledProducer) -> CameraFeed:
         self._deps.metrics.init_frames(camera.id, *COUNTED)
-        position = SourcePositionFile(self._deps.folder / "positions", camera.camera_id, self._deps.source_name(camera))
+        position = SourcePositionFile(self._deps.folder / "positions", camera.camera_id, *self._deps.source_names(camera))
         return CameraFeed(camera, context, producer, position)
 
     def _spool(self) -> Spool:

@@ -8,7 +8,7 @@ The settings of a rule are defined by the rule (`pipeline/rules/`) and checked w
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
@@ -348,6 +348,10 @@ class Site(Section):
     def stream_name(self, camera: CameraSettings) -> str:
         """Name under which checkpoints and positions of the camera's footage are kept; other footage has another name."""
         return f"{self.site}/{camera.id}{camera.source.stream_suffix()}"
+
+    def earlier_stream_names(self, camera: CameraSettings) -> Iterator[str]:
+        """The names that the same footage had when it was shorter, the longest first."""
+        return (f"{self.site}/{camera.id}{suffix}" for suffix in camera.source.earlier_suffixes())
 
     def with_cameras(self, ids: Sequence[str]) -> Self:
         """The site with these cameras only; all of them if `ids` is empty. Raises ConfigError for an id that the site does not have."""

@@ -4,7 +4,9 @@ To add a kind of source, write its file in `ingest/sources/` with a function `op
 here and to `SourceSettings`. Nothing else in the tree lists the kinds.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
@@ -13,19 +15,12 @@ from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, fi
 from etle.address import Address, check_address
 from etle.config.strict_yaml import Name, Section
 from etle.errors import EtleError
+from etle.media.footage_identity import file_identity, folder_identities, pictures_in
 from etle.types import Quality
 
 _MIN_YEAR, _MAX_YEAR = 2000, 2100
-PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
-"""Files of a folder source that are read, in lower case."""
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Its pictures in any order, without hidden files, such as the `._name` that macOS writes beside each file. Raises OSError."""
-    return [
-        path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    ]
-
+_MAX_ADDED: Final = 5000
+"""Pictures that may be added to a folder between two runs without its first ones being looked at again."""
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -67,6 +62,10 @@ class SourceSection(Section):
     def stream_suffix(self) -> str:
         """Identifies the footage in the name of a checkpoint, behind site and camera; empty for a live source."""
         return ""
+
+    def earlier_suffixes(self) -> Iterator[str]:
+        """The suffixes that the same footage had when it was shorter, the longest first: a checkpoint under one of them is continued."""
+        return iter(())
 
     def expected_frames(self) -> int | None:
         """Number of frames for a progress bar; None if it is not known."""
@@ -155,8 +154,7 @@ class FileSourceSettings(RecordedSection):
         return str(self.file)
 
     def stream_suffix(self) -> str:
-        size = self.file.stat().st_size if self.file.exists() else 0
-        return f"/{self.file.name}/{size}/{self.starts_at}/{self.fps}"
+        return f"/{self.file.name}/{file_identity(self.file)}/{self.starts_at}/{self.fps}"
 
     def expected_frames(self) -> int | None:
         from etle.media.video import Video
@@ -187,7 +185,13 @@ class FolderSourceSettings(RecordedSection):
         return str(self.folder)
 
     def stream_suffix(self) -> str:
-        return f"/{self.folder.absolute()}/{self.starts_at}/{self.fps}"
+        return self._suffix(next(folder_identities(self.folder), ""))
+
+    def earlier_suffixes(self) -> Iterator[str]:
+        return map(self._suffix, islice(folder_identities(self.folder), 1, 1 + _MAX_ADDED))
+
+    def _suffix(self, identity: str) -> str:
+        return f"/{self.folder.absolute()}/{identity}/{self.starts_at}/{self.fps}"
 
     def expected_frames(self) -> int | None:
         return len(pictures_in(self.folder)) if self.folder.is_dir() else None

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             clock=SystemClock(),
             metrics=observability.metrics,
             health=observability.health,
-            source_name=site.stream_name,
+            source_names=lambda camera: (site.stream_name(camera), site.earlier_stream_names(camera)),
             open_tail=partial(topic_tail, site.broker),
         )
         problems = EdgeGateway(site, cameras, deps).run(stop)

@@ -5,7 +5,7 @@ The file may be a second behind. For a video file that costs nothing: the frames
 continues at a number that no earlier frame can have.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -44,13 +44,16 @@ class SourcePosition:
 class SourcePositionFile:
     """Position of one camera. Safe to use from several threads. `advance` changes it in memory, `save` writes it."""
 
-    def __init__(self, folder: Path, camera: CameraId, source: str) -> None:
-        """Raises ConfigError if the file is damaged: a fresh start would use sequence numbers twice."""
+    def __init__(self, folder: Path, camera: CameraId, source: str, earlier_sources: Iterable[str] = ()) -> None:
+        """`earlier_sources`: names that the same footage had when it was shorter.
+
+        Raises ConfigError if the file is damaged: a fresh start would use sequence numbers twice.
+        """
         self._path = folder / f"{camera}.json"
         self._lock = Lock()
         self._saved = _read(self._path)
         self._earlier_losses: Mapping[LossReason, int] = self._saved.losses if self._saved else {}
-        self._position = _resumed(self._saved, source)
+        self._position = _resumed(self._saved, source, earlier_sources)
 
     @property
     def position(self) -> SourcePosition:
@@ -74,11 +77,13 @@ class SourcePositionFile:
                 self._saved = position
 
 
-def _resumed(saved: SourcePosition | None, source: str) -> SourcePosition:
+def _resumed(saved: SourcePosition | None, source: str, earlier_sources: Iterable[str]) -> SourcePosition:
     if saved is None:
         return SourcePosition(source=source)
     if saved.source == source:
         return saved
+    if saved.source in earlier_sources:
+        return replace(saved, source=source)
     return SourcePosition(source=source, base=0 if saved.sequence is None else saved.sequence + 1, sequence=saved.sequence)
 
 

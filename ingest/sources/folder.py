@@ -1,14 +1,14 @@
 """A folder of pictures as a source, such as the snapshots of a recorder."""
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
-from etle.config.sources import FolderSourceSettings, pictures_in
+from etle.config.sources import FolderSourceSettings
 from etle.errors import ConfigError, FrameBroken, SourceBroken, SourceUnavailable
 from etle.media.exif import taken_at
+from etle.media.footage_identity import pictures_in
 from etle.protocols import Clock, FrameSource
 from etle.types import CameraId, Frame
 from ingest.frame_loss import FrameLossCounter, LossReason
@@ -104,7 +104,7 @@ class FolderSource:
             raise SourceUnavailable(f"{self._path}: cannot be listed: {error.strerror}") from error
         if not found:
             raise SourceUnavailable(f"{self._path}: contains no pictures (.jpg, .jpeg, .png)")
-        return sorted(found, key=lambda path: _natural(path.name))
+        return found
 
     def _read(self, path: Path) -> bytes | None:
         """The picture as JPEG; None if it is damaged."""
@@ -129,11 +129,6 @@ class FolderSource:
         if last - moment > timedelta(seconds=1):
             self._losses.count(self._camera, LossReason.CLOCK_JUMP, f"{path}: has an earlier time than the picture before it")
         return last + timedelta(seconds=1 / self._fps if self._fps else _STEP_S)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key that compares numbers in names by value."""
-    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
 
 
 def _encode(data: bytes) -> bytes:

@@ -4,8 +4,11 @@ Proxies are not used, because cameras are in the local network. Basic and digest
 """
 
 import http.client
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import md5, sha1, sha256
+from typing import IO, Final
 from urllib.error import HTTPError, URLError
 from urllib.request import (
     HTTPBasicAuthHandler,
@@ -21,6 +24,7 @@ from etle.address import Address
 from etle.errors import SourceUnavailable
 
 _CHUNK_BYTES = 64 * 1024
+_DIGESTS: Final = {"MD5": md5, "SHA": sha1, "SHA-256": sha256}
 
 
 @contextmanager
@@ -71,8 +75,39 @@ def read_body(response: http.client.HTTPResponse, max_bytes: int, timeout_s: flo
     return bytes(data)
 
 
+class _DigestHandler(HTTPDigestAuthHandler):
+    """Digest authentication with SHA-256 as well, and by any challenge of a camera that offers several."""
+
+    def get_algorithm_impls(self, algorithm: str) -> tuple[Callable[[str], str], Callable[[str, str], str]]:
+        if algorithm.upper() not in _DIGESTS:
+            raise ValueError(f"the camera asks for digest authentication with {algorithm}, which is not supported")
+        make = _DIGESTS[algorithm.upper()]
+
+        def digest(text: str) -> str:
+            return make(text.encode()).hexdigest()
+
+        return digest, lambda secret, data: digest(f"{secret}:{data}")
+
+    def http_error_401(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage
+    ) -> http.client.HTTPResponse | None:
+        offered = [text for text in headers.get_all("www-authenticate", []) if text.strip().lower().startswith("digest")]
+        supported = [text for text in offered if _algorithm_of(text) in _DIGESTS]
+        if not offered:
+            return None  # basic authentication
+        chosen = http.client.HTTPMessage()
+        chosen["www-authenticate"] = (supported or offered)[0]
+        response: http.client.HTTPResponse | None = super().http_error_401(req, fp, code, msg, chosen)
+        return response
+
+
+def _algorithm_of(challenge: str) -> str:
+    match = re.search(r'algorithm\s*=\s*"?([\w-]+)', challenge, re.IGNORECASE)
+    return match[1].upper() if match else "MD5"
+
+
 def _opener(address: Address) -> OpenerDirector:
     passwords = HTTPPasswordMgrWithDefaultRealm()
     if address.user is not None:
         passwords.add_password(None, address.bare, address.user, address.password or "")
-    return build_opener(ProxyHandler({}), HTTPBasicAuthHandler(passwords), HTTPDigestAuthHandler(passwords))
+    return build_opener(ProxyHandler({}), HTTPBasicAuthHandler(passwords), _DigestHandler(passwords))

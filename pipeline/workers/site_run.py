@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Final, Protocol, runtime_checkable
 
 from etle.config.site import CameraSettings, Site
@@ -14,6 +15,7 @@ from etle.errors import SourceError
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
 from etle.types import CameraId, Frame, Violation
 from pipeline.detect.visibility import Visibility
+from pipeline.workers.checkpoint import Checkpoint
 from pipeline.workers.embedded import CameraRun, RunCallbacks, load_checkpoint, resume_session
 from pipeline.workers.session import CameraSession, StageFactory
 
@@ -161,6 +163,7 @@ class _CameraJob:
         self._clock = clock
         self._progress = progress
         self._options = options
+        self._stream = site.stream_name(camera)
         self._outcome = outcome
         self._run: CameraRun | None = None
         self._source: FrameSource | None = None
@@ -199,14 +202,16 @@ class _CameraJob:
         self._progress.started(camera.id, 0 if live else session.processed + 1, camera.source.expected_frames())
         self._source = self._sources.open(camera)
         callbacks = RunCallbacks(frame=self._on_frame, rejected=self._on_rejected, violation=self._on_violation)
-        return CameraRun(
-            session, self._source, self._stores.sink, self._stores.checkpoints, self._clock, self._site.stream_name(camera), callbacks
-        )
+        return CameraRun(session, self._source, self._stores.sink, self._stores.checkpoints, self._clock, self._stream, callbacks)
 
     def _open_session(self) -> CameraSession:
-        stream = self._site.stream_name(self._camera)
-        checkpoint = None if self._options.from_start else load_checkpoint(self._stores.checkpoints, stream)
+        checkpoint = None if self._options.from_start else self._load_checkpoint()
         return resume_session(self._open_stages(), self._camera.camera_id, checkpoint, self._clock.now())
+
+    def _load_checkpoint(self) -> Checkpoint | None:
+        """Of this footage, or of what was there before more was added to it."""
+        names = chain((self._stream,), self._site.earlier_stream_names(self._camera))
+        return next((found for name in names if (found := load_checkpoint(self._stores.checkpoints, name)) is not None), None)
 
     def _on_frame(self, frame: Frame) -> None:
         self._progress.advance(self._camera.id)

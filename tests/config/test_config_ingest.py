@@ -24,8 +24,8 @@ def test_every_kind_of_source_names_a_function_that_opens_it():
 @pytest.mark.parametrize(
     ("source", "suffix", "description"),
     [
-        pytest.param({"folder": "/srv/a", "fps": 5}, "//srv/a/None/5.0", "/srv/a", id="folder"),
-        pytest.param({"file": "/srv/missing.mp4"}, "/missing.mp4/0/None/None", "/srv/missing.mp4", id="missing file"),
+        pytest.param({"folder": "/srv/a", "fps": 5}, "//srv/a//None/5.0", "/srv/a", id="folder"),
+        pytest.param({"file": "/srv/missing.mp4"}, "/missing.mp4//None/None", "/srv/missing.mp4", id="missing file"),
         pytest.param({"rtsp": "rtsp://admin:s3cret@camera/1"}, "", "rtsp://camera/1", id="camera"),
         pytest.param({"vendor": "acme"}, "", "vendor 'acme'", id="vendor"),
     ],

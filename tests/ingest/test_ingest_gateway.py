@@ -60,7 +60,7 @@ class GatewayFixture:
             clock=SystemClock(),
             metrics=self.metrics,
             health=Health(),
-            source_name=lambda camera: camera.source.description,
+            source_names=lambda camera: (camera.source.description, ()),
         )
         return EdgeGateway(site, cameras, deps)
 

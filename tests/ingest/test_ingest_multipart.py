@@ -1,5 +1,7 @@
 """MultipartParser with every variant that cameras send, split at any position."""
 
+from typing import Any
+
 import pytest
 from footage.videos import jpeg
 from hypothesis import given
@@ -34,13 +36,16 @@ def parse(data: bytes, boundary: str = "frame", steps: tuple[int, ...] = ()) -> 
         pytest.param("multipart/x-mixed-replace; boundary=frame", b"frame", id="as standardised"),
         pytest.param('multipart/x-mixed-replace;boundary="--my frame--"', b"my", id="quoted up to its first space"),
         pytest.param("Multipart/X-Mixed-Replace; Boundary=--frame", b"frame", id="with the dashes in it"),
+        pytest.param("multipart/x-mixed-replace; boundary =frame", b"frame", id="with a space before the sign"),
+        pytest.param('multipart/x-mixed-replace;charset=x; boundary= "frame"', b"frame", id="with a space behind the sign"),
+        pytest.param("multipart/x-mixed-replace", b"", id="not announced"),
     ],
 )
 def test_boundary(kind: str, expected: bytes) -> None:
     assert boundary_of(kind) == expected
 
 
-@pytest.mark.parametrize("kind", ["image/jpeg", "text/html; charset=utf-8", "multipart/x-mixed-replace", ""])
+@pytest.mark.parametrize("kind", ["image/jpeg", "text/html; charset=utf-8", ""])
 def test_another_content_type_is_rejected(kind: str) -> None:
     with pytest.raises(SourceBroken, match="not an MJPEG stream"):
         boundary_of(kind)
@@ -63,6 +68,44 @@ def test_another_content_type_is_rejected(kind: str) -> None:
 )
 def test_every_variant_gives_the_pictures_unchanged(data: bytes) -> None:
     assert parse(data) == [JPEG] * 3
+
+
+def wrong_length(difference: int, **given: Any) -> bytes:
+    told, right = f"Content-Length: {len(JPEG) + difference}\r\n".encode(), f"Content-Length: {len(JPEG)}\r\n".encode()
+    return stream([JPEG] * 3, **given).replace(right, told)
+
+
+@pytest.mark.parametrize("steps", [(), (700,) * 9, (1,) * 3000], ids=["at once", "in pieces", "byte by byte"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(pytest.param(wrong_length(difference), id=f"a length that is {difference:+} bytes off") for difference in (64, 2, -2, -500)),
+        pytest.param(wrong_length(len(JPEG) + 90), id="a length of two pictures"),
+        pytest.param(stream([JPEG] * 3).replace(b"\r\n\r\n\xff\xd8", b"\r\n\xff\xd8"), id="no blank line before a picture"),
+        pytest.param(stream([JPEG] * 3).replace(b"\r\n\r\n\xff\xd8", b"\r\n\r\n\r\n\xff\xd8"), id="a blank line too many"),
+        pytest.param(
+            stream([JPEG] * 3, length=False).replace(b"\r\n\r\n\xff\xd8", b"\r\n\r\n\r\n\xff\xd8"),
+            id="a blank line too many, no length",
+        ),
+    ],
+)
+def test_every_mistake_of_a_camera_gives_the_pictures_unchanged(data: bytes, steps: tuple[int, ...]) -> None:
+    assert parse(data, steps=steps) == [JPEG] * 3
+
+
+def test_a_boundary_that_was_not_announced_is_taken_from_the_stream() -> None:
+    assert parse(stream([JPEG] * 3, name="cam boundary"), "") == [JPEG] * 3
+    assert parse(stream([JPEG] * 3, length=False), "") == [JPEG] * 3
+
+
+def test_a_trailer_of_the_camera_is_kept() -> None:
+    bodies = [JPEG + b"dhav\x59\x19\x01\x00"] * 3
+    assert parse(stream(bodies)) == bodies
+
+
+def test_a_damaged_picture_of_the_right_length_is_given_at_once() -> None:
+    bodies = [JPEG[:-30], JPEG]
+    assert parse(stream(bodies)) == bodies
 
 
 def test_a_short_boundary_inside_a_picture_does_not_split_it() -> None:

@@ -1,14 +1,16 @@
 """SnapshotSource with correct and faulty cameras."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
+from hashlib import md5, sha256
 from http.server import BaseHTTPRequestHandler
 from itertools import count, islice
 from threading import Event
 
 import pytest
-from footage.http_cameras import plain, trickled
+from footage.http_cameras import Answer, plain, trickled
 from footage.videos import jpeg
 
 from etle.backoff import RECONNECT_DELAYS_S, Backoff
@@ -152,3 +154,45 @@ def test_a_camera_that_sends_a_picture_too_slowly_is_reconnected(serve, short_sl
     source.close()
     assert frame.jpeg == jpeg(2)
     assert losses.of(CAMERA)[LossReason.RECONNECT] == 1
+
+
+def digest_camera(*offered: str, accepts: str) -> Answer:
+    """A camera that offers these challenges and accepts digest authentication with one algorithm."""
+    make = {"MD5": md5, "SHA-256": sha256}[accepts]
+
+    def hashed(text: str) -> str:
+        return make(text.encode()).hexdigest()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        given = dict(re.findall(r'(\w+)="?([^",]+)"?', request.headers.get("Authorization", "")))
+        secret, place = hashed("admin:IP Camera(1):geheim"), hashed("GET:/")
+        wanted = hashed(":".join((secret, given.get("nonce", ""), given.get("nc", ""), given.get("cnonce", ""), "auth", place)))
+        if given.get("response") == wanted:
+            plain(jpeg(1))(request)
+            return
+        request.send_response(401)
+        for challenge in offered:
+            more = "" if challenge == "Basic" else f', qop="auth", nonce="abc{challenge}", algorithm={challenge.partition(" ")[2]}'
+            request.send_header("WWW-Authenticate", f'{challenge.partition(" ")[0]} realm="IP Camera(1)"{more}')
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("offered", "accepts"),
+    [
+        pytest.param(("Digest MD5",), "MD5", id="MD5"),
+        pytest.param(("Digest SHA-256",), "SHA-256", id="SHA-256"),
+        pytest.param(("Digest SHA-256", "Digest MD5"), "SHA-256", id="both"),
+        pytest.param(("Basic", "Digest MD5"), "MD5", id="basic and digest"),
+        pytest.param(("Digest SHA-512-256", "Digest MD5"), "MD5", id="one that is not supported first"),
+    ],
+)
+def test_digest_authentication(
+    serve: Callable[..., str], clock: ManualClock, losses: FrameLossCounter, offered: tuple[str, ...], accepts: str
+):
+    url = serve(digest_camera(*offered, accepts=accepts)).replace("http://", "http://admin:geheim@")
+    camera = SnapshotSource(CAMERA, url, clock, losses, Backoff(RECONNECT_DELAYS_S), attempts=1)
+    assert next(camera.frames()).jpeg == jpeg(1)
