@@ -2,7 +2,7 @@
 
 Cameras deviate from the standard: too many or no dashes, bare line feeds, no Content-Length or a wrong one, a blank line too many or too
 few, no announced boundary. A boundary is therefore the announced name (or the first one that is used) with dashes or a line feed before it
-and an end of line (or the closing dashes) after it. Content-Length is used where the picture ends there; otherwise the next boundary counts.
+and an end of line (or the closing dashes) after it. Content-Length is used where the picture ends there, else the next boundary counts.
 """
 
 import re
