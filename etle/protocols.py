@@ -22,6 +22,7 @@ from etle.types import (
     LocatedHead,
     PlateBox,
     PlateRead,
+    Proposal,
     ReviewerTally,
     Verdict,
     Violation,
@@ -219,6 +220,14 @@ class CaseStore(Protocol):
 
     def decisions(self, violation: ViolationId) -> Sequence[Decision]:
         """Oldest first."""
+        ...
+
+    def proposals(self, violation: ViolationId) -> Sequence[Proposal]:
+        """What promoted runs say of the case, oldest first."""
+        ...
+
+    def open_proposals(self, limit: int) -> Sequence[Proposal]:
+        """Those for cases that were decided before they were made, and not since; oldest first."""
         ...
 
     def decided_by(self, reviewer: str, *, since: datetime, limit: int) -> Sequence[Case]:

@@ -488,6 +488,19 @@ class CaseOrder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a promoted run of reprocessing says of a case. It changes nothing: whoever decides the case sees it."""
+
+    violation: ViolationId
+    run: str
+    changed: tuple[str, ...]
+    """Values of `pipeline.reprocess.compare.Difference`, or `missing`: the run did not find the violation."""
+    found: Violation | None
+    """As the run found it."""
+    proposed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseCounts:
     """Number of cases by state and rule."""
 

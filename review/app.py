@@ -16,7 +16,7 @@ from etle.config.law import Law
 from etle.errors import StoreError, StoreUnavailable, ValueRejected
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.users import Users
-from review import browse, case_pages, files, queue, sign_in
+from review import browse, case_pages, files, proposals, queue, sign_in
 from review.clip_cache import ClipCache
 from review.deps import Deps
 from review.i18n import translator_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUTERS: Final = (sign_in.router, queue.router, case_pages.router, files.router, browse.router)
+ROUTERS: Final = (sign_in.router, queue.router, case_pages.router, files.router, browse.router, proposals.router)
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
 """Routes that need no permission. A test checks that every other route does."""
 

@@ -12,7 +12,7 @@ from etle.errors import CaseDecided, CaseTaken
 from etle.types import Case, EvidenceRole, ViolationId
 from review.decisions import OTHER_REASON, Submission, parse_answer, problem_with, record_decision
 from review.deps import Deps, deps_of
-from review.i18n import translator_of
+from review.i18n import Translator, translator_of
 from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer, may_decide
 from review.queue import redirect_to_next
@@ -21,6 +21,7 @@ from review.tokens import sign, unsign
 from review.views.case import case_view
 from review.views.decision import DecidedRow, decided_row, decision_view
 from review.views.plate import PlateCheck, check_plate
+from review.views.proposal import ProposalView, proposal_view
 from review.views.verdict import verdict_views
 
 router = APIRouter()
@@ -141,8 +142,16 @@ def case_page(
         form=form,
         opened=form.opened or _signed_now(deps, viewer, case),
         previous=previous,
+        proposals=_proposals(deps, viewer, case, t),
         back=f"/cases/{case.violation.id}",
     )
+
+
+def _proposals(deps: Deps, viewer: Viewer, case: Case, t: Translator) -> list[ProposalView]:
+    """What promoted runs say: of an open case to whoever decides it, of a decided one to those who may decide any case."""
+    if case.decisions and not viewer.may(Permission.DECIDE_ANY):
+        return []
+    return [proposal_view(proposal, case.violation, t) for proposal in deps.cases.proposals(case.violation.id)]
 
 
 def _overtaken_page(request: Request, viewer: Viewer, case: Case, form: FormState) -> Response:

@@ -23,6 +23,7 @@ from etle.types import (
     Decision,
     Digest,
     EvidenceFile,
+    Proposal,
     ReviewerTally,
     RuleName,
     Verdict,
@@ -194,6 +195,16 @@ class PostgresCases:
         with self._database.transaction() as cursor:
             return _decisions(cursor, [str(violation)]).get(str(violation), ())
 
+    def proposals(self, violation: ViolationId) -> Sequence[Proposal]:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_proposals"), {"violation": str(violation)})
+            return tuple(_proposal(row) for row in cursor.fetchall())
+
+    def open_proposals(self, limit: int) -> Sequence[Proposal]:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_open_proposals"), {"limit": limit})
+            return tuple(_proposal(row) for row in cursor.fetchall())
+
     def decided_by(self, reviewer: str, *, since: datetime, limit: int) -> Sequence[Case]:
         with self._database.transaction() as cursor:
             cursor.execute(sql("cases_decided_by"), {"reviewer": reviewer, "since": since, "limit": limit})
@@ -248,6 +259,16 @@ def _check_decisions(cursor: Cursor, violation: ViolationId, known: int) -> None
     stored = cursor.fetchone().decisions
     if stored != known:
         raise CaseDecided(f"case {violation} has {stored} decisions, and {known} were seen")
+
+
+def _proposal(row: Any) -> Proposal:
+    return Proposal(
+        violation=ViolationId(UUID(row.violation)),
+        run=row.run,
+        changed=tuple(row.changed),
+        found=violation_from_json(row.document) if row.document else None,
+        proposed_at=row.proposed_at,
+    )
 
 
 def _leased(cursor: Cursor, reviewer: str) -> ViolationId | None:

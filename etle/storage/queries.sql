@@ -264,6 +264,45 @@ WHERE run = %(run)s
 ORDER BY occurred_at, violation
 LIMIT %(limit)s
 
+-- insert_approval --
+-- Returns no row if this person approved these results before.
+INSERT INTO run_approvals (run, approved_by, results) VALUES (%(run)s, %(approved_by)s, %(results)s)
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- select_approvals --
+SELECT approved_by FROM run_approvals WHERE run = %(run)s AND results = %(results)s ORDER BY id
+
+-- insert_promotion --
+INSERT INTO promotions (run, requested_by, approved_by, results, cases_added, proposed)
+VALUES (%(run)s, %(requested_by)s, %(approved_by)s, %(results)s, %(cases_added)s, %(proposed)s)
+ON CONFLICT (run) DO NOTHING
+
+-- select_promotion --
+SELECT requested_by, approved_by, cases_added, proposed, promoted_at FROM promotions WHERE run = %(run)s
+
+-- insert_proposal --
+-- Returns no row if the run proposed something for this case before.
+INSERT INTO proposals (violation, run, changed, document) VALUES (%(violation)s, %(run)s, %(changed)s, %(document)s)
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- select_proposals --
+-- For one case, oldest first.
+SELECT violation::text AS violation, run, changed, document::text AS document, proposed_at
+FROM proposals
+WHERE violation = %(violation)s
+ORDER BY id
+
+-- select_open_proposals --
+-- For cases that were decided before and not since, oldest first.
+SELECT p.violation::text AS violation, p.run, p.changed, p.document::text AS document, p.proposed_at
+FROM proposals p
+JOIN case_states s ON s.violation = p.violation
+WHERE s.decided_at < p.proposed_at
+ORDER BY p.id
+LIMIT %(limit)s
+
 
 -- ===== Users, sessions and the access log: `etle.storage.users`
 

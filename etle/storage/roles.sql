@@ -28,7 +28,7 @@ GRANT EXECUTE ON FUNCTION etle.seal_audit_log() TO etle_writer, etle_reviewer;
 
 -- `etle review`: reads cases, leases open cases, adds decisions, sessions and entries of the access log.
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses TO etle_reviewer;
-GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras TO etle_reviewer;
+GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras, etle.proposals TO etle_reviewer;
 GRANT INSERT ON etle.decisions TO etle_reviewer;
 GRANT UPDATE, DELETE ON etle.queue TO etle_reviewer;
 GRANT SELECT ON etle.users, etle.sessions, etle.access_log, etle.secrets TO etle_reviewer;
@@ -41,5 +41,5 @@ GRANT SELECT (name, role, created_at, disabled_at, nonce, signature, password_di
 GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expires_at, ended_at, nonce, signature)
 ON etle.sessions TO etle_reader;
 GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras TO etle_reader;
-GRANT SELECT ON etle.runs, etle.run_cameras, etle.run_violations TO etle_reader;
+GRANT SELECT ON etle.runs, etle.run_cameras, etle.run_violations, etle.run_approvals, etle.promotions, etle.proposals TO etle_reader;
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses, etle.access_log TO etle_reader;

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from etle.storage.database import Database
 from etle.storage.queries import sql
-from etle.types import CameraId, Violation, ViolationId
+from etle.types import CameraId, Digest, Violation, ViolationId
 from etle.wire import violation_from_json, violation_to_json
 
 LIVE: Final = "live"
@@ -40,6 +40,17 @@ class StoredRun:
     finished_at: datetime | None
     cameras: tuple[RunCamera, ...]
     violations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPromotion:
+    """Who promoted a run, and what came of it."""
+
+    requested_by: str
+    approved_by: str
+    cases_added: int
+    proposed: int
+    promoted_at: datetime
 
 
 class PostgresRuns:
@@ -107,6 +118,42 @@ class PostgresRuns:
             if len(found) < _PAGE:
                 return
             after = found[-1].occurred_at, found[-1].id
+
+    def approve(self, run: str, by: str, results: Digest) -> bool:
+        """False if this person approved these results before."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("insert_approval"), {"run": run, "approved_by": by, "results": results})
+            return cursor.fetchone() is not None
+
+    def approvals(self, run: str, results: Digest) -> Sequence[str]:
+        """Who approved these results, in that order."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_approvals"), {"run": run, "results": results})
+            return [row.approved_by for row in cursor.fetchall()]
+
+    def promote(self, run: str, approvals: tuple[str, str], results: Digest, *, cases_added: int, proposed: int) -> None:
+        """Record that the run was promoted. The database requires the approvals of two people."""
+        row = {"run": run, "requested_by": approvals[0], "approved_by": approvals[1], "results": results}
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("insert_promotion"), {**row, "cases_added": cases_added, "proposed": proposed})
+
+    def promotion(self, run: str) -> StoredPromotion | None:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_promotion"), {"run": run})
+            row = cursor.fetchone()
+        return StoredPromotion(**row._asdict()) if row else None
+
+    def propose(self, run: str, violation: ViolationId, changed: Sequence[str], found: Violation | None) -> bool:
+        """False if the run proposed something for this case before."""
+        row = {
+            "violation": str(violation),
+            "run": run,
+            "changed": list(changed),
+            "document": violation_to_json(found) if found else None,
+        }
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("insert_proposal"), row)
+            return cursor.fetchone() is not None
 
     def _runs(self, name: str | None) -> Sequence[StoredRun]:
         with self._database.transaction() as cursor:

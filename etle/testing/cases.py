@@ -18,6 +18,7 @@ from etle.types import (
     CaseOrder,
     Decision,
     EvidenceFile,
+    Proposal,
     ReviewerTally,
     Verdict,
     Violation,
@@ -91,6 +92,7 @@ class MemoryCases:
         self._clock = clock or ManualClock()
         self._lock = RLock()
         self._records: dict[ViolationId, _Record] = {}
+        self._proposals: list[Proposal] = []
         self._decided: list[Decision] = []
         """All decisions, oldest first."""
 
@@ -219,6 +221,22 @@ class MemoryCases:
         with self._lock:
             record = self._records.get(violation)
             return tuple(record.decisions) if record else ()
+
+    def propose(self, proposal: Proposal) -> None:
+        """As a promotion does."""
+        with self._lock:
+            self._proposals.append(proposal)
+
+    def proposals(self, violation: ViolationId) -> Sequence[Proposal]:
+        with self._lock:
+            return tuple(proposal for proposal in self._proposals if proposal.violation == violation)
+
+    def open_proposals(self, limit: int) -> Sequence[Proposal]:
+        with self._lock:
+            decided = {proposal.violation: self._records[proposal.violation].decisions for proposal in self._proposals}
+            since = {violation: decisions[-1].decided_at for violation, decisions in decided.items() if decisions}
+            found = [each for each in self._proposals if each.violation in since and since[each.violation] < each.proposed_at]
+            return tuple(found[:limit])
 
     def decided_by(self, reviewer: str, *, since: datetime, limit: int) -> Sequence[Case]:
         with self._lock:

@@ -1,9 +1,11 @@
 """`etle runs`: list and show runs of `etle reprocess`, and compare them with the cases or with each other."""
 
 import argparse
+import getpass
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -15,6 +17,7 @@ from etle_cli.tables.violations import wide_console
 if TYPE_CHECKING:
     from etle.storage.runs import PostgresRuns, StoredRun
     from etle.storage.stores import StorageOptions, Stores
+    from etle.storage.users import Users
     from etle.types import Digest
     from pipeline.reprocess.compare import ComparedViolation, RunComparison
 
@@ -42,7 +45,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     compared.add_argument("--html", metavar="FILE", type=Path, help="write a page with the pictures side by side")
     compared.add_argument("--lang", choices=("id", "en"), default="id", help="language of the page (default: id)")
     compared.set_defaults(run=run_compare)
-    for action in (listed, shown, compared):
+    promoted = actions.add_parser(
+        "promote",
+        help="approve a run; with the approval of a second person its new violations become cases",
+        description="Needs two supervisors, one after the other: each gives name and password. With the second approval, violations that "
+        "are no cases enter the queue, and what differs from a case is proposed: to the reviewer if it is open, to a supervisor if it is "
+        "decided. Decisions are never changed.",
+    )
+    promoted.add_argument("name", metavar="RUN")
+    promoted.add_argument("--as", dest="user", metavar="NAME", required=True, help="account of a supervisor")
+    promoted.add_argument(
+        "--password-stdin", action="store_true", help="read the password from the first line of standard input instead of asking"
+    )
+    promoted.set_defaults(run=run_promote)
+    for action in (listed, shown, compared, promoted):
         add_storage_options(action)
 
 
@@ -112,6 +128,52 @@ def run_compare(args: argparse.Namespace) -> int:
     else:
         _show(comparison)
     return 0
+
+
+def run_promote(args: argparse.Namespace) -> int:
+    from etle.storage.evidence.backend import open_evidence
+    from etle.storage.runs import PostgresRuns
+    from etle.storage.stores import open_stores
+    from etle.storage.users import Users
+    from pipeline.evidence.writer import Writer
+    from pipeline.reprocess.promote import RunPromotion
+
+    storage = storage_options(args)
+    with open_stores(storage) as stores:
+        signer = stores.signer
+        users, runs = Users(stores.database, stores.row_signer), PostgresRuns(stores.database)
+        _known(runs, args.name)
+        with stores.exporting_heads(signer):
+            _authenticate(users, args)
+            sink = Writer.with_signer(stores.cases, stores.evidence, signer)
+            files = open_evidence(storage.results_address(args.name))
+            promotion = RunPromotion(args.name, runs, stores.cases, sink, files, partial(_record, users))
+            state = promotion.approve(args.user)
+    if state.promoted:
+        people = " and ".join(state.approvals)
+        sys.stdout.write(f"{args.name} is promoted by {people}: {state.cases_added} new cases, {state.proposed} proposals.\n")
+    else:
+        sys.stdout.write(f"{args.user} approved {args.name}. A second supervisor has to run the same command.\n")
+    return 0
+
+
+def _authenticate(users: "Users", args: argparse.Namespace) -> None:
+    """Raises ConfigError unless the name and the password are those of a supervisor."""
+    from etle.storage.users import UserRole
+    from review.passwords import Passwords
+
+    password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else getpass.getpass(f"Password of {args.user}: ")
+    role = next((user.role for user in users.users() if user.name == args.user), None)
+    if not Passwords().verify(password, users.password_hash(args.user)) or role is not UserRole.SUPERVISOR:
+        _record(users, args.user, "sign_in_failed", f"promote {args.name}")
+        raise ConfigError(f"{args.user!r} is not a supervisor with this password")
+
+
+def _record(users: "Users", who: str, action: str, detail: str) -> None:
+    from etle.clock import SystemClock
+    from etle.storage.users import COMMAND_LINE, AccessEntry
+
+    users.record(AccessEntry(at=SystemClock().now(), who=who, address=COMMAND_LINE, action=action, detail=detail))
 
 
 def _known(runs: "PostgresRuns", name: str) -> "StoredRun":

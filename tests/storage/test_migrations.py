@@ -57,6 +57,12 @@ ROWS: Final[Mapping[int, Sequence[str]]] = {
         "INSERT INTO run_violations (run, violation, camera, rule, occurred_at, plate, document, recorded_at) VALUES"
         " ('again', %(open)s, 'cam-1', 'red_light', %(at)s, 'B1432GMC', %(open_document)s, %(at)s)",
     ),
+    7: (
+        "INSERT INTO run_approvals (run, approved_by, results) VALUES ('again', 'sari', %(token)s), ('again', 'agus', %(token)s)",
+        "INSERT INTO promotions (run, requested_by, approved_by, results, cases_added, proposed) VALUES"
+        " ('again', 'sari', 'agus', %(token)s, 0, 1)",
+        "INSERT INTO proposals (violation, run, changed) VALUES (%(decided)s, 'again', '{missing}')",
+    ),
 }
 """By migration number: rows for every table that the migration creates, as the version of that time wrote them. Add to it with each
 migration that creates a table; never change what is here."""
