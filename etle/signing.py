@@ -3,7 +3,7 @@
 The private key stays on the machine on which it was made. Verify with the public key; distribute it out of band, not with the frames.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -124,6 +124,10 @@ class PublicKeys:
         """Whether the key was retired when it signed."""
         retired_at = self._retired_at.get(Digest(fingerprint))
         return retired_at is not None and at > retired_at
+
+    def known(self) -> Mapping[Digest, bytes]:
+        """The raw keys by fingerprint, without those of which only the fingerprint is known."""
+        return {name: key.public_bytes(Encoding.Raw, PublicFormat.Raw) for name, key in self._keys.items() if key is not None}
 
     def learn(self, raw: bytes) -> None:
         """A key that came with a signed document: kept if its fingerprint is trusted."""

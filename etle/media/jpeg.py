@@ -55,6 +55,14 @@ def size_of(data: bytes) -> JpegSize:
     raise FrameBroken(f"a JPEG that is truncated after {len(data)} bytes, before the image data")
 
 
+def components_of(data: bytes) -> int:
+    """Number of colour components: 1 grey, 3 colour. Raises FrameBroken if there is no frame in it."""
+    for segment in segments(data):
+        if segment.marker in _START_OF_FRAME and segment.end - segment.start > 5:
+            return data[segment.start + 5]
+    raise FrameBroken("no start of a frame")
+
+
 def segments(data: bytes) -> Iterator[JpegSegment]:
     """The segments up to and including the start of scan. Raises FrameBroken where the data is not a JPEG."""
     if not data.startswith(START):

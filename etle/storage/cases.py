@@ -223,6 +223,12 @@ class PostgresCases:
             cursor.execute(sql("violations_with_files"), {"after": str(after) if after else None, "limit": limit})
             return tuple(_filed(row) for row in cursor.fetchall())
 
+    def files_of(self, violation: ViolationId) -> Sequence[tuple[Digest, str]]:
+        """Digest and suffix of the files of a violation, its manifest among them."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("files_of_violation"), {"violation": str(violation)})
+            return tuple((Digest(row.digest), row.suffix) for row in cursor.fetchall())
+
     def any_stored(self) -> bool:
         """Whether there is a violation."""
         with self._database.transaction() as cursor:

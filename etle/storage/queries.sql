@@ -413,6 +413,25 @@ SELECT position, kind, key, entry, digest FROM audit_log WHERE position > %(afte
 -- Entries that are not sealed yet.
 SELECT kind, key, entry FROM audit_inbox ORDER BY id
 
+-- audit_entries_of_case --
+-- In the order of the chain, unsealed ones last.
+SELECT position, entry
+FROM (
+    SELECT position, position AS place, kind, key, entry FROM audit_log
+    UNION ALL
+    SELECT NULL, 9223372036854775807, kind, key, entry FROM audit_inbox
+) logged
+WHERE (kind IN ('violation', 'manifest') AND key = %(violation)s)
+   OR (kind = 'decision' AND key IN (SELECT id::text FROM decisions WHERE violation = %(violation)s::uuid))
+   OR (kind = 'access' AND key IN (SELECT id::text FROM access_log WHERE violation = %(violation)s::uuid))
+ORDER BY place
+
+-- audit_entries_between --
+SELECT position, entry, digest FROM audit_log WHERE position BETWEEN %(first)s AND %(last)s ORDER BY position
+
+-- files_of_violation --
+SELECT digest, suffix FROM evidence_files WHERE violation = %(violation)s ORDER BY digest
+
 -- stored_rows --
 -- The present rows of these keys, with the columns that are logged. Built here and not by a function of the database, which its owner
 -- could replace.

@@ -1,4 +1,4 @@
-"""`etle evidence`: verify that what is stored is complete, unchanged and signed."""
+"""`etle evidence`: verify that what is stored is complete, unchanged and signed, and export a case for others to verify."""
 
 import argparse
 import json
@@ -6,17 +6,20 @@ import sys
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-from etle.errors import ConfigError
-from etle_cli.options.storage import add_storage_options, open_existing_stores, storage_options
+from etle.errors import ConfigError, StoreError
+from etle_cli.options.storage import add_storage_options, open_existing_stores, open_stores, storage_options
 
 if TYPE_CHECKING:
     from etle.signing import PublicKeys
     from etle.storage.evidence.verify import EvidenceFinding
+    from etle.storage.stores import Stores
+    from etle.types import Digest
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("evidence", help="verify the evidence")
+    parser = commands.add_parser("evidence", help="verify the evidence, and export it")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     verified = actions.add_parser(
         "verify",
@@ -33,6 +36,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     add_storage_options(verified)
     verified.set_defaults(run=run_verify)
+    exported = actions.add_parser(
+        "export",
+        help="write everything about a case into a package that others verify offline",
+        description="Writes a zip file with pictures and clip, the signed manifest, the decisions, the entries of the audit log with the "
+        "chain to its exported heads, the public keys, a report in Indonesian (PDF), and a script that verifies all of it with Python "
+        "alone. The export is a line of the access log, so it needs the owner of the database and the installation's key.",
+    )
+    exported.add_argument("case", metavar="CASE", type=UUID, help="the id of the case")
+    exported.add_argument("--out", metavar="FILE", type=Path, help="the zip file (default: CASE.zip in the present folder)")
+    exported.add_argument(
+        "--public-key", action="append", default=[], metavar="FILE", type=Path, help="also pack this public key (PEM), such as a device's"
+    )
+    add_storage_options(exported)
+    exported.set_defaults(run=run_export)
 
 
 def run_verify(args: argparse.Namespace) -> int:
@@ -59,6 +76,67 @@ def run_verify(args: argparse.Namespace) -> int:
     if not logged.heads:
         console.print("Without an exported head nobody can tell whether the audit log was rewritten as a whole (--heads).", soft_wrap=True)
     return 1 if findings else 0
+
+
+def run_export(args: argparse.Namespace) -> int:
+    from etle.clock import SystemClock
+    from etle.files import write_atomic
+    from etle.storage.users import COMMAND_LINE, AccessEntry, Users
+    from etle_cli.commands.users import operator
+
+    args.key = []
+    out = args.out or Path(f"{args.case}.zip")
+    with open_stores(args) as stores:
+        signer = stores.row_signer
+        if stores.cases.case(args.case) is None:
+            raise ConfigError(f"there is no case {args.case}; `etle violations list` shows all cases")
+        exported = AccessEntry(
+            at=SystemClock().now(), who=operator(), address=COMMAND_LINE, action="evidence_exported", violation=args.case, detail=out.name
+        )
+        Users(stores.database, signer).record(exported)
+        with stores.exporting_heads(signer):
+            package = _package(stores, args)
+    write_atomic(out, package)
+    sys.stdout.write(f"{out}: {len(package) / 1e6:.1f} MB. Unpack it, and verify it with: python3 verify.py\n")
+    return 0
+
+
+def _package(stores: "Stores", args: argparse.Namespace) -> bytes:
+    """Raises EvidenceCorrupt if a file was changed, StoreError if one is missing."""
+    from etle.clock import SystemClock
+    from etle.storage.audit.heads import open_heads
+    from etle.storage.evidence.manifest import SUFFIX, read_manifest
+    from etle.storage.evidence.package import log_extract, package_of
+    from review.i18n import Language, translator
+    from review.report.case_report import ReportFacts, case_report
+
+    case = stores.cases.case(args.case)
+    assert case is not None, "checked before"
+    stored = {(digest, suffix): _evidence(stores, digest) for digest, suffix in stores.cases.files_of(args.case)}
+    manifests = [data for (_, suffix), data in stored.items() if suffix == SUFFIX]
+    if not manifests:
+        raise StoreError(f"the case {args.case} has no manifest: `etle evidence verify`")
+    extract = log_extract(stores.database, open_heads(stores.options.heads_address), args.case)
+    zone = case.violation.timezone
+    report = case_report(
+        case,
+        {digest: data for (digest, suffix), data in stored.items() if suffix == ".jpg"},
+        ReportFacts(
+            exported_at=translator(Language.INDONESIAN).date_time(SystemClock().now(), zone),
+            manifest_key=read_manifest(manifests[0]).key,
+            log_entries=len(extract.entries),
+            covered=extract.covered,
+        ),
+    )
+    files = {f"{digest}{suffix}": data for (digest, suffix), data in stored.items() if suffix != SUFFIX}
+    return package_of(files, manifests[0], extract, trusted_keys(args), report)
+
+
+def _evidence(stores: "Stores", digest: "Digest") -> bytes:
+    try:
+        return stores.evidence.get(digest)
+    except KeyError:
+        raise StoreError(f"the evidence file {digest} does not exist: `etle evidence verify`") from None
 
 
 def trusted_keys(args: argparse.Namespace) -> "PublicKeys":

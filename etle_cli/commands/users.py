@@ -67,7 +67,7 @@ def run_add(args: argparse.Namespace) -> int:
 
     hashed = Passwords().hash(password_from(args))
     with _administration(args) as users:
-        users.add(args.name, UserRole(args.role), hashed, SystemClock().now(), by=_operator())
+        users.add(args.name, UserRole(args.role), hashed, SystemClock().now(), by=operator())
     _say(f"{args.name} may sign in as {args.role}.")
     return 0
 
@@ -93,7 +93,7 @@ def run_password(args: argparse.Namespace) -> int:
 
     hashed = Passwords().hash(password_from(args))
     with _administration(args) as users:
-        users.set_password(args.name, hashed, SystemClock().now(), by=_operator())
+        users.set_password(args.name, hashed, SystemClock().now(), by=operator())
     _say(f"{args.name} has a new password and is signed out.")
     return 0
 
@@ -102,14 +102,14 @@ def run_role(args: argparse.Namespace) -> int:
     from etle.storage.users import UserRole
 
     with _administration(args) as users:
-        users.set_role(args.name, UserRole(args.role), SystemClock().now(), by=_operator())
+        users.set_role(args.name, UserRole(args.role), SystemClock().now(), by=operator())
     _say(f"{args.name} is now {args.role} and is signed out.")
     return 0
 
 
 def run_disable(args: argparse.Namespace) -> int:
     with _administration(args) as users:
-        users.disable(args.name, SystemClock().now(), by=_operator())
+        users.disable(args.name, SystemClock().now(), by=operator())
     _say(f"{args.name} is signed out and can no longer sign in.")
     return 0
 
@@ -135,7 +135,7 @@ def _administration(args: argparse.Namespace) -> Iterator["Users"]:
             yield Users(stores.database, signer)
 
 
-def _operator() -> str:
+def operator() -> str:
     """The account of the operating system, for the access log."""
     try:
         return getpass.getuser()
