@@ -5,7 +5,7 @@ Engines take batches (`Sequence`) and return results of the same length and orde
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
 
 from etle.types import (
     Box,
@@ -140,6 +140,22 @@ class CheckpointStore(Protocol):
     def load(self, stream: str) -> tuple[int, bytes] | None: ...
 
 
+class CaseFilters(TypedDict, total=False):
+    """Which cases are listed or counted; None, as a missing key, does not filter."""
+
+    state: Verdict | Literal["open"] | None
+    rule: str | None
+    camera: str | None
+    plate: str | None
+    """A part of the text as read, or as corrected by the last decision."""
+    reviewer: str | None
+    """Who made the last decision."""
+    since: datetime | None
+    """Inclusive."""
+    until: datetime | None
+    """Exclusive."""
+
+
 class CaseStore(Protocol):
     """Violations, the decisions on them, and the queue of open cases for reviewers. Raises StoreUnavailable."""
 
@@ -152,38 +168,17 @@ class CaseStore(Protocol):
     def cases(
         self,
         *,
-        state: Verdict | Literal["open"] | None = None,
-        rule: str | None = None,
-        camera: str | None = None,
-        plate: str | None = None,
-        reviewer: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
         order: CaseOrder = CaseOrder.NEWEST,
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
+        **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
-        """A page of the cases that match all filters: the first ones, or those just after, or just before, that case.
-
-        `plate` matches a part of the text as read, or as corrected by the last decision; `reviewer` made the last decision. `since` is
-        inclusive, `until` exclusive.
-        """
+        """A page of the cases that match all filters: the first ones, or those just after, or just before, that case."""
         ...
 
-    def found(
-        self,
-        *,
-        state: Verdict | Literal["open"] | None = None,
-        rule: str | None = None,
-        camera: str | None = None,
-        plate: str | None = None,
-        reviewer: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 1000,
-    ) -> int:
-        """Number of cases that match the filters of `cases`, counted up to `limit`."""
+    def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:
+        """Number of cases that match all filters, counted up to `limit`."""
         ...
 
     def cameras(self) -> Mapping[CameraId, str]:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 from uuid import UUID
 
 from etle.clock import SystemClock
 from etle.errors import CaseDecided, CaseTaken, StoreError
-from etle.protocols import Clock
+from etle.protocols import CaseFilters, Clock
 from etle.signing import Signer
 from etle.storage.audit.row_signature import sign_row
 from etle.storage.database import Cursor, Database
@@ -75,19 +75,12 @@ class PostgresCases:
     def cases(
         self,
         *,
-        state: Verdict | Literal["open"] | None = None,
-        rule: str | None = None,
-        camera: str | None = None,
-        plate: str | None = None,
-        reviewer: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
         order: CaseOrder = CaseOrder.NEWEST,
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
+        **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
-        filters = _filters(state=state, rule=rule, camera=camera, plate=plate, reviewer=reviewer, since=since, until=until)
         key = "decided_at" if order is CaseOrder.DECIDED else "occurred_at"
         ascending = (order is CaseOrder.OLDEST) is (before is None)
         query = sql("search_cases").format(
@@ -102,25 +95,13 @@ class PostgresCases:
                     return ()
                 beyond_key = row.sort_key
             page = {"beyond": str(beyond) if beyond else None, "beyond_key": beyond_key, "limit": limit}
-            cursor.execute(query, {**filters, **page})
+            cursor.execute(query, {**_filters(**filters), **page})
             rows = cursor.fetchall()
             return _cases(cursor, rows if before is None else rows[::-1])
 
-    def found(
-        self,
-        *,
-        state: Verdict | Literal["open"] | None = None,
-        rule: str | None = None,
-        camera: str | None = None,
-        plate: str | None = None,
-        reviewer: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 1000,
-    ) -> int:
-        filters = _filters(state=state, rule=rule, camera=camera, plate=plate, reviewer=reviewer, since=since, until=until)
+    def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:
         with self._database.transaction() as cursor:
-            cursor.execute(sql("count_found").format(filters=sql("case_filters")), {**filters, "limit": limit})
+            cursor.execute(sql("count_found").format(filters=sql("case_filters")), {**_filters(**filters), "limit": limit})
             return int(cursor.fetchone().cases)
 
     def cameras(self) -> Mapping[CameraId, str]:
@@ -246,9 +227,10 @@ def _state(stored: str) -> Verdict | Literal["open"]:
     return "open" if stored == "open" else Verdict(stored)
 
 
-def _filters(*, plate: str | None, **filters: object) -> Mapping[str, object]:
-    """Parameters of the query `case_filters`."""
-    return {**filters, "plate": plate, "plate_parts": _plate_parts(plate) if plate else None}
+def _filters(**filters: Unpack[CaseFilters]) -> Mapping[str, object]:
+    """Parameters of the query `case_filters`, which names each of them."""
+    plate = filters.get("plate")
+    return {**dict.fromkeys(CaseFilters.__annotations__), **filters, "plate_parts": _plate_parts(plate) if plate else None}
 
 
 def _plate_parts(part: str) -> list[str] | None:

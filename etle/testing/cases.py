@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import RLock
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, Unpack
 
 from etle.errors import CaseDecided, CaseTaken, StoreError
-from etle.protocols import Clock
+from etle.protocols import CaseFilters, Clock
 from etle.testing.clock import ManualClock
 from etle.types import (
     CameraId,
@@ -24,18 +24,6 @@ from etle.types import (
     Violation,
     ViolationId,
 )
-
-
-class _Filters(TypedDict):
-    """Of a list of cases; None does not filter."""
-
-    state: Verdict | Literal["open"] | None
-    rule: str | None
-    camera: str | None
-    plate: str | None
-    reviewer: str | None
-    since: datetime | None
-    until: datetime | None
 
 
 @dataclass(slots=True)
@@ -67,7 +55,7 @@ class _Record:
     def list_key(self, order: CaseOrder) -> tuple[datetime, ViolationId]:
         return (self.decisions[-1].decided_at, self.violation.id) if order is CaseOrder.DECIDED else self.sort_key
 
-    def matches(self, **filters: Unpack[_Filters]) -> bool:
+    def matches(self, **filters: Unpack[CaseFilters]) -> bool:
         violation, last = self.violation, self.decisions[-1] if self.decisions else None
         equal = {
             "state": self.state,
@@ -75,7 +63,7 @@ class _Record:
             "camera": violation.camera,
             "reviewer": last.reviewer if last else None,
         }
-        plate, since, until = filters["plate"], filters["since"], filters["until"]
+        plate, since, until = filters.get("plate"), filters.get("since"), filters.get("until")
         texts = (violation.plate.text or "", (last.plate_text if last else None) or "")
         return (
             all(wanted is None or equal[name] == wanted for name, wanted in filters.items() if name in equal)
@@ -115,27 +103,12 @@ class MemoryCases:
     def cases(
         self,
         *,
-        state: Verdict | Literal["open"] | None = None,
-        rule: str | None = None,
-        camera: str | None = None,
-        plate: str | None = None,
-        reviewer: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
         order: CaseOrder = CaseOrder.NEWEST,
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
+        **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
-        filters: _Filters = {
-            "state": state,
-            "rule": rule,
-            "camera": camera,
-            "plate": plate,
-            "reviewer": reviewer,
-            "since": since,
-            "until": until,
-        }
         with self._lock:
             listed = [record for record in self._records.values() if order is not CaseOrder.DECIDED or record.decisions]
             listed.sort(key=lambda record: record.list_key(order), reverse=order is not CaseOrder.OLDEST)
@@ -148,27 +121,7 @@ class MemoryCases:
             matching = [record.case for record in listed if record.matches(**filters)]
             return tuple(matching[:limit] if before is None else matching[-limit:])
 
-    def found(
-        self,
-        *,
-        state: Verdict | Literal["open"] | None = None,
-        rule: str | None = None,
-        camera: str | None = None,
-        plate: str | None = None,
-        reviewer: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 1000,
-    ) -> int:
-        filters: _Filters = {
-            "state": state,
-            "rule": rule,
-            "camera": camera,
-            "plate": plate,
-            "reviewer": reviewer,
-            "since": since,
-            "until": until,
-        }
+    def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:
         with self._lock:
             return min(limit, sum(record.matches(**filters) for record in self._records.values()))
 
