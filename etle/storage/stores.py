@@ -143,8 +143,7 @@ def open_existing_stores(options: StorageOptions) -> Iterator[StoredCases]:
     """
     with ExitStack() as opened:
         evidence = open_evidence(options.evidence_address, read_only=True)
-        if options.database is None and not (options.data / "postgres" / "data" / "PG_VERSION").exists():
-            raise StoreUnavailable(f"there is no database in {options.data}. Name another folder with --data, or a server with --database.")
+        require_stores(options)
         database = Database(options.database or opened.enter_context(_embedded(options.data / "postgres")))
         opened.callback(database.close)
         if options.database is None:
@@ -152,6 +151,12 @@ def open_existing_stores(options: StorageOptions) -> Iterator[StoredCases]:
         elif pending := pending_migrations(database):
             raise ConfigError(f"{database.name} lacks migrations {', '.join(pending)}: apply them with `etle database migrate`")
         yield StoredCases(database=database, cases=PostgresCases(database), evidence=evidence)
+
+
+def require_stores(options: StorageOptions) -> None:
+    """Raises StoreUnavailable if the data folder should have an embedded database and has none."""
+    if options.database is None and not (options.data / "postgres" / "data" / "PG_VERSION").exists():
+        raise StoreUnavailable(f"there is no database in {options.data}. Name another folder with --data, or a server with --database.")
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`etle archive`: record, list, verify and export the frames of a site, and keep them from being deleted."""
 
 import argparse
-import getpass
 import json
 import os
 import sys
@@ -13,8 +12,10 @@ from zoneinfo import ZoneInfo
 from etle.clock import SystemClock
 from etle.config.deployment import evidence_place
 from etle.config.site import Site, load_site
+from etle.errors import ConfigError
 from etle_cli.options.broker import broker_connection
 from etle_cli.options.observability import add_observability_options, open_observability
+from etle_cli.options.operator import operator
 from etle_cli.options.period import add_period_options, period
 from etle_cli.options.storage import DATA_FOLDER, data_folder
 from etle_cli.shutdown import stop_on_signals
@@ -187,7 +188,7 @@ def run_hold_add(args: argparse.Namespace) -> int:
     site, clock, place = _opened(args)
     since, until = period(args, site)
     assert since and until, "these options are required"
-    hold = _holds(site, place, clock).place(_camera(args, site), since, until, args.reason, getpass.getuser())
+    hold = _holds(site, place, clock).place(_camera(args, site), since, until, args.reason, operator())
     sys.stdout.write(f"{hold.id}: {hold.camera or 'all cameras'} from {since.isoformat()} to {until.isoformat()} are kept.\n")
     return 0
 
@@ -208,7 +209,7 @@ def run_hold_list(args: argparse.Namespace) -> int:
 
 def run_hold_release(args: argparse.Namespace) -> int:
     site, clock, place = _opened(args)
-    hold = _holds(site, place, clock).release(args.id, getpass.getuser())
+    hold = _holds(site, place, clock).release(args.id, operator())
     sys.stdout.write(f"{hold.id} is released.\n")
     return 0
 
@@ -222,9 +223,13 @@ def _opened(args: argparse.Namespace) -> "tuple[Site, SystemClock, ArchivePlace]
 
 
 def _reader(site: Site, place: "ArchivePlace") -> "ArchiveReader":
+    """Raises ConfigError if there is no archive of the site."""
     from etle.storage.archive.opening import open_archive_reader
 
-    return open_archive_reader(site, place)
+    reader = open_archive_reader(site, place)
+    if not reader.segments():
+        raise ConfigError(f"nothing of the site {site.site!r} is archived in {place.bucket or place.folder}")
+    return reader
 
 
 def _holds(site: Site, place: "ArchivePlace", clock: SystemClock) -> "ArchiveHolds":

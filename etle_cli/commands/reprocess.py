@@ -1,7 +1,6 @@
 """`etle reprocess`: process recorded frames again, and keep what is found as a run beside the cases."""
 
 import argparse
-import getpass
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from etle.clock import SystemClock
 from etle.config.site import Site, load_site
 from etle.errors import ConfigError
+from etle_cli.options.operator import operator
 from etle_cli.options.period import add_period_options, period
 from etle_cli.options.storage import add_storage_options, data_folder, storage_options
 from etle_cli.shutdown import stop_on_signals
@@ -113,7 +113,7 @@ def _reprocess(name: str, site: Site, plan: "ReprocessPlan", options: ReprocessO
     from pipeline.reprocess.run import ReprocessJob, reprocess, start_run
 
     runs, clock = PostgresRuns(stores.database), SystemClock()
-    plan = start_run(runs, ReprocessJob(run=name, site=site, plan=plan), getpass.getuser(), clock)
+    plan = start_run(runs, ReprocessJob(run=name, site=site, plan=plan), operator(), clock)
     job = ReprocessJob(run=name, site=site, plan=plan)
     (storage.data / "locks").mkdir(parents=True, exist_ok=True)
     lock = FileLock(storage.data / "locks" / f"run-{name}")

@@ -115,10 +115,10 @@ def _archived(site: Site, stores: "Stores", sources: "SourceProvider", clock: Sy
         yield sources
         return
     from etle.storage.archive.opening import ArchivePlace, open_archive_writer
-    from pipeline.workers.archiving import ArchivedSources
+    from pipeline.workers.archiving import ArchivedSources, regular_sync
 
     place = ArchivePlace.of(site.archive, stores.data)
-    with open_archive_writer(site, place, clock, evidence=stores.evidence_address) as writer:
+    with open_archive_writer(site, place, clock, evidence=stores.evidence_address) as writer, regular_sync(writer):
         yield ArchivedSources(sources, writer)
 
 

@@ -16,7 +16,7 @@ from etle_cli.tables.violations import wide_console
 
 if TYPE_CHECKING:
     from etle.storage.runs import PostgresRuns, StoredRun
-    from etle.storage.stores import StorageOptions, Stores
+    from etle.storage.stores import StorageOptions, StoredCases
     from etle.storage.users import Users
     from etle.types import Digest
     from pipeline.reprocess.compare import ComparedViolation, RunComparison
@@ -66,9 +66,9 @@ def run_list(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from etle.storage.runs import PostgresRuns
-    from etle.storage.stores import open_stores
+    from etle.storage.stores import open_existing_stores
 
-    with open_stores(storage_options(args)) as stores:
+    with open_existing_stores(storage_options(args)) as stores:
         runs = PostgresRuns(stores.database).runs()
     if args.json:
         for run in runs:
@@ -97,9 +97,9 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     from etle.storage.runs import PostgresRuns
-    from etle.storage.stores import open_stores
+    from etle.storage.stores import open_existing_stores
 
-    with open_stores(storage_options(args)) as stores:
+    with open_existing_stores(storage_options(args)) as stores:
         runs = PostgresRuns(stores.database)
         run = _known(runs, args.name)
         sys.stdout.write(json.dumps(_run_json(run), indent=2) + "\n")
@@ -111,11 +111,11 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_compare(args: argparse.Namespace) -> int:
     from etle.storage.runs import LIVE, PostgresRuns
-    from etle.storage.stores import open_stores
+    from etle.storage.stores import open_existing_stores
     from pipeline.reprocess.compare import as_json, compare_runs
 
     storage = storage_options(args)
-    with open_stores(storage) as stores:
+    with open_existing_stores(storage) as stores:
         runs = PostgresRuns(stores.database)
         for name in (args.a, args.b):
             if name != LIVE:
@@ -133,12 +133,13 @@ def run_compare(args: argparse.Namespace) -> int:
 def run_promote(args: argparse.Namespace) -> int:
     from etle.storage.evidence.backend import open_evidence
     from etle.storage.runs import PostgresRuns
-    from etle.storage.stores import open_stores
+    from etle.storage.stores import open_stores, require_stores
     from etle.storage.users import Users
     from pipeline.evidence.writer import Writer
     from pipeline.reprocess.promote import RunPromotion
 
     storage = storage_options(args)
+    require_stores(storage)
     with open_stores(storage) as stores:
         signer = stores.signer
         users, runs = Users(stores.database, stores.row_signer), PostgresRuns(stores.database)
@@ -215,7 +216,7 @@ def _facts(each: "ComparedViolation") -> str:
     return f"{each.plate or '-'} {each.probability:.0%}  {measured}"
 
 
-def _write_page(file: Path, comparison: "RunComparison", storage: "StorageOptions", stores: "Stores", language: str) -> None:
+def _write_page(file: Path, comparison: "RunComparison", storage: "StorageOptions", stores: "StoredCases", language: str) -> None:
     from pipeline.explain.sentences import TextLanguage
     from pipeline.reprocess.compare_page import comparison_page
 
@@ -223,7 +224,7 @@ def _write_page(file: Path, comparison: "RunComparison", storage: "StorageOption
     file.write_text(comparison_page(comparison, _picture_reader(storage, stores), TextLanguage(language), zone), encoding="utf-8")
 
 
-def _timezone(comparison: "RunComparison", stores: "Stores") -> str:
+def _timezone(comparison: "RunComparison", stores: "StoredCases") -> str:
     """Of the site, as in the documents of the violations."""
     from etle.storage.runs import LIVE, PostgresRuns
 
@@ -232,7 +233,7 @@ def _timezone(comparison: "RunComparison", stores: "Stores") -> str:
     return first.timezone if first else "Asia/Jakarta"
 
 
-def _picture_reader(storage: "StorageOptions", stores: "Stores") -> "Callable[[str, Digest], bytes]":
+def _picture_reader(storage: "StorageOptions", stores: "StoredCases") -> "Callable[[str, Digest], bytes]":
     from etle.storage.evidence.backend import open_evidence
     from etle.storage.runs import LIVE
 

@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from etle.clock import SystemClock
 from etle.errors import ConfigError
+from etle_cli.options.operator import operator
 from etle_cli.options.storage import add_storage_options, open_stores
 
 if TYPE_CHECKING:
@@ -133,14 +133,6 @@ def _administration(args: argparse.Namespace) -> Iterator["Users"]:
         signer = stores.row_signer
         with stores.exporting_heads(signer):
             yield Users(stores.database, signer)
-
-
-def operator() -> str:
-    """The account of the operating system, for the access log."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _say(text: str) -> None:

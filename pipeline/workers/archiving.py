@@ -8,12 +8,13 @@ counted, and the run says so at its end.
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from threading import Event, Thread
 from typing import Final
 
 from etle.config.site import CameraSettings
-from etle.errors import ArchiveFull, ArchiveUnavailable
+from etle.errors import ArchiveUnavailable, EtleError
 from etle.protocols import FrameSource
 from etle.storage.archive.segment import ArchivedMessage
 from etle.storage.archive.writer import ArchiveWriter
@@ -42,7 +43,6 @@ class FrameArchiver:
     seconds: Callable[[], float] = time.monotonic
     unarchived: UnarchivedFrames = field(default_factory=UnarchivedFrames)
     _retry_at: float = 0.0
-    _sync_at: float = 0.0
 
     def record(self, frame: Frame) -> None:
         now = self.seconds()
@@ -52,15 +52,39 @@ class FrameArchiver:
         try:
             headers, jpeg = frame_to_wire(frame)
             self.writer.append(ArchivedMessage(headers=tuple(headers), jpeg=jpeg), frame)
-            if now >= self._sync_at:
-                self.writer.sync()
-                self._sync_at = now + _SYNC_EVERY_S
-        except (ArchiveFull, ArchiveUnavailable) as error:
-            if not self.unarchived.times:
-                log.warning("%s: frames are not archived: %s", frame.camera, error)
-            self.unarchived.times += 1
-            self.unarchived.reason = str(error)
-            self._retry_at = now + _RETRY_S
+        except EtleError as error:
+            self._miss(frame, str(error), now)
+        except Exception as error:  # the broad catch of the archive: whatever fails in it, the camera goes on
+            log.exception("%s: the archive failed", frame.camera)
+            self._miss(frame, f"{type(error).__name__}: {error}", now)
+
+    def _miss(self, frame: Frame, reason: str, now: float) -> None:
+        if not self.unarchived.times:
+            log.warning("%s: frames are not archived: %s", frame.camera, reason)
+        self.unarchived.times += 1
+        self.unarchived.reason = reason
+        self._retry_at = now + _RETRY_S
+
+
+@contextmanager
+def regular_sync(writer: ArchiveWriter) -> Iterator[None]:
+    """Makes the archived frames durable every two seconds, in a thread of its own: no camera waits for the disk."""
+    stop = Event()
+
+    def sync() -> None:
+        while not stop.wait(_SYNC_EVERY_S):
+            try:
+                writer.sync()
+            except ArchiveUnavailable as error:
+                log.warning("archived frames are not durable yet: %s", error)
+
+    thread = Thread(target=sync, name="etle-archive-sync", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class ArchivedSource:

@@ -15,6 +15,8 @@ from etle.media.matroska import FrameLocation
 from etle.types import Digest
 
 MAGIC: Final = b"etleidx1"
+SIGNATURE_BYTES: Final = 64
+"""Of an Ed25519 signature."""
 _FIELDS: Final = struct.Struct(">qqqqIQII32s64s")
 _CRC: Final = struct.Struct(">I")
 RECORD_BYTES: Final = _FIELDS.size + _CRC.size
@@ -70,7 +72,7 @@ def pack_entry(entry: IndexEntry) -> bytes:
         entry.location.jpeg_bytes,
         entry.location.addition_bytes,
         bytes.fromhex(entry.sha256),
-        entry.signature.ljust(64, b"\0"),
+        entry.signature.ljust(SIGNATURE_BYTES, b"\0"),
     )
     return fields + _CRC.pack(crc32(fields))
 

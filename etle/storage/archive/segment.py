@@ -6,7 +6,7 @@ off, and complete frames that the index does not have are added to it.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,8 @@ import msgspec
 from etle.errors import WireError
 from etle.files import FileReader, sync_folder
 from etle.media.matroska import CuePoint, FrameLocation, MatroskaHead, pack_cues, pack_frame, scan_frames, unpack_frame
-from etle.storage.archive.index import MAGIC, RECORD_BYTES, IndexEntry, SegmentIndex, microseconds, pack_entry
-from etle.types import CameraId, Frame
+from etle.storage.archive.index import MAGIC, RECORD_BYTES, SIGNATURE_BYTES, IndexEntry, SegmentIndex, microseconds, pack_entry
+from etle.types import CameraId, Digest, Frame
 from etle.wire import Headers, frame_from_wire
 
 VIDEO_SUFFIX: Final = ".mkv"
@@ -136,7 +136,7 @@ def entry_of(message: ArchivedMessage, frame: Frame, location: FrameLocation, pr
         received_us=microseconds(frame.received_at),
         sequence=frame.sequence,
         sha256=frame.sha256,
-        signature=message.signature,
+        signature=message.signature[:SIGNATURE_BYTES].ljust(SIGNATURE_BYTES, b"\0") if any(message.signature) else b"",
         location=location,
         latest_us=max(captured, previous.latest_us) if previous else captured,
         steps_back=(previous.steps_back if previous else 0) + back,
@@ -152,48 +152,49 @@ class SegmentWriter:
         self._head = head_of(name, first)
         self._video_path, self._index_path = folder / name.video, folder / name.index
         self._video_path.parent.mkdir(parents=True, exist_ok=True)
-        self._entries: list[IndexEntry] = []
-        """Of a whole hour: some MB."""
+        self._last: IndexEntry | None = None
+        self._records = 0
+        self._cues: list[CuePoint] = []
+        self._keys: set[int] = set()
+        """Of all frames of the segment: a few MB for an hour, where their entries would take a hundred."""
         created = not self._video_path.exists()
         self._video = os.open(self._video_path, os.O_RDWR | os.O_CREAT, 0o640)
         self._index = os.open(self._index_path, os.O_RDWR | os.O_CREAT, 0o640)
         self._repair()
-        self._keys = {entry.frame_key for entry in self._entries}
         self._unsynced = False
         if created:
             sync_folder(self._video_path.parent)
             sync_folder(self._video_path.parent.parent)
 
-    @property
-    def entries(self) -> Sequence[IndexEntry]:
-        return self._entries
-
     def append(self, message: ArchivedMessage, frame: Frame) -> int:
         """Bytes written; 0 if the segment has the frame already. Raises OSError, with nothing written."""
-        if (frame.sequence, frame.sha256) in self._keys:
+        if _key(frame.sequence, frame.sha256) in self._keys:
             return 0
         addition = message.addition
         location = FrameLocation(offset=self._end, jpeg_bytes=len(message.jpeg), addition_bytes=len(addition))
-        entry = entry_of(message, frame, location, self._entries[-1] if self._entries else None)
+        entry = entry_of(message, frame, location, self._last)
         self._write(pack_frame(timestamp_ms(self.name, frame.captured_at), message.jpeg, addition), entry)
-        self._entries.append(entry)
-        self._keys.add(entry.frame_key)
+        self._remember(entry)
         self._unsynced = True
         return location.size + RECORD_BYTES
 
-    def sync(self) -> None:
-        """Make what was appended durable. Raises OSError."""
-        if self._unsynced:
-            os.fdatasync(self._video)
-            os.fdatasync(self._index)
-            self._unsynced = False
+    def unsynced_files(self) -> tuple[int, ...]:
+        """New descriptors of both files, to be synced and closed; empty if everything is durable."""
+        if not self._unsynced:
+            return ()
+        self._unsynced = False
+        return os.dup(self._video), os.dup(self._index)
+
+    def sync_failed(self) -> None:
+        """What `unsynced_files` returned is not durable."""
+        self._unsynced = True
 
     def finish(self) -> None:
         """Add the cues, with which players seek, and close the files. Raises OSError; the segment is readable nevertheless."""
         try:
-            if self._entries:
-                os.pwrite(self._video, pack_cues(cue_points(self.name, self._entries)), self._end)
-                duration_ms = timestamp_ms(self.name, self._entries[-1].captured_at)
+            if self._last is not None:
+                _write_at(self._video, (pack_cues(self._cues),), self._end)
+                duration_ms = timestamp_ms(self.name, self._last.captured_at)
                 os.pwrite(self._video, self._head.pack(self._end, duration_ms), 0)
             os.fsync(self._video)
             os.fsync(self._index)
@@ -206,10 +207,16 @@ class SegmentWriter:
 
     @property
     def _end(self) -> int:
-        return self._entries[-1].location.end if self._entries else len(self._head.pack())
+        return self._last.location.end if self._last else len(self._head.pack())
+
+    def _remember(self, entry: IndexEntry) -> None:
+        self._last = entry
+        self._records += 1
+        self._keys.add(_key(entry.sequence, entry.sha256))
+        add_cue(self._cues, self.name, entry)
 
     def _write(self, cluster: Sequence[bytes], entry: IndexEntry) -> None:
-        index_end = len(MAGIC) + len(self._entries) * RECORD_BYTES
+        index_end = len(MAGIC) + self._records * RECORD_BYTES
         try:
             _write_at(self._video, cluster, entry.location.offset)
             _write_at(self._index, (pack_entry(entry),), index_end)
@@ -223,39 +230,40 @@ class SegmentWriter:
         indexed = usable_entries(SegmentIndex(FileReader(self._index_path)), video.size)
         while indexed and not _is_whole(video, indexed[-1].location):
             indexed.pop()
-        self._entries = indexed
+        for entry in indexed:
+            self._remember(entry)
         start = self._end
         found = list(scan_frames(video, start)) if video.size > start else []
         while found and not _is_whole(video, found[-1]):
             found.pop()
-        for location in found:
-            self._add_found(video, location)
-        if self._entries:
+        entries = indexed + list(self._added(video, found))
+        if entries:
             with suppress(WireError):
-                self._head = head_of(self.name, message_of(_cluster(video, self._entries[0].location)).frame())
+                self._head = head_of(self.name, message_of(_cluster(video, entries[0].location)).frame())
         _write_at(self._video, (self._head.pack(),), 0)
         os.ftruncate(self._video, self._end)
-        records = b"".join([MAGIC, *(pack_entry(entry) for entry in self._entries)])
+        records = b"".join([MAGIC, *map(pack_entry, entries)])
         if os.pread(self._index, len(records) + 1, 0) != records:
             os.ftruncate(self._index, 0)
             _write_at(self._index, (records,), 0)
 
-    def _add_found(self, video: FileReader, location: FrameLocation) -> None:
-        try:
-            message = message_of(_cluster(video, location))
-            self._entries.append(entry_of(message, message.frame(), location, self._entries[-1] if self._entries else None))
-        except WireError:
-            return  # damaged, with whole frames behind it: it stays in the file and is not in the index
+    def _added(self, video: FileReader, found: Sequence[FrameLocation]) -> Iterator[IndexEntry]:
+        """Records for frames that the index does not have. A damaged one before whole ones stays in the file, without a record."""
+        for location in found:
+            try:
+                message = message_of(_cluster(video, location))
+                entry = entry_of(message, message.frame(), location, self._last)
+            except WireError:
+                continue
+            self._remember(entry)
+            yield entry
 
 
-def cue_points(name: SegmentName, entries: Sequence[IndexEntry]) -> list[CuePoint]:
+def add_cue(cues: list[CuePoint], name: SegmentName, entry: IndexEntry) -> None:
     """One a second, for players."""
-    points: list[CuePoint] = []
-    for entry in entries:
-        at = timestamp_ms(name, entry.captured_at)
-        if not points or at - points[-1].timestamp_ms >= _CUE_EVERY_MS:
-            points.append(CuePoint(timestamp_ms=at, offset=entry.location.offset))
-    return points
+    at = timestamp_ms(name, entry.captured_at)
+    if not cues or at - cues[-1].timestamp_ms >= _CUE_EVERY_MS:
+        cues.append(CuePoint(timestamp_ms=at, offset=entry.location.offset))
 
 
 def usable_entries(index: SegmentIndex, video_bytes: int) -> list[IndexEntry]:
@@ -268,6 +276,11 @@ def usable_entries(index: SegmentIndex, video_bytes: int) -> list[IndexEntry]:
             break
         entries.append(entry)
     return entries
+
+
+def _key(sequence: int, sha256: Digest) -> int:
+    """The same for a frame that is archived twice."""
+    return hash((sequence, sha256))
 
 
 def _is_whole(video: FileReader, location: FrameLocation) -> bool:

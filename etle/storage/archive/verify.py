@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from etle.errors import WireError
-from etle.media.matroska import pack_cues, timestamp_of
+from etle.media.matroska import CuePoint, pack_cues, timestamp_of
 from etle.storage.archive.index import IndexEntry
 from etle.storage.archive.reader import ArchiveReader
-from etle.storage.archive.segment import ArchivedMessage, SegmentName, cue_points, entry_of, head_bytes, head_of, message_of, timestamp_ms
+from etle.storage.archive.segment import ArchivedMessage, SegmentName, add_cue, entry_of, head_bytes, head_of, message_of, timestamp_ms
 from etle.types import Frame, digest_of
 from etle.wire import Verify, frame_from_wire
 
@@ -107,8 +107,10 @@ class SegmentVerifier:
         if found == head.pack():
             return True
         duration_ms = timestamp_ms(self._segment, self._entries[-1].captured_at)
-        cues = pack_cues(cue_points(self._segment, self._entries))
-        return found == head.pack(end, duration_ms) and self._video.read(end, self._video.size) == cues
+        cues: list[CuePoint] = []
+        for entry in self._entries:
+            add_cue(cues, self._segment, entry)
+        return found == head.pack(end, duration_ms) and self._video.read(end, self._video.size) == pack_cues(cues)
 
     def _finding(self, number: int | None, fault: ArchiveFault, detail: str) -> ArchiveFinding:
         return ArchiveFinding(segment=self._segment, number=number, fault=fault, detail=detail)

@@ -6,6 +6,7 @@ archive's own segments are deleted to make room: evidence is kept elsewhere, and
 
 import errno
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -117,16 +118,23 @@ class ArchiveWriter:
         return written > 0
 
     def sync(self) -> None:
-        """Raises ArchiveUnavailable."""
+        """Make what was appended durable; frames may be appended meanwhile. Raises ArchiveUnavailable."""
         with self._lock:
             cameras = list(self._cameras.values())
         for camera in cameras:
             with camera.mutex:
-                if camera.segment:
-                    try:
-                        camera.segment.sync()
-                    except OSError as error:
-                        raise self._unavailable(error) from error
+                segment = camera.segment
+                files = segment.unsynced_files() if segment else ()
+            try:
+                for file in files:
+                    os.fdatasync(file)
+            except OSError as error:
+                assert segment is not None
+                segment.sync_failed()
+                raise self._unavailable(error) from error
+            finally:
+                for file in files:
+                    os.close(file)
 
     def release(self, cameras: frozenset[CameraId]) -> None:
         """Finish the segments of these cameras, which another process may write from now on."""
