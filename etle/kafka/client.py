@@ -300,7 +300,7 @@ class KafkaSubscriber:
                 self._consumer.topics()
                 self._counted_at = time.monotonic()
             partitions = sorted(self._consumer.partitions_for_topic(self._topic) or {0})
-        return int(partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)])
+        return _partition_of(key, partitions)
 
     def end(self, partition: int) -> int:
         topic_partition = self._topic_partition(partition)
@@ -371,7 +371,7 @@ class KafkaTopicTail:
 
 
 class KafkaTopicReader:
-    """Reads whole partitions without a consumer group: compacted topics (a CompactedTopicReader), and dead letters."""
+    """Reads partitions without a consumer group: compacted topics (CompactedTopicReader), dead letters, past frames (TopicHistory)."""
 
     def __init__(self, connection: BrokerConnection, client: str) -> None:
         self._where = connection.where
@@ -400,6 +400,17 @@ class KafkaTopicReader:
             self._consumer.seek(topic_partition, max(first, since or 0))
         yield from self._until(topic_partition, end)
 
+    def offset_at(self, topic: str, partition: int, at: datetime) -> int | None:
+        topic_partition = TopicPartition(topic, partition)
+        with translate_errors(self._where):
+            found = self._consumer.offsets_for_times({topic_partition: round(at.timestamp() * 1000)}, timeout_ms=self._timeout_ms)
+        return int(found[topic_partition].offset) if found.get(topic_partition) else None
+
+    def partition_of(self, topic: str, key: bytes) -> int:
+        with translate_errors(self._where):
+            partitions = sorted(self._consumer.partitions_for_topic(topic) or {0})
+        return _partition_of(key, partitions)
+
     def partitions(self, topic: str) -> int:
         """Number of partitions; 0 if the topic does not exist."""
         with translate_errors(self._where):
@@ -427,6 +438,10 @@ class KafkaTopicReader:
     def _position(self, partition: TopicPartition) -> int:
         with translate_errors(self._where):
             return int(self._consumer.position(partition, timeout_ms=self._timeout_ms) or 0)
+
+
+def _partition_of(key: bytes, partitions: Sequence[int]) -> int:
+    return int(partitions[(murmur2(key) & 0x7FFFFFFF) % len(partitions)])
 
 
 def _message(record: Any) -> Message:

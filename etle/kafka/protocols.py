@@ -3,7 +3,7 @@
 At any time a partition is assigned to one worker of a consumer group, and its messages are read in order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -105,6 +105,22 @@ class Subscriber(Protocol):
         ...
 
     def resume(self) -> None: ...
+
+
+class TopicHistory(Protocol):
+    """Reads what a topic still holds, without a consumer group. Raises BrokerUnavailable."""
+
+    def partition_of(self, topic: str, key: bytes) -> int:
+        """The partition to which messages with that key are published, with the present number of partitions."""
+        ...
+
+    def offset_at(self, topic: str, partition: int, at: datetime) -> int | None:
+        """Offset of the first message that was published at `at` or later; None if there is none."""
+        ...
+
+    def messages(self, topic: str, partition: int, since: int | None = None) -> Iterator[Message]:
+        """Messages from offset `since` (None: the first) up to the present end."""
+        ...
 
 
 class CompactedTopicReader(Protocol):

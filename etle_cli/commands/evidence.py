@@ -82,7 +82,7 @@ def run_export(args: argparse.Namespace) -> int:
     from etle.clock import SystemClock
     from etle.files import write_atomic
     from etle.storage.users import COMMAND_LINE, AccessEntry, Users
-    from etle_cli.commands.users import operator
+    from etle_cli.options.operator import operator
 
     args.key = []
     out = args.out or Path(f"{args.case}.zip")

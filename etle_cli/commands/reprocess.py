@@ -1,7 +1,9 @@
 """`etle reprocess`: process recorded frames again, and keep what is found as a run beside the cases."""
 
 import argparse
+import os
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from etle.clock import SystemClock
 from etle.config.site import Site, load_site
 from etle.errors import ConfigError
+from etle_cli.options.broker import broker_connection
 from etle_cli.options.operator import operator
 from etle_cli.options.period import add_period_options, period
 from etle_cli.options.storage import add_storage_options, data_folder, storage_options
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
+    from etle.kafka.protocols import TopicHistory
     from etle.storage.archive.opening import ArchivePlace
     from etle.storage.stores import StorageOptions, Stores
     from etle.types import CameraId
@@ -40,7 +44,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "reprocess",
         help="process recorded frames again, beside the cases",
-        description="Processes frames of the archive (or of the site's video files and folders) again, through the same stages with the "
+        description="Processes frames of the archive (of Kafka, or of the site files) again, through the same stages with the "
         "same ids as live, and stores what is found as a run beside the cases. When it was interrupted, start it again with the same "
         "command: it continues. Compare the run:  etle runs compare live NAME.",
     )
@@ -48,7 +52,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--run", dest="run_name", metavar="NAME", type=_run_name, help="name of the run (required without --dry-run)")
     parser.add_argument("--camera", action="append", metavar="ID", help="only this camera (may be given several times)")
     add_period_options(parser)
-    parser.add_argument("--source", choices=("archive", "files"), default="archive", help="where the frames come from (default: archive)")
+    parser.add_argument(
+        "--source", choices=("archive", "kafka", "files"), default="archive", help="where the frames come from (default: archive)"
+    )
     parser.add_argument(
         "--rules", metavar="FILE", type=Path, help="YAML with `cameras: [{id, rules, lines, ...}]`: what differs from the site file"
     )
@@ -168,7 +174,10 @@ def _footage(
     site: Site, plan: "ReprocessPlan", place: "ArchivePlace | None", camera: "PlannedCamera", on_damaged: Callable[[], None]
 ) -> "RecordedFootage":  # fmt: skip
     from pipeline.reprocess.footage import ArchiveFootage, SourceFootage
+    from pipeline.reprocess.plan import FootageKind
 
+    if plan.source is FootageKind.KAFKA:
+        return _topic_footage(site, plan, camera, on_damaged)
     if place is None:
         from ingest.sources.provider import SiteSources
 
@@ -178,6 +187,26 @@ def _footage(
     from etle.storage.archive.opening import open_archive_reader
 
     return ArchiveFootage(open_archive_reader(site, place), plan, camera, frame_verifier(site.ingest), lambda frame: on_damaged())
+
+
+def _topic_footage(site: Site, plan: "ReprocessPlan", camera: "PlannedCamera", on_damaged: Callable[[], None]) -> "RecordedFootage":
+    from etle.kafka.topics import TopicNames
+    from etle.signing import frame_verifier
+    from pipeline.reprocess.footage import TopicFootage
+
+    names, verify = TopicNames(site.broker.prefix), frame_verifier(site.ingest)
+    return TopicFootage(partial(_topic_history, site), names.frames, plan, camera.camera, verify, on_damaged)
+
+
+@contextmanager
+def _topic_history(site: Site) -> "Iterator[TopicHistory]":
+    from etle.kafka.client import KafkaTopicReader
+
+    reader = KafkaTopicReader(broker_connection(site.broker), f"reprocess-{socket.gethostname()}-{os.getpid()}")
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def _engines(site: Site, plan: "ReprocessPlan") -> "Engines":
@@ -193,7 +222,7 @@ def _place(site: Site, storage: "StorageOptions", options: ReprocessOptions) -> 
     """Where the archive is; None if the run reads something else. Raises ConfigError."""
     from etle.storage.archive.opening import ArchivePlace, archive_settings
 
-    if options.only == "plates" or options.source == "files":
+    if options.only == "plates" or options.source != "archive":
         return None
     return ArchivePlace.of(archive_settings(site), storage.data)
 
@@ -213,6 +242,8 @@ def _plan(site: Site, options: ReprocessOptions, place: "ArchivePlace | None") -
         }
         if not any(segments.values()):
             raise ConfigError("the archive has no frames of these cameras in this range; `etle archive list SITE.yaml` shows what it has")
+    elif options.source == "kafka" and not (options.since and options.until):
+        raise ConfigError("from Kafka a run needs --from and --to: its topic has no beginning and no end of its own")
     elif options.source == "files" and (live := [camera.id for camera in site.cameras if camera.source.live]):
         raise ConfigError(f"camera {live[0]!r} is live: its frames cannot be read again from its source")
     engines = open_engines(site.detect)

@@ -1,20 +1,25 @@
 """The recorded frames of one camera, each with an offset from which they can be read again after an interruption."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final, Protocol
 
 from etle.errors import ArchiveUnavailable, SourceUnavailable, WireError
+from etle.kafka.protocols import Message, TopicHistory
 from etle.protocols import FrameSource
 from etle.storage.archive.reader import ArchivedFrame, ArchiveReader
 from etle.storage.archive.segment import SegmentName
-from etle.types import Frame
+from etle.types import CameraId, Frame
 from etle.wire import Verify, frame_from_wire
 from pipeline.reprocess.plan import LEAD_IN_S, TAIL_S, PlannedCamera, ReprocessPlan
 
 _RECORD_BITS: Final = 32
 """An offset in the archive is the number of the segment, and below it the number of the record in its index."""
+
+
+OpenHistory = Callable[[], AbstractContextManager[TopicHistory]]
 
 
 class RecordedFootage(Protocol):
@@ -86,6 +91,57 @@ class ArchiveFootage:
         own = self._segments[place]
         earlier = [segment for segment in self._segments[:place] if segment.hour == own.hour]
         return {entry.frame_key for segment in earlier for entry in self._reader.open(segment)[1].entries() if entry}
+
+
+class TopicFootage:
+    """From Kafka's topic of frames: those of a range of time that the topic still holds; an offset is that of a message."""
+
+    live = False
+
+    def __init__(
+        self, open_history: OpenHistory, topic: str, plan: ReprocessPlan, camera: CameraId, verify: Verify | None,
+        on_damaged: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """`verify` checks a frame's signature; None: frames need none. `on_damaged` is called for frames that cannot be used."""
+        self._open_history = open_history
+        self._topic = topic
+        self._camera = camera
+        self._since, self._until = with_margins(plan.since, plan.until)
+        self._verify = verify
+        self._on_damaged = on_damaged
+
+    def frames(self, after: int | None = None) -> Iterator[Frame]:
+        return (frame for _, frame in self.numbered(-1 if after is None else after))
+
+    def numbered(self, after: int) -> Iterator[tuple[int, Frame]]:
+        """Raises BrokerUnavailable."""
+        with self._open_history() as history:
+            for message in self._messages(history, after + 1):
+                frame = self._frame_of(message)
+                if frame is None or (self._since and frame.captured_at < self._since):
+                    continue
+                if self._until and frame.captured_at >= self._until:
+                    return
+                yield message.offset, frame
+
+    def count(self) -> int | None:
+        return None
+
+    def _messages(self, history: TopicHistory, first: int) -> Iterator[Message]:
+        """Those of the camera from offset `first` on. A frame is published after it was captured."""
+        key = self._camera.encode()
+        partition = history.partition_of(self._topic, key)
+        begin = history.offset_at(self._topic, partition, self._since) if self._since else 0
+        if begin is not None:
+            yield from (message for message in history.messages(self._topic, partition, max(begin, first)) if message.key == key)
+
+    def _frame_of(self, message: Message) -> Frame | None:
+        try:
+            frame = frame_from_wire(message.headers, message.value, self._verify)
+        except WireError:
+            self._on_damaged()
+            return None
+        return frame if frame.camera == self._camera else None
 
 
 class SourceFootage:

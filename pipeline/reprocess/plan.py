@@ -21,6 +21,8 @@ class FootageKind(StrEnum):
     """Where the frames of a run come from."""
 
     ARCHIVE = "archive"
+    KAFKA = "kafka"
+    """What the topic of frames still holds."""
     FILES = "files"
     """The site's own video files and folders."""
 

@@ -1,20 +1,25 @@
-"""`etle archive record` on a real broker, killed and started again; then `list`, `verify` and `export` of what it archived."""
+"""The archive on a real broker: `etle archive record`, killed and started again, and frames that are read again from the topic."""
 
 import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from archives import CAMERA, archived, frame
+from archives import BEGIN, CAMERA, archived, frame
 from demo_footage import etle
 
 from etle.kafka.admin import KafkaTopicAdmin
-from etle.kafka.client import KafkaPublisher
+from etle.kafka.client import KafkaPublisher, KafkaTopicReader
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames, create_topics, required_topics
+from etle.types import Digest
 from etle.wire import frame_to_wire
+from pipeline.reprocess.footage import TopicFootage
+from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
 
 pytestmark = pytest.mark.server
 FRAMES = [frame(number) for number in range(3000)]
@@ -69,3 +74,29 @@ def test_a_killed_recorder_continues_and_every_frame_is_archived_once(connection
     etle("archive", "export", site, *period, "--out", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").glob("*.jpg"))[0] == "20261123_100020_000000_45.jpg"
     assert len(list((tmp_path / "out").glob("*.jpg"))) == 10
+
+
+def test_a_range_of_time_is_read_from_what_the_topic_still_holds(connection: BrokerConnection, site: Path):
+    send(connection, range(600))
+
+    @contextmanager
+    def history():
+        reader = KafkaTopicReader(connection, "test")
+        yield reader
+        reader.close()
+
+    names, now = TopicNames(connection.broker.prefix), datetime.now(UTC)
+    with history() as reader:
+        partition = reader.partition_of(names.frames, CAMERA.encode())
+        offsets = [reader.offset_at(names.frames, partition, now + timedelta(hours=hours)) for hours in (-1, 1)]
+    assert offsets == [0, None]
+    since = BEGIN + timedelta(seconds=20)
+    camera = PlannedCamera(camera=CAMERA, fingerprint=Digest("a" * 64))
+    plan = ReprocessPlan(
+        site="tes", source=FootageKind.KAFKA, part=Part.ALL, since=since, until=since + timedelta(seconds=5), cameras=(camera,)
+    )  # fmt: skip
+    footage = TopicFootage(history, names.frames, plan, CAMERA, None, lambda: None)
+    assert [frame for _, frame in footage.numbered(-1)] == FRAMES[
+        :550
+    ]  # with 30 s behind the range, and as much of 60 s before as there is
+    assert [offset for offset, _ in footage.numbered(499)] == list(range(500, 550))
