@@ -163,6 +163,10 @@ class CaseStore(Protocol):
         """Add the violation and the names of its files in one transaction. False, without a change, if it was added before."""
         ...
 
+    def has(self, violation: ViolationId) -> bool:
+        """Whether the violation was added."""
+        ...
+
     def case(self, violation: ViolationId) -> Case | None: ...
 
     def cases(
@@ -204,11 +208,14 @@ class CaseStore(Protocol):
         """Return the case assigned to this reviewer to the queue."""
         ...
 
-    def decide(self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False) -> None:
+    def decide(
+        self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False, session: str | None = None
+    ) -> None:
         """Add a decision, which supersedes earlier ones on the same case. Decisions are never changed or removed.
 
         `known_decisions`: number of decisions that the reviewer saw; of several calls with the same number, one succeeds. None: no check.
-        `any_lease`: also a case that is assigned to another reviewer, as a supervisor may.
+        `any_lease`: also a case that is assigned to another reviewer, as a supervisor may. `session`: digest of the token of the
+        reviewer's session, without which a database with separate roles accepts no decision.
         Raises KeyError if there is no such case, CaseTaken if it is assigned to another reviewer, CaseDecided if the number differs.
         """
         ...

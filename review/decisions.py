@@ -12,6 +12,7 @@ from review.deps import Deps
 from review.i18n import Translator
 from review.permissions import Permission, Viewer
 from review.session import record_access
+from review.tokens import token_hash
 from review.views.plate import PlateCheck
 
 REASONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -79,6 +80,7 @@ def record_decision(
             seconds_taken=seconds,
         ),
         known_decisions=known_decisions,
+        session=token_hash(viewer.token),
         any_lease=viewer.may(Permission.DECIDE_ANY),  # a supervisor's decision takes the case from the reviewer who has it
     )
     if deps.metrics:

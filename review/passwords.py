@@ -8,6 +8,7 @@ import asyncio
 import os
 import sys
 import threading
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
@@ -15,8 +16,9 @@ from typing import Final
 from etle.errors import ConfigError, MissingExtra
 
 try:
-    from argon2 import PasswordHasher
-    from argon2.exceptions import InvalidHashError, VerifyMismatchError
+    from argon2 import PasswordHasher, extract_parameters
+    from argon2.exceptions import HashingError, InvalidHashError, VerifyMismatchError
+    from argon2.low_level import hash_secret
 except ImportError as error:
     raise MissingExtra("argon2-cffi", "review") from error
 
@@ -58,6 +60,22 @@ class Passwords:
             return False
         return password_hash is not None
 
+    def hash_like(self, password: str, parameters: str | None) -> str:
+        """The hash of the password with the algorithm, costs and salt of `parameters`, which has the form of a hash.
+
+        None means that there is no such user: a hash that is nobody's, after the same time.
+        """
+        known = parameters or self._dummy_hash
+        try:
+            costs, salt = extract_parameters(known), known.split("$")[-2]
+            hashed = hash_secret(
+                password.encode(), b64decode(salt + "=" * (-len(salt) % 4)), costs.time_cost, costs.memory_cost, costs.parallelism,
+                costs.hash_len, costs.type, costs.version,
+            )  # fmt: skip
+        except (InvalidHashError, HashingError, ValueError):
+            return self._dummy_hash
+        return hashed.decode()
+
 
 class PasswordPool:
     """Verifies passwords in threads of its own. For one event loop."""
@@ -68,13 +86,13 @@ class PasswordPool:
         self._pending = 0
         self._threads = ThreadPoolExecutor(workers, "password", initializer=_lower_priority)
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+    async def hash_like(self, password: str, parameters: str | None) -> str:
         """Raises PasswordsBusy."""
         if self._pending >= self._max_pending:
             raise PasswordsBusy(retry_after_s=5)
         self._pending += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._passwords.verify, password, password_hash)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._passwords.hash_like, password, parameters)
         finally:
             self._pending -= 1
 

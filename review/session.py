@@ -112,9 +112,10 @@ def _matches(submitted: str, token: str) -> bool:
 
 def record_access(deps: Deps, viewer: Viewer, action: str, violation: UUID | None = None, detail: str = "") -> None:
     """Add an entry to the access log. Call it before answering: what cannot be recorded is not shown."""
-    deps.users.record(
-        AccessEntry(at=deps.clock.now(), who=viewer.user.name, address=viewer.address, action=action, violation=violation, detail=detail)
+    entry = AccessEntry(
+        at=deps.clock.now(), who=viewer.user.name, address=viewer.address, action=action, violation=violation, detail=detail
     )
+    deps.users.record(entry, session=token_hash(viewer.token))
 
 
 def existing_case(deps: Deps, case_id: UUID) -> Case:

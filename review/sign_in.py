@@ -64,7 +64,8 @@ async def sign_in(
     deps, t, address, name = deps_of(request), translator_of(request), address_of(request), name.strip().lower()[:MAX_NAME_CHARS]
     path = safe_path(next)
     try:
-        await authenticate(deps, name, password, address)
+        password_hash = await authenticate(deps, name, password, address)
+        token = await run_in_threadpool(_open_session, deps, name, password_hash, address, session_token(request))
     except SignInFailed:
         return sign_in_form(request, path, message=t("sign_in.wrong"), name=name, status=401)
     except SignInTooSoon as soon:
@@ -72,20 +73,20 @@ async def sign_in(
         return _later(sign_in_form(request, path, message=message, name=name, status=429), soon.retry_after_s)
     except PasswordsBusy as busy:
         return _later(sign_in_form(request, path, message=t("sign_in.busy"), name=name, status=503), busy.retry_after_s)
-    token = await run_in_threadpool(_open_session, deps, name, address, session_token(request))
     response = RedirectResponse(path, status_code=303)
     set_cookie(request, response, SESSION_COOKIE, token, int(SESSION_LIFETIME.total_seconds()))
     delete_cookie(request, response, FORM_COOKIE)
     return response
 
 
-def _open_session(deps: Deps, name: str, address: str, old_token: str | None) -> str:
-    """The token of the new session. The browser's old session ends."""
+def _open_session(deps: Deps, name: str, password_hash: str, address: str, old_token: str | None) -> str:
+    """The token of the new session. The browser's old session ends. Raises SignInFailed if the password was changed just now."""
     token, now = new_token(), deps.clock.now()
     if old_token is not None:
         deps.users.end_session(token_hash(old_token), at=now)
-    deps.users.open_session(token_hash(token), name, address, at=now, expires_at=now + SESSION_LIFETIME)
-    _record(deps, name, address, "signed_in")
+    if not deps.users.open_session(token_hash(token), name, address, now, now + SESSION_LIFETIME, password_hash):
+        raise SignInFailed
+    _record(deps, name, address, "signed_in", token)
     return token
 
 
@@ -101,8 +102,8 @@ def sign_out(request: Request) -> Response:
         raise SignInRequired(expired=True)
     deps = deps_of(request)
     deps.cases.release(viewer.user.name)
+    _record(deps, viewer.user.name, viewer.address, "signed_out", viewer.token)
     deps.users.end_session(token_hash(viewer.token), at=deps.clock.now())
-    _record(deps, viewer.user.name, viewer.address, "signed_out")
     response = RedirectResponse("/sign-in", status_code=303)
     delete_cookie(request, response, SESSION_COOKIE)
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -126,18 +127,20 @@ def sign_in_form(request: Request, next: str, message: str = "", name: str = "",
     return response
 
 
-async def authenticate(deps: Deps, name: str, password: str, address: str) -> None:
-    """Returns if the password is right. Raises SignInFailed, SignInTooSoon, PasswordsBusy."""
+async def authenticate(deps: Deps, name: str, password: str, address: str) -> str:
+    """The hash of the password, if it is right. Raises SignInFailed, SignInTooSoon, PasswordsBusy."""
     with deps.attempts.begin(name, address) as pending:
         now = deps.clock.now()
         failures = await run_in_threadpool(deps.users.sign_in_failures, name, address, since=now - WINDOW, known_since=now - KNOWN)
         if wait := wait_s(failures, pending, now):
             await run_in_threadpool(_record, deps, name, address, "sign_in_throttled")
             raise SignInTooSoon(wait)
-        password_hash = await run_in_threadpool(deps.users.password_hash, name)
-        if not await deps.passwords.verify(password, password_hash):
+        parameters = await run_in_threadpool(deps.users.password_parameters, name)
+        password_hash = await deps.passwords.hash_like(password, parameters)
+        if not await run_in_threadpool(deps.users.password_matches, name, password_hash):
             await run_in_threadpool(_record, deps, name, address, "sign_in_failed")
             raise SignInFailed
+        return password_hash
 
 
 def safe_path(path: str) -> str:
@@ -146,5 +149,6 @@ def safe_path(path: str) -> str:
     return path if local and not urlsplit(path).netloc else "/"
 
 
-def _record(deps: Deps, name: str, address: str, action: str) -> None:
-    deps.users.record(AccessEntry(at=deps.clock.now(), who=name, address=address, action=action))
+def _record(deps: Deps, name: str, address: str, action: str, token: str | None = None) -> None:
+    entry = AccessEntry(at=deps.clock.now(), who=name, address=address, action=action)
+    deps.users.record(entry, session=token_hash(token) if token else None)

@@ -68,6 +68,11 @@ class PostgresCases:
             cursor.execute(sql("enqueue"), {"violation": id_, "occurred_at": violation.occurred_at})
         return True
 
+    def has(self, violation: ViolationId) -> bool:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("violation_exists"), {"violation": str(violation)})
+            return bool(cursor.fetchone().stored)
+
     def case(self, violation: ViolationId) -> Case | None:
         with self._database.transaction() as cursor:
             return _case(cursor, violation)
@@ -140,7 +145,9 @@ class PostgresCases:
         with self._database.transaction() as cursor:
             cursor.execute(sql("release_leases"), {"reviewer": reviewer})
 
-    def decide(self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False) -> None:
+    def decide(
+        self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False, session: str | None = None
+    ) -> None:
         if decision.verdict.needs_reason and decision.reason is None:
             raise StoreError(f"the verdict {decision.verdict} needs a reason")
         violation = {"violation": str(decision.violation)}
@@ -169,8 +176,7 @@ class PostgresCases:
                 "seconds_taken": decision.seconds_taken,
             }
             signature = sign_row(self._signer, "decision", row)
-            cursor.execute(sql("insert_decision"), {**row, "decided_at": decision.decided_at, **signature.columns})
-            cursor.execute(sql("dequeue"), violation)
+            cursor.execute(sql("add_decision"), {**row, "session": session, "decided_at": decision.decided_at, **signature.columns})
 
     def decisions(self, violation: ViolationId) -> Sequence[Decision]:
         with self._database.transaction() as cursor:

@@ -165,9 +165,6 @@ UPDATE queue SET reviewer = NULL, expires_at = NULL WHERE reviewer = %(reviewer)
 -- No row if the case has been decided.
 SELECT reviewer, expires_at FROM queue WHERE violation = %(violation)s FOR UPDATE
 
--- dequeue --
-DELETE FROM queue WHERE violation = %(violation)s
-
 
 -- ===== Decisions: `etle.storage.cases`
 
@@ -177,11 +174,11 @@ SELECT EXISTS (SELECT FROM violations WHERE id = %(violation)s) AS stored
 -- count_decisions --
 SELECT count(*) AS decisions FROM decisions WHERE violation = %(violation)s
 
--- insert_decision --
-INSERT INTO decisions (violation, verdict, reason, plate_text, note, reviewer, decided_at, seconds_taken, nonce, signature)
-VALUES (
-    %(violation)s, %(verdict)s, %(reason)s, %(plate_text)s, %(note)s, %(reviewer)s, %(decided_at)s, %(seconds_taken)s, %(nonce)s,
-    %(signature)s
+-- add_decision --
+-- Also takes the case from the queue. `session` is the digest of the reviewer's session token; NULL for the owner.
+SELECT add_decision(
+    %(session)s, %(violation)s::uuid, %(verdict)s, %(reason)s, %(plate_text)s, %(note)s, %(reviewer)s, %(decided_at)s, %(seconds_taken)s,
+    %(nonce)s::uuid, %(signature)s
 )
 
 -- select_decisions --
@@ -339,40 +336,42 @@ SELECT name FROM users WHERE role IN ('reviewer', 'supervisor') ORDER BY name
 -- No row for a user who is disabled.
 SELECT password_hash FROM users WHERE name = %(name)s AND disabled_at IS NULL
 
--- insert_session --
-INSERT INTO sessions (token_hash, user_name, address, created_at, last_seen_at, expires_at, nonce, signature)
-VALUES (
-    %(token_hash)s, %(user_name)s, %(address)s, %(created_at)s, %(created_at)s, %(expires_at)s, %(nonce)s, %(signature)s
-)
+-- password_parameters --
+-- Algorithm, costs and salt of the password's hash, in its form; NULL for a user who does not exist or is disabled.
+SELECT password_parameters(%(name)s) AS parameters
 
--- select_session --
--- No row if the session ended, expired or was idle since before `idle_since`, or if the user is disabled.
-SELECT name, role, users.created_at, disabled_at, last_seen_at
-FROM sessions
-JOIN users ON name = user_name
-WHERE token_hash = %(token_hash)s
-  AND disabled_at IS NULL
-  AND ended_at IS NULL
-  AND expires_at > %(now)s
-  AND last_seen_at > %(idle_since)s
+-- password_matches --
+SELECT password_matches(%(name)s, %(hash)s) AS matches
 
--- touch_session --
--- Record activity.
-UPDATE sessions SET last_seen_at = greatest(last_seen_at, %(now)s) WHERE token_hash = %(token_hash)s
+-- open_session --
+SELECT open_session(
+    %(token_hash)s, %(user_name)s, %(hash)s, %(address)s, %(created_at)s, %(expires_at)s, %(nonce)s::uuid, %(signature)s
+) AS opened
+
+-- continue_session --
+-- No row if the session ended, expired or was idle for longer than `idle`, or if the user is disabled.
+SELECT name, role, created_at, disabled_at, last_seen_at
+FROM continue_session(%(token_hash)s, %(now)s, %(idle)s, %(resolution)s)
 
 -- select_open_session --
 -- The session of the token, if it has not ended.
-SELECT token_digest, user_name, address FROM sessions WHERE token_hash = %(token_hash)s AND ended_at IS NULL FOR UPDATE
+SELECT token_digest, user_name, address FROM sessions WHERE token_digest = %(token_digest)s AND ended_at IS NULL
 
 -- select_open_sessions_of_user --
 SELECT token_digest, user_name, address FROM sessions WHERE user_name = %(user_name)s AND ended_at IS NULL FOR UPDATE
 
 -- end_session --
+SELECT end_session(%(token_hash)s, %(ended_at)s, %(nonce)s::uuid, %(signature)s)
+
+-- revoke_session --
+-- By the owner, who knows no token.
 UPDATE sessions SET ended_at = %(ended_at)s, nonce = %(nonce)s, signature = %(signature)s WHERE token_digest = %(token_digest)s
 
--- insert_access --
-INSERT INTO access_log (at, who, address, action, violation, detail, nonce, signature)
-VALUES (%(at)s, %(who)s, %(address)s, %(action)s, %(violation)s, %(detail)s, %(nonce)s, %(signature)s)
+-- add_access --
+-- `session` is the digest of the token of whoever acts; NULL before signing in, and for the owner.
+SELECT add_access(
+    %(session)s, %(at)s, %(who)s, %(address)s, %(action)s, %(violation)s::uuid, %(detail)s, %(nonce)s::uuid, %(signature)s
+)
 
 -- sign_in_failures --
 SELECT

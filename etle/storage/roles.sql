@@ -15,25 +15,31 @@ $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA etle FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA etle FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
-REVOKE ALL ON FUNCTION etle.seal_audit_log() FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
+REVOKE ALL ON FUNCTION etle.seal_audit_log, etle.user_of_session, etle.add_access, etle.add_decision, etle.password_parameters,
+    etle.password_matches, etle.open_session, etle.continue_session, etle.end_session
+FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 REVOKE ALL ON SCHEMA etle FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 
 GRANT USAGE ON SCHEMA etle TO etle_writer, etle_reviewer, etle_reader;
 GRANT SELECT ON etle.migrations TO etle_writer, etle_reviewer, etle_reader;
 
--- `etle write`: adds violations, the digests of their files, and their entries in the queue; checks whether a case is stored.
-GRANT INSERT ON etle.violations, etle.evidence_files, etle.queue, etle.losses TO etle_writer;
-GRANT SELECT ON etle.violations, etle.queue, etle.decisions TO etle_writer;
-GRANT EXECUTE ON FUNCTION etle.seal_audit_log() TO etle_writer, etle_reviewer;
+-- `etle write`: adds violations, the digests of their files, and their entries in the queue; checks whether a case is stored. Times are the
+-- database's.
+GRANT INSERT ON etle.violations, etle.evidence_files TO etle_writer;
+GRANT INSERT (violation, occurred_at) ON etle.queue TO etle_writer;
+GRANT INSERT (camera, reason, times, counted_at) ON etle.losses TO etle_writer;
+GRANT SELECT (id) ON etle.violations TO etle_writer;
+GRANT EXECUTE ON FUNCTION etle.seal_audit_log TO etle_writer, etle_reviewer;
 
--- `etle review`: reads cases, leases open cases, adds decisions, sessions and entries of the access log.
-GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses TO etle_reviewer;
-GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras, etle.proposals TO etle_reviewer;
-GRANT INSERT ON etle.decisions TO etle_reviewer;
-GRANT UPDATE, DELETE ON etle.queue TO etle_reviewer;
-GRANT SELECT ON etle.users, etle.sessions, etle.access_log, etle.secrets TO etle_reviewer;
-GRANT INSERT ON etle.sessions, etle.access_log TO etle_reviewer;
-GRANT UPDATE (last_seen_at, ended_at, nonce, signature) ON etle.sessions TO etle_reviewer;
+-- `etle review`: reads cases and leases open ones. Decisions, sessions and entries of the access log are added by functions, which take times
+-- from the database and names from sessions. Password hashes and session tokens cannot be read.
+GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses, etle.access_log TO etle_reviewer;
+GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras, etle.proposals, etle.secrets TO etle_reviewer;
+GRANT SELECT (name, role, created_at, disabled_at) ON etle.users TO etle_reviewer;
+GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expires_at, ended_at) ON etle.sessions TO etle_reviewer;
+GRANT UPDATE (reviewer, expires_at) ON etle.queue TO etle_reviewer;
+GRANT EXECUTE ON FUNCTION etle.add_access, etle.add_decision, etle.password_parameters, etle.password_matches, etle.open_session,
+    etle.continue_session, etle.end_session TO etle_reviewer;
 
 -- `etle evidence verify`, `etle violations`, reports: read access, without password hashes and session tokens.
 GRANT SELECT ON etle.audit_log, etle.audit_inbox TO etle_reader;

@@ -125,18 +125,35 @@ class Users:
             cursor.execute(sql("select_reviewers"))
             return tuple(row.name for row in cursor.fetchall())
 
+    def password_parameters(self, name: str) -> str | None:
+        """Algorithm, costs and salt of the password's hash, in the form of a hash; None if the user does not exist or is disabled."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("password_parameters"), {"name": _without_nul(name)})
+            parameters = cursor.fetchone().parameters
+            return None if parameters is None else str(parameters)
+
+    def password_matches(self, name: str, password_hash: str) -> bool:
+        """Whether it is the hash of the user's password. The database compares, so that the pages need not read it."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("password_matches"), {"name": _without_nul(name), "hash": password_hash})
+            return bool(cursor.fetchone().matches)
+
     def password_hash(self, name: str) -> str | None:
-        """None if the user does not exist or is disabled."""
+        """For the owner of the database. None if the user does not exist or is disabled."""
         with self._database.transaction() as cursor:
             cursor.execute(sql("password_hash"), {"name": _without_nul(name)})
             row = cursor.fetchone()
             return str(row.password_hash) if row else None
 
-    def open_session(self, token_hash: str, name: str, address: str, at: datetime, expires_at: datetime) -> None:
+    def open_session(
+        self, token_hash: str, name: str, address: str, at: datetime, expires_at: datetime, password_hash: str | None = None
+    ) -> bool:
+        """False if it is not the hash of the user's password; the owner of the database gives none."""
         row = {"token_digest": secret_digest(token_hash), "user_name": name, "address": address, "ended_at": None}
         values = {"token_hash": token_hash, "user_name": name, "address": address, "created_at": at, "expires_at": expires_at}
         with self._database.transaction() as cursor:
-            cursor.execute(sql("insert_session"), {**values, **self._signature("session", row)})
+            cursor.execute(sql("open_session"), {**values, "hash": password_hash, **self._signature("session", row)})
+            return bool(cursor.fetchone().opened)
 
     def signed_in(self, token_hash: str, at: datetime, idle: timedelta) -> User | None:
         """The user of the session; None if it does not exist, ended, expired, or was idle for longer than `idle`.
@@ -144,22 +161,24 @@ class Users:
         Records activity, but not with each of the requests of a page: that would be a write for every picture.
         """
         with self._database.transaction() as cursor:
-            cursor.execute(sql("select_session"), {"token_hash": token_hash, "now": at, "idle_since": at - idle})
+            session = {"token_hash": token_hash, "now": at, "idle": idle, "resolution": ACTIVITY_RESOLUTION}
+            cursor.execute(sql("continue_session"), session)
             row = cursor.fetchone()
-            if row is None:
-                return None
-            if at - row.last_seen_at >= ACTIVITY_RESOLUTION:
-                cursor.execute(sql("touch_session"), {"token_hash": token_hash, "now": at})
-            return _user(row)
+            return None if row is None else _user(row)
 
     def end_session(self, token_hash: str, at: datetime) -> None:
         with self._database.transaction() as cursor:
-            cursor.execute(sql("select_open_session"), {"token_hash": token_hash})
-            self._end(cursor, cursor.fetchall(), at)
+            cursor.execute(sql("select_open_session"), {"token_digest": secret_digest(token_hash)})
+            session = cursor.fetchone()
+            if session is not None:
+                signature = self._signature("session", {**session._asdict(), "ended_at": at})
+                cursor.execute(sql("end_session"), {"token_hash": token_hash, "ended_at": at, **signature})
 
-    def record(self, access: AccessEntry) -> None:
+    def record(self, access: AccessEntry, session: str | None = None) -> None:
+        """`session`: digest of the token of whoever acts. A database with separate roles accepts no other name, and without a session only
+        failed sign-ins."""
         with self._database.transaction() as cursor:
-            self._record(cursor, access)
+            self._record(cursor, access, session)
 
     def sign_in_failures(self, name: str, address: str, *, since: datetime, known_since: datetime) -> SignInFailures:
         """`known_since`: an address is known if the user signed in from it since then."""
@@ -196,7 +215,7 @@ class Users:
     def _signature(self, kind: str, row: Content) -> dict[str, str | None]:
         return sign_row(self._signer, kind, row).columns
 
-    def _record(self, cursor: Cursor, access: AccessEntry) -> None:
+    def _record(self, cursor: Cursor, access: AccessEntry, session: str | None = None) -> None:
         row = {
             "who": _without_nul(access.who),
             "address": access.address,
@@ -204,7 +223,7 @@ class Users:
             "violation": str(access.violation) if access.violation else None,
             "detail": _without_nul(access.detail),
         }
-        cursor.execute(sql("insert_access"), {"at": access.at, **row, **self._signature("access", row)})
+        cursor.execute(sql("add_access"), {"session": session, "at": access.at, **row, **self._signature("access", row)})
 
     @contextmanager
     def _change(self, name: str, at: datetime, by: str, action: str, detail: str = "") -> Iterator[tuple[Cursor, dict[str, Any]]]:
@@ -226,7 +245,7 @@ class Users:
         for session in sessions:
             row = {**session._asdict(), "ended_at": at}
             signature = self._signature("session", row)
-            cursor.execute(sql("end_session"), {"token_digest": session.token_digest, "ended_at": at, **signature})
+            cursor.execute(sql("revoke_session"), {"token_digest": session.token_digest, "ended_at": at, **signature})
         return len(sessions)
 
 

@@ -91,6 +91,9 @@ class MemoryCases:
             self._records[violation.id] = _Record(violation=violation, recorded_at=self._clock.now(), files=tuple(files))
             return True
 
+    def has(self, violation: ViolationId) -> bool:
+        return violation in self._records
+
     def files(self, violation: ViolationId) -> tuple[EvidenceFile, ...]:
         """The files with which the violation was added."""
         return self._records[violation].files
@@ -157,7 +160,9 @@ class MemoryCases:
                 if record.reviewer == reviewer:
                     record.reviewer, record.expires_at = None, None
 
-    def decide(self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False) -> None:
+    def decide(
+        self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False, session: str | None = None
+    ) -> None:
         if decision.verdict.needs_reason and decision.reason is None:
             raise StoreError(f"the verdict {decision.verdict} needs a reason")
         with self._lock:

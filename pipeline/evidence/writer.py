@@ -38,7 +38,7 @@ class Writer:
     def put(self, message: ViolationMessage) -> bool:
         """Raises EvidenceCorrupt if a file's bytes do not have the digest that names it, or if a file of the violation is missing."""
         violation = message.violation
-        if self._cases.case(violation.id) is not None:
+        if self._cases.has(violation.id):
             return False
         check_files(message)
         files = (*message.files, self._manifest(violation, message.files))
