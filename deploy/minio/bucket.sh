@@ -1,9 +1,12 @@
 #!/bin/sh
-# Creates the bucket and two users: the writer may add objects and delete none, the reviewer may only read. Idempotent.
+# Creates the buckets and two users: the writer may add objects and delete none, the reviewer may only read. Idempotent.
 # MC_HOST_store is the server. Versioning is enabled, so that overwritten objects can be restored.
 set -eu
 mc mb --ignore-existing store/etle-evidence
 mc version enable store/etle-evidence
+# Signed heads of the audit log: under object lock, so that whoever may rewrite the database cannot rewrite them.
+mc mb --ignore-existing --with-lock store/etle-heads
+mc retention set --default GOVERNANCE 5y store/etle-heads
 mc admin user add store etle-writer "$ETLE_WRITER_S3_SECRET"
 mc admin user add store etle-reviewer "$ETLE_REVIEWER_S3_SECRET"
 for user in writer reviewer; do

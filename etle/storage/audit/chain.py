@@ -34,6 +34,14 @@ def chained(before: Digest, entry: Digest) -> Digest:
 
 def seal_log(database: Database) -> LogHead:
     """Chain the entries that were committed since the last call; returns the head. One caller at a time, which the database ensures."""
+    head = _seal_batch(database)
+    while (longer := _seal_batch(database)) != head:
+        head = longer
+    return head
+
+
+def _seal_batch(database: Database) -> LogHead:
+    """A part of the entries that wait, if there are many."""
     with database.transaction() as cursor:
         cursor.execute(sql("seal_audit_log"))
         row = cursor.fetchone()

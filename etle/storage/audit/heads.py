@@ -139,7 +139,7 @@ class HeadExporter:
 
 @contextmanager
 def regular_exports(exporter: HeadExporter, every_s: float) -> Iterator[None]:
-    """Exports now, every `every_s` in the background, and when the block ends. A failure is logged; the next export covers its entries."""
+    """Exports in the background, now and every `every_s`, and when the block ends. A failure is logged; the next export covers it."""
     ended = Event()
 
     def export() -> None:
@@ -149,10 +149,10 @@ def regular_exports(exporter: HeadExporter, every_s: float) -> Iterator[None]:
             log.warning("the head of the audit log was not exported: %s", error)
 
     def repeat() -> None:
+        export()
         while not ended.wait(every_s):
             export()
 
-    export()
     thread = Thread(target=repeat, name="audit log heads", daemon=True)
     thread.start()
     try:
