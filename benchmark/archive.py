@@ -90,11 +90,12 @@ def measure_writing(folder: Path, video: Path, frames: Sequence[Frame]) -> dict[
     }
 
 
-def open_writer(folder: Path) -> ArchiveWriter:
+def open_writer(folder: Path, site: str = SITE) -> ArchiveWriter:
+    folder.mkdir(parents=True, exist_ok=True)
     settings, counts, files = ArchiveSettings(keep_days=10_000, keep_free_mb=0), ArchiveCounts(), FolderFiles(folder)
-    holds = ArchiveHolds(files, SITE, SystemClock(), lambda: "hold")
+    holds = ArchiveHolds(files, site, SystemClock(), lambda: "hold")
     return ArchiveWriter(
-        folder, SITE, settings, SystemClock(), ArchiveRetention(files, SITE, settings, holds, counts.count_deleted), counts
+        folder, site, settings, SystemClock(), ArchiveRetention(files, site, settings, holds, counts.count_deleted), counts
     )
 
 

@@ -10,10 +10,12 @@ from typing import Final
 from etle.config.deployment import database_url, evidence_place
 from etle.config.site import Site
 from etle.errors import ConfigError, EtleError, StoreUnavailable
+from etle.storage.archive.files import FOLDER_MODE
 from etle_cli.check.result import CheckResult, note, ok, problem, run_check
 from etle_cli.options.broker import broker_connection
 
 _GB: Final = 1_000_000_000
+_MB: Final = 1_000_000
 
 
 def check_broker(site: Site, timeout_s: float) -> Iterator[CheckResult]:
@@ -71,6 +73,30 @@ def check_evidence(site: Site, timeout_s: float) -> Iterator[CheckResult]:
         yield run_check("evidence", lambda: _folder(Path(location)))
 
 
+def check_archive(site: Site, data: Path) -> Iterator[CheckResult]:
+    """Nothing if the site has no archive."""
+    if site.archive is not None:
+        yield run_check("archive", lambda: _archive(site, data))
+
+
+def _archive(site: Site, data: Path) -> str:
+    from etle.storage.archive.opening import ArchivePlace, archive_settings, refuse_shared_folder
+
+    settings = archive_settings(site)
+    place = ArchivePlace.of(settings, data)
+    refuse_shared_folder(place, evidence_place(site.store, os.environ) or data / "evidence")
+    said = _folder(place.folder, mode=FOLDER_MODE)
+    free_mb = shutil.disk_usage(place.folder).free / _MB
+    if free_mb < settings.keep_free_mb:
+        raise ConfigError(
+            f"{place.folder} has {free_mb:.0f} MB free, and `archive.keep_free_mb` are {settings.keep_free_mb}: it counts as full"
+        )
+    if place.bucket is not None:
+        place.files()[-1].sizes(f"{site.site}.holds")
+        said = f"{place.bucket} answers; {said}"
+    return said
+
+
 def _bucket(location: str) -> str:
     """Only lists the bucket: the writer may not delete, so a test object could not be removed."""
     from etle.storage.evidence.backend import open_evidence
@@ -79,10 +105,10 @@ def _bucket(location: str) -> str:
     return f"{location} answers and can be listed (writing was not tested, because a test object could not be deleted again)"
 
 
-def _folder(folder: Path) -> str:
-    """Writes a temporary file, syncs it and deletes it."""
+def _folder(folder: Path, mode: int = 0o777) -> str:
+    """Writes a temporary file, syncs it and deletes it. `mode`: permissions of the folder, if it is created."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"etle check")
             file.flush()

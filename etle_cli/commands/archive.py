@@ -194,8 +194,9 @@ def run_hold_add(args: argparse.Namespace) -> int:
 
 
 def run_hold_list(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.table import Table
+
+    from etle_cli.tables.violations import wide_console
 
     site, clock, place = _opened(args)
     table = Table("id", "camera", "from (UTC)", "to (UTC)", "reason", "placed by", "released by")
@@ -203,7 +204,8 @@ def run_hold_list(args: argparse.Namespace) -> int:
     for hold in holds:
         times = (f"{at:%Y-%m-%d %H:%M}" for at in (hold.since, hold.until))
         table.add_row(hold.id, hold.camera or "all", *times, hold.reason, hold.placed_by, hold.released_by or "")
-    Console().print(table if holds else "No holds.")
+    table.columns[0].no_wrap = True
+    wide_console().print(table if holds else "No holds.")
     return 0
 
 

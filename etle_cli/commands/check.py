@@ -11,7 +11,7 @@ from etle.config.site import Site, load_site
 from etle.errors import ConfigError, MissingExtra
 from etle_cli.check.feeds import check_feeds
 from etle_cli.check.result import CheckResult, CheckState, ok, problem
-from etle_cli.check.servers import check_broker, check_database, check_evidence
+from etle_cli.check.servers import check_archive, check_broker, check_database, check_evidence
 from etle_cli.check.site import check_device_key, check_known_keys, check_manifest_key, check_rules, check_vendors, check_weights
 from etle_cli.check.sources import check_sources, check_spool_disk
 from etle_cli.commands.ingest import add_data_option
@@ -30,14 +30,16 @@ CHECKS: Final[dict[str, Check]] = {
     "broker": lambda site, data, timeout_s: check_broker(site, timeout_s),
     "database": lambda site, data, timeout_s: check_database(site, timeout_s),
     "evidence": lambda site, data, timeout_s: check_evidence(site, timeout_s),
+    "archive": lambda site, data, timeout_s: check_archive(site, data),
     "manifest key": lambda site, data, timeout_s: check_manifest_key(site),
 }
 ROLES: Final = {
-    "run": ("rules", "weights", "sources", "signal feeds"),
+    "run": ("rules", "weights", "sources", "signal feeds", "archive"),
     "ingest": ("sources", "signal feeds", "spool disk", "device key", "broker"),
     "vendor": ("vendors", "spool disk", "device key", "broker"),
     "detect": ("rules", "weights", "signatures", "broker"),
     "write": ("broker", "database", "evidence", "manifest key"),
+    "archive": ("signatures", "broker", "archive"),
     "review": ("database", "evidence"),
 }
 """The checks that apply to the host of each role; `run`: `etle run`, all roles in one process with an embedded database."""

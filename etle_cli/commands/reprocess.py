@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from etle.kafka.protocols import TopicHistory
     from etle.storage.archive.opening import ArchivePlace
+    from etle.storage.runs import PostgresRuns
     from etle.storage.stores import StorageOptions, Stores
     from etle.types import CameraId
     from pipeline.assembly import Engines
@@ -125,7 +126,7 @@ def _reprocess(name: str, site: Site, plan: "ReprocessPlan", options: ReprocessO
     lock = FileLock(storage.data / "locks" / f"run-{name}")
     if not lock.acquire(blocking=False):
         raise ConfigError(f"the run {name!r} is being processed by another process")
-    with stop_on_signals() as stop, _progress_bars() as progress:
+    with stop_on_signals() as stop, _progress_bars() as progress, _held(site, plan, _place(site, storage, options), name, runs):
         if options.only == "plates":
             problems = _read_plates(job, storage, stores, progress, stop)
         else:
@@ -143,6 +144,27 @@ def _reprocess(name: str, site: Site, plan: "ReprocessPlan", options: ReprocessO
     )
     sys.stderr.write("".join(f"{problem}\n" for problem in problems))
     return 1 if problems or not done.finished_at else 0
+
+
+@contextmanager
+def _held(site: Site, plan: "ReprocessPlan", place: "ArchivePlace | None", name: str, runs: "PostgresRuns") -> Iterator[None]:
+    """Keeps the segments of the plan from being deleted until the run is finished, also while it is interrupted."""
+    if place is None:
+        yield
+        return
+    from etle.storage.archive.opening import open_archive_holds
+    from etle.storage.archive.segment import SegmentName
+
+    holds, reason = open_archive_holds(site, place, SystemClock()), f"run {name}"
+    own = next((hold for hold in holds.all() if hold.reason == reason and hold.released_at is None), None)
+    segments = [segment for camera in plan.cameras for path in camera.segments if (segment := SegmentName.parse(path))]
+    if own is None:
+        since, until = min(segment.begins_at for segment in segments), max(segment.ends_at for segment in segments)
+        own = holds.place(None, since, until, reason, operator())
+    yield
+    done = runs.run(name)
+    if done is not None and done.finished_at is not None:
+        holds.release(own.id, operator())
 
 
 @contextmanager

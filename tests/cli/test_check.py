@@ -44,6 +44,16 @@ def results_of(site: Path, *roles: str, timeout_s: float = 1.0) -> dict[str, Che
     return {result.subject: result for result in check_results(site, roles, site.parent / "data", timeout_s)}
 
 
+def test_an_archive_has_a_folder_of_its_own_and_free_space(tmp_path):
+    def archive(**keys: Any) -> CheckResult:
+        return results_of(a_site(tmp_path, {"file": "a.mp4"}, more={"archive": keys}), "archive")["archive"]
+
+    assert archive().state is CheckState.OK
+    assert "folders of their own" in archive(location="data/evidence").message
+    assert "counts as full" in archive(keep_free_mb=10**9).message
+    assert "archive" not in results_of(a_site(tmp_path, {"file": "a.mp4"}), "archive")
+
+
 def test_each_error_of_a_site_file_that_does_not_load_is_a_problem(tmp_path, capsys):
     site = a_site(tmp_path, {"file": "a.mp4"}, lens="wide", views="rear")
     assert main(["check", str(site), "--json"]) == 1

@@ -4,10 +4,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from etle.errors import ArchiveUnavailable
 from etle.files import ByteReader, FileReader, write_atomic
+
+FOLDER_MODE: Final = 0o700
+"""Of the archive's folder: the frames show people."""
+FILE_MODE: Final = 0o600
 
 
 class ArchiveFiles(Protocol):
@@ -50,7 +54,7 @@ class FolderFiles:
     def put(self, name: str, data: bytes) -> None:
         with self._translate_errors():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.folder / name, data)
+            write_atomic(self.folder / name, data, mode=FILE_MODE)
 
     def delete(self, name: str) -> None:
         path = self.folder / name

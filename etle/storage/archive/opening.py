@@ -11,7 +11,7 @@ from etle.config.deployment import ArchiveSettings
 from etle.config.site import Site
 from etle.errors import ConfigError
 from etle.protocols import Clock
-from etle.storage.archive.files import ArchiveFiles, FolderFiles
+from etle.storage.archive.files import FOLDER_MODE, ArchiveFiles, FolderFiles
 from etle.storage.archive.holds import ArchiveHolds
 from etle.storage.archive.reader import ArchiveReader
 from etle.storage.archive.retention import ArchiveRetention, OnDeleted
@@ -71,7 +71,7 @@ def open_archive_writer(
     """Finishes the open segments on exit. Raises ConfigError if the archive would share its folder with the `evidence`."""
     settings, counts = archive_settings(site), ArchiveCounts(on_deleted=on_deleted)
     refuse_shared_folder(place, evidence)
-    place.folder.mkdir(parents=True, exist_ok=True)
+    place.folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     files, holds = place.files(), open_archive_holds(site, place, clock)
     writer = ArchiveWriter(
         place.folder,

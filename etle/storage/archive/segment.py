@@ -18,6 +18,7 @@ import msgspec
 from etle.errors import WireError
 from etle.files import FileReader, sync_folder
 from etle.media.matroska import CuePoint, FrameLocation, MatroskaHead, pack_cues, pack_frame, scan_frames, unpack_frame
+from etle.storage.archive.files import FILE_MODE
 from etle.storage.archive.index import MAGIC, RECORD_BYTES, SIGNATURE_BYTES, IndexEntry, SegmentIndex, microseconds, pack_entry
 from etle.types import CameraId, Digest, Frame
 from etle.wire import Headers, frame_from_wire
@@ -158,8 +159,8 @@ class SegmentWriter:
         self._keys: set[int] = set()
         """Of all frames of the segment: a few MB for an hour, where their entries would take a hundred."""
         created = not self._video_path.exists()
-        self._video = os.open(self._video_path, os.O_RDWR | os.O_CREAT, 0o640)
-        self._index = os.open(self._index_path, os.O_RDWR | os.O_CREAT, 0o640)
+        self._video = os.open(self._video_path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        self._index = os.open(self._index_path, os.O_RDWR | os.O_CREAT, FILE_MODE)
         self._repair()
         self._unsynced = False
         if created:
