@@ -31,10 +31,11 @@ from etle.storage.stores import StorageOptions, Stores, open_stores
 from etle.testing import ListSource
 from etle.types import CameraId, Frame
 from etle.wire import frame_to_wire
-from etle_cli.commands.reprocess import RunPlaces, open_resources
+from etle_cli.commands.reprocess import footage_openers
 from ingest.sources.provider import SiteSources
 from pipeline.assembly import fingerprint, open_engines, shipped_law
 from pipeline.evidence.writer import Writer
+from pipeline.reprocess.assembly import RunPlaces, open_resources
 from pipeline.reprocess.plan import FootageKind, Part, ReprocessPlan, camera_plans
 from pipeline.reprocess.run import ReprocessJob, reprocess, start_run
 from pipeline.workers.embedded import CameraRun, RunCallbacks, resume_session
@@ -62,7 +63,7 @@ def main() -> None:
     frames = {camera.camera_id: footage_of(site, camera, args.frames) for camera in site.cameras}
     with tempfile.TemporaryDirectory() as folder, open_stores(StorageOptions(data=Path(folder))) as stores:
         archive(Path(folder), site, frames)
-        measurement = Measurement(site, stores, Path(folder), frames)
+        measurement = ReprocessMeasurement(site, stores, Path(folder), frames)
         live = measurement.live()
         one = measurement.one_worker()
         rates = measurement.two_workers() if args.two else {}
@@ -78,7 +79,7 @@ def main() -> None:
     report.save(args.json, {"ratio": ratio, "wall_ratio": live.wall_s / one.wall_s, "frames": total, "workers": rates})
 
 
-class Measurement:
+class ReprocessMeasurement:
     def __init__(self, site: Site, stores: Stores, folder: Path, frames: dict[CameraId, Sequence[Frame]]) -> None:
         self._site = site
         self._stores = stores
@@ -101,7 +102,7 @@ class Measurement:
     def one_worker(self) -> Taken:
         job = self._job("one")
 
-        with open_resources(self._places(job), job) as opened:
+        with open_resources(self._places(job), footage_openers(), job) as opened:
             resources = replace(opened, stages=self._stages)
             with measured() as taken:
                 self._process(job, lambda _: nullcontext(resources), 1)
@@ -111,7 +112,7 @@ class Measurement:
         """Frames per second by the time that the workers were busy."""
         for name, workers in (("alone", 1), ("both", 2)):
             job = self._job(name)
-            self._process(job, partial(open_resources, self._places(job)), workers)
+            self._process(job, partial(open_resources, self._places(job), footage_openers()), workers)
         alone, both = (self._stored(name) for name in ("alone", "both"))
         frames, busy_s = sum(each.frames for each in alone.cameras), sum(each.busy_s for each in alone.cameras)
         return {"one": frames / busy_s, "two": sum(each.frames / each.busy_s for each in both.cameras)}

@@ -4,15 +4,19 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
+from etle.clock import seconds_between
 from etle.errors import FrameBroken
-from etle.protocols import CaseStore, EvidenceStore
+from etle.protocols import CaseStore, Clock, EvidenceStore
+from etle.storage.runs import PostgresRuns, RunCamera
 from etle.types import CameraId, Frame, Sighting, Track, Violation, ViolationMessage
 from pipeline.assembly import Engines
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.plates.search import PlateSearch
 from pipeline.reprocess.plan import ReprocessPlan
+from pipeline.reprocess.run import ReprocessProgress
 from pipeline.reprocess.sink import RunSink, stored_message
 
 _PAGE: Final = 100
@@ -32,19 +36,34 @@ class PlateReprocess:
         self._search = PlateSearch(engines.plate_detector, engines.readers, plate_reads, engines.tiebreaker)
         self._sink = sink
 
-    def run(
-        self, camera: CameraId, advance: Callable[[], None], on_broken: Callable[[Violation, str], None], stop: threading.Event
-    ) -> None:
-        """`on_broken` gets cases whose pictures are missing or damaged. Raises InferenceError, StoreError."""
+    def run(self, runs: PostgresRuns, run: str, progress: ReprocessProgress, stop: threading.Event, clock: Clock) -> list[str]:
+        """All cameras of the plan, until `stop`. Returns which cases could not be read. Raises InferenceError, StoreError."""
+        problems: list[str] = []
+        for camera in (each.camera for each in self._plan.cameras):
+            started_at, cases = clock.now(), sum(1 for _ in self._violations(camera))
+            progress.started(camera, 0, cases)
+            failed = self._read_camera(camera, partial(progress.advance, camera), stop)
+            problems += failed
+            if stop.is_set():
+                return problems
+            now = clock.now()
+            busy_s = seconds_between(started_at, now)
+            runs.save_camera(run, RunCamera(camera=camera, frames=cases, rejected=len(failed), busy_s=busy_s, finished_at=now))
+        runs.finish(run, clock.now())
+        return problems
+
+    def _read_camera(self, camera: CameraId, advance: Callable[[], None], stop: threading.Event) -> list[str]:
+        problems: list[str] = []
         for violation in self._violations(camera):
             if stop.is_set():
-                return
+                break
             if not self._sink.has(violation):
                 try:
                     self._sink.put(self.read_again(violation))
                 except (KeyError, FrameBroken) as error:
-                    on_broken(violation, str(error))
+                    problems.append(f"case {violation.id}: its pictures are missing or damaged: {error}")
             advance()
+        return problems
 
     def read_again(self, violation: Violation) -> ViolationMessage:
         """The violation with the plate as read now. Raises KeyError, EvidenceCorrupt, FrameBroken."""
@@ -59,9 +78,6 @@ class PlateReprocess:
         models = tuple((dict(violation.provenance.models) | dict(self._engines.digests)).items())
         provenance = replace(violation.provenance, models=models)
         return replace(message, violation=replace(violation, plate=plate, pictures=pictures, provenance=provenance))
-
-    def count(self, camera: CameraId) -> int:
-        return sum(1 for _ in self._violations(camera))
 
     def _violations(self, camera: CameraId) -> Iterator[Violation]:
         after = None

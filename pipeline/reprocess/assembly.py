@@ -1,0 +1,155 @@
+"""Assembles a run: its plan, and in each process its models, stores and footage.
+
+What needs other packages than this one, the sources of a site and its broker, is passed in as functions at module level, so that they can
+be sent to another process.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from etle.clock import SystemClock
+from etle.config.site import CameraSettings, Site
+from etle.errors import ConfigError
+from etle.kafka.protocols import TopicHistory
+from etle.kafka.topics import TopicNames
+from etle.protocols import FrameSource
+from etle.signing import frame_verifier
+from etle.storage.archive.opening import ArchivePlace, archive_settings, open_archive_holds, open_archive_reader
+from etle.storage.archive.segment import SegmentName
+from etle.storage.checkpoints import PostgresCheckpoints
+from etle.storage.database import Database
+from etle.storage.evidence.backend import open_evidence
+from etle.storage.runs import PostgresRuns
+from etle.types import CameraId
+from pipeline.assembly import Engines, fingerprint, open_engines, shipped_law
+from pipeline.reprocess.footage import ArchiveFootage, RecordedFootage, SourceFootage, TopicFootage, with_margins
+from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan, camera_plans
+from pipeline.reprocess.run import ReprocessJob, RunResources
+from pipeline.reprocess.variants import without_plates
+from pipeline.workers.stages import SiteStageFactory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What is to be processed."""
+
+    source: FootageKind
+    part: Part
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlaces:
+    """Where a process of a run finds the data."""
+
+    database: str
+    results: str | Path
+    archive: ArchivePlace | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FootageOpeners:
+    """Functions at module level."""
+
+    source: Callable[[Site, CameraSettings], FrameSource]
+    history: Callable[[Site], AbstractContextManager[TopicHistory]]
+    """What the broker of the site still holds."""
+
+
+def archive_place(site: Site, request: RunRequest, data: Path) -> ArchivePlace | None:
+    """Where the archive is; None if the run reads something else. Raises ConfigError if the site has no archive."""
+    if request.part is Part.PLATES or request.source is not FootageKind.ARCHIVE:
+        return None
+    return ArchivePlace.of(archive_settings(site), data)
+
+
+def plan_run(site: Site, request: RunRequest, place: ArchivePlace | None) -> ReprocessPlan:
+    """`site`: with the rules and models of the run. Raises ConfigError if there is nothing to process, WeightsMissing, MissingExtra."""
+    if request.part is not Part.PLATES:
+        _check_source(site, request)
+    segments = _segments(site, request, place) if place else {}
+    engines = open_engines(site.detect)
+    fingerprints = {camera.camera_id: fingerprint(site, camera, engines) for camera in site.cameras}
+    return ReprocessPlan(
+        site=site.site,
+        source=request.source,
+        part=request.part,
+        since=request.since,
+        until=request.until,
+        cameras=camera_plans(site, fingerprints, segments),
+    )
+
+
+def run_engines(site: Site, plan: ReprocessPlan) -> Engines:
+    """The models of one process."""
+    engines = open_engines(site.detect)
+    return without_plates(engines) if plan.part is Part.RULES else engines
+
+
+@contextmanager
+def open_resources(places: RunPlaces, openers: FootageOpeners, job: ReprocessJob) -> Iterator[RunResources]:
+    """Models and stores of one process."""
+    database = Database(places.database)
+    try:
+        yield RunResources(
+            stages=SiteStageFactory(job.site, run_engines(job.site, job.plan), shipped_law()),
+            runs=PostgresRuns(database),
+            checkpoints=PostgresCheckpoints(database),
+            files=open_evidence(places.results),
+            open_footage=partial(open_footage, job.site, job.plan, places.archive, openers),
+            clock=SystemClock(),
+        )
+    finally:
+        database.close()
+
+
+def open_footage(
+    site: Site, plan: ReprocessPlan, place: ArchivePlace | None, openers: FootageOpeners, camera: PlannedCamera,
+    on_damaged: Callable[[], None],
+) -> RecordedFootage:  # fmt: skip
+    """Nothing is read before its frames are. Raises ConfigError."""
+    verify = frame_verifier(site.ingest)
+    if plan.source is FootageKind.KAFKA:
+        frames = TopicNames(site.broker.prefix).frames
+        return TopicFootage(partial(openers.history, site), frames, plan, camera.camera, verify, on_damaged)
+    if place is None:
+        settings = site.with_cameras([camera.camera]).cameras[0]
+        return SourceFootage(openers.source(site, settings), plan, settings.source.expected_frames())
+    return ArchiveFootage(open_archive_reader(site, place), plan, camera, verify, lambda frame: on_damaged())
+
+
+@contextmanager
+def holding_segments(job: ReprocessJob, place: ArchivePlace | None, runs: PostgresRuns, by: str) -> Iterator[None]:
+    """Keeps the segments of the plan from being deleted until the run is finished, also while it is interrupted."""
+    if place is None:
+        yield
+        return
+    holds, reason = open_archive_holds(job.site, place, SystemClock()), f"run {job.run}"
+    own = next((hold for hold in holds.all() if hold.reason == reason and hold.released_at is None), None)
+    if own is None:
+        names = [name for camera in job.plan.cameras for path in camera.segments if (name := SegmentName.parse(path))]
+        own = holds.place(None, min(name.begins_at for name in names), max(name.ends_at for name in names), reason, by)
+    yield
+    done = runs.run(job.run)
+    if done is not None and done.finished_at is not None:
+        holds.release(own.id, by)
+
+
+def _check_source(site: Site, request: RunRequest) -> None:
+    if request.source is FootageKind.KAFKA and not (request.since and request.until):
+        raise ConfigError("from Kafka a run needs --from and --to: its topic has no beginning and no end of its own")
+    if request.source is FootageKind.FILES and (live := [camera.id for camera in site.cameras if camera.source.live]):
+        raise ConfigError(f"camera {live[0]!r} is live: its frames cannot be read again from its source")
+
+
+def _segments(site: Site, request: RunRequest, place: ArchivePlace) -> Mapping[CameraId, Sequence[str]]:
+    reader, margins = open_archive_reader(site, place), with_margins(request.since, request.until)
+    found = {camera.camera_id: [each.name.video for each in reader.segments(camera.camera_id, *margins)] for camera in site.cameras}
+    if not any(found.values()):
+        raise ConfigError("the archive has no frames of these cameras in this range; `etle archive list SITE.yaml` shows what it has")
+    return found
