@@ -43,10 +43,14 @@ _MISSED = 1.6
 """A step of so many frame intervals misses a frame."""
 _UNSEEN_S = 0.25
 """Steps of this length and more are as good as gaps: at 4 frames per second and below a track may continue with another vehicle."""
-_UNSEEN_FIT_S, _SLOW_FIT_S, _UNSEEN_START_M_S2 = 0.6 + 1e-6, 1.6, 4.0
-"""A start of 4 m/s2 is a motorcycle's at a green signal."""
+_UNSEEN_FIT_S, _SLOW_FIT_S, _UNSEEN_START_M_S2, _UNSEEN_BRAKE_M_S2 = 0.6 + 1e-6, 1.6, 4.0, 6.0
+"""A start of 4 m/s2 is a motorcycle's at a green signal; who brakes with 6 m/s2 brakes hard."""
 _SLOW_LAG_M_S = 0.6
 """How much the velocity may differ more over three frames of a slow camera than over VELOCITY_S."""
+_MAX_UNSEEN_NOISE_M = 1.5
+"""Vehicles follow each other at three metres and more: where feet jitter so much, an unseen step is not told from another vehicle."""
+_MAX_MISSED_JITTER_M, _LONG_MISSED_S, _NEAR_STEPS = 0.25, 0.5, 8
+"""Where feet jitter more, a step that misses frames for so long, or one of a slow camera, is not judged."""
 _STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
 """A vehicle that moved by less in the last two seconds had stood, or just started."""
 _FAR = 10.0
@@ -373,11 +377,27 @@ class _Motion:
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
         driven = acceleration * step_s**2 / 4 + step_s * lag
+        if missed and self._hides_another(i, step_s, least, expected):
+            return False
         if missed and not self._bridges(self._near(i, -1), self._near(j, 1), step_s, driven, jitter):
             return False
-        if j == i + 1 and self.is_unseen(i) and not self._reaches(i, j, step_s, min(jitter, expected)):
+        unseen = j == i + 1 and self.is_unseen(i)
+        if unseen and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
-        return off <= driven + JITTER_COVERAGE * 2**0.5 * jitter
+        noise = JITTER_COVERAGE * 2**0.5 * jitter
+        return off <= driven + (self._told_apart(noise, i) if unseen else noise)
+
+    def _hides_another(self, i: int, step_s: float, least: float, expected: float) -> bool:
+        """Whether the feet around a step that misses frames jitter so much that another vehicle may have taken the place meanwhile."""
+        if step_s < _LONG_MISSED_S and self._interval_s < _UNSEEN_S:
+            return False
+        near = range(max(1, i - _NEAR_STEPS), min(len(self._times) - 1, i + _NEAR_STEPS + 1))
+        jitter = min(max(least, self._own_jitter, self._jitter_at(near)), expected)
+        return jitter > _MAX_MISSED_JITTER_M * self._calibration.metre(self._track.sightings[i])
+
+    def _told_apart(self, noise: float, i: int) -> float:
+        """The allowance for jitter in an unseen step, so small that another vehicle, ahead or behind, is told apart."""
+        return min(noise, _MAX_UNSEEN_NOISE_M * self._calibration.metre(self._track.sightings[i]))
 
     def _bridges(self, before: Sequence[int], after: Sequence[int], step_s: float, driven: float, jitter: float) -> bool:
         """Whether the lines through the feet on both sides of a gap meet within `driven`, what a driver can have done in it unseen.
@@ -394,20 +414,24 @@ class _Motion:
         velocity_x, velocity_y = (one.velocity.x + two.velocity.x) / 2, (one.velocity.y + two.velocity.y) / 2
         off = hypot(two.at.x - one.at.x - step_s * velocity_x, two.at.y - one.at.y - step_s * velocity_y)
         noise = hypot(one.at_noise, two.at_noise, step_s / 2 * one.velocity.noise, step_s / 2 * two.velocity.noise)
-        return off <= driven + JITTER_COVERAGE * noise * jitter
+        return off <= driven + self._told_apart(JITTER_COVERAGE * noise * jitter, before[-1])
 
     def _reaches(self, i: int, j: int, step_s: float, jitter: float) -> bool:
-        """Whether a vehicle can have driven so far between two frames, with the speed that it had before. One that stood cannot have
-        driven three metres."""
-        before = self._stood(i, -1, jitter) or self._fit(self._at_least_three(i, -1), i)
+        """Whether a vehicle can have driven so far between two frames, with the speed that it had before and has after. One that stood
+        cannot have driven three metres, nor can one that stands then; one that has just started has left the place where it stood."""
+        latest = self._fit(self._at_least_three(i, -1), i)
+        before = self._stood(i, -1, jitter) or latest
         after = self._stood(j, 1, jitter) or self._fit(self._at_least_three(j, 1), j)
-        if before is None:
+        if before is None or latest is None:
             return True
-        start = _UNSEEN_START_M_S2 * self._calibration.metre(self._track.sightings[i]) * step_s**2 / 2
-        speed = before.velocity.at_most(jitter)
         reached, noise = (after.at, after.at_noise) if after else (self._raw_foot(j), 1.0)
-        driven = hypot(reached.x - before.at.x, reached.y - before.at.y)
-        return driven <= speed * step_s + start + JITTER_COVERAGE * hypot(before.at_noise, noise) * jitter
+        of_place = JITTER_COVERAGE * hypot(before.at_noise, noise)
+        of_speed = COVERAGE * step_s * max(fit.velocity.noise for fit in (before, after) if fit)
+        driven = min(hypot(reached.x - fit.at.x, reached.y - fit.at.y) for fit in (before, latest))
+        driven -= self._told_apart(hypot(of_place, of_speed) * jitter, i)
+        half_square = self._calibration.metre(self._track.sightings[i]) * step_s**2 / 2
+        starts = before.velocity.at_most(0.0) * step_s + _UNSEEN_START_M_S2 * half_square
+        return driven <= starts and (after is None or driven <= after.velocity.at_most(0.0) * step_s + _UNSEEN_BRAKE_M_S2 * half_square)
 
     def _stood(self, index: int, direction: int, jitter: float) -> _Fit | None:
         """The line through the feet of up to two seconds before (-1) or after (1) a sighting; None if it drove or braked in them."""
@@ -472,9 +496,13 @@ class _Motion:
         return self._jitters[index]
 
     def _measured_jitter(self) -> float:
-        """Standard deviation of the feet around steady motion, from the median of second differences spread over the whole track."""
+        """That of feet spread over the whole track."""
+        return self._jitter_at(range(1, len(self._times) - 1, 1 + len(self._times) // _JITTER_SAMPLES))
+
+    def _jitter_at(self, indices: Sequence[int]) -> float:
+        """Standard deviation of these feet around steady motion, from the median of second differences."""
         bends = []
-        for i in range(1, len(self._times) - 1, 1 + len(self._times) // _JITTER_SAMPLES):
+        for i in indices:
             if self._times[i + 1] - self._times[i - 1] <= 1.0:
                 one, two, three = self._raw_foot(i - 1), self._raw_foot(i), self._raw_foot(i + 1)
                 bends.append(max(abs(one.x - 2 * two.x + three.x), abs(one.y - 2 * two.y + three.y)))

@@ -402,6 +402,19 @@ def test_a_vehicle_that_stood_cannot_have_driven_three_metres_unseen(fps, lost_s
         assert accused(Trial(users=[waits, appears], fps=fps, length_s=8, noise_px=1.9, seed=seed)) == []
 
 
+@pytest.mark.parametrize("fps", [2, 3])
+@pytest.mark.parametrize("ahead_m", [3.5, 5.0, 6.5])
+def test_a_low_camera_with_few_frames_does_not_take_the_vehicle_ahead_for_the_one_that_just_stopped(fps, ahead_m):
+    """A foot jitters by half a metre there, which explains a leap from the one to the other."""
+    low = RoadCamera(at_s=90, height_m=4.2)
+    for seed in range(8):
+        stops = RoadUser(name="A", path=legs((0, 30), (8, 30), (9.5, 46), (10.3, 48)), hidden=((10.7, 99),))
+        appears = RoadUser(name="C", path=lambda second: (48 + ahead_m, 0.2) if second >= 10.9 else None)
+        signal = phases((0, G), (5.5, Y), (8.5, R))
+        trial = Trial(users=[stops, appears], signal=signal, camera=low, fps=fps, length_s=16, noise_px=1.7, seed=seed)
+        assert accused(trial) == []
+
+
 # -- what a class or a camera does not tell ------------------------------------------------------------------------------------------
 
 
