@@ -4,8 +4,8 @@ Engines take batches (`Sequence`) and return results of the same length and orde
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict, Unpack
 
 from etle.types import (
     Box,
@@ -32,6 +32,10 @@ from etle.types import (
 
 if TYPE_CHECKING:
     from etle.types import Image
+
+
+SAME_MOMENT: Final = timedelta(seconds=2)
+"""Of two violations: one vehicle cannot cross a line twice within it."""
 
 
 class Clock(Protocol):
@@ -165,6 +169,10 @@ class CaseStore(Protocol):
 
     def has(self, violation: ViolationId) -> bool:
         """Whether the violation was added."""
+        ...
+
+    def has_similar(self, violation: Violation) -> bool:
+        """Whether another violation of the same plate and rule was added, at the same camera and within `SAME_MOMENT`."""
         ...
 
     def case(self, violation: ViolationId) -> Case | None: ...

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from etle.clock import SystemClock
 from etle.errors import CaseDecided, CaseTaken, StoreError
-from etle.protocols import CaseFilters, Clock
+from etle.protocols import SAME_MOMENT, CaseFilters, Clock
 from etle.signing import Signer
 from etle.storage.audit.row_signature import sign_row
 from etle.storage.database import Cursor, Database
@@ -71,6 +71,13 @@ class PostgresCases:
     def has(self, violation: ViolationId) -> bool:
         with self._database.transaction() as cursor:
             cursor.execute(sql("violation_exists"), {"violation": str(violation)})
+            return bool(cursor.fetchone().stored)
+
+    def has_similar(self, violation: Violation) -> bool:
+        period = {"since": violation.occurred_at - SAME_MOMENT, "until": violation.occurred_at + SAME_MOMENT}
+        columns = {"site": violation.site, "camera": violation.camera, "rule": violation.rule, "plate": violation.plate.text}
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("similar_violation"), {"id": str(violation.id), **columns, **period})
             return bool(cursor.fetchone().stored)
 
     def case(self, violation: ViolationId) -> Case | None:

@@ -12,6 +12,14 @@ VALUES (%(id)s, %(site)s, %(camera)s, %(rule)s, %(occurred_at)s, %(plate)s, %(ve
 ON CONFLICT DO NOTHING
 RETURNING id::text AS id
 
+-- similar_violation --
+-- Another violation of the same plate and rule at the same camera and moment.
+SELECT EXISTS (
+    SELECT FROM violations
+    WHERE plate = %(plate)s AND site = %(site)s AND camera = %(camera)s AND rule = %(rule)s AND id <> %(id)s
+      AND occurred_at BETWEEN %(since)s AND %(until)s
+) AS stored
+
 -- insert_evidence_file --
 INSERT INTO evidence_files (violation, digest, suffix, bytes) VALUES (%(violation)s, %(digest)s, %(suffix)s, %(bytes)s)
 

@@ -28,7 +28,7 @@ GRANT SELECT ON etle.migrations TO etle_writer, etle_reviewer, etle_reader;
 GRANT INSERT ON etle.violations, etle.evidence_files TO etle_writer;
 GRANT INSERT (violation, occurred_at) ON etle.queue TO etle_writer;
 GRANT INSERT (camera, reason, times, counted_at) ON etle.losses TO etle_writer;
-GRANT SELECT (id) ON etle.violations TO etle_writer;
+GRANT SELECT (id, site, camera, rule, occurred_at, plate) ON etle.violations TO etle_writer;
 GRANT EXECUTE ON FUNCTION etle.seal_audit_log TO etle_writer, etle_reviewer;
 
 -- `etle review`: reads cases and leases open ones. Decisions, sessions and entries of the access log are added by functions, which take times

@@ -9,7 +9,7 @@ from threading import RLock
 from typing import Literal, Unpack
 
 from etle.errors import CaseDecided, CaseTaken, StoreError
-from etle.protocols import CaseFilters, Clock
+from etle.protocols import SAME_MOMENT, CaseFilters, Clock
 from etle.testing.clock import ManualClock
 from etle.types import (
     CameraId,
@@ -93,6 +93,16 @@ class MemoryCases:
 
     def has(self, violation: ViolationId) -> bool:
         return violation in self._records
+
+    def has_similar(self, violation: Violation) -> bool:
+        with self._lock:
+            others = [record.violation for record in self._records.values() if record.violation.id != violation.id]
+        return violation.plate.text is not None and any(
+            (other.site, other.camera, other.rule, other.plate.text)
+            == (violation.site, violation.camera, violation.rule, violation.plate.text)
+            and abs(other.occurred_at - violation.occurred_at) <= SAME_MOMENT
+            for other in others
+        )
 
     def files(self, violation: ViolationId) -> tuple[EvidenceFile, ...]:
         """The files with which the violation was added."""

@@ -4,7 +4,8 @@ Written in this order: files, their manifest, the database row. A crash may happ
 and files without a row get their row when the violation is processed again. The same violation twice is one case.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from etle.errors import EvidenceCorrupt
 from etle.protocols import CaseStore, EvidenceStore
@@ -12,6 +13,11 @@ from etle.types import EvidenceFile, Violation, ViolationMessage, digest_of
 
 if TYPE_CHECKING:
     from etle.signing import Signer
+
+
+REPEATED_MARK: Final = "repeated"
+"""Mark of a case beside another one of the same plate, rule, camera and moment: footage that was looked at twice, or frames that were
+published again. The texts are `mark.repeated` in `review/texts/`."""
 
 
 class ManifestMaker(Protocol):
@@ -41,6 +47,8 @@ class Writer:
         if self._cases.has(violation.id):
             return False
         check_files(message)
+        if self._cases.has_similar(violation):
+            violation = replace(violation, marks=(*violation.marks, REPEATED_MARK))
         files = (*message.files, self._manifest(violation, message.files))
         for file in files:
             self._evidence.put(file.data, file.suffix)

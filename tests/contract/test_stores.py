@@ -73,6 +73,25 @@ class TestCaseStore:
         with pytest.raises(KeyError):
             cases.decide(a_decision(a_violation("unknown")))
 
+    @pytest.mark.parametrize(
+        ("other", "similar"),
+        [
+            (a_violation("again", occurred_at=BEGIN + timedelta(seconds=1)), True),
+            (a_violation("later", occurred_at=BEGIN + timedelta(seconds=3)), False),
+            (a_violation("other rule", rule="stop_line"), False),
+            (a_violation("other plate", plate="B1432GMD"), False),
+            (a_violation("unread", plate=None), False),
+            (a_violation(), False),
+        ],
+        ids=lambda given: "",
+    )
+    def test_another_violation_of_the_same_plate_rule_and_moment_is_similar(
+        self, cases: CaseStore, other: Violation, similar: bool
+    ) -> None:
+        cases.add(a_violation(), ())
+        cases.add(a_violation("also unread", plate=None), ())
+        assert cases.has_similar(other) is similar
+
     def test_lists_are_latest_first_and_continue_after_a_case(self, cases: CaseStore) -> None:
         for minute in (2, 0, 1):
             cases.add(at(minute), ())

@@ -227,3 +227,11 @@ def test_a_signature_of_another_message_is_none(tmp_path: Path) -> None:
     rig.broker.publish(NAMES.violations, two, key=b"2", headers=violation_headers(one, ours.sign))
     rig.steps(2)
     assert len(list(rig.dead_letters)) == 1
+
+
+def test_a_second_violation_of_the_same_plate_rule_and_moment_is_marked():
+    cases = MemoryCases()
+    rig = Rig(Writer(cases, MemoryEvidence(), unsigned_manifest))
+    rig.send(*messages(2))  # as after frames were published again: the same moment under another id
+    rig.steps(3)
+    assert sorted(case.violation.marks for case in cases.cases()) == [(), ("repeated",)]

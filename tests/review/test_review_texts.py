@@ -9,6 +9,7 @@ import pytest
 
 from etle.types import Lamp, Measurement, PlateColour, VehicleClass, Verdict
 from pipeline.evidence.marks import MARKS
+from pipeline.evidence.writer import REPEATED_MARK
 from pipeline.workers.write import UNSIGNED_MARK
 from review import app
 from review.decisions import REASONS
@@ -47,7 +48,7 @@ def test_every_text_that_a_page_uses_exists() -> None:
 def test_every_enum_member_has_a_text() -> None:
     keys = {f"vehicle.{each}" for each in VehicleClass} | {f"lamp.{each}" for each in Lamp} | {f"colour.{each}" for each in PlateColour}
     keys |= {f"reason.{code}" for codes in REASONS.values() for code in codes}
-    keys |= {f"mark.{name}{part}" for name in (*MARKS, UNSIGNED_MARK) for part in ("", ".help")}
+    keys |= {f"mark.{name}{part}" for name in (*MARKS, UNSIGNED_MARK, REPEATED_MARK) for part in ("", ".help")}
     keys |= {f"verdict.{each}.{part}" for each in Verdict for part in ("button", "label", "key", "help")}
     assert sorted(keys - set(INDONESIAN.texts)) == []
 

@@ -71,7 +71,7 @@ def as_role(owner: Database, live_postgres: ServiceProcess) -> Iterator[Callable
 ALL: Final = None
 """Every column."""
 READS: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
-    "etle_writer": {"migrations": ALL, "violations": frozenset({"id"})},
+    "etle_writer": {"migrations": ALL, "violations": frozenset({"id", "site", "camera", "rule", "occurred_at", "plate"})},
     "etle_reviewer": {
         **dict.fromkeys(["migrations", "violations", "evidence_files", "decisions", "queue", "losses", "access_log"], ALL),
         **dict.fromkeys(["case_states", "case_counts", "cameras", "proposals", "secrets"], ALL),
