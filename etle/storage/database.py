@@ -11,6 +11,7 @@ from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from etle.errors import ConfigError, MissingExtra, StoreUnavailable, ValueRejected
+from etle.storage.queries import sql
 
 try:
     import psycopg2
@@ -82,6 +83,22 @@ class Database:
         finally:
             self._slots.release()
 
+    @contextmanager
+    def session_lock(self, key: str, wait_s: float) -> Iterator[bool]:
+        """A lock between processes of all hosts, on a connection of its own; False if another one keeps it for `wait_s`.
+
+        The server needs a moment to notice that a process was killed. Raises StoreUnavailable.
+        """
+        connection = self._connect()
+        try:
+            with self._translate_errors(connection):
+                connection.autocommit = True
+                with connection.cursor() as cursor:
+                    acquired = _lock_session(cast("Cursor", cursor), key, wait_s)
+            yield acquired
+        finally:
+            connection.close()
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -150,6 +167,15 @@ def _parts_of(url: str) -> Mapping[str, str]:
             " characters of the password that have a meaning in addresses (% is %25, @ is %40, / is %2F)"
         )
     return cast("Mapping[str, str]", parts)
+
+
+def _lock_session(cursor: Cursor, key: str, wait_s: float) -> bool:
+    try:
+        cursor.execute(sql("set_lock_timeout"), {"wait_ms": f"{wait_s * 1000:.0f}ms"})
+        cursor.execute(sql("lock_session"), {"key": key})
+    except psycopg2.errors.LockNotAvailable:
+        return False
+    return True
 
 
 def _is_alive(connection: "Connection") -> bool:

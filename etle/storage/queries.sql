@@ -145,6 +145,13 @@ SELECT DISTINCT digest FROM evidence_files WHERE digest = ANY(%(digests)s)
 -- An advisory lock until the end of the transaction; `key` is any text.
 SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))
 
+-- set_lock_timeout --
+SELECT set_config('lock_timeout', %(wait_ms)s, false)
+
+-- lock_session --
+-- An advisory lock until the connection is closed; `key` is any text.
+SELECT pg_advisory_lock(hashtextextended(%(key)s, 0))
+
 -- leased_case --
 -- The case that the reviewer has on the screen; the oldest one, should there be two.
 SELECT violation::text AS violation

@@ -1,6 +1,7 @@
 """Runs in PostgreSQL: what was processed again, how far it is, and what it found. Kept apart from the cases."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +15,7 @@ from etle.wire import violation_from_json, violation_to_json
 LIVE: Final = "live"
 """The name under which comparisons refer to the cases themselves."""
 _PAGE: Final = 200
+_LOCK_WAIT_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,10 @@ class PostgresRuns:
     def runs(self) -> Sequence[StoredRun]:
         """The latest first."""
         return self._runs(None)
+
+    def camera_lock(self, run: str, camera: CameraId) -> AbstractContextManager[bool]:
+        """True inside the block if no other process, on any host, processes this camera of the run."""
+        return self._database.session_lock(f"run {run} {camera}", _LOCK_WAIT_S)
 
     def save_camera(self, run: str, camera: RunCamera) -> None:
         row = {

@@ -112,12 +112,7 @@ def _reprocess(
     runs, clock = PostgresRuns(stores.database), SystemClock()
     plan = start_run(runs, ReprocessJob(run=name, site=site, plan=plan), operator(), clock)
     job = ReprocessJob(run=name, site=site, plan=plan)
-    with (
-        _locked(stores.data, name),
-        stop_on_signals() as stop,
-        _progress_bars() as progress,
-        holding_segments(job, place, runs, operator()),
-    ):
+    with stop_on_signals() as stop, _progress_bars() as progress, holding_segments(job, place, runs, operator()):
         problems = _process(job, place, options.workers, stores, progress, stop)
     done = runs.run(name)
     assert done is not None, "runs are never deleted"
@@ -172,25 +167,10 @@ def _open_history(site: Site) -> "Iterator[TopicHistory]":
         reader.close()
 
 
-@contextmanager
-def _locked(data: Path, name: str) -> Iterator[None]:
-    """Raises ConfigError if another process of this host processes the run."""
-    from etle.files import FileLock
-
-    (data / "locks").mkdir(parents=True, exist_ok=True)
-    lock = FileLock(data / "locks" / f"run-{name}")
-    try:
-        if not lock.acquire(blocking=False):
-            raise ConfigError(f"the run {name!r} is being processed by another process")
-        yield
-    finally:
-        lock.close()
-
-
 def _show_result(done: "StoredRun", data: Path) -> None:
     frames = sum(camera.frames for camera in done.cameras)
     rejected = sum(camera.rejected for camera in done.cameras)
-    state = "finished" if done.finished_at else "not finished; the same command continues it"
+    state = "finished" if done.finished_at else "not finished; the same command continues it, unless another process has the rest"
     sys.stdout.write(f"run {done.name}: {frames} frames, of which {rejected} could not be used; {done.violations} violations; {state}.\n")
     if done.finished_at:
         sys.stdout.write(f"Compare it with the cases:  etle runs compare live {done.name} --data {data}\n")

@@ -130,14 +130,15 @@ def holding_segments(job: ReprocessJob, place: ArchivePlace | None, runs: Postgr
         yield
         return
     holds, reason = open_archive_holds(job.site, place, SystemClock()), f"run {job.run}"
-    own = next((hold for hold in holds.all() if hold.reason == reason and hold.released_at is None), None)
-    if own is None:
+    if not any(hold.reason == reason and hold.released_at is None for hold in holds.all()):
         names = [name for camera in job.plan.cameras for path in camera.segments if (name := SegmentName.parse(path))]
-        own = holds.place(None, min(name.begins_at for name in names), max(name.ends_at for name in names), reason, by)
+        holds.place(None, min(name.begins_at for name in names), max(name.ends_at for name in names), reason, by)
     yield
     done = runs.run(job.run)
     if done is not None and done.finished_at is not None:
-        holds.release(own.id, by)
+        for hold in holds.all():
+            if hold.reason == reason and hold.released_at is None:
+                holds.release(hold.id, by)
 
 
 def _check_source(site: Site, request: RunRequest) -> None:

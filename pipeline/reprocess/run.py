@@ -1,7 +1,8 @@
 """Drives a run: each camera from its checkpoint to the end of its footage, in one process or in several.
 
 The violations of a camera are stored before its checkpoint. After a kill at any time the run is started again with the same command: it
-continues at the checkpoints, and what is found again has the same ids, which the run has already.
+continues at the checkpoints, and what is found again has the same ids, which the run has already. Several hosts may process one run at the
+same time: each camera is locked in the database while a process has it.
 """
 
 import multiprocessing
@@ -136,8 +137,18 @@ def _in_this_process(
     if not cameras:
         return []
     with open_resources(job) as resources:
-        problems = [_CameraReprocess(job, resources, camera, report, stop.is_set).run() for camera in cameras if not stop.is_set()]
+        problems = [_process_if_free(job, resources, camera, report, stop.is_set) for camera in cameras]
     return [problem for problem in problems if problem]
+
+
+def _process_if_free(
+    job: ReprocessJob, resources: RunResources, camera: CameraId, report: Report, stopped: Callable[[], bool]
+) -> str | None:  # fmt: skip
+    """Nothing if another process has the camera, or has finished it meanwhile."""
+    with resources.runs.camera_lock(job.run, camera) as free:
+        if not free or stopped() or _stored_counts(resources.runs, job.run, camera).finished_at:
+            return None
+        return _CameraReprocess(job, resources, camera, report, stopped).run()
 
 
 def _in_processes(
@@ -192,9 +203,7 @@ def _end_with_parent() -> None:
 
 def _process_camera(camera: CameraId) -> str | None:
     job, resources, events, stopped, _ = _process
-    if stopped.is_set():
-        return None
-    return _CameraReprocess(job, resources, camera, events.put, stopped.is_set).run()
+    return _process_if_free(job, resources, camera, events.put, stopped.is_set)
 
 
 class _CameraReprocess:

@@ -175,7 +175,7 @@ def test_every_metric_and_alert_is_documented() -> None:
 def test_prometheus_scrapes_the_port_of_every_role() -> None:
     (job, _) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
     scraped = {(name, found["port"]) for found in job["dns_sd_configs"] for name in found["names"]}
-    assert scraped == {("ingest", 9464), ("vendor", 9464), ("detect", 9464), ("write", 9464), ("review", 9464)}
+    assert scraped == {("ingest", 9464), ("vendor", 9464), ("detect", 9464), ("write", 9464), ("archive", 9464), ("review", 9464)}
     for name, port in scraped:
         command = OURS[name].get("command") or image_command(name)
         assert any(word.endswith(f"0.0.0.0:{port}") for word in command)

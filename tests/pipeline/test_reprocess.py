@@ -185,3 +185,14 @@ def test_two_processes_find_what_one_finds(setting: Setting):
     run(setting, "one")
     assert run(setting, "two", workers=2).finished_at
     assert found(setting, "two") == found(setting, "one")
+
+
+@pytest.mark.slow
+def test_several_hosts_share_the_cameras_of_a_run(setting: Setting):
+    database = Database(setting.database)
+    with PostgresRuns(database).camera_lock("shared", CAMERA) as free:
+        assert free
+        stored = run(setting, "shared")
+        assert [each.camera for each in stored.cameras] == ["cam-2"] and stored.finished_at is None
+    assert run(setting, "shared").finished_at and len(found(setting, "shared")) == 4
+    database.close()
