@@ -1,6 +1,7 @@
 """The review over HTTP, with a real web server and a real PostgreSQL: sign-in, permissions, decisions, evidence and the access log."""
 
 import html
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +11,13 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 from review_app import PASSWORDS, RunningReview, SignedInUser
+from review_app import ROLES as USER_ROLES
 from review_cases import CaseSpec
 
 from etle.types import Case, Certainty, Verdict
 from review.app import PUBLIC, ROUTERS
 from review.pages import static_version
+from review.permissions import PERMISSIONS, Permission
 from review.sign_in import safe_path
 from review.sign_in_attempts import FREE_FAILURES, WINDOW
 from review.tokens import csrf_token
@@ -208,6 +211,14 @@ class TestForms:
         assert reviewer.browser.post("/next", data={"csrf": reviewer.csrf, "x": "y" * 70_000}).status_code == 413
 
 
+def permissions_of(route: APIRoute) -> frozenset[Permission] | None:
+    """Those of which the route requires one; None for a public route."""
+    for dependency in route.dependant.dependencies:
+        if dependency.call and "require_any." in dependency.call.__qualname__:
+            return frozenset(inspect.getclosurevars(dependency.call).nonlocals["permissions"])
+    return None
+
+
 class TestPermissions:
     ALLOWED = {  # noqa: RUF012  # a table
         "rina": {"/", "case", "history", "evidence"},  # it is assigned to her
@@ -260,6 +271,25 @@ class TestPermissions:
             f"/cases/{open_case.violation.id}/verdict", answer="confirm", opened="x", known_decisions="2", plate="B1432GMC"
         )
         assert answer.status_code == 403
+
+    @pytest.mark.parametrize("name", [*ALLOWED, None], ids=str)
+    def test_every_route_refuses_whoever_lacks_its_permission(
+        self, review: RunningReview, sign_in: SignIn, open_case: Case, name: str | None
+    ) -> None:
+        """Every role, and nobody, tries every route with every method."""
+        values = {"case_id": str(open_case.violation.id), "digest": open_case.violation.pictures[0].sha256, "suffix": "jpg"}
+        with review.browser() as nobody:
+            user = sign_in(name) if name else None
+            browser, csrf = (user.browser, user.csrf) if user else (nobody, review.csrf_token(nobody, "/sign-in"))
+            own = PERMISSIONS[USER_ROLES[name]] if name else frozenset()
+            refused = []
+            for route in ROUTES:
+                permissions = permissions_of(route)
+                for method in sorted(route.methods or ()) if permissions is not None and not permissions & own else ():
+                    answer = browser.request(method, route.path.format(**values), data={"csrf": csrf} if method == "POST" else None)
+                    refused.append((route.path, answer.status_code))
+        assert {status for _, status in refused} == {403 if name else 401}, refused
+        assert review.reload(open_case).decisions == ()
 
     def test_every_route_requires_a_permission(self) -> None:
         """A new route without `require_any(...)` fails here."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,6 +17,8 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from etle.errors import CaseTaken, ConfigError
 from etle.signing import PublicKeys
+from etle.storage.audit.heads import HeadFile
+from etle.storage.audit.verify import AuditCounts, verify_log
 from etle.storage.cases import PostgresCases
 from etle.storage.checkpoints import PostgresLosses
 from etle.storage.database import Database
@@ -330,6 +333,13 @@ def test_the_reader_role_is_sufficient_to_verify_and_list(as_role: Callable[[str
     migrate(as_role("etle_reader"))
     assert cases.cases()
     assert list(verify(cases, MemoryEvidence(), PublicKeys()))
+
+
+def test_the_reader_role_is_sufficient_to_verify_the_audit_log(as_role: Callable[[str], Database], tmp_path: Path) -> None:
+    counts = AuditCounts()
+    found = {finding.detail for finding in verify_log(as_role("etle_reader"), HeadFile(tmp_path / "none"), PublicKeys(), counts)}
+    assert "decision 1: it is not signed" in found
+    assert counts.entries["violation"] > 0
 
 
 def test_granting_again_revokes_additional_rights(owner: Database, as_role: Callable[[str], Database]) -> None:

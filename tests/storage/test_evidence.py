@@ -160,6 +160,17 @@ class TestVerify:
         assert self.faults(data, capsys) == ["bad_signature", "bad_signature"]
         assert self.faults(data, capsys, "--key", former) == []
 
+    def test_a_rotated_key_is_still_trusted_until_it_is_compromised(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        former = Signer.from_file(data / "keys" / "manifest.pem").fingerprint
+        for words, faults in (
+            (["rotate", "manifest"], []),
+            (["retire", former], []),
+            (["retire", former, "--compromised"], ["bad_signature", "bad_signature"]),
+        ):
+            assert main(["keys", *words, "--data", str(data)]) == 0
+            capsys.readouterr()
+            assert self.faults(data, capsys) == faults
+
     def test_a_public_key_is_enough(self, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         public = shutil.move(data / "keys" / "manifest.pub", tmp_path / "office.pub")
         shutil.rmtree(data / "keys")
