@@ -208,6 +208,17 @@ class CaseStore(Protocol):
         """
         ...
 
+    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+        """Reserve the case that `take_next` will assign to this reviewer after the assigned one. Reserved again, it is the same one.
+
+        None if there is none, or if no case is assigned to the reviewer. A reserved case that expires is given to others.
+        """
+        ...
+
+    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = 900) -> bool:
+        """Extend the lease of that case, and of the reserved one. False if it is not assigned to this reviewer any more."""
+        ...
+
     def assigned(self, reviewer: str) -> Case | None:
         """The open case assigned to this reviewer."""
         ...

@@ -344,6 +344,8 @@ class Clip:
     width: int
     height: int
     sha256: Digest
+    offsets_s: tuple[float, ...] = ()
+    """Capture time of each picture, in seconds after `starts_at`; the video itself has a constant rate. Empty in older cases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +357,8 @@ class Drawing:
     signals: tuple[tuple[str, Box], ...]
     feeds: tuple[str, ...] = ()
     """Signals whose state their controller reports (too), by id; none in older cases."""
+    arrows: tuple[tuple[str, tuple[Point, Point]], ...] = ()
+    """The legal direction of each lane, from the first point to the second; none in older cases."""
 
     @property
     def signal_ids(self) -> tuple[str, ...]:
@@ -467,6 +471,8 @@ class Case:
     decisions: tuple[Decision, ...]
     assigned_to: str | None
     """The reviewer to whom the case is assigned now."""
+    is_reserved: bool = False
+    """Assigned to come next, after the one on that reviewer's screen."""
 
     @property
     def state(self) -> Verdict | None:

@@ -1,6 +1,7 @@
 """Assembles the web application from the stores, the law and the clock that it is given. It opens no connection itself."""
 
 import logging
+import re
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from etle.config.law import Law
@@ -20,13 +22,14 @@ from review import browse, case_pages, files, proposals, queue, sign_in
 from review.clip_cache import ClipCache
 from review.deps import Deps
 from review.i18n import translator_of
-from review.middleware import FormReader, MetricsMiddleware, SecurityHeaders
+from review.middleware import FormReader, MetricsMiddleware, PageCompression, SecurityHeaders
 from review.pages import STATIC_FOLDER, error_page, static_version
 from review.passwords import PasswordPool, Passwords
 from review.permissions import Viewer
 from review.range_progress import RangeProgress
 from review.session import SignInRequired, check_csrf, viewer_or_none
 from review.sign_in_attempts import SignInAttempts
+from review.typed import keep_typed, typed_of
 
 if TYPE_CHECKING:
     from etle.observability.metrics import Metrics
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUTERS: Final = (sign_in.router, queue.router, case_pages.router, files.router, browse.router, proposals.router)
+CASE_PATH: Final = re.compile(r"/cases/[0-9a-f-]{36}(?=/verdict$)")
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
 """Routes that need no permission. A test checks that every other route does."""
 
@@ -74,6 +78,7 @@ def create_app(
     app.add_exception_handler(StoreUnavailable, _store_unavailable)
     app.add_exception_handler(500, _internal_error)
     app.add_middleware(FormReader)
+    app.add_middleware(PageCompression)
     app.add_middleware(SecurityHeaders)
     if metrics is not None:
         app.add_middleware(MetricsMiddleware, metrics=metrics)
@@ -90,18 +95,34 @@ def open_cases(cases: CaseStore) -> float:
         return float("nan")
 
 
-def _redirect_to_sign_in(request: Request, error: Exception) -> Response:
-    """A page redirects to the sign-in form and back afterwards; what a page or script fetches gets 401."""
+async def _redirect_to_sign_in(request: Request, error: Exception) -> Response:
+    """A page redirects to the sign-in form and back afterwards, with what was typed into a verdict form; what a page or script fetches
+    gets 401."""
     if "text/html" not in request.headers.get("accept", ""):
         return error_page(request, None, 401)
-    query = {"next": request.url.path} if request.method == "GET" and request.url.path != "/" else {}
+    case = CASE_PATH.match(request.url.path)
+    path = case.group() if case and request.method == "POST" else request.url.path if request.method == "GET" else "/"
+    query = {"next": path} if path != "/" else {}
     if isinstance(error, SignInRequired) and error.expired:
         query["expired"] = "true"
-    return RedirectResponse("/sign-in" + (f"?{urlencode(query)}" if query else ""), status_code=303)
+    response = RedirectResponse("/sign-in" + (f"?{urlencode(query)}" if query else ""), status_code=303)
+    if case and request.method == "POST":
+        keep_typed(request, response, path, typed_of(await request.form()))
+    return response
 
 
-def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    case = CASE_PATH.match(request.url.path)
+    signed_in = error.detail == "csrf" and await run_in_threadpool(_viewer, request) is not None
+    if case and signed_in and "text/html" in request.headers.get("accept", ""):
+        response = RedirectResponse(case.group(), status_code=303)  # the officer signed in again in another window
+        keep_typed(request, response, case.group(), typed_of(await request.form()))
+        return response
+    return await run_in_threadpool(_error_page, request, error)
+
+
+def _error_page(request: Request, error: HTTPException) -> Response:
     t = translator_of(request)
     text = {"csrf": t("error.csrf"), "corrupt": t("error.corrupt")}.get(error.detail)
     return error_page(request, _viewer(request), error.status_code, text)

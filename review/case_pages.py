@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from etle.errors import CaseDecided, CaseTaken
 from etle.types import Case, EvidenceRole, ViolationId
@@ -14,11 +14,12 @@ from review.decisions import OTHER_REASON, Submission, parse_answer, problem_wit
 from review.deps import Deps, deps_of
 from review.i18n import Translator, translator_of
 from review.pages import LOCAL_ZONE, Page
-from review.permissions import Permission, Viewer, may_decide
+from review.permissions import Permission, Viewer, may_decide, may_see
 from review.queue import redirect_to_next
-from review.session import existing_case, record_access, require_any, visible_case
+from review.session import check_visible, existing_case, record_access, require_any, visible_case
 from review.tokens import sign, unsign
-from review.views.case import case_view
+from review.typed import TypedText, drop_typed, kept_typed
+from review.views.case import case_view, current_plate
 from review.views.decision import DecidedRow, decided_row, decision_view
 from review.views.plate import PlateCheck, check_plate
 from review.views.proposal import ProposalView, proposal_view
@@ -53,10 +54,40 @@ class FormState:
 @router.get("/cases/{case_id}")
 def show(request: Request, case_id: UUID, viewer: CaseViewer, after: UUID | None = None) -> Response:
     """`after`: the case that the viewer decided just before, which the page links to."""
-    deps = deps_of(request)
-    case = visible_case(deps, viewer, case_id)
-    record_access(deps, viewer, "case_viewed", case_id)
-    return case_page(request, viewer, case, previous=_previous(request, viewer, after))
+    deps, typed = deps_of(request), kept_typed(request)
+    case = existing_case(deps, case_id)
+    if typed is not None and not may_see(viewer, case):
+        response = _late_page(request, viewer, case, note=typed.note, plate=typed.plate)
+    else:
+        check_visible(deps, viewer, case)
+        record_access(deps, viewer, "case_viewed", case_id)
+        if case.assigned_to == viewer.user.name:
+            deps.cases.renew(viewer.user.name, case.violation.id, deps.clock.now())
+        form = FormState() if typed is None else _form_state(typed, case, translator_of(request))
+        response = case_page(request, viewer, case, previous=_previous(request, viewer, after), form=form)
+    drop_typed(request, response)
+    return response
+
+
+@router.post("/cases/{case_id}/lease")
+def renew(request: Request, case_id: UUID, viewer: Reviewer) -> Response:
+    """Renews the lease of a page that is in use. 409 with what happened if the case is another reviewer's or decided."""
+    deps, t = deps_of(request), translator_of(request)
+    case = existing_case(deps, case_id)
+    if deps.cases.renew(viewer.user.name, case.violation.id, deps.clock.now()):
+        return JSONResponse({"held": True})
+    if case.decisions:
+        last = decision_view(case.decisions[-1], case.violation, t)
+        message = t("late.decided", name=last.reviewer, verdict=last.label, when=last.when)
+    else:
+        message = t("late.assigned", name=case.assigned_to) if case.assigned_to else t("late.released")
+    return JSONResponse({"held": False, "message": message}, 409)
+
+
+@router.get("/cases/{case_id}/verdict")
+def verdict_page(case_id: UUID, viewer: CaseViewer) -> Response:
+    """The address of a page that a verdict was not accepted on, when it is loaded again."""
+    return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
 
 @router.get("/cases/{case_id}/plate")
@@ -105,7 +136,14 @@ def decide(
         raise HTTPException(403)
     verdict, reason = parse_answer(answer)
     checked = check_plate(plate, case.violation, t)
-    submission = Submission(verdict=verdict, reason=reason, plate=checked, note=note.strip(), accept_irregular=accept_irregular)
+    submission = Submission(
+        verdict=verdict,
+        reason=reason,
+        plate=checked,
+        typed_plate=plate.strip(),
+        note=note.strip(),
+        accept_irregular=accept_irregular,
+    )
     form = FormState(note=note, plate=plate, plate_check=checked, opened=opened)
     if len(case.decisions) == known_decisions and (problem := problem_with(submission, t)):
         return case_page(request, viewer, case, status=422, form=replace(form, message=problem))
@@ -143,6 +181,8 @@ def case_page(
         opened=form.opened or _signed_now(deps, viewer, case),
         previous=previous,
         proposals=_proposals(deps, viewer, case, t),
+        in_hand=_in_hand(deps, viewer, case),
+        is_leased=not case.decisions and case.assigned_to == viewer.user.name,
         back=f"/cases/{case.violation.id}",
     )
 
@@ -152,6 +192,25 @@ def _proposals(deps: Deps, viewer: Viewer, case: Case, t: Translator) -> list[Pr
     if case.decisions and not viewer.may(Permission.DECIDE_ANY):
         return []
     return [proposal_view(proposal, case.violation, t) for proposal in deps.cases.proposals(case.violation.id)]
+
+
+def _in_hand(deps: Deps, viewer: Viewer, case: Case) -> UUID | None:
+    """The case that the queue assigned to the viewer, if it is not the one shown: the way back to it."""
+    if case.assigned_to == viewer.user.name or not viewer.may(Permission.DECIDE):
+        return None
+    assigned = deps.cases.assigned(viewer.user.name)
+    return assigned.violation.id if assigned else None
+
+
+def _form_state(typed: TypedText, case: Case, t: Translator) -> FormState:
+    """The form as it was before the viewer had to sign in again."""
+    changed = typed.plate != current_plate(case)
+    return FormState(
+        message=t("verdict.kept"),
+        note=typed.note,
+        plate=typed.plate if changed else None,
+        plate_check=check_plate(typed.plate, case.violation, t) if changed else None,
+    )
 
 
 def _overtaken_page(request: Request, viewer: Viewer, case: Case, form: FormState) -> Response:

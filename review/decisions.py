@@ -31,6 +31,8 @@ class Submission:
     verdict: Verdict
     reason: str | None
     plate: PlateCheck
+    typed_plate: str
+    """As typed, without spaces around it. A text without any letter or digit is a mistake, not an unreadable plate."""
     note: str
     accept_irregular: bool
     """Keep a plate text that does not match the grammar."""
@@ -48,6 +50,8 @@ def problem_with(submission: Submission, t: Translator) -> str | None:
     """What is missing, as a text for the reviewer; None if the decision can be recorded."""
     if len(submission.note) > MAX_NOTE_CHARS:
         return t("verdict.note_long", most=MAX_NOTE_CHARS)
+    if submission.typed_plate and not submission.plate.text:
+        return t("plate.unusable")
     if submission.verdict in REASONS:
         if submission.reason is None:
             return t("verdict.reason_missing")

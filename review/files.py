@@ -1,6 +1,7 @@
 """Serves evidence files, whole or in byte ranges.
 
-Browsers may not store them: a look at a stored picture could not be logged, and it would stay on the computer after signing out.
+Browsers may not store them: a look at a stored picture could not be logged, and it would stay on the computer after signing out. Only those
+of the case that comes next are sent ahead and kept for some minutes, for this session alone; the log says so.
 """
 
 import logging
@@ -22,6 +23,7 @@ from review.session import record_access, require_any, visible_case
 log = logging.getLogger(__name__)
 router = APIRouter()
 
+AHEAD: Final = "private, max-age=300, must-revalidate"
 MEDIA_TYPES: Final = {"jpg": "image/jpeg", "mp4": "video/mp4"}
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
@@ -78,7 +80,8 @@ def evidence(
     media_type = media_type_of(case.violation, digest, suffix)
     if media_type is None:
         raise HTTPException(404)
-    headers = {"ETag": f'"{digest}"', "Cache-Control": "no-store", "Accept-Ranges": "bytes"}
+    ahead = case.is_reserved and case.assigned_to == viewer.user.name  # another one is on the viewer's screen
+    headers = {"ETag": f'"{digest}"', "Accept-Ranges": "bytes", "Cache-Control": AHEAD if ahead else "no-store", "Vary": "Cookie"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     try:
@@ -93,7 +96,7 @@ def evidence(
         part = byte_range(requested, len(data))
     except RangeNotSatisfiable:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{len(data)}"})
-    _record_view(deps, viewer, case_id, Digest(digest), part or (0, len(data)))
+    _record_view(deps, viewer, case_id, Digest(digest), part or (0, len(data)), "evidence_sent_ahead" if ahead else "evidence_viewed")
     return _response(part, data, media_type, headers)
 
 
@@ -105,10 +108,10 @@ def _alarm(deps: Deps, viewer: Viewer, case_id: UUID, digest: Digest, error: Evi
     record_access(deps, viewer, "evidence_corrupt", case_id, detail=digest)
 
 
-def _record_view(deps: Deps, viewer: Viewer, case_id: UUID, digest: Digest, sent: tuple[int, int]) -> None:
+def _record_view(deps: Deps, viewer: Viewer, case_id: UUID, digest: Digest, sent: tuple[int, int], action: str) -> None:
     """Whenever bytes are sent, except for the further ranges of a clip."""
     if not deps.ranges.sent(viewer.token, digest, *sent, deps.clock.now()):
-        record_access(deps, viewer, "evidence_viewed", case_id, detail=digest)
+        record_access(deps, viewer, action, case_id, detail=digest)
 
 
 def _response(part: tuple[int, int] | None, data: bytes, media_type: str, headers: dict[str, str]) -> Response:

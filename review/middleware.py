@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class SecurityHeaders:
             headers["Strict-Transport-Security"] = "max-age=31536000"
         if scope["path"].startswith("/static/") and status in _CACHED_STATUSES:
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        else:
+        elif "Cache-Control" not in headers or status not in _CACHED_STATUSES:
             headers["Cache-Control"] = "no-store"
 
 
@@ -112,6 +113,18 @@ async def _read_body(receive: Receive) -> list[Message]:
     while not messages or messages[-1].get("more_body", False):
         messages.append(await receive())
     return messages
+
+
+class PageCompression:
+    """Compresses pages, style sheets and scripts. Evidence is compressed already, and its ranges are of the original bytes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.compressing = GZipMiddleware(app, minimum_size=500, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_file = scope["type"] == "http" and scope["path"].endswith((".jpg", ".mp4"))
+        await (self.app if is_file else self.compressing)(scope, receive, send)
 
 
 class MetricsMiddleware:

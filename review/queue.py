@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from review.deps import Deps, deps_of
 from review.i18n import translator_of
@@ -44,6 +44,14 @@ def home(request: Request, viewer: Annotated[Viewer, Depends(require_any(*Permis
 @router.post("/next")
 def take_next(request: Request, viewer: Annotated[Viewer, Depends(require_any(Permission.DECIDE))]) -> Response:
     return redirect_to_next(deps_of(request), viewer)
+
+
+@router.post("/next/ahead")
+def reserve_next(request: Request, viewer: Annotated[Viewer, Depends(require_any(Permission.DECIDE))]) -> Response:
+    """Reserves the case that comes after the one on the screen, and names its pictures, for the browser to load them."""
+    case = deps_of(request).cases.reserve_next(viewer.user.name, deps_of(request).clock.now())
+    pictures = dict.fromkeys(picture.sha256 for picture in case.violation.pictures) if case else ()
+    return JSONResponse({"pictures": [f"/cases/{case.violation.id}/evidence/{digest}.jpg" for digest in pictures] if case else []})
 
 
 def redirect_to_next(deps: Deps, viewer: Viewer, after: UUID | None = None) -> Response:

@@ -1,6 +1,5 @@
 """Sessions by cookie, CSRF protection, permission checks as FastAPI dependencies, and the access log."""
 
-import hmac
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Final
@@ -12,7 +11,7 @@ from etle.storage.users import AccessEntry
 from etle.types import Case, ViolationId
 from review.deps import Deps, deps_of
 from review.permissions import Permission, Viewer, may_see
-from review.tokens import csrf_token, new_token, sign, token_hash, unsign
+from review.tokens import is_csrf_token, new_token, sign, token_hash, unsign
 
 SESSION_COOKIE: Final = "etle_session"
 FORM_COOKIE: Final = "etle_form"
@@ -20,6 +19,7 @@ FORM_COOKIE: Final = "etle_form"
 nobody else can make one."""
 SIGN_IN_PATH: Final = "/sign-in"
 """Its form takes no token of a session: the cookie of an old session may be somebody else's."""
+FORMS_WITHOUT_SESSION: Final = frozenset({SIGN_IN_PATH, "/language"})
 CSRF_FIELD: Final = "csrf"
 SESSION_LIFETIME: Final = timedelta(hours=10)
 """One shift. After it, or after `IDLE_TIMEOUT` without a request, the user has to sign in again."""
@@ -99,15 +99,13 @@ async def check_csrf(request: Request) -> None:
     """Reject a request that changes something unless its form carries the CSRF token of the session, or of the sign-in form."""
     if request.method in ("GET", "HEAD"):
         return
+    if session_token(request) is None and request.url.path not in FORMS_WITHOUT_SESSION:
+        raise SignInRequired(expired=True)  # the browser has dropped the cookie of an expired session
     form = await request.form()
     submitted = form.get(CSRF_FIELD)
     tokens = (form_token(request), None if request.url.path == SIGN_IN_PATH else session_token(request))
-    if not isinstance(submitted, str) or not any(token and _matches(submitted, token) for token in tokens):
+    if not isinstance(submitted, str) or not any(token and is_csrf_token(token, submitted) for token in tokens):
         raise HTTPException(403, "csrf")
-
-
-def _matches(submitted: str, token: str) -> bool:
-    return hmac.compare_digest(submitted.encode(), csrf_token(token).encode())
 
 
 def record_access(deps: Deps, viewer: Viewer, action: str, violation: UUID | None = None, detail: str = "") -> None:
@@ -129,7 +127,12 @@ def existing_case(deps: Deps, case_id: UUID) -> Case:
 def visible_case(deps: Deps, viewer: Viewer, case_id: UUID) -> Case:
     """Answers 404 if there is no such case, and 403, recorded, if the viewer may not see it."""
     case = existing_case(deps, case_id)
-    if not may_see(viewer, case):
-        record_access(deps, viewer, "denied", case_id)
-        raise HTTPException(403)
+    check_visible(deps, viewer, case)
     return case
+
+
+def check_visible(deps: Deps, viewer: Viewer, case: Case) -> None:
+    """Answers 403, recorded, if the viewer may not see the case."""
+    if not may_see(viewer, case):
+        record_access(deps, viewer, "denied", case.violation.id)
+        raise HTTPException(403)

@@ -18,8 +18,16 @@ def token_hash(token: str) -> str:
 
 
 def csrf_token(token: str) -> str:
-    """CSRF token of the forms of the session `token`."""
-    return hmac.new(token.encode(), b"form", hashlib.sha256).hexdigest()
+    """CSRF token of the forms of the session `token`: another one on each page, so that the length of compressed pages tells nothing."""
+    return _csrf_token(token, secrets.token_hex(16))
+
+
+def is_csrf_token(token: str, submitted: str) -> bool:
+    return hmac.compare_digest(_csrf_token(token, submitted[:32]).encode(), submitted.encode())
+
+
+def _csrf_token(token: str, nonce: str) -> str:
+    return nonce + hmac.new(token.encode(), b"form:" + nonce.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def sign(token: str, text: str) -> str:

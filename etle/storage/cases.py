@@ -140,8 +140,33 @@ class PostgresCases:
                 violation = _violation_id(cursor.fetchone())
             if violation is None:
                 return None
-            cursor.execute(sql("lease_case"), {"reviewer": reviewer, "expires_at": expires_at, "violation": str(violation)})
+            lease = {"reviewer": reviewer, "expires_at": expires_at, "ahead": False, "violation": str(violation)}
+            cursor.execute(sql("lease_case"), lease)
             return _case(cursor, violation)
+
+    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("lock"), {"key": f"queue {reviewer}"})
+            cursor.execute(sql("case_on_screen"), {"reviewer": reviewer})
+            if cursor.fetchone() is None:
+                return None
+            cursor.execute(sql("reserved_case"), {"reviewer": reviewer})
+            violation = _violation_id(cursor.fetchone())
+            if violation is None:
+                cursor.execute(sql("next_free_case"), {"now": now})
+                violation = _violation_id(cursor.fetchone())
+            if violation is None:
+                return None
+            expires_at = now + timedelta(seconds=lease_s)
+            lease = {"reviewer": reviewer, "expires_at": expires_at, "ahead": True, "violation": str(violation)}
+            cursor.execute(sql("lease_case"), lease)
+            return _case(cursor, violation)
+
+    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = 900) -> bool:
+        lease = {"reviewer": reviewer, "violation": str(violation), "expires_at": now + timedelta(seconds=lease_s)}
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("renew_lease"), lease)
+            return any(row.violation == str(violation) for row in cursor.fetchall())
 
     def assigned(self, reviewer: str) -> Case | None:
         with self._database.transaction() as cursor:
@@ -294,6 +319,7 @@ def _cases(cursor: Cursor, rows: Sequence[Any]) -> tuple[Case, ...]:
             recorded_at=row.recorded_at.astimezone(UTC),
             decisions=decisions.get(row.id, ()),
             assigned_to=row.reviewer,
+            is_reserved=row.reserved,
         )
         for row in rows
     )

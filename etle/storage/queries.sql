@@ -28,7 +28,7 @@ INSERT INTO evidence_files (violation, digest, suffix, bytes) VALUES (%(violatio
 INSERT INTO queue (violation, occurred_at) VALUES (%(violation)s, %(occurred_at)s)
 
 -- select_case --
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved
 FROM violations v
 LEFT JOIN queue q ON q.violation = v.id
 WHERE v.id = %(violation)s
@@ -41,7 +41,7 @@ SELECT {key} AS sort_key FROM case_states WHERE violation = %(violation)s AND {k
 -- A page in the order of {key} ({direction}), after the case with the key `beyond_key` and the id `beyond` ({beyond} compares). A parameter
 -- that is NULL does not filter; PostgreSQL removes such a condition when it plans the statement. `plate_parts` are the parts of `plate`
 -- that the index knows; NULL if it is too short.
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved
 FROM (
     SELECT violation, {key} AS sort_key
     FROM case_states
@@ -75,7 +75,7 @@ SELECT DISTINCT ON (camera) camera, name FROM cameras ORDER BY camera, site
 
 -- cases_decided_by --
 -- Cases on which the reviewer decided since then, the last decided first.
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved
 FROM violations v
 LEFT JOIN queue q ON q.violation = v.id
 JOIN (
@@ -98,7 +98,7 @@ ORDER BY state, rule
 
 -- count_leases --
 -- How many open cases a reviewer has on the screen. Reads the cases with a lease only, by the index `queue_reviewer`.
-SELECT count(*) AS in_review FROM queue WHERE reviewer IS NOT NULL AND expires_at > %(now)s
+SELECT count(*) AS in_review FROM queue WHERE reviewer IS NOT NULL AND NOT ahead AND expires_at > %(now)s
 
 -- count_verdicts_of_reviewer --
 -- Cases that the reviewer decided since then, by the reviewer's last verdict on each.
@@ -153,13 +153,19 @@ SELECT set_config('lock_timeout', %(wait_ms)s, false)
 SELECT pg_advisory_lock(hashtextextended(%(key)s, 0))
 
 -- leased_case --
--- The case that the reviewer has on the screen; the oldest one, should there be two.
+-- The case that the reviewer has on the screen, else the one that is reserved to come next; the oldest one, should there be two.
 SELECT violation::text AS violation
 FROM queue
 WHERE reviewer = %(reviewer)s
-ORDER BY occurred_at, violation
+ORDER BY ahead, occurred_at, violation
 LIMIT 1
 FOR UPDATE
+
+-- reserved_case --
+SELECT violation::text AS violation FROM queue WHERE reviewer = %(reviewer)s AND ahead ORDER BY occurred_at, violation LIMIT 1 FOR UPDATE
+
+-- case_on_screen --
+SELECT violation::text AS violation FROM queue WHERE reviewer = %(reviewer)s AND NOT ahead ORDER BY occurred_at, violation LIMIT 1
 
 -- next_free_case --
 -- The oldest open case without a valid lease; rows that another transaction is taking are skipped.
@@ -171,10 +177,16 @@ LIMIT 1
 FOR UPDATE SKIP LOCKED
 
 -- lease_case --
-UPDATE queue SET reviewer = %(reviewer)s, expires_at = %(expires_at)s WHERE violation = %(violation)s
+UPDATE queue SET reviewer = %(reviewer)s, expires_at = %(expires_at)s, ahead = %(ahead)s WHERE violation = %(violation)s
+
+-- renew_lease --
+-- Of the case on the screen, and of the one reserved after it. One row for each that the reviewer still has.
+UPDATE queue SET expires_at = greatest(expires_at, %(expires_at)s)
+WHERE reviewer = %(reviewer)s AND (violation = %(violation)s OR ahead)
+RETURNING violation::text AS violation
 
 -- release_leases --
-UPDATE queue SET reviewer = NULL, expires_at = NULL WHERE reviewer = %(reviewer)s
+UPDATE queue SET reviewer = NULL, expires_at = NULL, ahead = false WHERE reviewer = %(reviewer)s
 
 -- lease_of_case --
 -- No row if the case has been decided.

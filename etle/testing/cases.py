@@ -35,6 +35,8 @@ class _Record:
     reviewer: str | None = None
     """Who has the lease."""
     expires_at: datetime | None = None
+    ahead: bool = False
+    """Reserved to come after the one on the reviewer's screen."""
 
     @property
     def sort_key(self) -> tuple[datetime, ViolationId]:
@@ -47,7 +49,13 @@ class _Record:
 
     @property
     def case(self) -> Case:
-        return Case(violation=self.violation, recorded_at=self.recorded_at, decisions=tuple(self.decisions), assigned_to=self.reviewer)
+        return Case(
+            violation=self.violation,
+            recorded_at=self.recorded_at,
+            decisions=tuple(self.decisions),
+            assigned_to=self.reviewer,
+            is_reserved=self.ahead,
+        )
 
     def is_leased(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at > now
@@ -148,7 +156,7 @@ class MemoryCases:
             now = self._clock.now()
             return CaseCounts(
                 cases=Counter((record.state, record.violation.rule) for record in self._records.values()),
-                in_review=sum(record.is_leased(now) for record in self._queue()),
+                in_review=sum(record.is_leased(now) and not record.ahead for record in self._queue()),
             )
 
     def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
@@ -156,8 +164,28 @@ class MemoryCases:
             record = self._leased_to(reviewer) or next((each for each in self._queue() if not each.is_leased(now)), None)
             if record is None:
                 return None
-            record.reviewer, record.expires_at = reviewer, now + timedelta(seconds=lease_s)
+            record.reviewer, record.expires_at, record.ahead = reviewer, now + timedelta(seconds=lease_s), False
             return record.case
+
+    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+        with self._lock:
+            own = [record for record in self._queue() if record.reviewer == reviewer]
+            if all(record.ahead for record in own):
+                return None
+            free = (record for record in self._queue() if not record.is_leased(now) and record not in own)
+            record = next((record for record in own if record.ahead), None) or next(free, None)
+            if record is None:
+                return None
+            record.reviewer, record.expires_at, record.ahead = reviewer, now + timedelta(seconds=lease_s), True
+            return record.case
+
+    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = 900) -> bool:
+        with self._lock:
+            own = [record for record in self._queue() if record.reviewer == reviewer]
+            for record in own:
+                if record.expires_at and (record.ahead or record.violation.id == violation):
+                    record.expires_at = max(record.expires_at, now + timedelta(seconds=lease_s))
+            return any(record.violation.id == violation for record in own)
 
     def assigned(self, reviewer: str) -> Case | None:
         with self._lock:
@@ -168,7 +196,7 @@ class MemoryCases:
         with self._lock:
             for record in self._queue():
                 if record.reviewer == reviewer:
-                    record.reviewer, record.expires_at = None, None
+                    record.reviewer, record.expires_at, record.ahead = None, None, False
 
     def decide(
         self, decision: Decision, *, known_decisions: int | None = None, any_lease: bool = False, session: str | None = None
@@ -182,7 +210,7 @@ class MemoryCases:
             if not any_lease and record.reviewer not in (None, decision.reviewer) and record.is_leased(decision.decided_at):
                 raise CaseTaken(f"case {decision.violation} is on the screen of {record.reviewer}")
             record.decisions.append(decision)
-            record.reviewer, record.expires_at = None, None
+            record.reviewer, record.expires_at, record.ahead = None, None, False
             self._decided.append(decision)
 
     def decisions(self, violation: ViolationId) -> Sequence[Decision]:
@@ -225,7 +253,8 @@ class MemoryCases:
         return sorted((record for record in self._records.values() if not record.decisions), key=lambda record: record.sort_key)
 
     def _leased_to(self, reviewer: str) -> _Record | None:
-        return next((record for record in self._queue() if record.reviewer == reviewer), None)
+        own = [record for record in self._queue() if record.reviewer == reviewer]
+        return min(own, key=lambda record: record.ahead, default=None)
 
     def _decisions_of(self, reviewer: str, since: datetime) -> Sequence[Decision]:
         return [decision for decision in self._decided if decision.reviewer == reviewer and decision.decided_at >= since]

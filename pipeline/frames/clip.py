@@ -48,7 +48,14 @@ class ClipRecorder:
         width, height = self._size(shown[0])
         data = encode_clip([self._picture(frame) for frame in shown], rate, width, height)
         ends_at, digest = shown[-1].captured_at + timedelta(seconds=1 / rate), digest_of(data)
-        clip = Clip(starts_at=shown[0].captured_at, ends_at=ends_at, width=width, height=height, sha256=digest)
+        clip = Clip(
+            starts_at=shown[0].captured_at,
+            ends_at=ends_at,
+            width=width,
+            height=height,
+            sha256=digest,
+            offsets_s=tuple((frame.captured_at - shown[0].captured_at).total_seconds() for frame in shown),
+        )
         return clip, EvidenceFile(sha256=digest, suffix=".mp4", data=data)
 
     def _picture(self, frame: Frame) -> "Image":

@@ -222,4 +222,5 @@ def drawing_of(lines: tuple[config.Line, ...], signal: config.SignalHead | None 
         areas=tuple((lane.id, lane.corners) for lane in lanes),
         signals=tuple((signal.id, box) for box in signal.boxes) if signal else (),
         feeds=(signal.id,) if signal and signal.feed else (),
+        arrows=tuple((lane.id, (Point(*lane.along[0]), Point(*lane.along[1]))) for lane in lanes),
     )

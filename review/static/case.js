@@ -3,13 +3,20 @@ import { ImageViewer } from "./image_viewer.js";
 import { ClipPlayer } from "./clip.js";
 import { PlateField } from "./plate.js";
 import { VerdictBar } from "./verdict.js";
+import { Draft } from "./draft.js";
+import { Lease } from "./lease.js";
+import { loadAhead } from "./ahead.js";
 
 document.documentElement.classList.add("js");
+const page = document.getElementById("case");
+const form = document.getElementById("verdict");
+if (page.dataset.decided) Draft.drop(page.dataset.user, page.dataset.decided);
+if (form) new Draft(page, form);
 const images = new ImageViewer(document.getElementById("media"));
 const figure = document.querySelector(".shot.clip");
 const clip = figure && new ClipPlayer(figure, document.getElementById("strip"));
 const field = document.getElementById("plate") && new PlateField(document.getElementById("plate-panel"));
-const verdict = document.getElementById("verdict") && new VerdictBar(document.getElementById("verdict"), images);
+const verdict = form && new VerdictBar(form, images);
 document.getElementById("media").addEventListener("evidence-missing", () => verdict && verdict.disable());
 const help = document.getElementById("help");
 
@@ -35,7 +42,8 @@ const actions = {
   e: () => field && field.edit(),
   n: () => verdict && verdict.focusNote(),
   u: () => follow("previous"),
-  r: () => location.assign(`${location.pathname}/history`),
+  b: () => follow("in-hand"),
+  r: () => location.assign(`${page.dataset.case}/history`),
   "?": () => help.showModal(),
 };
 
@@ -58,3 +66,20 @@ document.addEventListener("keydown", (event) => {
   else if (verdict && verdict.pressKey(key)) event.preventDefault();
 });
 document.getElementById("help-open").addEventListener("click", () => help.showModal());
+
+// A button that was clicked does not keep the focus: the next Enter is the verdict's, not the button's. One that was reached by the keyboard does.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[type=button]");
+  if (button && event.detail > 0) button.blur();
+});
+if (form && "leased" in page.dataset) {
+  new Lease(page, form, (message) => {
+    const lost = document.getElementById("lease-lost");
+    lost.textContent = `${message} ${lost.dataset.words}`;
+    lost.hidden = false;
+    verdict.disable();
+  });
+  verdict.ready.then(() => images.loaded()).then(() => loadAhead(form.elements.csrf.value));
+}
+const signOut = document.getElementById("sign-out");
+if (signOut) signOut.addEventListener("click", () => Draft.dropAll());

@@ -1,5 +1,6 @@
 // The clip, frame by frame, with the vehicle's box and the lamp at the time shown. Its data come from ClipOverlay (views/clip.py).
 const SPEEDS = [0.25, 0.5, 1, 2];
+const SAME_TIME_S = 0.0005;
 const MAX_BOX_GAP_S = 0.2; // the box is hidden further than this from the first and the last sighting
 
 export class ClipPlayer {
@@ -19,20 +20,40 @@ export class ClipPlayer {
     onClick("clip-forward", () => this.step(1));
     strip.addEventListener("click", (event) => {
       this.video.pause();
-      this.video.currentTime = (event.offsetX / strip.clientWidth) * this.duration;
+      this.seek(this.nearest((event.offsetX / strip.clientWidth) * this.data.duration_s));
     });
-    const draw = () => { this.draw(); this.video.requestVideoFrameCallback(draw); };
+    // Only the callback tells which picture is on the screen: `currentTime` is where the player is, up to a whole picture ahead.
+    const draw = (now, shown) => { this.draw(Math.round(shown.mediaTime / this.spacing)); this.video.requestVideoFrameCallback(draw); };
     this.video.requestVideoFrameCallback(draw);
-    this.video.addEventListener("seeked", () => this.draw());
   }
   get duration() { return this.video.duration || this.data.duration_s; }
+  // Number of pictures, and the time between two of them in the video, which has a constant rate.
+  get count() { return this.data.offsets_s.length || Math.max(1, Math.round(this.duration / this.data.step_s)); }
+  get spacing() { return this.duration / this.count; }
+  // When the picture was captured, in seconds after the first one.
+  capturedAt(index) {
+    const offsets = this.data.offsets_s;
+    return offsets.length ? offsets[Math.min(Math.max(index, 0), offsets.length - 1)] : index * this.spacing;
+  }
+  nearest(second) {
+    let best = 0;
+    for (let index = 1; index < this.count; index++)
+      if (Math.abs(this.capturedAt(index) - second) < Math.abs(this.capturedAt(best) - second)) best = index;
+    return best;
+  }
+  // The middle of a picture's time, so that rounding does not show its neighbour.
+  seek(index) {
+    this.wanted = Math.min(Math.max(index, 0), this.count - 1);
+    this.video.currentTime = (this.wanted + 0.5) * this.spacing;
+  }
 
-  toggle() { if (this.video.paused) this.video.play(); else this.video.pause(); }
+  toggle() {
+    this.wanted = undefined;
+    if (this.video.paused) this.video.play(); else this.video.pause();
+  }
   step(frames) {
     this.video.pause();
-    const step = this.data.step_s;
-    const at = (Math.floor(this.video.currentTime / step + 0.01) + frames + 0.5) * step;
-    this.video.currentTime = Math.min(Math.max(at, 0), this.duration - step / 2);
+    this.seek((this.wanted ?? this.shown ?? 0) + frames);
   }
   changeSpeed(by) {
     const index = SPEEDS.indexOf(this.video.playbackRate) + by;
@@ -41,9 +62,11 @@ export class ClipPlayer {
     this.speed.textContent = `${String(SPEEDS[index]).replace(".", this.decimal)}×`;
   }
 
-  draw() {
-    const at = this.video.currentTime;
-    const x = String((1000 * at) / this.duration);
+  draw(index) {
+    this.shown = index;
+    if (this.wanted === index) this.wanted = undefined;
+    const at = this.capturedAt(index);
+    const x = String((1000 * at) / this.data.duration_s);
     this.playhead.setAttribute("x1", x);
     this.playhead.setAttribute("x2", x);
     const since = at - this.data.occurred_s;
@@ -60,20 +83,26 @@ export class ClipPlayer {
     this.lampText.className = `lamp ${lamp}`;
     this.lampText.textContent = this.data.lamp_texts[lamp];
   }
-  // Interpolates the box between the sightings before and after.
+  // The box of the track in the picture that is shown. In a picture without a sighting it is interpolated between those before and after.
   drawBox(at) {
     const path = this.data.path;
-    const after = path.findIndex(([second]) => second >= at);
     const outside = path.length === 0 || at < path[0][0] - MAX_BOX_GAP_S || at > path[path.length - 1][0] + MAX_BOX_GAP_S;
     this.box.style.display = outside ? "none" : "";
     if (outside) return;
-    const later = path[after === -1 ? path.length - 1 : after];
-    const earlier = path[after <= 0 ? (after === 0 ? 0 : path.length - 1) : after - 1];
-    const fraction = later[0] > earlier[0] ? (at - earlier[0]) / (later[0] - earlier[0]) : 0;
-    const [x1, y1, x2, y2] = [1, 2, 3, 4].map((edge) => earlier[edge] + (later[edge] - earlier[edge]) * fraction);
+    const [x1, y1, x2, y2] = boxAt(path, at, this.data.offsets_s.length ? SAME_TIME_S : this.spacing / 3);
     this.box.setAttribute("x", x1);
     this.box.setAttribute("y", y1);
     this.box.setAttribute("width", Math.max(0, x2 - x1));
     this.box.setAttribute("height", Math.max(0, y2 - y1));
   }
+}
+
+function boxAt(path, at, tolerance) {
+  const same = path.find(([second]) => Math.abs(second - at) <= tolerance);
+  if (same) return same.slice(1);
+  const after = path.findIndex(([second]) => second > at);
+  if (after <= 0) return path[after === 0 ? 0 : path.length - 1].slice(1);
+  const earlier = path[after - 1], later = path[after];
+  const fraction = (at - earlier[0]) / (later[0] - earlier[0]);
+  return [1, 2, 3, 4].map((edge) => earlier[edge] + (later[edge] - earlier[edge]) * fraction);
 }

@@ -106,6 +106,11 @@ export class ImageViewer {
   toggleContrast() { this.setPressed("tool-contrast", document.body.classList.toggle("contrast")); }
   setPressed(id, on) { document.getElementById(id).setAttribute("aria-pressed", String(on)); }
 
+  // Resolves when all pictures are loaded or have failed.
+  loaded() {
+    const waiting = [...this.root.querySelectorAll("img")].filter((image) => !image.complete);
+    return Promise.all(waiting.map((image) => new Promise((done) => { image.addEventListener("load", done); image.addEventListener("error", done); })));
+  }
   // Resolves when the large picture is decoded: before that there is nothing to decide.
   async decoded() {
     const image = this.active.querySelector("img");

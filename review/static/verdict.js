@@ -1,6 +1,6 @@
-// The verdict buttons: one key decides, or two where a reason is needed. They are enabled once the picture has been shown, so that a key
-// that is still held down from the case before decides nothing.
-const SETTLE_MS = 500;
+// The verdict buttons: one key decides, or two where a reason is needed. They are enabled once the picture has been shown. A key that is
+// still held down from the case before repeats, and a repeated key decides nothing (case.js).
+const SETTLE_MS = 120;
 
 export class VerdictBar {
   constructor(form, images) {
@@ -15,11 +15,12 @@ export class VerdictBar {
     this.note.addEventListener("keydown", (event) => this.keyInNote(event));
     form.addEventListener("submit", (event) => this.submit(event));
     for (const button of this.buttons) button.disabled = true;
-    Promise.all([images.decoded(), new Promise((done) => setTimeout(done, SETTLE_MS))]).catch(() => undefined).then(() => {
+    this.ready = Promise.all([images.decoded(), new Promise((done) => setTimeout(done, SETTLE_MS))]).catch(() => undefined).then(() => {
       if (images.failed) return;
       this.enabled = true;
       for (const button of this.buttons) button.disabled = false;
       form.dataset.ready = "yes";
+      window.readyAt = performance.now(); // for measurements
     });
   }
   // A picture of the evidence could not be shown: nothing may be decided without it.

@@ -6,17 +6,22 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from etle.types import Digest, Lamp, Violation
+from etle.types import Clip, Digest, Lamp, Violation
 from review.i18n import Translator
+from review.views.picture import moment_point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipOverlay:
-    """Data for static/clip.js, which reads it as JSON with these field names. Times are seconds from the start of the clip."""
+    """Data for static/clip.js, which reads it as JSON with these field names. Times are seconds from the capture of the first picture."""
 
     duration_s: float
     occurred_s: float
     step_s: float
+    offsets_s: tuple[float, ...]
+    """Capture time of each picture; empty if the pictures are evenly spaced."""
+    moment: tuple[float, float] | None
+    """Where the vehicle's foot was at the moment of the violation."""
     path: tuple[tuple[float, ...], ...]
     """Time and box of each sighting: second, x1, y1, x2, y2, in pixels of the original frames."""
     lamps: tuple[tuple[float, str], ...]
@@ -37,18 +42,20 @@ def clip_view(violation: Violation, t: Translator) -> ClipView | None:
     if violation.clip is None:
         return None
     frame = violation.pictures[0] if violation.pictures else violation.clip
-    overlay_json = json.dumps(asdict(clip_overlay(violation, violation.clip.starts_at, violation.clip.ends_at, t)))
+    overlay_json = json.dumps(asdict(clip_overlay(violation, violation.clip, t)))
     return ClipView(digest=violation.clip.sha256, width=frame.width, height=frame.height, overlay_json=overlay_json)
 
 
-def clip_overlay(violation: Violation, starts_at: datetime, ends_at: datetime, t: Translator) -> ClipOverlay:
+def clip_overlay(violation: Violation, clip: Clip, t: Translator) -> ClipOverlay:
     def second(moment: datetime) -> float:
-        return round((moment - starts_at).total_seconds(), 3)
+        return round((moment - clip.starts_at).total_seconds(), 6)
 
     return ClipOverlay(
-        duration_s=second(ends_at),
+        duration_s=second(clip.ends_at),
         occurred_s=second(violation.occurred_at),
         step_s=_step_s(violation),
+        offsets_s=clip.offsets_s,
+        moment=moment_point(violation),
         path=tuple((second(s.captured_at), *(round(edge, 1) for edge in s.box)) for s in violation.path),
         lamps=tuple((second(reading.captured_at), str(reading.lamp)) for reading in violation.signal),
         lamp_texts={str(lamp): t(f"lamp.{lamp}") for lamp in Lamp},

@@ -45,6 +45,10 @@ class OverlayView:
     lines: tuple[NamedShape, ...]
     areas: tuple[NamedShape, ...]
     signals: tuple[tuple[str, Box], ...]
+    arrows: tuple[NamedShape, ...]
+    """The legal directions of the lanes."""
+    moment: Point | None
+    """Where the vehicle's foot was at the moment of the violation."""
 
 
 def overlay_view(violation: Violation) -> OverlayView:
@@ -53,7 +57,23 @@ def overlay_view(violation: Violation) -> OverlayView:
         lines=tuple(_shape(name, points) for name, points in drawing.lines),
         areas=tuple(_shape(name, points) for name, points in drawing.areas),
         signals=drawing.signals,
+        arrows=tuple(_shape(name, points) for name, points in drawing.arrows),
+        moment=moment_point(violation),
     )
+
+
+def moment_point(violation: Violation) -> Point | None:
+    """The foot of the vehicle's box at the moment of the violation, interpolated between the sightings before and after; None if the moment
+    is outside of the path."""
+    path, moment = violation.path, violation.occurred_at
+    after = next((index for index, sighting in enumerate(path) if sighting.captured_at >= moment), None)
+    if after is None or (after == 0 and path[0].captured_at > moment):
+        return None
+    later, earlier = path[after], path[max(after - 1, 0)]
+    span_s = (later.captured_at - earlier.captured_at).total_seconds()
+    share = (moment - earlier.captured_at).total_seconds() / span_s if span_s > 0 else 1.0
+    (x1, y1), (x2, y2) = earlier.box.foot, later.box.foot
+    return Point(x1 + (x2 - x1) * share, y1 + (y2 - y1) * share)
 
 
 def picture_views(violation: Violation, t: Translator) -> tuple[PictureView, ...]:

@@ -162,6 +162,51 @@ class TestCaseStore:
         assert again is not None and again.violation.id == at(0).id
         assert cases.take_next("tono", clock.now()) is None
 
+    def test_a_case_is_reserved_to_come_next(self, cases: CaseStore, clock: ManualClock) -> None:
+        for minute in range(3):
+            cases.add(at(minute), ())
+        assert cases.reserve_next("rina", clock.now()) is None  # nothing is on her screen
+        cases.take_next("rina", clock.now())
+        reserved = [cases.reserve_next("rina", clock.now()) for _ in range(2)]
+        assert [case and case.violation.id for case in reserved] == [at(1).id] * 2
+        assigned = cases.assigned("rina")
+        assert assigned is not None and assigned.violation.id == at(0).id
+        assert cases.counts().in_review == 1
+        other = cases.take_next("dewi", clock.now())
+        assert other is not None and other.violation.id == at(2).id
+        cases.decide(a_decision(at(0), reviewer="rina", decided_at=clock.now()))
+        following = cases.take_next("rina", clock.now())
+        assert following is not None and following.violation.id == at(1).id
+        assert cases.reserve_next("rina", clock.now()) is None  # there is none left
+
+    def test_a_reserved_case_is_released_or_expires(self, cases: CaseStore, clock: ManualClock) -> None:
+        for minute in range(2):
+            cases.add(at(minute), ())
+        for release in (True, False):
+            cases.take_next("rina", clock.now(), lease_s=60)
+            cases.reserve_next("rina", clock.now(), lease_s=60)
+            if release:
+                cases.release("rina")
+            else:
+                clock.advance(61)
+            assert {case.violation.id for name in ("dewi", "tono") if (case := cases.take_next(name, clock.now()))} == {at(0).id, at(1).id}
+            for name in ("dewi", "tono"):
+                cases.release(name)
+
+    def test_a_lease_is_renewed_while_it_is_held(self, cases: CaseStore, clock: ManualClock) -> None:
+        for minute in range(2):
+            cases.add(at(minute), ())
+        cases.take_next("rina", clock.now(), lease_s=60)
+        cases.reserve_next("rina", clock.now(), lease_s=60)
+        clock.advance(50)
+        assert cases.renew("rina", at(0).id, clock.now(), lease_s=60)
+        clock.advance(50)
+        assert cases.take_next("dewi", clock.now()) is None
+        clock.advance(11)
+        taken = cases.take_next("dewi", clock.now())
+        assert taken is not None and taken.violation.id == at(0).id
+        assert not cases.renew("rina", at(0).id, clock.now(), lease_s=60)
+
     def test_an_expired_lease_is_given_to_another_reviewer(self, cases: CaseStore, clock: ManualClock) -> None:
         cases.add(at(0), ())
         cases.take_next("rina", clock.now(), lease_s=60)

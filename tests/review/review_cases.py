@@ -1,6 +1,6 @@
 """Violations with drawn evidence: a car with a plate drives over a stop line while the signal is red."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,10 +66,19 @@ class CaseSpec:
     vehicle: VehicleClass = VehicleClass.CAR
     camera_name: str = "Sudirman Barat 1"
     occurred_after: timedelta = timedelta()
+    wrong_way: bool = False
+    """Whether the rule is that of a lane with a legal direction, without a signal."""
+    late_from: int | None = None
+    """Step from which the pictures of the clip were captured 0.4 s late: a gap, which the video of constant rate does not show."""
 
 
 def moment(step: int) -> datetime:
     return STARTS_AT + timedelta(seconds=STEP_S * step)
+
+
+def captured_at(spec: CaseSpec, step: int) -> datetime:
+    late = spec.late_from is not None and step >= spec.late_from
+    return moment(step) + spec.occurred_after + timedelta(seconds=0.4 * late)
 
 
 def vehicle_box(step: int) -> Box:
@@ -161,7 +170,7 @@ def violation_message(spec: CaseSpec, folder: Path) -> ViolationMessage:
             SignalReading(captured_at=moment(5) + spec.occurred_after, lamp=Lamp.RED, score=0.98),
         ),
         path=tuple(
-            Sighting(sequence=step, captured_at=moment(step) + spec.occurred_after, box=vehicle_box(step), vehicle=spec.vehicle, score=0.9)
+            Sighting(sequence=step, captured_at=captured_at(spec, step), box=vehicle_box(step), vehicle=spec.vehicle, score=0.9)
             for step in range(STEPS)
         ),
         plate=plate_of(spec),
@@ -172,6 +181,9 @@ def violation_message(spec: CaseSpec, folder: Path) -> ViolationMessage:
             width=WIDTH // 2,
             height=HEIGHT // 2,
             sha256=clip,
+            offsets_s=tuple((captured_at(spec, step) - captured_at(spec, 0)).total_seconds() for step in range(STEPS))
+            if spec.late_from is not None
+            else (),
         ),
         drawing=Drawing(
             lines=(("stop_line", (Point(250, LINE_Y), Point(1030, LINE_Y))),), areas=(), signals=(("north", Box(120, 70, 170, 200)),)
@@ -179,7 +191,18 @@ def violation_message(spec: CaseSpec, folder: Path) -> ViolationMessage:
         marks=spec.marks,
         provenance=Provenance(code_version="0.1.0", models=(("plates", Digest("ab" * 32)),), config_digest=Digest("cd" * 32), run="test"),
     )
-    return ViolationMessage(violation=violation, files=tuple(files))
+    return ViolationMessage(violation=wrong_way(violation) if spec.wrong_way else violation, files=tuple(files))
+
+
+def wrong_way(violation: Violation) -> Violation:
+    lane = (Point(300, 200), Point(980, 200), Point(1100, 700), Point(180, 700))
+    return replace(
+        violation,
+        rule=RuleName("wrong_way"),
+        measured=(Measurement(name="against", value=9.2, unit="m", uncertainty=0.4),),
+        signal=(),
+        drawing=Drawing(lines=(), areas=(("ke selatan", lane),), signals=(), arrows=(("ke selatan", (Point(640, 220), Point(640, 680))),)),
+    )
 
 
 def plate_of(spec: CaseSpec) -> Plate:

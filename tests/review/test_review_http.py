@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -178,7 +179,7 @@ class TestSigningIn:
 
 
 class TestForms:
-    PATHS = ("/sign-in", "/sign-out", "/language", "/next", "/cases/{id}/verdict")
+    PATHS = ("/sign-in", "/sign-out", "/language", "/next", "/next/ahead", "/cases/{id}/verdict", "/cases/{id}/lease")
 
     @pytest.mark.parametrize("path", PATHS)
     @pytest.mark.parametrize("token", [None, "", "0" * 64, "é"], ids=["none", "empty", "wrong", "not ASCII"])
@@ -327,6 +328,7 @@ class TestDecisions:
             pytest.param("confirm", "", "", "", 422, id="no plate"),
             pytest.param("confirm", "B1432GMCX9", "", "", 422, id="an irregular plate"),
             pytest.param("warn", "???", "", "yes", 422, id="no legible character, though accepted on purpose"),
+            pytest.param("reject no_violation", "???", "", "", 422, id="rejected with a text that has no legible character"),
             pytest.param("confirm", "B1432GMC", "x" * 501, "", 422, id="a note that is too long"),
             pytest.param("reject because", "", "", "", 400, id="a reason that is not in the list"),
             pytest.param("confirm other", "B1432GMC", "", "", 400, id="a reason to confirm"),
@@ -437,6 +439,110 @@ class TestDecisions:
     def test_the_access_log_cannot_be_changed(self, review: RunningReview, reviewer: SignedInUser, sql: str) -> None:
         with pytest.raises(Exception, match="rows are only ever added"):
             review.execute(sql)
+
+
+class TestLeasesAndTypedText:
+    def test_a_page_in_use_keeps_its_case(self, review: RunningReview, reviewer: SignedInUser, sign_in: SignIn, open_case: Case) -> None:
+        for _ in range(4):
+            review.clock.advance(10 * 60)
+            answer = reviewer.post(f"/cases/{open_case.violation.id}/lease")
+            assert (answer.status_code, answer.json()) == (200, {"held": True})
+        assert sign_in("dewi").post("/next").headers["location"] == "/"
+
+    def test_a_page_that_was_left_is_told_who_has_the_case(
+        self, review: RunningReview, reviewer: SignedInUser, sign_in: SignIn, open_case: Case
+    ) -> None:
+        review.clock.advance(16 * 60)
+        dewi = sign_in("dewi")
+        dewi.post("/next")
+        answer = reviewer.post(f"/cases/{open_case.violation.id}/lease")
+        assert answer.status_code == 409 and "di layar dewi" in answer.json()["message"]
+        dewi.decide(open_case, "confirm", plate="B1432GMC")
+        assert "dewi sudah memutus" in reviewer.post(f"/cases/{open_case.violation.id}/lease").json()["message"]
+
+    def test_after_signing_in_again_the_form_is_as_it_was(self, review: RunningReview, reviewer: SignedInUser, open_case: Case) -> None:
+        form = reviewer.form(open_case)
+        review.clock.advance(61 * 60)
+        browser = reviewer.browser
+        fields = {"csrf": reviewer.csrf, **form, "answer": "confirm", "plate": "B 1433 GMC", "note": "truk; di depan é"}
+        sent = browser.post(fields.pop("action"), data=fields, headers={"Accept": "text/html"})
+        case = f"/cases/{open_case.violation.id}"
+        assert sent.status_code == 303 and parse_qs(urlsplit(sent.headers["location"]).query) == {"next": [case], "expired": ["true"]}
+        token = review.csrf_token(browser, sent.headers["location"])
+        back = browser.post("/sign-in", data={"name": "rina", "password": PASSWORDS["rina"], "csrf": token, "next": case})
+        assert back.headers["location"] == case
+        page = browser.get(case, headers={"Accept": "text/html"}).text
+        assert 'value="B 1433 GMC"' in page and 'value="truk; di depan é"' in page and "belum dicatat" in page
+        assert 'value="truk' not in browser.get(case, headers={"Accept": "text/html"}).text
+        assert review.reload(open_case).decisions == ()
+
+    def test_a_form_of_the_session_before_keeps_its_text(self, review: RunningReview, reviewer: SignedInUser, open_case: Case) -> None:
+        form = reviewer.form(open_case)
+        old_csrf = reviewer.csrf
+        reviewer.browser.cookies.delete("etle_session")
+        review.sign_in(reviewer.browser, "rina", PASSWORDS["rina"])  # in another window of the same browser
+        fields = {"csrf": old_csrf, **form, "answer": "confirm", "plate": "B1433GMC", "note": "x" * 500}
+        sent = reviewer.browser.post(fields.pop("action"), data=fields, headers={"Accept": "text/html"})
+        assert (sent.status_code, sent.headers["location"]) == (303, f"/cases/{open_case.violation.id}")
+        assert "x" * 500 in reviewer.get(sent.headers["location"]).text
+        assert review.reload(open_case).decisions == ()
+
+    def test_who_signs_in_again_too_late_sees_what_happened_with_the_text(
+        self, review: RunningReview, reviewer: SignedInUser, sign_in: SignIn, open_case: Case
+    ) -> None:
+        form = reviewer.form(open_case)
+        review.clock.advance(61 * 60)
+        sign_in("dewi").post("/next")
+        fields = {"csrf": reviewer.csrf, **form, "answer": "confirm", "note": "lihat klip"}
+        sent = reviewer.browser.post(fields.pop("action"), data=fields, headers={"Accept": "text/html"})
+        token = review.csrf_token(reviewer.browser, sent.headers["location"])
+        reviewer.browser.post("/sign-in", data={"name": "rina", "password": PASSWORDS["rina"], "csrf": token})
+        answer = reviewer.get(f"/cases/{open_case.violation.id}")
+        assert answer.status_code == 409 and "di layar dewi" in answer.text and 'value="lihat klip"' in answer.text
+
+    def test_the_address_of_a_verdict_that_was_not_accepted_can_be_loaded_again(self, reviewer: SignedInUser, open_case: Case) -> None:
+        answer = reviewer.get(f"/cases/{open_case.violation.id}/verdict")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/cases/{open_case.violation.id}")
+
+    def test_from_another_case_there_is_a_way_back_to_the_case_in_hand(self, review: RunningReview, reviewer: SignedInUser) -> None:
+        first = review.assign_new(reviewer, CaseSpec(name="before"))
+        reviewer.decide(first, "confirm", plate="B1432GMC")
+        second = review.assign_new(reviewer, CaseSpec(name="in hand"))
+        assert f'id="in-hand" href="/cases/{second.violation.id}"' in reviewer.get(f"/cases/{first.violation.id}").text
+        assert 'id="in-hand"' not in reviewer.get(f"/cases/{second.violation.id}").text
+
+    def test_pictures_of_the_next_case_are_sent_ahead_for_this_session_alone(
+        self, review: RunningReview, reviewer: SignedInUser, sign_in: SignIn, open_case: Case
+    ) -> None:
+        following = review.add(CaseSpec(name=f"following {open_case.violation.id}", occurred_after=timedelta(minutes=1)))
+        for _ in range(2):
+            named = reviewer.post("/next/ahead").json()["pictures"]
+            assert named[0] == review.evidence_path(following)
+        sent = reviewer.get(named[0])
+        assert (sent.headers["cache-control"], sent.headers["vary"]) == ("private, max-age=300, must-revalidate", "Cookie")
+        assert reviewer.get(review.evidence_path(open_case)).headers["cache-control"] == "no-store"
+        logged = review.rows("SELECT action FROM access_log WHERE violation = %s", str(following.violation.id))
+        assert logged == [("evidence_sent_ahead",)]
+        assert sign_in("dewi").post("/next").headers["location"] == "/"
+        reviewer.decide(open_case, "confirm", plate="B1432GMC")
+        assert reviewer.get(named[0]).headers["cache-control"] == "no-store"
+        assert reviewer.post("/next").headers["location"] == f"/cases/{following.violation.id}"
+
+
+class TestCompression:
+    def test_pages_and_scripts_are_compressed_and_evidence_is_not(
+        self, review: RunningReview, reviewer: SignedInUser, open_case: Case
+    ) -> None:
+        page = reviewer.get(f"/cases/{open_case.violation.id}")
+        assert page.headers["content-encoding"] == "gzip"
+        picture = reviewer.get(review.evidence_path(open_case))
+        assert "content-encoding" not in picture.headers and int(picture.headers["content-length"]) == len(picture.content)
+
+    def test_the_csrf_token_is_another_one_on_each_page(self, review: RunningReview, reviewer: SignedInUser) -> None:
+        """Else the lengths of compressed pages that repeat a guess would tell it."""
+        tokens = {review.csrf_token(reviewer.browser, "/") for _ in range(3)}
+        assert len(tokens) == 3
+        assert all(reviewer.browser.post("/language", data={"csrf": token, "language": "id"}).status_code == 303 for token in tokens)
 
 
 class TestEvidence:

@@ -104,7 +104,7 @@ INSERTS: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
 }
 UPDATES: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
     "etle_writer": {},
-    "etle_reviewer": {"queue": frozenset({"reviewer", "expires_at"})},
+    "etle_reviewer": {"queue": frozenset({"reviewer", "expires_at", "ahead"})},
     "etle_reader": {},
 }
 STATEMENTS: Final = {
