@@ -23,6 +23,7 @@ from etle.storage.archive.segment import ArchivedMessage
 from etle.storage.archive.writer import ArchiveWriter
 from etle.types import CameraId
 from etle.wire import Verify, frame_from_wire
+from pipeline.workers.origin import check_origin
 
 if TYPE_CHECKING:
     from etle.kafka.security import BrokerConnection
@@ -125,7 +126,9 @@ class ArchiveWorker:
         frame = frame_from_wire(message.headers, message.value, self._verify)
         if frame.camera not in self._cameras:
             raise WireError(f"the site file has no camera {frame.camera!r}")
-        self._written.setdefault(message.partition, set()).add(frame.camera)
+        written = self._written.setdefault(message.partition, set())
+        check_origin(frame, message.partition, self._clock.now(), self._subscriber.partition_of, known=frame.camera in written)
+        written.add(frame.camera)
         new = self._writer.append(ArchivedMessage(headers=message.headers, jpeg=message.value), frame)
         self._backoff.reset()
         if new:

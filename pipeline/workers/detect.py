@@ -29,8 +29,9 @@ from etle.wire import Sign, Verify, frame_from_wire, violation_headers, violatio
 from pipeline.detect.view_check import ViewFault
 from pipeline.detect.visibility import FrameObservation
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
+from pipeline.workers.origin import check_origin
 from pipeline.workers.partition import PartitionState, handled_offset
-from pipeline.workers.session import MAX_AHEAD_S, CameraSession, FrameResult, FrameStatus, StageFactory
+from pipeline.workers.session import CameraSession, FrameResult, FrameStatus, StageFactory
 
 if TYPE_CHECKING:
     from etle.kafka.security import BrokerConnection
@@ -167,17 +168,8 @@ class DetectWorker:
         return frame
 
     def _check_origin(self, message: Message, frame: Frame, partition: PartitionState) -> None:
-        """Raises WireError for a frame from the future, and for a camera in a partition that is not its own.
-
-        A signed frame that is published again, to another partition, would otherwise be processed there a second time. A camera that moved
-        because partitions were added is known in its old one.
-        """
-        ahead_s = seconds_between(self._clock.now(), frame.captured_at)
-        if ahead_s > MAX_AHEAD_S:
-            raise WireError(f"frame {frame.sequence} of {frame.camera}: captured {ahead_s:.0f} s after now; is the device's clock right?")
         known = frame.camera in partition.sessions or frame.camera in partition.finished
-        if not known and message.partition != (own := self._subscriber.partition_of(frame.camera.encode())):
-            raise WireError(f"frame {frame.sequence} of {frame.camera}: in partition {message.partition}, but the camera's is {own}")
+        check_origin(frame, message.partition, self._clock.now(), self._subscriber.partition_of, known=known)
 
     def _reject(self, message: Message, partition: PartitionState, reason: str, camera: CameraId | None = None) -> None:
         if message.offset < partition.handled:

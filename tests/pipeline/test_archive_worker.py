@@ -1,10 +1,11 @@
 """The archive worker: every frame of the topic is archived once, whenever it is killed; while the archive is full it waits."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from archives import CAMERA, archived, frame, reader_in, writer_in
+from archives import BEGIN, CAMERA, archived, frame, reader_in, writer_in
 
 from etle.config.deployment import ArchiveSettings
 from etle.kafka.topics import TopicNames
@@ -24,7 +25,7 @@ class Rig:
     """A broker with frames, and the parts of an archive worker."""
 
     def __init__(self, folder: Path, frames: list[Frame] = FRAMES) -> None:
-        self.folder, self.clock, self.metrics = folder, ManualClock(), Metrics()
+        self.folder, self.clock, self.metrics = folder, ManualClock(BEGIN + timedelta(minutes=1)), Metrics()
         self.broker = MemoryBroker({NAMES.frames: 2})
         for each in frames:
             headers, value = frame_to_wire(each, lambda signed: signed[:64])
@@ -76,6 +77,16 @@ def test_invalid_frames_and_unknown_cameras_are_not_archived(tmp_path):
     rig.worker(writer).step(0)
     writer.close()
     assert [each.sequence for each in archived(tmp_path)] == [0, 3]
+    assert rig.metrics.value("etle_archived_frames_total", outcome="invalid") == 2
+
+
+def test_a_frame_from_the_future_and_one_in_another_partition_are_not_archived(tmp_path):
+    rig, writer = Rig(tmp_path, [frame(0), frame(1, 10**6), frame(2)]), writer_in(tmp_path)
+    first = rig.broker.messages(NAMES.frames)[0]
+    rig.broker.publish(NAMES.frames, first.value, key=b"?", headers=first.headers, partition=1 - first.partition)
+    rig.worker(writer).step(0)
+    writer.close()
+    assert [each.sequence for each in archived(tmp_path)] == [0, 2]
     assert rig.metrics.value("etle_archived_frames_total", outcome="invalid") == 2
 
 
