@@ -311,8 +311,12 @@ class _Velocity(NamedTuple):
     noise: float
     """Standard deviation for a position noise of 1."""
 
+    @property
+    def speed(self) -> float:
+        return hypot(self.x, self.y)
+
     def at_most(self, jitter: float) -> float:
-        return hypot(self.x, self.y) + COVERAGE * self.noise * jitter
+        return self.speed + COVERAGE * self.noise * jitter
 
 
 class _Fit(NamedTuple):
@@ -417,21 +421,24 @@ class _Motion:
         return off <= driven + self._told_apart(JITTER_COVERAGE * noise * jitter, before[-1])
 
     def _reaches(self, i: int, j: int, step_s: float, jitter: float) -> bool:
-        """Whether a vehicle can have driven so far between two frames, with the speed that it had before and has after. One that stood
-        cannot have driven three metres, nor can one that stands then; one that has just started has left the place where it stood."""
+        """Whether a vehicle can have driven so far between two frames, with the speed that it had before. One that stood cannot have
+        driven three metres; one that has just started has left the place where it stood. Where feet jitter much, all uncertainties do not
+        count at once, and it must have the speed after: nor has one that stands then driven three metres."""
         latest = self._fit(self._at_least_three(i, -1), i)
         before = self._stood(i, -1, jitter) or latest
         after = self._stood(j, 1, jitter) or self._fit(self._at_least_three(j, 1), j)
         if before is None or latest is None:
             return True
+        metre = self._calibration.metre(self._track.sightings[i])
         reached, noise = (after.at, after.at_noise) if after else (self._raw_foot(j), 1.0)
-        of_place = JITTER_COVERAGE * hypot(before.at_noise, noise)
-        of_speed = COVERAGE * step_s * max(fit.velocity.noise for fit in (before, after) if fit)
         driven = min(hypot(reached.x - fit.at.x, reached.y - fit.at.y) for fit in (before, latest))
-        driven -= self._told_apart(hypot(of_place, of_speed) * jitter, i)
-        half_square = self._calibration.metre(self._track.sightings[i]) * step_s**2 / 2
-        starts = before.velocity.at_most(0.0) * step_s + _UNSEEN_START_M_S2 * half_square
-        return driven <= starts and (after is None or driven <= after.velocity.at_most(0.0) * step_s + _UNSEEN_BRAKE_M_S2 * half_square)
+        of_place = JITTER_COVERAGE * hypot(before.at_noise, noise) * jitter
+        of_speed = COVERAGE * before.velocity.noise * jitter * step_s
+        start, stop = (limit * metre * step_s**2 / 2 for limit in (_UNSEEN_START_M_S2, _UNSEEN_BRAKE_M_S2))
+        if jitter <= _MAX_MISSED_JITTER_M * metre:
+            return driven <= before.velocity.speed * step_s + start + of_place + of_speed
+        driven -= self._told_apart(hypot(of_place, of_speed), i)
+        return driven <= before.velocity.speed * step_s + start and (after is None or driven <= after.velocity.speed * step_s + stop)
 
     def _stood(self, index: int, direction: int, jitter: float) -> _Fit | None:
         """The line through the feet of up to two seconds before (-1) or after (1) a sighting; None if it drove or braked in them."""
