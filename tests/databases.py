@@ -48,7 +48,7 @@ class TestDatabases:
         name = f"test_{uuid4().hex}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE if migrated else 'template0'}")
         try:
-            yield self._url_of(name)
+            yield self.url_of(name)
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -56,12 +56,12 @@ class TestDatabases:
         if self._execute(f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
             return
         self._execute(f"CREATE DATABASE {TEMPLATE}_new")
-        database = Database(self._url_of(f"{TEMPLATE}_new"))
+        database = Database(self.url_of(f"{TEMPLATE}_new"))
         migrate(database)
         database.close()
         self._execute(f"ALTER DATABASE {TEMPLATE}_new RENAME TO {TEMPLATE}")
 
-    def _url_of(self, name: str) -> str:
+    def url_of(self, name: str) -> str:
         return make_dsn(self._server.url, dbname=name)
 
     def _execute(self, statement: str) -> bool:

@@ -27,6 +27,11 @@ class KafkaTopicAdmin:
             configs = self._configs(admin, [topic["name"] for topic in existing])
         return {topic["name"]: _spec(topic, configs[topic["name"]]) for topic in existing}
 
+    def partitions(self, name: str) -> int:
+        """Number of partitions; 0 if the topic does not exist. A device that may only write to it is allowed to ask."""
+        with self._admin() as admin:
+            return sum(len(topic["partitions"]) for topic in admin.describe_topics([name]) if topic["error_code"] == 0)
+
     def create(self, topics: Sequence[TopicSpec]) -> None:
         new = {
             topic.name: {"num_partitions": topic.partitions, "replication_factor": topic.replication, "configs": dict(topic.configs)}

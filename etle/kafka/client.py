@@ -7,6 +7,7 @@ their worker are not interrupted.
 
 import logging
 import math
+import re
 import socket
 import time
 from collections import deque
@@ -28,6 +29,7 @@ try:
         CommitFailedError,
         IllegalGenerationError,
         IllegalSaslStateError,
+        InvalidTimestampError,
         InvalidTopicError,
         KafkaConfigurationError,
         KafkaError,
@@ -36,6 +38,7 @@ try:
         RecordListTooLargeError,
         SaslAuthenticationFailedError,
         UnknownMemberIdError,
+        UnsupportedCodecError,
         UnsupportedSaslMechanismError,
     )
     from kafka.partitioner.default import murmur2
@@ -57,6 +60,11 @@ _LINGER_MS: Final = 5
 _FETCH_BYTES: Final = 16_777_216
 _REASSIGNED: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _AUTH_FAILURES: Final = ("SaslAuthenticationFailed", "CERTIFICATE_VERIFY_FAILED", "CertificateError", "Authentication failed")
+_CODEC_PACKAGES: Final = {"zstd": "zstandard", "lz4": "lz4", "snappy": "python-snappy", "gzip": "Python's zlib"}
+_SPLIT_BATCH: Final = "Future not done"
+"""Raised by the library's `flush` when the broker rejected a batch for its size and the library has split it."""
+_DNS_FAILED: Final = re.compile(r"DNS lookup failed for (\S+?),")
+_UNRESOLVED_S: Final = 90.0
 _REFUSED: Final = (
     AuthorizationError, IllegalSaslStateError, InvalidTopicError, KafkaConfigurationError, MessageSizeTooLargeError,
     RecordListTooLargeError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError,
@@ -86,10 +94,29 @@ def broker_error(error: Exception, where: str, connect_error: str = "") -> Broke
     text = (str(error) or type(error).__name__) + (f" ({connect_error})" if connect_error else "")
     if any(failure in connect_error for failure in _AUTH_FAILURES):
         return BrokerRefused(f"Kafka ({where}) refused the login: {connect_error}. See broker.security in the site file")
+    if isinstance(error, UnsupportedCodecError):
+        codec = next((name for name in _CODEC_PACKAGES if name in str(error)), "")
+        install = f"install {_CODEC_PACKAGES[codec]} on this host" if codec else "install the package of that codec on this host"
+        return BrokerRefused(
+            f"Kafka ({where}): messages of a topic are compressed with {codec or 'a codec'}, which this host cannot read:"
+            f" {install} (pip), and run `etle topics create`, which lets the broker keep messages as they are sent"
+        )
+    if isinstance(error, InvalidTimestampError):
+        return BrokerRefused(
+            f"Kafka ({where}) rejected a message for its time: the clock of this host is wrong, or that of the broker. Synchronise them;"
+            f" with `etle topics create` the broker's clock is used. {text}"
+        )
+    if _SPLIT_BATCH in text:
+        return BrokerRefused(
+            f"Kafka ({where}) rejected several messages together for their size: the topic takes less than one batch. Raise its"
+            " max.message.bytes: `etle topics create` sets it to largest_mb of the site file"
+        )
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         return BrokerRefused(f"Kafka ({where}) rejected a message for its size; raise largest_mb of the topic in the site file. {text}")
     if isinstance(error, _REFUSED):
         return BrokerRefused(f"Kafka ({where}) refused the request: {text}. See broker.security in the site file")
+    if advice := _unresolved.advice:
+        return BrokerUnavailable(f"Kafka ({where}): {advice}")
     return BrokerUnavailable(f"Kafka cannot be reached at {where}: {text}")
 
 
@@ -108,11 +135,38 @@ class _ConnectErrors(logging.Handler):
             self.last = reason.split(" (backoff")[0]
 
 
+class _UnresolvedNames(logging.Handler):
+    """Remembers the last name that could not be resolved: the library only logs it, even long after it has connected, and times out."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._name = ""
+        self._at = -math.inf
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if unresolved := _DNS_FAILED.search(record.getMessage()):
+            self._name, self._at = unresolved[1], time.monotonic()
+
+    @property
+    def advice(self) -> str:
+        """Empty if every name could be resolved lately."""
+        if time.monotonic() - self._at > _UNRESOLVED_S:
+            return ""
+        return (
+            f"the broker advertises the name {self._name}, which this host cannot resolve: correct advertised.listeners of the broker,"
+            " or the name service of this host"
+        )
+
+
+_unresolved = _UnresolvedNames()
+
+
 @contextmanager
 def translate_connect_errors(where: str) -> Iterator[None]:
     """Use around the creation of a client. Raises BrokerUnavailable, BrokerRefused."""
     errors, logger = _ConnectErrors(), logging.getLogger("kafka")
     logger.addHandler(errors)
+    logger.addHandler(_unresolved)  # stays; a handler is added once
     try:
         yield
     except KafkaError as error:

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from etle.config.deployment import BrokerSettings, TopicSettings
-from etle.errors import ConfigError
+from etle.errors import BrokerRefused, ConfigError
 
 _HOUR_MS: Final = 3_600_000
+_BROKERS_CLOCK: Final = {"message.timestamp.type": "LogAppendTime"}
+"""Messages are kept by the broker's clock. By the clock of a device that shows 1971, all its frames would be deleted at once."""
+_AS_SENT: Final = {"compression.type": "producer"}
+"""Otherwise the broker could compress with a codec that readers do not have."""
 _CHECKPOINT_SEGMENT_MS: Final = 600_000
 """Kafka compacts closed segments only: a segment of checkpoints is closed after ten minutes."""
 
@@ -77,9 +81,10 @@ class TopicAdmin(Protocol):
 def required_topics(broker: BrokerSettings) -> tuple[TopicSpec, ...]:
     """Every topic of a deployment with the settings of the site file."""
     names = TopicNames(broker.prefix)
-    deleted = {"cleanup.policy": "delete"}
+    deleted = {"cleanup.policy": "delete", **_BROKERS_CLOCK, **_AS_SENT}
     compacted = {
         "cleanup.policy": "compact",
+        **_AS_SENT,
         "segment.ms": str(_CHECKPOINT_SEGMENT_MS),
         "max.message.bytes": _max_bytes(broker.frames),
     }
@@ -148,6 +153,12 @@ def require_topics_exist(broker: BrokerSettings, admin: TopicAdmin) -> None:
             f"{names.checkpoints} has {found[names.checkpoints].partitions} partitions and {names.frames} has"
             f" {found[names.frames].partitions}: the numbers must be equal. `etle topics check` shows what to do"
         )
+
+
+def require_topic_exists(name: str, partitions: int) -> None:
+    """`partitions`: their number in the cluster. Raises BrokerRefused: a broker that creates missing topics would choose another number."""
+    if not partitions:
+        raise BrokerRefused(f"Kafka has no topic {name}: create it with `etle topics create`")
 
 
 def _spec(name: str, topic: TopicSettings, replication: int, configs: Mapping[str, str]) -> TopicSpec:

@@ -118,6 +118,9 @@ class Metrics:
         self._spool_bytes = Gauge("etle_spool_bytes", "Bytes of the frames in the spool.", registry=registry)
         self._spool_limit = Gauge("etle_spool_limit_bytes", "Maximum size of the spool in bytes.", registry=registry)
         self._dead = Counter("etle_dead_letters", "Messages sent to the dead letter queue.", ("stage",), registry=registry)
+        self._expired = Counter(
+            "etle_expired_messages", "Messages that Kafka deleted before they were read.", ("topic",), registry=registry
+        )
         self._pauses = Counter("etle_pauses", "How often a role started to wait for a server.", ("target",), registry=registry)
         self._paused = Gauge("etle_paused", "1 while the role waits for the server.", ("target",), registry=registry)
         self._evidence_errors = Counter("etle_evidence_errors", "Failures to store or read evidence.", ("kind",), registry=registry)
@@ -211,6 +214,10 @@ class Metrics:
 
     def dead_letter(self, stage: str) -> None:
         self._dead.labels(stage).inc()
+
+    def expired(self, topic: str, messages: int) -> None:
+        """Messages that the broker deleted before this group had read them; 0 creates the counter."""
+        self._expired.labels(topic).inc(messages)
 
     @contextmanager
     def waiting_for(self, target: Dependency) -> Iterator[None]:

@@ -99,9 +99,33 @@ class Database:
         finally:
             connection.close()
 
+    def check_usable(self) -> None:
+        """Raises StoreUnavailable if the server takes no writes, ConfigError if the database cannot store every text."""
+        with self.transaction() as cursor:
+            cursor.execute("SELECT current_setting('transaction_read_only') AS read_only, current_setting('server_encoding') AS encoding")
+            found = cursor.fetchone()
+        if found.encoding != "UTF8":
+            raise ConfigError(
+                f"PostgreSQL ({self.name}) has the encoding {found.encoding}, which cannot store every name. Create the database with"
+                " ENCODING 'UTF8'"
+            )
+        if found.read_only == "on":
+            raise self._read_only()
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
+        self._close_idle()
+
+    def _read_only(self) -> StoreUnavailable:
+        """After a failover the name of the server leads to another one: connect again."""
+        self._close_idle()
+        return StoreUnavailable(
+            f"PostgreSQL ({self.name}) takes no writes: it is a standby, or read-only. Name the primary (--database, ETLE_DATABASE)."
+        )
+
+    def _close_idle(self) -> None:
+        with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -126,7 +150,9 @@ class Database:
 
     def _connect(self) -> "Connection":
         try:
-            connection = psycopg2.connect(self._url, connect_timeout=10, application_name="etle", cursor_factory=NamedTupleCursor)
+            connection = psycopg2.connect(
+                self._url, connect_timeout=10, application_name="etle", client_encoding="UTF8", cursor_factory=NamedTupleCursor
+            )
             with connection, connection.cursor() as cursor:
                 cursor.execute(f"SET search_path TO {SCHEMA}; SET timezone TO 'UTC'")
         except psycopg2.OperationalError as error:
@@ -139,6 +165,17 @@ class Database:
             yield
         except psycopg2.OperationalError as error:
             raise StoreUnavailable(f"PostgreSQL ({self.name}) failed: {_first_line(error)}. {_HINT}") from error
+        except psycopg2.errors.ReadOnlySqlTransaction as error:
+            connection.close()
+            raise self._read_only() from error
+        except psycopg2.InternalError as error:
+            raise StoreUnavailable(f"PostgreSQL ({self.name}) failed: {_first_line(error)}.") from error
+        except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn, psycopg2.errors.InvalidSchemaName) as error:
+            raise ConfigError(
+                f"PostgreSQL ({self.name}) has not this version's schema: {_first_line(error)}. Apply it with `etle database migrate`"
+            ) from error
+        except psycopg2.NotSupportedError as error:
+            raise ConfigError(f"PostgreSQL ({self.name}) does not support what etle needs: {_first_line(error)}") from error
         except psycopg2.InterfaceError as error:
             if not connection.closed:
                 raise
@@ -150,6 +187,8 @@ class Database:
             ) from error
         except psycopg2.DataError as error:
             raise ValueRejected(f"PostgreSQL ({self.name}) rejects a value: {_first_line(error)}") from error
+        except UnicodeEncodeError as error:
+            raise ValueRejected(f"PostgreSQL stores no text that is not Unicode: {error.reason}") from error
         except ValueError as error:
             if "NUL" not in str(error):
                 raise

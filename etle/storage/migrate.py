@@ -42,6 +42,7 @@ def migrate(database: Database, migrations: Sequence[Migration] | None = None) -
     Raises ConfigError if a migration that was applied to the database is unknown or has been changed.
     """
     known = packaged_migrations() if migrations is None else tuple(migrations)
+    database.check_usable()
     with database.transaction() as cursor:
         if not _pending(known, _applied(cursor)):
             return ()

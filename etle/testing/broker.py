@@ -24,13 +24,14 @@ class MemoryDelivery:
 class MemoryBroker:
     """A Publisher and CompactedTopicReader. Tests may read and change `topics`, the messages by topic and partition.
 
-    While `down` is set, every call raises BrokerUnavailable.
+    While `down` is set, every call raises BrokerUnavailable. `expired` has the first offset that still exists, by topic and partition.
     """
 
     def __init__(self, topics: Mapping[str, int], max_message_bytes: int = 100_000_000) -> None:
         """`topics`: number of partitions by name."""
         self.topics: dict[str, list[list[Message]]] = {name: [[] for _ in range(partitions)] for name, partitions in topics.items()}
         self.down = False
+        self.expired: dict[tuple[str, int], int] = {}
         self.groups: dict[tuple[str, str], _Group] = {}
         self.max_message_bytes = max_message_bytes
         self.lock = RLock()
@@ -103,7 +104,9 @@ class MemorySubscriber:
             for number, start in self._next.items():
                 if start is None or self._paused:
                     continue
-                batch = self._broker.topics[self._topic][number][start : start + max_records - len(messages)]
+                present, first = self._broker.topics[self._topic][number], self.first(number)
+                start = first if start < first or start > len(present) else start  # out of range: from the first one, as Kafka's client
+                batch = present[start : start + max_records - len(messages)]
                 self._next[number] = start + len(batch)
                 messages += batch
             return PollResult(revoked=revoked, assigned=assigned, messages=tuple(messages))
@@ -117,7 +120,7 @@ class MemorySubscriber:
 
     def first(self, partition: int) -> int:
         self._broker.check()
-        return 0
+        return self._broker.expired.get((self._topic, partition), 0)
 
     def partition_of(self, key: bytes) -> int:
         return self._broker.partition_of(self._topic, key)

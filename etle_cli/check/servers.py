@@ -55,6 +55,7 @@ def _database(url: str, timeout_s: float) -> str:
 
     database = Database(url, max_connections=1, wait_s=timeout_s)
     try:
+        database.check_usable()
         pending = pending_migrations(database)
     finally:
         database.close()

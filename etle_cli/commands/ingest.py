@@ -87,11 +87,15 @@ def device_signer(site: Site, data: Path) -> "Signer":
 
 
 def publisher_to(connection: "BrokerConnection") -> "Callable[[], ClosablePublisher]":
-    """A function that opens a new connection on each call and raises BrokerError."""
+    """A function that opens a new connection on each call and raises BrokerError, also if there is no topic for the frames."""
+    from etle.kafka.admin import KafkaTopicAdmin
     from etle.kafka.client import KafkaPublisher, require_reachable
+    from etle.kafka.topics import TopicNames, require_topic_exists
 
     def connect() -> KafkaPublisher:
         require_reachable(connection.servers)
+        frames = TopicNames(connection.broker.prefix).frames
+        require_topic_exists(frames, KafkaTopicAdmin(connection).partitions(frames))
         return KafkaPublisher(connection, f"etle-ingest-{socket.gethostname()}")
 
     return connect

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import msgspec
@@ -30,7 +30,13 @@ MAX_EVENT_BYTES: Final = 256 * 1024
 _SEQUENCE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
 
-ShortText = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+MAX_AGE: Final = timedelta(days=31)
+"""An older frame or event is of a device whose clock was wrong, not of one that was long offline."""
+ShortText = Annotated[
+    str,
+    Meta(min_length=1, max_length=100, pattern="^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]*$"),
+]
+"""Without control characters, and without those that change the direction of a text: a reader would see something else than is stored."""
 Timestamp = Annotated[datetime, Meta(tz=True)]
 
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from etle.config.site import CameraSettings, Site
 from etle.errors import FrameBroken
+from etle.media import jpeg
+from etle.media.exif import orientation_of
 from etle.protocols import Clock
 from etle.types import CameraId, Frame, digest_of
 from etle.wire import SCHEMA, Sign, frame_to_wire, signed_part
@@ -23,6 +25,7 @@ from ingest.delivery.queued_message import DeliveryStatus, OutgoingMessage, Queu
 from ingest.push_api.contract import (
     CAMERA,
     CAPTURED_AT,
+    MAX_AGE,
     SENT_AT,
     SEQUENCE,
     SHA256,
@@ -40,8 +43,25 @@ DELIVERY_TIMEOUT_S: Final = 10.0
 """Answer `busy` if a message is not safe after this time; the device sends it again."""
 PARSER_THREADS: Final = 4
 """Digests and JPEG headers are computed outside of the event loop, which answers all devices."""
+_PADDING: Final = b"\0\r\n"
 _PUT_TIMEOUT_S: Final = 2.0
 _RETRY_AFTER_S: Final = 5.0
+
+
+def _check_age(moment: datetime, received_at: datetime, field: str) -> None:
+    """Raises ApiError."""
+    if received_at - moment > MAX_AGE:
+        raise ApiError(
+            ErrorCode.WRONG_CLOCK, f"{moment.isoformat()} is more than {MAX_AGE.days} days ago: was the device's clock right?", field
+        )
+
+
+def _check_picture(body: bytes) -> None:
+    """The bytes are signed evidence: nothing is cut off or turned here. Raises ApiError."""
+    if behind := body[jpeg.end_of(body) :].strip(_PADDING):
+        raise ApiError(ErrorCode.BROKEN_PICTURE, f"{len(behind)} bytes follow the end of the JPEG; send the picture only")
+    if orientation_of(body) != 1:
+        raise ApiError(ErrorCode.BROKEN_PICTURE, "the EXIF orientation of the JPEG is not 1: turn the picture before its digest is taken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +124,7 @@ class PushService:
                 "a device that numbers its frames by its clock could not continue after it",
                 display_name(SEQUENCE),
             )
+        _check_age(header.captured_at, received_at, display_name(CAPTURED_AT))
         if (header.captured_at - received_at).total_seconds() > self._max_clock_error_s:
             raise ApiError(
                 ErrorCode.WRONG_CLOCK, f"the capture time {header.captured_at.isoformat()} is in the future", display_name(CAPTURED_AT)
@@ -140,6 +161,9 @@ class PushService:
             if self._is_repetition(self._dedup.event(vendor, event.id), digest_of(body), f"event {event.id!r}"):
                 return PushResponse(200, {"status": "known", **identity})
             clock_error_s = self._clock_error_s(event.sent_at, received_at, "sent_at")
+            _check_age(event.occurred_at, received_at, "occurred_at")
+            if (event.occurred_at - received_at).total_seconds() > self._max_clock_error_s:
+                raise ApiError(ErrorCode.WRONG_CLOCK, f"occurred_at {event.occurred_at.isoformat()} is in the future", "occurred_at")
             await self._deliver(camera.camera_id, self._event_message(vendor, event, received_at, clock_error_s, body))
             self._dedup.add_event(vendor, event.id, digest_of(body))
         return PushResponse(201, {"status": "accepted", **identity})
@@ -183,6 +207,7 @@ class PushService:
             )
         except FrameBroken as error:
             raise ApiError(ErrorCode.BROKEN_PICTURE, f"the body is not one whole JPEG: {error}") from error
+        _check_picture(body)
         if frame.sha256 != header.sha256:
             raise ApiError(
                 ErrorCode.WRONG_DIGEST, f"the body has the digest {frame.sha256}: it was changed on the way", display_name(SHA256)

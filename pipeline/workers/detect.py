@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from etle.clock import seconds_between
 from etle.errors import WireError
 from etle.kafka.dead_letters import DeadLetterQueue
-from etle.kafka.protocols import CompactedTopicReader, Message, Publisher, Subscriber
+from etle.kafka.protocols import CompactedTopicReader, Message, Position, Publisher, Subscriber
 from etle.kafka.topics import TopicNames
 from etle.observability.metrics import FrameOutcome, Metrics, ViolationOutcome
 from etle.protocols import Clock
@@ -31,6 +31,7 @@ from pipeline.detect.visibility import FrameObservation
 from pipeline.workers.checkpoint import Checkpoint, checkpoint_from_wire, checkpoint_to_wire
 from pipeline.workers.origin import check_origin
 from pipeline.workers.partition import PartitionState, handled_offset
+from pipeline.workers.partition_range import PartitionRange, count_expired
 from pipeline.workers.session import CameraSession, FrameResult, FrameStatus, StageFactory
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class DetectWorker:
         self._dead_letters = DeadLetterQueue(publisher, settings.names.dead_letters, STAGE)
         self._partitions: dict[int, PartitionState] = {}
         self._saved_at = self._checked_at = clock.now()
+        metrics.expired(settings.names.frames, 0)
 
     def step(self, timeout_s: float) -> int:
         """Wait up to `timeout_s` for messages and handle them; returns their number. Raises BrokerUnavailable, InferenceError."""
@@ -113,13 +115,17 @@ class DetectWorker:
 
     def _resume(self, number: int) -> PartitionState:
         """A newly assigned partition, from the oldest offset that its checkpoints need."""
-        checkpoints = self._read_checkpoints(number)
-        committed, first = self._subscriber.committed(number), self._subscriber.first(number)
+        checkpoints, committed = self._read_checkpoints(number), self._subscriber.committed(number)
+        present = PartitionRange.of(self._subscriber, self._settings.names.frames, number)
+        if _belongs_to_another_log(present, checkpoints, committed):
+            present.warn_of_another_log()
+            self._discard(checkpoints, number)
+            checkpoints, committed = [], None
+        first = present.first
         needed = [committed.offset if committed else first, *(each.needed_offset for each in checkpoints if not each.finished)]
         start = max(first, min(needed))
         handled = handled_offset(committed, start)
-        if first > handled:
-            log.warning("partition %d: %d messages were deleted by the broker before they were processed", number, first - handled)
+        present.count_expired(handled, self._metrics)
         partition = PartitionState(number, start, handled)
         for checkpoint in checkpoints:
             if checkpoint.finished:
@@ -129,9 +135,16 @@ class DetectWorker:
         self._subscriber.seek(number, start)
         return partition
 
+    def _discard(self, checkpoints: Sequence[Checkpoint], number: int) -> None:
+        """Otherwise the next start would find them again."""
+        for checkpoint in checkpoints:
+            self._publisher.publish(self._settings.names.checkpoints, b"", key=checkpoint.camera.encode(), partition=number)
+
     def _read_checkpoints(self, number: int) -> list[Checkpoint]:
         found = []
         for key, value in self._checkpoints.latest(self._settings.names.checkpoints, number).items():
+            if not value:  # discarded
+                continue
             try:
                 checkpoint = checkpoint_from_wire(value)
             except WireError as error:
@@ -150,6 +163,13 @@ class DetectWorker:
         partition = self._partitions.get(message.partition)
         if partition is None:
             return
+        if message.offset < partition.position:
+            log.warning(
+                "%s, partition %d: its offsets went back from %d to %d: it is another log. All of its messages are processed",
+                message.topic, message.partition, partition.position, message.offset,
+            )  # fmt: skip
+            partition = self._partitions[message.partition] = PartitionState(message.partition, message.offset, message.offset)
+        count_expired(message.topic, message.partition, message.offset - max(partition.position, partition.handled), self._metrics)
         frame = self._read_frame(message, partition)
         if frame is not None:
             self._process(message, frame, partition)
@@ -224,6 +244,18 @@ class DetectWorker:
         for session in [session for partition in partitions for session in partition.sessions.values()]:
             if not session.finished and seconds_between(session.last_frame_at, now) >= self._settings.idle_timeout_s:
                 self._publish(session.finish(), session.camera)
+
+
+def _belongs_to_another_log(present: PartitionRange, checkpoints: Sequence[Checkpoint], committed: Position | None) -> bool:
+    """Whether the positions were counted in an earlier topic of this name.
+
+    Kafka deletes the positions of a topic with the topic. Checkpoints without a position are therefore of another log; or of a worker that
+    was killed before its first commit, whose frames are then processed once more.
+    """
+    offsets = [checkpoint.next_offset for checkpoint in checkpoints]
+    if committed is None:
+        return any(offset > present.first for offset in offsets)
+    return present.is_beyond(committed.offset, *offsets)
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from threading import Event
 from typing import Final, Protocol, TypeVar
 
 from etle.backoff import Backoff
-from etle.errors import BrokerUnavailable, StoreUnavailable
+from etle.errors import BrokerUnavailable, EvidenceUnavailable, StoreUnavailable
 from etle.observability.health import Health
-from etle.observability.metrics import Dependency, Metrics
+from etle.observability.metrics import Dependency, EvidenceError, Metrics
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -56,7 +56,7 @@ def _steps(worker: Worker, loop: str, stop: Event, health: Health, backoff: Back
 
 
 def open_when_available(open_stores: Callable[[], T], loop: str, stop: Event, health: Health, metrics: Metrics) -> T | None:
-    """The opened stores, as soon as the database is available; None if `stop` was set before."""
+    """The opened stores, as soon as database and evidence store are available; None if `stop` was set before."""
     backoff = Backoff()
     health.register(loop, STUCK_S)
     while not stop.is_set():
@@ -65,7 +65,9 @@ def open_when_available(open_stores: Callable[[], T], loop: str, stop: Event, he
         except StoreUnavailable as error:
             delay_s = backoff.next_s()
             log.warning("%s Next attempt in %g s.", error, delay_s)
-            with metrics.waiting_for(Dependency.DATABASE):
+            if isinstance(error, EvidenceUnavailable):
+                metrics.evidence_error(EvidenceError.UNAVAILABLE)
+            with metrics.waiting_for(Dependency.EVIDENCE if isinstance(error, EvidenceUnavailable) else Dependency.DATABASE):
                 stop.wait(delay_s)
             health.heartbeat(loop)
     return None

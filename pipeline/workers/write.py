@@ -23,6 +23,7 @@ from etle.observability.metrics import Dependency, EvidenceError, Metrics, Viola
 from etle.protocols import Clock, ViolationSink
 from etle.types import ViolationMessage
 from etle.wire import is_violation_signed, violation_message_from_wire
+from pipeline.workers.partition_range import PartitionRange, count_expired
 
 if TYPE_CHECKING:
     from etle.kafka.security import BrokerConnection
@@ -74,6 +75,7 @@ class WriteWorker:
         self._backoff = Backoff()
         self._paused_until: datetime | None = None
         self._checked_at = clock.now()
+        metrics.expired(names.violations, 0)
         self._pause = ExitStack()
 
     def step(self, timeout_s: float) -> int:
@@ -105,11 +107,18 @@ class WriteWorker:
 
     def _seek_committed(self, number: int) -> None:
         committed = self._subscriber.committed(number)
-        self._next[number] = committed.offset if committed else self._subscriber.first(number)
+        present = PartitionRange.of(self._subscriber, self._names.violations, number)
+        if committed is not None and present.is_beyond(committed.offset):
+            present.warn_of_another_log()
+            committed = Position(offset=present.first)
+        handled = committed.offset if committed else 0
+        present.count_expired(handled, self._metrics)
+        self._next[number] = max(handled, present.first)
         self._subscriber.seek(number, self._next[number])
 
     def _handle(self, message: Message) -> bool:
         """False if the message must be tried again later."""
+        self._check_offset(message)
         try:
             self._write(message)
         except (StoreUnavailable, EvidenceFull) as error:
@@ -121,6 +130,16 @@ class WriteWorker:
             self._backoff.reset()
         self._next[message.partition] = message.offset + 1
         return True
+
+    def _check_offset(self, message: Message) -> None:
+        expected = self._next.get(message.partition, message.offset)
+        if message.offset < expected:
+            log.warning(
+                "%s, partition %d: its offsets went back from %d to %d: it is another log. All of its messages are stored",
+                message.topic, message.partition, expected, message.offset,
+            )  # fmt: skip
+        count_expired(message.topic, message.partition, message.offset - expected, self._metrics)
+        self._next[message.partition] = message.offset
 
     def _write(self, message: Message) -> None:
         found = self._policy.checked(message)

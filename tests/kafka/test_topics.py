@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 from demo_footage import etle
-from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError
+from kafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+    UnsupportedCodecError,
+)
 
 from etle.config.deployment import BrokerSecurity, BrokerSettings
 from etle.errors import BrokerError, BrokerRefused, BrokerUnavailable, ConfigError
@@ -29,7 +37,11 @@ REQUIRED = required_topics(BrokerSettings())[0]
         pytest.param(None, ["does not exist: create it with `etle topics create`"], id="missing"),
         pytest.param(replace(REQUIRED, partitions=3), ["has 3 partitions and should have 12"], id="other partitions"),
         pytest.param(replace(REQUIRED, replication=0), ["has 0 replicas"], id="too few replicas"),
-        pytest.param(replace(REQUIRED, configs={}), ["cleanup", "retention.ms is not set", "max.message", "min.insync"], id="no configs"),
+        pytest.param(
+            replace(REQUIRED, configs={}),
+            ["cleanup", "LogAppendTime", "compression", "retention.ms is not set", "max.message", "min.insync"],
+            id="no configs",
+        ),
     ],
 )
 def test_differences_name_their_remedy(found: TopicSpec | None, messages: list[str]):
@@ -74,6 +86,9 @@ def test_an_unreachable_broker_is_named_without_a_traceback(tmp_path: Path):
         pytest.param(KafkaTimeoutError("x"), "", BrokerUnavailable, "cannot be reached at k:1", id="unreachable"),
         pytest.param(KafkaTimeoutError("x"), "ECONNREFUSED", BrokerUnavailable, "ECONNREFUSED", id="unreachable with reason"),
         pytest.param(KafkaTimeoutError("x"), "SaslAuthenticationFailedError: Invalid", BrokerRefused, "broker.security", id="password"),
+        pytest.param(UnsupportedCodecError("Libraries for zstd compression codec not found"), "", BrokerRefused, "zstandard", id="codec"),
+        pytest.param(InvalidTimestampError("x"), "", BrokerRefused, "the clock of this host", id="clock"),
+        pytest.param(UnknownError("Future not done"), "", BrokerRefused, "takes less than one batch", id="a batch that is too large"),
         pytest.param(MessageSizeTooLargeError("x"), "", BrokerRefused, "largest_mb", id="too large"),
         pytest.param(TopicAuthorizationFailedError("x"), "", BrokerRefused, "broker.security", id="not authorized"),
     ],

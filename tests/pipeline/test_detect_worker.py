@@ -364,3 +364,62 @@ def test_the_checkpoint_holds_the_offset_of_the_oldest_needed_frame():
     assert (checkpoint.processed, checkpoint.next_offset) == (43, 44)
     assert 0 < checkpoint.needed_offset < 44
     assert digest_of(checkpoint.memory)
+
+
+def handled(rig: Rig) -> float:
+    """Frames of cam-1 that went through the stage."""
+    return sum(rig.metrics.value("etle_frames_total", camera="cam-1", outcome=outcome) or 0 for outcome in ("processed", "gated"))
+
+
+@pytest.mark.parametrize(
+    ("committed", "count"),
+    [
+        pytest.param(True, len(STREET) - 1, id="its positions remain and lie beyond its end"),
+        pytest.param(False, len(STREET), id="its positions were deleted with it"),
+    ],
+)
+def test_frames_of_a_topic_that_was_made_again_are_processed(committed: bool, count: int, caplog: pytest.LogCaptureFixture):
+    rig = Rig()
+    rig.send(STREET)
+    rig.worker().drain().stop()
+    found = len(rig.violations)
+    rig.broker.topics[NAMES.frames] = [[]]
+    rig.broker.topics[NAMES.violations] = [[], []]
+    if not committed:
+        rig.broker.groups[NAMES.frames, NAMES.detect_group].positions.clear()
+    rig.send(STREET[:count])
+    second = rig.worker().drain()
+    second.exceed_idle_timeout()
+    assert handled(rig) == len(STREET) + count
+    assert len(rig.violations) == found > 0
+    assert "All of its messages are processed" in caplog.text
+    second.stop()
+    caplog.clear()
+    rig.worker().drain()
+    assert "an earlier log" not in caplog.text
+
+
+def test_offsets_that_go_back_while_it_runs_are_another_log(caplog: pytest.LogCaptureFixture):
+    rig = Rig()
+    rig.send(STREET[:30])
+    worker = rig.worker().drain()
+    rig.broker.topics[NAMES.frames] = [[]]
+    rig.send(STREET[30:])
+    worker.drain()
+    assert "its offsets went back from 30 to 0" in caplog.text
+    assert handled(rig) == len(STREET)
+
+
+def test_frames_that_expired_unread_are_counted():
+    rig = Rig()
+    rig.send(STREET)
+    rig.broker.expired[NAMES.frames, 0] = 30
+    rig.worker().drain()
+    assert rig.metrics.value("etle_expired_messages_total", topic=NAMES.frames) == 0  # nobody had begun to read the topic
+    later = Rig()
+    later.send(STREET[:20])
+    later.worker().drain().stop()
+    later.send(STREET[20:])
+    later.broker.expired[NAMES.frames, 0] = 30
+    later.worker().drain()
+    assert later.metrics.value("etle_expired_messages_total", topic=NAMES.frames) == 10

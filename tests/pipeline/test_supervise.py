@@ -6,10 +6,32 @@ from contextlib import contextmanager
 
 import pytest
 
-from etle.errors import BrokerUnavailable, InferenceError, StoreUnavailable
+from etle.errors import BrokerUnavailable, EvidenceUnavailable, InferenceError, StoreUnavailable
 from etle.observability.health import Health
 from etle.observability.metrics import Metrics
 from pipeline.workers.supervise import open_when_available, run_worker
+
+
+def test_an_evidence_store_that_is_away_at_the_start_is_named_and_counted():
+    stop, metrics, errors = RecordingEvent(), Metrics(), [EvidenceUnavailable("503 SlowDown")]
+    seen: list[float | None] = []
+
+    def wait(timeout: float | None = None) -> bool:
+        seen.extend(metrics.value("etle_paused", target=target) for target in ("evidence", "database"))
+        return False
+
+    stop.wait = wait  # type: ignore[method-assign]
+
+    def open_stores() -> str:
+        if errors:
+            raise errors.pop()
+        return "stores"
+
+    assert open_when_available(open_stores, "write", stop, Health(), metrics) == "stores"
+    assert seen == [1, 0]
+    assert metrics.value("etle_pauses_total", target="evidence") == 1
+    assert metrics.value("etle_evidence_errors_total", kind="unavailable") == 1
+
 
 UNAVAILABLE = BrokerUnavailable("Kafka cannot be reached at k:1")
 

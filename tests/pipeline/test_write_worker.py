@@ -235,3 +235,56 @@ def test_a_second_violation_of_the_same_plate_rule_and_moment_is_marked():
     rig.send(*messages(2))  # as after frames were published again: the same moment under another id
     rig.steps(3)
     assert sorted(case.violation.marks for case in cases.cases()) == [(), ("repeated",)]
+
+
+@pytest.mark.parametrize("committed", [pytest.param(False, id="before it had a position"), pytest.param(True, id="while it was away")])
+def test_messages_that_expired_unread_are_counted(committed: bool, caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(ListSink())
+    rig.broker.topics[NAMES.violations] = [[], []]
+    rig.send(*messages(6))
+    if committed:
+        rig.steps(3)
+        rig.send(*(a_violation_message(f"later {number}") for number in range(6)))
+    read = [len(partition) for partition in rig.broker.topics[NAMES.violations]]
+    handled = [position.offset for _, position in sorted(rig.broker.groups[NAMES.violations, NAMES.write_group].positions.items())] or [
+        0,
+        0,
+    ]
+    for number, end in enumerate(read):
+        rig.broker.expired[NAMES.violations, number] = max(0, end - 1)
+    rig.subscriber.close()
+    rig.subscriber = rig.broker.subscribe(NAMES.violations, NAMES.write_group)
+    stored = len(rig.sink.messages)
+    rig.worker = rig.new_worker()
+    rig.steps(3)
+    lost = sum(max(0, end - 1 - offset) for end, offset in zip(read, handled, strict=True))
+    assert lost > 0 and len(rig.sink.messages) - stored == sum(end > 0 for end in read)
+    assert rig.metrics.value("etle_expired_messages_total", topic=NAMES.violations) == lost
+    assert "messages were deleted by the broker before they were processed" in caplog.text
+
+
+def test_messages_that_expire_while_it_waits_are_counted() -> None:
+    rig = Rig(FailingSink(*[StoreUnavailable("away")] * 2))
+    rig.send(*messages(12))
+    rig.steps(1)
+    for number in range(2):
+        rig.broker.expired[NAMES.violations, number] = 2
+    rig.steps(20)
+    assert len(rig.sink.messages) == 8
+    assert rig.metrics.value("etle_expired_messages_total", topic=NAMES.violations) == 4
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_topic_that_was_made_again_is_read_from_its_beginning(running: bool, caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(ListSink())
+    rig.send(*messages(12))
+    rig.steps(3)
+    rig.broker.topics[NAMES.violations] = [[], []]
+    rig.send(*(a_violation_message(f"new {number}") for number in range(2)))
+    if not running:
+        rig.subscriber.close()
+        rig.subscriber = rig.broker.subscribe(NAMES.violations, NAMES.write_group)
+        rig.worker = rig.new_worker()
+    rig.steps(3)
+    assert len(rig.sink.messages) == 14
+    assert "another log" in caplog.text or "an earlier log" in caplog.text

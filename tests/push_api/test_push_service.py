@@ -1,6 +1,7 @@
 """What the push API accepts and rejects, and what it does while the broker is unavailable."""
 
 import json
+import struct
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -114,6 +115,53 @@ def test_an_event_is_published_unchanged_with_its_vendor_and_signature(push_api)
     assert message.value == request.body
     assert (headers["vendor"], headers["camera"]) == (b"acme", b"utara")
     assert headers["signature"] == push_api.signer.sign(signed_part(message.headers))
+
+
+@pytest.mark.parametrize(
+    ("changed", "behind", "code", "message"),
+    [
+        pytest.param(
+            {}, bytes(range(256)) * 4000, "broken_picture", "bytes follow the end of the JPEG", id="a megabyte behind the picture"
+        ),
+        pytest.param({}, b"PK\3\4", "broken_picture", "4 bytes follow the end of the JPEG", id="four bytes behind the picture"),
+        pytest.param({}, b"\0\0\r\n", None, "", id="padding behind the picture"),
+        pytest.param({"Etle-Captured-At": "0001-01-01T00:00:00Z"}, b"", "wrong_clock", "more than 31 days ago", id="the year 1"),
+        pytest.param({"Etle-Captured-At": "1971-01-01T00:00:00Z"}, b"", "wrong_clock", "more than 31 days ago", id="the year 1971"),
+    ],
+)
+def test_a_picture_is_only_a_picture_and_of_this_time(push_api, changed: dict[str, str], behind: bytes, code: str | None, message: str):
+    picture = grey_jpeg(*SIZE, comment="x")
+    reply = push_api.send(push_api.samples.frame(changed, body=picture + behind))
+    assert reply.code == code and reply.status == (201 if code is None else 422)
+    assert message in json.dumps(reply.body)
+    assert len(push_api.broker.messages(FRAMES)) == (1 if code is None else 0)
+
+
+def test_a_picture_that_browsers_would_turn_is_rejected(push_api):
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 3, 0, 0)
+    picture = grey_jpeg(*SIZE)
+    turned = picture[:2] + b"\xff\xe1" + (len(tiff) + 8).to_bytes(2) + b"Exif\0\0" + tiff + picture[2:]
+    reply = push_api.send(push_api.samples.frame(body=turned))
+    assert (reply.status, reply.code) == (422, "broken_picture")
+    assert "orientation" in json.dumps(reply.body)
+
+
+@pytest.mark.parametrize("character", ["\x85", "\x9f", "\x7f", "\u202e", "\u2066", "\u200f", "\u2028", "\ufeff"])
+def test_a_text_with_control_or_bidi_characters_is_rejected(push_api, character: str):
+    for changed in (
+        {"id": f"a{character}b"},
+        {"device": {"model": f"a{character}", "serial": "0", "firmware": "1"}},
+        {"measured": [{"name": f"a{character}", "value": 1, "unit": "m"}]},
+    ):
+        reply = push_api.send(push_api.samples.event_request(push_api.samples.event(**changed)))
+        assert (reply.status, reply.code) == (400, "bad_body")
+    assert push_api.broker.messages(EVENTS) == []
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+07:00", "1971-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_an_event_of_another_time_is_rejected(push_api, moment: str):
+    reply = push_api.send(push_api.samples.event_request(push_api.samples.event(occurred_at=moment)))
+    assert (reply.status, reply.code) == (422, "wrong_clock")
 
 
 def test_a_frame_that_is_sent_ten_times_concurrently_is_published_once(push_api):

@@ -9,7 +9,10 @@ from databases import TestDatabases
 
 pytest.importorskip("psycopg2", reason="needs the `store` extra")
 
-from etle.errors import ConfigError
+import psycopg2
+from psycopg2.extensions import parse_dsn
+
+from etle.errors import ConfigError, StoreUnavailable, ValueRejected
 from etle.storage.cases import PostgresCases
 from etle.storage.checkpoints import PostgresCheckpoints, PostgresLosses
 from etle.storage.database import Database
@@ -129,3 +132,60 @@ def test_migrations_are_applied_once_and_their_history_is_checked(database: Data
         migrate(database, [Migration(number=1, name=migrations[0].name, sql="SELECT 1"), *migrations[1:]])
     with pytest.raises(ConfigError, match="newer than this version"):
         migrate(database, migrations[:1])
+
+
+def changed(url: str, statement: str) -> None:
+    """Run a statement on the server, outside of a transaction."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
+def test_a_database_that_becomes_read_only_is_waited_for(databases: TestDatabases) -> None:
+    """A primary that became a standby, while a writer is connected."""
+    with databases.create() as url:
+        name, database = parse_dsn(url)["dbname"], Database(url)
+        cases = PostgresCases(database)
+        try:
+            assert cases.add(DECIDED.violation, DECIDED.files)
+            changed(databases.server_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            changed(
+                databases.server_url,
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()",
+            )
+            with pytest.raises(StoreUnavailable, match="takes no writes"):
+                cases.add(OPEN.violation, OPEN.files)
+            with pytest.raises(StoreUnavailable, match="takes no writes"):
+                database.check_usable()
+            with pytest.raises(StoreUnavailable, match="takes no writes"):
+                migrate(database)
+            changed(databases.server_url, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+            assert cases.add(OPEN.violation, OPEN.files)
+        finally:
+            database.close()
+
+
+def test_a_database_that_cannot_store_every_name_is_refused(databases: TestDatabases) -> None:
+    name = "test_latin1"
+    changed(databases.server_url, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+    database = Database(databases.url_of(name))
+    try:
+        with pytest.raises(ConfigError, match="has the encoding LATIN1"):
+            migrate(database)
+        with pytest.raises(ValueRejected, match="rejects a value"), database.transaction() as cursor:
+            cursor.execute("CREATE TABLE IF NOT EXISTS t (name text); INSERT INTO t VALUES (%(name)s)", {"name": "Jalan Łódź 道"})
+    finally:
+        database.close()
+        changed(databases.server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_database_without_the_schema_names_the_command(databases: TestDatabases) -> None:
+    with databases.create(migrated=False) as url:
+        database = Database(url)
+        try:
+            with pytest.raises(ConfigError, match="etle database migrate"), database.transaction() as cursor:
+                cursor.execute("SELECT * FROM violations")
+        finally:
+            database.close()
