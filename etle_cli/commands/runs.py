@@ -32,6 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     listed.set_defaults(run=run_list)
     shown = actions.add_parser("show", help="show what a run processed, how far it is, and what it found")
     shown.add_argument("name", metavar="RUN")
+    shown.add_argument("--json", action="store_true", help="print one JSON object, with the violations")
     shown.set_defaults(run=run_show)
     compared = actions.add_parser(
         "compare",
@@ -98,14 +99,28 @@ def run_list(args: argparse.Namespace) -> int:
 def run_show(args: argparse.Namespace) -> int:
     from etle.storage.runs import PostgresRuns
     from etle.storage.stores import open_existing_stores
+    from pipeline.reprocess.compare import compared, violation_json
 
     with open_existing_stores(storage_options(args)) as stores:
         runs = PostgresRuns(stores.database)
         run = _known(runs, args.name)
-        sys.stdout.write(json.dumps(_run_json(run), indent=2) + "\n")
-        for violation in runs.violations(run.name):
-            at = f"{violation.occurred_at:%Y-%m-%d %H:%M:%S}"
-            sys.stdout.write(f"{at}  {violation.camera}  {violation.rule}  {violation.plate.text or '-'}  {violation.id}\n")
+        violations = [compared(violation) for violation in runs.violations(run.name)]
+        promotion = runs.promotion(run.name)
+    document = _run_json(run)
+    if args.json:
+        found = [violation_json(each) for each in violations]
+        sys.stdout.write(json.dumps({**document, "promoted": promotion is not None, "found": found}, ensure_ascii=False) + "\n")
+        return 0
+    for key, value in document.items():
+        if key != "cameras" and value is not None:
+            sys.stdout.write(f"{key.replace('_', ' '):15} {value}\n")
+    for camera in run.cameras:
+        state = "finished" if camera.finished_at else "not finished"
+        sys.stdout.write(f"{camera.camera:15} {camera.frames} frames, {camera.rejected} not usable, {state}\n")
+    if promotion:
+        sys.stdout.write(f"{'promoted by':15} {promotion.requested_by} and {promotion.approved_by}\n")
+    for each in violations:
+        sys.stdout.write(f"{each.occurred_at:%Y-%m-%d %H:%M:%S}  {each.camera}  {each.rule}  {each.plate or '-'}  {each.id}\n")
     return 0
 
 

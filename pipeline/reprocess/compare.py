@@ -181,10 +181,10 @@ def as_json(comparison: RunComparison) -> dict[str, Any]:
         "a": comparison.a,
         "b": comparison.b,
         "same": len(comparison.both) - len(comparison.changed),
-        "only_a": [_violation_json(each) for each in comparison.only_a],
-        "only_b": [_violation_json(each) for each in comparison.only_b],
+        "only_a": [violation_json(each) for each in comparison.only_a],
+        "only_b": [violation_json(each) for each in comparison.only_b],
         "changed": [
-            {"differences": [each.value for each in pair.differences], "a": _violation_json(pair.a), "b": _violation_json(pair.b)}
+            {"differences": [each.value for each in pair.differences], "a": violation_json(pair.a), "b": violation_json(pair.b)}
             for pair in comparison.changed
         ],
         "verdicts": {name: _score_json(each) for name, each in comparison.scores},
@@ -197,7 +197,7 @@ def _score_json(each: VerdictScore) -> dict[str, Any]:
     return {**counts, **plates, "precision": each.precision, "recall": each.recall}
 
 
-def _violation_json(each: ComparedViolation) -> dict[str, Any]:
+def violation_json(each: ComparedViolation) -> dict[str, Any]:
     return {
         "id": str(each.id),
         "camera": each.camera,

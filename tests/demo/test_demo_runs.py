@@ -18,6 +18,8 @@ def test_plates_are_read_again_in_the_evidence_and_compared_with_the_cases(demo_
     assert "data:image" in (tmp_path / "page.html").read_text() or not compared["changed"]
     listed = [json.loads(line) for line in etle("runs", "list", "--json", *where).stdout.splitlines()]
     assert [(run["run"], run["part"], run["violations"]) for run in listed] == [("plates-again", "plates", 5)]
+    shown = json.loads(etle("runs", "show", "plates-again", "--json", *where).stdout)
+    assert len(shown["found"]) == 5 and shown["promoted"] is False
     assert etle("evidence", "verify", *where).returncode == 0
     again = etle("reprocess", FOOTAGE / "site.yaml", "--run", "plates-again", "--only", "rules", "--source", "files", *where, check=False)
     assert again.returncode == 1 and "choose another name" in again.stderr

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -68,8 +68,9 @@ class FolderFiles:
         for parent, _, names in os.walk(folder):
             for name in names:
                 path = Path(parent, name)
-                if not name.startswith(".") and path.exists():
-                    yield str(path.relative_to(self.folder)), path.stat().st_size
+                if not name.startswith("."):
+                    with suppress(FileNotFoundError):  # retention has just deleted it
+                        yield str(path.relative_to(self.folder)), path.stat().st_size
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
