@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from etle.clock import SystemClock
 from etle.config.site import CameraSettings, Site, load_site
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pipeline.reprocess.assembly import FootageOpeners
     from pipeline.reprocess.plan import ReprocessPlan
     from pipeline.reprocess.run import ReprocessJob
+
+
+_NICE: Final = 10
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -63,6 +66,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--workers", metavar="N", type=_workers, default=1, help="number of processes, each for one camera at a time (default: 1)"
     )
+    parser.add_argument(
+        "--nice",
+        metavar="N",
+        type=int,
+        choices=range(20),
+        default=_NICE,
+        help=f"how much the run yields to live processes of this host, from 0 (not at all) to 19 (default: {_NICE})",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say how much there is and how long it takes, and store nothing")
     parser.add_argument("--price", metavar="AMOUNT", type=float, help="with --dry-run: what an hour of one worker costs")
     add_storage_options(parser)
@@ -76,6 +87,7 @@ class ReprocessOptions:
     name: str | None
     """None: only estimate."""
     workers: int
+    nice: int
     price: float | None
 
 
@@ -90,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     site = with_rules(site, args.rules) if args.rules else site
     since, until = period(args, site)
     request = RunRequest(source=FootageKind(args.source), part=Part(args.only or Part.ALL), since=since, until=until)
-    options = ReprocessOptions(name=None if args.dry_run else args.run_name, workers=args.workers, price=args.price)
+    options = ReprocessOptions(name=None if args.dry_run else args.run_name, workers=args.workers, nice=args.nice, price=args.price)
     if options.name is None and not args.dry_run:
         raise ConfigError("a run needs a name: give one with --run, or --dry-run to store nothing")
     storage = storage_options(args, site.store)
@@ -112,6 +124,7 @@ def _reprocess(
     runs, clock = PostgresRuns(stores.database), SystemClock()
     plan = start_run(runs, ReprocessJob(run=name, site=site, plan=plan), operator(), clock)
     job = ReprocessJob(run=name, site=site, plan=plan)
+    os.nice(options.nice)  # not before the stores are open: an embedded database serves live processes too
     with stop_on_signals() as stop, _progress_bars() as progress, holding_segments(job, place, runs, operator()):
         problems = _process(job, place, options.workers, stores, progress, stop)
     done = runs.run(name)

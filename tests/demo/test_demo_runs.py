@@ -21,14 +21,7 @@ def test_plates_are_read_again_in_the_evidence_and_compared_with_the_cases(demo_
     shown = json.loads(etle("runs", "show", "plates-again", "--json", *where).stdout)
     assert len(shown["found"]) == 5 and shown["promoted"] is False
     assert etle("evidence", "verify", *where).returncode == 0
+    dry = etle("reprocess", FOOTAGE / "site.yaml", "--dry-run", "--only", "plates", *where)
+    assert "5 cases would be read again" in dry.stdout
     again = etle("reprocess", FOOTAGE / "site.yaml", "--run", "plates-again", "--only", "rules", "--source", "files", *where, check=False)
     assert again.returncode == 1 and "choose another name" in again.stderr
-
-
-@pytest.mark.slow
-def test_a_dry_run_says_how_much_there_is_and_stores_nothing(demo_run: DemoRun):
-    where = ("--data", demo_run.data)
-    said = etle("reprocess", FOOTAGE / "site.yaml", "--dry-run", "--source", "files", "--only", "rules", "--price", "36", *where).stdout
-    assert "500 frames of 2 cameras. One worker processes" in said and "Cost: " in said
-    missing = etle("reprocess", FOOTAGE / "site.yaml", "--dry-run", *where, check=False)
-    assert missing.returncode == 1 and "has no archive" in missing.stderr

@@ -1,5 +1,6 @@
 """Footage of the archive is processed again with the same result as live, whatever interrupts it."""
 
+import json
 import multiprocessing
 import random
 from dataclasses import replace
@@ -18,12 +19,14 @@ from etle.errors import ConfigError
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
-from etle.storage.runs import LIVE, PostgresRuns
-from etle.testing import ManualClock, MemoryCheckpoints, MemoryEvidence, a_decision, a_file
-from etle.types import Verdict
+from etle.storage.runs import LIVE, PostgresRuns, RunCamera, StoredRun
+from etle.testing import BEGIN, ManualClock, MemoryCheckpoints, MemoryEvidence, a_decision, a_file
+from etle.types import CameraId, Verdict
 from etle.wire import violation_to_json
 from pipeline.evidence.writer import Writer
 from pipeline.reprocess.compare import Difference, compare_runs
+from pipeline.reprocess.estimate import earlier_rate, estimate_run
+from pipeline.reprocess.footage import ArchiveFootage
 from pipeline.reprocess.sink import stored_message
 from pipeline.workers.embedded import CameraRun, RunCallbacks, resume_session
 
@@ -196,3 +199,20 @@ def test_several_hosts_share_the_cameras_of_a_run(setting: Setting):
         assert [each.camera for each in stored.cameras] == ["cam-2"] and stored.finished_at is None
     assert run(setting, "shared").finished_at and len(found(setting, "shared")) == 4
     database.close()
+
+
+def test_an_estimate_takes_the_rate_of_the_last_run_or_measures_it(setting: Setting):
+    plan, stages = setting.plan(), ReadingStages(setting.readers)
+    footage = {each.camera: ArchiveFootage(setting.reader, plan, each, None, lambda frame: None) for each in plan.cameras}
+    measured = estimate_run(lambda: stages, footage, [], plan)
+    assert (measured.frames, measured.unknown) == (2 * len(STREET), ()) and measured.frames_per_s > 0
+    assert measured.measured_on == f"{len(STREET)} frames of {CAMERA}"
+    earlier = StoredRun(
+        name="last", site="tes", plan=json.loads(plan.to_json()), started_by="sari", started_at=BEGIN, finished_at=BEGIN, violations=0,
+        cameras=(RunCamera(camera=CAMERA, frames=100, busy_s=4.0), RunCamera(camera=CameraId("cam-2"), frames=20, busy_s=2.0)),
+    )  # fmt: skip
+    known = estimate_run(lambda: stages, footage, [earlier], plan)
+    assert (known.frames_per_s, known.measured_on) == (20.0, "run last")
+    assert known.duration_s(2) == 2 * len(STREET) / 20 / 2
+    other = earlier_rate([replace(earlier, finished_at=None), replace(earlier, site="other")], plan)
+    assert other is None
