@@ -1,5 +1,6 @@
 """An archive in a bucket: segments are uploaded when their hour is over, read back from there, and deleted there."""
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from archives import BEGIN, CAMERA, SITE, frame, message
 
 from etle.config.deployment import ArchiveSettings
 from etle.errors import ArchiveUnavailable
-from etle.storage.archive.bucket import BucketFiles, BucketUploader
+from etle.storage.archive.bucket import BucketFiles, BucketUploader, ObjectReader
 from etle.storage.archive.files import FolderFiles
 from etle.storage.archive.holds import ArchiveHolds
 from etle.storage.archive.reader import ArchiveReader
@@ -66,3 +67,22 @@ def test_a_bucket_that_cannot_be_reached_leaves_the_segments_in_the_folder(tmp_p
         assert writer.append(message(each), each)
     writer.close()
     assert len(list((tmp_path / "a").rglob("*.mkv"))) == 2
+
+
+def test_what_is_read_in_sequence_is_read_ahead_and_a_single_frame_is_not():
+    data, requests = random.Random(3).randbytes(9_000_000), []
+
+    def request(offset: int, length: int) -> bytes:
+        requests.append((offset, length))
+        return data[offset : offset + length]
+
+    reader = ObjectReader(request, len(data))
+    assert reader.read(7_000_000, 200_000) == data[7_000_000:7_200_000] and requests == [(7_000_000, 200_000)]
+    reader = ObjectReader(request, len(data))
+    assert b"".join(reader.read(offset, 150_000) for offset in range(0, 9_000_000, 150_000)) == data
+    assert len(requests) == 4
+    assert reader.read(8_999_999, 10) == data[-1:] and reader.read(9_000_000, 10) == b""
+    chance = random.Random(4)
+    for _ in range(200):
+        offset, size = chance.randrange(9_000_000), chance.randrange(300_000)
+        assert reader.read(offset, size) == data[offset : offset + size]

@@ -1,9 +1,10 @@
 """The files of an archive in an S3-compatible bucket. Segments are uploaded when their hour is over; until then they are in a folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from etle.errors import ArchiveUnavailable
 from etle.files import ByteReader
@@ -12,6 +13,8 @@ from etle.storage.evidence.s3 import BaseError
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
+
+_READ_AHEAD_BYTES: Final = 4_000_000
 
 
 class BucketFiles:
@@ -32,7 +35,7 @@ class BucketFiles:
                 size = self._store.head(name)["size"]
             except FileNotFoundError:
                 return None
-        return _ObjectReader(self, name, size)
+        return ObjectReader(partial(self.read, name), size)
 
     def put(self, name: str, data: bytes) -> None:
         with self._translate_errors():
@@ -60,17 +63,25 @@ class BucketFiles:
             raise ArchiveUnavailable(f"the archive {self._address} cannot be used: {first}") from error
 
 
-class _ObjectReader:
-    """A ByteReader on one object."""
+class ObjectReader:
+    """A ByteReader on one object. What is read in sequence is read ahead: a request takes longer than the bytes of a frame."""
 
-    def __init__(self, files: BucketFiles, name: str, size: int) -> None:
-        self._files = files
-        self._name = name
+    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+        """`read` requests `length` bytes at an offset."""
         self.size = size
+        self._read = read
+        self._block = b""
+        self._begin = self._next = 0
+        """Where the block begins; where a read in sequence would."""
 
     def read(self, offset: int, size: int) -> bytes:
-        length = min(size, self.size - offset)
-        return self._files.read(self._name, offset, length) if length > 0 else b""
+        wanted = max(0, min(size, self.size - offset))
+        if not self._begin <= offset or offset + wanted > self._begin + len(self._block):
+            ahead = max(wanted, _READ_AHEAD_BYTES) if offset == self._next else wanted
+            length = min(ahead, self.size - offset)
+            self._block, self._begin = (self._read(offset, length) if length > 0 else b""), offset
+        self._next = offset + wanted
+        return self._block[offset - self._begin :][:wanted]
 
 
 class BucketUploader:

@@ -41,6 +41,7 @@ class SegmentVerifier:
 
     def __init__(self, reader: ArchiveReader, segment: SegmentName, signatures: Verify | None) -> None:
         """`signatures` checks that of each frame; None: frames need none. Raises ArchiveUnavailable if the segment does not exist."""
+        self._reader = reader
         self._segment = segment
         self._signatures = signatures
         self._video, self._index = reader.open(segment)
@@ -62,7 +63,7 @@ class SegmentVerifier:
                 self._entries.append(entry)
                 self.frames += 1
             known = entry is not None
-        if self._first is not None and not self._is_container_intact(self._first):
+        if self._first is not None and not self._is_container_intact(self._first) and not self._has_grown():
             yield self._finding(None, ArchiveFault.CONTAINER, "its head or its cues differ from what its frames require")
 
     def _check(self, number: int, entry: IndexEntry, previous: IndexEntry | None, *, known: bool) -> Iterator[ArchiveFinding]:
@@ -111,6 +112,10 @@ class SegmentVerifier:
         for entry in self._entries:
             add_cue(cues, self._segment, entry)
         return found == head.pack(end, duration_ms) and self._video.read(end, self._video.size) == pack_cues(cues)
+
+    def _has_grown(self) -> bool:
+        """Whether it was written, and perhaps finished, since it was opened."""
+        return self._reader.open(self._segment)[0].size != self._video.size
 
     def _finding(self, number: int | None, fault: ArchiveFault, detail: str) -> ArchiveFinding:
         return ArchiveFinding(segment=self._segment, number=number, fault=fault, detail=detail)
