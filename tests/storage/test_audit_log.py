@@ -17,10 +17,10 @@ from benchmark.tamper.kinds import KINDS
 from benchmark.tamper.office import Office, open_office
 from benchmark.tamper.trial import is_seen
 from etle.clock import SystemClock
-from etle.errors import EvidenceCorrupt
+from etle.errors import EvidenceCorrupt, EvidenceUnavailable
 from etle.signing import PublicKeys, Signer
 from etle.storage.audit.chain import LogHead, seal_log
-from etle.storage.audit.heads import HeadFile, HeadObjects, HeadStore, read_head, sign_head
+from etle.storage.audit.heads import HeadExporter, HeadFile, HeadObjects, HeadStore, read_head, regular_exports, sign_head
 from etle.storage.audit.verify import AuditCounts, verify_log
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
@@ -137,6 +137,28 @@ def test_rows_from_before_the_log_are_entered_and_need_no_signature(databases: T
 def test_a_session_is_only_seen_again_and_ended(office: Office, statement: str) -> None:
     with pytest.raises(psycopg2.errors.RaiseException, match="ended once"), office.database.undone() as cursor:
         cursor.execute(statement)
+
+
+class FailingHeads(HeadFile):
+    """A place that cannot be written."""
+
+    def add(self, line: bytes) -> None:
+        raise EvidenceUnavailable("the bucket is away")
+
+
+@pytest.mark.server
+def test_work_goes_on_and_what_was_not_exported_is_exported_later(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    signer, users = Signer.from_file(tmp_path / "key.pem"), Users(database)
+    line = AccessEntry(at=SystemClock().now(), who="rina", address="10.0.0.7", action="list_viewed")
+    with regular_exports(HeadExporter(database, FailingHeads(tmp_path / "heads"), signer, SystemClock()), every_s=60):
+        users.record(line)
+    assert "the bucket is away" in caplog.text
+    heads = HeadFile(tmp_path / "heads")
+    with regular_exports(HeadExporter(database, heads, signer, SystemClock()), every_s=60):
+        users.record(line)
+    assert [read_head(each).head.position for each in heads.lines()][-1] == 2
 
 
 class TestHeads:

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Final, Protocol
 
 from etle.canonical_json import canonical_json
-from etle.errors import EvidenceCorrupt, EvidenceUnavailable, StoreError
+from etle.errors import EtleError, EvidenceCorrupt, EvidenceUnavailable
 from etle.protocols import Clock, EvidenceStore
 from etle.signing import Signer, is_signed_by
 from etle.storage.audit.chain import LogHead, seal_log
@@ -145,7 +145,7 @@ def regular_exports(exporter: HeadExporter, every_s: float) -> Iterator[None]:
     def export() -> None:
         try:
             exporter.export()
-        except StoreError as error:
+        except EtleError as error:  # the work goes on, whatever is wrong with the heads or the rights
             log.warning("the head of the audit log was not exported: %s", error)
 
     def repeat() -> None:
