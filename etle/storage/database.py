@@ -168,6 +168,8 @@ class Database:
         except psycopg2.errors.ReadOnlySqlTransaction as error:
             connection.close()
             raise self._read_only() from error
+        except psycopg2.errors.RaiseException:
+            raise  # a trigger refuses to change a row: waiting does not help
         except psycopg2.InternalError as error:
             raise StoreUnavailable(f"PostgreSQL ({self.name}) failed: {_first_line(error)}.") from error
         except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn, psycopg2.errors.InvalidSchemaName) as error:
