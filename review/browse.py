@@ -13,7 +13,7 @@ from fastapi.responses import Response
 
 from etle.config.law import Law
 from etle.plates import normalise
-from etle.types import Case, CaseOrder, VehicleClass, Verdict, ViolationId
+from etle.types import Case, CaseOrder, Digest, EvidenceRole, VehicleClass, Verdict, ViolationId
 from review.deps import Deps, deps_of
 from review.i18n import Translator, translator_of
 from review.pages import LOCAL_ZONE, Page
@@ -30,7 +30,8 @@ USERS: Final = Page(template="users.html", nav="users")
 CASES_PER_PAGE: Final = 50
 ENTRIES_PER_PAGE: Final = 200
 MAX_COUNTED: Final = 1000
-DAY: Final = r"^$|^\d{4}-\d\d-\d\d$"
+DAY: Final = r"^$|^\d{4}-\d\d-\d\d$|^\d{1,2}/\d{1,2}/\d{4}$"
+"""As in the addresses of pages, or day/month/year as it is typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class CaseRow:
     label: str
     reviewer: str | None
     assigned_to: str | None
+    picture: Digest | None
+    """That of the moment, else any."""
     marks: tuple[MarkView, ...]
 
 
@@ -61,6 +64,7 @@ def case_row(case: Case, t: Translator) -> CaseRow:
         label=verdict_label(last.verdict, t) if last else "",
         reviewer=last.reviewer if last else None,
         assigned_to=case.assigned_to,
+        picture=next((each.sha256 for each in sorted(violation.pictures, key=lambda each: each.role is not EvidenceRole.AT)), None),
         marks=mark_views(violation, t),
     )
 
@@ -139,7 +143,7 @@ def _date(text: str) -> date | None:
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
+        day = date(*map(int, reversed(text.split("/")))) if "/" in text else date.fromisoformat(text)
     except ValueError:
         raise HTTPException(400) from None
     if not date.min < day < date.max:

@@ -5,7 +5,7 @@ A missing key raises KeyError, so that the tests find an incomplete page.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -72,6 +72,10 @@ class Translator:
 
     def signed_seconds(self, value: float, digits: int = 1) -> str:
         return ("+" if value > 0 else "") + self.number(value, digits)
+
+    def day(self, day: date) -> str:
+        """As it is typed into a filter: 24/11/2026."""
+        return f"{day:%d/%m/%Y}"
 
     def date(self, moment: datetime, timezone: str) -> str:
         local = moment.astimezone(ZoneInfo(timezone))

@@ -46,9 +46,11 @@ async def work(port: int, filling: Filling, *, reviewers: int, seconds: float, t
             for number, (browser, csrf) in enumerate(zip(browsers, forms, strict=True))
         )
     )
+    first_cases = await asyncio.gather(*(_take_from_home(browser, timings) for browser in browsers))
     stop_at = time.monotonic() + seconds
     officers = [
-        _officer(browser, filling, timings, stop_at, think_s, random.Random(f"{seed} {number}")) for number, browser in enumerate(browsers)
+        _officer(browser, first, filling, timings, stop_at, think_s, random.Random(f"{seed} {number}"))
+        for number, (browser, first) in enumerate(zip(browsers, first_cases, strict=True))
     ]
     await asyncio.gather(
         *officers, _search(supervisor, timings, stop_at, seed), *(_bare(port, timings, stop_at) for _ in range(BARE_CLIENTS))
@@ -64,12 +66,19 @@ async def _sign_in(browser: ScriptedBrowser, name: str, csrf: str | None = None)
 
 
 async def _officer(
-    browser: ScriptedBrowser, filling: Filling, timings: Timings, stop_at: float, think_s: float, randomness: random.Random
+    browser: ScriptedBrowser,
+    answer: Answer,
+    filling: Filling,
+    timings: Timings,
+    stop_at: float,
+    think_s: float,
+    randomness: random.Random,
 ) -> None:
-    csrf = (await browser.get("/")).field("csrf")
+    """Decides the case that `answer` leads to, and those after it."""
     await asyncio.sleep(randomness.random() * think_s)
-    answer = await timings.timed("next", browser.post("/next", csrf=csrf))
-    while time.monotonic() < stop_at and answer.location.startswith("/cases/"):
+    while time.monotonic() < stop_at:
+        if not answer.location.startswith("/cases/"):
+            raise AssertionError(f"no case was assigned: {answer.status}, {answer.location!r}, {answer.body[-300:]!r}")
         case = answer.location.partition("?")[0]
         timings.assigned.append(case)
         page = await timings.timed("case page", browser.get(answer.location))
@@ -84,8 +93,12 @@ async def _officer(
             raise AssertionError(f"a verdict got {answer.status}")
         timings.decided.append(case)
         if randomness.random() < 0.25:  # back to the home page, and the next case from there
-            csrf = (await timings.timed("home", browser.get("/"))).field("csrf")
-            answer = await timings.timed("next", browser.post("/next", csrf=csrf))
+            answer = await _take_from_home(browser, timings)
+
+
+async def _take_from_home(browser: ScriptedBrowser, timings: Timings) -> Answer:
+    csrf = (await timings.timed("home", browser.get("/"))).field("csrf")
+    return await timings.timed("next", browser.post("/next", csrf=csrf))
 
 
 async def _search(browser: ScriptedBrowser, timings: Timings, stop_at: float, seed: int) -> None:

@@ -6,3 +6,6 @@ document.addEventListener("keydown", (event) => {
 });
 const signOut = document.getElementById("sign-out");
 signOut.addEventListener("click", () => Draft.dropAll());
+// An empty queue is looked at again.
+const refresh = document.querySelector("[data-refresh-s]");
+if (refresh) setTimeout(() => location.reload(), 1000 * Number(refresh.dataset.refreshS));

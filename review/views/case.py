@@ -11,7 +11,7 @@ from review.views.mark import MarkView, mark_views
 from review.views.measurement import MeasurementView, measurement_view
 from review.views.picture import OverlayView, PictureView, overlay_view, picture_views
 from review.views.plate import PlateView, plate_view
-from review.views.signal import SignalView, signal_view
+from review.views.signal import SignalView, TimelineMark, signal_view, timeline_marks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class CaseView:
     overlay: OverlayView
     clip: ClipView | None
     signal: SignalView | None
+    timeline_marks: tuple[TimelineMark, ...]
     measurements: tuple[MeasurementView, ...]
     decisions: tuple[DecisionView, ...]
 
@@ -44,6 +45,7 @@ def case_view(case: Case, t: Translator) -> CaseView:
         overlay=overlay_view(violation),
         clip=clip_view(violation, t),
         signal=signal_view(violation, t),
+        timeline_marks=timeline_marks(violation),
         measurements=tuple(measurement_view(each, t) for each in violation.measured),
         decisions=tuple(decision_view(each, violation, t) for each in case.decisions),
     )

@@ -14,6 +14,8 @@ FAIR: Final = 0.90
 """Probabilities from which a character is shown as sure or as fair; one below `FAIR` is shown as doubtful."""
 CROP_ASPECT: Final = 3
 """Width by height of a crop, as in the stylesheet."""
+LEAST_SHOWN: Final = 0.01
+"""Less likely possibilities would read 0 %."""
 MAX_OTHER_CHARACTERS: Final = 2
 
 
@@ -86,7 +88,7 @@ def plate_view(violation: Violation, t: Translator) -> PlateView:
         colour=t(f"colour.{plate.colour}"),
         expiry=plate.expiry,
         region=f"{area.area} ({area.polda})" if area else None,
-        alternatives=tuple((formatted(text), t.percent(p)) for text, p in plate.alternatives if text != plate.text),
+        alternatives=tuple((formatted(text), t.percent(p)) for text, p in plate.alternatives if text != plate.text and p >= LEAST_SHOWN),
         notes=tuple(note_text(note, t) for note in plate.notes),
         reads=tuple(_read_view(sighting, violation.timezone, t) for sighting in plate.sightings),
         crop=best_crop(violation, crops),
@@ -105,7 +107,7 @@ def plate_cells(plate: Plate, t: Translator) -> tuple[PlateCell, ...]:
 def _cell(character: str, read: CharacterRead | None, t: Translator) -> PlateCell:
     if read is None:
         return PlateCell(character=character.strip())
-    others = tuple((text, t.percent(p)) for text, p in read.alternatives if text != character)
+    others = tuple((text, t.percent(p)) for text, p in read.alternatives if text != character and p >= LEAST_SHOWN)
     return PlateCell(
         character=character, percent=t.percent(read.probability), trust=trust(read.probability), others=others[:MAX_OTHER_CHARACTERS]
     )

@@ -42,7 +42,6 @@ class SignalView:
     at_least: bool
     """Whether it showed that lamp when the readings began, so that `for_s` is a lower limit."""
     segments: tuple[SignalSegment, ...]
-    marks: tuple[TimelineMark, ...]
     heads: tuple[CropView, ...]
     """The signal heads where they were located in the picture of the moment; empty in cases from before heads were located."""
 
@@ -76,11 +75,15 @@ def signal_view(violation: Violation, t: Translator) -> SignalView | None:
         for_s=t.seconds((violation.occurred_at - current.captured_at).total_seconds(), 2),
         at_least=not index,
         segments=_segments(violation, timeline),
-        marks=_marks(violation, timeline),
         heads=tuple(
             _crop(picture, box, t) for picture in violation.pictures if picture.role is EvidenceRole.AT for _, box in picture.signal_heads
         ),
     )
+
+
+def timeline_marks(violation: Violation) -> tuple[TimelineMark, ...]:
+    """The moments of the violation and of its pictures, for every rule."""
+    return _marks(violation, _timeline(violation))
 
 
 def _crop(picture: EvidencePicture, head: Box, t: Translator) -> CropView:

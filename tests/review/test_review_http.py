@@ -786,6 +786,14 @@ class TestBrowsing:
             "wrong_way": "Melawan arus",
         }
 
+    def test_days_are_typed_and_shown_as_day_month_year(self, review: RunningReview, sign_in: SignIn) -> None:
+        review.add_quickly(CaseSpec(name="day", plate="Z9DAY", occurred_after=timedelta(days=60)))
+        sari = sign_in("sari")
+        page = sari.get("/cases", params={"from": "22/1/2027", "plate": "Z9DAY"}).text
+        assert "Z 9 DAY" in page and 'name="from" value="22/01/2027"' in page
+        assert "Z 9 DAY" not in sari.get("/cases", params={"from": "25/01/2027", "plate": "Z9DAY"}).text
+        assert sari.get("/cases", params={"from": "31/02/2027"}).status_code == 400
+
     def test_a_date_that_does_not_exist_is_refused(self, sign_in: SignIn) -> None:
         assert sign_in("sari").get("/cases", params={"from": "2026-13-77"}).status_code == 400
 
