@@ -80,11 +80,14 @@ class PlateDetector(Protocol):
     digest: Digest
 
     def detect_crops(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
-        """Plates in each crop of one vehicle at full resolution, highest score first, boxes in pixels of the crop."""
+        """Candidates in each crop of one vehicle at full resolution, highest score first, boxes in pixels of the crop.
+
+        Low scores are included, because those of several searches are fused.
+        """
         ...
 
     def detect_frames(self, images: Sequence["Image"]) -> Sequence[tuple[PlateBox, ...]]:
-        """Plates in each whole frame, highest score first, boxes in pixels of the frame. Slower: searches at several scales."""
+        """The same in each whole frame, boxes in pixels of the frame. Slower: searches at several scales."""
         ...
 
 

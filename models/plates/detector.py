@@ -28,10 +28,7 @@ _SECOND_PASS_HEIGHTS = (448, 640)
 _FRAME_SIDES_PX = (416, 640, 1280)
 """Longer sides of the inputs for a whole frame: the small ones detect close-ups, the large one distant plates."""
 _MIN_PASS_SCORE = 0.05
-"""Minimum score in one pass. Several passes with low scores can add up to `_MIN_SCORE`."""
-_MIN_SCORE = 0.35
-"""Minimum score of a reported plate, after fusion of all passes. Of 140 plates of 40 pixels and more, mostly on motorcycles from the front,
-128 are found with 0.4, 130 with 0.35 and 131 with 0.3; these photos then have 621, 713 and 853 detections to read."""
+"""Minimum score in one pass. Several passes with low scores can add up to `fusion.MIN_SCORE`."""
 _CONFIDENT_SCORE = 0.4
 """A crop whose best plate has this score after the first pass gets no second one."""
 _NMS_IOU = 0.5
@@ -53,10 +50,10 @@ class OnnxPlateDetector:
         self.digest = self._yolo.digest
 
     def detect_crops(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
-        return [_confident(self._detect_crop(image)) for image in images]
+        return [self._detect_crop(image) for image in images]
 
     def detect_frames(self, images: "Sequence[Image]") -> Sequence[tuple[PlateBox, ...]]:
-        return [_confident(self._detect_frame(image)) for image in images]
+        return [self._detect_frame(image) for image in images]
 
     def _detect_crop(self, image: "Image") -> tuple[PlateBox, ...]:
         first = self._detect_at(image, _input_shape(image, _CROP_WIDTH, _CROP_HEIGHTS))
@@ -70,10 +67,6 @@ class OnnxPlateDetector:
     def _detect_at(self, image: "Image", shape: tuple[int, int]) -> tuple[PlateBox, ...]:
         detections = self._yolo.predict(image, shape, min_score=_MIN_PASS_SCORE)
         return tuple(PlateBox(box=found.box, score=found.score) for found in nms(detections, _NMS_IOU))
-
-
-def _confident(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
-    return tuple(plate for plate in plates if plate.score >= _MIN_SCORE)
 
 
 def _input_shape(image: "Image", width: int, heights: Sequence[int]) -> tuple[int, int]:

@@ -10,8 +10,16 @@ from dataclasses import dataclass, field
 from etle.geometry import iou
 from etle.types import Box, PlateBox
 
-_SAME_PLATE_IOU = 0.3
+MIN_SCORE = 0.35
+"""Minimum score of a plate that is read, after fusion of all passes. Of 275 plates of 40 pixels and more, mostly on motorcycles from the
+front, 257 are found with 0.35 and 0.4, and 255 with 0.45; these 234 photos have 1567, 1340 and 1141 detections to read."""
+_SAME_PLATE_IOU = 0.4
 """Minimum intersection over union of two boxes of one plate; different plates do not overlap this much."""
+
+
+def confident(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
+    """Those with a score that is high enough for them to be read."""
+    return tuple(plate for plate in plates if plate.score >= MIN_SCORE)
 
 
 def fuse(passes: Sequence[Sequence[PlateBox]]) -> tuple[PlateBox, ...]:
@@ -23,10 +31,10 @@ def fuse(passes: Sequence[Sequence[PlateBox]]) -> tuple[PlateBox, ...]:
         if nearest is None or iou(nearest.box, plate.box) < _SAME_PLATE_IOU:
             clusters.append(nearest := _Cluster(plate.box))
         nearest.add(plate, number)
-    return _without_overlaps([PlateBox(box=cluster.box, score=cluster.score) for cluster in clusters])
+    return without_overlaps([PlateBox(box=cluster.box, score=cluster.score) for cluster in clusters])
 
 
-def _without_overlaps(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
+def without_overlaps(plates: Sequence[PlateBox]) -> tuple[PlateBox, ...]:
     """Highest score first; drops plates that overlap one with a higher score, because mean boxes can move onto each other."""
     kept: list[PlateBox] = []
     for plate in sorted(plates, key=lambda plate: -plate.score):

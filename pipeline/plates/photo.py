@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from etle.geometry import box_contains
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
 from etle.types import Box, Certainty, Detection, Plate, PlateBox, VehicleClass
-from models.plates.fusion import fuse
-from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, expand
+from models.plates.fusion import confident, fuse, without_overlaps
+from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, expand, extend_to_rim
 from pipeline.plates.search import mismatch
 from pipeline.plates.voting import vote
 
@@ -44,12 +44,11 @@ def read_photo(
 
 
 def _find_plates(image: "Image", vehicles: Sequence[Detection], plate_detector: PlateDetector) -> tuple[PlateBox, ...]:
-    """Plates detected in the whole image and in the crops of its vehicles, merged."""
+    """Plates detected in the whole image and in the crops of its vehicles, fused."""
     areas = [expand(image, vehicle.box, _VEHICLE_MARGIN) for vehicle in vehicles]
-    in_vehicles = [
-        plate for area in areas if min(area.width, area.height) >= _MIN_AREA_PX for plate in detect_in_area(plate_detector, image, area)
-    ]
-    return fuse([plate_detector.detect_frames([image])[0], in_vehicles])
+    crops = [detect_in_area(plate_detector, image, area) for area in areas if min(area.width, area.height) >= _MIN_AREA_PX]
+    found = confident(fuse([plate_detector.detect_frames([image])[0], *crops]))
+    return without_overlaps([extend_to_rim(image, plate) for plate in found])
 
 
 def vehicle_around(plate: Box, vehicles: Sequence[Detection]) -> VehicleClass | None:

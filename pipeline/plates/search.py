@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from etle.geometry import box_contains
 from etle.protocols import PlateDetector, PlateReader
 from etle.types import Box, Certainty, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
+from models.plates.fusion import confident
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import decode
-from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, disagree, expand
+from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, disagree, expand, extend_to_rim
 from pipeline.plates.frame_selection import same_view, select_frames
 from pipeline.plates.voting import vote
 
@@ -129,8 +130,8 @@ class PlateSearch:
             found = self.detector.detect_frames([image])[0]
         else:
             found = detect_in_area(self.detector, image, expand(image, sighting.box, _VEHICLE_MARGIN))
-        own = next((plate for plate in found if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
-        return PlateInFrame(image, own, frame.sequence, frame.captured_at) if own else None
+        own = next((plate for plate in confident(found) if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
+        return PlateInFrame(image, extend_to_rim(image, own), frame.sequence, frame.captured_at) if own else None
 
 
 def _in_another_frame(plate: PlateInFrame, best: Sequence[tuple[Sighting, Frame]], decoded: DecodedFrames) -> PlateInFrame:

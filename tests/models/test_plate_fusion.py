@@ -39,6 +39,6 @@ boxes = st.builds(plate, st.floats(0, 500), st.floats(0.05, 0.99), st.floats(20,
 @given(st.lists(st.lists(boxes, max_size=5), max_size=4))
 def test_plates_never_overlap_and_are_sorted_by_score(passes: list[list[PlateBox]]) -> None:
     found = fuse(passes)
-    assert all(iou(one.box, other.box) < 0.3 for i, one in enumerate(found) for other in found[:i])
+    assert all(iou(one.box, other.box) < 0.4 for i, one in enumerate(found) for other in found[:i])
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
     assert len(found) <= sum(map(len, passes))

@@ -43,6 +43,22 @@ def test_the_number_range_is_that_of_the_vehicle_around_the_plate(vehicles, cert
     assert (found.plate.text, found.plate.certainty) == ("B6143ABC", certainty)
 
 
+@pytest.mark.parametrize(
+    ("in_frame", "in_crop", "count"),
+    [
+        pytest.param((PLATE, 0.25), (PLATE, 0.25), 1, id="low scores in the frame and in the vehicle's crop add up"),
+        pytest.param((PLATE, 0.25), (Box(300, 60, 420, 108), 0.25), 0, id="not those of different plates"),
+        pytest.param((PLATE, 0.5), (PLATE, 0.05), 1, id="one high score is enough"),
+    ],
+)
+def test_a_plate_is_found_by_all_searches_together(in_frame, in_crop, count):
+    photo = np.full((400, 600, 3), 90, np.uint8)
+    detector = ScriptedDetector([(Detection(box=Box(0, 0, 600, 400), vehicle=CAR, score=0.8),)])
+    finder = ScriptedPlateDetector([(PlateBox(box=box, score=score),) for box, score in (in_crop, in_frame)])
+    readers = (ScriptedReader([a_read("B6143ABC", "ours")]),)
+    assert len(read_photo(photo, vehicles_in(photo, detector), finder, readers, AT)) == count
+
+
 @pytest.mark.slow
 def test_a_box_that_cuts_a_plate_never_makes_another_plate_certain(shared: Path):
     """Boxes of motorcycles' plates, cut by 2 to 15 % at one side."""

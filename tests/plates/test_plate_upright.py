@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from etle.geometry import iou
 from etle.types import Box, VehicleClass
 from models.plates.readers.lines import shipped_line_detector
-from models.plates.readers.upright import PlateCrop, crop_upright
+from models.plates.readers.upright import PlateCrop, crop_upright, surround
 from models.synthetic.plates import RenderedPlate, render_plate
 
 _WIDTH = 200
@@ -76,6 +77,21 @@ def test_a_box_that_cuts_a_character_is_extended(side: str) -> None:
         crop = cropped(picture, number[0][0] + cut, y1, x2, y2) if side == "left" else cropped(picture, x1, y1, number[1][0] - cut, y2)
         wider.append(crop.recropped and crop.whole)
     assert sum(wider) >= 16
+
+
+@pytest.mark.parametrize("turn_deg", [0, 20])
+def test_a_box_is_extended_to_contain_the_number(turn_deg: float) -> None:
+    contained = []
+    for plate in plates(20, VehicleClass.CAR):
+        picture, whole, number = scene(plate, turn_deg)
+        (x1, y1), (x2, y2) = whole.min(axis=0), whole.max(axis=0)
+        cut = Box(x1 + 0.2 * (x2 - x1), y1, x2, y2)
+        crop = cropped(picture, *cut)
+        assert crop.number is not None
+        box = surround(cut, crop.number)
+        assert box.x1 <= cut.x1 and box.y1 <= cut.y1 and box.x2 >= cut.x2 and box.y2 >= cut.y2
+        contained.append(box.x1 <= number[:, 0].min() and box.x2 >= number[:, 0].max() and iou(box, Box(x1, y1, x2, y2)) > 0.75)
+    assert sum(contained) >= 16
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
