@@ -1,8 +1,8 @@
 """Parses a `multipart/x-mixed-replace` stream. Without I/O: bytes in, parts out.
 
 Cameras deviate from the standard: too many or no dashes, bare line feeds, no Content-Length or a wrong one, a blank line too many or too
-few, no announced boundary. A boundary is therefore the announced name (or the first one that is used) with dashes or a line feed before it
-and an end of line (or the closing dashes) after it. Content-Length is used where the picture ends there, else the next boundary counts.
+few, no announced boundary or another. A boundary is therefore the announced name (or the first that is used) with dashes or a line feed
+before it and an end of line (or the closing dashes) after it. Content-Length is used where the picture ends there, else the next boundary.
 """
 
 import re
@@ -44,6 +44,8 @@ class MultipartParser:
     def __init__(self, boundary: bytes) -> None:
         """`boundary`: empty if none was announced; the first one that is used is then taken."""
         self._name = ""
+        self._found = False
+        """Whether the boundary has been used by the camera."""
         if boundary:
             self._use(boundary)
         self._buffer = bytearray(b"\n")  # so that the first boundary is found without dashes too
@@ -65,13 +67,20 @@ class MultipartParser:
         self._boundary = re.compile(rb"(?:--|\n)-*" + re.escape(boundary) + rb"(?:--|(?=[ \t]*\r?\n))")
         self._name = boundary.decode("latin-1")
 
+    def _use_first_boundary(self) -> bool:
+        """Take the boundary that the stream begins with. False if none has arrived."""
+        first = _ANY_BOUNDARY.search(self._buffer, 0, _MAX_HEADER_BYTES)
+        if first is None:
+            return False
+        self._use(first[1].lstrip(b"-") or b"-")
+        return True
+
     def _next(self) -> MultipartPart | None:
-        if not self._name:
-            first = _ANY_BOUNDARY.search(self._buffer, 0, _MAX_HEADER_BYTES)
-            if first is None:
-                return None
-            self._use(first[1].lstrip(b"-") or b"-")
+        if not self._name and not self._use_first_boundary():
+            return None
         start = self._boundary.search(self._buffer)
+        if start is None and not self._found and self._use_first_boundary():  # another one was announced
+            start = self._boundary.search(self._buffer)
         if start is None:  # bytes before a boundary belong to no part
             self._drop(max(0, len(self._buffer) - _MAX_BOUNDARY_BYTES))
             return None
@@ -80,6 +89,7 @@ class MultipartParser:
             if len(self._buffer) - start.end() > _MAX_HEADER_BYTES:  # it was not a boundary
                 self._drop(start.end())
             return None
+        self._found = True
         headers = _headers(bytes(self._buffer[start.end() : header_end.start()]))
         begin, length = header_end.end(), _content_length(headers)
         if blank := _BLANK_LINES.match(self._buffer, begin):
