@@ -19,6 +19,7 @@ class Outcome:
     seed: str
     innocent: int
     guilty: int
+    unclear: int
     accused: tuple[str, ...]
     missed: tuple[str, ...]
 
@@ -29,13 +30,16 @@ def judge(seed: str) -> Outcome:
     accused, found = [], set()
     for accusation in drawn.trial.run():
         for user in set(accusation.users):
-            if drawn.guilty.get(user) is None:
+            if user not in drawn.guilty and user not in drawn.unclear:
                 accused.append(f"{user}:{accusation.rule}")
             elif len(set(accusation.users)) == 1:
                 found.add(user)
     users = [user.name for user in drawn.trial.users]
     missed = tuple(sorted(set(drawn.guilty) - found))
-    return Outcome(seed=seed, innocent=len(users) - len(drawn.guilty), guilty=len(drawn.guilty), accused=tuple(accused), missed=missed)
+    guilty, unclear = len(drawn.guilty), len(drawn.unclear)
+    return Outcome(
+        seed=seed, innocent=len(users) - guilty - unclear, guilty=guilty, unclear=unclear, accused=tuple(accused), missed=missed
+    )  # fmt: skip
 
 
 def _line(outcome: Outcome) -> str:
@@ -63,7 +67,7 @@ def main() -> None:
             number += batch
             for outcome in pool.map(judge, seeds, chunksize=10):
                 totals.update(
-                    scenarios=1, innocent=outcome.innocent, guilty=outcome.guilty,
+                    scenarios=1, innocent=outcome.innocent, guilty=outcome.guilty, unclear=outcome.unclear,
                     innocent_accused=len(outcome.accused), guilty_missed=len(outcome.missed),
                 )  # fmt: skip
                 totals.update(f"missed {name.split('-')[0]}" for name in outcome.missed)

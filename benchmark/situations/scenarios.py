@@ -2,18 +2,22 @@
 
 Each scenario draws its geometry, frame rate, noise, occlusions, vehicle lengths and signal phases. A violation counts as clear if the
 front crossed the line at least 1.2 s after the red began and the act was complete a second before it ended; acts in between are not drawn.
+Nor is it clear if the vehicle was not detected for half a second, or in one of few frames, while it passed the line or entered the
+junction.
 """
 
 import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from benchmark.situations.road import LINE_S, RED_LIGHT, STOP_LINE, RoadCamera, RoadLane, RoadUser, legs, straight
 from benchmark.situations.trial import Signal, Trial, phases
 from etle.types import Box, Lamp, VehicleClass, View
 
 AMBER_S = 3.0
+_LONGEST_GAP_S = 0.5
 CAR, MOTORCYCLE, BUS, TRUCK = VehicleClass.CAR, VehicleClass.MOTORCYCLE, VehicleClass.BUS, VehicleClass.TRUCK
 LANES = (
     RoadLane(id="masuk", left_x=-3.5, right_x=0.0, start_s=12, end_s=75),
@@ -25,7 +29,9 @@ LANES = (
 class Scenario:
     trial: Trial
     guilty: Mapping[str, str] = field(default_factory=dict)
-    """Rule that each guilty road user clearly broke; every other user is innocent."""
+    """Rule that each guilty road user clearly broke."""
+    unclear: frozenset[str] = frozenset()
+    """Road users who broke a rule unclearly. Every other user is innocent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,25 @@ def _junction(rng: random.Random) -> Scenario:
         users.append(_badly_detected(rng, user, times, classes=camera.view is View.FRONT or act not in _GUILTY_ACTS))
         if act in _GUILTY_ACTS:
             guilty[user.name] = "stop_line" if act is _stops_beyond else "red_light"
-    return Scenario(trial=_trial(rng, users, times.green_s + 6, camera, times.signal), guilty=guilty)
+    trial = _trial(rng, users, times.green_s + 6, camera, times.signal)
+    unclear = frozenset(user.name for user in users if user.name in guilty and not _is_well_seen(user, trial))
+    return Scenario(trial=trial, guilty={name: rule for name, rule in guilty.items() if name not in unclear}, unclear=unclear)
+
+
+def _is_well_seen(user: RoadUser, trial: Trial) -> bool:
+    """Whether it is detected from a second before its front passes the line to a second after it is in the junction, or has stopped."""
+    moments = [number / trial.fps for number in range(int(trial.length_s * trial.fps) + 1)]
+    passes = next(second for second in moments if _front(user, second) >= LINE_S)
+    enters = next((second for second in moments if _front(user, second) >= trial.camera.entry_s), passes)
+    until = enters + 1 if enters - passes < 3 else passes + 2
+    hidden = (*user.hidden, *trial.lost)
+    seen = [second for second in moments if passes - 1 <= second <= until and not any(start <= second < end for start, end in hidden)]
+    return max((two - one for one, two in pairwise(seen)), default=9.0) <= max(_LONGEST_GAP_S, 1.6 / trial.fps)
+
+
+def _front(user: RoadUser, second: float) -> float:
+    place = user.path(second)
+    return -math.inf if place is None else place[0]
 
 
 def _trial(rng: random.Random, users: list[RoadUser], length_s: float, camera: RoadCamera, signal: Signal) -> Trial:
