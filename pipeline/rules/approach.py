@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from datetime import datetime
+from statistics import median
 from typing import Final
 
 from etle.clock import seconds_between
@@ -61,9 +62,11 @@ class Approach:
         """When the front entered the junction, at any point along its edge."""
         return self._entries.passage_of(track, self._front_range(track))
 
-    def past_line(self, track: Track, sighting: Sighting) -> tuple[float, float]:
-        """Distance of the front beyond the stop line at that sighting, and its standard uncertainty, in the calibration's unit."""
-        return self.line.past(sighting, self._ahead(track)), self.line.uncertainty(track, sighting)
+    def past_line(self, track: Track, since: datetime) -> tuple[float, float]:
+        """Median distance of the front beyond the stop line since that moment, and its standard uncertainty, in the calibration's unit."""
+        ahead = self._ahead(track)
+        past = median(self.line.past(sighting, ahead) for sighting in track.sightings if sighting.captured_at >= since)
+        return past, self.line.uncertainty(track, track.last)
 
     def moment_uncertainty_s(self, track: Track, passed: Passage) -> float:
         """Standard uncertainty of the moment: of position / speed, and of the frame interval (uniform distribution, GUM 4.3.7)."""
@@ -123,6 +126,14 @@ class Approach:
     def may_be_walking(self, track: Track, passed: Passage) -> bool:
         """Whether it may have passed as slowly as people walk; False without metres, where speeds are not measured."""
         return any(speed.value - COVERAGE * (speed.uncertainty or 0.0) < WALKING_M_S * 3.6 for speed in self.speed(track, passed))
+
+    def may_have_walked(self, track: Track, crossed: Passage, entered: Passage) -> bool:
+        """Whether it may have gone from the line into the junction as slowly as people walk, on average; False without metres."""
+        if self._calibration.unit != "m":
+            return False
+        one, two = _nearest(track, crossed.at), _nearest(track, entered.at)
+        seconds = seconds_between(one.captured_at, two.captured_at)
+        return seconds <= 0 or self._speed_at_least(one, two, seconds) < WALKING_M_S
 
     def was_ridden(self, track: Track, passed: Passage) -> bool:
         """Whether it was certainly faster than people walk, at any time: who brakes at the line came faster. True without metres.

@@ -87,7 +87,7 @@ class RedLight(Rule):
 
     def _may_be_pushed(self, track: Track, crossed: Passage, entered: Passage) -> bool:
         """Who starts at the line passes it slowly, but was ridden to it and rides on into the junction."""
-        if not self._approach.may_be_walking(track, crossed):
+        if not self._approach.may_be_walking(track, crossed) and not self._approach.may_have_walked(track, crossed, entered):
             return False
         return self._approach.may_be_walking(track, entered) or not self._approach.was_ridden(track, crossed)
 

@@ -80,7 +80,7 @@ class StopLine(Rule):
         u_s = self._approach.moment_uncertainty_s(track, crossed)
         if young := too_young(red, crossed, u_s, self._settings.grace_s):
             return young
-        past, past_u = self._approach.past_line(track, track.last)
+        past, past_u = self._approach.past_line(track, stood_from)
         past_line = Measurement(name="past_line", value=past, unit=self._calibration.unit, uncertainty=past_u)
         if past < COVERAGE * past_u:
             return NotReported(reason=Reason.ON_LINE, measured=past_line, limit=COVERAGE * past_u)

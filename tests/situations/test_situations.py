@@ -518,6 +518,19 @@ def test_two_entries_of_one_rule_watch_two_lines():
         assert all("stops at the first line" not in users for users, _ in found)
 
 
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param("2026/2012", id="a walker whose feet jitter at three frames per second"),
+        pytest.param("2026/2080", id="a box that reached beyond the line as it came, and the start on green"),
+    ],
+)
+def test_random_situations_that_accused_somebody_do_so_no_more(seed):
+    from benchmark.situations.__main__ import judge
+
+    assert judge(seed).accused == ()
+
+
 @pytest.mark.slow
 def test_random_situations_accuse_nobody_and_find_the_clear_violations():
     from benchmark.situations.__main__ import judge
