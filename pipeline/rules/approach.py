@@ -135,15 +135,17 @@ class Approach:
         seconds = seconds_between(one.captured_at, two.captured_at)
         return seconds <= 0 or self._speed_at_least(one, two, seconds) < WALKING_M_S
 
-    def was_ridden(self, track: Track, passed: Passage) -> bool:
+    def was_ridden(self, track: Track, passed: Passage, *, since: datetime | None = None) -> bool:
         """Whether it was certainly faster than people walk, at any time: who brakes at the line came faster. True without metres.
 
-        Only what one vehicle drove around the passage counts: before a loss, the track may have been another's.
+        Only what one vehicle drove around the passage counts: before a loss, the track may have been another's. `since`: only from then on.
         """
         if self._calibration.unit != "m":
             return True
         latest: list[Sighting] = []
         for sighting in of_one_vehicle(track, self._calibration, passed.at).sightings:
+            if since is not None and sighting.captured_at < since:
+                continue
             latest = [each for each in latest if seconds_between(each.captured_at, sighting.captured_at) <= _RIDDEN_S[1]]
             for each in latest:
                 seconds = seconds_between(each.captured_at, sighting.captured_at)

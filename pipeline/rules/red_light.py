@@ -23,7 +23,7 @@ class RedLight(Rule):
 
     The red must be proven from the earliest moment at which the front can have crossed to the latest at which it can have entered, so a
     finding waits for a red reading after the entry. A motorcycle at walking pace is not reported: it may be pushed, or a pedestrian.
-    One that was ridden to the line and rides into the junction is, however slowly it starts.
+    One that certainly rides after the line is, however slowly it starts.
     Measured: how long the signal had been red when the vehicle's front passed the line, and when it entered the junction; the speed over
     the line. Uncertainty of the moment: that of the front's position (foot of the box and, seen from behind, length of the vehicle class)
     divided by the speed, and the interval between two frames.
@@ -86,10 +86,10 @@ class RedLight(Rule):
         return too_young(red, crossed, u_s, self._settings.grace_s) or self._finding(track, crossed, entered, red)
 
     def _may_be_pushed(self, track: Track, crossed: Passage, entered: Passage) -> bool:
-        """Who starts at the line passes it slowly, but was ridden to it and rides on into the junction."""
+        """Who starts at the line passes it as slowly as people walk, but certainly rides after it."""
         if not self._approach.may_be_walking(track, crossed) and not self._approach.may_have_walked(track, crossed, entered):
             return False
-        return self._approach.may_be_walking(track, entered) or not self._approach.was_ridden(track, crossed)
+        return not self._approach.was_ridden(track, crossed, since=crossed.at)
 
     def _finding(self, track: Track, crossed: Passage, entered: Passage, red: RedPhase) -> Finding:
         u_s, entry_u_s = (self._approach.moment_uncertainty_s(track, passed) for passed in (crossed, entered))
