@@ -19,6 +19,7 @@ from pipeline.scene.passage import (
     Passage,
     PassageMemory,
     is_one_vehicle,
+    measured_jitter,
     of_one_vehicle,
     whole_box_moved,
 )
@@ -36,6 +37,8 @@ _REACHED_S: Final = 1.5
 """A vehicle whose track ends so shortly before the line, at the speed it had, has probably crossed it unseen."""
 _SPEED_S: Final = 1.0
 _MAX_DRIVEN: Final = 256
+_MAX_JITTER: Final = 2.0
+"""What is measured includes where the vehicle is further away, and its acceleration: so many times what is expected counts at most."""
 _STEADY: Final = 3.0
 """A speed counts if the distance driven exceeds its uncertainty so many times."""
 
@@ -143,13 +146,14 @@ class Approach:
         if self._calibration.unit != "m":
             return True
         latest: list[Sighting] = []
+        jitter = measured_jitter(track, self._calibration)
         for sighting in of_one_vehicle(track, self._calibration, passed.at).sightings:
             if since is not None and sighting.captured_at < since:
                 continue
             latest = [each for each in latest if seconds_between(each.captured_at, sighting.captured_at) <= _RIDDEN_S[1]]
             for each in latest:
                 seconds = seconds_between(each.captured_at, sighting.captured_at)
-                if seconds >= _RIDDEN_S[0] and self._speed_at_least(each, sighting, seconds) > WALKING_M_S:
+                if seconds >= _RIDDEN_S[0] and self._speed_at_least(each, sighting, seconds, jitter) > WALKING_M_S:
                     return True
             latest.append(sighting)
         return False
@@ -158,9 +162,10 @@ class Approach:
         """Whether the front is more probably inside the junction than before it."""
         return self.entry.past(sighting, self._ahead(track)) > 0
 
-    def _speed_at_least(self, one: Sighting, two: Sighting, seconds: float) -> float:
+    def _speed_at_least(self, one: Sighting, two: Sighting, seconds: float, measured_jitter: float = 0.0) -> float:
         moved = distance(self._calibration.ground(one.box.foot), self._calibration.ground(two.box.foot))
-        u = max(self._calibration.foot_uncertainty(two), self._calibration.foot_jitter(one), self._calibration.foot_jitter(two))
+        expected = max(self._calibration.foot_jitter(one), self._calibration.foot_jitter(two))
+        u = max(self._calibration.foot_uncertainty(two), expected, min(measured_jitter, _MAX_JITTER * expected))
         return (moved - JITTER_COVERAGE * 2**0.5 * u) / seconds
 
     def _was_about_to_cross(self, track: Track) -> bool:

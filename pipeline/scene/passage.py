@@ -158,6 +158,11 @@ def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end:
     return not motion.has_gap(start, end) and all(motion.is_possible(one, two) for one, two in motion.steps(start, end))
 
 
+def measured_jitter(track: Track, calibration: Calibration) -> float:
+    """Standard deviation of the feet around steady motion, in the calibration's unit: a detector may jitter more than is expected of it."""
+    return _Motion(track, calibration).own_jitter
+
+
 def of_one_vehicle(track: Track, calibration: Calibration, at: datetime) -> Track:
     """The part of a track around a moment that one vehicle drove: it ends where none can have driven so far while it was not detected.
 
@@ -341,7 +346,7 @@ class _Motion:
         self._smooth: dict[int, Point] = {}
         self._velocities: dict[tuple[int, int], _Velocity | None] = {}
         self._jitters: dict[int, float] = {}
-        self._own_jitter = self._measured_jitter()
+        self.own_jitter = self._measured_jitter()
 
     def has_gap(self, start: datetime, end: datetime) -> bool:
         gaps, allowed = self._intervals, max(MAX_GAP_S, _MISSED * self._interval_s)
@@ -377,7 +382,7 @@ class _Motion:
         expected = max(self._foot_jitter(i), self._foot_jitter(j))
         least = expected / 2 if self._calibration.matrix is not None else expected
         missed = j == i + 1 and step_s > _MISSED * self._interval_s
-        jitter = min(max(least, self._own_jitter), expected if missed else 2 * expected)
+        jitter = min(max(least, self.own_jitter), expected if missed else 2 * expected)
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
         driven = acceleration * step_s**2 / 4 + step_s * lag
@@ -396,7 +401,7 @@ class _Motion:
         if step_s < _LONG_MISSED_S and self._interval_s < _UNSEEN_S:
             return False
         near = range(max(1, i - _NEAR_STEPS), min(len(self._times) - 1, i + _NEAR_STEPS + 1))
-        jitter = min(max(least, self._own_jitter, self._jitter_at(near)), expected)
+        jitter = min(max(least, self.own_jitter, self._jitter_at(near)), expected)
         return jitter > _MAX_MISSED_JITTER_M * self._calibration.metre(self._track.sightings[i])
 
     def _told_apart(self, noise: float, i: int) -> float:
