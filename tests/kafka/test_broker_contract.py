@@ -94,6 +94,18 @@ def test_flushed_messages_arrive_unchanged_and_in_order(broker):
     assert len({message.partition for message in found}) == 1
 
 
+def test_a_key_is_published_to_the_partition_that_is_named_for_it(broker):
+    keys = [f"cam-{number}".encode() for number in range(12)]
+    for key in keys:
+        broker.publisher.publish(broker.names.frames, b"frame", key=key)
+    broker.publisher.flush()
+    subscriber = broker.join()
+    join_all(subscriber)
+    found = {message.key: message.partition for message in read(subscriber, len(keys))}
+    assert found == {key: subscriber.partition_of(key) for key in keys}
+    assert len(set(found.values())) > 1
+
+
 def test_an_assigned_partition_returns_nothing_before_seek(broker):
     broker.publisher.publish(broker.names.frames, b"x", key=b"cam", partition=1)
     broker.publisher.flush()

@@ -82,8 +82,7 @@ def test_the_writer_writes_and_exits_with_zero_on_sigterm(connection: BrokerConn
 
 def test_the_writer_waits_for_a_database_that_is_down_at_the_start(writer):
     process = writer(f"postgresql://etle@127.0.0.1:{free_port()}/etle")
-    line = process.stderr.readline()
-    assert "cannot be reached" in line
+    line = next(line for line in process.stderr if "cannot be reached" in line)
     assert "Next attempt in 1 s" in line
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
