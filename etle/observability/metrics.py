@@ -73,6 +73,8 @@ class EvidenceError(StrEnum):
     FULL = "full"
     UNAVAILABLE = "unavailable"
     CORRUPT = "corrupt"
+    HEADS = "heads"
+    """The head of the audit log could not be exported; the next export covers it."""
 
 
 MAX_RULES: Final = 50

@@ -1,6 +1,6 @@
 """Open all stores of one deployment: database, evidence, checkpoints, signing key. Or open existing ones without creating anything."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +94,10 @@ class Stores:
             return self.signer
         return Signer.from_file(self.data / "keys" / "review.pem")
 
-    def exporting_heads(self, signer: Signer) -> AbstractContextManager[None]:
+    def exporting_heads(self, signer: Signer, on_failure: Callable[[], None] | None = None) -> AbstractContextManager[None]:
         """Seals the audit log and exports its head, signed with that key, at intervals and when the block ends."""
         exporter = HeadExporter(self.database, open_heads(self.options.heads_address), signer, self.clock)
-        return regular_exports(exporter, self.options.heads_every_s)
+        return regular_exports(exporter, self.options.heads_every_s, on_failure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

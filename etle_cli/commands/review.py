@@ -4,6 +4,7 @@ import argparse
 import secrets
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from etle.clock import SystemClock
@@ -62,6 +63,7 @@ def serve_review(
     """Serve until interrupted; call `started` once it accepts connections. Raises ConfigError if the port is not available."""
     from etle.config.law import load_law
     from etle.config.packaged import configs_folder
+    from etle.observability.metrics import EvidenceError
     from etle.storage.cases import PostgresCases
     from etle.storage.users import Users
     from review.app import create_app
@@ -79,7 +81,8 @@ def serve_review(
         clock=SystemClock(),
         metrics=metrics,
     )
-    with stores.exporting_heads(signer):
+    on_failure = partial(metrics.evidence_error, EvidenceError.HEADS) if metrics else None
+    with stores.exporting_heads(signer, on_failure):
         serve(app, host, port, behind_proxy=behind_proxy, started=started)
 
 

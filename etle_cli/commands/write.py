@@ -3,6 +3,7 @@
 import argparse
 import logging
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from etle.clock import SystemClock
@@ -30,6 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
+    from etle.observability.metrics import EvidenceError
     from etle.signing import message_verifier
     from etle.storage.stores import open_stores
     from pipeline.evidence.writer import Writer
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         stores = open_when_available(lambda: opened.enter_context(open_stores(options)), STAGE, stop, health, metrics)
         if stores is not None:
             signer = stores.signer
-            opened.enter_context(stores.exporting_heads(signer))
+            opened.enter_context(stores.exporting_heads(signer, partial(metrics.evidence_error, EvidenceError.HEADS)))
             sink = Writer.with_signer(stores.cases, stores.evidence, signer)
             run_worker(lambda: open_write_worker(connection, sink, clock, metrics, policy), STAGE, stop, health, metrics)
     return 0

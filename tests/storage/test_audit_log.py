@@ -152,8 +152,11 @@ def test_work_goes_on_and_what_was_not_exported_is_exported_later(
 ) -> None:
     signer, users = Signer.from_file(tmp_path / "key.pem"), Users(database)
     line = AccessEntry(at=SystemClock().now(), who="rina", address="10.0.0.7", action="list_viewed")
-    with regular_exports(HeadExporter(database, FailingHeads(tmp_path / "heads"), signer, SystemClock()), every_s=60):
+    failures: list[str] = []
+    failing = HeadExporter(database, FailingHeads(tmp_path / "heads"), signer, SystemClock())
+    with regular_exports(failing, every_s=60, on_failure=lambda: failures.append("failed")):
         users.record(line)
+    assert failures
     assert "the bucket is away" in caplog.text
     heads = HeadFile(tmp_path / "heads")
     with regular_exports(HeadExporter(database, heads, signer, SystemClock()), every_s=60):

@@ -7,7 +7,7 @@ that digest at that position. The place is a file, one line per head, or a bucke
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -138,7 +138,7 @@ class HeadExporter:
 
 
 @contextmanager
-def regular_exports(exporter: HeadExporter, every_s: float) -> Iterator[None]:
+def regular_exports(exporter: HeadExporter, every_s: float, on_failure: Callable[[], None] | None = None) -> Iterator[None]:
     """Exports in the background, now and every `every_s`, and when the block ends. A failure is logged; the next export covers it."""
     ended = Event()
 
@@ -147,6 +147,8 @@ def regular_exports(exporter: HeadExporter, every_s: float) -> Iterator[None]:
             exporter.export()
         except EtleError as error:  # the work goes on, whatever is wrong with the heads or the rights
             log.warning("the head of the audit log was not exported: %s", error)
+            if on_failure is not None:
+                on_failure()
 
     def repeat() -> None:
         export()
