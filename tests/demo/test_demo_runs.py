@@ -10,7 +10,7 @@ from demo_footage import FOOTAGE, DemoRun, etle
 @pytest.mark.slow
 def test_plates_are_read_again_in_the_evidence_and_compared_with_the_cases(demo_run: DemoRun, tmp_path: Path):
     where = ("--data", demo_run.data)
-    first = etle("reprocess", FOOTAGE / "site.yaml", "--run", "plates-again", "--only", "plates", *where)
+    first = etle("reprocess", FOOTAGE / "site.yaml", "--run", "plates-again", "--only", "plates", "--nice", "0", *where)
     assert "5 violations; finished" in first.stdout
     compared = json.loads(etle("runs", "compare", "live", "plates-again", "--json", "--html", tmp_path / "page.html", *where).stdout)
     assert not compared["only_a"] and not compared["only_b"]
