@@ -29,7 +29,6 @@ from models.vehicles.onnx_detector import INPUT_SIDE_PX
 from models.weights.locate import weight
 from pipeline.assembly import Engines, build_stage, open_engines, shipped_law
 from pipeline.detect.state import StageState
-from pipeline.detect.vehicle_search import PART_SIZES
 from pipeline.frames.decode import decode
 
 if TYPE_CHECKING:
@@ -114,8 +113,7 @@ def warm_up(engines: Engines, frame: Frame) -> None:
     """Loads the sessions, which are opened at the first use and are not part of the cost of a frame."""
     whole, half = decode(frame), decode(frame, halved=True)
     engines.detector.detect([half])
-    for width, height in PART_SIZES:
-        engines.detector.detect_part(half, Box(0, 0, width * half.shape[1], height * half.shape[0]))
+    engines.detector.detect_part(half, Box(0, 0, half.shape[1] // 2, half.shape[0] // 2))
     engines.plate_detector.detect_crops([whole[:300, :300], whole])
     for reader in engines.readers:
         reader.read([whole[:40, :120]])

@@ -1,9 +1,9 @@
 """Measures the scales with which the vehicle detector computes in 8-bit integers, on the bundled footage, and writes them as JSON.
 
 For each frame of a sample: the frame, and a part of it darkened, brightened, mirrored or with noise, so that the ranges also cover night
-and vehicles close up. The first layer and the classification stay in floats: in integers they miss motorcycles. Scales differ in their last
-digits between processors; the file in `models/data` is used on all of them. `--photos DIR` (a folder for `etle evaluate plates`) compares
-both versions: labelled plates that lie in a detected vehicle.
+and vehicles close up. The first layer and the last of boxes and classes stay in floats: in integers they miss motorcycles. Scales differ in
+their last digits between processors; the file in `models/data` is used on all of them. `--photos DIR` (a folder for `etle evaluate plates`)
+compares both versions: labelled plates that lie in a detected vehicle.
 """
 
 import argparse
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 INPUT: Final = 384, 640
 EVERY: Final = 30
 ROUNDED: Final = ("Conv", "Mul", "Sigmoid", "Add", "Concat", "MaxPool", "Resize", "Split")
-FLOAT: Final = re.compile(r"/model\.0/|/model\.22/(?!cv2\.\d/cv2\.\d\.[01]/)")
-"""Names of the nodes that stay in floats: the first layer, the classification, and the decoding of boxes."""
+FLOAT: Final = re.compile(r"/model\.0/|/model\.22/(?!cv[23]\.\d/cv[23]\.\d\.[01]/)")
+"""Names of the nodes that stay in floats: the first layer, the last of boxes and classes, and the decoding."""
 CLASS_BIASES: Final = tuple(f"model.22.cv3.{level}.2.bias" for level in range(3))
 OFFSET: Final = 0.1
 """Added to the logits of the classes: as many vehicles of score 0.25 as in floats (542 and 540 on half of the photos in two folders)."""

@@ -24,6 +24,8 @@ STRIDE = max(_STRIDES)
 """Height and width of an input are multiples of it."""
 DISTANCES = 16
 """Number of distances, in strides, between which the network's answer for a side of a box lies."""
+_RESIZE_SCALES = 2
+"""Index of the scales among the inputs of Resize; a size follows."""
 
 
 def read_graph(path: "Path") -> onnx.ModelProto:
@@ -113,8 +115,9 @@ def select_outputs(model: onnx.ModelProto, kept: "NDArray[np.int64]", count: int
 def without_decoding(model: onnx.ModelProto) -> onnx.ModelProto | None:
     """A copy of the graph that ends before boxes and scores are decoded; None if it is not a YOLOv8 export as ultralytics writes it.
 
-    Its outputs are, for each side of a box, the logits of its distance from the cell's centre (1 x 4*16 x cells, distances 0 to 15
-    strides; left, top, right, bottom), and the logits of the classes (1 x classes x cells).
+    What is left out is all that depends on the shape of the input: the copy takes every multiple of the stride. Its outputs are, for each
+    side of a box, the logits of its distance from the cell's centre (1 x 4*16 x cells, distances 0 to 15 strides; left, top, right,
+    bottom), and the logits of the classes (1 x classes x cells).
     """
     raw = _before_decoding(model)
     if raw is None:
@@ -127,6 +130,8 @@ def without_decoding(model: onnx.ModelProto) -> onnx.ModelProto | None:
             needed.update(node.input)
     _keep(copy.graph.node, [node for node in copy.graph.node if needed.intersection(node.output)])
     _keep(copy.graph.initializer, [tensor for tensor in copy.graph.initializer if tensor.name in needed])
+    height, width = copy.graph.input[0].type.tensor_type.shape.dim[2:]
+    height.dim_param, width.dim_param = "height", "width"
     del copy.graph.value_info[:], copy.graph.output[:]
     copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in raw)
     return copy
@@ -150,6 +155,8 @@ def _before_decoding(model: onnx.ModelProto) -> tuple[str, str] | None:
     softmax = [node for node in model.graph.node if node.op_type == "Softmax"]
     if scores is None or scores.op_type != "Sigmoid" or len(softmax) != 1 or not _is_mean_of_distances(model, softmax[0].output[0]):
         return None
+    if any(node.op_type == "Resize" and len(node.input) > _RESIZE_SCALES + 1 for node in model.graph.node):
+        return None  # to a fixed size
     node: onnx.NodeProto | None = softmax[0]
     while node is not None and node.op_type in ("Softmax", "Transpose"):
         node = producers.get(node.input[0])

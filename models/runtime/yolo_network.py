@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
+_STRIDE = 32
 _LEAST_SCORE = 1e-6
 """Lower limit of `min_score`: the logit of 0 is infinite."""
 
@@ -34,50 +35,72 @@ class Candidates:
 
 
 class YoloNetwork(Protocol):
-    """A session for inputs of one shape; not thread-safe."""
+    """Not thread-safe."""
 
     def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> Candidates:
         """The cells whose best class is one of `class_ids` (None: any) and has that score, in the order of the cells.
 
-        `batch`: 1 x 3 x height x width, RGB, 0 to 1. Raises InferenceError.
+        `batch`: 1 x 3 x height x width, RGB, 0 to 1; multiples of the stride. Raises InferenceError.
         """
         ...
 
+    def open(self, height: int, width: int) -> None:
+        """Prepare for inputs of this shape."""
+        ...
 
-def open_network(model: "onnx.ModelProto", height: int, width: int, name: str, threads: int) -> YoloNetwork:
+
+def open_network(model: "onnx.ModelProto", name: str, threads: int) -> YoloNetwork:
     """`model`: a YOLOv8 export of a fixed shape. Raises WeightsError."""
-    from models.runtime.onnx_edit import with_input_shape, without_decoding
+    from models.runtime.onnx_edit import without_decoding
 
-    shaped = with_input_shape(model, height, width)
-    raw = without_decoding(shaped)
-    session = OnnxSession((shaped if raw is None else raw).SerializeToString(), name, threads=threads)
-    return DecodingNetwork(session) if raw is None else RawNetwork(session, height, width)
+    raw = without_decoding(model)
+    if raw is None:
+        return DecodingNetwork(model, name, threads)
+    return RawNetwork(OnnxSession(raw.SerializeToString(), name, threads=threads))
 
 
 class DecodingNetwork:
-    """Of a graph that returns, for each cell, centre, width and height in pixels and the score of each class."""
+    """Of a graph that returns, for each cell, centre, width and height in pixels and the score of each class.
 
-    def __init__(self, session: OnnxSession) -> None:
-        self._session = session
+    It has one session for each shape of the input, opened on first use.
+    """
+
+    def __init__(self, model: "onnx.ModelProto", name: str, threads: int) -> None:
+        """Raises WeightsError."""
+        self._model, self._name, self._threads = model, name, threads
+        self._sessions: dict[tuple[int, int], OnnxSession] = {}
+        self.open(_STRIDE, _STRIDE)  # to report unusable weights now and not on the first image
 
     def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> Candidates:
-        output = self._session.run(batch)[0]
+        output = self._session(*batch.shape[2:]).run(batch)[0]
         scores = output[4:]
         cells, classes = _likely(scores, min_score, class_ids)
         x, y, width, height = output[:4, cells].astype(np.float64)
         edges = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
         return Candidates(edges=edges, scores=scores[classes, cells], class_ids=classes)
 
+    def open(self, height: int, width: int) -> None:
+        self._session(height, width)
+
+    def _session(self, height: int, width: int) -> OnnxSession:
+        from models.runtime.onnx_edit import with_input_shape
+
+        session = self._sessions.get((height, width))
+        if session is None:
+            graph = with_input_shape(self._model, height, width).SerializeToString()
+            session = self._sessions[height, width] = OnnxSession(graph, self._name, threads=self._threads)
+        return session
+
 
 class RawNetwork:
-    """Of a graph that returns, for each cell, logits of the distances of the four sides and of the classes (`without_decoding`)."""
+    """Of a graph that returns, for each cell, logits of the distances of the four sides and of the classes (`without_decoding`).
 
-    def __init__(self, session: OnnxSession, height: int, width: int) -> None:
-        from models.runtime.onnx_edit import grid
+    One session takes inputs of all shapes, in the same time as one for each shape, with the same results and less memory.
+    """
 
+    def __init__(self, session: OnnxSession) -> None:
         self._session = session
-        centres, strides = grid(height, width)
-        self._centres, self._strides = centres[0], strides[0]
+        self._grids: dict[tuple[int, int], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
     def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> Candidates:
         distances, logits = (output[0] for output in self._session.run_all(batch))
@@ -85,9 +108,21 @@ class RawNetwork:
         cells, classes = _likely(logits, math.log(least / (1 - least)), class_ids)
         scores = 1 / (1 + np.exp(-logits[classes, cells]))
         left_top, right_bottom = np.split(_expected(distances[:, cells]), 2)
-        centres, strides = self._centres[:, cells], self._strides[cells]
-        edges = np.concatenate([centres - left_top, centres + right_bottom]) * strides
+        centres, strides = self._grid(*batch.shape[2:])
+        edges = np.concatenate([centres[:, cells] - left_top, centres[:, cells] + right_bottom]) * strides[cells]
         return Candidates(edges=edges.astype(np.float64), scores=scores, class_ids=classes)
+
+    def open(self, height: int, width: int) -> None:
+        self._grid(height, width)
+
+    def _grid(self, height: int, width: int) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
+        """Centres of the cells, 2 x cells in strides, and their strides in pixels."""
+        from models.runtime.onnx_edit import grid
+
+        if (height, width) not in self._grids:
+            centres, strides = grid(height, width)
+            self._grids[height, width] = centres[0], strides[0]
+        return self._grids[height, width]
 
 
 def _likely(

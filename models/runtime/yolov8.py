@@ -16,7 +16,7 @@ import numpy as np
 
 from etle.errors import InferenceError, MissingExtra, WeightsMissing
 from etle.types import Box, Digest
-from models.runtime.yolo_network import Candidates, YoloNetwork, open_network
+from models.runtime.yolo_network import Candidates, open_network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class RawDetection:
 
 
 class Yolo:
-    """One file of weights; one session per input shape, opened on first use."""
+    """One file of weights, for inputs of any shape."""
 
     def __init__(self, path: Path, name: str, *, threads: int = 1, rounding: "Rounding | None" = None) -> None:
         """`rounding`: to compute in 8-bit integers. Raises WeightsMissing, WeightsError, MissingExtra."""
@@ -49,18 +49,16 @@ class Yolo:
             raise MissingExtra("onnx", "detect") from error
         try:
             self.digest = Digest(sha256(path.read_bytes()).hexdigest())
-            self._model = onnx_edit.read_graph(path)
+            model = onnx_edit.read_graph(path)
         except FileNotFoundError as error:
             raise WeightsMissing(f"Weights {path} of the {name} are missing. Download them with: etle models pull") from error
         if rounding is not None:
-            self._model = quantized.with_integers(self._model, rounding)
-            self.digest = Digest(sha256(self._model.SerializeToString(deterministic=True)).hexdigest())
+            model = quantized.with_integers(model, rounding)
+            self.digest = Digest(sha256(model.SerializeToString(deterministic=True)).hexdigest())
         self._name = name
-        self._threads = threads
-        self.names = onnx_edit.class_names(self._model)
+        self.names = onnx_edit.class_names(model)
         """Class names by class id."""
-        self._networks: dict[tuple[int, int], YoloNetwork] = {}
-        self._open_network(_STRIDE, _STRIDE)  # to report unusable weights now and not on the first image
+        self._network = open_network(model, name, threads)
 
     def predict(
         self, image: "Image", shape: tuple[int, int], *, min_score: float, class_ids: Sequence[int] | None = None
@@ -73,21 +71,12 @@ class Yolo:
         if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise InferenceError(f"{self._name} needs images of shape height x width x 3, not {image.shape}")
         blob, fit = letterbox(image, shape)
-        return _in_image(self._network(*shape).candidates(blob, min_score, class_ids), fit, image.shape[:2])
+        return _in_image(self._network.candidates(blob, min_score, class_ids), fit, image.shape[:2])
 
     def open(self, shapes: Iterable[tuple[int, int]]) -> None:
-        """Open the sessions for these shapes (height, width) now, so that a worker's memory does not grow with later images."""
+        """Prepare for inputs of these shapes (height, width) now, so that a worker's memory does not grow with later images."""
         for shape in shapes:
-            self._network(*shape)
-
-    def _network(self, height: int, width: int) -> YoloNetwork:
-        network = self._networks.get((height, width))
-        if network is None:
-            network = self._networks[height, width] = self._open_network(height, width)
-        return network
-
-    def _open_network(self, height: int, width: int) -> YoloNetwork:
-        return open_network(self._model, height, width, self._name, self._threads)
+            self._network.open(*shape)
 
 
 def shape_for(image: "Image", longer_side: int) -> tuple[int, int]:

@@ -1,13 +1,14 @@
 """Detects the vehicles of a frame, in the part of it where something has moved since it was last searched.
 
 The detector's time is proportional to the searched area, and most of a junction's picture stands still: vehicles that wait are detected
-twice a second, those that move in every frame, at the same scale. The part always has one of a few sizes, because the detector opens a
-session for each. A vehicle that reaches over the border of the part would get a wrong box: then the whole frame is searched.
+twice a second, those that move in every frame, at the same scale. A vehicle that reaches over the border of the part would get a wrong box:
+then the whole frame is searched.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from etle.geometry import intersection_area
@@ -19,8 +20,13 @@ from pipeline.frames.motion_gate import Motion
 if TYPE_CHECKING:
     from etle.types import Image
 
-PART_SIZES: Final = ((0.5, 0.5), (0.5, 1.0), (1.0, 0.5), (0.75, 0.75), (0.75, 1.0))
-"""Width and height of the parts as fractions of the frame, smallest area first."""
+_STEP: Final = 0.05
+"""Sides of the part are multiples of this fraction of the frame's width: the detector pads its input to multiples of 32 of 640 pixels."""
+_MIN_SIDE: Final = 0.5
+"""Minimum sides of the part, as a fraction of the frame's: the detector also needs what is around a vehicle."""
+_MAX_SHARE: Final = 0.85
+"""A part of more than this fraction of the frame saves too little: the whole frame is searched."""
+_ROUNDING = 1e-6
 _MARGIN = 0.03
 """Margin around what moved, as a fraction of the frame's width: the reduced picture does not show the outermost pixels of a vehicle."""
 _BORDER = 0.012
@@ -52,9 +58,10 @@ class VehicleSearch:
             elif motion.is_inside(track.last.box):
                 needed = _around(needed, _grown(track.last.box, margin))
         needed = _inside(needed, self._frame)
-        width, height = needed.width / self._frame.width, needed.height / self._frame.height
-        size = next((size for size in PART_SIZES if width <= size[0] and height <= size[1]), None)
-        return None if size is None else self._placed(needed, size)
+        step = _STEP * self._frame.width
+        sides = ((needed.width, self._frame.width), (needed.height, self._frame.height))
+        width, height = (min(ceil(max(side, _MIN_SIDE * whole) / step - _ROUNDING) * step, whole) for side, whole in sides)
+        return self._placed(needed, width, height) if width * height <= _MAX_SHARE * self._frame.area else None
 
     def detect(self, image: "Image", part: Box | None, tracks: Sequence[Track]) -> tuple[list[Detection], Box | None]:
         """The vehicles, in pixels of the frame, and the part that was searched; None: the whole frame. Raises InferenceError.
@@ -71,9 +78,8 @@ class VehicleSearch:
                 return [detection for detection in found if detection not in cut], part
         return [_scaled(detection, x, y) for detection in self._detector.detect([image])[0]], None
 
-    def _placed(self, needed: Box, size: tuple[float, float]) -> Box:
+    def _placed(self, needed: Box, width: float, height: float) -> Box:
         """A part of that size with `needed` in its middle, moved into the frame, in even pixels."""
-        width, height = size[0] * self._frame.width, size[1] * self._frame.height
         x = min(max(0.0, needed.centre.x - width / 2), self._frame.width - width)
         y = min(max(0.0, needed.centre.y - height / 2), self._frame.height - height)
         return Box(x // 2 * 2, y // 2 * 2, x // 2 * 2 + width, y // 2 * 2 + height)

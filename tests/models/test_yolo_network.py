@@ -5,8 +5,7 @@ import onnx
 import pytest
 from miniature_yolo import blob_finder
 
-from models.runtime.onnx_edit import read_graph, with_input_shape, without_decoding
-from models.runtime.onnx_session import OnnxSession
+from models.runtime.onnx_edit import read_graph, without_decoding
 from models.runtime.yolo_network import DecodingNetwork, RawNetwork, YoloNetwork, open_network
 from models.weights.locate import weight
 
@@ -15,18 +14,18 @@ SHAPE = 96, 160
 
 @pytest.fixture(scope="module")
 def finder() -> onnx.ModelProto:
-    """The plate finder that etle ships: an export of ultralytics, for inputs of SHAPE."""
-    return with_input_shape(read_graph(weight("plate-finder")), *SHAPE)
+    """The plate finder that etle ships: an export of ultralytics, for inputs of another shape than SHAPE."""
+    return read_graph(weight("plate-finder"))
 
 
 @pytest.fixture(scope="module")
 def raw(finder: onnx.ModelProto) -> YoloNetwork:
-    return open_network(finder, *SHAPE, "finder", 1)
+    return open_network(finder, "finder", 1)
 
 
 @pytest.fixture(scope="module")
 def whole(finder: onnx.ModelProto) -> YoloNetwork:
-    return DecodingNetwork(OnnxSession(finder.SerializeToString(), "finder"))
+    return DecodingNetwork(finder, "finder", 1)
 
 
 def pictures() -> "list[np.ndarray]":
@@ -61,7 +60,7 @@ def test_nothing_has_a_sufficient_score(raw: YoloNetwork) -> None:
 
 def test_another_end_of_the_graph_is_computed_by_the_graph() -> None:
     assert without_decoding(blob_finder()) is None
-    assert isinstance(open_network(blob_finder(), 64, 64, "blobs", 1), DecodingNetwork)
+    assert isinstance(open_network(blob_finder(), "blobs", 1), DecodingNetwork)
 
 
 def test_distances_of_other_lengths_are_not_the_known_end(finder: onnx.ModelProto) -> None:

@@ -42,13 +42,13 @@ def moved_by(box: Box, x: float, y: float = 0) -> Box:
         pytest.param(
             CAR,
             [track(*(moved_by(CAR, 500 + 20 * n, 100) for n in range(5)))],
-            Box(0, 0, 1000, 400),
+            Box(50, 0, 850, 400),
             id="a vehicle that drives elsewhere is searched for",
         ),
         pytest.param(
             CAR,
             [track(*[Box(180, 100, 180 + 380, 240)] * 5)],
-            Box(0, 0, 1000, 400),
+            Box(54, 0, 604, 400),
             id="a standing vehicle that the motion touches is whole",
         ),
     ],
