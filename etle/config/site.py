@@ -33,6 +33,8 @@ from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
 
 Pixel = tuple[float, float]
 Rectangle = tuple[float, float, float, float]
+MAX_LAMPS = 6
+"""Of a signal head: red, yellow, green, and an arrow of each."""
 
 
 class GroundPoint(Section):
@@ -51,7 +53,10 @@ class SignalHead(Section):
         (), description="Bounding boxes of further heads that show the same; heads that contradict each other give `unknown`."
     )
     feed: SignalFeed | None = Field(None, description="The messages of its controller, instead of the picture or besides it.")
-    order: tuple[Lamp, ...] = Field((Lamp.RED, Lamp.YELLOW, Lamp.GREEN), description="The lamps from top to bottom (or left to right).")
+    order: tuple[Lamp, ...] = Field(
+        (Lamp.RED, Lamp.YELLOW, Lamp.GREEN),
+        description="The lamps from top to bottom (or left to right); a green arrow besides the green disc is a second `green`.",
+    )
 
     @model_validator(mode="after")
     def has_size(self) -> Self:
@@ -59,8 +64,10 @@ class SignalHead(Section):
             raise ValueError(f"signal {self.id!r} has no `head` and no `feed`")
         if any(box.width <= 0 or box.height <= 0 for box in self.boxes):
             raise ValueError(f"the head of signal {self.id!r} has no size: it is x1, y1, x2, y2 with x1 < x2 and y1 < y2")
-        if Lamp.UNKNOWN in self.order or len(set(self.order)) != len(self.order) or not self.order:
-            raise ValueError(f"the order of signal {self.id!r} has to name each of its lamps once: red, yellow, green")
+        if Lamp.UNKNOWN in self.order or not 1 <= len(self.order) <= MAX_LAMPS:
+            raise ValueError(f"the order of signal {self.id!r} has to name its lamps, at most {MAX_LAMPS}: red, yellow, green")
+        if len(set(self.order)) < min(2, len(self.order)):
+            raise ValueError(f"the order of signal {self.id!r} names one colour only: a lit lamp is told by the others, which are dark")
         return self
 
     @model_serializer(mode="wrap")

@@ -56,7 +56,7 @@ class ColourLampReader:
         light = _light(housing, order)
         best = int(light.argmax())
         highest = float(light[best])
-        second = float(np.delete(light, best).max(initial=0.0))
+        second = float(light[[lamp is not order[best] for lamp in order]].max(initial=0.0))
         if highest < _MIN_LIGHT or highest < _MIN_RATIO * second:
             return Lamp.UNKNOWN, 0.0
         return order[best], round(min(1.0, highest / (3 * _MIN_LIGHT)) * (1 - second / highest), 3)
@@ -79,14 +79,14 @@ def _housing(image: "Image", head: Box, count: int) -> "NDArray[np.float32] | No
 
 
 def _light(housing: "NDArray[np.float32]", order: Sequence[Lamp]) -> "NDArray[np.float64]":
-    """Light of each lamp (0 to 255) above the dark part of its section and above the same colour in the other sections."""
+    """Light of each lamp (0 to 255) above the dark part of its section and above the same colour in the sections of other lamps."""
     brightness = housing.max(axis=2)
     luminance = np.minimum(brightness / max(_MIN_WHITE, float(np.percentile(brightness, 99))), 1)
     light = np.zeros(len(order))
     for i, lamp in enumerate(order):
         glow = _glow(housing, lamp, luminance)
         glows = [_above_housing(section) for section in np.array_split(glow, len(order))]
-        light[i] = max(0.0, glows[i] - max(glows[:i] + glows[i + 1 :], default=0.0))
+        light[i] = max(0.0, glows[i] - max((glow for glow, other in zip(glows, order, strict=True) if other is not lamp), default=0.0))
     return light
 
 

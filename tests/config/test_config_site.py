@@ -55,6 +55,12 @@ def test_a_correct_file_is_read(tmp_path: Path) -> None:
     assert camera.rules[0].settings == {"line": "henti", "entry": "henti", "signal": "barat", "grace_s": 0.5}
 
 
+@pytest.mark.parametrize("order", [["green"], ["red", "green"], ["red", "yellow", "green", "green"], ["red", "yellow", "green"] * 2])
+def test_the_lamps_of_a_signal_may_repeat_colours(tmp_path: Path, order: list[str]) -> None:
+    (camera,) = load_site(written(tmp_path, with_at("cameras.0.signals.0.order", order))).cameras
+    assert list(camera.signal("barat").order) == order
+
+
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
@@ -124,8 +130,9 @@ def test_a_correct_file_is_read(tmp_path: Path) -> None:
             "is partly outside of the frame of 1920x1080",
             id="a second head off the frame",
         ),
-        pytest.param("cameras.0.signals.0.order", ["red", "red"], "has to name each of its lamps once", id="a lamp twice"),
-        pytest.param("cameras.0.signals.0.order", ["red", "unknown"], "has to name each of its lamps once", id="an unknown lamp"),
+        pytest.param("cameras.0.signals.0.order", ["red", "red"], "names one colour only", id="lamps of one colour"),
+        pytest.param("cameras.0.signals.0.order", ["red", "unknown"], "has to name its lamps, at most 6", id="an unknown lamp"),
+        pytest.param("cameras.0.signals.0.order", ["red", "green"] * 4, "has to name its lamps, at most 6", id="too many lamps"),
         pytest.param(
             "cameras.0.signals.0.order", ["red", "blue"], "signals[0].order[1]: Input should be 'red', 'yellow', 'green'", id="a blue lamp"
         ),
