@@ -13,9 +13,9 @@ _OPERATORS = {nn.Conv2d: "Conv", nn.ReLU: "Relu", nn.Flatten: "Flatten", nn.Line
 _OPSET, _IR = 17, 8
 
 
-def exported(network: nn.Sequential, name: str, input_shape: Sequence[int]) -> bytes:
+def exported(network: nn.Sequential, name: str, input_name: str, input_shape: Sequence[int]) -> bytes:
     """Batch norms are fused into the convolutions before them. Dropout is left out. `input_shape` without the batch."""
-    nodes, weights, before = [], [], "window"
+    nodes, weights, before = [], [], input_name
     for number, layer in enumerate(network):
         if isinstance(layer, (nn.BatchNorm2d, nn.Dropout)):
             continue
@@ -27,7 +27,7 @@ def exported(network: nn.Sequential, name: str, input_shape: Sequence[int]) -> b
         nodes.append(helper.make_node(_OPERATORS[type(layer)], inputs, [after], **attributes))
         before = after
     ends = (
-        [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["n", *input_shape])],
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["n", *input_shape])],
         [helper.make_tensor_value_info(before, TensorProto.FLOAT, None)],
     )
     graph = helper.make_graph(nodes, name, *ends, weights)

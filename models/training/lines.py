@@ -4,29 +4,27 @@ A small convolutional network on the crop scaled to 128 x 48 pixels; AdamW on th
 """
 
 import math
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 from torch import nn
 from torch.nn import functional
 
 from models.plates.readers.lines import INPUT, network_input
 from models.synthetic.plates import capture_plate, render_plate
-from models.training.export import with_float16_weights
+from models.training.convolutional import exported
+from models.training.rendering import render_chunks
 from models.training.result import TrainingResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_CHUNK = 500
 _HOLD_OUT = 20
 """One in twenty plates is held out for validation."""
 _EPOCHS, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 8, 64, 1.5e-3, 1e-2
@@ -40,9 +38,6 @@ _ALONG_WEIGHT = 0.5
 """Weight of an error along the line, relative to one across it: the line is cropped with larger margins along it."""
 _EXPIRY_WEIGHT = 0.5
 """Weight of the corners of the expiry, relative to those of the number."""
-
-_OPERATORS = {nn.Conv2d: "Conv", nn.ReLU: "Relu", nn.Flatten: "Flatten", nn.Linear: "Gemm"}
-_OPSET, _IR = 17, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +75,15 @@ def train_lines(
     if start is not None:
         _interpolate(network, start, interpolation)
     validation = _error(network, _Rendered(rendered.images[held_out], rendered.corners[held_out]))
-    return TrainingResult(weights=_exported(network), validation=validation)
+    return TrainingResult(weights=exported(network, "plate-lines", "crop", (3, INPUT[1], INPUT[0])), validation=validation)
 
 
 def _rendered(samples: int, seed: int, threads: int, report: Callable[[str], None]) -> _Rendered:
-    chunks = [(seed, first, min(_CHUNK, samples - first)) for first in range(0, samples, _CHUNK)]
-    parts = []
-    # spawn, not fork: the threads of OpenCV and torch do not exist in a forked child, which would wait for them
-    with ProcessPoolExecutor(threads, multiprocessing.get_context("spawn")) as processes:
-        for number, part in enumerate(processes.map(_render_chunk, chunks), 1):
-            parts.append(part)
-            if number % 20 == 0:
-                report(f"{number * _CHUNK} plates rendered")
+    parts = render_chunks(_render_chunk, samples, seed, threads=threads, report=report, things="plates")
     return _Rendered(np.concatenate([part.images for part in parts]), np.concatenate([part.corners for part in parts]))
 
 
-def _render_chunk(chunk: tuple[int, int, int]) -> _Rendered:
-    seed, first, count = chunk
-    cv2.setNumThreads(1)
-    rng = np.random.default_rng([seed, first])
+def _render_chunk(rng: np.random.Generator, count: int) -> _Rendered:
     images = np.empty((count, INPUT[1], INPUT[0], 3), np.uint8)
     corners = np.full((count, 8, 2), np.nan, np.float32)
     for i in range(count):
@@ -197,30 +182,3 @@ def _error(network: nn.Sequential, held_out: _Rendered) -> float:
     true = held_out.corners[:, :4]
     heights = np.linalg.norm(true[:, 3] - true[:, 0], axis=1)
     return float((np.linalg.norm(predicted - true, axis=2).mean(axis=1) / heights).mean())
-
-
-def _exported(network: nn.Sequential) -> bytes:
-    """As ONNX, with batch norms fused into the convolutions."""
-    nodes, weights, before = [], [], "crop"
-    for number, layer in enumerate(network):
-        if isinstance(layer, nn.BatchNorm2d):
-            continue
-        after, inputs = f"layer{number}", [before]
-        attributes: dict[str, Any] = {}
-        parameters: tuple[torch.Tensor, ...] = ()
-        if isinstance(layer, nn.Conv2d):
-            norm = network[number + 1]
-            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
-            parameters = (layer.weight * gain[:, None, None, None], norm.bias - norm.running_mean * gain)
-            attributes = {"kernel_shape": [3, 3], "strides": list(layer.stride), "pads": [1, 1, 1, 1]}
-        elif isinstance(layer, nn.Linear):
-            parameters, attributes = (layer.weight, layer.bias), {"transB": 1}
-        for kind, tensor in zip(("weight", "bias"), parameters, strict=False):
-            weights.append(numpy_helper.from_array(tensor.detach().numpy().copy(), f"{after}.{kind}"))
-            inputs.append(weights[-1].name)
-        nodes.append(helper.make_node(_OPERATORS[type(layer)], inputs, [after], **attributes))
-        before = after
-    shapes = {"crop": [1, 3, INPUT[1], INPUT[0]], before: [1, 16]}
-    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name, shape in shapes.items()]
-    graph = helper.make_graph(nodes, "plate-lines", ends[0], ends[1], weights)
-    return with_float16_weights(helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR))
