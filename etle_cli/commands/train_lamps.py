@@ -10,12 +10,12 @@ def add_lamps(models: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "lamps",
         help="train the lamp network, which reads signal heads",
         description="Renders signal heads by day and night and trains the network that finds the head and its lit lamp. The "
-        "seed determines the result. Needs the torch extra; takes ten minutes on two cores.",
+        "seed determines the result. Needs the torch extra; takes twenty minutes on one core.",
     )
     lamps.add_argument("--out", type=Path, default=Path("lamps.onnx"), metavar="FILE", help="default: %(default)s")
-    lamps.add_argument("--samples", type=int, default=36_000, metavar="N", help="default: %(default)s")
+    lamps.add_argument("--samples", type=int, default=90_000, metavar="N", help="default: %(default)s")
     lamps.add_argument("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
-    lamps.add_argument("--threads", type=int, default=2, metavar="T", help="default: %(default)s")
+    lamps.add_argument("--threads", type=int, default=1, metavar="T", help="default: %(default)s")
     lamps.set_defaults(run=run_lamps)
 
 

@@ -1,9 +1,9 @@
 """Locates a signal head near the drawn box and reads which lamp is lit, with a small network trained on rendered heads.
 
-The network sees the drawn box with a margin and answers several times: first where the housing is, then, centred on that housing, which
-lamp is lit. A loose or shifted box and a camera that sways therefore change little, and a head that is covered is not read. A red that is
-not is worse than an unknown: red needs more than yellow and green do, and red light in its own section of the located housing. Where the
-network hesitates, the colours of the located sections (`models.signals.lamps`) decide, if they are clear and do not contradict it.
+The network sees the drawn box with a margin and answers three times, where the housing is and which lamp is lit: first for the drawn box,
+then centred on the housing that it located before. A loose or shifted box and a camera that sways therefore change little, and a head that
+is covered is not read. A red that is not is worse than an unknown: red needs more than yellow and green do, and red light in its own
+section of the located housing.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,6 @@ import numpy as np
 from etle.errors import WeightsMissing
 from etle.types import Box, Digest, Lamp, LocatedHead
 from models.runtime.onnx_session import OnnxSession
-from models.signals.lamps import ColourLampReader
 from models.signals.window import WINDOW, cut_window, in_image, network_input
 
 if TYPE_CHECKING:
@@ -31,32 +30,25 @@ _STATES: Final = 6
 _DARK, _SEVERAL, _HIDDEN = 3, 4, 5
 _LEAST: Final = 1e-6
 """Added to each probability, so that one answer alone does not exclude a state."""
-_LOOKS: Final = 2
-"""Number of answers about the housing, each centred on the one located before."""
+_CLOSER_LOOKS: Final = 2
+"""Number of answers after the first, each centred on the housing located before; the mean of all decides."""
 _MAX_HIDDEN: Final = 0.9
 """Maximum probability, in a look, that there is no head to look at more closely."""
 _MIN_WIDTH_PX = 3.0
 """Minimum shorter side of the drawn box."""
 _MIN_INSIDE = 0.6
 """Minimum fraction of the drawn box, and of the head that was located, inside the image."""
-_DARK_PRIOR: Final = 0.6
+_DARK_PRIOR: Final = 0.1
 """Dark heads are rarer on the road than among the rendered heads; applies to yellow and green only."""
-_MIN_PROBABILITY: Final = 0.5
+_MIN_PROBABILITY: Final = 0.45
 """Of yellow and green."""
+_MAX_SEVERAL: Final = 0.5
+"""Maximum probability of several lit lamps relative to that of yellow or green."""
 _MAX_RED_BESIDE_YELLOW: Final = 0.3
 """Maximum probability of red relative to that of yellow: both burn out to the same colour."""
-_MAX_BESIDE_RED: Final = (0.05, 0.05, 0.3, 0.1, 0.3)
+_MAX_BESIDE_RED: Final = (0.1, 0.05, 0.5, 0.16, 0.3)
 """Maximum probabilities of yellow, green, nothing, several and hidden, relative to that of red: a red that is not accuses the innocent."""
-_MAX_BESIDE_CLEAR_RED: Final = (0.05, 0.05, 0.3, 0.5, 0.3)
-"""The same where the colours of the located sections show red with at least _CLEAR."""
-_CLEAR: Final = 0.95
-"""Score of the colours from which a contradiction to the network gives UNKNOWN."""
-_CLEAR_COLOUR: Final = 0.3
-"""Minimum score of the colours for a yellow or green that the network finds too unlikely, but not less likely than _NOT_EXCLUDED."""
-_NOT_EXCLUDED: Final = 0.03
-_MAX_DOUBT: Final = 0.5
-"""Maximum probability of a hidden head, and of several lit lamps, if the colours decide."""
-_MIN_RED_LIGHT: Final = 24.0
+_MIN_RED_LIGHT: Final = 16.0
 """Minimum difference of the red channel (0 to 255) between the brightest part of the red sections and the middle of the others."""
 
 
@@ -73,7 +65,6 @@ class SignalHeadReader:
             raise WeightsMissing(f"Weights {path} of the lamp network are missing: they are part of etle, reinstall it") from error
         self.digest = Digest(sha256(weights).hexdigest())
         self._network = OnnxSession(weights, "lamp network")
-        self._colours = ColourLampReader()
 
     def read(self, image: "Image", head: Box, order: Sequence[Lamp]) -> tuple[Lamp, float]:
         """The lit lamp of the signal in box `head` and a score from 0 to 1; (UNKNOWN, 0) if it cannot be determined.
@@ -89,14 +80,14 @@ class SignalHeadReader:
         if min(head.width, head.height) < _MIN_WIDTH_PX or _inside(head, image) < _MIN_INSIDE:
             return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=None)
         states, box = self._infer(image, head, order)
-        answers = []
-        for _ in range(_LOOKS):
+        answers = [states]
+        for _ in range(_CLOSER_LOOKS):
             if states[_HIDDEN] > _MAX_HIDDEN or _inside(box, image) < _MIN_INSIDE:
                 return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=None)
             states, box = self._infer(image, box, order)
             answers.append(states)
         states = np.exp(np.log(np.stack(answers) + _LEAST).mean(axis=0))
-        lamp, score = _judged(states / states.sum(), self._colours.read(image, box, order))
+        lamp, score = _judged(states / states.sum())
         if lamp not in order or (lamp is Lamp.RED and _red_light(image, box, order) < _MIN_RED_LIGHT):
             return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=box)
         return LocatedHead(lamp=lamp, score=round(score, 3), box=box)
@@ -109,31 +100,20 @@ class SignalHeadReader:
         return odds / odds.sum(), in_image(Box(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)), head)
 
 
-def _judged(states: "NDArray[np.float64]", colours: tuple[Lamp, float]) -> tuple[Lamp, float]:
-    """The lamp and its score from the probabilities of the states, and from what the colours of the located sections show."""
+def _judged(states: "NDArray[np.float64]") -> tuple[Lamp, float]:
+    """The lamp and its score from the probabilities of the states."""
     if states.argmax() == 0:
-        clear = colours[0] is Lamp.RED and colours[1] >= _CLEAR
-        limits = np.array(_MAX_BESIDE_CLEAR_RED if clear else _MAX_BESIDE_RED) * states[0]
-        return (Lamp.RED, float(states[0])) if (states[1:] <= limits).all() else (Lamp.UNKNOWN, 0.0)
+        is_red = (states[1:] <= np.array(_MAX_BESIDE_RED) * states[0]).all()
+        return (Lamp.RED, float(states[0])) if is_red else (Lamp.UNKNOWN, 0.0)
     likely = states.copy()
     likely[_DARK] *= _DARK_PRIOR
     likely /= likely.sum()
     best = int(likely.argmax())
-    if LAMPS[best : best + 1] == (Lamp.YELLOW,) and states[0] > _MAX_RED_BESIDE_YELLOW * states[best]:
+    if best not in (1, 2) or likely[best] < _MIN_PROBABILITY or likely[_SEVERAL] > _MAX_SEVERAL * likely[best]:
         return Lamp.UNKNOWN, 0.0
-    if colours[1] >= _CLEAR and colours[0] not in LAMPS[best : best + 1]:
+    if LAMPS[best] is Lamp.YELLOW and states[0] > _MAX_RED_BESIDE_YELLOW * states[best]:
         return Lamp.UNKNOWN, 0.0
-    if 0 < best < len(LAMPS) and likely[best] >= _MIN_PROBABILITY:
-        return LAMPS[best], float(likely[best])
-    return colours if _colours_decide(states, colours) else (Lamp.UNKNOWN, 0.0)
-
-
-def _colours_decide(states: "NDArray[np.float64]", colours: tuple[Lamp, float]) -> bool:
-    """Whether a yellow or green of the colours is told although the network did not name it; never a red."""
-    lamp, score = colours
-    if lamp not in (Lamp.YELLOW, Lamp.GREEN) or score < _CLEAR_COLOUR:
-        return False
-    return bool(states[LAMPS.index(lamp)] >= _NOT_EXCLUDED and max(states[_SEVERAL], states[_HIDDEN]) <= _MAX_DOUBT)
+    return LAMPS[best], float(likely[best])
 
 
 def _red_light(image: "Image", box: Box, order: Sequence[Lamp]) -> float:

@@ -4,6 +4,7 @@ People draw boxes loosely, and cameras sway: the margin shows the whole head whe
 """
 
 from collections.abc import Sequence
+from functools import cache
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,11 @@ _ACROSS, _ALONG = 0.6, 0.4
 _CHANNELS = (Lamp.RED, Lamp.YELLOW, Lamp.GREEN)
 _MIN_WHITE = 96.0
 """Lower limit of the white level: brightening images at dusk further would turn noise into light."""
-_WHITE_PERCENTILE = 99.5
+_WHITE_FRACTION = 0.005
+"""Fraction of the window's pixels that may be brighter than white."""
+_MIN_LAMP_WHITE, _LAMP_WHITE_FRACTION = 24.0, 0.02
+"""The same for the planes that show dim lamps: white is what is bright in the middle of the drawn box, without the sky beside it."""
+PLANES = 9
 DRAWN_BOX = Box(
     WINDOW[0] * _ACROSS / (1 + 2 * _ACROSS),
     WINDOW[1] * _ALONG / (1 + 2 * _ALONG),
@@ -32,6 +37,8 @@ DRAWN_BOX = Box(
     WINDOW[1] * (1 + _ALONG) / (1 + 2 * _ALONG),
 )
 """The drawn box in pixels of the window."""
+_MIDDLE = slice(round(DRAWN_BOX.x1 + DRAWN_BOX.width / 4), round(DRAWN_BOX.x2 - DRAWN_BOX.width / 4))
+"""Columns of the middle of the drawn box."""
 
 
 def window_box(head: Box) -> Box:
@@ -64,14 +71,28 @@ def cut_window(image: "Image", head: Box) -> "Image":
 
 
 def network_input(window: "Image", order: Sequence[Lamp]) -> "NDArray[np.float32]":
-    """1 x 6 x 64 x 32: the colours, scaled to the brightest, and per colour a plane: 1 where its lamps are expected."""
-    pixels = window.astype(np.float32)
-    brightest = max(_MIN_WHITE, float(np.percentile(pixels.max(axis=2), _WHITE_PERCENTILE)))
-    colours = np.minimum(pixels.transpose(2, 0, 1) / brightest, 1)
-    return np.concatenate([colours, order_planes(order)])[None].astype(np.float32)
+    """1 x 9 x 64 x 32: the colours, scaled to the brightest of the window; the same, scaled to the brightest in the middle of the drawn
+    box; and per colour a plane: 1 where its lamps are expected."""
+    blue, green, red = cv2.split(window)
+    brightness = cv2.max(cv2.max(blue, green), red)
+    middle = brightness[round(DRAWN_BOX.y1) : round(DRAWN_BOX.y2), _MIDDLE]
+    whites = max(_MIN_WHITE, _brightest(brightness, _WHITE_FRACTION)), max(_MIN_LAMP_WHITE, _brightest(middle, _LAMP_WHITE_FRACTION))
+    planes = np.empty((1, PLANES, WINDOW[1], WINDOW[0]), np.float32)
+    for first, white in zip((0, 3), whites, strict=True):
+        for i, colour in enumerate((blue, green, red), first):
+            np.minimum(colour / np.float32(white), np.float32(1), out=planes[0, i])
+    planes[0, 6:] = order_planes(tuple(order))
+    return planes
 
 
-def order_planes(order: Sequence[Lamp]) -> "NDArray[np.float32]":
+def _brightest(brightness: "NDArray[np.uint8]", fraction: float) -> float:
+    """The value that this fraction of the pixels exceeds."""
+    rank = brightness.size - 1 - int(fraction * brightness.size)
+    return float(np.partition(brightness.ravel(), rank)[rank])
+
+
+@cache
+def order_planes(order: tuple[Lamp, ...]) -> "NDArray[np.float32]":
     """3 x 64 x 32: red, yellow, green; 1 in the equal sections of the drawn box in which `order` has that colour."""
     planes = np.zeros((len(_CHANNELS), WINDOW[1], WINDOW[0]), np.float32)
     drawn = DRAWN_BOX

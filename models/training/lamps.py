@@ -4,46 +4,48 @@ A small convolutional network on the window around the drawn box; AdamW on cross
 """
 
 import math
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from etle.types import Box
-from models.signals.window import WINDOW, cut_window, network_input, window_box
+from models.signals.window import PLANES, WINDOW, cut_window, network_input, window_box
 from models.synthetic.signals import SignalSample, draw_sample
 from models.synthetic.signals.values import SignalState
 from models.training.averaging import average_of
 from models.training.convolutional import exported
+from models.training.rendering import render_chunks
 from models.training.result import TrainingResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_CHUNK = 500
 _HOLD_OUT = 20
 """One in twenty heads is held out for validation."""
-_EPOCHS, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 12, 128, 3e-3, 2e-2
-_WARM_UP_STEPS = 100
+_EPOCHS, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 12, 256, 3e-3, 2e-2
+_WARM_UP_STEPS = 200
 _EMA_DECAY = 0.998
 _SMOOTHING = 0.02
 _BOX_WEIGHT = 20.0
 """Weight of the mean error of a side, as a fraction of the window, relative to the cross-entropy."""
 _STATES = tuple(SignalState)
-_INPUT = (6, WINDOW[1], WINDOW[0])
+_INPUT = (PLANES, WINDOW[1], WINDOW[0])
+_COLOURS = PLANES - 3
+"""The last planes tell the order of the lamps."""
+_LAYERS = ((32, 2), (64, 2), (64, 1), (128, 2), (128, 1))
+"""Channels and stride of each convolution."""
+_HIDDEN = 128
 
 
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     inputs: "NDArray[np.uint8]"
-    """n x 6 x height x width: what the network gets, times 255."""
+    """n x 9 x height x width: what the network gets, times 255."""
     states: "NDArray[np.int64]"
     boxes: "NDArray[np.float32]"
     """n x 4: the housing as fractions of the window; NaN where it is hidden."""
@@ -60,25 +62,15 @@ def train_lamps(samples: int, seed: int, *, threads: int, report: Callable[[str]
     torch.set_num_threads(threads)
     network = _fit(_network(), rendered.part(~held_out), np.random.default_rng(seed), report)
     network.eval()
-    return TrainingResult(weights=exported(network, "lamps", _INPUT), validation=_accuracy(network, rendered.part(held_out)))
+    return TrainingResult(weights=exported(network, "lamps", "window", _INPUT), validation=_accuracy(network, rendered.part(held_out)))
 
 
 def _rendered(samples: int, seed: int, threads: int, report: Callable[[str], None]) -> _Rendered:
-    chunks = [(seed, first, min(_CHUNK, samples - first)) for first in range(0, samples, _CHUNK)]
-    parts = []
-    # spawn, not fork: the threads of OpenCV and torch do not exist in a forked child, which would wait for them
-    with ProcessPoolExecutor(threads, multiprocessing.get_context("spawn")) as processes:
-        for number, part in enumerate(processes.map(_render_chunk, chunks), 1):
-            parts.append(part)
-            if number % 10 == 0:
-                report(f"{number * _CHUNK} heads rendered")
+    parts = render_chunks(_render_chunk, samples, seed, threads=threads, report=report, things="heads")
     return _Rendered(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("inputs", "states", "boxes")))
 
 
-def _render_chunk(chunk: tuple[int, int, int]) -> _Rendered:
-    seed, first, count = chunk
-    cv2.setNumThreads(1)
-    rng = np.random.default_rng([seed, first])
+def _render_chunk(rng: np.random.Generator, count: int) -> _Rendered:
     inputs, states = np.empty((count, *_INPUT), np.uint8), np.empty(count, np.int64)
     boxes = np.full((count, 4), np.nan, np.float32)
     for i in range(count):
@@ -103,12 +95,12 @@ def _in_window(head: Box, sample: SignalSample) -> tuple[float, float, float, fl
 def _network() -> nn.Sequential:
     layers: list[nn.Module] = []
     channels = _INPUT[0]
-    for out, stride in ((16, 2), (32, 2), (32, 1), (64, 2), (64, 1)):
+    for out, stride in _LAYERS:
         layers += [nn.Conv2d(channels, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
         channels = out
     cells = WINDOW[0] // 8 * (WINDOW[1] // 8)
     return nn.Sequential(
-        *layers, nn.Flatten(), nn.Dropout(0.1), nn.Linear(channels * cells, 96), nn.ReLU(), nn.Linear(96, len(_STATES) + 4)
+        *layers, nn.Flatten(), nn.Dropout(0.1), nn.Linear(channels * cells, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, len(_STATES) + 4)
     )
 
 
@@ -139,13 +131,22 @@ def _fit(network: nn.Sequential, rendered: _Rendered, rng: np.random.Generator, 
 def _batches(rendered: _Rendered, steps: int, rng: np.random.Generator) -> "Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]":
     for _ in range(steps):
         batch = rng.integers(0, len(rendered.inputs), _BATCH)
-        inputs, boxes = rendered.inputs[batch].astype(np.float32) / np.float32(255), rendered.boxes[batch].copy()
-        gain = np.exp(rng.normal(0, 0.1, (_BATCH, 3, 1, 1))) * np.exp(rng.normal(0, 0.1, (_BATCH, 1, 1, 1)))
-        inputs[:, :3] = (inputs[:, :3] ** np.exp(rng.normal(0, 0.15, (_BATCH, 1, 1, 1))) * gain).clip(0, 1)
+        planes, boxes = rendered.inputs[batch], rendered.boxes[batch].copy()
         flipped = rng.random(_BATCH) < 0.5
-        inputs[flipped] = inputs[flipped, :, :, ::-1]
+        planes[flipped] = planes[flipped, :, :, ::-1]
         boxes[flipped] = np.stack([1 - boxes[flipped, 2], boxes[flipped, 1], 1 - boxes[flipped, 0], boxes[flipped, 3]], axis=1)
-        yield torch.from_numpy(inputs), torch.from_numpy(rendered.states[batch]), torch.from_numpy(boxes)
+        inputs = torch.from_numpy(planes).float() / 255
+        inputs[:, :_COLOURS] = _recoloured(inputs[:, :_COLOURS], rng)
+        yield inputs, torch.from_numpy(rendered.states[batch]), torch.from_numpy(boxes)
+
+
+def _recoloured(colours: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Another gamma, brightness and white balance for each head; the same for both scalings of its colours."""
+    count = len(colours)
+    gamma = np.exp(rng.normal(0, 0.15, (count, 1, 1, 1)))
+    gain = np.exp(rng.normal(0, 0.1, (count, 3, 1, 1)) + rng.normal(0, 0.1, (count, 1, 1, 1)))
+    exponents, factors = (torch.from_numpy(each.astype(np.float32)) for each in (gamma, np.concatenate([gain, gain], axis=1)))
+    return (colours.pow(exponents) * factors).clamp(0, 1)
 
 
 def _loss(predicted: torch.Tensor, states: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:

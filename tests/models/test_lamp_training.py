@@ -9,7 +9,7 @@ import pytest
 from etle.types import Box, Lamp
 from etle_cli.main import main
 from models.signals.head_reader import SignalHeadReader
-from models.signals.window import DRAWN_BOX, WINDOW, cut_window, in_image, network_input, window_box
+from models.signals.window import DRAWN_BOX, PLANES, WINDOW, cut_window, in_image, network_input, window_box
 from models.synthetic.signals import draw_sample
 from models.synthetic.signals.values import SignalState
 
@@ -42,7 +42,7 @@ def test_the_window_repeats_the_edge_of_the_image() -> None:
     window = cut_window(image, Box(0, 0, 20, 60))
     assert window.shape == (WINDOW[1], WINDOW[0], 3)
     assert (window == 7).all()
-    assert network_input(window, [Lamp.RED, Lamp.GREEN]).shape == (1, 6, WINDOW[1], WINDOW[0])
+    assert network_input(window, [Lamp.RED, Lamp.GREEN]).shape == (1, PLANES, WINDOW[1], WINDOW[0])
 
 
 @pytest.mark.torch

@@ -10,7 +10,6 @@ import pytest
 from etle.errors import WeightsError, WeightsMissing
 from etle.types import Box, Lamp
 from models.signals.head_reader import WEIGHTS, SignalHeadReader
-from models.signals.lamps import ColourLampReader
 from models.weights.locate import weight
 
 READER = SignalHeadReader(weight(WEIGHTS))
@@ -155,22 +154,20 @@ def test_two_lamps_in_any_order(lit: Lamp, horizontal: bool) -> None:
     assert read(image, head, (GREEN, RED)) is lit
 
 
-@pytest.mark.parametrize("reader", [READER, ColourLampReader()], ids=["network", "colours"])
 @pytest.mark.parametrize("places", [(2,), (3,), (2, 3)], ids=["the disc", "the arrow", "both"])
-def test_a_head_has_a_green_disc_and_a_green_arrow(reader: SignalHeadReader | ColourLampReader, places: Sequence[int]) -> None:
+def test_a_head_has_a_green_disc_and_a_green_arrow(places: Sequence[int]) -> None:
     order = (RED, YELLOW, GREEN, GREEN)
     image, head = picture([], order=order)
     for place in places:
         cv2.circle(image, (round(head.centre.x), round(head.y1) + 6 + 12 * place), 4, LIT[GREEN], -1, cv2.LINE_AA)
-    assert reader.read(image, head, order)[0] is GREEN
+    assert read(image, head, order) is GREEN
 
 
-@pytest.mark.parametrize("reader", [READER, ColourLampReader()], ids=["network", "colours"])
-def test_a_green_arrow_beside_red_is_unknown(reader: SignalHeadReader | ColourLampReader) -> None:
+def test_a_green_arrow_beside_red_is_unknown() -> None:
     order = (RED, YELLOW, GREEN, GREEN)
     image, head = picture([RED], order=order)
     cv2.circle(image, (round(head.centre.x), round(head.y2) - 6), 4, LIT[GREEN], -1, cv2.LINE_AA)
-    assert reader.read(image, head, order)[0] is UNKNOWN
+    assert read(image, head, order) is UNKNOWN
 
 
 @pytest.mark.parametrize("lit", [YELLOW, GREEN])

@@ -35,6 +35,8 @@ def capture(rng: Rng, light: Light, scale: Scale) -> "Image":
 def _exposed(rng: Rng, light: Light) -> Light:
     """0 to 1, gamma-encoded. Channels saturate one by one: a bright red lamp becomes orange, pink or white."""
     gain = np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
+    if chance(rng, 0.25):  # set for the shade, or for the sky
+        light = light * np.float32(rng.uniform(1.5, 5) if chance(rng, 0.4) else rng.uniform(0.15, 0.7))
     if chance(rng, 0.15):
         gain = np.exp(rng.normal(0, 0.25, 3)).astype(np.float32)  # a wrong white balance
     exposed = light * gain
@@ -42,12 +44,12 @@ def _exposed(rng: Rng, light: Light) -> Light:
     encoded = np.power(soft, np.float32(1 / rng.uniform(1.6, 2.4)))
     if chance(rng, 0.25):  # a camera's desaturating or vivid style
         grey = encoded.mean(axis=2, keepdims=True)
-        encoded = grey + (encoded - grey) * np.float32(rng.uniform(0.55, 1.5))
+        encoded = grey + (encoded - grey) * np.float32(rng.uniform(0.45, 1.8))
     if chance(rng, 0.2):  # dark pictures
         encoded = encoded * np.float32(rng.uniform(0.45, 1))
     if chance(rng, 0.3):  # haze or glare before the lens
         veil = (1 + rng.normal(0, 0.06, 3)).astype(np.float32) * np.float32(rng.uniform(0.2, 0.95))
-        share = np.float32(rng.uniform(0.05, 0.5))
+        share = np.float32(rng.uniform(0.05, 0.5) if chance(rng, 0.85) else rng.uniform(0.5, 0.85))
         encoded = encoded * (1 - share) + veil * share
     clipped: Light = encoded.clip(0, 1).astype(np.float32)
     return clipped
@@ -71,7 +73,8 @@ def _processed(rng: Rng, image: "Image") -> "Image":
     if chance(rng, 0.2):
         image = cv2.addWeighted(image, 1.7, cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.5)), -0.7, 0)
     if chance(rng, 0.2):  # coloured fringes
-        image = np.stack([np.roll(image[..., 0], int(rng.integers(-1, 2)), axis=1), image[..., 1], image[..., 2]], axis=2)
+        blue, red = np.roll(image[..., 0], int(rng.integers(-2, 3)), axis=1), np.roll(image[..., 2], int(rng.integers(-1, 2)), axis=1)
+        image = np.stack([blue, image[..., 1], red], axis=2)
     if chance(rng, 0.7):
         quality = int(rng.uniform(25, 96))
         image = np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR), np.uint8)

@@ -22,7 +22,7 @@ def emitted(rng: Rng, lamp: Lamp) -> Tint:
     """Light of a lit lamp, its strongest channel 1. Red lamps reach from pink to orange, yellow ones to lemon, green ones to cyan."""
     white = rng.uniform(0, 0.6) if chance(rng, 0.3) else 0.0
     if lamp is Lamp.RED:
-        b, g, r = rng.uniform(0, 0.22), rng.uniform(0.01, 0.3 if chance(rng, 0.3) else 0.18), 1.0
+        b, g, r = rng.uniform(0, 0.22), rng.uniform(0.01, float(rng.choice([0.18, 0.3, 0.5], p=[0.65, 0.25, 0.1]))), 1.0
     elif lamp is Lamp.YELLOW:
         b, g, r = rng.uniform(0, 0.25), rng.uniform(0.3, 0.85), 1.0
     else:
@@ -30,9 +30,9 @@ def emitted(rng: Rng, lamp: Lamp) -> Tint:
     return b + white * (1 - b), g + white * (1 - g), r + white * (1 - r)
 
 
-def draw_housing(rng: Rng, light: Light, plan: HeadPlan) -> None:
-    """Back plate, arm and housing, in place."""
-    colour = _housing_colour(rng)
+def draw_housing(rng: Rng, light: Light, plan: HeadPlan, *, dim: bool = False) -> None:
+    """Back plate, arm and housing, in place. `dim`: a black one, in which dim lamps are visible."""
+    colour = (rng.uniform(0.005, 0.05),) * 3 if dim else _housing_colour(rng)
     box = np.array([plan.box.x1, plan.box.y1, plan.box.x2, plan.box.y2])
     if chance(rng, 0.35):
         _back_plate(rng, light, box, plan.pitch_px)
@@ -54,17 +54,23 @@ def draw_housing(rng: Rng, light: Light, plan: HeadPlan) -> None:
         part *= np.linspace(rng.uniform(0.5, 1.5), rng.uniform(0.5, 1.5), part.shape[1], dtype=np.float32)[:, None]
 
 
-def draw_lenses(rng: Rng, light: Light, plan: HeadPlan) -> None:
-    """Dark lenses with visors; the sun on all of them, on some, or on none. In place."""
-    size = light.shape[:2]
-    tinted, sun = rng.uniform(0.0, 1.0), rng.uniform(0.05, 0.4) if chance(rng, 0.3) else 0.0
-    sun_on_one = int(rng.integers(len(plan.order))) if chance(rng, 0.3) else None
+def draw_lenses(rng: Rng, light: Light, plan: HeadPlan, *, dim: bool = False) -> None:
+    """Dark lenses with visors; the sun on all of them, on some, or on none. In place. `dim`: in the shade, so that dim lamps are visible.
+
+    A low sun shines on unlit lenses above all where no lamp is lit: it must not be taken for one.
+    """
+    size, unlit = light.shape[:2], not any(plan.lit)
+    tinted, sun = rng.uniform(0.0, 1.0), rng.uniform(0.05, 0.4) if chance(rng, 0.6 if unlit else 0.3) and not dim else 0.0
+    sun_on_one = int(rng.integers(len(plan.order))) if chance(rng, 0.5 if unlit else 0.3) else None
     level = rng.uniform(0.01, 0.12) if chance(rng, 0.8) else rng.uniform(0.1, 0.3)
+    if dim:
+        level = rng.uniform(0.003, 0.02)
+    glossy = rng.uniform(0.0, 0.2)
     visors = chance(rng, 0.55)
     for i, lamp in enumerate(plan.order):
         tint = np.array(emitted(rng, lamp), np.float32) * tinted + (1 - tinted)
         lit_by_sun = sun * rng.uniform(0.7, 1.3) if sun_on_one in (None, i) else 0.0
-        reflected = (tint * np.float32(level + lit_by_sun * 0.8) + np.float32(0.15 * lit_by_sun)).astype(np.float32)
+        reflected = (tint * np.float32(level + lit_by_sun * 0.8) + np.float32(glossy * lit_by_sun)).astype(np.float32)
         mask = disc(size, plan.centre(i), plan.radius_px)[..., None]
         if lit_by_sun and chance(rng, 0.6):  # the visor's shadow
             mask = mask * (
@@ -74,6 +80,9 @@ def draw_lenses(rng: Rng, light: Light, plan: HeadPlan) -> None:
         light += mask * reflected
         if visors:
             _visor(rng, light, plan.centre(i), plan.radius_px)
+    if unlit and chance(rng, 0.15):  # the sun itself in a lens
+        lens = plan.centre(int(rng.integers(len(plan.order))))
+        light += disc(size, lens, plan.radius_px * rng.uniform(0.4, 1.0))[..., None] * np.float32(rng.uniform(0.3, 2))
     if sun and chance(rng, 0.4):
         spot = np.array(plan.centre(int(rng.integers(len(plan.order))))) + rng.normal(0, plan.radius_px / 3, 2)
         light += disc(size, (float(spot[0]), float(spot[1])), plan.radius_px * rng.uniform(0.1, 0.3))[..., None] * np.float32(
@@ -81,20 +90,45 @@ def draw_lenses(rng: Rng, light: Light, plan: HeadPlan) -> None:
         )
 
 
-def lit_lamps(rng: Rng, plan: HeadPlan, size: tuple[int, int], intensity: float) -> Light:
-    """Light of the lit lamps alone."""
+def lit_lamps(rng: Rng, plan: HeadPlan, size: tuple[int, int], intensity: float, *, dim: bool = False, burnt: bool = False) -> Light:
+    """Light of the lit lamps alone. `dim` ones are mostly arrows; `burnt` ones have a bright core that has lost its colour."""
     light = np.zeros((*size, 3), np.float32)
-    kind = str(rng.choice(["disc", "arrow", "digits", "part"], p=[0.55, 0.27, 0.06, 0.12]))
+    several = len({*plan.lit} - {None}) > 1
+    kind = str(rng.choice(["disc", "arrow", "digits", "part"], p=[0.3, 0.6, 0.02, 0.08] if dim else [0.52, 0.3, 0.06, 0.12]))
     glass = rng.uniform(0, 2.0) if chance(rng, 0.5) else 0.0
     for i, lamp in enumerate(plan.lit):
         if lamp is None:
             continue
         centre, radius = plan.centre(i), plan.radius_px * rng.uniform(0.8, 1.1)
+        strength = np.float32(intensity * (rng.uniform(0.25, 1.2) if several else rng.uniform(0.8, 1.2)))
+        colour = np.array(emitted(rng, lamp), np.float32) * strength
+        if burnt:
+            light += _burnt(rng, lamp, colour, size, centre, radius)
+            continue
         mask = lamp_shape(rng, kind, size, centre, radius)
         if glass:  # a bulb: brighter at its centre
             mask *= 1 + np.float32(glass) * disc(size, centre, radius * rng.uniform(0.3, 0.7))
-        light += mask[..., None] * np.array(emitted(rng, lamp), np.float32) * np.float32(intensity * rng.uniform(0.8, 1.2))
+        light += mask[..., None] * colour
     return light
+
+
+def reflections(rng: Rng, plan: HeadPlan, lit: Light) -> Light:
+    """The lit lamps once more and weaker, one section up or down: in another lens, or in those of the camera."""
+    shift = round(plan.pitch_px) * (1 if chance(rng, 0.7) else -1)
+    moved: Light = np.roll(lit, shift, axis=0) * np.float32(rng.uniform(0.02, 0.15))
+    return moved
+
+
+def _burnt(rng: Rng, lamp: Lamp, colour: NDArray[np.float32], size: tuple[int, int], centre: tuple[float, float], radius: float) -> Light:
+    """A core, white or half way there from the lamp's colour (red turns orange and yellow first), and a rim that kept the colour."""
+    white = np.float32(1) if chance(rng, 0.4) else np.float32(rng.uniform(0.3, 1))
+    pale = {Lamp.RED: (0.15, 0.75, 1.0), Lamp.YELLOW: (0.3, 0.9, 1.0), Lamp.GREEN: (0.95, 1.0, 0.4)}[lamp]
+    core = (np.array(pale, np.float32) * (1 - white) + white) * colour.max() * np.float32(rng.uniform(1, 4))
+    outer = radius * rng.uniform(0.95, 1.45)
+    inner = disc(size, centre, outer * rng.uniform(0.55, 0.95))[..., None]
+    rim: Light = disc(size, centre, outer)[..., None] * (1 - inner) * colour * np.float32(rng.uniform(0.3, 1))
+    burnt: Light = rim + inner * core
+    return burnt
 
 
 def with_halo(rng: Rng, light: Light, radius: float, *, night: bool) -> Light:

@@ -9,7 +9,7 @@ import numpy as np
 from etle.types import Box, Lamp
 from models.synthetic.scenes.textures import chance
 from models.synthetic.signals.camera import Scale, capture
-from models.synthetic.signals.head import draw_housing, draw_lenses, lit_lamps, with_halo
+from models.synthetic.signals.head import draw_housing, draw_lenses, lit_lamps, reflections, with_halo
 from models.synthetic.signals.surroundings import background, cover, other_lights, vehicle_only
 from models.synthetic.signals.values import HeadPlan, Light, Rng, SignalState
 
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 _R, _Y, _G = Lamp.RED, Lamp.YELLOW, Lamp.GREEN
-_ORDERS: Final = ((_R, _Y, _G), (_R, _G), (_R, _Y, _G, _G), (_G, _Y, _R), (_R, _R, _Y, _G), (_R, _Y), (_G, _R))
-_ORDER_FREQUENCIES: Final = (0.76, 0.07, 0.07, 0.04, 0.02, 0.02, 0.02)
+_ORDERS: Final = ((_R, _Y, _G), (_R, _G), (_R, _Y, _G, _G), (_G, _Y, _R), (_R, _R, _Y, _G), (_R, _Y), (_G, _R), (_R, _G, _G))
+_ORDER_FREQUENCIES: Final = (0.76, 0.06, 0.07, 0.04, 0.02, 0.02, 0.02, 0.01)
 _STATES: Final = tuple(SignalState)
-_STATE_FREQUENCIES: Final = (0.24, 0.22, 0.26, 0.08, 0.08, 0.12)
+_STATE_FREQUENCIES: Final = (0.24, 0.21, 0.26, 0.10, 0.09, 0.10)
 _CANVAS: Final = (3.6, 2.9)
 """Width and height of the canvas relative to the head."""
+_MIN_DIFFERENCE, _NOISE_WEIGHT = 12.0, 1.5
+"""Minimum difference (0 to 255) that a lit lamp makes to some 3 x 3 pixels of the image, without noise and more for each level of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +41,13 @@ class SignalSample:
 def draw_sample(rng: Rng) -> SignalSample:
     state = _STATES[int(rng.choice(len(_STATES), p=_STATE_FREQUENCIES))]
     plan, size = _plan(rng, state)
-    light = _scene(rng, plan, size, state)
-    light, head = _tilted(rng, light, plan.box)
-    scale = _scale(rng, head)
-    image = capture(rng, light, scale)
-    head = _scaled(head, image.shape[1] / size[1], image.shape[0] / size[0])
+    scene, lit = _scene(rng, plan, size, state)
+    if any(plan.lit) and state is not SignalState.HIDDEN:
+        unlit, _ = _photographed(_copy(rng), scene, plan.box)
+        image, head = _photographed(rng, scene + lit, plan.box)
+        state = state if _differ(image, unlit) else SignalState.DARK
+    else:
+        image, head = _photographed(rng, scene, plan.box)
     drawn = _drawn(rng, head)
     if chance(rng, 0.45):  # a crop without surroundings: its edge is repeated
         image, drawn, head = _cropped(rng, image, drawn, head)
@@ -88,28 +92,70 @@ def _contradiction(rng: Rng, order: tuple[Lamp, ...]) -> tuple[Lamp | None, ...]
     return tuple(each if i in chosen else None for i, each in enumerate(order))
 
 
-def _scene(rng: Rng, plan: HeadPlan, size: tuple[int, int], state: SignalState) -> Light:
+def _photographed(rng: Rng, light: Light, box: Box) -> "tuple[Image, Box]":
+    """The image of a camera, and the housing in it."""
+    size = light.shape[:2]
+    light, head = _tilted(rng, light, box)
+    image = capture(rng, light.clip(0, None), _scale(rng, head))
+    return image, _scaled(head, image.shape[1] / size[1], image.shape[0] / size[0])
+
+
+def _copy(rng: Rng) -> Rng:
+    """A generator that draws the same numbers: the same camera takes the same scene without the lit lamps."""
+    copy = np.random.default_rng()
+    copy.bit_generator.state = rng.bit_generator.state
+    return copy
+
+
+def _differ(image: "Image", other: "Image") -> bool:
+    """Whether a person could see the difference through the noise: a lamp that cannot be seen must not be learnt."""
+    noise = float(cv2.absdiff(other, cv2.medianBlur(other, 3)).mean())
+    difference = cv2.blur(cv2.absdiff(image, other), (3, 3))
+    return bool(difference.max() >= _MIN_DIFFERENCE + _NOISE_WEIGHT * noise)
+
+
+def _scene(rng: Rng, plan: HeadPlan, size: tuple[int, int], state: SignalState) -> tuple[Light, Light]:
+    """The light of the scene without the lit lamps, and theirs."""
     night = chance(rng, 0.25)
     ambient = np.exp(rng.uniform(np.log(0.006), np.log(0.15))) if night else np.exp(rng.uniform(np.log(0.15), np.log(1.3)))
     absent = state is SignalState.HIDDEN and chance(rng, 0.4)
     light = vehicle_only(rng, *size) if absent else background(rng, *size)
+    dim, burnt = _strength(rng, plan)
     if not absent:
-        draw_housing(rng, light, plan)
-        draw_lenses(rng, light, plan)
+        draw_housing(rng, light, plan, dim=dim)
+        draw_lenses(rng, light, plan, dim=dim)
     if chance(rng, 0.2):
         _neighbour(rng, light, plan)
     if state is SignalState.HIDDEN and not absent:
         cover(rng, light, plan)
     light *= np.float32(ambient) * (1 + np.float32(0.1) * rng.standard_normal(3).astype(np.float32))
-    dimmest = 0.8 * ambient + 0.12
-    intensity = np.exp(rng.uniform(np.log(dimmest), np.log(12 * max(ambient, 0.15))))
-    if any(lit not in (None, lamp) for lit, lamp in zip(plan.lit, plan.order, strict=True)):
+    dimmest, brightest = (0.07 * ambient + 0.015, 0.8 * ambient + 0.12) if dim else (0.8 * ambient + 0.12, 12 * max(ambient, 0.15))
+    intensity = np.exp(rng.uniform(np.log(dimmest), np.log(brightest)))
+    if _contradicts(plan):
         intensity = min(intensity, 1.2)  # burnt out, nobody could tell its colour
+    lit = np.zeros_like(light)
     if state is not SignalState.HIDDEN:
-        light += with_halo(rng, lit_lamps(rng, plan, size, intensity), plan.radius_px, night=night)
+        lit = lit_lamps(rng, plan, size, intensity, dim=dim, burnt=burnt)
+        if chance(rng, 0.08):
+            lit = lit + reflections(rng, plan, lit)
+        lit = with_halo(rng, lit, plan.radius_px, night=night)
     if chance(rng, 0.5 if night else 0.15):
         light += with_halo(rng, other_lights(rng, size, plan, intensity), plan.radius_px, night=night)
-    return light.clip(0, None)
+    return light, lit
+
+
+def _strength(rng: Rng, plan: HeadPlan) -> tuple[bool, bool]:
+    """Whether the lit lamps are dim (thin arrows, a camera set for the sky), and whether they are burnt out."""
+    if not any(plan.lit):
+        return chance(rng, 0.2), False
+    if chance(rng, 0.2):
+        return True, False
+    return False, chance(rng, 0.2) and not _contradicts(plan)
+
+
+def _contradicts(plan: HeadPlan) -> bool:
+    """Whether a light shines at a place where the head has none of its colour."""
+    return any(lit not in (None, lamp) for lit, lamp in zip(plan.lit, plan.order, strict=True))
 
 
 def _neighbour(rng: Rng, light: Light, plan: HeadPlan) -> None:
@@ -129,7 +175,7 @@ def _tilted(rng: Rng, light: Light, box: Box) -> tuple[Light, Box]:
     if chance(rng, 0.25):
         return light, box
     height, width = light.shape[:2]
-    spread = 6.0 if chance(rng, 0.85) else 13.0
+    spread = float(rng.choice([6, 13, 24], p=[0.78, 0.17, 0.05]))
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, spread / 2), 1.0)
     matrix[1, 0] += np.tan(np.radians(rng.normal(0, spread / 2)))
     matrix[:, 2] += np.array([width, height]) / 2 - matrix @ np.array([width / 2, height / 2, 1])
@@ -140,8 +186,8 @@ def _tilted(rng: Rng, light: Light, box: Box) -> tuple[Light, Box]:
 
 
 def _scale(rng: Rng, head: Box) -> Scale:
-    """The head is 4.5 to 45 pixels wide in the image; publishers of crops stretch them."""
-    width = np.exp(rng.uniform(np.log(4.5), np.log(45)))
+    """The head is 4 to 45 pixels wide in the image, often less than 8; publishers of crops stretch them."""
+    width = np.exp(rng.uniform(np.log(4), np.log(8 if chance(rng, 0.3) else 45)))
     x = min(1.6, width / head.width)
     return Scale(x=x, y=x * np.exp(rng.uniform(-0.25, 0.25)) if chance(rng, 0.4) else x)
 

@@ -33,18 +33,19 @@ def disc(size: tuple[int, int], centre: tuple[float, float], radius: float) -> M
 
 
 def _arrow(rng: Rng, size: tuple[int, int], centre: tuple[float, float], radius: float) -> Mask:
-    """An arrow in one of eight directions; now and then a dark arrow on the lit disc."""
+    """An arrow, often a thin one; now and then only its tip, or a dark arrow on the lit disc."""
     mask = np.zeros(size, np.uint8)
     angle = float(rng.choice([0, 90, 180, 270, 45, 135])) * np.pi / 180
     along = np.array([np.cos(angle), -np.sin(angle)]) * radius
     across = np.array([along[1], -along[0]])
-    wide = max(1, round(radius * rng.uniform(0.18, 0.5)))
+    wide = max(1, round(radius * rng.uniform(0.1, 0.5)))
     tip, tail = np.array(centre) + along * 0.8, np.array(centre) - along * 0.8
     wing = rng.uniform(0.45, 0.7)
-    for end in (tail, tip - along * wing + across * wing, tip - along * wing - across * wing):
+    wings = tip - along * wing + across * wing, tip - along * wing - across * wing
+    for end in wings if chance(rng, 0.15) else (tail, *wings):
         cv2.line(mask, _fixed(tip), _fixed(end), 255, wide, cv2.LINE_AA, _SUB)
     shape = mask.astype(np.float32) / np.float32(255)
-    return 1 - shape if chance(rng, 0.25) else shape
+    return 1 - shape if chance(rng, 0.15) else shape
 
 
 def _digits(rng: Rng, size: tuple[int, int], centre: tuple[float, float], radius: float) -> Mask:

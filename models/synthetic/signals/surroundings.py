@@ -26,10 +26,10 @@ def other_lights(rng: Rng, size: tuple[int, int], plan: HeadPlan, intensity: flo
     for _ in range(int(rng.integers(1, 5))):
         centre = rng.uniform(0, size[1]), rng.uniform(0, size[0])
         radius = plan.radius_px * rng.uniform(0.2, 1.0)
-        if _near(plan.box, centre, radius):
+        if _near(plan.box, centre, radius * (0.5 if chance(rng, 0.3) else 1.5)):
             continue
         colour = _light_colour(rng)
-        light += disc(size, centre, radius)[..., None] * np.array(colour, np.float32) * np.float32(intensity * rng.uniform(0.1, 1.0))
+        light += disc(size, centre, radius)[..., None] * np.array(colour, np.float32) * np.float32(intensity * rng.uniform(0.1, 1.5))
     return light
 
 
@@ -85,8 +85,7 @@ def _vehicle(rng: Rng, height: int, width: int) -> Light:
     return light.clip(0, None)
 
 
-def _near(box: Box, centre: tuple[float, float], radius: float) -> bool:
-    margin = radius * 1.5
+def _near(box: Box, centre: tuple[float, float], margin: float) -> bool:
     return box.x1 - margin < centre[0] < box.x2 + margin and box.y1 - margin < centre[1] < box.y2 + margin
 
 
