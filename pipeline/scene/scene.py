@@ -83,8 +83,9 @@ _STILL_JITTERS = 3.0
 """A standing vehicle's foot moves by so many times its jitter: from a low camera that is more than half a metre."""
 _COVERAGE = 2.0
 _OUTLIER, _OUTLIERS_S = 2.0, 0.3
-"""A single foot, or feet for so long, may be so many times further away: among hundreds of feet of one stand some are detector's errors."""
+"""Feet may be so many times further away for so long: among hundreds of feet of one stand some are a detector's errors."""
 _MIN_LATEST, _MAX_LATEST, _LATEST_S = 3, 16, 0.5
+_MIN_FEET = 5
 
 
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
@@ -98,19 +99,24 @@ def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.
     reach = max(limit, _STILL_JITTERS * jitter)
     end = _latest_foot(track, calibration)
     still: list[tuple[float, Point]] = []
-    outside_s: list[float] = []
     for sighting in reversed(track.sightings):
         foot, ago_s = calibration.ground(sighting.box.foot), seconds_between(sighting.captured_at, last.captured_at)
         # allowed displacement: the distance at the slowest motion, and at least the jitter of the box
         allowed, off = max(reach, limit * ago_s * 0.2), distance(foot, end)
         if off <= allowed:
             still.append((ago_s, foot))
-            outside_s = []
-            continue
-        outside_s.append(ago_s)
-        if off > _OUTLIER * allowed or (len(outside_s) > 1 and outside_s[-1] - outside_s[0] > _OUTLIERS_S):
+        elif off > _OUTLIER * allowed or ago_s - (still[-1][0] if still else 0.0) > _OUTLIERS_S:
             break
-    return still[-1][0] if still and _drift_at_most(still, jitter) <= limit else 0.0
+    return still[-1][0] if still and _drift_at_most(still, max(jitter, _jitter_of(still))) <= limit else 0.0
+
+
+def _jitter_of(feet: Sequence[tuple[float, Point]]) -> float:
+    """Standard deviation of the feet around steady motion, from the median of second differences; 0 for fewer than five feet."""
+    if len(feet) < _MIN_FEET:
+        return 0.0
+    triples = zip(feet, feet[1:], feet[2:], strict=False)
+    bends = [max(abs(one.x - 2 * two.x + three.x), abs(one.y - 2 * two.y + three.y)) for (_, one), (_, two), (_, three) in triples]
+    return 1.4826 * median(bends) / 6**0.5
 
 
 def _latest_foot(track: Track, calibration: Calibration) -> Point:
