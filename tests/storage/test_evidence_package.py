@@ -107,9 +107,11 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "no JSON": lambda package: (package / "decisions.json").write_text("{") and None,
 }
 
+FAST = ("a picture", "a decision", "a link of the chain")
+
 
 @pytest.mark.server
-@pytest.mark.parametrize("changed", CHANGES)
+@pytest.mark.parametrize("changed", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in CHANGES])
 def test_a_changed_package_is_not_verified(package: Path, changed: str) -> None:
     CHANGES[changed](package)
     valid, printed = verified(package)

@@ -24,6 +24,9 @@ BASE_X = 15112221349535400772501151409588531511454012693041857206046113283949847
 BASE_Y = 4 * pow(5, P - 2, P) % P
 
 
+Point = tuple[int, int, int, int]  # extended coordinates X, Y, Z, T: the point is (X / Z, Y / Z), and T = X * Y / Z
+
+
 def ed25519_is_valid(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """RFC 8032, section 5.1.7."""
     if len(public_key) != 32 or len(signature) != 64:
@@ -34,19 +37,23 @@ def ed25519_is_valid(public_key: bytes, message: bytes, signature: bytes) -> boo
         return False
     hashed = hashlib.sha512(signature[:32] + public_key + message).digest()
     challenge = int.from_bytes(hashed, "little") % ORDER
-    return multiply(scalar, (BASE_X, BASE_Y)) == add(commitment, multiply(challenge, key))
+    left, right = multiply(scalar, extended(BASE_X, BASE_Y)), add(commitment, multiply(challenge, key))
+    return all((left[axis] * right[2] - right[axis] * left[2]) % P == 0 for axis in (0, 1))
 
 
-def add(one: tuple[int, int], two: tuple[int, int]) -> tuple[int, int]:
-    (x1, y1), (x2, y2) = one, two
-    product = D * x1 * x2 * y1 * y2 % P
-    x = (x1 * y2 + x2 * y1) * pow(1 + product, P - 2, P) % P
-    y = (y1 * y2 + x1 * x2) * pow(1 - product, P - 2, P) % P
-    return x, y
+def extended(x: int, y: int) -> Point:
+    return x, y, 1, x * y % P
 
 
-def multiply(scalar: int, point: tuple[int, int]) -> tuple[int, int]:
-    result = (0, 1)
+def add(one: Point, two: Point) -> Point:
+    a, b = (one[1] - one[0]) * (two[1] - two[0]) % P, (one[1] + one[0]) * (two[1] + two[0]) % P
+    c, d = 2 * one[3] * two[3] * D % P, 2 * one[2] * two[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def multiply(scalar: int, point: Point) -> Point:
+    result = extended(0, 1)
     while scalar:
         if scalar & 1:
             result = add(result, point)
@@ -55,11 +62,11 @@ def multiply(scalar: int, point: tuple[int, int]) -> tuple[int, int]:
     return result
 
 
-def decompress(data: bytes) -> tuple[int, int] | None:
+def decompress(data: bytes) -> Point | None:
     number = int.from_bytes(data, "little")
     y, sign = number & (2**255 - 1), number >> 255
     x = recover_x(y, sign)
-    return None if x is None else (x, y)
+    return None if x is None else extended(x, y)
 
 
 def recover_x(y: int, sign: int) -> int | None:
