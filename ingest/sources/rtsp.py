@@ -93,6 +93,8 @@ class RtspSource:
                 while not self._connection.stopped and (header := self._read(process.stdout, PACKET_HEADER.size, timeout_s)):
                     kind, pts_s, length = PACKET_HEADER.unpack(header)
                     body = self._read(process.stdout, length, timeout_s)
+                    if len(body) < length:  # the process ended inside a packet
+                        break
                     timeout_s = self._request.timeout_s + _GRACE_S
                     if kind == PacketKind.PICTURE:
                         yield self._clock.now(), None if math.isnan(pts_s) else pts_s, body
