@@ -3,6 +3,7 @@
 import asyncio
 import html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlencode
@@ -26,9 +27,11 @@ class Answer:
 class ScriptedBrowser:
     """`get` and `post` await the whole answer; redirects are not followed. Connects again if the server closed the connection."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, address: str | None = None, cookies: Mapping[str, str] | None = None) -> None:
+        """`address`: of the client, one of loopback."""
         self._port = port
-        self._cookies: dict[str, str] = {}
+        self._address = address
+        self.cookies: dict[str, str] = dict(cookies or {})
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> Self:
@@ -37,6 +40,9 @@ class ScriptedBrowser:
     async def __aexit__(self, *_: object) -> None:
         self._close()
 
+    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return await self._request(method, path, dict(headers), body)
+
     async def get(self, path: str, **headers: str) -> Answer:
         return await self._request("GET", path, headers, b"")
 
@@ -44,7 +50,7 @@ class ScriptedBrowser:
         return await self._request("POST", path, {"Content-Type": "application/x-www-form-urlencoded"}, urlencode(fields).encode())
 
     async def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         sent = {"Host": "127.0.0.1", "Accept": "text/html", "Cookie": cookies, "Content-Length": str(len(body))} | headers
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items() if value), "", ""]
         try:
@@ -55,7 +61,7 @@ class ScriptedBrowser:
 
     async def _exchange(self, request: bytes) -> Answer:
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(self._address, 0) if self._address else None)
         reader, writer = self._streams
         writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -64,7 +70,7 @@ class ScriptedBrowser:
             name, _, value = line.partition(": ")
             if name.lower() == "set-cookie":
                 cookie, _, content = value.partition(";")[0].partition("=")
-                self._cookies[cookie] = content.strip('"')
+                self.cookies[cookie] = content.strip('"')
             headers[name.lower()] = value
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         if headers.get("connection") == "close":

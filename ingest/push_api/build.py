@@ -24,7 +24,7 @@ from ingest.delivery.spool import Spool
 from ingest.push_api.api import PushApi
 from ingest.push_api.auth import Authenticator
 from ingest.push_api.dedup import Deduplicator
-from ingest.push_api.service import DELIVERY_TIMEOUT_S, PushService, PushTopics
+from ingest.push_api.service import BROKEN_PAUSE_S, DELIVERY_TIMEOUT_S, PushService, PushTopics
 
 _MB: Final = 1_000_000
 _MAX_SILENCE_S: Final = 180.0
@@ -43,6 +43,7 @@ class ServiceDeps:
     metrics: Metrics
     health: Health
     delivery_timeout_s: float = DELIVERY_TIMEOUT_S
+    broken_pause_s: float = BROKEN_PAUSE_S
 
 
 @contextmanager
@@ -63,6 +64,7 @@ def open_push_service(site: Site, deps: ServiceDeps) -> Iterator[PushApi]:
                 deps.clock,
                 on_frame=lambda frame: _count_frame(deps, producer, site, frame),
                 delivery_timeout_s=deps.delivery_timeout_s,
+                broken_pause_s=deps.broken_pause_s,
             )
             max_frame_bytes = round(site.broker.frames.largest_mb * _MB)
             yield PushApi(service, authenticator, deps.clock, max_frame_bytes, deps.metrics.vendor_message)

@@ -44,6 +44,8 @@ DELIVERY_TIMEOUT_S: Final = 10.0
 PARSER_THREADS: Final = 4
 """Digests and JPEG headers are computed outside of the event loop, which answers all devices."""
 _PADDING: Final = b"\0\r\n"
+BROKEN_PAUSE_S: Final = 0.25
+"""A vendor that sends nothing but hostile pictures has four a second checked, however fast it sends."""
 _PUT_TIMEOUT_S: Final = 2.0
 _RETRY_AFTER_S: Final = 5.0
 
@@ -90,8 +92,10 @@ class PushService:
         *,
         on_frame: Callable[[Frame], None] = lambda frame: None,
         delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
+        broken_pause_s: float = BROKEN_PAUSE_S,
     ) -> None:
-        """`on_frame` is called with each frame that was accepted for the first time."""
+        """`on_frame` is called with each frame that was accepted for the first time. `broken_pause_s`: for how long the vendor's next
+        picture waits after one that is broken."""
         self._cameras = {(vendor, camera.id): camera for camera in site.cameras if (vendor := camera.source.pushed_by)}
         self._max_clock_error_s = site.ingest.vendor_clock_s
         self._topics = topics
@@ -101,6 +105,7 @@ class PushService:
         self._clock = clock
         self._on_frame = on_frame
         self._delivery_timeout_s = delivery_timeout_s
+        self._broken_pause_s = broken_pause_s
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._parsing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._parsers = ThreadPoolExecutor(PARSER_THREADS, "push-parse")
@@ -136,7 +141,11 @@ class PushService:
         camera = self._camera(vendor, header.camera, display_name(CAMERA))
         async with self._parsing[vendor]:  # one at a time of a vendor, so that a hostile one does not take the threads from the others
             loop = asyncio.get_running_loop()
-            frame = await loop.run_in_executor(self._parsers, self._checked_frame, camera, header, received_at, body)
+            try:
+                frame = await loop.run_in_executor(self._parsers, self._checked_frame, camera, header, received_at, body)
+            except ApiError:
+                await asyncio.sleep(self._broken_pause_s)
+                raise
         identity = {"camera": frame.camera, "sequence": frame.sequence}
         async with self._locks[camera.id]:
             accepted = self._dedup.frame(camera.id, header.sequence)

@@ -61,6 +61,7 @@ class InProcessApi:
             metrics=self.metrics,
             health=Health(),
             delivery_timeout_s=delivery_timeout_s,
+            broken_pause_s=0,
         )
         self.app: PushApi = self._open.enter_context(open_push_service(site, deps))
 
