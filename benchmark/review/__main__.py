@@ -91,6 +91,7 @@ def _summary(timings: Timings, cases: int, open_cases: int, filled_s: float, sec
         "filled_s": round(filled_s, 1),
         "decided_per_s": round(len(timings.decided) / seconds, 2),
         "assigned_twice": sum(1 for times in Counter(timings.assigned).values() if times > 1),
+        "refused": timings.refused,
         "sign_in": sign_in[-1] / sign_in[0],
         "sign_in_last_s": sign_in[-1],
         "p50_ms": {kind: 1000 * _percentile(values, 0.5) for kind, values in timings.seconds.items()},

@@ -25,6 +25,8 @@ class Timings:
     seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     assigned: list[str] = field(default_factory=list)
     decided: list[str] = field(default_factory=list)
+    refused: int = 0
+    """Answers with status 503."""
 
     async def timed(self, kind: str, request: Awaitable[T]) -> T:
         started = time.perf_counter()
@@ -74,14 +76,24 @@ async def _officer(
     think_s: float,
     randomness: random.Random,
 ) -> None:
-    """Decides the case that `answer` leads to, and those after it."""
+    """Decides the case that `answer` leads to, and those after it. What the server is too busy for (503) is counted and asked again."""
+    mine: set[str] = set()
     await asyncio.sleep(randomness.random() * think_s)
     while time.monotonic() < stop_at:
+        if answer.status == 503:
+            timings.refused += 1
+            answer = await _take_from_home(browser, timings)
+            continue
         if not answer.location.startswith("/cases/"):
             raise AssertionError(f"no case was assigned: {answer.status}, {answer.location!r}, {answer.body[-300:]!r}")
         case = answer.location.partition("?")[0]
-        timings.assigned.append(case)
+        if case not in mine:
+            timings.assigned.append(case)
+            mine.add(case)
         page = await timings.timed("case page", browser.get(answer.location))
+        if page.status == 503:
+            timings.refused += 1
+            continue
         for name in filling.pictures:
             range_ = {"Range": "bytes=0-262143"} if name.endswith(".mp4") else {}
             await timings.timed("picture", browser.get(f"{case}/evidence/{name}", **range_))
@@ -89,6 +101,8 @@ async def _officer(
         form = {name: page.field(name) for name in ("csrf", "opened", "known_decisions")}
         plate = page.field("plate")
         answer = await timings.timed("verdict", browser.post(f"{case}/verdict", answer="confirm", plate=plate, **form))
+        if answer.status == 503:
+            continue
         if answer.status != 303:
             raise AssertionError(f"a verdict got {answer.status}")
         timings.decided.append(case)
