@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from services import free_port
 
 CASES: Final = 200
 REVIEWERS: Final = 2
+START_TIMEOUT_S: Final = 120
 FRAME_SIZE: Final = (640, 360)
 SECRETS: Final = {"penyerang": "a secret of the attacker, long enough", "lain": "a secret of the other vendor"}
 """Of the vendor that sends hostile pictures, and of another one."""
@@ -43,11 +45,11 @@ def running_servers(folder: Path) -> Iterator[AttackedServers]:
         filling = fill(database, evidence, CASES, REVIEWERS)
         review_port, push_port = free_port(), free_port()
         review = ["-m", "benchmark.review.server", server.url, str(folder / "evidence"), str(review_port)]
-        opened.enter_context(_running(review, "started"))
+        opened.enter_context(_running(review, "started", folder / "review.log"))
         site = folder / "site.yaml"
         site.write_text(json.dumps(_site()))
         push = ["-m", "etle_cli.main", "vendor", "serve", str(site), "--dry-run", "--port", str(push_port), "--data", str(folder / "push")]
-        opened.enter_context(_running(push, "push API on port"))
+        opened.enter_context(_running(push, "push API on port", folder / "push.log"))
         yield AttackedServers(review_port=review_port, push_port=push_port, filling=filling)
 
 
@@ -58,16 +60,22 @@ def _site() -> dict[str, object]:
 
 
 @contextmanager
-def _running(arguments: list[str], ready: str) -> Iterator[None]:
-    """Waits for the line that contains `ready`."""
+def _running(arguments: list[str], ready: str, log: Path) -> Iterator[None]:
+    """Waits for the line that contains `ready`. The output goes to a file: a full pipe that nobody reads would stop the server."""
     environment = {**os.environ, **{f"SECRET_{vendor.upper()}": secret for vendor, secret in SECRETS.items()}}
-    command = [sys.executable, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    with log.open("w") as output:
+        process = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT, env=environment)
     try:
-        assert process.stdout is not None
-        if not any(ready in line for line in iter(process.stdout.readline, "")):
-            raise EtleError(f"{' '.join(arguments[:2])} did not start")
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while ready not in log.read_text():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise EtleError(f"{' '.join(arguments[:2])} did not start: {log.read_text()[-500:]}")
+            time.sleep(0.1)
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
