@@ -141,22 +141,28 @@ class Approach:
     def was_ridden(self, track: Track, passed: Passage, *, since: datetime | None = None) -> bool:
         """Whether it was certainly faster than people walk, at any time: who brakes at the line came faster. True without metres.
 
-        Only what one vehicle drove around the passage counts: before a loss, the track may have been another's. `since`: only from then on.
+        Only what one vehicle drove around the passage counts: before a loss, the track may have been another's. `since`: only from then on,
+        and twice, because a foot that merges with another box jumps once.
         """
         if self._calibration.unit != "m":
             return True
         latest: list[Sighting] = []
+        missing = 1 if since is None else 2
         jitter = measured_jitter(track, self._calibration)
         for sighting in of_one_vehicle(track, self._calibration, passed.at).sightings:
             if since is not None and sighting.captured_at < since:
                 continue
             latest = [each for each in latest if seconds_between(each.captured_at, sighting.captured_at) <= _RIDDEN_S[1]]
-            for each in latest:
-                seconds = seconds_between(each.captured_at, sighting.captured_at)
-                if seconds >= _RIDDEN_S[0] and self._speed_at_least(each, sighting, seconds, jitter) > WALKING_M_S:
+            if any(self._rode_between(each, sighting, jitter) for each in latest):
+                missing, latest = missing - 1, []
+                if not missing:
                     return True
             latest.append(sighting)
         return False
+
+    def _rode_between(self, one: Sighting, two: Sighting, jitter: float) -> bool:
+        seconds = seconds_between(one.captured_at, two.captured_at)
+        return seconds >= _RIDDEN_S[0] and self._speed_at_least(one, two, seconds, jitter) > WALKING_M_S
 
     def is_beyond_entry(self, sighting: Sighting, track: Track) -> bool:
         """Whether the front is more probably inside the junction than before it."""

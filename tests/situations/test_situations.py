@@ -525,6 +525,8 @@ def test_two_entries_of_one_rule_watch_two_lines():
         pytest.param("2026/3244", id="a walker whose feet jitter more than is expected of a detector"),
         pytest.param("2026/3332", id="a motorcycle that is pushed slowly over the line, at two frames per second"),
         pytest.param("2026/2885", id="a motorcycle that was ridden to the line and is pushed over it, far from a low camera"),
+        pytest.param("2026/794", id="a motorcycle that is pushed, and whose foot jumps once beyond the line"),
+        pytest.param("2026/1334", id="a pedestrian with a cart, whose foot jumps once beyond the line"),
         pytest.param("2026/2080", id="a box that reached beyond the line as it came, and the start on green"),
     ],
 )
