@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,8 +24,6 @@ WATCH_FRAMES = """() => {
   };
   video.requestVideoFrameCallback(note);
 }"""
-SLOWER = float(os.environ.get("ETLE_SLOWER", "3"))
-"""Times as long as the target: for a machine that does other things meanwhile."""
 READY = "#verdict[data-ready=yes]"
 
 
@@ -300,8 +298,10 @@ def test_history_is_reached_from_a_page_that_was_not_accepted(page: Page, review
     page.wait_for_url(f"**/cases/{case.violation.id}/history")
 
 
-def test_the_next_case_is_ready_at_once_after_the_verdict_at_10_mbit_s(page: Page, review: RunningReview) -> None:
-    """Its pictures were sent ahead. Measured in the page, from the key to the enabled buttons; the machine itself takes most of it."""
+def test_the_next_case_needs_no_picture_after_the_verdict_at_10_mbit_s(
+    page: Page, review: RunningReview, record_property: Callable[[str, object], None]
+) -> None:
+    """Its pictures were sent ahead. Records the seconds from the key to the enabled buttons, measured in the page (--junit-xml)."""
     for number in range(4):
         review.add(CaseSpec(name=f"ahead {number}", occurred_after=number * LATER))
     network = page.context.new_cdp_session(page)
@@ -321,10 +321,13 @@ def test_the_next_case_is_ready_at_once_after_the_verdict_at_10_mbit_s(page: Pag
         page.wait_for_selector(READY)
         took.append((page.evaluate("performance.timeOrigin + window.readyAt") - pressed) / 1000)
         cached = page.evaluate(
-            "performance.getEntriesByType('resource').filter((r) => r.name.endsWith('.jpg')).every((r) => r.transferSize === 0)"
+            """() => {
+                const shown = [...document.images].map((image) => image.currentSrc);
+                return performance.getEntriesByType('resource').filter((r) => shown.includes(r.name)).every((r) => r.transferSize === 0);
+            }"""
         )
         assert cached, "the pictures were requested again"
-    assert min(took) <= 0.3 * SLOWER, took
+    record_property("seconds from the verdict to the next case", took)
 
 
 @pytest.mark.parametrize("width, height", [(1440, 900), (1920, 1080)])
