@@ -81,6 +81,7 @@ def test_the_frame_is_from_after_the_first_second(etle_init: Init, tmp_path: Pat
     assert (tmp_path / "frame.jpg").read_bytes() in [frame.jpeg for frame in frames[10:13]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("speed_px", "options", "view", "note"),
     [
@@ -230,6 +231,7 @@ def near(image: NDArray[np.uint8], x: float, y: float, colour: tuple[int, int, i
 RED, YELLOW, GREEN = (60, 60, 255), (0, 220, 255), (80, 220, 80)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "scale"),
     [

@@ -53,12 +53,14 @@ def test_no_images_give_no_results(method: "Callable[[list[Image]], list[tuple[P
     assert method([]) == []
 
 
+@pytest.mark.slow
 def test_one_result_per_image_in_their_order(method: "Callable[[list[Image]], list[tuple[PlateBox, ...]]]") -> None:
     results = method(images())
     assert [bool(result) for result in results] == [False, True, False]
     assert results[0] == ()
 
 
+@pytest.mark.slow
 def test_boxes_are_inside_the_image_highest_score_first(method: "Callable[[list[Image]], list[tuple[PlateBox, ...]]]") -> None:
     found = method(images())[1]
     assert [plate.score for plate in found] == sorted((plate.score for plate in found), reverse=True)

@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
+
 from benchmark.rendered_clips.boxes import judged_boxes
 from etle.config.packaged import configs_folder
 
 DEMO = configs_folder() / "demo"
 
 
+@pytest.mark.slow
 def test_all_violations_are_found_by_their_vehicle_and_no_others():
     assert judged_boxes(DEMO) == {"violations": 5, "found": 5, "right": 5, "false": 0, "missed": []}
 

@@ -235,6 +235,7 @@ def test_every_script_is_valid(path: Path) -> None:
     subprocess.run(["sh", "-n", path], check=True)
 
 
+@pytest.mark.slow
 def test_the_alerts_fire_under_their_conditions_only() -> None:
     if PROMTOOL is None:
         pytest.skip("needs promtool: apt-get install prometheus")

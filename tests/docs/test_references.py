@@ -4,6 +4,7 @@ import argparse
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -107,9 +108,15 @@ def all_options(of: argparse.ArgumentParser) -> set[str]:
     return options(of).union(*(all_options(sub) for sub in subparsers(of).values()))
 
 
+@cache
+def the_parser() -> argparse.ArgumentParser:
+    """Built once: it has all commands with all options."""
+    return parser()
+
+
 def problems_of(words: list[str]) -> list[str]:
     """What of a command line does not exist."""
-    at = parser()
+    at = the_parser()
     path = "etle"
     for word in words:
         choices = subparsers(at)
@@ -141,7 +148,9 @@ def test_every_command_line_is_valid(page: Path) -> None:
 def test_every_option_belongs_to_a_command(page: Path) -> None:
     """For options that stand alone in a code span, and may be of a benchmark or of the simulator."""
     programs = "\n".join(file.read_text() for folder in ("benchmark", "simulator", "services") for file in (ROOT / folder).rglob("*.py"))
-    known = all_options(parser()) | set(re.findall(r"\"(--[a-z][a-z-]*)\"", programs)) | {"--fast", "--masuk-seconds", "--keluar-seconds"}
+    known = (
+        all_options(the_parser()) | set(re.findall(r"\"(--[a-z][a-z-]*)\"", programs)) | {"--fast", "--masuk-seconds", "--keluar-seconds"}
+    )
     named = {word for code in SPAN.findall(text_of(page)) if code.startswith("--") for word in code.split() if word.startswith("--")}
     assert sorted(option for option in (re.split(r"[=\]]", word)[0] for word in named) if option not in known) == []
 

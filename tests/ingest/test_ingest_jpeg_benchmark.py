@@ -14,6 +14,7 @@ from benchmark.jpeg import OURS, REFERENCE, ssim
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_every_encoder_is_measured_on_a_video(tmp_path: Path) -> None:
     video, figures = write_video(tmp_path / "a.mp4", 10), tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmark.jpeg", "--video", str(video), "--every", "2", "--json", str(figures)]

@@ -186,6 +186,7 @@ def test_a_picture_that_cannot_be_decoded_is_counted_and_omitted(tmp_path: Path)
     assert str(path) in (losses.last_detail(CAMERA, LossReason.UNDECODABLE) or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damaged", "next_keyframe"),
     [

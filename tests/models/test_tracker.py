@@ -88,6 +88,7 @@ FAST = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [2, 4, 6, 12.5, 25])
 @pytest.mark.parametrize(
     "drives",

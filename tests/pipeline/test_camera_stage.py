@@ -91,6 +91,7 @@ def undisturbed():
     return process_all(stage(WATCHED), STREET)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", exhaustive([0, 1, 17, 24, 26, 33, 34, 35, 36, 60, 75, 84, 90, 99]))
 def test_resumed_from_a_saved_state_it_finds_what_an_undisturbed_run_finds(cut, undisturbed):
     first = stage(WATCHED)

@@ -106,6 +106,7 @@ def undisturbed() -> dict[ViolationId, ViolationMessage]:
     return sink.stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies_at", exhaustive([0, 1, 22, 26, 35, 36, 41, 47, 62, 79]))
 def test_killed_at_any_frame_the_violations_are_those_of_an_undisturbed_run(dies_at, undisturbed):
     sink, checkpoints = KillingSink(), MemoryCheckpoints()
@@ -127,6 +128,7 @@ def test_killed_again_while_it_refills_its_buffer_it_still_has_all_pictures(dies
     assert sink.stored == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["dies_before", "dies_after"])
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_killed_before_or_after_any_write_no_violation_is_lost_or_stored_twice(moment, count, undisturbed):

@@ -103,6 +103,7 @@ def test_whether_the_red_followed_amber(rows, expected):
     assert phase is not None and phase.after_amber is expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [2, 5, 10, 25])
 @pytest.mark.parametrize("first", range(3))
 def test_no_sequence_of_misread_ambers_and_greens_makes_a_red_of_two_seconds(fps, first):

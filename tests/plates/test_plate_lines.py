@@ -28,6 +28,7 @@ def test_a_tilted_line_is_rectified() -> None:
     assert np.abs(line.astype(int) - flat).mean() < 6
 
 
+@pytest.mark.slow
 def test_corners_of_new_rendered_plates() -> None:
     rng = np.random.default_rng(71)
     off = []
@@ -40,6 +41,7 @@ def test_corners_of_new_rendered_plates() -> None:
     assert np.mean([each > 0.3 for each in off]) < 0.05  # the margin that is kept before and behind a line
 
 
+@pytest.mark.slow
 def test_a_visible_expiry_is_cropped() -> None:
     rng = np.random.default_rng(72)
     plates = [plate for plate in (capture_plate(render_plate(rng), rng) for _ in range(120)) if plate.expiry]

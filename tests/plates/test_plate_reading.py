@@ -92,6 +92,7 @@ def test_foreign_plates_are_rarely_read_as_plates_of_a_known_area(ppocr: PpOcrPl
     assert sum(not plate.text for plate in plates) >= 9
 
 
+@pytest.mark.slow
 def test_the_simulators_plates(ppocr: PpOcrPlateReader, shared: Path) -> None:
     """Fully visible plates of at least 40 pixels, on every ninth frame."""
     clip = shared / "simulator" / "clip.mp4"
@@ -145,6 +146,7 @@ def test_a_read_does_not_depend_on_the_other_crops(ppocr: PpOcrPlateReader, shar
     assert ppocr.read(crops) == [ppocr.read([crop])[0] for crop in crops]
 
 
+@pytest.mark.slow
 def test_every_read_is_a_plate(ppocr: PpOcrPlateReader, shared: Path) -> None:
     crops = [boxed(shared / "data", row, loose=0.6) for row in rows(shared / "data" / "plates_full.csv", every=9) if row["x1"]]
     texts = [read.text for read in ppocr.read(crops) if read.text]

@@ -66,6 +66,7 @@ def test_a_time_that_is_not_in_utc_is_not_sent():
         frame_to_wire(replace(a_frame(), captured_at=local))
 
 
+@pytest.mark.slow
 @settings(max_examples=700, deadline=None)
 @given(st.integers(0, len(MESSAGE) - 1), st.binary(max_size=4), st.integers(0, 4))
 def test_a_mutated_violation_message_is_read_or_raises_wire_error(place, written, removed):
