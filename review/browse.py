@@ -13,6 +13,7 @@ from fastapi.responses import Response
 
 from etle.config.law import Law
 from etle.plates import normalise
+from etle.protocols import CaseFilters
 from etle.types import Case, CaseOrder, Digest, EvidenceRole, VehicleClass, Verdict, ViolationId
 from review.deps import Deps, deps_of
 from review.i18n import Translator, translator_of
@@ -188,15 +189,8 @@ class _ListPage:
 
 def _page(deps: Deps, chosen: CaseFilter, after: UUID | None, before: UUID | None) -> _ListPage:
     """Asks for one case more than it shows, to know whether there is a further page in that direction."""
-    since, until = chosen.span
     found = deps.cases.cases(
-        state=chosen.state,
-        rule=chosen.rule,
-        camera=chosen.camera,
-        plate=chosen.plate,
-        reviewer=chosen.reviewer,
-        since=since,
-        until=until,
+        **_filters(chosen),
         order=chosen.order,
         limit=CASES_PER_PAGE + 1,
         after=ViolationId(after) if after else None,
@@ -208,20 +202,26 @@ def _page(deps: Deps, chosen: CaseFilter, after: UUID | None, before: UUID | Non
     return _ListPage(cases=found[:CASES_PER_PAGE], has_previous=bool(after and found), has_next=more)
 
 
+def _filters(chosen: CaseFilter) -> CaseFilters:
+    since, until = chosen.span
+    return {
+        "state": chosen.state,
+        "rule": chosen.rule,
+        "camera": chosen.camera,
+        "plate": chosen.plate,
+        "reviewer": chosen.reviewer,
+        "since": since,
+        "until": until,
+    }
+
+
 def _total(deps: Deps, chosen: CaseFilter, t: Translator) -> str:
     """Number of cases in the list; where it has to be counted, more than `MAX_COUNTED` are not told apart."""
     if chosen.counted:
         counted = deps.cases.counts().number(chosen.state, chosen.rule)
         return t("list.found", count=t.number(counted))
-    since, until = chosen.span
     counted = deps.cases.found(
-        state=chosen.state,
-        rule=chosen.rule,
-        camera=chosen.camera,
-        plate=chosen.plate,
-        reviewer=chosen.reviewer,
-        since=since,
-        until=until,
+        **_filters(chosen),
         limit=MAX_COUNTED + 1,
     )
     return t("list.found", count=t.number(counted)) if counted <= MAX_COUNTED else t("list.found_more", count=t.number(MAX_COUNTED))

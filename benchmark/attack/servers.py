@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmark.review.fill import Filling, fill
+from benchmark.review.fill import FilledCases, fill
 from etle.errors import EtleError
 from etle.storage.database import Database
 from etle.storage.embedded import EmbeddedPostgres
@@ -32,7 +32,7 @@ CAMERAS: Final = {"penyerang": "kamera-penyerang", "lain": "kamera-lain"}
 class AttackedServers:
     review_port: int
     push_port: int
-    filling: Filling
+    filling: FilledCases
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     status: int
     location: str
     retry_after: str
@@ -40,16 +40,16 @@ class ScriptedBrowser:
     async def __aexit__(self, *_: object) -> None:
         self._close()
 
-    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         return await self._request(method, path, dict(headers), body)
 
-    async def get(self, path: str, **headers: str) -> Answer:
+    async def get(self, path: str, **headers: str) -> HttpAnswer:
         return await self._request("GET", path, headers, b"")
 
-    async def post(self, path: str, **fields: str) -> Answer:
+    async def post(self, path: str, **fields: str) -> HttpAnswer:
         return await self._request("POST", path, {"Content-Type": "application/x-www-form-urlencoded"}, urlencode(fields).encode())
 
-    async def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    async def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         sent = {"Host": "127.0.0.1", "Accept": "text/html", "Cookie": cookies, "Content-Length": str(len(body))} | headers
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items() if value), "", ""]
@@ -59,7 +59,7 @@ class ScriptedBrowser:
             self._close()
             return await self._exchange("\r\n".join(lines).encode() + body)
 
-    async def _exchange(self, request: bytes) -> Answer:
+    async def _exchange(self, request: bytes) -> HttpAnswer:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(self._address, 0) if self._address else None)
         reader, writer = self._streams
@@ -76,7 +76,7 @@ class ScriptedBrowser:
         if headers.get("connection") == "close":
             self._close()
         status = int(head[0].split()[1])
-        return Answer(status=status, location=headers.get("location", ""), retry_after=headers.get("retry-after", ""), body=body)
+        return HttpAnswer(status=status, location=headers.get("location", ""), retry_after=headers.get("retry-after", ""), body=body)
 
     def _close(self) -> None:
         if self._streams is not None:

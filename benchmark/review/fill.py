@@ -45,14 +45,14 @@ INSERT INTO queue (violation, occurred_at) SELECT id, occurred_at FROM numbered 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filling:
+class FilledCases:
     cases: int
     open_cases: int
     pictures: tuple[str, ...]
     """Names of the files of each case, as its pages address them."""
 
 
-def fill(database: Database, evidence: EvidenceStore, cases: int, reviewers: int) -> Filling:
+def fill(database: Database, evidence: EvidenceStore, cases: int, reviewers: int) -> FilledCases:
     """Needs a migrated database in which nothing is stored, and a superuser, to disable the triggers meanwhile."""
     open_cases = min(MAX_OPEN, cases // 2)
     template = _template(evidence)
@@ -74,7 +74,7 @@ def fill(database: Database, evidence: EvidenceStore, cases: int, reviewers: int
     _add_users(database, reviewers)
     digests = dict.fromkeys(picture.sha256 for picture in template.pictures)
     clip = [f"{template.clip.sha256}.mp4"] if template.clip else []
-    return Filling(cases=cases, open_cases=open_cases, pictures=(*(f"{digest}.jpg" for digest in digests), *clip))
+    return FilledCases(cases=cases, open_cases=open_cases, pictures=(*(f"{digest}.jpg" for digest in digests), *clip))
 
 
 def _template(evidence: EvidenceStore) -> Violation:

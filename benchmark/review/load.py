@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from benchmark.review.browser import Answer, ScriptedBrowser
-from benchmark.review.fill import PASSWORD, Filling
+from benchmark.review.browser import HttpAnswer, ScriptedBrowser
+from benchmark.review.fill import PASSWORD, FilledCases
 
 BARE_CLIENTS: Final = 4
 BARE_PAUSE_S: Final = 0.1
@@ -35,7 +35,7 @@ class Timings:
         return result
 
 
-async def work(port: int, filling: Filling, *, reviewers: int, seconds: float, think_s: float, seed: int) -> Timings:
+async def work(port: int, filling: FilledCases, *, reviewers: int, seconds: float, think_s: float, seed: int) -> Timings:
     """All sign in at the same moment; then each works until the time is over, thinking `think_s` on average about a case."""
     timings = Timings()
     browsers = [ScriptedBrowser(port) for _ in range(reviewers)]
@@ -69,8 +69,8 @@ async def _sign_in(browser: ScriptedBrowser, name: str, csrf: str | None = None)
 
 async def _officer(
     browser: ScriptedBrowser,
-    answer: Answer,
-    filling: Filling,
+    answer: HttpAnswer,
+    filling: FilledCases,
     timings: Timings,
     stop_at: float,
     think_s: float,
@@ -110,7 +110,7 @@ async def _officer(
             answer = await _take_from_home(browser, timings)
 
 
-async def _take_from_home(browser: ScriptedBrowser, timings: Timings) -> Answer:
+async def _take_from_home(browser: ScriptedBrowser, timings: Timings) -> HttpAnswer:
     csrf = (await timings.timed("home", browser.get("/"))).field("csrf")
     return await timings.timed("next", browser.post("/next", csrf=csrf))
 
@@ -121,7 +121,7 @@ async def _search(browser: ScriptedBrowser, timings: Timings, stop_at: float, se
     await _until(stop_at, SEARCH_PAUSE_S, lambda: _search_once(browser, timings, randomness))
 
 
-async def _search_once(browser: ScriptedBrowser, timings: Timings, randomness: random.Random) -> Answer:
+async def _search_once(browser: ScriptedBrowser, timings: Timings, randomness: random.Random) -> HttpAnswer:
     plate = f"B{randomness.randrange(1000, 10000)}{randomness.choice('ABCDEF')}{randomness.choice('GHJK')}"
     start = randomness.randrange(0, 4)
     part = plate[start : start + randomness.randrange(2, 6)]

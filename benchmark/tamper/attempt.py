@@ -16,7 +16,7 @@ class NothingToChange(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class TamperContext:
     """What a change is made with."""
 
     office: Office

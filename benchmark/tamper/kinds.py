@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from benchmark.tamper.attempt import Attempt, NothingToChange
+from benchmark.tamper.attempt import NothingToChange, TamperContext
 from etle.signing import PublicKeys
 from etle.storage.audit.chain import NO_ENTRY, LogHead, chained, entry_digest
 from etle.storage.audit.heads import sign_head
@@ -18,14 +18,14 @@ from etle.storage.evidence.manifest import make_manifest
 from etle.types import Digest, EvidenceFile, digest_of
 from etle.wire import violation_from_json
 
-Change = Callable[[Attempt], PublicKeys | None]
+Change = Callable[[TamperContext], PublicKeys | None]
 """Returns the keys that the verifier trusts then, if it changed those."""
 
 
 def _column(table: str, column: str, value: str, where: str = "true") -> Change:
     """Give one random row another value of the column; `value` is an SQL expression that may name the present one."""
 
-    def change(attempt: Attempt) -> None:
+    def change(attempt: TamperContext) -> None:
         attempt.cursor.execute("SET LOCAL session_replication_role = replica")
         row = attempt.some(f"SELECT ctid::text AS row FROM {table} WHERE ({value}) IS DISTINCT FROM {column} AND {where}")
         attempt.execute(f"UPDATE {table} SET {column} = {value} WHERE ctid = %(row)s::tid", row=row.row)
@@ -36,7 +36,7 @@ def _column(table: str, column: str, value: str, where: str = "true") -> Change:
 def _openly(table: str, column: str, value: str, where: str = "true") -> Change:
     """The same with the triggers enabled: only for what they do not refuse."""
 
-    def change(attempt: Attempt) -> None:
+    def change(attempt: TamperContext) -> None:
         row = attempt.some(f"SELECT ctid::text AS row FROM {table} WHERE ({value}) IS DISTINCT FROM {column} AND {where}")
         attempt.execute(f"UPDATE {table} SET {column} = {value} WHERE ctid = %(row)s::tid", row=row.row)
 
@@ -44,7 +44,7 @@ def _openly(table: str, column: str, value: str, where: str = "true") -> Change:
 
 
 def _deleted(table: str, where: str = "true") -> Change:
-    def change(attempt: Attempt) -> None:
+    def change(attempt: TamperContext) -> None:
         attempt.cursor.execute("SET LOCAL session_replication_role = replica")
         row = attempt.some(f"SELECT ctid::text AS row FROM {table} WHERE {where}")
         attempt.execute(f"DELETE FROM {table} WHERE ctid = %(row)s::tid", row=row.row)
@@ -53,7 +53,7 @@ def _deleted(table: str, where: str = "true") -> Change:
 
 
 def _sql(*statements: str, triggers: bool = False) -> Change:
-    def change(attempt: Attempt) -> None:
+    def change(attempt: TamperContext) -> None:
         if not triggers:
             attempt.cursor.execute("SET LOCAL session_replication_role = replica")
         for statement in statements:
@@ -63,7 +63,7 @@ def _sql(*statements: str, triggers: bool = False) -> Change:
 
 
 def _schema(statement: str) -> Change:
-    def change(attempt: Attempt) -> None:
+    def change(attempt: TamperContext) -> None:
         attempt.cursor.execute(statement)
 
     return change
@@ -72,7 +72,7 @@ def _schema(statement: str) -> Change:
 def _swapped_ids(table: str) -> Change:
     """Two rows change their places in the order."""
 
-    def change(attempt: Attempt) -> None:
+    def change(attempt: TamperContext) -> None:
         attempt.cursor.execute("SET LOCAL session_replication_role = replica")
         one, two = attempt.rng.sample([row.id for row in attempt.rows(f"SELECT id FROM {table}")], 2)
         for source, target in ((one, -1), (two, one), (-1, two)):
@@ -92,23 +92,23 @@ def _move(table: str) -> str:
     )
 
 
-def _changed_file(attempt: Attempt) -> None:
+def _changed_file(attempt: TamperContext) -> None:
     path = attempt.file("*")
     data = bytearray(path.read_bytes())
     data[attempt.rng.randrange(len(data))] ^= 1 << attempt.rng.randrange(8)
     attempt.files.write(path, bytes(data))
 
 
-def _cut_file(attempt: Attempt) -> None:
+def _cut_file(attempt: TamperContext) -> None:
     path = attempt.file("*")
     attempt.files.write(path, path.read_bytes()[: attempt.rng.randrange(path.stat().st_size)])
 
 
-def _removed_file(attempt: Attempt) -> None:
+def _removed_file(attempt: TamperContext) -> None:
     attempt.files.remove(attempt.file("*"))
 
 
-def _swapped_files(attempt: Attempt) -> None:
+def _swapped_files(attempt: TamperContext) -> None:
     one, two = attempt.file("*.jpg"), attempt.file("*.jpg")
     if one == two:
         raise NothingToChange
@@ -117,13 +117,13 @@ def _swapped_files(attempt: Attempt) -> None:
     attempt.files.write(two, first)
 
 
-def _added_file(attempt: Attempt) -> None:
+def _added_file(attempt: TamperContext) -> None:
     data = attempt.rng.randbytes(20)
     digest = digest_of(data)
     attempt.files.write(attempt.office.folder / "evidence" / digest[:2] / digest[2:4] / f"{digest}.jpg", data)
 
 
-def _signed_again(attempt: Attempt) -> None:
+def _signed_again(attempt: TamperContext) -> None:
     """A violation with another plate, its manifest made anew with a key of the forger's, and rows that fit."""
     attempt.cursor.execute("SET LOCAL session_replication_role = replica")
     row = attempt.some("SELECT v.id::text AS id, document::text AS document FROM violations v")
@@ -149,7 +149,7 @@ def _signed_again(attempt: Attempt) -> None:
     )
 
 
-def _manifest_of_another_case(attempt: Attempt) -> None:
+def _manifest_of_another_case(attempt: TamperContext) -> None:
     attempt.cursor.execute("SET LOCAL session_replication_role = replica")
     one, two = attempt.rng.sample(attempt.rows("SELECT violation, digest, bytes FROM evidence_files WHERE suffix = '.manifest'"), 2)
     attempt.execute(
@@ -158,7 +158,7 @@ def _manifest_of_another_case(attempt: Attempt) -> None:
     )  # fmt: skip
 
 
-def _removed_case(attempt: Attempt, *, files: bool, entries: bool) -> None:
+def _removed_case(attempt: TamperContext, *, files: bool, entries: bool) -> None:
     """A case with everything that belongs to it; with its entries in the log, the chain is computed anew."""
     attempt.cursor.execute("SET LOCAL session_replication_role = replica")
     violation = attempt.some("SELECT id::text AS id FROM violations").id
@@ -175,7 +175,7 @@ def _removed_case(attempt: Attempt, *, files: bool, entries: bool) -> None:
         _rechain(attempt)
 
 
-def _rechain(attempt: Attempt) -> None:
+def _rechain(attempt: TamperContext) -> None:
     """Positions without gaps, and digests that fit: what the owner of the database can do, and what the exported heads are for."""
     rows = attempt.rows("SELECT position, entry FROM audit_log ORDER BY position")
     digest = NO_ENTRY
@@ -187,7 +187,7 @@ def _rechain(attempt: Attempt) -> None:
         )  # fmt: skip
 
 
-def _rewritten_entry(attempt: Attempt) -> None:
+def _rewritten_entry(attempt: TamperContext) -> None:
     """A verdict is changed in its row, in its entry and in the whole chain after it."""
     attempt.cursor.execute("SET LOCAL session_replication_role = replica")
     row = attempt.some(
@@ -202,7 +202,7 @@ def _rewritten_entry(attempt: Attempt) -> None:
     _rechain(attempt)
 
 
-def _removed_entry(attempt: Attempt) -> None:
+def _removed_entry(attempt: TamperContext) -> None:
     """With its row, and the chain computed anew."""
     attempt.cursor.execute("SET LOCAL session_replication_role = replica")
     row = attempt.some("SELECT position, key FROM audit_log WHERE kind = 'access'")
@@ -211,7 +211,7 @@ def _removed_entry(attempt: Attempt) -> None:
     _rechain(attempt)
 
 
-def _cut_log(attempt: Attempt) -> None:
+def _cut_log(attempt: TamperContext) -> None:
     """The end of the log, back to before the last exported head, with the rows."""
     attempt.cursor.execute("SET LOCAL session_replication_role = replica")
     attempt.execute("DELETE FROM audit_log WHERE position > (SELECT max(position) FROM audit_log) - %(n)s", n=attempt.rng.randint(1, 9))
@@ -222,7 +222,7 @@ def _cut_log(attempt: Attempt) -> None:
         )
 
 
-def _swapped_entries(attempt: Attempt) -> None:
+def _swapped_entries(attempt: TamperContext) -> None:
     attempt.cursor.execute("SET LOCAL session_replication_role = replica")
     one, two = attempt.rng.sample(attempt.rows("SELECT position, kind, key, entry FROM audit_log"), 2)
     for row, place in ((one, two), (two, one)):
@@ -234,7 +234,7 @@ def _swapped_entries(attempt: Attempt) -> None:
         _rechain(attempt)
 
 
-def _forged_decision(attempt: Attempt, *, triggers: bool, signed: bool) -> None:
+def _forged_decision(attempt: TamperContext, *, triggers: bool, signed: bool) -> None:
     """A further decision, which would be the last one of its case: with triggers it even gets an entry."""
     if not triggers:
         attempt.cursor.execute("SET LOCAL session_replication_role = replica")
@@ -252,7 +252,7 @@ def _forged_decision(attempt: Attempt, *, triggers: bool, signed: bool) -> None:
     attempt.cursor.execute("DELETE FROM queue WHERE violation = %(id)s", {"id": violation})
 
 
-def _copied_row(attempt: Attempt) -> None:
+def _copied_row(attempt: TamperContext) -> None:
     """A signed decision, a second time, with an entry of its own; the index that forbids it is gone."""
     attempt.cursor.execute("ALTER TABLE decisions DROP CONSTRAINT decisions_nonce_key")
     row = attempt.some("SELECT id FROM decisions")
@@ -260,14 +260,14 @@ def _copied_row(attempt: Attempt) -> None:
     attempt.execute(f"INSERT INTO decisions ({columns}) SELECT {columns} FROM decisions WHERE id = %(id)s", id=row.id)
 
 
-def _moved_decision(attempt: Attempt) -> None:
+def _moved_decision(attempt: TamperContext) -> None:
     attempt.cursor.execute("SET LOCAL session_replication_role = replica")
     row = attempt.some("SELECT id, violation::text AS violation FROM decisions")
     other = attempt.some("SELECT id::text AS id FROM violations WHERE id <> %(violation)s", violation=row.violation)
     attempt.execute("UPDATE decisions SET violation = %(other)s WHERE id = %(id)s", other=other.id, id=row.id)
 
 
-def _imported_decision(attempt: Attempt) -> None:
+def _imported_decision(attempt: TamperContext) -> None:
     """A decision whose entry claims to be from before the audit log."""
     _forged_decision(attempt, triggers=False, signed=False)
     attempt.execute(
@@ -277,7 +277,7 @@ def _imported_decision(attempt: Attempt) -> None:
 
 
 def _signature_of_another_row(table: str) -> Change:
-    def change(attempt: Attempt) -> None:
+    def change(attempt: TamperContext) -> None:
         attempt.cursor.execute("SET LOCAL session_replication_role = replica")
         one, two = attempt.rng.sample(attempt.rows(f"SELECT ctid::text AS row, signature FROM {table} WHERE signature IS NOT NULL"), 2)
         attempt.execute(f"UPDATE {table} SET signature = %(other)s WHERE ctid = %(row)s::tid", other=two.signature, row=one.row)
@@ -285,15 +285,15 @@ def _signature_of_another_row(table: str) -> Change:
     return change
 
 
-def _head_lines(attempt: Attempt) -> list[bytes]:
+def _head_lines(attempt: TamperContext) -> list[bytes]:
     return list(attempt.office.heads.lines())
 
 
-def _write_heads(attempt: Attempt, lines: list[bytes]) -> None:
+def _write_heads(attempt: TamperContext, lines: list[bytes]) -> None:
     attempt.files.write(attempt.office.folder / "heads.jsonl", b"".join(line + b"\n" for line in lines))
 
 
-def _changed_head(attempt: Attempt) -> None:
+def _changed_head(attempt: TamperContext) -> None:
     """Its position, its digest, its time or its signature."""
     lines = _head_lines(attempt)
     number = attempt.rng.randrange(len(lines))
@@ -309,7 +309,7 @@ def _changed_head(attempt: Attempt) -> None:
     _write_heads(attempt, lines)
 
 
-def _head_of_another_key(attempt: Attempt) -> None:
+def _head_of_another_key(attempt: TamperContext) -> None:
     """The log is rewritten and all heads are exported anew, with the forger's key."""
     _rewritten_entry(attempt)
     rows = {row.position: row.digest for row in attempt.rows("SELECT position, digest FROM audit_log")}
@@ -321,7 +321,7 @@ def _head_of_another_key(attempt: Attempt) -> None:
     _write_heads(attempt, lines)
 
 
-def _trusted_key_replaced(attempt: Attempt) -> PublicKeys:
+def _trusted_key_replaced(attempt: TamperContext) -> PublicKeys:
     """The verifier is given the forger's public key."""
     keys = PublicKeys()
     keys.add(attempt.office.rogue.public_key)

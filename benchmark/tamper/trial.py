@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from benchmark.tamper.attempt import Attempt, NothingToChange, file_changes
+from benchmark.tamper.attempt import NothingToChange, TamperContext, file_changes
 from benchmark.tamper.kinds import KINDS, Change
 from benchmark.tamper.office import Office, open_office
 
@@ -45,7 +45,7 @@ def is_seen(office: Office, change: Change, rng: random.Random) -> bool:
     while True:
         with office.database.undone() as cursor, file_changes() as files:
             try:
-                keys = change(Attempt(office=office, cursor=cursor, rng=rng, files=files))
+                keys = change(TamperContext(office=office, cursor=cursor, rng=rng, files=files))
             except NothingToChange:
                 continue
             seen = bool(office.findings(keys))

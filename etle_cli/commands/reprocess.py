@@ -19,12 +19,11 @@ from etle_cli.options.broker import broker_connection
 from etle_cli.options.operator import operator
 from etle_cli.options.period import add_period_options, period
 from etle_cli.options.storage import add_storage_options, storage_options
+from etle_cli.progress import CameraProgressBars
 from etle_cli.shutdown import stop_on_signals
 
 if TYPE_CHECKING:
     import threading
-
-    from rich.progress import Progress, TaskID
 
     from etle.kafka.protocols import TopicHistory
     from etle.protocols import FrameSource
@@ -135,7 +134,12 @@ def _reprocess(
 
 
 def _process(
-    job: "ReprocessJob", place: "ArchivePlace | None", workers: int, stores: "Stores", progress: "_ProgressBars", stop: "threading.Event"
+    job: "ReprocessJob",
+    place: "ArchivePlace | None",
+    workers: int,
+    stores: "Stores",
+    progress: "CameraProgressBars",
+    stop: "threading.Event",
 ) -> list[str]:  # fmt: skip
     """Returns what went wrong with single cameras or cases."""
     from etle.storage.evidence.backend import open_evidence
@@ -237,22 +241,8 @@ def _workers(text: str) -> int:
     return int(text)
 
 
-class _ProgressBars:
-    """A ReprocessProgress with a bar for each camera: frames, rate, remaining time."""
-
-    def __init__(self, progress: "Progress") -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def started(self, camera: str, done: int, total: int | None) -> None:
-        self._tasks[camera] = self._progress.add_task(camera, total=total, completed=done)
-
-    def advance(self, camera: str) -> None:
-        self._progress.advance(self._tasks[camera])
-
-
 @contextmanager
-def _progress_bars() -> Iterator[_ProgressBars]:
+def _progress_bars() -> Iterator[CameraProgressBars]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -260,4 +250,4 @@ def _progress_bars() -> Iterator[_ProgressBars]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(show_speed=True), TimeRemainingColumn()
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield _ProgressBars(progress)
+        yield CameraProgressBars(progress)

@@ -11,11 +11,11 @@ from etle.clock import SystemClock
 from etle.config.site import Site, load_site
 from etle_cli.options.broker import topic_tail
 from etle_cli.options.storage import add_storage_options, data_folder, open_stores
+from etle_cli.progress import CameraProgressBars
 from etle_cli.shutdown import stop_on_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
 
     from etle.storage.stores import Stores
     from pipeline.workers.site_run import RunOptions, RunOutcome, SourceProvider
@@ -128,24 +128,10 @@ def _summary(outcome: "RunOutcome") -> str:
     return f"{outcome.frames} frames; {len(outcome.new)} new violations, {outcome.known} known already."
 
 
-class _ProgressBars:
-    """A RunProgress with a bar for each camera."""
-
-    def __init__(self, progress: "Progress") -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def started(self, camera: str, done: int, total: int | None) -> None:
-        self._tasks[camera] = self._progress.add_task(camera, total=total, completed=done)
-
-    def advance(self, camera: str) -> None:
-        self._progress.advance(self._tasks[camera])
-
-
 @contextmanager
-def _progress_bars(console: "Console") -> Iterator[_ProgressBars]:
+def _progress_bars(console: "Console") -> Iterator[CameraProgressBars]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        yield _ProgressBars(progress)
+        yield CameraProgressBars(progress)

@@ -24,7 +24,7 @@ _LEAST_SCORE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
+class CandidateBoxes:
     """Cells of one input with a sufficient score."""
 
     edges: "NDArray[np.float64]"
@@ -37,7 +37,7 @@ class Candidates:
 class YoloNetwork(Protocol):
     """Not thread-safe."""
 
-    def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> Candidates:
+    def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> CandidateBoxes:
         """The cells whose best class is one of `class_ids` (None: any) and has that score, in the order of the cells.
 
         `batch`: 1 x 3 x height x width, RGB, 0 to 1; multiples of the stride. Raises InferenceError.
@@ -71,13 +71,13 @@ class DecodingNetwork:
         self._sessions: dict[tuple[int, int], OnnxSession] = {}
         self.open(_STRIDE, _STRIDE)  # to report unusable weights now and not on the first image
 
-    def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> Candidates:
+    def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> CandidateBoxes:
         output = self._session(*batch.shape[2:]).run(batch)[0]
         scores = output[4:]
         cells, classes = _likely(scores, min_score, class_ids)
         x, y, width, height = output[:4, cells].astype(np.float64)
         edges = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
-        return Candidates(edges=edges, scores=scores[classes, cells], class_ids=classes)
+        return CandidateBoxes(edges=edges, scores=scores[classes, cells], class_ids=classes)
 
     def open(self, height: int, width: int) -> None:
         self._session(height, width)
@@ -102,7 +102,7 @@ class RawNetwork:
         self._session = session
         self._grids: dict[tuple[int, int], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
-    def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> Candidates:
+    def candidates(self, batch: "NDArray[np.float32]", min_score: float, class_ids: Sequence[int] | None) -> CandidateBoxes:
         distances, logits = (output[0] for output in self._session.run_all(batch))
         least = max(min_score, _LEAST_SCORE)
         cells, classes = _likely(logits, math.log(least / (1 - least)), class_ids)
@@ -110,7 +110,7 @@ class RawNetwork:
         left_top, right_bottom = np.split(_expected(distances[:, cells]), 2)
         centres, strides = self._grid(*batch.shape[2:])
         edges = np.concatenate([centres[:, cells] - left_top, centres[:, cells] + right_bottom]) * strides[cells]
-        return Candidates(edges=edges.astype(np.float64), scores=scores, class_ids=classes)
+        return CandidateBoxes(edges=edges.astype(np.float64), scores=scores, class_ids=classes)
 
     def open(self, height: int, width: int) -> None:
         self._grid(height, width)

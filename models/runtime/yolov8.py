@@ -16,7 +16,7 @@ import numpy as np
 
 from etle.errors import InferenceError, MissingExtra, WeightsMissing
 from etle.types import Box, Digest
-from models.runtime.yolo_network import Candidates, open_network
+from models.runtime.yolo_network import CandidateBoxes, open_network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,7 +137,7 @@ def _planes(image: "Image") -> "NDArray[np.float32]":
     return planes
 
 
-def _in_image(found: Candidates, fit: Fit, size: tuple[int, int]) -> list[RawDetection]:
+def _in_image(found: CandidateBoxes, fit: Fit, size: tuple[int, int]) -> list[RawDetection]:
     """In pixels of the image, clipped to its `size` (height and width); highest score first."""
     height, width = size
     x1, x2 = np.clip((found.edges[::2] - fit.left) / fit.scale, 0, width).tolist()
