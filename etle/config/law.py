@@ -1,64 +1,96 @@
 """Offences and their articles as data, by date.
 
 The law changes (detention was removed on 2 January 2026), and a violation is judged by the law in force on its day. `configs/law/` has
-all versions; this module selects the one in force.
+all versions; this module selects the one in force. One article threatens several offences, so that the files state its punishment once.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from etle.config.strict_yaml import read_yaml, validate
+from etle.config.strict_yaml import Section, read_yaml, validate
 from etle.errors import ConfigError
 from etle.types import Article, RuleName
 
+ValueT = TypeVar("ValueT")
 
-class ArticleVersion(BaseModel):
-    """The law in force from `valid_from` to `valid_to`, both days included; `valid_to` is null for the current version."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class FineCategory(Section):
+    """A category of fines of the criminal code (KUHP)."""
+
+    category: str
+    max_idr: int = Field(gt=0)
+    law: str
+    article: str
+
+
+class PenaltyVersion(Section):
+    """The punishment in force from `valid_from` to `valid_to`, both days included; `valid_to` is null for the current version."""
 
     valid_from: date
     valid_to: date | None
     law: str
-    article: str
     max_fine_idr: int = Field(gt=0)
+    fine_category: str | None = Field(None, description="Category of the criminal code into which the fine falls since 2026.")
     detention_months: int = Field(ge=0)
 
     @model_validator(mode="after")
-    def valid_to_is_not_before_valid_from(self) -> "ArticleVersion":
+    def valid_to_is_not_before_valid_from(self) -> Self:
         if self.valid_to is not None and self.valid_to < self.valid_from:
             raise ValueError(f"valid_to {self.valid_to} is before valid_from {self.valid_from}")
         return self
 
 
-class Offence(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Penalty(Section):
+    """An article that threatens a punishment, in all its versions."""
 
-    offence: str
-    rule: str
-    title_id: str
-    title_en: str
-    versions: tuple[ArticleVersion, ...] = Field(min_length=1)
+    article: str
+    versions: tuple[PenaltyVersion, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def no_overlap(self) -> "Offence":
+    def no_overlap(self) -> Self:
         ordered = sorted(self.versions, key=lambda version: version.valid_from)
         for earlier, later in itertools.pairwise(ordered):
             if earlier.valid_to is None or earlier.valid_to >= later.valid_from:
-                raise ValueError(f"{self.rule}: the versions from {earlier.valid_from} and from {later.valid_from} overlap")
+                raise ValueError(f"{self.article}: the versions from {earlier.valid_from} and from {later.valid_from} overlap")
         return self
 
 
-class LawFile(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class OffenceEntry(Section):
+    """What a rule reports. `penalty`: the article that threatens the punishment; `duty`: the article whose duty was breached."""
 
-    offences: tuple[Offence, ...]
+    rule: str
+    offence: str
+    penalty: str
+    duty: str
+    title_id: str
+    title_en: str
+
+
+class LawFile(Section):
+    """A file of `configs/law/`. An offence may name a penalty, and a penalty a fine category, of another file."""
+
+    fine_categories: tuple[FineCategory, ...] = ()
+    penalties: tuple[Penalty, ...] = ()
+    offences: tuple[OffenceEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offence:
+    """What a rule reports, with all versions of the punishment. `article`: as it is cited, punishment and duty."""
+
+    offence: str
+    rule: RuleName
+    article: str
+    title_id: str
+    title_en: str
+    versions: tuple[PenaltyVersion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +110,7 @@ class Law:
                 return Article(
                     offence=offence.offence,
                     law=version.law,
-                    article=version.article,
+                    article=offence.article,
                     max_fine_idr=version.max_fine_idr,
                     title_id=offence.title_id,
                     title_en=offence.title_en,
@@ -87,13 +119,50 @@ class Law:
 
 
 def load_law(folder: Path) -> Law:
-    """Read all law files of a folder. Raises ConfigError if a file is wrong or a rule is in two of them."""
-    offences: dict[RuleName, Offence] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        for offence in validate(read_yaml(path), LawFile, str(path)).offences:
-            if offence.rule in offences:
-                raise ConfigError(f"{path}: rule {offence.rule!r} already has an offence")
-            offences[RuleName(offence.rule)] = offence
+    """Read all law files of a folder.
+
+    Raises ConfigError if a file is wrong, a rule or article is in two of them, an offence names a penalty that none has, or a fine exceeds
+    its category.
+    """
+    files = {str(path): validate(read_yaml(path), LawFile, str(path)) for path in sorted(folder.glob("*.yaml"))}
+    limits = _unique((path, each.category, each.max_idr) for path, file in files.items() for each in file.fine_categories)
+    penalties = _unique((path, each.article, each.versions) for path, file in files.items() for each in file.penalties)
+    for article, versions in penalties.items():
+        _check_categories(article, versions, limits)
+    offences = _unique((path, each.rule, _offence(path, each, penalties)) for path, file in files.items() for each in file.offences)
     if not offences:
-        raise ConfigError(f"{folder}: has no law file (*.yaml)")
-    return Law(offences)
+        raise ConfigError(f"{folder}: has no law file (*.yaml) with offences")
+    return Law({RuleName(rule): offence for rule, offence in offences.items()})
+
+
+def _unique(entries: Iterable[tuple[str, str, ValueT]]) -> dict[str, ValueT]:
+    """The values by name, from (path, name, value). Raises ConfigError if a name is given twice."""
+    found: dict[str, ValueT] = {}
+    for path, name, value in entries:
+        if name in found:
+            raise ConfigError(f"{path}: {name!r} is given twice")
+        found[name] = value
+    return found
+
+
+def _check_categories(article: str, versions: tuple[PenaltyVersion, ...], limits: Mapping[str, int]) -> None:
+    for version in versions:
+        if version.fine_category is None:
+            continue
+        if version.fine_category not in limits:
+            raise ConfigError(f"{article}: there is no fine category {version.fine_category!r}; there are: {', '.join(limits) or 'none'}")
+        if version.max_fine_idr > limits[version.fine_category]:
+            raise ConfigError(f"{article}: a fine of {version.max_fine_idr} exceeds category {version.fine_category}")
+
+
+def _offence(path: str, entry: OffenceEntry, penalties: Mapping[str, tuple[PenaltyVersion, ...]]) -> Offence:
+    if entry.penalty not in penalties:
+        raise ConfigError(f"{path}: rule {entry.rule!r} names {entry.penalty!r}, which is not among the penalties: {', '.join(penalties)}")
+    return Offence(
+        offence=entry.offence,
+        rule=RuleName(entry.rule),
+        article=f"{entry.penalty} jo. {entry.duty}",
+        title_id=entry.title_id,
+        title_en=entry.title_en,
+        versions=penalties[entry.penalty],
+    )

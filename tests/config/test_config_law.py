@@ -45,26 +45,6 @@ def test_the_local_day_of_the_violation_selects_the_law(law: Law, moment: dateti
     assert law.article(RED, moment, zone).law == expected
 
 
-@pytest.mark.parametrize(
-    ("rule", "offence", "article", "fine", "months_before"),
-    [
-        pytest.param("red_light", "RED", "Pasal 287 ayat (2) jo. Pasal 106 ayat (4) huruf c", 500_000, 2, id="traffic light"),
-        pytest.param("stop_line", "SIGN/MARK", "Pasal 287 ayat (1) jo. Pasal 106 ayat (4) huruf b", 500_000, 2, id="road marking"),
-        pytest.param(
-            "wrong_way", "SIGN/MARK", "Pasal 287 ayat (1) jo. Pasal 106 ayat (4) huruf a dan b", 500_000, 2, id="against the traffic"
-        ),
-    ],
-)
-def test_fines_are_those_of_the_article(law: Law, rule: str, offence: str, article: str, fine: int, months_before: int) -> None:
-    """UU 22/2009: article 287(1) and (2), "pidana kurungan paling lama 2 (dua) bulan atau denda paling banyak Rp500.000,00"."""
-    for moment in (at("2025-12-31", "12:00:00", 7), at("2026-01-02", "12:00:00", 7)):
-        found = law.article(RuleName(rule), moment, WIB)
-        assert (found.offence, found.article, found.max_fine_idr) == (offence, article, fine)
-        assert found.title_id and found.title_en
-    before, after = law.offences[RuleName(rule)].versions
-    assert (before.detention_months, after.detention_months) == (months_before, 0)
-
-
 @given(st.dates(date(2009, 6, 22), date(2080, 1, 1)), st.sampled_from((WIB, WITA, WIT)))
 def test_on_every_day_since_2009_exactly_one_version_is_in_force(law: Law, day: date, zone: str) -> None:
     moment = datetime(day.year, day.month, day.day, 4, tzinfo=UTC)
@@ -84,24 +64,36 @@ def test_a_rule_without_an_offence_is_named(law: Law) -> None:
         law.article(RuleName("jaywalking"), at("2026-01-02", "12:00:00", 7), WIB)
 
 
-VERSION = {"valid_from": date(2020, 1, 1), "valid_to": None, "law": "UU", "article": "1", "max_fine_idr": 500_000, "detention_months": 0}
-OFFENCE = {"offence": "RED", "rule": "red_light", "title_id": "a", "title_en": "b", "versions": [VERSION]}
+VERSION = {"valid_from": date(2020, 1, 1), "valid_to": None, "law": "UU", "max_fine_idr": 500_000, "detention_months": 0}
+OFFENCE = {"rule": "red_light", "offence": "RED", "penalty": "1", "duty": "2", "title_id": "a", "title_en": "b"}
+CATEGORY = {"category": "I", "max_idr": 1_000_000, "law": "UU", "article": "3"}
+
+
+def document(*offences: object, **version: object) -> dict[str, object]:
+    """A law file with one penalty of one version."""
+    return {"penalties": [{"article": "1", "versions": [VERSION | version]}], "offences": list(offences or (OFFENCE,))}
 
 
 @pytest.mark.parametrize(
     ("document", "message"),
     [
         pytest.param(None, "has no law file", id="an empty folder"),
-        pytest.param({"offences": [OFFENCE, OFFENCE]}, "rule 'red_light' already has an offence", id="two offences for one rule"),
-        pytest.param({"offences": [OFFENCE | {"versions": [VERSION, VERSION]}]}, "overlap", id="two versions at once"),
-        pytest.param({"offences": [OFFENCE | {"versions": []}]}, "versions: Tuple should have at least 1 item", id="no version"),
+        pytest.param(document(OFFENCE, OFFENCE), "'red_light' is given twice", id="two offences for one rule"),
+        pytest.param(document() | {"penalties": [{"article": "1", "versions": [VERSION, VERSION]}]}, "overlap", id="two versions at once"),
+        pytest.param(document() | {"penalties": 2 * document()["penalties"]}, "'1' is given twice", id="one article twice"),
         pytest.param(
-            {"offences": [OFFENCE | {"versions": [VERSION | {"valid_to": date(2019, 1, 1)}]}]},
-            "is before valid_from",
-            id="ends before it begins",
+            document() | {"penalties": [{"article": "1", "versions": []}]}, "versions: Tuple should have at least 1 item", id="no version"
         ),
-        pytest.param({"offences": [OFFENCE | {"versions": [VERSION | {"max_fine_idr": 0}]}]}, "greater than 0", id="a fine of zero"),
-        pytest.param({"offences": [OFFENCE | {"article": "287"}]}, "offences[0].article: unknown key", id="an unknown key"),
+        pytest.param(document(valid_to=date(2019, 1, 1)), "is before valid_from", id="ends before it begins"),
+        pytest.param(document(max_fine_idr=0), "greater than 0", id="a fine of zero"),
+        pytest.param(document(OFFENCE | {"penalty": "4"}), "names '4', which is not among the penalties: 1", id="an unknown penalty"),
+        pytest.param(document(fine_category="I"), "there is no fine category 'I'", id="an unknown category"),
+        pytest.param(
+            document(fine_category="I", max_fine_idr=1_000_001) | {"fine_categories": [CATEGORY]},
+            "a fine of 1000001 exceeds category I",
+            id="a fine above its category",
+        ),
+        pytest.param(document(OFFENCE | {"article": "287"}), "offences[0].article: unknown key", id="an unknown key"),
         pytest.param({"offence": []}, "offence: unknown key; did you mean 'offences'?", id="a misspelt key"),
     ],
 )
