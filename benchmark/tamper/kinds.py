@@ -252,6 +252,13 @@ def _forged_decision(attempt: TamperContext, *, triggers: bool, signed: bool) ->
     attempt.cursor.execute("DELETE FROM queue WHERE violation = %(id)s", {"id": violation})
 
 
+def _forged_approval(*, triggers: bool) -> Change:
+    return _sql(
+        "INSERT INTO run_approvals (run, approved_by, results) SELECT run, 'eve', results FROM run_approvals ORDER BY random() LIMIT 1",
+        triggers=triggers,
+    )
+
+
 def _copied_row(attempt: TamperContext) -> None:
     """A signed decision, a second time, with an entry of its own; the index that forbids it is gone."""
     attempt.cursor.execute("ALTER TABLE decisions DROP CONSTRAINT decisions_nonce_key")
@@ -343,7 +350,7 @@ KINDS: Final[Mapping[str, Mapping[str, Change]]] = {
     },
     "signatures": {
         f"of {table}: {name}": change
-        for table in ("decisions", "access_log", "users", "sessions")
+        for table in ("decisions", "access_log", "users", "sessions", "run_approvals", "promotions", "proposals")
         for name, change in {
             "removed": _column(table, "signature", "NULL"),
             "changed": _column(table, "signature", "left(signature, 65) || reverse(substr(signature, 66))"),
@@ -481,6 +488,20 @@ KINDS: Final[Mapping[str, Mapping[str, Change]]] = {
         "time": _column("losses", "counted_at", "counted_at - interval '1 day'"),
         "removed": _deleted("losses"),
         "forged": _sql("INSERT INTO losses (camera, reason, times, counted_at) VALUES ('cam-1', 'gap', 5, now())"),
+    },
+    "runs": {
+        "approval: officer": _column("run_approvals", "approved_by", "approved_by || '-x'"),
+        "approval: results": _column("run_approvals", "results", "reverse(results)"),
+        "approval: time": _column("run_approvals", "approved_at", "approved_at - interval '1 day'"),
+        "approval removed": _deleted("run_approvals"),
+        "approval forged": _forged_approval(triggers=False),
+        "approval forged openly": _forged_approval(triggers=True),
+        "promotion: officer": _column("promotions", "requested_by", "'eve'"),
+        "promotion: cases": _column("promotions", "cases_added", "cases_added + 1"),
+        "promotion removed": _deleted("promotions"),
+        "proposal: case": _column("proposals", "violation", "(SELECT max(id::text)::uuid FROM violations)"),
+        "proposal: document": _column("proposals", "document", "jsonb_set(document, '{body,plate,text}', '\"B1FORGED\"')"),
+        "proposal removed": _deleted("proposals"),
     },
     "cases": {
         "rows removed": partial(_removed_case, files=False, entries=False),

@@ -19,9 +19,10 @@ from etle.storage.database import Cursor, Database
 from etle.storage.evidence.folder import FolderEvidence
 from etle.storage.evidence.verify import EvidenceFinding, verify
 from etle.storage.migrate import migrate
+from etle.storage.runs import PostgresRuns
 from etle.storage.users import AccessEntry, UserRole, Users
 from etle.testing import a_decision, a_violation_message
-from etle.types import CameraId, Case, Verdict
+from etle.types import CameraId, Case, Verdict, digest_of
 from pipeline.evidence.writer import Writer
 
 ROLES: Final = {"rina": UserRole.REVIEWER, "dewi": UserRole.REVIEWER, "sari": UserRole.SUPERVISOR, "agus": UserRole.AUDITOR}
@@ -100,6 +101,7 @@ class Office:
         self._review(rng)
         self._administer(rng)
         PostgresLosses(self.database).add(CameraId("cam-1"), "gap", rng.randint(1, 9), SystemClock().now())
+        self._promote_run(rng)
 
     def _add_case(self, rng: random.Random) -> None:
         at = SystemClock().now() - timedelta(minutes=rng.randint(1, 100))
@@ -124,6 +126,17 @@ class Office:
     def _view(self, name: str, case: Case, action: str, detail: str) -> None:
         at, violation = SystemClock().now(), UUID(str(case.violation.id))
         self.users.record(AccessEntry(at=at, who=name, address="10.0.0.7", action=action, violation=violation, detail=detail))
+
+    def _promote_run(self, rng: random.Random) -> None:
+        """Two supervisors approve what a run found; it proposes another plate for a case."""
+        runs, run, results = PostgresRuns(self.database, self.signer), f"run-{rng.getrandbits(40):x}", digest_of(rng.randbytes(8))
+        runs.start(run, "simpang", "{}", "rudi", SystemClock().now())
+        runs.finish(run, SystemClock().now())
+        for supervisor in ("sari", "dewi"):
+            runs.approve(run, supervisor, results)
+        violation = self.cases.cases(limit=1)[0].violation
+        runs.propose(run, violation.id, ("plate",), violation)
+        runs.promote(run, ("sari", "dewi"), results, cases_added=rng.randint(0, 3), proposed=1)
 
     def _administer(self, rng: random.Random) -> None:
         now, token = SystemClock().now(), f"{rng.getrandbits(256):064x}"

@@ -290,7 +290,8 @@ LIMIT %(limit)s
 
 -- insert_approval --
 -- Returns no row if this person approved these results before.
-INSERT INTO run_approvals (run, approved_by, results) VALUES (%(run)s, %(approved_by)s, %(results)s)
+INSERT INTO run_approvals (run, approved_by, results, nonce, signature)
+VALUES (%(run)s, %(approved_by)s, %(results)s, %(nonce)s, %(signature)s)
 ON CONFLICT DO NOTHING
 RETURNING id
 
@@ -298,8 +299,8 @@ RETURNING id
 SELECT approved_by FROM run_approvals WHERE run = %(run)s AND results = %(results)s ORDER BY id
 
 -- insert_promotion --
-INSERT INTO promotions (run, requested_by, approved_by, results, cases_added, proposed)
-VALUES (%(run)s, %(requested_by)s, %(approved_by)s, %(results)s, %(cases_added)s, %(proposed)s)
+INSERT INTO promotions (run, requested_by, approved_by, results, cases_added, proposed, nonce, signature)
+VALUES (%(run)s, %(requested_by)s, %(approved_by)s, %(results)s, %(cases_added)s, %(proposed)s, %(nonce)s, %(signature)s)
 ON CONFLICT (run) DO NOTHING
 
 -- select_promotion --
@@ -307,7 +308,8 @@ SELECT requested_by, approved_by, cases_added, proposed, promoted_at FROM promot
 
 -- insert_proposal --
 -- Returns no row if the run proposed something for this case before.
-INSERT INTO proposals (violation, run, changed, document) VALUES (%(violation)s, %(run)s, %(changed)s, %(document)s)
+INSERT INTO proposals (violation, run, changed, document, nonce, signature)
+VALUES (%(violation)s, %(run)s, %(changed)s, %(document)s, %(nonce)s, %(signature)s)
 ON CONFLICT DO NOTHING
 RETURNING id
 
@@ -481,6 +483,12 @@ UNION ALL
 SELECT 'session', token_digest, jsonb_build_object('token_digest', token_digest, 'user_name', user_name, 'address', address,
     'created_at', created_at, 'expires_at', expires_at, 'ended_at', ended_at, 'nonce', nonce, 'signature', signature)::text
 FROM sessions WHERE token_digest = ANY(%(session)s::text[])
+UNION ALL
+SELECT 'approval', id::text, to_jsonb(a)::text FROM run_approvals a WHERE id = ANY(%(approval)s::bigint[])
+UNION ALL
+SELECT 'promotion', run, to_jsonb(p)::text FROM promotions p WHERE run = ANY(%(promotion)s::text[])
+UNION ALL
+SELECT 'proposal', id::text, to_jsonb(p)::text FROM proposals p WHERE id = ANY(%(proposal)s::bigint[])
 
 -- unlogged_rows --
 -- Rows without an entry: inserted with the triggers disabled.
@@ -493,6 +501,9 @@ FROM (
     UNION ALL SELECT 'loss', id::text FROM losses
     UNION ALL SELECT 'user', name FROM users
     UNION ALL SELECT 'session', token_digest FROM sessions
+    UNION ALL SELECT 'approval', id::text FROM run_approvals
+    UNION ALL SELECT 'promotion', run FROM promotions
+    UNION ALL SELECT 'proposal', id::text FROM proposals
 ) stored
 WHERE NOT EXISTS (SELECT FROM audit_log l WHERE l.kind = stored.kind AND l.key = stored.key)
   AND NOT EXISTS (SELECT FROM audit_inbox i WHERE i.kind = stored.kind AND i.key = stored.key)
@@ -504,6 +515,9 @@ SELECT kind, min(key) AS first, max(key) AS last
 FROM (
     SELECT 'decision' AS kind, id::text AS key, nonce FROM decisions
     UNION ALL SELECT 'access', id::text, nonce FROM access_log
+    UNION ALL SELECT 'approval', id::text, nonce FROM run_approvals
+    UNION ALL SELECT 'promotion', run, nonce FROM promotions
+    UNION ALL SELECT 'proposal', id::text, nonce FROM proposals
 ) signed
 WHERE nonce IS NOT NULL
 GROUP BY kind, nonce

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from etle.signing import Signer
+from etle.storage.audit.row_signature import sign_row
 from etle.storage.database import Database
 from etle.storage.queries import sql
 from etle.types import CameraId, Digest, Violation, ViolationId
@@ -58,8 +60,10 @@ class StoredPromotion:
 class PostgresRuns:
     """Each method is one short transaction; safe to use from several threads and processes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, signer: Signer | None = None) -> None:
+        """`signer` signs approvals, promotions and proposals; only who adds such rows needs it."""
         self._database = database
+        self._signer = signer
 
     def start(self, name: str, site: str, plan: str, started_by: str, at: datetime) -> bool:
         """`plan` is JSON. False, without a change, if there is a run of that name."""
@@ -127,8 +131,9 @@ class PostgresRuns:
 
     def approve(self, run: str, by: str, results: Digest) -> bool:
         """False if this person approved these results before."""
+        row = {"run": run, "approved_by": by, "results": results}
         with self._database.transaction() as cursor:
-            cursor.execute(sql("insert_approval"), {"run": run, "approved_by": by, "results": results})
+            cursor.execute(sql("insert_approval"), self._signed("approval", row))
             return cursor.fetchone() is not None
 
     def approvals(self, run: str, results: Digest) -> Sequence[str]:
@@ -139,9 +144,12 @@ class PostgresRuns:
 
     def promote(self, run: str, approvals: tuple[str, str], results: Digest, *, cases_added: int, proposed: int) -> None:
         """Record that the run was promoted. The database requires the approvals of two people."""
-        row = {"run": run, "requested_by": approvals[0], "approved_by": approvals[1], "results": results}
+        row = {
+            "run": run, "requested_by": approvals[0], "approved_by": approvals[1], "results": results, "cases_added": cases_added,
+            "proposed": proposed,
+        }  # fmt: skip
         with self._database.transaction() as cursor:
-            cursor.execute(sql("insert_promotion"), {**row, "cases_added": cases_added, "proposed": proposed})
+            cursor.execute(sql("insert_promotion"), self._signed("promotion", row))
 
     def promotion(self, run: str) -> StoredPromotion | None:
         with self._database.transaction() as cursor:
@@ -158,8 +166,11 @@ class PostgresRuns:
             "document": violation_to_json(found) if found else None,
         }
         with self._database.transaction() as cursor:
-            cursor.execute(sql("insert_proposal"), row)
+            cursor.execute(sql("insert_proposal"), self._signed("proposal", row))
             return cursor.fetchone() is not None
+
+    def _signed(self, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {**row, **sign_row(self._signer, kind, row).columns}
 
     def _runs(self, name: str | None) -> Sequence[StoredRun]:
         with self._database.transaction() as cursor:

@@ -157,7 +157,7 @@ def run_promote(args: argparse.Namespace) -> int:
     require_stores(storage)
     with open_stores(storage) as stores:
         signer = stores.signer
-        users, runs = Users(stores.database, stores.row_signer), PostgresRuns(stores.database)
+        users, runs = Users(stores.database, stores.row_signer), PostgresRuns(stores.database, stores.row_signer)
         _known(runs, args.name)
         with stores.exporting_heads(signer):
             _authenticate(users, args)

@@ -25,6 +25,7 @@ from etle.storage.audit.verify import AuditCounts, verify_log
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.migrate import migrate, packaged_migrations
+from etle.storage.runs import PostgresRuns
 from etle.storage.users import AccessEntry, UserRole, Users
 from etle.testing import BEGIN, MemoryEvidence, a_decision, a_violation_message
 from etle.types import Digest
@@ -129,6 +130,29 @@ def test_rows_from_before_the_log_are_entered_and_need_no_signature(databases: T
         PostgresCases(database).decide(a_decision(message.violation, decided_at=SystemClock().now()))
         (finding,) = verify_log(database, HeadFile(tmp_path / "none"), PublicKeys())
         assert (finding.fault, finding.detail) == ("forged", "decision 1: it is not signed")
+        database.close()
+
+
+@pytest.mark.server
+def test_approvals_of_runs_from_before_they_were_logged_need_no_signature_and_later_ones_do(
+    databases: TestDatabases, tmp_path: Path
+) -> None:
+    with databases.create(migrated=False) as url:
+        database = Database(url)
+        migrate(database, [migration for migration in packaged_migrations() if migration.number < 11])
+        runs, message, now = PostgresRuns(database), a_violation_message(), SystemClock().now()
+        runs.start("again", "simpang", "{}", "rudi", now)
+        insert = "INSERT INTO run_approvals (run, approved_by, results) VALUES ('again', %(who)s, repeat('ab', 32))"
+        with database.transaction() as cursor:
+            cursor.execute(insert, {"who": "sari"})
+        PostgresCases(database).add(message.violation, message.files)
+        seal_log(database)
+        migrate(database)
+        assert list(verify_log(database, HeadFile(tmp_path / "none"), PublicKeys())) == []
+        with database.transaction() as cursor:
+            cursor.execute(insert, {"who": "dewi"})
+        (finding,) = verify_log(database, HeadFile(tmp_path / "none"), PublicKeys())
+        assert (finding.fault, finding.detail) == ("forged", "approval 2: it is not signed")
         database.close()
 
 

@@ -1,4 +1,4 @@
-"""Signatures of rows: who adds a decision, a line of the access log, an account or a session signs its content.
+"""Signatures of rows: who adds a decision, a line of the access log, an account, a session, or an approval of a run signs its content.
 
 The key is not in the database, so whoever owns the tables can add a row, but not one that verifies. The nonce is signed with the content,
 and each is used once: a signed row cannot be copied. Ids and times are set by the database and covered by the audit log instead.
@@ -78,10 +78,26 @@ def _session(row: Content) -> Content:
     return {name: row[name] for name in ("token_digest", "user_name", "address")} | {"ended": row["ended_at"] is not None}
 
 
+def _approval(row: Content) -> Content:
+    return {name: row[name] for name in ("run", "approved_by", "results")}
+
+
+def _promotion(row: Content) -> Content:
+    return {name: row[name] for name in ("run", "requested_by", "approved_by", "results", "cases_added", "proposed")}
+
+
+def _proposal(row: Content) -> Content:
+    """Without the document, whose numbers PostgreSQL writes in its own way: it is in the log's entry."""
+    return {name: row[name] for name in ("violation", "run", "changed")}
+
+
 SIGNED: Final[Mapping[str, Callable[[Content], Content]]] = {
     "decision": _decision,
     "access": _access,
     "user": _user,
     "session": _session,
+    "approval": _approval,
+    "promotion": _promotion,
+    "proposal": _proposal,
 }
 """What is signed of a row, by the kind of its entry in the audit log."""

@@ -39,7 +39,12 @@ _KINDS: Final = {
     "user": "changes of accounts",
     "session": "changes of sessions",
     "loss": "counts of lost frames",
+    "approval": "approvals of runs",
+    "promotion": "promotions",
+    "proposal": "proposals",
 }
+_ADDED_LATER: Final = frozenset(("approval", "promotion", "proposal"))
+"""Kinds that the log did not have at first: their older rows were entered when it got them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,8 +103,8 @@ class _LogCheck:
         self._heads: dict[int, Digest] = {}
         self._last: dict[tuple[str, str], _Entry] = {}
         """The last entry of each row that may change."""
-        self._native = False
-        """An entry that was not imported has been read."""
+        self._native: set[bool] = set()
+        """Whether an entry that was not imported has been read: False of the first kinds, True of those added later."""
 
     def heads(self, heads: HeadStore) -> Iterator[EvidenceFinding]:
         for line in heads.lines():
@@ -226,11 +231,12 @@ class _LogCheck:
 
     def _origin_findings(self, entry: _Entry) -> Iterator[EvidenceFinding]:
         """Who made the row, and when."""
+        later = entry.kind in _ADDED_LATER
         if entry.imported:
-            if self._native:
+            if later in self._native:
                 yield _fault(EvidenceFault.FORGED, f"{entry.name} claims to be older than the audit log", _violation(entry))
             return
-        self._native = True
+        self._native.add(later)
         if entry.kind in SIGNED and (problem := signature_problem(entry.kind, entry.row, self._keys)):
             fault = EvidenceFault.BAD_SIGNATURE if entry.row.get("signature") else EvidenceFault.FORGED
             yield _fault(fault, f"{entry.name}: {problem}", _violation(entry))
@@ -265,7 +271,7 @@ def _parse(position: int | None, stored: Any) -> _Entry | None:
             datetime.fromisoformat(entry["row"][_TIMES[entry["kind"]]])
         if entry["kind"] in ("violation", "manifest"):
             UUID(entry["key"])
-        elif entry["kind"] in ("decision", "access", "loss"):
+        elif entry["kind"] in ("decision", "access", "loss", "approval", "proposal"):
             int(entry["key"])
         return _Entry(position=position, kind=stored.kind, key=stored.key, logged_at=logged_at, imported=imported, row=entry["row"])
     except (ValueError, KeyError, TypeError):
