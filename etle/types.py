@@ -252,6 +252,8 @@ class Finding:
     occurred_at: datetime
     """Interpolated between frames if the rule can do so; the picture `at` is the nearest frame."""
     measured: tuple[Measurement, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    """Name and text of what decided besides the measurements: the holiday, the version of a list, a device's certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -414,6 +416,8 @@ class Violation:
     provenance: Provenance
     marks: tuple[str, ...] = ()
     """Names of `pipeline.evidence.marks`: reasons for the reviewer to look at the context, never to drop the violation."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Name and text of what decided besides the measurements; empty in older cases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,18 @@ class Lane(Section):
         return tuple(Point(*corner) for corner in self.polygon)
 
 
-NamedT = TypeVar("NamedT", SignalHead, Line, Lane)
+class Zone(Section):
+    """An area of the road for which a rule holds: where stopping is forbidden, a yellow box, the exit of a junction."""
+
+    id: Name
+    polygon: tuple[Pixel, ...] = Field(min_length=3)
+
+    @property
+    def corners(self) -> tuple[Point, ...]:
+        return tuple(Point(*corner) for corner in self.polygon)
+
+
+NamedT = TypeVar("NamedT", SignalHead, Line, Lane, Zone)
 
 
 class RuleEntry(BaseModel):
@@ -143,6 +154,7 @@ class CameraSettings(Section):
     signals: tuple[SignalHead, ...] = ()
     lines: tuple[Line, ...] = ()
     lanes: tuple[Lane, ...] = ()
+    zones: tuple[Zone, ...] = ()
     rules: tuple[RuleEntry, ...] = ()
 
     @field_validator("ground_points")
@@ -154,7 +166,7 @@ class CameraSettings(Section):
 
     @model_validator(mode="after")
     def unique_ids(self) -> Self:
-        for kind in ("signals", "lines", "lanes"):
+        for kind in ("signals", "lines", "lanes", "zones"):
             names = [part.id for part in getattr(self, kind)]
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
@@ -183,6 +195,11 @@ class CameraSettings(Section):
                 raise ValueError(f"the feed of signal {signal.id!r} has to be {fits}")
         return self
 
+    @model_serializer(mode="wrap")
+    def without_no_zones(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `zones` if there are none: the digest of a configuration did not change when cameras got zones."""
+        return {key: value for key, value in serialize(self).items() if key != "zones" or value}
+
     @property
     def camera_id(self) -> CameraId:
         return CameraId(self.id)
@@ -192,6 +209,9 @@ class CameraSettings(Section):
 
     def lane(self, name: str) -> Lane:
         return self._named(self.lanes, "lane", name)
+
+    def zone(self, name: str) -> Zone:
+        return self._named(self.zones, "zone", name)
 
     def signal(self, name: str) -> SignalHead:
         return self._named(self.signals, "signal", name)

@@ -90,6 +90,7 @@ class EvidenceBuilder:
             drawing=rule.drawing(),
             provenance=self.provenance,
             marks=marks,
+            facts=finding.facts,
         )
         return ViolationMessage(violation=violation, files=(*originals, clip_file))
 

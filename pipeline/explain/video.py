@@ -31,6 +31,7 @@ _WHITE: Final[Colour] = (255, 255, 255)
 _BLACK: Final[Colour] = (0, 0, 0)
 _LINE: Final[Colour] = (0, 220, 255)
 _LANE: Final[Colour] = (255, 160, 60)
+_ZONE: Final[Colour] = (230, 90, 255)
 _NOT_MET: Final[Colour] = (170, 170, 170)
 _REPORTED: Final[Colour] = (40, 40, 255)
 _UNSEEN: Final[Colour] = (0, 150, 255)
@@ -104,6 +105,10 @@ class _Painter:
             start, end = (self._at(Point(*point)) for point in lane.along)
             cv2.arrowedLine(canvas, start, end, _LANE, 2, cv2.LINE_AA, tipLength=0.08)
             self._text(canvas, lane.id, start, _LANE)
+        for zone in self._camera.zones:
+            corners = [self._at(corner) for corner in zone.corners]
+            cv2.polylines(canvas, [np.array(corners, np.int32)], True, _ZONE, 1, cv2.LINE_AA)
+            self._text(canvas, zone.id, corners[0], _ZONE)
         for line in self._camera.lines:
             start, end = (self._at(Point(*point)) for point in line.points)
             cv2.line(canvas, start, end, _LINE, 2, cv2.LINE_AA)

@@ -1,6 +1,6 @@
 """Skips inference on what has not moved since it was last analysed: on whole frames, and on the part of a frame in which nothing moves.
 
-Where lanes are drawn, only the lanes and the areas around the lines are compared: a clock in the corner of the picture or trees beside
+Where lanes are drawn, only lanes, zones and the areas around the lines are compared: a clock in the corner of the picture or trees beside
 the road do not open the gate. What stands is analysed every half second.
 """
 
@@ -126,7 +126,11 @@ def _mask(camera: config.CameraSettings) -> "NDArray[np.uint8] | None":
     width, height = camera.frame_size
     scale = _WIDTH / width
     mask = np.zeros((max(1, round(scale * height)), _WIDTH), np.uint8)
-    areas = [lane.polygon for lane in camera.lanes] + [(*line.points, line.beyond) for line in camera.lines]
+    areas = [
+        *(lane.polygon for lane in camera.lanes),
+        *(zone.polygon for zone in camera.zones),
+        *((*line.points, line.beyond) for line in camera.lines),
+    ]
     for area in areas:
         cv2.fillPoly(mask, [_scaled(area, scale)], 255)
     margin = max(3, _WIDTH // 20) | 1  # vehicles rise above their foot, so their motion reaches out of the lane

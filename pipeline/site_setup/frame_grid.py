@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from etle.config.site import CameraSettings, Lane, Line
+from etle.config.site import CameraSettings, Lane, Line, Zone
 from etle.errors import FrameBroken, MissingExtra
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ _MAX_SCALE = 4
 _MIN_STEP = 64
 """Minimum distance between two labelled grid lines in pixels of the drawing."""
 _RED, _YELLOW, _GREEN, _BLUE, _WHITE = (60, 60, 255), (0, 220, 255), (80, 220, 80), (255, 160, 60), (255, 255, 255)
+_MAGENTA = (255, 90, 230)
 
 
 def draw_frame_grid(picture: bytes, camera: CameraSettings, lamps: "LampReader | None", suffix: str = "") -> bytes:
@@ -36,6 +37,8 @@ def draw_frame_grid(picture: bytes, camera: CameraSettings, lamps: "LampReader |
     drawing.grid()
     for lane in camera.lanes:
         drawing.lane(lane)
+    for zone in camera.zones:
+        drawing.zone(zone)
     for number, line in enumerate(camera.lines):
         drawing.line(line, (_YELLOW, _BLUE)[number % 2])
     for signal in camera.signals:
@@ -94,6 +97,13 @@ class _Drawing:
         cv2.polylines(self.image, [np.array([self._at(corner) for corner in lane.polygon], np.int32)], True, _GREEN, self._thickness)
         cv2.arrowedLine(self.image, self._at(lane.along[0]), self._at(lane.along[1]), _GREEN, self._thickness, tipLength=0.06)
         self._name(f"lane {lane.id}", lane.along[0], _GREEN)
+
+    def zone(self, zone: Zone) -> None:
+        import cv2
+        import numpy as np
+
+        cv2.polylines(self.image, [np.array([self._at(corner) for corner in zone.polygon], np.int32)], True, _MAGENTA, self._thickness)
+        self._name(f"zone {zone.id}", zone.polygon[0], _MAGENTA)
 
     def line(self, line: Line, colour: tuple[int, int, int]) -> None:
         """With an arrow in the direction in which vehicles cross it."""

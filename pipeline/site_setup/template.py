@@ -37,6 +37,7 @@ class TemplateGuess:
     beyond: tuple[int, int]
     lane: tuple[tuple[int, int], ...]
     along: tuple[tuple[int, int], tuple[int, int]]
+    zone: tuple[tuple[int, int], ...]
     ground: tuple[tuple[int, int], ...]
 
 
@@ -56,6 +57,7 @@ def guess_positions(width: int, height: int, view: View) -> TemplateGuess:
         beyond=at(0.5, 0.3) if rear else at(0.5, 0.9),
         lane=(at(0.05, 0.98), at(0.48, 0.98), at(0.49, 0.3), at(0.3, 0.3)),
         along=up if rear else down,
+        zone=(at(0.05, 0.98), at(0.2, 0.98), at(0.3, 0.62), at(0.2, 0.62)),
         ground=(*near, *far),
     )
 
@@ -84,6 +86,7 @@ def site_template(origin: str, source: SourceSettings, size: tuple[int, int], st
         beyond=as_flow_style(guess.beyond),
         lane=as_flow_style(guess.lane),
         along=as_flow_style(guess.along),
+        zone=as_flow_style(guess.zone),
         timezone=_TIMEZONE,
     )
 
@@ -166,6 +169,9 @@ cameras:
     lanes:
       # polygon: the lane's corners. along: an arrow, from its first point to its second, the way that is legal.
       - {{id: kiri, polygon: {lane}, along: {along}}}
+    zones:
+      # polygon: the corners of an area: where stopping is forbidden, a yellow box, the exit of a junction.
+      - {{id: zona, polygon: {zone}}}
 
     # Remove the comment signs when the lines are right: a rule over a guessed line would report innocent people.
     # rules:

@@ -29,6 +29,8 @@ class CaseView:
     signal: SignalView | None
     timeline_marks: tuple[TimelineMark, ...]
     measurements: tuple[MeasurementView, ...]
+    facts: tuple[tuple[str, str], ...]
+    """Label and text of what decided besides the measurements."""
     decisions: tuple[DecisionView, ...]
 
 
@@ -47,6 +49,7 @@ def case_view(case: Case, t: Translator) -> CaseView:
         signal=signal_view(violation, t),
         timeline_marks=timeline_marks(violation),
         measurements=tuple(measurement_view(each, t) for each in violation.measured),
+        facts=tuple((t.get(f"fact.{name}", name.replace("_", " ")), text) for name, text in violation.facts),
         decisions=tuple(decision_view(each, violation, t) for each in case.decisions),
     )
 
