@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmark import report
-from benchmark.detect_overhead import StageTime, frames_of, warm_up
+from benchmark.footage import frames_of
 from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, Site, load_site
 from etle.types import Digest, Frame
 from pipeline.assembly import build_stage, open_engines, shipped_law
+from pipeline.capacity.stage_time import StageTime, warm_up
 from pipeline.detect.state import StageState
 
 FPS: Final = 10.0

@@ -8,26 +8,21 @@ wall time is reported, too.
 """
 
 import argparse
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import report
-from etle.clock import SystemClock
+from benchmark.footage import frames_of
 from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, Site, load_site
-from etle.types import Box, Digest, Frame
-from ingest.frame_loss import FrameLossCounter
-from ingest.sources.open import open_source
+from etle.types import Digest, Frame
 from models.runtime.onnx_edit import read_graph, with_input_shape
 from models.runtime.onnx_session import OnnxSession
 from models.runtime.yolov8 import letterbox, shape_for
 from models.vehicles.onnx_detector import INPUT_SIDE_PX
 from models.weights.locate import weight
-from pipeline.assembly import Engines, build_stage, open_engines, shipped_law
+from pipeline.assembly import build_stage, open_engines, shipped_law
+from pipeline.capacity.stage_time import StageTime, warm_up
 from pipeline.detect.state import StageState
 from pipeline.frames.decode import decode
 
@@ -36,19 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 20
-
-
-@dataclass(slots=True)
-class StageTime:
-    cpu_s: float = 0.0
-    wall_s: float = 0.0
-
-    @contextmanager
-    def measure(self) -> Iterator[None]:
-        wall, cpu = time.perf_counter(), time.process_time()
-        yield
-        self.cpu_s += time.process_time() - cpu
-        self.wall_s += time.perf_counter() - wall
 
 
 def main() -> None:
@@ -103,20 +85,6 @@ def _open_bare(frame: Frame) -> OnnxSession:
 def _prepared(frame: Frame) -> "NDArray[np.float32]":
     image = decode(frame, halved=True)
     return letterbox(image, shape_for(image, INPUT_SIDE_PX))[0]
-
-
-def frames_of(camera: CameraSettings) -> Sequence[Frame]:
-    return list(open_source(camera.camera_id, camera.source, SystemClock(), FrameLossCounter()).frames())
-
-
-def warm_up(engines: Engines, frame: Frame) -> None:
-    """Loads the sessions, which are opened at the first use and are not part of the cost of a frame."""
-    whole, half = decode(frame), decode(frame, halved=True)
-    engines.detector.detect([half])
-    engines.detector.detect_part(half, Box(0, 0, half.shape[1] // 2, half.shape[0] // 2))
-    engines.plate_detector.detect_crops([whole[:300, :300], whole])
-    for reader in engines.readers:
-        reader.read([whole[:40, :120]])
 
 
 def _arguments() -> argparse.Namespace:

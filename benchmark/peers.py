@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import report
-from benchmark.detect_overhead import StageTime, frames_of, warm_up
+from benchmark.footage import frames_of
 from benchmark.torch_yolo import torch_yolo
 from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, Site, load_site
 from etle.types import Digest, Frame
 from models.weights.locate import weight
 from pipeline.assembly import build_stage, open_engines, shipped_law
+from pipeline.capacity.stage_time import StageTime, warm_up
 from pipeline.detect.state import StageState
 from pipeline.frames.decode import decode
 

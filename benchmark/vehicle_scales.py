@@ -20,7 +20,7 @@ import onnx
 from onnx import numpy_helper
 
 from benchmark import report
-from benchmark.detect_overhead import StageTime, frames_of
+from benchmark.footage import frames_of
 from etle.config.packaged import configs_folder
 from etle.config.site import load_site
 from etle.geometry import box_contains
@@ -30,6 +30,7 @@ from models.runtime.yolov8 import letterbox
 from models.training.quantize import calibrated
 from models.vehicles import open_vehicle_detector
 from models.weights.locate import digest_of_file, weight
+from pipeline.capacity.stage_time import StageTime
 from pipeline.frames.decode import decode
 
 if TYPE_CHECKING:

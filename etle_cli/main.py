@@ -15,6 +15,7 @@ from etle.observability.logs import LogFormat, configure_logging
 from etle.redaction import redacted
 from etle_cli.commands import (
     archive,
+    capacity,
     check,
     database,
     dataset,
@@ -67,6 +68,7 @@ COMMANDS = (
     database,
     dead_letters,
     keys,
+    capacity,
     demo,
     schema,
 )
