@@ -35,8 +35,8 @@ class Holidays(StrEnum):
     ONLY = "only"  # they hold on holidays alone
 
 
-class Hours(Section):
-    """Hours of some days. Hours past midnight belong to the day on which they begin."""
+class RuleHours(Section):
+    """RuleHours of some days. RuleHours past midnight belong to the day on which they begin."""
 
     days: tuple[Day, ...] = Field(EVERY_DAY, min_length=1, description="mon, tue, wed, thu, fri, sat, sun.")
     hours: str = Field(
@@ -81,10 +81,10 @@ class Hours(Section):
         return kind.certainly_holiday if self.holidays is Holidays.ONLY else kind.certainly_no_holiday
 
 
-class Schedule(Section):
-    """Hours in which a rule applies; always, if none are given. `except_days`: further days on which it does not."""
+class RuleSchedule(Section):
+    """RuleHours in which a rule applies; always, if none are given. `except_days`: further days on which it does not."""
 
-    hours: tuple[Hours, ...] = Field((), description="Always, if there are none.")
+    hours: tuple[RuleHours, ...] = Field((), description="Always, if there are none.")
     except_days: tuple[date, ...] = Field((), description="Days on which it does not apply: regional holidays, closed roads.")
 
     def holds_at(self, at: datetime, timezone: str) -> bool:

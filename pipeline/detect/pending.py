@@ -32,6 +32,8 @@ class PendingFinding:
     """The vehicle with its sightings up to now."""
     entry: int
     """Index of the entry under the camera's `rules` that reported it: one rule may have several."""
+    before: Sighting | None = None
+    """The sighting to show in the picture `before`, whose frame is kept; None: one from a second before the moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,9 @@ class PendingFindings:
         reported = tuple(replace(each, track=newest.get(each.track.id, each.track)) for each in self.reported)
         return PendingFindings(waiting=waiting, reported=reported)
 
-    def with_finding(self, finding: Finding, entry: int, track: Track, now: datetime, after_s: float) -> "PendingFindings":
+    def with_finding(
+        self, finding: Finding, entry: int, track: Track, now: datetime, after_s: float, before: Sighting | None = None
+    ) -> "PendingFindings":
         """Adds a finding, due `after_s` after its moment.
 
         Not if its entry reported the track before, or reported another track of the same vehicle. One act is one offence: a later finding
@@ -75,10 +79,10 @@ class PendingFindings:
             return replace(self, reported=(*self.reported, replace(added_report, merged=Reason.SAME_ACT)))
         if any(same_event(finding, track, known.finding, known.track) for known in self.reported if known not in acts):
             return replace(self, reported=(*self.reported, replace(added_report, merged=Reason.SAME_VEHICLE)))
-        before = tuple(replace(known, merged=Reason.SAME_ACT) if known in acts else known for known in self.reported)
+        others = tuple(replace(known, merged=Reason.SAME_ACT) if known in acts else known for known in self.reported)
         due_at = max(finding.occurred_at + timedelta(seconds=after_s), now)
-        added = PendingFinding(finding=finding, found_at=now, due_at=due_at, track=track, entry=entry)
-        return PendingFindings(waiting=(*kept, added), reported=(*before, added_report))
+        added = PendingFinding(finding=finding, found_at=now, due_at=due_at, track=track, entry=entry, before=before)
+        return PendingFindings(waiting=(*kept, added), reported=(*others, added_report))
 
     def without(self, done: Collection[PendingFinding]) -> "PendingFindings":
         return replace(self, waiting=tuple(each for each in self.waiting if each not in done))
@@ -90,6 +94,11 @@ class PendingFindings:
     def due(self, now: datetime | None) -> tuple[PendingFinding, ...]:
         """Findings whose post-roll is complete at `now`; all of them if `now` is None."""
         return tuple(each for each in self.waiting if now is None or each.due_at <= now)
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Sequences of the frames that are kept for the pictures `before`."""
+        return frozenset(each.before.sequence for each in self.waiting if each.before is not None)
 
     def needed_from(self, before_s: float) -> datetime | None:
         """Start of the earliest pre-roll: frames from then on must stay. None if nothing waits."""

@@ -17,6 +17,7 @@ from etle.errors import FrameBroken
 from etle.protocols import LampReader, VehicleDetector
 from etle.types import Box, Frame, SignalId, SignalReading, Track, ViolationMessage
 from models.tracking.tracker import Tracker
+from pipeline.detect.held import HeldSightings
 from pipeline.detect.pending import PendingFinding, PendingFindings, ReportedFinding
 from pipeline.detect.state import StageState
 from pipeline.detect.vehicle_search import VehicleSearch
@@ -106,7 +107,7 @@ class CameraStage:
 
     def refill(self, frame: Frame) -> None:
         """Put a frame that was processed before the restart back into the buffer, for evidence only."""
-        self._frames.add(frame, self._needed_since())
+        self._frames.add(frame, self._needed_since(), self._held())
 
     def process(self, frame: Frame) -> tuple[ViolationMessage, ...]:
         """The violations that became complete. Raises FrameBroken (the stage continues with the next frame), InferenceError."""
@@ -156,14 +157,22 @@ class CameraStage:
         self._frames.clear()
         self._tracker, self._gate = Tracker(score=self._settings.score, image_size=self._camera.frame_size), MotionGate(self._camera)
         self._state = replace(
-            self._state, tracker=None, gate=None, signals=(), controlled=(), recent=(), found=(), pending=PendingFindings()
+            self._state,
+            tracker=None,
+            gate=None,
+            signals=(),
+            controlled=(),
+            recent=(),
+            found=(),
+            pending=PendingFindings(),
+            held=HeldSightings(),
         )
         self._state = replace(self._state, visibility=self._state.visibility.with_all_ended())
         return completed
 
     def _store(self, frame: Frame, image: "Image") -> None:
         """Keep the frame for evidence, and record that it was processed."""
-        self._frames.add(frame, self._needed_since())
+        self._frames.add(frame, self._needed_since(), self._held())
         self._evidence.clips.add(frame, image)
         self.counts.frames += 1
         self._state = replace(self._state, processed=frame.sequence, last_at=frame.captured_at, finished=False)
@@ -196,7 +205,13 @@ class CameraStage:
         update = self._tracker.update(frame.sequence, frame.captured_at, detections)
         recent = self._recently_ended(update.ended, frame.captured_at)
         self._state = replace(self._state, tracker=self._tracker.state, gate=self._gate.state, recent=recent)
-        return Scene(now=frame.captured_at, tracks=update.tracks, ended=update.ended, signals=dict(self._state.signals))
+        return Scene(
+            now=frame.captured_at,
+            tracks=update.tracks,
+            ended=update.ended,
+            signals=dict(self._state.signals),
+            timezone=self._evidence.site.timezone,
+        )
 
     def _recently_ended(self, ended: Sequence[Track], now: datetime) -> tuple[Track, ...]:
         oldest = now - timedelta(seconds=self._retention.keep_s)
@@ -208,10 +223,12 @@ class CameraStage:
         judged = tuple((entry, judgement) for entry, rule in enumerate(self._rules) for judgement in rule.judge(scene))
         for entry, judgement in judged:
             if finding := judgement.finding:
-                pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s)
+                before = self._state.held.first(entry, finding.track)
+                pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s, before)
         self.decided = Decided(scene=scene, judged=judged, reported=pending.reported)
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
-        self._state = replace(self._state, pending=pending.without_ended(open_tracks))
+        held = self._state.held.with_judgements(judged, tracks, scene.now)
+        self._state = replace(self._state, pending=pending.without_ended(open_tracks), held=held)
 
     def _observe(self, image: "Image", frame: Frame) -> None:
         """Count what could be seen in this frame."""
@@ -259,6 +276,10 @@ class CameraStage:
         known = (*self._state.found, *(each.finding for each in self._state.pending.waiting))
         context = MarkContext(finding=pending.finding, others=tuple(each for each in known if each != pending.finding), signal=signal)
         return self._evidence.build(pending, rule, self._frames, others, signal, marks_of(context))
+
+    def _held(self) -> frozenset[int]:
+        """Sequences of older frames that stay in the buffer as well."""
+        return self._state.held.sequences | self._state.pending.held
 
     def _needed_since(self) -> datetime | None:
         """Frames from then on stay in the buffer, whatever their age: evidence will be built from them."""

@@ -12,6 +12,7 @@ import msgspec
 
 from etle.types import CameraId, Digest, Finding, SignalId, Track, digest_of
 from models.tracking.tracker import TrackerState
+from pipeline.detect.held import HeldSightings
 from pipeline.detect.pending import PendingFindings
 from pipeline.detect.view_check import ViewCheckState
 from pipeline.detect.visibility import Visibility
@@ -43,6 +44,8 @@ class StageState:
     found: tuple[Finding, ...] = ()
     """Findings of the last minutes whose evidence is complete."""
     pending: PendingFindings = field(default_factory=PendingFindings)
+    held: HeldSightings = field(default_factory=HeldSightings)
+    """Of offences that last, such as parking."""
     visibility: Visibility = field(default_factory=Visibility)
     view: ViewCheckState | None = None
     finished: bool = False

@@ -61,7 +61,7 @@ class EvidenceBuilder:
         """None if the frames around the moment are no longer in `frames`: without pictures there is no violation."""
         finding = pending.finding
         track = of_one_vehicle(pending.track, calibrate(self.camera), finding.occurred_at)
-        shown = choose_pictures(track, finding.occurred_at, pending.found_at, frames)
+        shown = choose_pictures(track, finding.occurred_at, pending.found_at, frames, pending.before)
         if shown is None:
             return None
         plate = self.plates.plate_of(track, others, frames, finding.occurred_at)
@@ -129,10 +129,11 @@ def violation_id(site: str, camera: str, finding: Finding) -> ViolationId:
 
 
 def choose_pictures(
-    track: Track, occurred_at: datetime, found_at: datetime, frames: FrameBuffer
+    track: Track, occurred_at: datetime, found_at: datetime, frames: FrameBuffer, begun: Sighting | None = None
 ) -> tuple[tuple[EvidenceRole, Sighting], ...] | None:
     """The sightings to show: a second before, at the moment, and when the rule reported it. None if the moment's frames are missing.
 
+    `begun`: to show instead of the one a second before, from the beginning of an offence that lasts.
     Only frames in which the vehicle was detected are chosen: a picture without it proves nothing.
     """
     available = [sighting for sighting in track.sightings if frames.get(sighting.sequence)]
@@ -143,7 +144,10 @@ def choose_pictures(
     later = [sighting for sighting in available if sighting.captured_at > max(at.captured_at, occurred_at)]
     if not earlier or abs(at.captured_at - occurred_at) > _APART:
         return None
-    chosen = [(EvidenceRole.BEFORE, _nearest(earlier, occurred_at - _APART)), (EvidenceRole.AT, at)]
+    before = _nearest(earlier, occurred_at - _APART)
+    if begun is not None and frames.get(begun.sequence) and track.first.captured_at <= begun.captured_at < before.captured_at:
+        before = begun
+    chosen = [(EvidenceRole.BEFORE, before), (EvidenceRole.AT, at)]
     if later:
         chosen.append((EvidenceRole.AFTER, _nearest(later, max(occurred_at + _APART, found_at))))
     return tuple(chosen)

@@ -31,6 +31,7 @@ _ENTERED: Final = Wording("entered at `{line}` at {at}", "masuk simpang di `{lin
 _SIGNAL: Final = Wording("signal {lamp} since {at}", "lampu {lamp} sejak {at}")
 _NO_SIGNAL: Final = Wording("signal not read by then", "lampu belum terbaca saat itu")
 _ON_LANE: Final = Wording("on lane `{lane}`", "di lajur `{lane}`")
+_IN_ZONE: Final = Wording("in zone `{zone}`", "di zona `{zone}`")
 _MEASURED: Final = Wording("{name} {value:.1f}{u} {unit}", "{name} {value:.1f}{u} {unit}")
 _LIMIT: Final = Wording(", limit {limit:.1f}", ", batas {limit:.1f}")
 _LAMPS: Final[Mapping[Lamp, Wording]] = {
@@ -46,6 +47,7 @@ _MEASUREMENTS: Final[Mapping[str, Wording]] = {
     "stood": Wording("stood", "berhenti"),
     "past_line": Wording("past the line", "melewati garis"),
     "against": Wording("against the arrow", "melawan arah"),
+    "in_lane": Wording("inside the lane", "di dalam lajur"),
 }
 REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.REPORTED: Wording("reported", "dilaporkan"),
@@ -66,12 +68,20 @@ REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.ENTERED_BEFORE_LINE: Wording("entered the junction before the line", "masuk simpang sebelum garis"),
     Reason.WALKING_PACE: Wording("may have been walking", "mungkin berjalan kaki"),
     Reason.DROVE_ON: Wording("drove on into the junction", "terus masuk simpang"),
-    Reason.NOT_STOOD: Wording("did not stand beyond the line", "tidak berhenti setelah garis"),
+    Reason.NOT_STOOD: Wording("did not stand long enough", "tidak berhenti cukup lama"),
     Reason.ON_LINE: Wording("stands on the line, not certainly beyond it", "berhenti di garis, tidak pasti melewatinya"),
     Reason.AGAINST_TOO_SHORT: Wording("too short a distance against the arrow", "jarak melawan arah terlalu pendek"),
     Reason.NOT_ALONG_LANE: Wording("drove across the lane, not along it", "memotong lajur, tidak menyusurinya"),
     Reason.TOO_SLOW: Wording("too slow: it rolled back", "terlalu pelan: bergerak mundur"),
     Reason.UNSTEADY: Wording("not driven in steady steps", "geraknya tidak teratur"),
+    Reason.FIRST_SEEN_INSIDE: Wording("first seen inside the zone", "pertama terlihat sudah di dalam zona"),
+    Reason.CLASS_UNCERTAIN: Wording("it may be of a class that is allowed", "mungkin golongan kendaraan yang diizinkan"),
+    Reason.OUTSIDE_HOURS: Wording("the rule does not apply at this hour", "aturan tidak berlaku pada jam ini"),
+    Reason.IN_QUEUE: Wording("no traffic flows past it: perhaps a queue", "tidak ada lalu lintas yang melewatinya: mungkin antrean"),
+    Reason.MAY_WAIT: Wording("stands where vehicles may wait", "berhenti di tempat yang boleh untuk menunggu"),
+    Reason.EXIT_FREE: Wording("the exit was not certainly blocked when it entered", "jalan keluar tidak pasti terhalang saat masuk"),
+    Reason.TOO_SHORT: Wording("too short a distance inside the lane", "jarak di dalam lajur terlalu pendek"),
+    Reason.CLASS_ALLOWED: Wording("its class is allowed here", "golongan kendaraannya diizinkan"),
     Reason.SAME_ACT: Wording("the same act is reported by another rule", "perbuatan yang sama dilaporkan oleh aturan lain"),
     Reason.SAME_VEHICLE: Wording("another track of this vehicle is reported", "jejak lain kendaraan ini dilaporkan"),
 }
@@ -93,6 +103,8 @@ def _parts(decision: RuleDecision, zone: ZoneInfo, language: TextLanguage) -> It
     judgement = decision.judgement
     if judgement.lane is not None:
         yield _ON_LANE.of(language).format(lane=judgement.lane)
+    if judgement.zone is not None:
+        yield _IN_ZONE.of(language).format(zone=judgement.zone)
     if judgement.crossed is not None:
         yield _CROSSED.of(language).format(line=judgement.crossed.line, at=time_text(judgement.crossed.at, zone))
     if judgement.entered is not None:

@@ -1,6 +1,6 @@
 """The last seconds of a camera, as the JPEG bytes that arrived: evidence may still be built from them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from etle.types import Frame
@@ -13,13 +13,13 @@ class FrameBuffer:
         self._keep = timedelta(seconds=keep_s)
         self._frames: dict[int, Frame] = {}
 
-    def add(self, frame: Frame, needed_from: datetime | None = None) -> None:
-        """`needed_from`: keep frames from then on although they are older than `keep_s`; evidence is being built from them."""
+    def add(self, frame: Frame, needed_from: datetime | None = None, held: Collection[int] = ()) -> None:
+        """Frames that stay although they are older than `keep_s`: those from `needed_from` on, and those with the sequences `held`."""
         self._frames[frame.sequence] = frame
         oldest = frame.captured_at - self._keep
         if needed_from is not None:
             oldest = min(oldest, needed_from)
-        for sequence in [number for number, kept in self._frames.items() if kept.captured_at < oldest]:
+        for sequence in [number for number, kept in self._frames.items() if kept.captured_at < oldest and number not in held]:
             del self._frames[sequence]
 
     def get(self, sequence: int) -> Frame | None:

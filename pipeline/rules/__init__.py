@@ -6,10 +6,14 @@ from typing import Any, Final
 from etle.config import site as config
 from etle.errors import ConfigError
 from etle.types import RuleName
+from pipeline.rules.bus_lane import BUS_LANE
+from pipeline.rules.parking import PARKING
 from pipeline.rules.red_light import RED_LIGHT
 from pipeline.rules.rule_type import RuleType
 from pipeline.rules.stop_line import STOP_LINE
+from pipeline.rules.stopping import STOPPING
 from pipeline.rules.wrong_way import WRONG_WAY
+from pipeline.rules.yellow_box import YELLOW_BOX
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.scene import Rule
 
@@ -17,6 +21,10 @@ RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
     RED_LIGHT.name: RED_LIGHT,
     STOP_LINE.name: STOP_LINE,
     WRONG_WAY.name: WRONG_WAY,
+    STOPPING.name: STOPPING,
+    PARKING.name: PARKING,
+    YELLOW_BOX.name: YELLOW_BOX,
+    BUS_LANE.name: BUS_LANE,
 }
 
 

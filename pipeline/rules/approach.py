@@ -239,11 +239,14 @@ def too_young(red: RedPhase, crossed: Passage, u_s: float, grace_s: float) -> No
     return NotReported(reason=Reason.RED_TOO_YOUNG, signal=state, measured=age, limit=limit) if age.value < limit else None
 
 
-def drawing_of(lines: tuple[config.Line, ...], signal: config.SignalHead | None = None, lanes: tuple[config.Lane, ...] = ()) -> Drawing:
-    """What a rule with these lines, this signal and these lanes shows on the picture."""
+def drawing_of(
+    lines: tuple[config.Line, ...], signal: config.SignalHead | None = None, lanes: tuple[config.Lane, ...] = (),
+    zones: tuple[config.Zone, ...] = (),
+) -> Drawing:  # fmt: skip
+    """What a rule with these lines, this signal, these lanes and these zones shows on the picture."""
     return Drawing(
         lines=tuple((line.id, tuple(Point(*point) for point in line.points)) for line in lines),
-        areas=tuple((lane.id, lane.corners) for lane in lanes),
+        areas=(*((lane.id, lane.corners) for lane in lanes), *((zone.id, zone.corners) for zone in zones)),
         signals=tuple((signal.id, box) for box in signal.boxes) if signal else (),
         feeds=(signal.id,) if signal and signal.feed else (),
         arrows=tuple((lane.id, (Point(*lane.along[0]), Point(*lane.along[1]))) for lane in lanes),

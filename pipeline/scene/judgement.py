@@ -22,6 +22,8 @@ class Reason(StrEnum):
     SIGNAL_UNKNOWN = "signal_unknown"
     RED_NOT_PROVEN = "red_not_proven"
     PICTURES_GONE = "pictures_gone"
+    FIRST_SEEN_INSIDE = "first_seen_inside"
+    CLASS_UNCERTAIN = "class_uncertain"
 
     NOT_RED = "not_red"
     RED_TOO_YOUNG = "red_too_young"
@@ -35,6 +37,12 @@ class Reason(StrEnum):
     NOT_ALONG_LANE = "not_along_lane"
     TOO_SLOW = "too_slow"
     UNSTEADY = "unsteady"
+    OUTSIDE_HOURS = "outside_hours"
+    IN_QUEUE = "in_queue"
+    MAY_WAIT = "may_wait"
+    EXIT_FREE = "exit_free"
+    TOO_SHORT = "too_short"
+    CLASS_ALLOWED = "class_allowed"
     SAME_ACT = "same_act"
     SAME_VEHICLE = "same_vehicle"
 
@@ -55,6 +63,8 @@ _COULD_NOT_BE_SEEN = frozenset(
         Reason.SIGNAL_UNKNOWN,
         Reason.RED_NOT_PROVEN,
         Reason.PICTURES_GONE,
+        Reason.FIRST_SEEN_INSIDE,
+        Reason.CLASS_UNCERTAIN,
     }
 )
 
@@ -96,6 +106,9 @@ class Judgement:
     """Into the junction."""
     lane: str | None = None
     """The lane on which the rule decided; None for rules without lanes."""
+    zone: str | None = None
+    began_at: datetime | None = None
+    """When an offence that lasts may have begun: frames from then on are kept for its evidence. None if there is nothing to keep."""
 
     @property
     def finding(self) -> Finding | None:

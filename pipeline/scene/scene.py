@@ -25,6 +25,8 @@ class Scene:
     tracks: tuple[Track, ...]
     ended: tuple[Track, ...]
     signals: Mapping[SignalId, SignalHistory]
+    timezone: str = "Asia/Jakarta"
+    """Of the site; hours in which a rule applies are local."""
 
 
 class Rule(Protocol):

@@ -38,6 +38,7 @@ class TemplateGuess:
     lane: tuple[tuple[int, int], ...]
     along: tuple[tuple[int, int], tuple[int, int]]
     zone: tuple[tuple[int, int], ...]
+    exit: tuple[tuple[int, int], ...]
     ground: tuple[tuple[int, int], ...]
 
 
@@ -57,6 +58,7 @@ def guess_positions(width: int, height: int, view: View) -> TemplateGuess:
         beyond=at(0.5, 0.3) if rear else at(0.5, 0.9),
         lane=(at(0.05, 0.98), at(0.48, 0.98), at(0.49, 0.3), at(0.3, 0.3)),
         along=up if rear else down,
+        exit=(at(0.3, 0.42), at(0.5, 0.42), at(0.5, 0.34), at(0.3, 0.34)),
         zone=(at(0.05, 0.98), at(0.2, 0.98), at(0.3, 0.62), at(0.2, 0.62)),
         ground=(*near, *far),
     )
@@ -87,6 +89,7 @@ def site_template(origin: str, source: SourceSettings, size: tuple[int, int], st
         lane=as_flow_style(guess.lane),
         along=as_flow_style(guess.along),
         zone=as_flow_style(guess.zone),
+        exit=as_flow_style(guess.exit),
         timezone=_TIMEZONE,
     )
 
@@ -172,6 +175,7 @@ cameras:
     zones:
       # polygon: the corners of an area: where stopping is forbidden, a yellow box, the exit of a junction.
       - {{id: zona, polygon: {zone}}}
+      - {{id: keluar, polygon: {exit}}}
 
     # Remove the comment signs when the lines are right: a rule over a guessed line would report innocent people.
     # rules:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from etle.config.schedule import Schedule
+from etle.config.schedule import RuleSchedule
 from etle.holidays import day_kind_of
 
 JAKARTA = "Asia/Jakarta"
@@ -42,22 +42,22 @@ def local(text: str, zone: str = JAKARTA) -> datetime:
     ],
 )
 def test_hours(hours, at, expected):
-    assert Schedule.model_validate({"hours": hours}).holds_at(local(at), JAKARTA) is expected
+    assert RuleSchedule.model_validate({"hours": hours}).holds_at(local(at), JAKARTA) is expected
 
 
 def test_hours_are_those_of_the_site():
-    schedule = Schedule.model_validate({"hours": ODD_EVEN})
+    schedule = RuleSchedule.model_validate({"hours": ODD_EVEN})
     moment = local("2026-11-23T10:30", "Asia/Jayapura")
     assert schedule.holds_at(moment, JAKARTA) and not schedule.holds_at(moment, "Asia/Jayapura")
 
 
 def test_days_can_be_excepted():
-    schedule = Schedule.model_validate({"except_days": ["2026-11-23"]})
+    schedule = RuleSchedule.model_validate({"except_days": ["2026-11-23"]})
     assert not schedule.holds_at(local("2026-11-23T07:00"), JAKARTA) and schedule.holds_at(local("2026-11-24T07:00"), JAKARTA)
 
 
 def test_a_time_must_lie_in_the_hours_throughout():
-    schedule = Schedule.model_validate({"hours": ODD_EVEN})
+    schedule = RuleSchedule.model_validate({"hours": ODD_EVEN})
     at = {minute: local(f"2026-11-23T{minute}") for minute in ("09:30", "09:50", "16:10")}
     assert schedule.holds_throughout(at["09:30"], at["09:50"], JAKARTA)
     assert not schedule.holds_throughout(at["09:50"], at["16:10"], JAKARTA)
@@ -66,7 +66,7 @@ def test_a_time_must_lie_in_the_hours_throughout():
 @pytest.mark.parametrize("hours", ["6:00-10:00", "06:00", "06:00-25:00", "06:00-06:00", "06:60-07:00", "10:00–12:00"])
 def test_wrong_hours_are_refused(hours):
     with pytest.raises(ValidationError):
-        Schedule.model_validate({"hours": [{"hours": hours}]})
+        RuleSchedule.model_validate({"hours": [{"hours": hours}]})
 
 
 def test_a_day_beside_an_estimated_holiday_is_uncertain():

@@ -777,14 +777,12 @@ class TestBrowsing:
         assert sum(numbers) == stored[0]
 
     def test_the_rules_to_filter_by_are_those_of_the_law_file(self, sign_in: SignIn) -> None:
+        from pipeline.assembly import shipped_law
         from pipeline.rules import RULES
 
         options = dict(re.findall(r'<option value="([a-z_]+)">([^<]+)</option>', sign_in("sari").get("/cases").text))
-        assert {rule: options.get(rule) for rule in RULES} == {
-            "red_light": "Melanggar alat pemberi isyarat lalu lintas (lampu merah)",
-            "stop_line": "Melanggar marka jalan (garis henti)",
-            "wrong_way": "Melawan arus",
-        }
+        assert {rule: options.get(rule) for rule in RULES} == {rule: shipped_law().offences[rule].title_id for rule in RULES}
+        assert options["wrong_way"] == "Melawan arus"
 
     def test_days_are_typed_and_shown_as_day_month_year(self, review: RunningReview, sign_in: SignIn) -> None:
         review.add_quickly(CaseSpec(name="day", plate="Z9DAY", occurred_after=timedelta(days=60)))
