@@ -9,6 +9,7 @@ The settings of a rule are defined by the rule (`pipeline/rules/`) and checked w
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
@@ -127,7 +128,27 @@ class Zone(Section):
         return tuple(Point(*corner) for corner in self.polygon)
 
 
-NamedT = TypeVar("NamedT", SignalHead, Line, Lane, Zone)
+class Marking(Section):
+    """A solid line that is painted along the road, as far as it is solid; a stop line across the road is a `line`."""
+
+    id: Name
+    points: tuple[Pixel, ...] = Field(min_length=2, description="Its course, with a point at each bend.")
+    crossable_from: Pixel | None = Field(
+        None, description="Any point on the side on which a broken line runs beside it: vehicles may cross from there."
+    )
+
+    @model_validator(mode="after")
+    def has_sides(self) -> Self:
+        if any(one == two for one, two in pairwise(self.points)):
+            raise ValueError(f"marking {self.id!r}: two points that follow each other are the same")
+        if self.crossable_from is not None:
+            start, end = Point(*self.points[0]), Point(*self.points[-1])
+            if start == end or abs(signed_distance(Point(*self.crossable_from), start, end, start)) < 1:
+                raise ValueError(f"`crossable_from` of marking {self.id!r} lies on it, so it does not say from which side vehicles may cross")
+        return self
+
+
+NamedT = TypeVar("NamedT", SignalHead, Line, Lane, Zone, Marking)
 
 
 class RuleEntry(BaseModel):
@@ -155,6 +176,7 @@ class CameraSettings(Section):
     lines: tuple[Line, ...] = ()
     lanes: tuple[Lane, ...] = ()
     zones: tuple[Zone, ...] = ()
+    markings: tuple[Marking, ...] = ()
     rules: tuple[RuleEntry, ...] = ()
 
     @field_validator("ground_points")
@@ -166,7 +188,7 @@ class CameraSettings(Section):
 
     @model_validator(mode="after")
     def unique_ids(self) -> Self:
-        for kind in ("signals", "lines", "lanes", "zones"):
+        for kind in ("signals", "lines", "lanes", "zones", "markings"):
             names = [part.id for part in getattr(self, kind)]
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
@@ -196,9 +218,9 @@ class CameraSettings(Section):
         return self
 
     @model_serializer(mode="wrap")
-    def without_no_zones(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `zones` if there are none: the digest of a configuration did not change when cameras got zones."""
-        return {key: value for key, value in serialize(self).items() if key != "zones" or value}
+    def without_empty_parts(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `zones` and `markings` if there are none: the digest of a configuration did not change when cameras got them."""
+        return {key: value for key, value in serialize(self).items() if key not in ("zones", "markings") or value}
 
     @property
     def camera_id(self) -> CameraId:
@@ -212,6 +234,9 @@ class CameraSettings(Section):
 
     def zone(self, name: str) -> Zone:
         return self._named(self.zones, "zone", name)
+
+    def marking(self, name: str) -> Marking:
+        return self._named(self.markings, "marking", name)
 
     def signal(self, name: str) -> SignalHead:
         return self._named(self.signals, "signal", name)

@@ -109,6 +109,10 @@ class _Painter:
             corners = [self._at(corner) for corner in zone.corners]
             cv2.polylines(canvas, [np.array(corners, np.int32)], True, _ZONE, 1, cv2.LINE_AA)
             self._text(canvas, zone.id, corners[0], _ZONE)
+        for marking in self._camera.markings:
+            course = [self._at(Point(*point)) for point in marking.points]
+            cv2.polylines(canvas, [np.array(course, np.int32)], False, _WHITE, 2, cv2.LINE_AA)
+            self._text(canvas, marking.id, course[0], _WHITE)
         for line in self._camera.lines:
             start, end = (self._at(Point(*point)) for point in line.points)
             cv2.line(canvas, start, end, _LINE, 2, cv2.LINE_AA)

@@ -1,6 +1,6 @@
 """Skips inference on what has not moved since it was last analysed: on whole frames, and on the part of a frame in which nothing moves.
 
-Where lanes are drawn, only lanes, zones and the areas around the lines are compared: a clock in the corner of the picture or trees beside
+Where lanes are drawn, only lanes, zones and the areas around lines and markings are compared: a clock in the corner of the picture or trees beside
 the road do not open the gate. What stands is analysed every half second.
 """
 
@@ -130,6 +130,7 @@ def _mask(camera: config.CameraSettings) -> "NDArray[np.uint8] | None":
         *(lane.polygon for lane in camera.lanes),
         *(zone.polygon for zone in camera.zones),
         *((*line.points, line.beyond) for line in camera.lines),
+        *(marking.points for marking in camera.markings),
     ]
     for area in areas:
         cv2.fillPoly(mask, [_scaled(area, scale)], 255)

@@ -24,7 +24,7 @@ class RuleType(Generic[SettingsT]):
     build: Callable[[SettingsT, config.CameraSettings, Calibration], Rule]
     """Raises ConfigError if the settings name a line, lane or signal that the camera does not have."""
     example: str
-    """Settings in YAML for a new site file: lines `henti` and `simpang`, signal `barat`, lane `kiri`, zones `zona`, `keluar`."""
+    """Settings in YAML for a new site file: `henti`, `simpang`, `barat`, `kiri`, zones `zona`, `keluar`, marking `marka`."""
 
     def from_entry(self, entry: config.RuleEntry, camera: config.CameraSettings, calibration: Calibration) -> Rule:
         """The rule for one entry under `rules` of a camera. Raises ConfigError."""

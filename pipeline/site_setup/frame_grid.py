@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from etle.config.site import CameraSettings, Lane, Line, Zone
+from etle.config.site import CameraSettings, Lane, Line, Marking, Zone
 from etle.errors import FrameBroken, MissingExtra
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def draw_frame_grid(picture: bytes, camera: CameraSettings, lamps: "LampReader |
         drawing.lane(lane)
     for zone in camera.zones:
         drawing.zone(zone)
+    for marking in camera.markings:
+        drawing.marking(marking)
     for number, line in enumerate(camera.lines):
         drawing.line(line, (_YELLOW, _BLUE)[number % 2])
     for signal in camera.signals:
@@ -104,6 +106,13 @@ class _Drawing:
 
         cv2.polylines(self.image, [np.array([self._at(corner) for corner in zone.polygon], np.int32)], True, _MAGENTA, self._thickness)
         self._name(f"zone {zone.id}", zone.polygon[0], _MAGENTA)
+
+    def marking(self, marking: Marking) -> None:
+        import cv2
+        import numpy as np
+
+        cv2.polylines(self.image, [np.array([self._at(point) for point in marking.points], np.int32)], False, _WHITE, self._thickness)
+        self._name(f"marking {marking.id}", marking.points[0], _WHITE)
 
     def line(self, line: Line, colour: tuple[int, int, int]) -> None:
         """With an arrow in the direction in which vehicles cross it."""

@@ -39,6 +39,7 @@ class TemplateGuess:
     along: tuple[tuple[int, int], tuple[int, int]]
     zone: tuple[tuple[int, int], ...]
     exit: tuple[tuple[int, int], ...]
+    marking: tuple[tuple[int, int], ...]
     ground: tuple[tuple[int, int], ...]
 
 
@@ -60,6 +61,7 @@ def guess_positions(width: int, height: int, view: View) -> TemplateGuess:
         along=up if rear else down,
         exit=(at(0.3, 0.42), at(0.5, 0.42), at(0.5, 0.34), at(0.3, 0.34)),
         zone=(at(0.05, 0.98), at(0.2, 0.98), at(0.3, 0.62), at(0.2, 0.62)),
+        marking=(at(0.49, 0.98), at(0.495, 0.62)),
         ground=(*near, *far),
     )
 
@@ -90,6 +92,7 @@ def site_template(origin: str, source: SourceSettings, size: tuple[int, int], st
         along=as_flow_style(guess.along),
         zone=as_flow_style(guess.zone),
         exit=as_flow_style(guess.exit),
+        marking=as_flow_style(guess.marking),
         timezone=_TIMEZONE,
     )
 
@@ -176,6 +179,9 @@ cameras:
       # polygon: the corners of an area: where stopping is forbidden, a yellow box, the exit of a junction.
       - {{id: zona, polygon: {zone}}}
       - {{id: keluar, polygon: {exit}}}
+    markings:
+      # points: the course of a solid line along the road, as far as it is solid.
+      - {{id: marka, points: {marking}}}
 
     # Remove the comment signs when the lines are right: a rule over a guessed line would report innocent people.
     # rules:
