@@ -144,7 +144,9 @@ class Marking(Section):
         if self.crossable_from is not None:
             start, end = Point(*self.points[0]), Point(*self.points[-1])
             if start == end or abs(signed_distance(Point(*self.crossable_from), start, end, start)) < 1:
-                raise ValueError(f"`crossable_from` of marking {self.id!r} lies on it, so it does not say from which side vehicles may cross")
+                raise ValueError(
+                    f"`crossable_from` of marking {self.id!r} lies on it, so it does not say from which side vehicles may cross"
+                )
         return self
 
 

@@ -46,6 +46,9 @@ _MEASUREMENTS: Final[Mapping[str, Wording]] = {
     "speed": Wording("speed", "kecepatan"),
     "stood": Wording("stood", "berhenti"),
     "past_line": Wording("past the line", "melewati garis"),
+    "past_marking": Wording("past the marking", "melewati marka"),
+    "turned": Wording("turned by", "berputar"),
+    "offset": Wording("beside the way in", "di samping arah datang"),
     "against": Wording("against the arrow", "melawan arah"),
     "in_lane": Wording("inside the lane", "di dalam lajur"),
 }
@@ -82,6 +85,10 @@ REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.EXIT_FREE: Wording("the exit was not certainly blocked when it entered", "jalan keluar tidak pasti terhalang saat masuk"),
     Reason.TOO_SHORT: Wording("too short a distance inside the lane", "jarak di dalam lajur terlalu pendek"),
     Reason.CLASS_ALLOWED: Wording("its class is allowed here", "golongan kendaraannya diizinkan"),
+    Reason.CROSSABLE_SIDE: Wording("crossed from the side of the broken line", "melintas dari sisi garis putus-putus"),
+    Reason.NOT_SOLID_THERE: Wording("not certainly crossed where the line is solid", "tidak pasti melintas di bagian garis yang utuh"),
+    Reason.NOT_TURNED: Wording("turned by less than a U-turn", "tidak berputar penuh"),
+    Reason.REVERSED: Wording("came back on its own way: it reversed", "kembali di jalurnya sendiri: mundur"),
     Reason.SAME_ACT: Wording("the same act is reported by another rule", "perbuatan yang sama dilaporkan oleh aturan lain"),
     Reason.SAME_VEHICLE: Wording("another track of this vehicle is reported", "jejak lain kendaraan ini dilaporkan"),
 }

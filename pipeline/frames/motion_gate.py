@@ -1,7 +1,7 @@
 """Skips inference on what has not moved since it was last analysed: on whole frames, and on the part of a frame in which nothing moves.
 
-Where lanes are drawn, only lanes, zones and the areas around lines and markings are compared: a clock in the corner of the picture or trees beside
-the road do not open the gate. What stands is analysed every half second.
+Where lanes are drawn, only lanes, zones and the areas around lines and markings are compared: a clock in the corner of the picture or trees
+beside the road do not open the gate. What stands is analysed every half second.
 """
 
 from collections.abc import Sequence

@@ -10,8 +10,10 @@ from pipeline.rules.bus_lane import BUS_LANE
 from pipeline.rules.parking import PARKING
 from pipeline.rules.red_light import RED_LIGHT
 from pipeline.rules.rule_type import RuleType
+from pipeline.rules.solid_line import SOLID_LINE
 from pipeline.rules.stop_line import STOP_LINE
 from pipeline.rules.stopping import STOPPING
+from pipeline.rules.u_turn import U_TURN
 from pipeline.rules.wrong_way import WRONG_WAY
 from pipeline.rules.yellow_box import YELLOW_BOX
 from pipeline.scene.calibration import Calibration
@@ -20,6 +22,8 @@ from pipeline.scene.scene import Rule
 RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
     RED_LIGHT.name: RED_LIGHT,
     STOP_LINE.name: STOP_LINE,
+    SOLID_LINE.name: SOLID_LINE,
+    U_TURN.name: U_TURN,
     WRONG_WAY.name: WRONG_WAY,
     STOPPING.name: STOPPING,
     PARKING.name: PARKING,

@@ -8,8 +8,9 @@ from typing import Final
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.geometry import distance
-from etle.types import Drawing, Lamp, Measurement, Point, Sighting, Track, TrackId
+from etle.types import Drawing, Lamp, Measurement, Point, Sighting, Track
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.driven import DrivenMemory
 from pipeline.scene.judgement import LampState, NotReported, Reason
 from pipeline.scene.passage import (
     COVERAGE,
@@ -18,10 +19,8 @@ from pipeline.scene.passage import (
     NoPassage,
     Passage,
     PassageMemory,
-    is_one_vehicle,
     measured_jitter,
     of_one_vehicle,
-    whole_box_moved,
 )
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.signals import RedPhase, SignalHistory
@@ -36,7 +35,6 @@ _RIDDEN_S: Final = (0.9, 1.6)
 _REACHED_S: Final = 1.5
 """A vehicle whose track ends so shortly before the line, at the speed it had, has probably crossed it unseen."""
 _SPEED_S: Final = 1.0
-_MAX_DRIVEN: Final = 256
 _MAX_JITTER: Final = 2.0
 """What is measured includes where the vehicle is further away, and its acceleration: so many times what is expected counts at most."""
 _STEADY: Final = 3.0
@@ -52,7 +50,7 @@ class Approach:
         self.entry = entry
         self._crossings, self._entries = (PassageMemory(each.past, calibration.foot_uncertainty) for each in (line, entry))
         self._front: tuple[Track, FrontOffset] | None = None
-        self._driven: dict[TrackId, tuple[Sighting, Sighting]] = {}
+        self._driven = DrivenMemory(calibration)
 
     def crossing_of(self, track: Track) -> Passage | NoPassage:
         """When the front passed the stop line between the line's ends."""
@@ -106,25 +104,8 @@ class Approach:
         return self._speed_along(track, self.entry) > 0
 
     def why_not_driven(self, track: Track, crossed: Passage, reached: Passage) -> Reason | None:
-        """None if one vehicle, as a whole, moved from before the line to where the second passage is certain.
-
-        One that was seen to have done so has done so, whatever is seen of it later.
-        """
-        ends = track.sightings[crossed.before], track.sightings[reached.beyond]
-        if self._driven.get(track.id) == ends:
-            return None
-        reason = self._judged_driven(track, crossed, reached)
-        if reason is None:
-            while len(self._driven) >= _MAX_DRIVEN:
-                del self._driven[next(iter(self._driven))]
-            self._driven[track.id] = ends
-        return reason
-
-    def _judged_driven(self, track: Track, crossed: Passage, reached: Passage) -> Reason | None:
-        start, end = track.sightings[crossed.before].captured_at, track.sightings[reached.beyond].captured_at
-        if not is_one_vehicle(track, self._calibration, start, end):
-            return Reason.NOT_ONE_VEHICLE
-        return None if whole_box_moved(track, crossed.before, reached.beyond) else Reason.BOX_MOVED_ONLY
+        """None if one vehicle, as a whole, moved from before the line to where the second passage is certain."""
+        return self._driven.why_not(track, crossed.before, reached.beyond)
 
     def may_be_walking(self, track: Track, passed: Passage) -> bool:
         """Whether it may have passed as slowly as people walk; False without metres, where speeds are not measured."""

@@ -43,6 +43,10 @@ class Reason(StrEnum):
     EXIT_FREE = "exit_free"
     TOO_SHORT = "too_short"
     CLASS_ALLOWED = "class_allowed"
+    CROSSABLE_SIDE = "crossable_side"
+    NOT_SOLID_THERE = "not_solid_there"
+    NOT_TURNED = "not_turned"
+    REVERSED = "reversed"
     SAME_ACT = "same_act"
     SAME_VEHICLE = "same_vehicle"
 
