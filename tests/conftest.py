@@ -52,6 +52,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=_order)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Without its group in a test's id, pytest-xdist spreads the group over all workers without a word: each starts every server then."""
+    if getattr(session.config.option, "loadgroup", False) and any("@" not in item.nodeid for item in session.items):
+        raise pytest.UsageError("this pytest-xdist does not know this pytest: it ignores --dist loadgroup; install the locked versions")
+
+
 def _mark(item: pytest.Item) -> None:
     used = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
     if used:
