@@ -35,6 +35,8 @@ _MAX_SIDE_STD = 0.6
 """Upper limits of the errors of a vehicle seen once, at any frame rate."""
 _GROWTH_STD = 0.25
 """Error of the logarithm of the sides after a second; doubled where the growth is unknown."""
+_CUT_GROWTH_STD = 2.0
+"""The same of a box that the image border cut: its sides grew because more of the vehicle came into view."""
 _MIN_MATCHING_OVERLAP, _OVERLAP_COST = 0.35, 10.0
 """A detection that overlaps a precise prediction by at least this costs at most `_OVERLAP_COST` * (1 - overlap), whatever its shape:
 detectors box a motorcycle sometimes with and sometimes without its rider."""
@@ -66,8 +68,12 @@ class PredictedBox:
         return Box(self.x - width / 2, self.y - height / 2, self.x + width / 2, self.y + height / 2)
 
 
-def predict(track: Track, at: datetime) -> PredictedBox:
-    """Linear extrapolation of centre and logarithm of the sides from the latest sightings."""
+def predict(track: Track, at: datetime, image_size: tuple[int, int] | None = None) -> PredictedBox:
+    """Linear extrapolation of centre and logarithm of the sides from the latest sightings.
+
+    `image_size`: width and height; if given, a box that the image border cut tells neither how the vehicle grows nor how fast its middle
+    moves: of two vehicles that come into view side by side each keeps its own box.
+    """
     last = track.last
     ahead_s = (at - last.captured_at).total_seconds()
     x, y, log_width, log_height = _shape(last.box)
@@ -81,14 +87,16 @@ def predict(track: Track, at: datetime) -> PredictedBox:
     speed_x, speed_y, *growth = _slopes(seen, _shape)
     acceleration = min(_MAX_ACCELERATION_STD, _STANDING_ACCELERATION_STD + hypot(speed_x, speed_y) / size)
     grown = [max(-_MAX_LOG_GROWTH, min(_MAX_LOG_GROWTH, rate * ahead_s)) for rate in growth]
+    cut = image_size is not None and any(any(_cut_edges(sighting.box, image_size)) for sighting in seen)
+    unseen_speed = hypot(speed_x, speed_y) / size if cut else 0.0
     return PredictedBox(
         x + speed_x * ahead_s,
         y + speed_y * ahead_s,
         log_width + grown[0],
         log_height + grown[1],
         size,
-        _MEASUREMENT_STD * (1 + ahead_s / span_s) + acceleration * ahead_s**2 / 2,
-        _MEASUREMENT_STD + _GROWTH_STD * ahead_s,
+        _MEASUREMENT_STD * (1 + ahead_s / span_s) + acceleration * ahead_s**2 / 2 + unseen_speed * ahead_s,
+        min(_MEASUREMENT_STD + (_CUT_GROWTH_STD if cut else _GROWTH_STD) * ahead_s, _MAX_SIDE_STD),
     )
 
 
@@ -133,8 +141,7 @@ def has_left(track: Track, at: datetime, image_size: tuple[int, int]) -> bool:
     A detection there is then another vehicle, even if its first box resembles the last one of this track. `image_size`: width, height.
     """
     last = track.last.box
-    border = _BORDER * max(image_size)
-    cut = (last.x1 <= border, last.y1 <= border, last.x2 >= image_size[0] - border, last.y2 >= image_size[1] - border)
+    cut = _cut_edges(last, image_size)
     seen = _recent(track.sightings)
     if not any(cut) or seen[0] is track.last:
         return False
@@ -148,6 +155,12 @@ def has_left(track: Track, at: datetime, image_size: tuple[int, int]) -> bool:
         y1 > 0 and last.y1 + y1 > image_size[1] - height,
     )
     return any(at_edge and past for at_edge, past in zip(cut, gone, strict=True))
+
+
+def _cut_edges(box: Box, image_size: tuple[int, int]) -> tuple[bool, bool, bool, bool]:
+    """Whether the image border cuts the box: left, top, right, bottom."""
+    border = _BORDER * max(image_size)
+    return box.x1 <= border, box.y1 <= border, box.x2 >= image_size[0] - border, box.y2 >= image_size[1] - border
 
 
 def _recent(sightings: Sequence[Sighting]) -> list[Sighting]:

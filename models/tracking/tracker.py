@@ -89,7 +89,7 @@ class Tracker:
         sightings = [_sighting(sequence, captured_at, detection) for detection in detections]
         high = [i for i, detection in enumerate(detections) if detection.score >= self._score]
         low = [i for i, detection in enumerate(detections) if detection.score < self._score]
-        predicted = [predict(track, captured_at) for track in open_]
+        predicted = [predict(track, captured_at, self._image_size) for track in open_]
         matches = _match(predicted, range(len(open_)), detections, high, _MAX_COST)
         lost = {i for i, track in enumerate(open_) if before.updated_at is not None and track.last.captured_at < before.updated_at}
         matches = _without_ambiguous(matches, lost, predicted, detections, high)

@@ -209,6 +209,17 @@ def test_a_vehicle_that_enters_where_another_left_gets_a_new_track(leaves: Path,
     assert len(tracks) == 2
 
 
+def test_vehicles_that_come_into_the_picture_side_by_side_keep_their_own_boxes() -> None:
+    """The boxes of the first two frames are cut by the border, so that neither their growth nor their motion is the vehicle's."""
+    one = [Box(-1, 553, 113, 719), Box(10, 508, 209, 719), Box(120, 476, 288, 664), Box(207, 447, 350, 612)]
+    two = [Box(-1, 632, 214, 719), Box(92, 574, 312, 719), Box(212, 527, 392, 719), Box(306, 491, 454, 689)]
+    tracker = Tracker(image_size=(1280, 720))
+    for i, boxes in enumerate(zip(one, two, strict=True)):
+        detections = [Detection(box=box, vehicle=VehicleClass.MOTORCYCLE, score=0.85) for box in boxes]
+        tracks = tracker.update(i, START + timedelta(seconds=0.2 * i), detections).tracks
+    assert [[sighting.box for sighting in track.sightings] for track in tracks] == [one, two]
+
+
 def test_a_vehicle_that_appears_far_away_gets_a_new_track() -> None:
     """A car is hidden while driving; a second later a motorcycle is first detected half the image width away."""
     drives = [Drive(line(100, 300, 100, 0, end=2)), Drive(line(700, 120, -10, 60, begin=2.9), (60, 90), MOTORCYCLE)]
