@@ -38,7 +38,7 @@ _MIN_WIDTH_PX = 3.0
 """Minimum shorter side of the drawn box."""
 _MIN_INSIDE = 0.6
 """Minimum fraction of the drawn box, and of the head that was located, inside the image."""
-_DARK_PRIOR: Final = 0.5
+_DARK_PRIOR: Final = 0.1
 """Dark heads are rarer on the road than among the rendered heads; applies to yellow and green only."""
 _MIN_PROBABILITY: Final = 0.45
 """Of yellow and green."""

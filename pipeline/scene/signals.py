@@ -3,6 +3,9 @@
 A red phase is proven from its first red reading to its last one and no further: what the signal showed between the last red and the
 first green reading is unknown. One green reading ends a red phase. `unknown` readings inside it are bridged if red is read again soon.
 A false red accuses an innocent driver, so every doubt makes a phase shorter or removes it.
+
+A green lamp that goes out leaves a faint light for a while, in the lamp and in the video's coding. Weak readings of green that follow clear
+ones therefore end a red, but do not move the beginning of the next one as far as clear ones.
 """
 
 from collections.abc import Iterator
@@ -24,7 +27,14 @@ MIN_AMBER_S: Final = 2.0
 """After the last green reading amber takes at least this long (3 s by Permenhub 49/2014): an earlier red reading is a misread amber."""
 UNREAD_AMBER_S: Final = 1.0
 UNREAD_AMBER_LENGTH_S: Final = 3.0
-"""If no amber was read, the signal must have been unreadable for this long before the red, and amber is taken to last 3 s."""
+"""If no amber was read, the signal must have been unreadable for this long before the red (for MIN_AMBER_S if it showed a faint green), and
+amber is taken to last 3 s."""
+CLEAR: Final = 0.9
+"""A reading of green with this score is clear."""
+MAX_FADE_S: Final = 4.0
+"""Weak readings of green for longer after the last clear one are no light that goes out: amber is shorter."""
+AFTER_FAINT_S: Final = 1.0
+"""After the last weak reading of green the red begins this much later at the earliest."""
 AMBER_MISREAD_S: Final = 0.3
 """A shorter amber between two reds is a misreading of the red."""
 ALTERNATION_S: Final = 2.0
@@ -46,6 +56,8 @@ class SignalRun:
     first_at: datetime
     last_at: datetime
     score: float
+    clear_at: datetime | None = None
+    """The last clear reading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +81,11 @@ class SignalHistory:
     def with_reading(self, reading: SignalReading) -> "SignalHistory":
         """Add a reading; readings are added in the order of time."""
         at = reading.captured_at
+        clear_at = at if reading.score >= CLEAR else None
         if self.runs and self.runs[-1].lamp is reading.lamp:
-            return SignalHistory(runs=(*self.runs[:-1], replace(self.runs[-1], last_at=at)))
-        added = SignalRun(lamp=reading.lamp, first_at=at, last_at=at, score=reading.score)
+            last = self.runs[-1]
+            return SignalHistory(runs=(*self.runs[:-1], replace(last, last_at=at, clear_at=clear_at or last.clear_at)))
+        added = SignalRun(lamp=reading.lamp, first_at=at, last_at=at, score=reading.score, clear_at=clear_at)
         return SignalHistory(runs=(*(run for run in self.runs if seconds_between(run.last_at, at) <= KEEP_S), added))
 
     def red_phase(self, start: datetime, end: datetime) -> RedPhase | None:
@@ -141,6 +155,8 @@ class _Before:
 
     green_at: datetime | None = None
     """Last reading of green."""
+    clear_at: datetime | None = None
+    """Last clear reading of green."""
     ambers: tuple[SignalRun, ...] = ()
     """The first and the last run of amber since then, or since the last red that was none of its misreadings."""
     misread_at: datetime | None = None
@@ -149,8 +165,15 @@ class _Before:
     def ended_by(self, run: SignalRun, *, lasted: bool) -> "_Before":
         """After a run of green or amber that ended a red, which `lasted` or was a misreading."""
         if run.lamp is Lamp.GREEN:
-            return replace(self, green_at=run.last_at, ambers=())
+            return replace(self, green_at=run.last_at, clear_at=run.clear_at or self.clear_at, ambers=())
         return replace(self, ambers=(run, run) if lasted or not self.ambers else (self.ambers[0], run))
+
+    @property
+    def green_end(self) -> datetime | None:
+        """Last reading of green that was no light going out."""
+        if self.green_at is None or self.clear_at is None or seconds_between(self.clear_at, self.green_at) > MAX_FADE_S:
+            return self.green_at
+        return self.clear_at
 
     @property
     def is_flashing(self) -> bool:
@@ -170,11 +193,13 @@ def _proven(reds: list[SignalRun], before: _Before) -> Iterator[RedPhase]:
     """The phase of these runs; nothing if it is too short, or follows green so closely that amber, or the green, may be read as red."""
     if not reds:
         return
-    began_at, last_at, green, amber = reds[0].first_at, reds[-1].last_at, before.green_at, bool(before.ambers)
-    if green is not None:
-        if not amber and seconds_between(green, began_at) < UNREAD_AMBER_S:
+    began_at, last_at, green, amber = reds[0].first_at, reds[-1].last_at, before.green_end, bool(before.ambers)
+    if green is not None and before.green_at is not None:
+        unread_s = UNREAD_AMBER_S if green == before.green_at else MIN_AMBER_S
+        if not amber and seconds_between(green, began_at) < unread_s:
             return
-        began_at = max(began_at, green + timedelta(seconds=MIN_AMBER_S if amber else UNREAD_AMBER_LENGTH_S))
+        amber_s = MIN_AMBER_S if amber else UNREAD_AMBER_LENGTH_S
+        began_at = max(began_at, green + timedelta(seconds=amber_s), before.green_at + timedelta(seconds=AFTER_FAINT_S))
     if before.is_flashing:
         began_at += timedelta(seconds=AFTER_FLASHING_S)
     if seconds_between(began_at, last_at) + 1e-6 >= CONFIRM_S:

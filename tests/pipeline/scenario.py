@@ -65,10 +65,12 @@ def track(rows: Sequence[tuple[float, float]], *, x: float = 250, vehicle: Vehic
     return Track(id=TrackId(name), sightings=tuple(sighting(s, metre, x=x, vehicle=vehicle) for s, metre in rows))
 
 
-def history(rows: Sequence[tuple[float, Lamp]]) -> SignalHistory:
+def history(rows: Sequence[tuple[float, Lamp]], weak: tuple[float, float] = (0, 0)) -> SignalHistory:
+    """`weak`: from when to when a lamp is told with a low score."""
     made = SignalHistory()
     for seconds, lamp in rows:
-        made = made.with_reading(SignalReading(captured_at=second(seconds), lamp=lamp, score=0.9))
+        score = 0.6 if weak[0] <= seconds < weak[1] else 0.9
+        made = made.with_reading(SignalReading(captured_at=second(seconds), lamp=lamp, score=score))
     return made
 
 

@@ -86,6 +86,31 @@ def test_red_phase(rows, start, end, began):
 
 
 @pytest.mark.parametrize(
+    ("rows", "weak", "began"),
+    [
+        pytest.param(
+            lamps((0, G), (7, U), (7.5, R), until=15), (5, 7), 7.9, id="a lamp that goes out for two seconds: the amber began then"
+        ),
+        pytest.param(lamps((0, G), (7, U), (7.5, R), until=15), (0, 0), None, id="read clearly, it is green for as long"),
+        pytest.param(
+            lamps((0, G), (7.9, R), until=15), (5, 8), 8.8, id="the red begins a second after the last faint light at the earliest"
+        ),
+        pytest.param(lamps((0, G), (7, Y), (7.5, R), until=15), (5, 7), 7.9, id="an amber that was read at its end only"),
+        pytest.param(lamps((0, G), (5, U), (6, G), (7, U), (7.5, R), until=15), (5, 7), 7.9, id="a faint light that is seen now and then"),
+        pytest.param(lamps((0, G), (9.5, U), (10, R), until=15), (5, 9.5), None, id="no lamp goes out for so long: it is green"),
+        pytest.param(
+            lamps((0, G), (7, U), (7.5, R), until=15), (0, 7), None, id="a lamp that was never clear may be green to its last reading"
+        ),
+        pytest.param(lamps((0, G), (6.8, R), until=15), (5, 7), None, id="faint for less than two seconds, then red: amber may be misread"),
+        pytest.param(lamps((0, R), (3, G), (3.1, R), until=9), (3, 3.1), None, id="a weak reading of green ends a red"),
+    ],
+)
+def test_a_green_lamp_that_goes_out(rows, weak, began):
+    phase = history(rows, weak).red_phase(second(9 if rows[0][1] is G else 2), second(14 if rows[0][1] is G else 5))
+    assert (None if phase is None else seconds(phase.began_at)) == began
+
+
+@pytest.mark.parametrize(
     ("rows", "expected"),
     [
         pytest.param(CYCLE, True, id="green, amber, red"),
