@@ -2,6 +2,7 @@
 
     EtleError
     ├── ConfigError            a site file, law file or setting is wrong: names the file, the key and the remedy
+    │   └── SiteFileChanged    somebody else saved the site file since it was read: nothing was written
     ├── WeightsError           a model file is missing, has another digest, or cannot be created
     │   └── WeightsMissing     it is missing: `etle models pull` downloads it
     ├── SourceError            a camera, file or folder cannot be read
@@ -41,6 +42,10 @@ class EtleError(Exception):
 
 
 class ConfigError(EtleError):
+    pass
+
+
+class SiteFileChanged(ConfigError):
     pass
 
 

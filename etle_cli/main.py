@@ -15,6 +15,7 @@ from etle.observability.logs import LogFormat, configure_logging
 from etle.redaction import redacted
 from etle_cli.commands import (
     archive,
+    calibrate,
     capacity,
     check,
     database,
@@ -49,6 +50,7 @@ COMMANDS = (
     reprocess,
     runs,
     init,
+    calibrate,
     check,
     explain,
     violations,

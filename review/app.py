@@ -15,12 +15,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from etle.config.law import Law
-from etle.errors import StoreError, StoreUnavailable, ValueRejected
+from etle.errors import ConfigError, StoreError, StoreUnavailable, ValueRejected
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.users import Users
 from review import browse, case_pages, files, proposals, queue, sign_in
 from review.clip_cache import ClipCache
 from review.deps import Deps
+from review.drawing import pages as drawing_pages
+from review.drawing import saving as drawing_saving
+from review.drawing.desk import SiteDesk
 from review.i18n import translator_of
 from review.middleware import FormReader, MetricsMiddleware, PageCompression, SecurityHeaders
 from review.pages import STATIC_FOLDER, error_page, static_version
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROUTERS: Final = (sign_in.router, queue.router, case_pages.router, files.router, browse.router, proposals.router)
+DRAWING_ROUTERS: Final = (sign_in.router, drawing_pages.router, drawing_saving.router)
 CASE_PATH: Final = re.compile(r"/cases/[0-9a-f-]{36}(?=/verdict$)")
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
 """Routes that need no permission. A test checks that every other route does."""
@@ -52,8 +56,12 @@ def create_app(
     passwords: Passwords | None = None,
     secret: bytes | None = None,
     metrics: "Metrics | None" = None,
+    drawing: SiteDesk | None = None,
 ) -> FastAPI:
-    """`secret`: signs the cookies of sign-in forms; None: a random one, with which forms of other processes are refused."""
+    """`secret`: signs the cookies of sign-in forms; None: a random one, with which forms of other processes are refused.
+
+    `drawing`: serve the pages on which this site is drawn, and none of the cases.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(check_csrf)])
     app.state.deps = Deps(
         cases=cases,
@@ -69,13 +77,15 @@ def create_app(
         metrics=metrics,
     )
     app.mount(f"/static/{static_version()}", StaticFiles(directory=STATIC_FOLDER), name="static")
-    for router in ROUTERS:
+    app.state.desk = drawing
+    for router in DRAWING_ROUTERS if drawing else ROUTERS:
         app.include_router(router)
     app.add_exception_handler(SignInRequired, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(ValueRejected, _bad_request)
     app.add_exception_handler(StoreUnavailable, _store_unavailable)
+    app.add_exception_handler(ConfigError, _site_file_wrong)
     app.add_exception_handler(500, _internal_error)
     app.add_middleware(FormReader)
     app.add_middleware(PageCompression)
@@ -134,6 +144,11 @@ def _bad_request(request: Request, error: Exception) -> Response:
 
 def _store_unavailable(request: Request, error: Exception) -> Response:
     return error_page(request, None, 503)
+
+
+def _site_file_wrong(request: Request, error: Exception) -> Response:
+    """The site file was edited by hand and cannot be read any more; the page says why."""
+    return error_page(request, _viewer(request), 500, str(error))
 
 
 def _internal_error(request: Request, error: Exception) -> Response:

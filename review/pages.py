@@ -26,8 +26,8 @@ LOCAL_ZONE: Final = "Asia/Jakarta"
 def static_version() -> str:
     """Digest of all files under static/. It is part of their URL, so browsers may cache them without limit."""
     digest = hashlib.sha256()
-    for path in sorted(STATIC_FOLDER.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(each for each in STATIC_FOLDER.rglob("*") if each.is_file()):
+        digest.update(path.relative_to(STATIC_FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -17,6 +17,7 @@ class Permission(StrEnum):
     BROWSE = "browse"
     READ_LOG = "read_log"
     SEE_USERS = "see_users"
+    DRAW = "draw"  # change what is drawn for a camera, in the pages of `etle calibrate serve`
 
 
 PERMISSIONS: Final = {
@@ -24,8 +25,9 @@ PERMISSIONS: Final = {
     UserRole.SUPERVISOR: frozenset({Permission.DECIDE, Permission.DECIDE_ANY, Permission.BROWSE}),
     UserRole.AUDITOR: frozenset({Permission.BROWSE, Permission.READ_LOG}),
     UserRole.ADMIN: frozenset({Permission.SEE_USERS, Permission.READ_LOG}),
+    UserRole.OPS: frozenset({Permission.DRAW}),
 }
-"""An administrator manages accounts and sees no evidence."""
+"""An administrator manages accounts and sees no evidence. Who operates the cameras sees their pictures, and no case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

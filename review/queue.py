@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from review.deps import Deps, deps_of
 from review.i18n import translator_of
-from review.pages import LOCAL_ZONE, Page
+from review.pages import LOCAL_ZONE, Page, error_page
 from review.permissions import Permission, Viewer
 from review.session import record_access, require_any
 from review.views.decision import decided_row
@@ -24,7 +24,7 @@ RECENT_CASES: Final = 8
 @router.get("/")
 def home(request: Request, viewer: Annotated[Viewer, Depends(require_any(*Permission))]) -> Response:
     if not viewer.may(Permission.DECIDE):
-        return RedirectResponse("/cases" if viewer.may(Permission.BROWSE) else "/users", status_code=303)
+        return _other_home(request, viewer)
     deps, t, name = deps_of(request), translator_of(request), viewer.user.name
     counts = deps.cases.counts()
     assigned = deps.cases.assigned(name)
@@ -39,6 +39,14 @@ def home(request: Request, viewer: Annotated[Viewer, Depends(require_any(*Permis
         recent=[decided_row(case, name, LOCAL_ZONE, t) for case in deps.cases.decided_by(name, since=midnight, limit=RECENT_CASES)],
         verdicts=verdict_views(t),
     )
+
+
+def _other_home(request: Request, viewer: Viewer) -> Response:
+    """The first page of who decides no cases."""
+    if viewer.may(Permission.DRAW):
+        t = translator_of(request)
+        return error_page(request, viewer, 403, t("home.draw_elsewhere"))
+    return RedirectResponse("/cases" if viewer.may(Permission.BROWSE) else "/users", status_code=303)
 
 
 @router.post("/next")

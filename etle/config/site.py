@@ -9,6 +9,7 @@ The settings of a rule are defined by the rule (`pipeline/rules/`) and checked w
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
@@ -34,6 +35,8 @@ from etle.types import Box, CameraId, Digest, Lamp, Point, View, digest_of
 
 Pixel = tuple[float, float]
 Rectangle = tuple[float, float, float, float]
+_LATER_KEYS = ("zones", "markings", "lens", "reference", "drawn")
+_LENS_STEPS, _LENS_SLOPE = 20, 0.1
 MAX_LAMPS = 6
 """Of a signal head: red, yellow, green, and an arrow of each."""
 
@@ -43,6 +46,35 @@ class GroundPoint(Section):
 
     px: Pixel = Field(description="Pixels of the full frame.")
     m: tuple[float, float] = Field(description="Metres on the road; any origin, right-handed axes.")
+
+
+class Lens(Section):
+    """Radial distortion. A point of the picture at distance r from its middle, in half widths, lies at (1 + k1 r² + k2 r⁴) times that
+    distance in a picture of a lens without distortion."""
+
+    k1: float = Field(0.0, ge=-1, le=1)
+    k2: float = Field(0.0, ge=-1, le=1)
+
+    def unfolds(self, frame_size: tuple[int, int]) -> bool:
+        """Whether each point of the frame has a place of its own without distortion, up to the corners."""
+        width, height = frame_size
+        corner = 1 + (height / width) ** 2
+        squares = (corner * part / _LENS_STEPS for part in range(_LENS_STEPS + 1))
+        return all(1 + square * (3 * self.k1 + 5 * square * self.k2) > _LENS_SLOPE for square in squares)
+
+
+class Drawn(Section):
+    """Who drew the positions last, and when. `etle calibrate` writes it."""
+
+    by: str = Field(max_length=63)
+    at: datetime
+
+    @field_validator("at")
+    @classmethod
+    def with_offset(cls, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise ValueError('a time needs its UTC offset, such as "2026-11-23T10:00:00+07:00"')
+        return value
 
 
 class SignalHead(Section):
@@ -174,12 +206,19 @@ class CameraSettings(Section):
     source: SourceSettings
     frame_size: tuple[int, int] = Field(description="Width and height of the frames, in pixels, to which all positions here refer.")
     ground_points: tuple[GroundPoint, ...] = Field((), description="At least four, well spread; without them distances are in pixels.")
+    lens: Lens | None = Field(
+        None, description="Distortion of the lens; without it, straight lines of the road are straight in the picture."
+    )
     signals: tuple[SignalHead, ...] = ()
     lines: tuple[Line, ...] = ()
     lanes: tuple[Lane, ...] = ()
     zones: tuple[Zone, ...] = ()
     markings: tuple[Marking, ...] = ()
     rules: tuple[RuleEntry, ...] = ()
+    reference: Path | None = Field(
+        None, description="A picture of the view on which the positions were drawn: the rules pause while the camera looks elsewhere."
+    )
+    drawn: Drawn | None = Field(None, description="Who drew the positions last, and when.")
 
     @field_validator("ground_points")
     @classmethod
@@ -208,6 +247,12 @@ class CameraSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def lens_unfolds(self) -> Self:
+        if self.lens is not None and not self.lens.unfolds(self.frame_size):
+            raise ValueError("lens: with these terms two points of the frame would be the same place; measure the ground points again")
+        return self
+
+    @model_validator(mode="after")
     def feeds_fit_source(self) -> Self:
         for signal in self.signals:
             if signal.feed is None:
@@ -220,9 +265,11 @@ class CameraSettings(Section):
         return self
 
     @model_serializer(mode="wrap")
-    def without_empty_parts(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `zones` and `markings` if there are none: the digest of a configuration did not change when cameras got them."""
-        return {key: value for key, value in serialize(self).items() if key not in ("zones", "markings") or value}
+    def without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the later keys that are not set: the digest of a configuration did not change when cameras got them. Of the reference
+        picture only the name, which has its digest: the same site in another folder is the same configuration."""
+        named = {"reference": self.reference.name} if self.reference else {}
+        return {key: value for key, value in {**serialize(self), **named}.items() if key not in _LATER_KEYS or value}
 
     @property
     def camera_id(self) -> CameraId:
@@ -423,6 +470,11 @@ def load_site(path: Path, environment: Mapping[str, str] = os.environ) -> Site:
         if isinstance(error.__cause__, FileNotFoundError):
             raise ConfigError(f"{path}: no such site file. `etle init VIDEO` writes one") from error
         raise
+    return site_of(raw, path, environment)
+
+
+def site_of(raw: Any, path: Path, environment: Mapping[str, str] = os.environ) -> Site:
+    """The site that the content of a file at `path` describes. Raises ConfigError, which names all wrong keys."""
     refuse_secrets(raw, str(path))
     document = interpolate_env(raw, environment, str(path))
     return _with_resolved_paths(validate(document, Site, str(path)), path.parent)

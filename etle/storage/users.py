@@ -33,6 +33,7 @@ class UserRole(StrEnum):
     SUPERVISOR = "supervisor"
     AUDITOR = "auditor"
     ADMIN = "admin"
+    OPS = "ops"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

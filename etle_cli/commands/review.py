@@ -69,7 +69,7 @@ def serve_review(
     from review.app import create_app
     from review.serve import serve
 
-    _check_port(host, port)
+    check_port(host, port)
     signer = stores.row_signer
     users = Users(stores.database, signer)
     app = create_app(
@@ -105,7 +105,7 @@ def demo_account(stores: "Stores") -> tuple[str, str]:
     return DEMO_NAME, password
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
     """Try to bind first: the web server would only log the failure."""
     try:
         with socket.create_server((host, port)):

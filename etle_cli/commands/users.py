@@ -15,7 +15,7 @@ from etle_cli.options.storage import add_storage_options, open_stores
 if TYPE_CHECKING:
     from etle.storage.users import Users
 
-ROLES = ("reviewer", "supervisor", "auditor", "admin")
+ROLES = ("reviewer", "supervisor", "auditor", "admin", "ops")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,7 +29,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         choices=ROLES,
         required=True,
         help="reviewer decides cases from the queue; supervisor decides and browses all cases; "
-        "auditor reads all cases and the access log; admin sees accounts and the access log, but no evidence",
+        "auditor reads all cases and the access log; admin sees accounts and the access log, but no evidence; "
+        "ops draws and calibrates sites (`etle calibrate serve`)",
     )
     _add_password_option(new)
     new.set_defaults(run=run_add)

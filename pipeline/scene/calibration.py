@@ -11,6 +11,7 @@ from etle.errors import MissingExtra
 from etle.geometry import distance
 from etle.types import Point, Sighting, Track, VehicleClass, View
 from models.tracking.vehicle_class import vehicle_class_of
+from pipeline.scene.lens import RadialLens, radial_lens
 
 LENGTH_M = {
     VehicleClass.CAR: (4.4, 0.4),
@@ -33,6 +34,8 @@ class Calibration:
 
     view: View
     matrix: tuple[tuple[float, float, float], ...] | None
+    lens: RadialLens | None = None
+    """`matrix` maps pixels without its distortion."""
 
     @property
     def unit(self) -> str:
@@ -42,6 +45,8 @@ class Calibration:
         """`point` of the picture on the road, in `unit`."""
         if self.matrix is None:
             return point
+        if self.lens is not None:
+            point = self.lens.straightened(point)
         a, b, c = self.matrix
         scale = c[0] * point.x + c[1] * point.y + c[2]
         return Point((a[0] * point.x + a[1] * point.y + a[2]) / scale, (b[0] * point.x + b[1] * point.y + b[2]) / scale)
@@ -54,7 +59,8 @@ class Calibration:
         x = (e * i - f * h) * point.x + (c * h - b * i) * point.y + (b * f - c * e)
         y = (f * g - d * i) * point.x + (a * i - c * g) * point.y + (c * d - a * f)
         scale = (d * h - e * g) * point.x + (b * g - a * h) * point.y + (a * e - b * d)
-        return Point(x / scale, y / scale)
+        straight = Point(x / scale, y / scale)
+        return straight if self.lens is None else self.lens.distorted(straight)
 
     def front_offset(self, track: Track) -> tuple[float, float]:
         """Distance from the foot in the picture to the vehicle's front, and its standard uncertainty, in metres.
@@ -93,5 +99,6 @@ def calibrate(camera: config.CameraSettings) -> Calibration:
         from pipeline.scene.homography import fit_homography
     except ImportError as error:
         raise MissingExtra("numpy", "detect") from error
-    pixels, metres = [point.px for point in camera.ground_points], [point.m for point in camera.ground_points]
-    return Calibration(camera.view, fit_homography(pixels, metres, camera.id))
+    lens = radial_lens(camera.lens, camera.frame_size)
+    pixels = [lens.straightened(Point(*point.px)) if lens else point.px for point in camera.ground_points]
+    return Calibration(camera.view, fit_homography(pixels, [point.m for point in camera.ground_points], camera.id), lens)

@@ -15,14 +15,18 @@ MAX_RESIDUAL_M = 1.0
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
 
-def fit_homography(pixels: list[tuple[float, float]], metres: list[tuple[float, float]], camera: str) -> Matrix:
+def fit_homography(
+    pixels: list[tuple[float, float]], metres: list[tuple[float, float]], camera: str, *, max_residual_m: float | None = MAX_RESIDUAL_M
+) -> Matrix:
     """The 3 x 3 matrix, row by row, that maps homogeneous pixels to metres, from four or more point pairs.
 
-    Raises ConfigError if the points do not span a plane or contradict each other; `camera` is named in the message.
+    Raises ConfigError if the points do not span a plane, or contradict each other by more than `max_residual_m`; `camera` is named in the
+    message.
     """
     px, m = np.array(pixels, float), np.array(metres, float)
     matrix = _fit(px, m, camera)
-    _check_residuals(matrix, px, m, camera)
+    if max_residual_m is not None:
+        _check_residuals(matrix, px, m, camera, max_residual_m)
     first, second, third = matrix.tolist()
     return tuple(first), tuple(second), tuple(third)
 
@@ -56,9 +60,11 @@ def _transform(points: "NDArray[np.float64]", matrix: "NDArray[np.float64]") -> 
     return plane
 
 
-def _check_residuals(matrix: "NDArray[np.float64]", pixels: "NDArray[np.float64]", metres: "NDArray[np.float64]", camera: str) -> None:
+def _check_residuals(
+    matrix: "NDArray[np.float64]", pixels: "NDArray[np.float64]", metres: "NDArray[np.float64]", camera: str, max_residual_m: float
+) -> None:
     residuals = np.linalg.norm(_transform(pixels, matrix) - metres, axis=1)
-    if residuals.max() <= MAX_RESIDUAL_M:
+    if residuals.max() <= max_residual_m:
         return
     worst = _outlier(pixels, metres, camera) if len(pixels) > 5 else int(residuals.argmax())
     raise ConfigError(

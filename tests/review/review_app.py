@@ -34,6 +34,7 @@ ROLES = {
     "sari": UserRole.SUPERVISOR,
     "agus": UserRole.AUDITOR,
     "admin": UserRole.ADMIN,
+    "budi": UserRole.OPS,
 }
 PASSWORDS = {name: f"kata sandi {name}" for name in ROLES}
 HEADER_TIMEOUT_S = 1.0

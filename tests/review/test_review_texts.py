@@ -45,6 +45,15 @@ def test_every_text_that_a_page_uses_exists() -> None:
     assert sorted(named - set(INDONESIAN.texts)) == []
 
 
+def test_every_text_that_a_drawing_script_uses_exists_and_is_used() -> None:
+    scripts = "".join(path.read_text("utf-8") for path in PACKAGE.glob("static/drawing/*.js"))
+    used = set(re.findall(r"\btexts\.([a-z_]+)", scripts)) | set(re.findall(r'texts\["([a-z_.]+)"\]', scripts))
+    stems = set(re.findall(r"texts\[`([a-z_]+)\.\$", scripts))
+    known = {key.removeprefix("draw.js.") for key in ENGLISH.texts if key.startswith("draw.js.")}
+    assert used - known == set()
+    assert {key for key in known if key not in used and key.partition(".")[0] not in stems} == set()
+
+
 def test_every_enum_member_has_a_text() -> None:
     keys = {f"vehicle.{each}" for each in VehicleClass} | {f"lamp.{each}" for each in Lamp} | {f"colour.{each}" for each in PlateColour}
     keys |= {f"reason.{code}" for codes in REASONS.values() for code in codes}
