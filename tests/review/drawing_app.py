@@ -1,11 +1,11 @@
 """The drawing pages for the tests: a real web server and database, a site file in a folder, and footage and trials in memory."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 from databases import TestDatabases
@@ -16,7 +16,7 @@ from etle.config.law import load_law
 from etle.config.packaged import configs_folder
 from etle.config.site_versions import SiteFile
 from etle.errors import SourceUnavailable
-from etle.site_desk import PictureList, ScenePicture, TrialState
+from etle.site_desk import PictureList, ScenePicture, ScenePictures, Trials, TrialState
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.users import UserRole, Users
@@ -30,6 +30,7 @@ START = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
 PEOPLE = {"budi": UserRole.OPS, "sri": UserRole.OPS, "rina": UserRole.REVIEWER, "sari": UserRole.SUPERVISOR}
 PEOPLE |= {"agus": UserRole.AUDITOR, "admin": UserRole.ADMIN}
 CAMERA = "demo-masuk"
+DEMO = (configs_folder() / "demo" / "site.yaml").read_text()
 
 
 class MemoryPictures:
@@ -82,8 +83,8 @@ class RunningDrawing:
     url: str
     app: FastAPI
     desk: SiteDesk
-    trials: MemoryTrials
-    pictures: MemoryPictures
+    trials: Any
+    pictures: Any
     clock: ManualClock
     database: Database
 
@@ -97,16 +98,17 @@ class RunningDrawing:
 
 
 @contextmanager
-def running_drawing(databases: TestDatabases, folder: Path, jpegs: dict[str, bytes]) -> Iterator[RunningDrawing]:
-    """The pages for a copy of the demo's site file in the folder."""
+def running_drawing(
+    databases: TestDatabases, folder: Path, pictures: ScenePictures, trials: Trials, text: str = DEMO
+) -> Iterator[RunningDrawing]:
+    """The pages for a site file in the folder, by default a copy of the demo's."""
     path = folder / "site.yaml"
-    shutil.copyfile(configs_folder() / "demo" / "site.yaml", path)
+    path.write_text(text)
     with databases.create() as database_url:
         database = Database(database_url)
         clock, users = ManualClock(START), Users(database)
         for name, role in PEOPLE.items():
             users.add(name, role, FAST_PASSWORDS.hash(f"kata sandi {name}"), clock.now())
-        trials, pictures = MemoryTrials(), MemoryPictures(jpegs)
         desk = SiteDesk(
             file=SiteFile(path, clock),
             cameras=(CameraId(CAMERA), CameraId("demo-keluar")),

@@ -12,10 +12,9 @@ import httpx
 import pytest
 import yaml
 from databases import TestDatabases
-from drawing_app import CAMERA, PEOPLE, RunningDrawing, running_drawing
+from drawing_app import CAMERA, DEMO, PEOPLE, MemoryPictures, MemoryTrials, RunningDrawing, running_drawing
 from fastapi.routing import APIRoute
 
-from etle.config.packaged import configs_folder
 from etle.site_desk import TrialState
 from etle.storage.users import UserRole
 from review.app import DRAWING_ROUTERS, PUBLIC
@@ -23,12 +22,11 @@ from review.app import DRAWING_ROUTERS, PUBLIC
 ROUTES = [route for router in DRAWING_ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 JPEG = b"\xff\xd8 a picture"
 NO_DRAWINGS = ["", "[", "[]", "null", '{"lines": 3}', "[" * 15_000, '{"lines": [{"id": "x"}]}', '{"lens": {"k1": 1e999}}']
-DEMO = (configs_folder() / "demo" / "site.yaml").read_text()
 
 
 @pytest.fixture(scope="module")
 def drawing(databases: TestDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDrawing]:
-    with running_drawing(databases, tmp_path_factory.mktemp("drawing"), {"17": JPEG}) as app:
+    with running_drawing(databases, tmp_path_factory.mktemp("drawing"), MemoryPictures({"17": JPEG}), MemoryTrials()) as app:
         yield app
 
 

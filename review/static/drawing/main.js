@@ -83,8 +83,12 @@ tabs.forEach((tab, number) => {
   });
 });
 // What is selected on the picture is shown in its tab.
+let shown = null;
 doc.addEventListener("change", () => {
-  if (!doc.selection) return;
+  const chosen = doc.selection && `${doc.selection.kind} ${doc.selection.index}`;
+  if (chosen === shown) return;
+  shown = chosen;
+  if (!chosen) return;
   const wanted = document.getElementById(doc.selection.kind === "ground_points" ? "tab-scale" : "tab-drawing");
   if (wanted.getAttribute("aria-selected") !== "true") open(wanted);
 });

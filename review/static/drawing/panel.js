@@ -2,6 +2,8 @@
 import { NAME, partsOf } from "./document.js";
 
 const ORDERS = ["red yellow green", "red green", "red yellow green green", "red red yellow green", "green yellow red"];
+const LISTED = ["lines", "lanes", "signals", "zones", "markings"];
+const isTyping = (root) => root.contains(document.activeElement) && document.activeElement.matches("input");
 
 export function html(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -23,15 +25,24 @@ export class Panel {
     document.addEventListener("draw-pointed", () => this.focusMetres());
     this.render();
   }
+  // A field in which one types stays the same element: a new one would lose the caret, and the focus that Tab is moving.
   render() {
-    const focused = document.activeElement?.dataset?.field;
-    this.lists.replaceChildren(...["lines", "lanes", "signals", "zones", "markings"].map((kind) => this.section(kind)));
-    this.points.replaceChildren(...this.pointRows());
-    if (focused) document.querySelector(`[data-field="${focused}"]`)?.focus();
+    const shape = JSON.stringify([this.doc.selection?.kind, this.doc.selection?.index, ...LISTED.map((kind) => this.doc.drawing[kind].length)]);
+    if (!(shape === this.shape && isTyping(this.lists))) this.rebuild(this.lists, LISTED.map((kind) => this.section(kind)));
+    this.shape = shape;
+    if (this.rows?.length === this.doc.drawing.ground_points.length) this.rows.forEach((row, index) => this.updatePoint(row, index));
+    else this.rebuild(this.points, this.pointRows());
   }
+  rebuild(root, children) {
+    const focused = root.contains(document.activeElement) ? document.activeElement.dataset.field : null;
+    root.replaceChildren(...children);
+    if (focused) root.querySelector(`[data-field="${focused}"]`)?.focus();
+  }
+  // Once the focus is where it goes.
+  renderSoon() { setTimeout(() => this.render()); }
   section(kind) {
     const rows = this.doc.drawing[kind].map((item, index) => this.row(kind, item, index));
-    return html("section", { className: `kind ${kind}` }, html("h3", {}, this.texts[`kind.${kind}`]),
+    return html("section", { className: `kind ${kind}` }, html("h2", {}, this.texts[`kind.${kind}`]),
       rows.length ? html("ul", {}, ...rows) : html("p", { className: "faint" }, this.texts[`none.${kind}`]));
   }
   row(kind, item, index) {
@@ -52,7 +63,7 @@ export class Panel {
         event.target.setAttribute("aria-invalid", String(!ok));
         if (ok) this.doc.rename(kind, index, event.target.value);
       },
-      onblur: () => this.render(),
+      onblur: () => this.renderSoon(),
     });
     return html("div", { className: "details" },
       html("label", {}, this.texts.name, name),
@@ -83,29 +94,41 @@ export class Panel {
           this.doc.place(item, part, to);
           this.doc.settle(item);
         }),
+        onblur: () => this.renderSoon(),
       });
       return html("div", { className: "pair" }, html("span", {}, label), field(x, 0), field(y, 1));
     }));
   }
+  updatePoint(row, index) {
+    const { residuals } = this.shapes.calibration?.assessed || {}, { selection } = this.doc, error = residuals?.[index];
+    row.className = selection?.kind === "ground_points" && selection.index === index ? "selected" : "";
+    [...row.querySelectorAll("input")].forEach((input, axis) => {
+      const value = String(this.doc.drawing.ground_points[index].m[axis]);
+      if (input !== document.activeElement && input.value !== value) input.value = value;
+    });
+    const cell = row.querySelector(".off");
+    cell.textContent = error ? error[0].toFixed(2) : "–";
+    cell.classList.toggle("wrong", Boolean(error && error[0] > 0.3));
+  }
   pointRows() {
-    const { assessed } = this.shapes.calibration || {}, { selection } = this.doc;
-    const rows = this.doc.drawing.ground_points.map((point, index) => {
-      const error = assessed?.residuals[index], selected = selection?.kind === "ground_points" && selection.index === index;
+    this.rows = this.doc.drawing.ground_points.map((point, index) => {
       const field = (axis) => html("input", {
         type: "number", step: "0.01", value: point.m[axis], "aria-label": `${this.texts.point} ${index + 1} ${axis ? this.texts.along : this.texts.across}`,
         "data-field": `m ${index} ${axis}`, onfocus: () => this.doc.select("ground_points", index),
-        onchange: (event) => this.doc.change(() => { point.m[axis] = Number(event.target.value) || 0; }),
+        onchange: (event) => this.doc.change((drawing) => { drawing.ground_points[index].m[axis] = Number(event.target.value) || 0; }),
         onkeydown: (event) => { if (event.key === "Enter") { event.target.blur(); this.viewport.svg.focus(); } },
       });
-      return html("tr", { className: selected ? "selected" : "" },
-        html("td", {}, html("button", { type: "button", className: "quiet", "aria-label": `${this.texts.point} ${index + 1}`, onclick: () => { this.doc.select("ground_points", index); this.viewport.reveal(point.px); } }, `${index + 1}`)),
+      const row = html("tr", {},
+        html("td", {}, html("button", { type: "button", className: "quiet", "aria-label": `${this.texts.point} ${index + 1}`, onclick: () => { this.doc.select("ground_points", index); this.viewport.reveal(this.doc.item().px); } }, `${index + 1}`)),
         html("td", {}, field(0)), html("td", {}, field(1)),
-        html("td", { className: error && error[0] > 0.3 ? "wrong" : "" }, error ? `${error[0].toFixed(2)}` : "–"),
+        html("td", { className: "off" }),
         html("td", {}, html("button", { type: "button", className: "quiet", "aria-label": `${this.texts.remove} ${index + 1}`, onclick: () => this.doc.remove({ kind: "ground_points", index, part: null }) }, "✕")));
+      this.updatePoint(row, index);
+      return row;
     });
-    if (!rows.length) return [];
+    if (!this.rows.length) return [];
     const heads = [this.texts.point, `${this.texts.across} (m)`, `${this.texts.along} (m)`, this.texts.off, ""];
-    return [html("thead", {}, html("tr", {}, ...heads.map((head) => (head ? html("th", { scope: "col" }, head) : html("td", {}))))), html("tbody", {}, ...rows)];
+    return [html("thead", {}, html("tr", {}, ...heads.map((head) => (head ? html("th", { scope: "col" }, head) : html("td", {}))))), html("tbody", {}, ...this.rows)];
   }
   focusMetres() {
     const field = document.querySelector(`[data-field="m ${this.doc.drawing.ground_points.length - 1} 0"]`);

@@ -16,7 +16,7 @@ export class Pictures {
   async poll() {
     const listed = await this.server.get(`${this.server.address}/pictures`);
     this.update(listed);
-    if (listed.pending) setTimeout(() => this.poll(), 1000);
+    if (listed.pending || listed.status === 0) setTimeout(() => this.poll(), 1000);
   }
   update(listed) {
     if (listed.problem) this.say(listed.problem, "alert");

@@ -1,5 +1,5 @@
 // The rules of the camera: which ones apply, to which lines, lanes and signals, with which limits.
-import { kindOf } from "./document.js";
+import { KINDS, kindOf } from "./document.js";
 import { html } from "./panel.js";
 
 export class Rules {
@@ -16,9 +16,9 @@ export class Rules {
   // Required settings are filled in as far as one can guess: the first line, then the second one, every lane.
   add(name) {
     const settings = {}, lines = [...this.names("lines")];
-    for (const key of this.form(name).required) {
-      const field = this.form(name).fields[key], kind = kindOf(key);
-      if (!field) continue;
+    for (const [key, field] of Object.entries(this.form(name).fields)) {
+      const kind = kindOf(key);
+      if (!this.form(name).required.includes(key)) continue;
       if (field.type === "array") settings[key] = this.names(kind);
       else if (field.pattern) settings[key] = kind === "lines" ? lines.shift() || this.names("lines")[0] || "" : this.names(kind)[0] || "";
       else if (field.default !== undefined) settings[key] = field.default;
@@ -26,6 +26,9 @@ export class Rules {
     this.doc.change((drawing) => drawing.rules.push({ rule: name, was: null, settings }));
   }
   render() {
+    const shape = JSON.stringify([this.doc.drawing.rules.map((each) => each.rule), KINDS.map((kind) => this.names(kind))]);
+    if (shape === this.shape && this.root.contains(document.activeElement)) return; // the field that was changed is the newest
+    this.shape = shape;
     const focused = document.activeElement?.dataset?.field;
     this.root.replaceChildren(...this.doc.drawing.rules.map((rule, index) => this.entry(rule, index)));
     if (focused?.startsWith("rule")) this.root.querySelector(`[data-field="${focused}"]`)?.focus();
