@@ -1,12 +1,13 @@
 """Builds a camera's stage from the site file: the only place that chooses models, rules and law."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etle import __version__
 from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, DetectionSettings, Site
+from etle.errors import ConfigError, FrameBroken
 from etle.types import Digest, Provenance, digest_of
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from etle.protocols import LampReader, PlateDetector, PlateReader, VehicleDetector
     from pipeline.detect.stage import CameraStage
     from pipeline.detect.state import StageState
+    from pipeline.detect.view_check import ViewCheckState
 
 _SHARED_WEIGHTS = ("plate-lines", "plate-colour")
 """Weights that ship with etle and that every plate reader uses; their digests are those of the catalogue."""
@@ -112,7 +114,19 @@ def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law"
     clips = ClipRecorder(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
     evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance, engines.lamps)
     rules = build_rules(camera, calibrate(camera))
+    if state.view is None and camera.reference is not None:
+        state = replace(state, view=_reference_view(camera.reference))
     return CameraStage(camera, site.detect, engines.detector, engines.lamps, rules, evidence, state)
+
+
+def _reference_view(path: Path) -> "ViewCheckState":
+    """Raises ConfigError if the picture cannot be read."""
+    from pipeline.detect.view_check import view_of
+
+    try:
+        return view_of(path.read_bytes())
+    except (OSError, FrameBroken) as error:
+        raise ConfigError(f"reference: {path} cannot be read ({error}): copy it with the site file, or remove the key") from error
 
 
 def shipped_law() -> "Law":

@@ -116,6 +116,7 @@ class Metrics:
             registry=registry,
         )
         self._view = Gauge("etle_view_fault", "1 while the last checked picture had the fault.", ("camera", "fault"), registry=registry)
+        self._paused = Gauge("etle_rules_paused", "1 while the rules pause because the camera moved.", ("camera",), registry=registry)
         self._spool_frames = Gauge("etle_spool_frames", "Frames in the spool on the disk of the edge device.", registry=registry)
         self._spool_bytes = Gauge("etle_spool_bytes", "Bytes of the frames in the spool.", registry=registry)
         self._spool_limit = Gauge("etle_spool_limit_bytes", "Maximum size of the spool in bytes.", registry=registry)
@@ -204,8 +205,9 @@ class Metrics:
         """`reason` is a value of `pipeline.scene.judgement.Reason`."""
         self._judged.labels(camera, rule, reason).inc()
 
-    def view_checked(self, camera: str, faults: Mapping[str, bool]) -> None:
-        """`faults`: whether the picture has each fault of `pipeline.detect.view_check.ViewFault`."""
+    def view_checked(self, camera: str, faults: Mapping[str, bool], *, paused: bool = False) -> None:
+        """`faults`: whether the picture has each fault of `pipeline.detect.view_check.ViewFault`. `paused`: the rules pause meanwhile."""
+        self._paused.labels(camera).set(paused)
         for fault, present in faults.items():
             self._view.labels(camera, fault).set(present)
 

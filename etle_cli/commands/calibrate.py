@@ -156,7 +156,7 @@ def run_try(args: argparse.Namespace) -> int:
     from pipeline.site_setup.trial import picture_moments, pictures_of, trial_document
 
     site = _from_text(args.site, sys.stdin.read()) if args.stdin else load_site(args.site)
-    site = _chosen(site, args)
+    site = _without_references(_chosen(site, args))
     camera = site.cameras[0]
     explanation, source = _tried(site, camera, args)
     zone = ZoneInfo(site.timezone)
@@ -225,6 +225,11 @@ def _from_text(path: Path, text: str) -> Site:
         return site_of(parse(text), path)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _without_references(site: Site) -> Site:
+    """What is tried was drawn on the camera's present view, and the file's reference may show the one before."""
+    return site.model_copy(update={"cameras": tuple(camera.model_copy(update={"reference": None}) for camera in site.cameras)})
 
 
 def _tried(site: Site, camera: CameraSettings, args: argparse.Namespace) -> tuple[Any, Any]:

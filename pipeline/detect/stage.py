@@ -21,7 +21,7 @@ from pipeline.detect.held import HeldSightings
 from pipeline.detect.pending import PendingFinding, PendingFindings, ReportedFinding
 from pipeline.detect.state import StageState
 from pipeline.detect.vehicle_search import VehicleSearch
-from pipeline.detect.view_check import check_view
+from pipeline.detect.view_check import check_view, is_elsewhere
 from pipeline.detect.visibility import FrameObservation, Visibility
 from pipeline.evidence.builder import EvidenceBuilder
 from pipeline.evidence.marks import MarkContext, kept_findings, marks_of
@@ -30,7 +30,7 @@ from pipeline.frames.decode import HALF_FROM_PX, decode
 from pipeline.frames.motion_gate import Motion, MotionGate
 from pipeline.rules import used_signals
 from pipeline.scene.controller import ControlledSignal
-from pipeline.scene.judgement import Judgement
+from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.scene import Rule, Scene
 from pipeline.scene.signal_vote import vote
 from pipeline.scene.signals import SignalHistory
@@ -121,7 +121,7 @@ class CameraStage:
         if self._settings.gate and motion is None:
             self.counts.gated += 1
         else:
-            self._apply_rules(self._track(image, frame, motion if self._settings.region == "auto" else None))
+            self._apply_rules(self._track(image, frame, motion if self._settings.region == "auto" else None), image)
         self._observe(image, frame)
         return completed + self._complete(frame.captured_at)
 
@@ -217,10 +217,11 @@ class CameraStage:
         oldest = now - timedelta(seconds=self._retention.keep_s)
         return tuple(track for track in (*self._state.recent, *ended) if track.last.captured_at >= oldest)
 
-    def _apply_rules(self, scene: Scene) -> None:
+    def _apply_rules(self, scene: Scene, image: "Image") -> None:
         tracks = {track.id: track for track in (*scene.tracks, *scene.ended)}
         pending = self._state.pending.with_tracks([*tracks.values()])
         judged = tuple((entry, judgement) for entry, rule in enumerate(self._rules) for judgement in rule.judge(scene))
+        judged = self._without_findings_elsewhere(judged, image, pending)
         for entry, judgement in judged:
             if finding := judgement.finding:
                 before = self._state.held.first(entry, finding.track)
@@ -229,6 +230,20 @@ class CameraStage:
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         held = self._state.held.with_judgements(judged, tracks, scene.now)
         self._state = replace(self._state, pending=pending.without_ended(open_tracks), held=held)
+
+    def _without_findings_elsewhere(
+        self, judged: tuple[tuple[int, Judgement], ...], image: "Image", pending: PendingFindings
+    ) -> tuple[tuple[int, Judgement], ...]:
+        """While the camera looks elsewhere its rules pause. The view is checked every ten seconds, and in each frame with a new finding:
+        the seconds between the moment the camera moved and the next check accuse nobody."""
+        view, known = self._state.view, {(each.entry, each.track.id) for each in pending.reported}
+        if view is not None and view.looks_elsewhere:
+            return tuple((entry, _paused(judgement)) for entry, judgement in judged)
+        new = [each.finding for entry, each in judged if each.finding and (entry, each.track) not in known]
+        vehicles = [track.last.box for track in self._tracker.state.tracks]
+        if not new or not is_elsewhere(image, view, vehicles, self._camera.frame_size[0]):
+            return judged
+        return tuple((entry, _paused(each) if each.finding in new else each) for entry, each in judged)
 
     def _observe(self, image: "Image", frame: Frame) -> None:
         """Count what could be seen in this frame."""
@@ -241,6 +256,7 @@ class CameraStage:
             signals=tuple((name, history.runs[-1].lamp) for name, history in self._state.signals if history.runs),
             view=checked[0] if checked else None,
             settled=seen.ended(open_tracks),
+            paused=checked[1].looks_elsewhere if checked else None,
         )
         seen = seen.without_ended(open_tracks).with_frame(self.observed, frame.captured_at)
         self._state = replace(self._state, visibility=seen, view=checked[1] if checked else self._state.view)
@@ -284,6 +300,10 @@ class CameraStage:
     def _needed_since(self) -> datetime | None:
         """Frames from then on stay in the buffer, whatever their age: evidence will be built from them."""
         return self._state.pending.needed_from(self._retention.before_s)
+
+
+def _paused(judgement: Judgement) -> Judgement:
+    return replace(judgement, outcome=NotReported(reason=Reason.VIEW_MOVED))
 
 
 def _shorter_side(box: Box) -> float:

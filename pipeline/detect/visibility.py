@@ -30,6 +30,8 @@ class FrameObservation:
     signals: tuple[tuple[SignalId, Lamp], ...] = ()
     view: frozenset[ViewFault] | None = None
     """Faults of the picture; None if the picture was not checked in this frame."""
+    paused: bool | None = None
+    """Whether the rules pause because the camera looks elsewhere; None if the picture was not checked in this frame."""
     settled: tuple[tuple[RuleName, Reason], ...] = ()
     """The last judgement on each vehicle whose track ended with this frame."""
 

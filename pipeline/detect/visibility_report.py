@@ -24,11 +24,13 @@ _REASONS: Final[Mapping[Reason, str]] = {
     Reason.SIGNAL_UNKNOWN: "signal unknown",
     Reason.RED_NOT_PROVEN: "red not proven",
     Reason.PICTURES_GONE: "pictures gone",
+    Reason.VIEW_MOVED: "the camera had moved",
 }
 _VIEW: Final[Mapping[ViewFault, str]] = {
     ViewFault.DARK: "the picture was too dark to see vehicles and plates: add light, or set a longer exposure",
     ViewFault.BLURRED: "the picture was blurred against the first one: clean and focus the lens",
-    ViewFault.MOVED: "the picture was shifted against the first one: turn the camera back, or draw lines, lanes and signals again",
+    ViewFault.MOVED: "the picture was shifted against the one on which the lines lie, and the rules paused: turn the camera back, or draw"
+    " lines, lanes and signals again (`etle calibrate serve`)",
 }
 
 

@@ -65,6 +65,7 @@ REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.SIGNAL_UNKNOWN: Wording("the signal could not be read", "lampu tidak dapat dibaca"),
     Reason.RED_NOT_PROVEN: Wording("red is not proven for the whole passage", "merah tidak terbukti selama melintas"),
     Reason.PICTURES_GONE: Wording("its pictures were gone", "gambarnya sudah tidak ada"),
+    Reason.VIEW_MOVED: Wording("the camera had moved, so the rule was paused", "kamera telah bergeser, jadi aturan dijeda"),
     Reason.NOT_RED: Wording("the signal was not red", "lampu tidak merah"),
     Reason.RED_TOO_YOUNG: Wording("the red was too young", "merah baru menyala"),
     Reason.NOT_ENTERED: Wording("did not enter the junction", "tidak masuk simpang"),

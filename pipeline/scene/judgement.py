@@ -22,6 +22,7 @@ class Reason(StrEnum):
     SIGNAL_UNKNOWN = "signal_unknown"
     RED_NOT_PROVEN = "red_not_proven"
     PICTURES_GONE = "pictures_gone"
+    VIEW_MOVED = "view_moved"
     FIRST_SEEN_INSIDE = "first_seen_inside"
     CLASS_UNCERTAIN = "class_uncertain"
 
@@ -67,6 +68,7 @@ _COULD_NOT_BE_SEEN = frozenset(
         Reason.SIGNAL_UNKNOWN,
         Reason.RED_NOT_PROVEN,
         Reason.PICTURES_GONE,
+        Reason.VIEW_MOVED,
         Reason.FIRST_SEEN_INSIDE,
         Reason.CLASS_UNCERTAIN,
     }

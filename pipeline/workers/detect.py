@@ -286,7 +286,7 @@ def count_observation(metrics: Metrics, camera: CameraId, seen: FrameObservation
     for rule, reason in seen.settled:
         metrics.judged(camera, rule, reason.value)
     if seen.view is not None:
-        metrics.view_checked(camera, {fault.value: fault in seen.view for fault in ViewFault})
+        metrics.view_checked(camera, {fault.value: fault in seen.view for fault in ViewFault}, paused=bool(seen.paused))
 
 
 def _outcome(result: FrameResult) -> FrameOutcome:

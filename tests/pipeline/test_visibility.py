@@ -144,6 +144,6 @@ def test_faults_of_the_picture(now, expected):
 def test_a_fault_of_the_picture_is_told_with_what_to_do():
     seen = Visibility(frames=900, views=9, view_faults=((ViewFault.MOVED, 3),))
     assert said(seen) == (
-        "simpang: in 33 % of the checks the picture was shifted against the first one:"
-        " turn the camera back, or draw lines, lanes and signals again",
+        "simpang: in 33 % of the checks the picture was shifted against the one on which the lines lie, and the rules paused:"
+        " turn the camera back, or draw lines, lanes and signals again (`etle calibrate serve`)",
     )
