@@ -20,6 +20,8 @@ def check_rules(site: Site) -> Iterator[CheckResult]:
     """Builds each camera's rules as the detect stage does, and looks up today's article for each."""
     for camera in site.cameras:
         yield run_check(f"rules of {camera.id}", lambda camera=camera: _built(site, camera))  # type: ignore[misc]  # binds the loop variable
+        if camera.reference is not None and not camera.reference.is_file():
+            yield problem(f"reference of {camera.id}", f"{camera.reference} does not exist: copy it with the site file, or remove the key")
         if camera.rules and not camera.ground_points:
             yield note(f"calibration of {camera.id}", "no ground_points: distances are in pixels, and speed is not measured")
 

@@ -66,6 +66,19 @@ def test_the_reference_picture_is_what_the_view_is_compared_with():
     assert not is_elsewhere(view(70), None)
 
 
+def test_a_finding_before_the_next_check_accuses_nobody_either():
+    """The camera moves right after a check; the vehicle is found seconds later."""
+    seen = stage(site(RED_LIGHT))
+    process_all(seen, frames([], 1))
+    height, structure = seen.state.view.height, cv2.cvtColor(cv2.resize(view(), (160, seen.state.view.height)), cv2.COLOR_BGR2GRAY)
+    at = frames([], 1)[0].captured_at
+    state = replace(seen.state.view, reference=structure.tobytes(), height=height, checked_at=at)
+    turned = cv2.resize(view(90), (160, height))
+    assert is_elsewhere(turned, state)
+    assert not state.looks_elsewhere
+    assert not is_elsewhere(cv2.resize(view(), (160, height)), state)
+
+
 def test_a_finding_while_the_camera_looks_elsewhere_accuses_nobody_and_says_why():
     made = stage(site(RED_LIGHT))
     process_all(made, frames([], 1))
