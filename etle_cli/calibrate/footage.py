@@ -55,10 +55,11 @@ def archived_footage(site: Site, camera: CameraSettings, data: Path, seconds: fl
     stored = reader.segments(camera.camera_id)
     if not stored:
         return None
-    last = [archived.entry.captured_us for archived in reader.frames(stored[-1].name)]
-    if not last:
+    _, index = reader.open(stored[-1].name)
+    times = [entry.captured_at for entry in index.entries() if entry is not None]
+    if not times:
         return None
-    until = datetime.fromtimestamp(max(last) / 1e6, tz=stored[-1].name.begins_at.tzinfo) + timedelta(microseconds=1)
+    until = max(times) + timedelta(microseconds=1)
     since = until - timedelta(seconds=seconds)
     segments = tuple(each.name.video for each in reader.segments(camera.camera_id, since - timedelta(minutes=2), until))
     planned = PlannedCamera(camera=camera.camera_id, fingerprint=Digest(""), segments=segments)
