@@ -17,12 +17,18 @@ DRAWN_BOXES = """async () => {
   const clip = JSON.parse(video.closest("[data-clip]").dataset.clip), drawn = [];
   video.pause();
   for (let index = clip.offsets_s.length - 1; index >= 0; index--) {
-    const shown = new Promise((resolve) => video.requestVideoFrameCallback((now, frame) => resolve(frame.mediaTime)));
     video.currentTime = ((index + 0.5) * video.duration) / clip.offsets_s.length;
-    const mediaTime = await shown;
+    let number = -1;
+    while (number !== index) {  // a picture from before the seek may come first
+      const mediaTime = await new Promise((resolve, reject) => {
+        video.requestVideoFrameCallback((now, frame) => resolve(frame.mediaTime));
+        setTimeout(() => reject(new Error(`picture ${index} was not shown`)), 10000);
+      });
+      number = Math.round((mediaTime * clip.offsets_s.length) / video.duration);
+    }
     await new Promise(requestAnimationFrame);
     const edges = ["x", "y", "width", "height"].map((name) => Number(box.getAttribute(name)));
-    drawn.push([Math.round((mediaTime * clip.offsets_s.length) / video.duration), box.style.display !== "none", ...edges]);
+    drawn.push([index, box.style.display !== "none", ...edges]);
   }
   return {drawn, offsets: clip.offsets_s, path: clip.path};
 }"""
@@ -99,7 +105,6 @@ def _assert_that_overlays_are_exact(page: Page) -> None:
         page.wait_for_function("() => document.getElementById('clip').readyState === 4")
         shown = page.evaluate(DRAWN_BOXES)
         drawn = {index: (visible, box) for index, visible, *box in shown["drawn"]}
-        assert sorted(drawn) == list(range(len(shown["offsets"]))), case
         boxes = {round(second, 3): edges for second, *edges in shown["path"]}
         for index, offset in enumerate(shown["offsets"]):
             if round(offset, 3) in boxes:

@@ -15,7 +15,7 @@ from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.testing import MemoryBroker
 
-TRIES = 60
+TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def test_a_database_that_becomes_read_only_is_waited_for(databases: TestDatabase
             changed(databases.server_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
             changed(
                 databases.server_url,
-                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()",
+                f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()",
             )
             with pytest.raises(StoreUnavailable, match="takes no writes"):
                 cases.add(OPEN.violation, OPEN.files)
