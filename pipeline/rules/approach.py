@@ -1,6 +1,8 @@
 """Measures how a vehicle approaches a junction: over the stop line, and into the junction."""
 
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from statistics import median
 from typing import Final
@@ -8,7 +10,7 @@ from typing import Final
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.geometry import distance
-from etle.types import Drawing, Lamp, Measurement, Point, Sighting, Track
+from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.driven import DrivenMemory
 from pipeline.scene.judgement import LampState, NotReported, Reason
@@ -32,6 +34,8 @@ WALKING_M_S: Final = 1.8
 
 _RIDDEN_S: Final = (0.9, 1.6)
 """Time over which it is measured whether a motorcycle was ever faster than people walk."""
+_AVERAGED_S: Final = 0.4
+"""Boxes of so long are averaged before: of the thousands of pairs that a long track has at 25 frames per second, a few are far off."""
 _REACHED_S: Final = 1.5
 """A vehicle whose track ends so shortly before the line, at the speed it had, has probably crossed it unseen."""
 _SPEED_S: Final = 1.0
@@ -130,9 +134,8 @@ class Approach:
         latest: list[Sighting] = []
         missing = 1 if since is None else 2
         jitter = measured_jitter(track, self._calibration)
-        for sighting in of_one_vehicle(track, self._calibration, passed.at).sightings:
-            if since is not None and sighting.captured_at < since:
-                continue
+        driven = of_one_vehicle(track, self._calibration, passed.at).sightings
+        for sighting in _averaged([each for each in driven if since is None or each.captured_at >= since]):
             latest = [each for each in latest if seconds_between(each.captured_at, sighting.captured_at) <= _RIDDEN_S[1]]
             if any(self._rode_between(each, sighting, jitter) for each in latest):
                 missing, latest = missing - 1, []
@@ -232,3 +235,21 @@ def drawing_of(
         feeds=(signal.id,) if signal and signal.feed else (),
         arrows=tuple((lane.id, (Point(*lane.along[0]), Point(*lane.along[1]))) for lane in lanes),
     )
+
+
+def _averaged(sightings: Sequence[Sighting]) -> Iterator[Sighting]:
+    """One sighting for each `_AVERAGED_S`, with the mean box at the time of the one in the middle."""
+    group: list[Sighting] = []
+    for sighting in sightings:
+        if group and seconds_between(group[0].captured_at, sighting.captured_at) >= _AVERAGED_S:
+            yield _mean(group)
+            group = []
+        group.append(sighting)
+    if group:
+        yield _mean(group)
+
+
+def _mean(sightings: Sequence[Sighting]) -> Sighting:
+    """The sighting in the middle, with the mean of all boxes; `sightings` are not empty."""
+    edges = (sum(each) / len(sightings) for each in zip(*(sighting.box for sighting in sightings), strict=True))
+    return replace(sightings[len(sightings) // 2], box=Box(*edges))
