@@ -254,6 +254,8 @@ class Finding:
     measured: tuple[Measurement, ...]
     facts: tuple[tuple[str, str], ...] = ()
     """Name and text of what decided besides the measurements: the holiday, the version of a list, a device's certificate."""
+    marks: tuple[str, ...] = ()
+    """Marks that the rule itself gives, such as `lead`; see `pipeline.evidence.marks`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +319,8 @@ class Plate:
     notes: tuple[str, ...]
     """Values of `PlateWarning`, such as an unknown area code: reasons for the reviewer to look closely, never to drop the violation."""
     sightings: tuple[PlateSighting, ...]
+    electric: bool | None = None
+    """Whether it has the blue strip of electric vehicles; None if that cannot be told, and in older cases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

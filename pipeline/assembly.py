@@ -31,6 +31,8 @@ class Engines:
     tiebreaker: "PlateReader | None"
     """Reads a plate once if the other readers disagree."""
     lamps: "LampReader"
+    reads_plates: bool = True
+    """False in runs that repeat the rules only."""
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
@@ -110,7 +112,13 @@ def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law"
     from pipeline.scene.calibration import calibrate
 
     provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=state.run)
-    plates = PlateSearch(engines.plate_detector, engines.readers, site.detect.plate_reads, engines.tiebreaker)
+    plates = PlateSearch(
+        engines.plate_detector,
+        engines.readers,
+        site.detect.plate_reads,
+        engines.tiebreaker,
+        reads_plates=engines.reads_plates,
+    )
     clips = ClipRecorder(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
     evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance, engines.lamps)
     rules = build_rules(camera, calibrate(camera))

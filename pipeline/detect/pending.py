@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
@@ -32,6 +33,8 @@ class PendingFinding:
     """The vehicle with its sightings up to now."""
     entry: int
     """Index of the entry under the camera's `rules` that reported it: one rule may have several."""
+    is_candidate: bool = False
+    """The rule decides once the plate is known."""
     before: Sighting | None = None
     """The sighting to show in the picture `before`, whose frame is kept; None: one from a second before the moment."""
 
@@ -43,6 +46,7 @@ class ReportedFinding:
     entry: int
     finding: Finding
     track: Track
+    is_candidate: bool = False
     merged: Reason | None = None
     """Why it is no violation of its own: the same act, or the same vehicle, is one already."""
 
@@ -62,26 +66,30 @@ class PendingFindings:
         return PendingFindings(waiting=waiting, reported=reported)
 
     def with_finding(
-        self, finding: Finding, entry: int, track: Track, now: datetime, after_s: float, before: Sighting | None = None
-    ) -> "PendingFindings":
+        self, finding: Finding, entry: int, track: Track, now: datetime, after_s: float, before: Sighting | None = None,
+        *, is_candidate: bool = False,
+    ) -> "PendingFindings":  # fmt: skip
         """Adds a finding, due `after_s` after its moment.
 
         Not if its entry reported the track before, or reported another track of the same vehicle. One act is one offence: a later finding
         of the same track and moment (who stops beyond the line and then runs the red) replaces the earlier one while it waits, and is left
-        out afterwards.
+        out afterwards. A candidate, on which the rule decides by the plate, is another offence than whatever else happened at its moment.
         """
         if any((known.entry, known.track.id) == (entry, finding.track) for known in self.reported):
             return self
-        added_report = ReportedFinding(entry=entry, finding=finding, track=track)
-        acts = [known for known in self.reported if _is_same_act(known.finding, finding)]
-        kept = tuple(each for each in self.waiting if not _is_same_act(each.finding, finding))
+        added_report = ReportedFinding(entry=entry, finding=finding, track=track, is_candidate=is_candidate)
+        same_act = partial(_is_same_act, finding, is_candidate)
+        acts = [known for known in self.reported if same_act(known)]
+        kept = tuple(each for each in self.waiting if not same_act(each))
         if acts and len(kept) == len(self.waiting):
             return replace(self, reported=(*self.reported, replace(added_report, merged=Reason.SAME_ACT)))
         if any(same_event(finding, track, known.finding, known.track) for known in self.reported if known not in acts):
             return replace(self, reported=(*self.reported, replace(added_report, merged=Reason.SAME_VEHICLE)))
         others = tuple(replace(known, merged=Reason.SAME_ACT) if known in acts else known for known in self.reported)
         due_at = max(finding.occurred_at + timedelta(seconds=after_s), now)
-        added = PendingFinding(finding=finding, found_at=now, due_at=due_at, track=track, entry=entry, before=before)
+        added = PendingFinding(
+            finding=finding, found_at=now, due_at=due_at, track=track, entry=entry, is_candidate=is_candidate, before=before
+        )
         return PendingFindings(waiting=(*kept, added), reported=(*others, added_report))
 
     def without(self, done: Collection[PendingFinding]) -> "PendingFindings":
@@ -105,8 +113,10 @@ class PendingFindings:
         return min((each.finding.occurred_at - timedelta(seconds=before_s) for each in self.waiting), default=None)
 
 
-def _is_same_act(one: Finding, two: Finding) -> bool:
-    return (one.track, one.occurred_at) == (two.track, two.occurred_at)
+def _is_same_act(finding: Finding, is_candidate: bool, known: PendingFinding | ReportedFinding) -> bool:
+    if is_candidate or known.is_candidate:
+        return False
+    return (finding.track, finding.occurred_at) == (known.finding.track, known.finding.occurred_at)
 
 
 def same_event(finding: Finding, track: Track, other: Finding, other_track: Track) -> bool:

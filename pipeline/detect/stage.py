@@ -23,7 +23,7 @@ from pipeline.detect.state import StageState
 from pipeline.detect.vehicle_search import VehicleSearch
 from pipeline.detect.view_check import check_view, is_elsewhere
 from pipeline.detect.visibility import FrameObservation, Visibility
-from pipeline.evidence.builder import EvidenceBuilder
+from pipeline.evidence.builder import EvidenceBuilder, PlateSearches
 from pipeline.evidence.marks import MarkContext, kept_findings, marks_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import HALF_FROM_PX, decode
@@ -94,6 +94,8 @@ class CameraStage:
         """What the last frame added to `state.visibility`; None before the first."""
         self.decided: Decided | None = None
         """What the rules decided on the last frame; None if they did not run on it."""
+        self.decided_by_plate: tuple[tuple[int, Judgement], ...] = ()
+        """What they decided on plates that became known with the last frame."""
 
     @property
     def state(self) -> StageState:
@@ -113,7 +115,7 @@ class CameraStage:
         """The violations that became complete. Raises FrameBroken (the stage continues with the next frame), InferenceError."""
         self._check_size(frame)
         image = decode(frame, halved=self._halved)
-        self.decided = None
+        self.decided, self.decided_by_plate = None, ()
         completed = self._restart() if self._clock_was_set(frame) else ()
         self._store(frame, image)
         self._read_signals(image, frame)
@@ -127,6 +129,7 @@ class CameraStage:
 
     def finish(self) -> tuple[ViolationMessage, ...]:
         """Call at the end of the source: completes all pending findings with the frames that exist."""
+        self.decided_by_plate = ()
         completed = self._complete(None)
         self._state = replace(self._state, finished=True, visibility=self._state.visibility.with_all_ended())
         return completed
@@ -135,7 +138,7 @@ class CameraStage:
         """Forget pending findings whose frames cannot be read again; returns their number."""
         dropped = self._state.pending.waiting
         self._state = replace(self._state, pending=self._state.pending.without(dropped))
-        self._count_without_pictures(dropped)
+        self._record_late([(each, NotReported(reason=Reason.PICTURES_GONE)) for each in dropped])
         return len(dropped)
 
     def _check_size(self, frame: Frame) -> None:
@@ -226,6 +229,9 @@ class CameraStage:
             if finding := judgement.finding:
                 before = self._state.held.first(entry, finding.track)
                 pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s, before)
+            elif (passage := judgement.candidate) and self._evidence.plates.reads_plates:
+                track = tracks[passage.track]
+                pending = pending.with_finding(passage, entry, track, scene.now, self._retention.after_s, is_candidate=True)
         self.decided = Decided(scene=scene, judged=judged, reported=pending.reported)
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         held = self._state.held.with_judgements(judged, tracks, scene.now)
@@ -234,16 +240,16 @@ class CameraStage:
     def _without_findings_elsewhere(
         self, judged: tuple[tuple[int, Judgement], ...], image: "Image", pending: PendingFindings
     ) -> tuple[tuple[int, Judgement], ...]:
-        """While the camera looks elsewhere its rules pause. The view is checked every ten seconds, and in each frame with a new finding:
-        the seconds between the moment the camera moved and the next check accuse nobody."""
+        """While the camera looks elsewhere its rules pause. The view is checked every ten seconds, and in each frame with a new finding or
+        candidate: the seconds between the moment the camera moved and the next check accuse nobody."""
         view, known = self._state.view, {(each.entry, each.track.id) for each in pending.reported}
         if view is not None and view.looks_elsewhere:
             return tuple((entry, _paused(judgement)) for entry, judgement in judged)
-        new = [each.finding for entry, each in judged if each.finding and (entry, each.track) not in known]
+        new = [each for entry, each in judged if (each.finding or each.candidate) and (entry, each.track) not in known]
         vehicles = [track.last.box for track in self._tracker.state.tracks]
         if not new or not is_elsewhere(image, view, vehicles, self._camera.frame_size[0]):
             return judged
-        return tuple((entry, _paused(each) if each.finding in new else each) for entry, each in judged)
+        return tuple((entry, _paused(each) if each in new else each) for entry, each in judged)
 
     def _observe(self, image: "Image", frame: Frame) -> None:
         """Count what could be seen in this frame."""
@@ -266,32 +272,39 @@ class CameraStage:
         due = self._state.pending.due(now)
         if not due:
             return ()
-        built = [self._with_evidence(each) for each in due]
-        self._count_without_pictures([each for each, message in zip(due, built, strict=True) if message is None])
-        found = kept_findings((*self._state.found, *(each.finding for each in due)), due[-1].finding.occurred_at)
+        searched: PlateSearches = {}
+        built = [(each, self._with_evidence(each, searched)) for each in due]
+        self._record_late([(each, result) for each, result in built if isinstance(result, NotReported) or each.is_candidate])
+        reported = (each.finding for each, result in built if not (each.is_candidate and isinstance(result, NotReported)))
+        found = kept_findings((*self._state.found, *reported), due[-1].finding.occurred_at)
         self._state = replace(self._state, pending=self._state.pending.without(due), found=found)
-        messages = tuple(message for message in built if message is not None)
+        messages = tuple(result for _, result in built if isinstance(result, ViolationMessage))
         seen = self._state.visibility
         for message in messages:
             seen = seen.with_plate(message.violation.plate)
         self._state = replace(self._state, visibility=seen)
         return messages
 
-    def _count_without_pictures(self, findings: Sequence[PendingFinding]) -> None:
-        self.counts.without_pictures += len(findings)
+    def _record_late(self, decisions: Sequence[tuple[PendingFinding, ViolationMessage | NotReported]]) -> None:
+        """Count what was decided when the evidence was complete."""
         seen = self._state.visibility
-        for each in findings:
-            seen = seen.with_lost_pictures(each.entry, each.track.id, each.finding.rule)
+        for pending, result in decisions:
+            reason = result.reason if isinstance(result, NotReported) else Reason.REPORTED
+            self.counts.without_pictures += reason is Reason.PICTURES_GONE
+            seen = seen.with_late_decision(pending.entry, pending.track.id, pending.finding.rule, reason)
+            if pending.is_candidate:
+                outcome = result if isinstance(result, NotReported) else pending.finding
+                judgement = Judgement(rule=pending.finding.rule, track=pending.track.id, outcome=outcome)
+                self.decided_by_plate += ((pending.entry, judgement),)
         self._state = replace(self._state, visibility=seen)
 
-    def _with_evidence(self, pending: PendingFinding) -> ViolationMessage | None:
-        """None if the frames around the moment are no longer in the buffer."""
+    def _with_evidence(self, pending: PendingFinding, searched: PlateSearches) -> ViolationMessage | NotReported:
         rule, signals = self._rules[pending.entry], dict(self._state.signals)
         signal = next((signals[SignalId(name)] for name in rule.drawing().signal_ids if SignalId(name) in signals), None)
         others = [track for track in (*self._tracker.state.tracks, *self._state.recent) if track.id != pending.track.id]
         known = (*self._state.found, *(each.finding for each in self._state.pending.waiting))
         context = MarkContext(finding=pending.finding, others=tuple(each for each in known if each != pending.finding), signal=signal)
-        return self._evidence.build(pending, rule, self._frames, others, signal, marks_of(context))
+        return self._evidence.build(pending, rule, self._frames, others, signal, marks_of(context), searched)
 
     def _held(self) -> frozenset[int]:
         """Sequences of older frames that stay in the buffer as well."""
@@ -303,7 +316,7 @@ class CameraStage:
 
 
 def _paused(judgement: Judgement) -> Judgement:
-    return replace(judgement, outcome=NotReported(reason=Reason.VIEW_MOVED))
+    return replace(judgement, outcome=NotReported(reason=Reason.VIEW_MOVED), began_at=None)
 
 
 def _shorter_side(box: Box) -> float:

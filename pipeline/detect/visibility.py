@@ -71,6 +71,8 @@ class OpenJudgement:
     track: TrackId
     rule: RuleName
     reason: Reason
+    by_plate: bool = False
+    """Decided when the plate was known: that it awaits its plate does not replace it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,23 +110,24 @@ class Visibility:
         newest = {(each.entry, each.track): each for each in self.in_view}
         for entry, judgement in judged:
             known = newest.get((entry, judgement.track))
-            if known is None or known.reason not in _LASTING:
+            if known is None or (known.reason not in _LASTING and not (known.by_plate and judgement.reason is Reason.PLATE_AWAITED)):
                 newest[entry, judgement.track] = OpenJudgement(
                     entry=entry, track=judgement.track, rule=judgement.rule, reason=judgement.reason
                 )
         return replace(self, in_view=tuple(newest.values()))
 
-    def with_lost_pictures(self, entry: int, track: TrackId, rule: RuleName) -> "Visibility":
-        """A vehicle was reported, and is no violation because its pictures were gone."""
-        lost = OpenJudgement(entry=entry, track=track, rule=rule, reason=Reason.PICTURES_GONE)
+    def with_late_decision(self, entry: int, track: TrackId, rule: RuleName, reason: Reason) -> "Visibility":
+        """What became of a finding when its evidence was complete: its pictures were gone, or what the rule decided on its plate."""
+        lost = OpenJudgement(entry=entry, track=track, rule=rule, reason=reason, by_plate=True)
         others = tuple(each for each in self.in_view if (each.entry, each.track) != (entry, track))
         if len(others) == len(self.in_view):
-            return replace(self, vehicles=_added(self.vehicles, [(rule, lost.reason)]))
+            return replace(self, vehicles=_added(self.vehicles, [(rule, reason)]))
         return replace(self, in_view=(*others, lost))
 
     def ended(self, open_tracks: Collection[TrackId]) -> tuple[tuple[RuleName, Reason], ...]:
         """The last judgements on the vehicles that are not among these."""
-        return tuple((each.rule, each.reason) for each in self.in_view if each.track not in open_tracks)
+        gone = (each for each in self.in_view if each.track not in open_tracks)
+        return tuple((each.rule, each.reason) for each in gone if each.reason is not Reason.PLATE_AWAITED)
 
     def without_ended(self, open_tracks: Collection[TrackId]) -> "Visibility":
         kept = tuple(each for each in self.in_view if each.track in open_tracks)

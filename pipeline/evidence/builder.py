@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID, uuid5
 
 from etle.config import site as config
@@ -21,6 +21,7 @@ from etle.types import (
     Provenance,
     Sighting,
     Track,
+    TrackId,
     Violation,
     ViolationId,
     ViolationMessage,
@@ -29,12 +30,18 @@ from pipeline.detect.pending import PendingFinding
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.clip import ClipRecorder
 from pipeline.frames.decode import decode
-from pipeline.plates.search import PlateSearch
+from pipeline.plates.search import PlateSearch, SearchedPlate
+from pipeline.plates.voting import vote
+from pipeline.rules.plate_rule import PlateRule
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.identified import IdentifiedVehicle
+from pipeline.scene.judgement import NotReported, Reason
 from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.scene import Rule
 from pipeline.scene.signals import SignalHistory
 
+PlateSearches: TypeAlias = dict[tuple[TrackId, datetime, int], SearchedPlate]
+"""By track, moment, and the number of frames that were asked for."""
 NAMESPACE: Final = UUID("6f0a3d7e-3b0c-5f43-9c0e-0d6a4f1c2b11")
 """Namespace of the violations' ids. Never change it: a replay would store every violation a second time."""
 _APART: Final = timedelta(seconds=1)
@@ -56,15 +63,24 @@ class EvidenceBuilder:
 
     def build(
         self, pending: PendingFinding, rule: Rule, frames: FrameBuffer, others: Sequence[Track], signal: SignalHistory | None,
-        marks: tuple[str, ...] = (),
-    ) -> ViolationMessage | None:  # fmt: skip
-        """None if the frames around the moment are no longer in `frames`: without pictures there is no violation."""
+        marks: tuple[str, ...] = (), searched: PlateSearches | None = None,
+    ) -> ViolationMessage | NotReported:  # fmt: skip
+        """NotReported if the frames around the moment are no longer in `frames`, or if the rule decides so by the plate.
+
+        `searched`: plates that were searched in the same frames; those that are searched here are added.
+        """
         finding = pending.finding
         track = of_one_vehicle(pending.track, calibrate(self.camera), finding.occurred_at)
         shown = choose_pictures(track, finding.occurred_at, pending.found_at, frames, pending.before)
         if shown is None:
-            return None
-        plate = self.plates.plate_of(track, others, frames, finding.occurred_at)
+            return NotReported(reason=Reason.PICTURES_GONE)
+        found = self._searched(track, others, frames, finding.occurred_at, rule, {} if searched is None else searched)
+        plate = found.plate
+        if isinstance(rule, PlateRule):
+            outcome = rule.judge_plate(self._identified(finding, track, found))
+            if isinstance(outcome, NotReported):
+                return outcome
+            finding = outcome
         starts_at = finding.occurred_at - timedelta(seconds=self.site.evidence.before_s)
         pictures, originals = self._pictures(shown, plate, track, frames)
         located = tuple(self._with_heads(picture, frames, rule) for picture in pictures)
@@ -89,10 +105,31 @@ class EvidenceBuilder:
             clip=clip,
             drawing=rule.drawing(),
             provenance=self.provenance,
-            marks=marks,
+            marks=(*finding.marks, *marks),
             facts=finding.facts,
         )
         return ViolationMessage(violation=violation, files=(*originals, clip_file))
+
+    def _searched(
+        self, track: Track, others: Sequence[Track], frames: FrameBuffer, at: datetime, rule: Rule, known: PlateSearches
+    ) -> SearchedPlate:
+        """Several rules ask for the plate of one vehicle at one moment: it is searched once."""
+        min_frames = rule.views if isinstance(rule, PlateRule) else 1
+        key = track.id, at, min_frames
+        if key not in known:
+            known[key] = self.plates.search(track, others, frames, at, min_frames)
+        return known[key]
+
+    def _identified(self, passage: Finding, track: Track, found: SearchedPlate) -> IdentifiedVehicle:
+        classless = replace(vote(found.plate.sightings, None, passage.occurred_at), electric=found.plate.electric)
+        return IdentifiedVehicle(
+            passage=passage,
+            track=track,
+            plate=found.plate,
+            classless_plate=classless,
+            views=found.views,
+            timezone=self.site.timezone,
+        )
 
     def _pictures(
         self, shown: Sequence[tuple[EvidenceRole, Sighting]], plate: Plate, track: Track, frames: FrameBuffer

@@ -8,6 +8,7 @@ from etle.types import Finding, Measurement, Violation
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.explain.record import ExplainedVehicle, Explanation, RuleDecision
 from pipeline.explain.sentences import TextLanguage, sentence
+from pipeline.scene.judgement import NotReported
 
 
 def document_of(explanation: Explanation, limitations: tuple[str, ...], zone: ZoneInfo) -> dict[str, Any]:
@@ -37,19 +38,20 @@ def _vehicle(vehicle: ExplainedVehicle, zone: ZoneInfo) -> dict[str, Any]:
 
 def _decision(decision: RuleDecision, zone: ZoneInfo) -> dict[str, Any]:
     judgement, outcome = decision.judgement, decision.judgement.outcome
-    measured = outcome.measured if isinstance(outcome, Finding) else tuple(each for each in (outcome.measured,) if each)
-    signal = None if isinstance(outcome, Finding) else outcome.signal
+    against = outcome if isinstance(outcome, NotReported) else NotReported(reason=decision.reason)
+    measured = outcome.measured if isinstance(outcome, Finding) else tuple(each for each in (against.measured,) if each)
     return {
         "entry": decision.entry,
         "rule": judgement.rule,
         "reason": decision.reason.value,
         "could_not_be_seen": decision.reason.could_not_be_seen,
         "lane": judgement.lane,
+        "zone": judgement.zone,
         "crossed": judgement.crossed and {"line": judgement.crossed.line, "at": _time(judgement.crossed.at, zone)},
         "entered": judgement.entered and {"line": judgement.entered.line, "at": _time(judgement.entered.at, zone)},
-        "signal": signal and {"lamp": signal.lamp.value, "since": _time(signal.since, zone)},
+        "signal": against.signal and {"lamp": against.signal.lamp.value, "since": _time(against.signal.since, zone)},
         "measured": [_measured(each) for each in measured],
-        "limit": None if isinstance(outcome, Finding) else outcome.limit,
+        "limit": against.limit,
         "text": {language.value: sentence(decision, zone, language) for language in TextLanguage},
     }
 

@@ -94,9 +94,10 @@ def explain_camera(
     recorder = _Recorder()
     for frame in frames_for(source, period, timedelta(seconds=evidence.after_s + SETTLE_S)):
         result = session.process(frame, frame.sequence, clock.now())
-        recorder.add(frame, result, session.decided)
+        recorder.add(frame, result, session.decided, session.decided_by_plate)
         advance()
     recorder.add_violations([message.violation for message in session.finish()])
+    recorder.decide_by_plate(session.decided_by_plate)
     return Explanation(
         camera=camera,
         frames=tuple(each for each in recorder.frames if period.contains(each.captured_at)),
@@ -133,10 +134,11 @@ class _Recorder:
     rejected: dict[str, None] = field(default_factory=dict)
     _tracks: dict[TrackId, Track] = field(default_factory=dict)
     _decisions: dict[tuple[TrackId, int], RuleDecision] = field(default_factory=dict)
+    _by_plate: set[tuple[TrackId, int]] = field(default_factory=set)
     _violations: list[Violation] = field(default_factory=list)
     _boxes: tuple[tuple[TrackId, Box], ...] = ()
 
-    def add(self, frame: Frame, result: FrameResult, decided: Decided | None) -> None:
+    def add(self, frame: Frame, result: FrameResult, decided: Decided | None, by_plate: Sequence[tuple[int, Judgement]] = ()) -> None:
         self.add_violations([message.violation for message in result.completed])
         if result.rejected is not None:
             self.rejected[result.rejected] = None
@@ -146,9 +148,17 @@ class _Recorder:
             self._decide(decided)
             seen = [track for track in decided.scene.tracks if track.last.sequence == frame.sequence]
             self._boxes = tuple((track.id, track.last.box) for track in seen)
+        self.decide_by_plate(by_plate)
         self.frames.append(
             FrameRecord(sequence=frame.sequence, captured_at=frame.captured_at, lamps=result.observed.signals, boxes=self._boxes)
         )
+
+    def decide_by_plate(self, judged: Sequence[tuple[int, Judgement]]) -> None:
+        """What a rule decided on a plate counts from then on."""
+        for entry, judgement in judged:
+            if known := self._decisions.get((judgement.track, entry)):
+                self._decisions[judgement.track, entry] = replace(known, judgement=replace(known.judgement, outcome=judgement.outcome))
+                self._by_plate.add((judgement.track, entry))
 
     def add_violations(self, violations: Sequence[Violation]) -> None:
         self._violations += violations
@@ -172,7 +182,7 @@ class _Recorder:
         tracks: Mapping[TrackId, Track] = {track.id: track for track in (*decided.scene.tracks, *decided.scene.ended)}
         for entry, judgement in decided.judged:
             known = self._decisions.get((judgement.track, entry))
-            if known is None or known.judgement.finding is None:
+            if (judgement.track, entry) not in self._by_plate and (known is None or known.judgement.finding is None):
                 self._decisions[judgement.track, entry] = RuleDecision(entry=entry, judgement=judgement)
         for each in decided.reported:
             if each.merged is not None and (known := self._decisions.get((each.track.id, each.entry))) is not None:

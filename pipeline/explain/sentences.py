@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from etle.types import Lamp, Measurement
+from etle.types import Finding, Lamp, Measurement
 from pipeline.explain.record import RuleDecision
 from pipeline.scene.judgement import LampState, NotReported, Reason
 
@@ -90,6 +90,18 @@ REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.NOT_SOLID_THERE: Wording("not certainly crossed where the line is solid", "tidak pasti melintas di bagian garis yang utuh"),
     Reason.NOT_TURNED: Wording("turned by less than a U-turn", "tidak berputar penuh"),
     Reason.REVERSED: Wording("came back on its own way: it reversed", "kembali di jalurnya sendiri: mundur"),
+    Reason.PLATE_NOT_CERTAIN: Wording("its plate is not certain", "nomor kendaraannya tidak pasti"),
+    Reason.EXEMPTION_UNKNOWN: Wording(
+        "it may be exempt: colour or blue strip unknown", "mungkin dikecualikan: warna atau strip biru tak terbaca"
+    ),
+    Reason.EXPIRY_NOT_READ: Wording("its expiry was not read with certainty", "masa berlakunya tidak terbaca dengan pasti"),
+    Reason.PLATE_NOT_SEEN: Wording("it may have a plate that cannot be seen", "mungkin ada pelat yang tidak terlihat"),
+    Reason.PLATE_AWAITED: Wording("waits for its plate", "menunggu pembacaan pelat"),
+    Reason.DAY_ALLOWED: Wording("its number may drive on this day", "nomornya boleh melintas pada tanggal ini"),
+    Reason.EXEMPT: Wording("exempt", "dikecualikan"),
+    Reason.NOT_EXPIRED: Wording("its plate has not certainly expired", "masa berlaku pelatnya belum pasti habis"),
+    Reason.NUMBER_FITS: Wording("its number fits its class", "nomornya sesuai golongan kendaraan"),
+    Reason.HAS_PLATE: Wording("has a plate", "memiliki pelat"),
     Reason.SAME_ACT: Wording("the same act is reported by another rule", "perbuatan yang sama dilaporkan oleh aturan lain"),
     Reason.SAME_VEHICLE: Wording("another track of this vehicle is reported", "jejak lain kendaraan ini dilaporkan"),
 }
@@ -120,7 +132,7 @@ def _parts(decision: RuleDecision, zone: ZoneInfo, language: TextLanguage) -> It
     outcome = judgement.outcome
     if isinstance(outcome, NotReported):
         yield from _facts(outcome, zone, language)
-    else:
+    elif isinstance(outcome, Finding):
         yield from (_measured(each, None, language) for each in outcome.measured[:1])
     yield REASONS[decision.reason].of(language)
     if decision.reason is not Reason.REPORTED:

@@ -6,20 +6,23 @@ to none if two vehicles match about equally.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from etle.geometry import box_contains
+from etle.geometry import box_contains, intersection_area
 from etle.protocols import PlateDetector, PlateReader
-from etle.types import Box, Certainty, Frame, Plate, PlateSighting, Sighting, Track, VehicleClass
+from etle.types import Box, Certainty, Frame, Plate, PlateBox, PlateSighting, Sighting, Track, VehicleClass
 from models.plates.fusion import confident
+from models.plates.readers.ev_strip import has_blue_strip
+from models.plates.readers.sharpness import contrast
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import decode
-from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, disagree, expand, extend_to_rim
+from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, crop, detect_in_area, disagree, expand, extend_to_rim
 from pipeline.plates.frame_selection import same_view, select_frames
 from pipeline.plates.voting import vote
+from pipeline.scene.identified import SearchedView
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -37,6 +40,11 @@ _WIDTH_RATIO: Mapping[VehicleClass, float] = {
     VehicleClass.TRUCK: 0.18,
 }
 """Plate width / vehicle width, seen from the rear or front: 275 mm on 0.72 m, 430 mm on 1.65 m and 2.4 m."""
+_EDGE_PX = 4.0
+_MAX_HIDDEN = 0.03
+"""Share of a vehicle's lower half that another's box may cover."""
+_MIN_LIT = 60.0
+"""Difference in grey levels of its lower half below which a plate may be there and not be seen."""
 _MIN_MISMATCH_GAP = 0.35
 """Minimum difference between the mismatch of this vehicle and that of every other vehicle around the plate."""
 
@@ -59,6 +67,14 @@ class DecodedFrames:
         return image
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedPlate:
+    """The plate of a vehicle, and the pictures in which it was searched, the best first."""
+
+    plate: Plate
+    views: tuple[SearchedView, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PlateSearch:
     """Plate detector and readers, and the maximum number of frames to search for one vehicle."""
@@ -69,23 +85,30 @@ class PlateSearch:
     tiebreaker: PlateReader | None = None
     """Reads the plate once if the other readers disagree: a reader that is too slow or too inaccurate to read every plate."""
     decode: "Callable[[Frame], Image]" = decode
+    reads_plates: bool = True
+    """False in runs that repeat the rules only: no rule decides on a plate then."""
 
     def plate_of(self, track: Track, others: Sequence[Track], frames: FrameBuffer, at: datetime) -> Plate:
         """The plate voted by all reads in the frames that are still buffered. `at`: time of the violation."""
+        return self.search(track, others, frames, at).plate
+
+    def search(self, track: Track, others: Sequence[Track], frames: FrameBuffer, at: datetime, min_frames: int = 1) -> SearchedPlate:
+        """As `plate_of`, with the pictures that were searched. `min_frames`: read in so many, if the plate is found in so many."""
         vehicle = vehicle_class_of(track)
         best = list(self._best_first(track, frames))
         decoded = DecodedFrames(self.decode)
         plates: list[PlateInFrame] = []
+        views: list[SearchedView] = []
         reads: list[PlateSighting] = []
-        for plate in self._plates(best, others, decoded):
+        for plate in self._plates(best, others, decoded, views):
             plates.append(plate)
             reads += plate.read_with(self.readers)
-            if _is_enough(reads, vehicle, at):
-                return vote(reads, vehicle, at)
+            if len(plates) >= min_frames and _is_enough(reads, vehicle, at):
+                return _searched(vote(reads, vehicle, at), plates, views)
         if plates:
             largest = max(plates, key=lambda plate: plate.plate.box.area)
             reads += self._read_again(largest, _in_another_frame(largest, best, decoded), reads)
-        return vote(sorted(reads, key=lambda read: read.sequence), vehicle, at)
+        return _searched(vote(sorted(reads, key=lambda read: read.sequence), vehicle, at), plates, views)
 
     def _read_again(self, plate: PlateInFrame, other: PlateInFrame, reads: Sequence[PlateSighting]) -> list[PlateSighting]:
         """Reads of `other`, the plate in another frame, with a tight margin; then of the plate by the tiebreaker if readers disagree."""
@@ -94,14 +117,22 @@ class PlateSearch:
             again += plate.read_with([self.tiebreaker])
         return again
 
-    def _plates(self, best: Sequence[tuple[Sighting, Frame]], others: Sequence[Track], decoded: DecodedFrames) -> Iterator[PlateInFrame]:
-        """The vehicle's plate in its best frames, once per view; if its crops show none, in the whole of the first frame."""
+    def _plates(
+        self, best: Sequence[tuple[Sighting, Frame]], others: Sequence[Track], decoded: DecodedFrames, views: list[SearchedView]
+    ) -> Iterator[PlateInFrame]:
+        """The vehicle's plate in its best frames, once per view; if its crops show none, in the whole of the first frame.
+
+        Adds to `views` each picture that was searched.
+        """
         shown: list[Sighting] = []
         for whole_frame, candidates in ((False, best), (True, best[:_WHOLE_FRAMES])):
             for sighting, frame in candidates:
                 if any(same_view(sighting, other) for other in shown):
                     continue
-                plate = self._plate(sighting, frame, decoded.get(frame), _boxes_at(sighting.sequence, others), whole_frame=whole_frame)
+                image, beside = decoded.get(frame), _boxes_at(sighting.sequence, others)
+                found = self._detected(sighting, image, whole_frame=whole_frame)
+                views.append(_view(sighting, image, found, [box for box, _ in beside]))
+                plate = _own_plate(found, sighting, frame, image, beside)
                 if plate is not None:
                     shown.append(sighting)
                     yield plate
@@ -123,15 +154,37 @@ class PlateSearch:
             assert frame is not None
             yield sighting, frame
 
-    def _plate(
-        self, sighting: Sighting, frame: Frame, image: "Image", others: Sequence[tuple[Box, VehicleClass]], *, whole_frame: bool
-    ) -> PlateInFrame | None:
+    def _detected(self, sighting: Sighting, image: "Image", *, whole_frame: bool) -> Sequence[PlateBox]:
+        """With all scores, in pixels of the image."""
         if whole_frame:
-            found = self.detector.detect_frames([image])[0]
-        else:
-            found = detect_in_area(self.detector, image, expand(image, sighting.box, _VEHICLE_MARGIN))
-        own = next((plate for plate in confident(found) if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
-        return PlateInFrame(image, extend_to_rim(image, own), frame.sequence, frame.captured_at) if own else None
+            return self.detector.detect_frames([image])[0]
+        return detect_in_area(self.detector, image, expand(image, sighting.box, _VEHICLE_MARGIN))
+
+
+def _own_plate(
+    found: Sequence[PlateBox], sighting: Sighting, frame: Frame, image: "Image", others: Sequence[tuple[Box, VehicleClass]]
+) -> PlateInFrame | None:
+    own = next((plate for plate in confident(found) if belongs(plate.box, sighting.box, sighting.vehicle, others)), None)
+    return PlateInFrame(image, extend_to_rim(image, own), frame.sequence, frame.captured_at) if own else None
+
+
+def _view(sighting: Sighting, image: "Image", found: Sequence[PlateBox], others: Sequence[Box]) -> SearchedView:
+    box, (height, width) = sighting.box, image.shape[:2]
+    lower = Box(box.x1, box.centre.y, box.x2, box.y2)
+    inside = box.x1 >= _EDGE_PX and box.y1 >= _EDGE_PX and box.x2 <= width - _EDGE_PX and box.y2 <= height - _EDGE_PX
+    hidden = sum(intersection_area(lower, other) for other in others) > _MAX_HIDDEN * lower.area
+    return SearchedView(
+        sequence=sighting.sequence,
+        expected_px=_WIDTH_RATIO[sighting.vehicle] * box.width,
+        score=max((plate.score for plate in found if box_contains(expand(image, box, _VEHICLE_MARGIN), plate.box.centre)), default=0.0),
+        clear=inside and not hidden and contrast(crop(image, lower, Margin(0, 0))) >= _MIN_LIT,
+    )
+
+
+def _searched(plate: Plate, plates: Sequence[PlateInFrame], views: Sequence[SearchedView]) -> SearchedPlate:
+    strips = [has_blue_strip(crop(each.image, each.plate.box, Margin(0, 0))) for each in plates]
+    electric = True if any(strips) else False if False in strips else None
+    return SearchedPlate(plate=replace(plate, electric=electric), views=tuple(views))
 
 
 def _in_another_frame(plate: PlateInFrame, best: Sequence[tuple[Sighting, Frame]], decoded: DecodedFrames) -> PlateInFrame:

@@ -7,7 +7,12 @@ from etle.config import site as config
 from etle.errors import ConfigError
 from etle.types import RuleName
 from pipeline.rules.bus_lane import BUS_LANE
+from pipeline.rules.expired_plate import EXPIRED_PLATE
+from pipeline.rules.no_plate import NO_PLATE
+from pipeline.rules.number_range import NUMBER_RANGE
+from pipeline.rules.odd_even import ODD_EVEN
 from pipeline.rules.parking import PARKING
+from pipeline.rules.plate_rule import PlateRule
 from pipeline.rules.red_light import RED_LIGHT
 from pipeline.rules.rule_type import RuleType
 from pipeline.rules.solid_line import SOLID_LINE
@@ -29,6 +34,10 @@ RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
     PARKING.name: PARKING,
     YELLOW_BOX.name: YELLOW_BOX,
     BUS_LANE.name: BUS_LANE,
+    ODD_EVEN.name: ODD_EVEN,
+    EXPIRED_PLATE.name: EXPIRED_PLATE,
+    NO_PLATE.name: NO_PLATE,
+    NUMBER_RANGE.name: NUMBER_RANGE,
 }
 
 
@@ -40,6 +49,11 @@ def build_rules(camera: config.CameraSettings, calibration: Calibration) -> tupl
 def schema() -> dict[str, Any]:
     """JSON Schema of an entry under `rules`, for editors."""
     return {"anyOf": [rule.entry_schema() for rule in RULES.values()]}
+
+
+def plate_rules() -> frozenset[RuleName]:
+    """Names of the rules that decide by a vehicle's plate."""
+    return frozenset(name for name, rule in RULES.items() if isinstance(rule.build, type) and issubclass(rule.build, PlateRule))
 
 
 def used_signals(camera: config.CameraSettings, rules: Sequence[Rule]) -> Sequence[config.SignalHead]:

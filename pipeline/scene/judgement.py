@@ -25,6 +25,10 @@ class Reason(StrEnum):
     VIEW_MOVED = "view_moved"
     FIRST_SEEN_INSIDE = "first_seen_inside"
     CLASS_UNCERTAIN = "class_uncertain"
+    PLATE_NOT_CERTAIN = "plate_not_certain"
+    EXEMPTION_UNKNOWN = "exemption_unknown"
+    EXPIRY_NOT_READ = "expiry_not_read"
+    PLATE_NOT_SEEN = "plate_not_seen"
 
     NOT_RED = "not_red"
     RED_TOO_YOUNG = "red_too_young"
@@ -48,6 +52,12 @@ class Reason(StrEnum):
     NOT_SOLID_THERE = "not_solid_there"
     NOT_TURNED = "not_turned"
     REVERSED = "reversed"
+    PLATE_AWAITED = "plate_awaited"
+    DAY_ALLOWED = "day_allowed"
+    EXEMPT = "exempt"
+    NOT_EXPIRED = "not_expired"
+    NUMBER_FITS = "number_fits"
+    HAS_PLATE = "has_plate"
     SAME_ACT = "same_act"
     SAME_VEHICLE = "same_vehicle"
 
@@ -71,6 +81,10 @@ _COULD_NOT_BE_SEEN = frozenset(
         Reason.VIEW_MOVED,
         Reason.FIRST_SEEN_INSIDE,
         Reason.CLASS_UNCERTAIN,
+        Reason.PLATE_NOT_CERTAIN,
+        Reason.EXEMPTION_UNKNOWN,
+        Reason.EXPIRY_NOT_READ,
+        Reason.PLATE_NOT_SEEN,
     }
 )
 
@@ -100,12 +114,19 @@ class NotReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitsPlate:
+    """The rule decides once the plate is known. `passage`: as the finding would be, without what the plate adds."""
+
+    passage: Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What a rule decides at one moment on a vehicle that met one of its lines or lanes. It may change while the vehicle is in view."""
 
     rule: RuleName
     track: TrackId
-    outcome: Finding | NotReported
+    outcome: Finding | NotReported | AwaitsPlate
     crossed: LinePassage | None = None
     """Over the stop line; None for rules without one, or if it did not cross."""
     entered: LinePassage | None = None
@@ -121,5 +142,16 @@ class Judgement:
         return self.outcome if isinstance(self.outcome, Finding) else None
 
     @property
+    def candidate(self) -> Finding | None:
+        """The passage of a vehicle on which the rule decides once its plate is known."""
+        return self.outcome.passage if isinstance(self.outcome, AwaitsPlate) else None
+
+    @property
     def reason(self) -> Reason:
-        return Reason.REPORTED if isinstance(self.outcome, Finding) else self.outcome.reason
+        match self.outcome:
+            case Finding():
+                return Reason.REPORTED
+            case AwaitsPlate():
+                return Reason.PLATE_AWAITED
+            case NotReported(reason=reason):
+                return reason

@@ -15,6 +15,7 @@ from etle.types import CameraId, Digest, Frame, ViolationMessage
 from pipeline.detect.stage import CameraStage, Decided
 from pipeline.detect.state import StageState, encode, initial_state
 from pipeline.detect.visibility import FrameObservation, Visibility
+from pipeline.scene.judgement import Judgement
 from pipeline.workers.checkpoint import Checkpoint
 
 MAX_AHEAD_S: Final = 600.0
@@ -102,6 +103,11 @@ class CameraSession:
     def decided(self) -> Decided | None:
         """What the rules decided on the last frame; None if they did not run on it."""
         return self._stage.decided
+
+    @property
+    def decided_by_plate(self) -> tuple[tuple[int, Judgement], ...]:
+        """What they decided on plates that became known with the last frame; after `finish` those that were still awaited."""
+        return self._stage.decided_by_plate
 
     @property
     def needed_offset(self) -> int:

@@ -47,6 +47,7 @@ DUTIES = {
     "stopping": "Pasal 287 ayat (3) jo. Pasal 106 ayat (4) huruf e",
     "parking": "Pasal 287 ayat (3) jo. Pasal 106 ayat (4) huruf e",
     "no_plate": "Pasal 280 jo. Pasal 68 ayat (1)",
+    "number_range": "Pasal 280 jo. Pasal 68 ayat (1)",
     "expired_plate": "Pasal 280 jo. Pasal 68 ayat (1)",
     "no_helmet": "Pasal 291 ayat (1) jo. Pasal 106 ayat (8)",
     "no_helmet_passenger": "Pasal 291 ayat (2) jo. Pasal 106 ayat (8)",

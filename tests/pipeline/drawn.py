@@ -155,11 +155,12 @@ def stage(
     rules: Sequence[Rule] | None = None,
     lamps: LampReader | None = None,
     reader: PlateReader | None = None,
+    plates: PlateSearch | None = None,
 ) -> CameraStage:
     """Rules: those of the site file by default."""
     camera = watched.cameras[0]
     provenance = Provenance(code_version="1", models=(), config_digest=watched.digest, run="r")
-    plates = PlateSearch(LowerMiddlePlateDetector(), (reader or EmptyReader(),), 3)
+    plates = plates or PlateSearch(LowerMiddlePlateDetector(), (reader or EmptyReader(),), 3)
     evidence = EvidenceBuilder(
         watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance, AlwaysRed()
     )

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from drawn import RED_LIGHT, driving, frames, process_all, site, stage
 
+from etle.types import Finding, RuleName, TrackId, VehicleClass
+from pipeline.detect.pending import PendingFindings
 from pipeline.detect.view_check import CHECK_EVERY_S, ViewFault, check_view, is_elsewhere, view_of
 from pipeline.detect.visibility_report import limitations
-from pipeline.scene.judgement import Reason
+from pipeline.scene.judgement import AwaitsPlate, Judgement, Reason
 
 BEGIN = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 RUNNER = driving(5, 45, 40, 60)
@@ -89,3 +91,16 @@ def test_a_finding_while_the_camera_looks_elsewhere_accuses_nobody_and_says_why(
     assert moved.state.visibility.vehicles == (("red_light", Reason.VIEW_MOVED, 1),)
     (sentence,) = limitations("simpang", moved.state.visibility, {}, timezone="Asia/Jakarta")
     assert "1 of 1 vehicles that met the line or lane of red_light could not be judged (1 the camera had moved)" in sentence
+
+
+@pytest.mark.parametrize("dx", [0, 60])
+def test_a_vehicle_whose_plate_decides_is_no_candidate_in_the_seconds_after_the_camera_moved(dx):
+    """The view was checked before the camera moved, and the next check is to come."""
+    made = stage(site({"rule": "odd_even", "line": "henti"}))
+    made._state = replace(made.state, view=checked(view()))
+    passage = Finding(
+        rule=RuleName("odd_even"), track=TrackId("t"), first_sequence=0, vehicle=VehicleClass.CAR, occurred_at=BEGIN, measured=()
+    )
+    judged = ((0, Judgement(rule=passage.rule, track=passage.track, outcome=AwaitsPlate(passage=passage))),)
+    ((_, decided),) = made._without_findings_elsewhere(judged, view(dx), PendingFindings())
+    assert decided.reason is (Reason.VIEW_MOVED if dx else Reason.PLATE_AWAITED)
