@@ -47,6 +47,7 @@ _MEASUREMENTS: Final[Mapping[str, Wording]] = {
     "stood": Wording("stood", "berhenti"),
     "past_line": Wording("past the line", "melewati garis"),
     "past_marking": Wording("past the marking", "melewati marka"),
+    "measured_over": Wording("measured over", "diukur sepanjang"),
     "turned": Wording("turned by", "berputar"),
     "offset": Wording("beside the way in", "di samping arah datang"),
     "against": Wording("against the arrow", "melawan arah"),
@@ -102,6 +103,10 @@ REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.NOT_EXPIRED: Wording("its plate has not certainly expired", "masa berlaku pelatnya belum pasti habis"),
     Reason.NUMBER_FITS: Wording("its number fits its class", "nomornya sesuai golongan kendaraan"),
     Reason.HAS_PLATE: Wording("has a plate", "memiliki pelat"),
+    Reason.NOT_MEASURED: Wording("seen too short to measure its speed", "terlihat terlalu singkat untuk diukur kecepatannya"),
+    Reason.WITHIN_LIMIT: Wording("not certainly beyond the limit", "tidak pasti melampaui batas"),
+    Reason.HARDLY_MOVES: Wording("hardly moves: broken down or towed", "hampir tidak bergerak: mogok atau diderek"),
+    Reason.HELD_UP: Wording("others were slow, too: the road was not free", "kendaraan lain juga lambat: jalan tidak lancar"),
     Reason.SAME_ACT: Wording("the same act is reported by another rule", "perbuatan yang sama dilaporkan oleh aturan lain"),
     Reason.SAME_VEHICLE: Wording("another track of this vehicle is reported", "jejak lain kendaraan ini dilaporkan"),
 }

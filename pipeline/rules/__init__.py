@@ -8,6 +8,7 @@ from etle.errors import ConfigError
 from etle.types import RuleName
 from pipeline.rules.bus_lane import BUS_LANE
 from pipeline.rules.expired_plate import EXPIRED_PLATE
+from pipeline.rules.minimum_speed import MINIMUM_SPEED
 from pipeline.rules.no_plate import NO_PLATE
 from pipeline.rules.number_range import NUMBER_RANGE
 from pipeline.rules.odd_even import ODD_EVEN
@@ -16,6 +17,7 @@ from pipeline.rules.plate_rule import PlateRule
 from pipeline.rules.red_light import RED_LIGHT
 from pipeline.rules.rule_type import RuleType
 from pipeline.rules.solid_line import SOLID_LINE
+from pipeline.rules.speed import SPEED
 from pipeline.rules.stop_line import STOP_LINE
 from pipeline.rules.stopping import STOPPING
 from pipeline.rules.u_turn import U_TURN
@@ -27,6 +29,8 @@ from pipeline.scene.scene import Rule
 RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
     RED_LIGHT.name: RED_LIGHT,
     STOP_LINE.name: STOP_LINE,
+    SPEED.name: SPEED,
+    MINIMUM_SPEED.name: MINIMUM_SPEED,
     SOLID_LINE.name: SOLID_LINE,
     U_TURN.name: U_TURN,
     WRONG_WAY.name: WRONG_WAY,

@@ -10,21 +10,17 @@ from pydantic import Field
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
-from etle.geometry import box_contains
-from etle.types import Box, Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
+from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import LENGTH_M, Calibration
 from pipeline.scene.driven import DrivenMemory
+from pipeline.scene.hidden_foot import OtherVehicles
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.marking import MarkingOnRoad, Place
 from pipeline.scene.passage import LASTING_S
 from pipeline.scene.scene import Rule, Scene
 from pipeline.scene.sighting_memory import SightingMemory
-
-_STRIP: Final = 0.15
-"""Fraction of a box's height at its lower edge that no nearer vehicle may cover: a hidden foot is drawn too far up the picture, and lies
-beyond another lane."""
 
 
 class _Crossing(NamedTuple):
@@ -94,8 +90,8 @@ class SolidLine(Rule):
         margin = self._margin(track, before)
         if not (margin <= along <= marking.length - margin and 0 <= places[crossing.before].along <= marking.length):
             return NotReported(reason=Reason.NOT_SOLID_THERE)
-        others = [other for other in (*scene.tracks, *scene.ended) if other.id != track.id]
-        if any(_is_foot_hidden(sighting, others) for sighting in (before, beyond)):
+        others = OtherVehicles((*scene.tracks, *scene.ended), track)
+        if any(others.hide_foot_of(sighting) for sighting in (before, beyond)):
             return NotReported(reason=Reason.POSITION_UNCERTAIN)
         if reason := self._driven.why_not(track, crossing.before, crossing.beyond):
             return NotReported(reason=reason)
@@ -155,24 +151,6 @@ def _came_over(places: Sequence[Place], marking: MarkingOnRoad) -> bool:
     first = next((place for place in places if place.side), None)
     last = places[-1]
     return first is not None and first.side * last.past < 0 and 0 <= last.along <= marking.length and last.side == 0
-
-
-def _is_foot_hidden(sighting: Sighting, others: Sequence[Track]) -> bool:
-    """Whether a nearer vehicle covered the lower edge of the box in that frame."""
-    box = sighting.box
-    strip = [Point(box.x1 + box.width * part, box.y2 - box.height * _STRIP) for part in (0.1, 0.3, 0.5, 0.7, 0.9)]
-    return any(
-        nearer.y2 > box.y2 and any(box_contains(nearer, point) for point in strip) for nearer in _boxes_of(others, sighting.sequence)
-    )
-
-
-def _boxes_of(tracks: Sequence[Track], sequence: int) -> Iterator[Box]:
-    for track in tracks:
-        for sighting in reversed(track.sightings):
-            if sighting.sequence == sequence:
-                yield sighting.box
-            if sighting.sequence <= sequence:
-                break
 
 
 SOLID_LINE: Final = RuleType(

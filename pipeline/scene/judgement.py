@@ -23,6 +23,7 @@ class Reason(StrEnum):
     RED_NOT_PROVEN = "red_not_proven"
     PICTURES_GONE = "pictures_gone"
     VIEW_MOVED = "view_moved"
+    NOT_MEASURED = "not_measured"
     FIRST_SEEN_INSIDE = "first_seen_inside"
     CLASS_UNCERTAIN = "class_uncertain"
     PLATE_NOT_CERTAIN = "plate_not_certain"
@@ -58,6 +59,9 @@ class Reason(StrEnum):
     NOT_EXPIRED = "not_expired"
     NUMBER_FITS = "number_fits"
     HAS_PLATE = "has_plate"
+    WITHIN_LIMIT = "within_limit"
+    HARDLY_MOVES = "hardly_moves"
+    HELD_UP = "held_up"
     SAME_ACT = "same_act"
     SAME_VEHICLE = "same_vehicle"
 
@@ -79,6 +83,7 @@ _COULD_NOT_BE_SEEN = frozenset(
         Reason.RED_NOT_PROVEN,
         Reason.PICTURES_GONE,
         Reason.VIEW_MOVED,
+        Reason.NOT_MEASURED,
         Reason.FIRST_SEEN_INSIDE,
         Reason.CLASS_UNCERTAIN,
         Reason.PLATE_NOT_CERTAIN,

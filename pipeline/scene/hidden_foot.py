@@ -1,0 +1,36 @@
+"""Whether a nearer vehicle covers the lower edge of a box.
+
+A hidden foot is drawn too far up the picture, and lies farther away on the road, perhaps in another lane.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from etle.geometry import box_contains
+from etle.types import Box, Point, Sighting, Track
+
+_STRIP: Final = 0.15
+"""Fraction of a box's height at its lower edge that no nearer vehicle may cover."""
+_AT: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+class OtherVehicles:
+    """The boxes of the other vehicles in each frame."""
+
+    def __init__(self, tracks: Sequence[Track], track: Track) -> None:
+        """`tracks`: all that are known, that of the vehicle itself included."""
+        first = track.first.sequence
+        self._boxes: dict[int, list[Box]] = {}
+        for other in tracks:
+            if other.id == track.id:
+                continue
+            for sighting in reversed(other.sightings):
+                if sighting.sequence < first:
+                    break
+                self._boxes.setdefault(sighting.sequence, []).append(sighting.box)
+
+    def hide_foot_of(self, sighting: Sighting) -> bool:
+        box = sighting.box
+        strip = [Point(box.x1 + box.width * part, box.y2 - box.height * _STRIP) for part in _AT]
+        nearer = (each for each in self._boxes.get(sighting.sequence, ()) if each.y2 > box.y2)
+        return any(box_contains(each, point) for each in nearer for point in strip)
