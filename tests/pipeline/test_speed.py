@@ -38,7 +38,7 @@ def through(kmh: float, *, x: float = 20, fps: float = 10, start: float = 20, en
         pytest.param(SLOW, through(54.7), Reason.WITHIN_LIMIT, id="54.7: within tolerance and interval"),
         pytest.param(SLOW, through(8), Reason.HARDLY_MOVES, id="8: broken down"),
         pytest.param(
-            SLOW, drive((20, 20), (20, 50), speed=13) + [(r[0] + 2.4, *r[1:]) for r in drive((20, 50), (20, 95), speed=8)],
+            SLOW, [(n / 10, 20.0, 20 + 15 * n / 10 - 0.9 * (n / 10) ** 2) for n in range(66)],
             Reason.UNSTEADY, id="brakes in the zone",
         ),
     ],
