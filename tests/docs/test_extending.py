@@ -1,4 +1,4 @@
-"""The worked examples of docs/extending.md, applied literally to a copy of the tree, and run."""
+"""The worked examples of docs/rules.md and docs/extending.md, applied literally to a copy of the tree, and run."""
 
 import io
 import json
@@ -19,19 +19,32 @@ from databases import TestDatabases
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("etle", "etle_cli", "ingest", "models", "pipeline", "review", "configs")
+COPIED = ("etle", "etle_cli", "ingest", "models", "pipeline", "review", "configs", "docs")
+FILES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "simulator/README.md",
+    "tests/pipeline/scenario.py",
+    "tests/docs/test_docs.py",
+    "tests/config/test_law_text.py",
+)
+PAGES = ("docs/rules.md", "docs/extending.md")
 BLOCK = re.compile(r"^```(\w+) title=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def apply_diff(text: str, diff: str) -> str:
-    """Replaces the unprefixed and `-` lines of each hunk by its unprefixed and `+` lines. Hunks are separated by `@@`."""
+    """Replaces the unprefixed and `-` lines of each hunk by its unprefixed and `+` lines. Hunks are separated by `@@`.
+
+    A page may hold a diff of itself: whole lines are compared, and in the diff they have a prefix.
+    """
+    text = "\n" + text
     for hunk in diff.split("@@\n"):
         lines = hunk.splitlines(keepends=True)
         old = "".join(line[1:] for line in lines if line[0] in " -")
         new = "".join(line[1:] for line in lines if line[0] in " +")
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
+        assert text.count("\n" + old) == 1, old
+        text = text.replace("\n" + old, "\n" + new)
+    return text[1:]
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +52,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("tree")
     for package in COPIED:
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__", "*.mp4", "portraits.zip"))
-    (tree / "tests/pipeline").mkdir(parents=True)
-    shutil.copy(ROOT / "tests/pipeline/scenario.py", tree / "tests/pipeline")
-    for kind, path, body in BLOCK.findall((ROOT / "docs/extending.md").read_text()):
+    for name in FILES:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tree / name)
+    for kind, path, body in BLOCK.findall("\n".join((ROOT / page).read_text() for page in PAGES)):
         file = tree / path
         assert file.exists() == (kind == "diff"), path
         file.write_text(apply_diff(file.read_text(), body) if kind == "diff" else body)
@@ -71,6 +85,36 @@ def site_file(tree: Path, source: dict[str, object], **camera: object) -> Path:
 
 def test_the_table_of_the_rule_passes(tree: Path) -> None:
     assert "4 passed" in run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/pipeline/test_no_stopping.py")
+
+
+def test_the_rule_is_one_file_and_one_line_and_its_import_and_one_table() -> None:
+    blocks = {path: (kind, body) for kind, path, body in BLOCK.findall((ROOT / "docs/rules.md").read_text())}
+    assert [path for path, (kind, _) in blocks.items() if kind == "python"] == [
+        "pipeline/rules/no_stopping.py",
+        "tests/pipeline/test_no_stopping.py",
+    ]
+    changed = {path: body for path, (kind, body) in blocks.items() if kind == "diff"}
+    assert set(changed) == {"pipeline/rules/__init__.py", "configs/law/lalu-lintas.yaml", "tests/config/test_law_text.py", "docs/rules.md"}
+    added = [line[1:].strip() for line in changed["pipeline/rules/__init__.py"].splitlines() if line.startswith("+")]
+    assert added == ["from pipeline.rules.no_stopping import NO_STOPPING", "NO_STOPPING.name: NO_STOPPING,"]
+
+
+def test_the_rule_is_documented_and_its_offence_is_lawful(tree: Path) -> None:
+    ran = run(
+        tree,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/docs/test_docs.py",
+        "tests/config/test_law_text.py",
+        "-k",
+        "rule or law",
+    )
+    assert "passed" in ran and "failed" not in ran
+    ran = run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/docs/test_docs.py", "-k", "no_stopping")
+    assert "1 passed" in ran
 
 
 def test_the_rule_is_in_the_schema_and_has_an_article(tree: Path) -> None:
