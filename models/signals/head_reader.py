@@ -2,8 +2,9 @@
 
 The network sees the drawn box with a margin and answers three times, where the housing is and which lamp is lit: first for the drawn box,
 then centred on the housing that it located before. A loose or shifted box and a camera that sways therefore change little, and a head that
-is covered is not read. A red that is not is worse than an unknown: red needs more than yellow and green do, and red light in its own
-section of the located housing.
+is covered is not read. A head that is not read then, or is red with a low score, is looked at again from the drawn box, mirrored where it
+was not, and all six answers decide. A red that is not is worse than an unknown: red needs more than yellow and green do, and red light in
+its own section of the located housing.
 """
 
 from collections.abc import Sequence
@@ -30,8 +31,10 @@ _STATES: Final = 6
 _DARK, _SEVERAL, _HIDDEN = 3, 4, 5
 _LEAST: Final = 1e-6
 """Added to each probability, so that one answer alone does not exclude a state."""
-_CLOSER_LOOKS: Final = 2
-"""Number of answers after the first, each centred on the housing located before; the mean of all decides."""
+_MIRRORED: Final = (False, True, False)
+"""Whether each look is mirrored across the row of lamps; looks after the first are centred on the housing located before."""
+_CLEAR_RED: Final = 0.8
+"""A red with a lower score is looked at again."""
 _MAX_HIDDEN: Final = 0.9
 """Maximum probability, in a look, that there is no head to look at more closely."""
 _MIN_WIDTH_PX = 3.0
@@ -79,25 +82,49 @@ class SignalHeadReader:
         """As `read`, with the housing that was found."""
         if min(head.width, head.height) < _MIN_WIDTH_PX or _inside(head, image) < _MIN_INSIDE:
             return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=None)
-        states, box = self._infer(image, head, order)
-        answers = [states]
-        for _ in range(_CLOSER_LOOKS):
-            if states[_HIDDEN] > _MAX_HIDDEN or _inside(box, image) < _MIN_INSIDE:
-                return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=None)
-            states, box = self._infer(image, box, order)
-            answers.append(states)
-        states = np.exp(np.log(np.stack(answers) + _LEAST).mean(axis=0))
-        lamp, score = _judged(states / states.sum())
+        answers: list[NDArray[np.float64]] = []
+        box = self._look(image, head, order, _MIRRORED, answers)
+        if box is not None and _is_doubtful(*_judged(_mean(answers))):
+            box = self._look(image, head, order, [not mirror for mirror in _MIRRORED], answers)
+        if box is None:
+            return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=None)
+        lamp, score = _judged(_mean(answers))
         if lamp not in order or (lamp is Lamp.RED and _red_light(image, box, order) < _MIN_RED_LIGHT):
             return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=box)
         return LocatedHead(lamp=lamp, score=round(score, 3), box=box)
 
-    def _infer(self, image: "Image", head: Box, order: Sequence[Lamp]) -> "tuple[NDArray[np.float64], Box]":
+    def _look(
+        self, image: "Image", head: Box, order: Sequence[Lamp], mirrored: Sequence[bool], answers: "list[NDArray[np.float64]]"
+    ) -> Box | None:
+        """Adds the states of each look to `answers`; the housing that the last look located, None if there is no head."""
+        box: Box | None = None
+        for mirror in mirrored:
+            if box is not None and (answers[-1][_HIDDEN] > _MAX_HIDDEN or _inside(box, image) < _MIN_INSIDE):
+                return None
+            states, box = self._infer(image, head if box is None else box, order, mirror)
+            answers.append(states)
+        return box
+
+    def _infer(self, image: "Image", head: Box, order: Sequence[Lamp], mirror: bool) -> "tuple[NDArray[np.float64], Box]":
         """Probability of each state, and the housing in pixels of the image."""
-        output = self._network.run(network_input(cut_window(image, head), order))[0].astype(np.float64)
+        seen = network_input(cut_window(image, head), order)
+        output = self._network.run(np.ascontiguousarray(seen[..., ::-1]) if mirror else seen)[0].astype(np.float64)
         odds = np.exp(output[:_STATES] - output[:_STATES].max())
         x1, y1, x2, y2 = (output[_STATES:].clip(0, 1) * np.array(WINDOW * 2)).tolist()
+        if mirror:
+            x1, x2 = WINDOW[0] - x2, WINDOW[0] - x1
         return odds / odds.sum(), in_image(Box(x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)), head)
+
+
+def _mean(answers: "Sequence[NDArray[np.float64]]") -> "NDArray[np.float64]":
+    """The geometric mean of the probabilities."""
+    means = np.exp(np.log(np.stack(answers) + _LEAST).mean(axis=0))
+    states: NDArray[np.float64] = means / means.sum()
+    return states
+
+
+def _is_doubtful(lamp: Lamp, score: float) -> bool:
+    return lamp is Lamp.UNKNOWN or (lamp is Lamp.RED and score < _CLEAR_RED)
 
 
 def _judged(states: "NDArray[np.float64]") -> tuple[Lamp, float]:
