@@ -341,7 +341,7 @@ RETURNING name
 
 -- lock_user --
 -- The row as it is, until the end of the transaction.
-SELECT name, role, password_digest, disabled_at FROM users WHERE name = %(name)s FOR UPDATE
+SELECT name, role, password_digest, disabled_at, nonce::text AS nonce FROM users WHERE name = %(name)s FOR UPDATE
 
 -- set_password --
 UPDATE users SET password_hash = %(password_hash)s, nonce = %(nonce)s, signature = %(signature)s WHERE name = %(name)s
@@ -384,10 +384,10 @@ FROM continue_session(%(token_hash)s, %(now)s, %(idle)s, %(resolution)s)
 
 -- select_open_session --
 -- The session of the token, if it has not ended.
-SELECT token_digest, user_name, address FROM sessions WHERE token_digest = %(token_digest)s AND ended_at IS NULL
+SELECT token_digest, user_name, address, nonce::text AS nonce FROM sessions WHERE token_digest = %(token_digest)s AND ended_at IS NULL
 
 -- select_open_sessions_of_user --
-SELECT token_digest, user_name, address FROM sessions WHERE user_name = %(user_name)s AND ended_at IS NULL FOR UPDATE
+SELECT token_digest, user_name, address, nonce::text AS nonce FROM sessions WHERE user_name = %(user_name)s AND ended_at IS NULL FOR UPDATE
 
 -- end_session --
 SELECT end_session(%(token_hash)s, %(ended_at)s, %(nonce)s::uuid, %(signature)s)

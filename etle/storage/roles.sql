@@ -36,7 +36,7 @@ GRANT EXECUTE ON FUNCTION etle.seal_audit_log TO etle_writer, etle_reviewer;
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses, etle.access_log TO etle_reviewer;
 GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras, etle.proposals, etle.secrets TO etle_reviewer;
 GRANT SELECT (name, role, created_at, disabled_at) ON etle.users TO etle_reviewer;
-GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expires_at, ended_at) ON etle.sessions TO etle_reviewer;
+GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expires_at, ended_at, nonce) ON etle.sessions TO etle_reviewer;
 GRANT UPDATE (reviewer, expires_at, ahead) ON etle.queue TO etle_reviewer;
 GRANT EXECUTE ON FUNCTION etle.add_access, etle.add_decision, etle.password_parameters, etle.password_matches, etle.open_session,
     etle.continue_session, etle.end_session TO etle_reviewer;

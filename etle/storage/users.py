@@ -214,7 +214,8 @@ class Users:
             return tuple(_access(row) for row in cursor.fetchall())
 
     def _signature(self, kind: str, row: Content) -> dict[str, str | None]:
-        return sign_row(self._signer, kind, row).columns
+        """`row`: with the nonce from before the change, if it is one."""
+        return sign_row(self._signer, kind, row, previous=row.get("nonce")).columns
 
     def _record(self, cursor: Cursor, access: AccessEntry, session: str | None = None) -> None:
         row = {

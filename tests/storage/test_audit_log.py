@@ -97,6 +97,27 @@ def test_administrative_acts_are_lines_of_the_access_log(database: Database) -> 
 
 
 @pytest.mark.server
+@pytest.mark.parametrize(("kind", "number"), [("user", 0), ("user", 1), ("session", 0)])
+def test_an_unsealed_entry_before_another_of_the_same_row_cannot_be_removed(
+    database: Database, tmp_path: Path, kind: str, number: int
+) -> None:
+    signer = Signer.from_file(tmp_path / "key.pem")
+    users, heads, keys = Users(database, signer), HeadFile(tmp_path / "heads"), PublicKeys()
+    keys.add(signer.public_key)
+    users.add("rina", UserRole.REVIEWER, "hash", SystemClock().now())
+    users.set_role("rina", UserRole.SUPERVISOR, SystemClock().now())
+    users.open_session("0" * 64, "rina", "10.0.0.7", SystemClock().now(), SystemClock().now() + timedelta(hours=1))
+    users.set_role("rina", UserRole.REVIEWER, SystemClock().now())
+    assert list(verify_log(database, heads, keys)) == []
+    with database.transaction() as cursor:
+        cursor.execute("SELECT id FROM audit_inbox WHERE kind = %s ORDER BY id", (kind,))
+        removed = cursor.fetchall()[number].id
+        cursor.execute("DELETE FROM audit_inbox WHERE id = %s", (removed,))
+    (finding,) = verify_log(database, heads, keys)
+    assert "an entry before the one of" in finding.detail
+
+
+@pytest.mark.server
 def test_concurrent_writers_and_sealers_give_one_chain_with_every_entry(database: Database, tmp_path: Path) -> None:
     signer = Signer.from_file(tmp_path / "key.pem")
     users = Users(database, signer)

@@ -1,7 +1,8 @@
 """Signatures of rows: who adds a decision, a line of the access log, an account, a session, or an approval of a run signs its content.
 
 The key is not in the database, so whoever owns the tables can add a row, but not one that verifies. The nonce is signed with the content,
-and each is used once: a signed row cannot be copied. Ids and times are set by the database and covered by the audit log instead.
+and each is used once: a signed row cannot be copied. The nonce of a changed row is derived from the one before the change, so that no
+change between two others can be removed from the log. Ids and times are set by the database and covered by the audit log instead.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ from etle.canonical_json import canonical_json
 from etle.signing import PublicKeys, Signer
 
 Content = Mapping[str, Any]
+_DERIVED: Final = 8
+"""The UUID version of a nonce that is derived from another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +31,31 @@ class RowSignature:
         return {"nonce": str(self.nonce) if self.nonce else None, "signature": self.signature}
 
 
-def sign_row(signer: Signer | None, kind: str, row: Content) -> RowSignature:
-    """Signs the columns of `row` that `SIGNED` names. Without a signer the row stays unsigned, and `etle evidence verify` says so."""
+def sign_row(signer: Signer | None, kind: str, row: Content, previous: str | None = None) -> RowSignature:
+    """Signs the columns of `row` that `SIGNED` names. `previous`: the nonce of the row that this one replaces; None for a new row, and for
+    one that was not signed. Without a signer the row stays unsigned, and `etle evidence verify` says so."""
     if signer is None:
         return RowSignature()
-    nonce = uuid4()
+    nonce = next_nonce(UUID(previous)) if previous else uuid4()
     signature = signer.sign(_signed_bytes(kind, row, nonce)).hex()
     return RowSignature(nonce=nonce, signature=f"{signer.fingerprint}:{signature}")
+
+
+def next_nonce(previous: UUID) -> UUID:
+    """The nonce of the next change of a row: a UUID of version 8 (RFC 9562, section 5.8) from SHA-256 of the previous one."""
+    digest = bytearray(hashlib.sha256(b"etle nonce:" + previous.bytes).digest()[:16])
+    digest[6], digest[8] = 0x80 | digest[6] & 0x0F, 0x80 | digest[8] & 0x3F
+    return UUID(bytes=bytes(digest))
+
+
+def follows(row: Content, previous: Content | None) -> bool:
+    """Whether no change is missing between two entries of a row; `previous` is None if `row` is the first. Changes of older versions, whose
+    nonces are random, follow anything."""
+    nonce = UUID(row["nonce"]) if row.get("nonce") else None
+    if nonce is None or nonce.version != _DERIVED:
+        return True
+    before = previous.get("nonce") if previous else None
+    return before is not None and nonce == next_nonce(UUID(before))
 
 
 def signature_problem(kind: str, row: Content, keys: PublicKeys) -> str | None:

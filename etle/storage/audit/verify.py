@@ -18,7 +18,7 @@ from etle.errors import EvidenceCorrupt
 from etle.signing import PublicKeys
 from etle.storage.audit.chain import NO_ENTRY, LogHead, chained, entry_digest
 from etle.storage.audit.heads import HeadStore, read_head
-from etle.storage.audit.row_signature import SIGNED, signature_problem
+from etle.storage.audit.row_signature import SIGNED, follows, signature_problem
 from etle.storage.database import Cursor, Database
 from etle.storage.evidence.verify import EvidenceFault, EvidenceFinding
 from etle.storage.migrate import packaged_migrations
@@ -205,10 +205,20 @@ class _LogCheck:
         for entry in entries:
             self._counts.entries[entry.kind] += 1
             if entry.kind in _CHANGING:
+                yield from self._missing_changes(entry)
                 self._last[entry.kind, entry.key] = entry
             else:
                 yield from _row_findings(entry, rows[entry.kind, entry.key])
             yield from self._origin_findings(entry)
+
+    def _missing_changes(self, entry: _Entry) -> Iterator[EvidenceFinding]:
+        before = self._last.get((entry.kind, entry.key))
+        try:
+            complete = follows(entry.row, before.row if before else None)
+        except (ValueError, TypeError):
+            return  # of a nonce that cannot be read, the signature's check tells
+        if not complete:
+            yield _fault(EvidenceFault.MISSING, f"{entry.name}: an entry before the one of {entry.logged_at.isoformat()} was removed")
 
     def _compare_last(self) -> Iterator[EvidenceFinding]:
         last = list(self._last.values())
