@@ -79,7 +79,7 @@ READS: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
         **dict.fromkeys(["migrations", "violations", "evidence_files", "decisions", "queue", "losses", "access_log"], ALL),
         **dict.fromkeys(["case_states", "case_counts", "cameras", "proposals", "secrets"], ALL),
         "users": frozenset({"name", "role", "created_at", "disabled_at"}),
-        "sessions": frozenset({"token_digest", "user_name", "address", "created_at", "last_seen_at", "expires_at", "ended_at"}),
+        "sessions": frozenset({"token_digest", "user_name", "address", "created_at", "last_seen_at", "expires_at", "ended_at", "nonce"}),
     },
     "etle_reader": {
         **dict.fromkeys(["migrations", "violations", "evidence_files", "decisions", "queue", "losses", "access_log"], ALL),
