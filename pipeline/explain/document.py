@@ -49,6 +49,7 @@ def _decision(decision: RuleDecision, zone: ZoneInfo) -> dict[str, Any]:
         "zone": judgement.zone,
         "crossed": judgement.crossed and {"line": judgement.crossed.line, "at": _time(judgement.crossed.at, zone)},
         "entered": judgement.entered and {"line": judgement.entered.line, "at": _time(judgement.entered.at, zone)},
+        "left": judgement.left and {"line": judgement.left.line, "at": _time(judgement.left.at, zone)},
         "signal": against.signal and {"lamp": against.signal.lamp.value, "since": _time(against.signal.since, zone)},
         "measured": [_measured(each) for each in measured],
         "limit": against.limit,

@@ -28,6 +28,7 @@ class Wording(NamedTuple):
 
 _CROSSED: Final = Wording("front crossed `{line}` at {at}", "bagian depan melewati `{line}` pukul {at}")
 _ENTERED: Final = Wording("entered at `{line}` at {at}", "masuk simpang di `{line}` pukul {at}")
+_LEFT: Final = Wording("left by `{line}` at {at}", "keluar melalui `{line}` pukul {at}")
 _SIGNAL: Final = Wording("signal {lamp} since {at}", "lampu {lamp} sejak {at}")
 _NO_SIGNAL: Final = Wording("signal not read by then", "lampu belum terbaca saat itu")
 _ON_LANE: Final = Wording("on lane `{lane}`", "di lajur `{lane}`")
@@ -49,6 +50,8 @@ _MEASUREMENTS: Final[Mapping[str, Wording]] = {
     "past_marking": Wording("past the marking", "melewati marka"),
     "measured_over": Wording("measured over", "diukur sepanjang"),
     "turned": Wording("turned by", "berputar"),
+    "past_exit": Wording("beyond the exit", "melewati garis keluar"),
+    "since_entry": Wording("since the entry", "sejak masuk"),
     "offset": Wording("beside the way in", "di samping arah datang"),
     "against": Wording("against the arrow", "melawan arah"),
     "in_lane": Wording("inside the lane", "di dalam lajur"),
@@ -90,6 +93,7 @@ REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.CROSSABLE_SIDE: Wording("crossed from the side of the broken line", "melintas dari sisi garis putus-putus"),
     Reason.NOT_SOLID_THERE: Wording("not certainly crossed where the line is solid", "tidak pasti melintas di bagian garis yang utuh"),
     Reason.NOT_TURNED: Wording("turned by less than a U-turn", "tidak berputar penuh"),
+    Reason.LEFT_ELSEWHERE: Wording("has not left by a forbidden way", "tidak keluar melalui arah terlarang"),
     Reason.REVERSED: Wording("came back on its own way: it reversed", "kembali di jalurnya sendiri: mundur"),
     Reason.PLATE_NOT_CERTAIN: Wording("its plate is not certain", "nomor kendaraannya tidak pasti"),
     Reason.EXEMPTION_UNKNOWN: Wording(
@@ -134,6 +138,8 @@ def _parts(decision: RuleDecision, zone: ZoneInfo, language: TextLanguage) -> It
         yield _CROSSED.of(language).format(line=judgement.crossed.line, at=time_text(judgement.crossed.at, zone))
     if judgement.entered is not None:
         yield _ENTERED.of(language).format(line=judgement.entered.line, at=time_text(judgement.entered.at, zone))
+    if judgement.left is not None:
+        yield _LEFT.of(language).format(line=judgement.left.line, at=time_text(judgement.left.at, zone))
     outcome = judgement.outcome
     if isinstance(outcome, NotReported):
         yield from _facts(outcome, zone, language)

@@ -8,6 +8,7 @@ from etle.errors import ConfigError
 from etle.types import RuleName
 from pipeline.rules.bus_lane import BUS_LANE
 from pipeline.rules.expired_plate import EXPIRED_PLATE
+from pipeline.rules.forbidden_turn import FORBIDDEN_TURN
 from pipeline.rules.minimum_speed import MINIMUM_SPEED
 from pipeline.rules.no_plate import NO_PLATE
 from pipeline.rules.number_range import NUMBER_RANGE
@@ -33,6 +34,7 @@ RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
     MINIMUM_SPEED.name: MINIMUM_SPEED,
     SOLID_LINE.name: SOLID_LINE,
     U_TURN.name: U_TURN,
+    FORBIDDEN_TURN.name: FORBIDDEN_TURN,
     WRONG_WAY.name: WRONG_WAY,
     STOPPING.name: STOPPING,
     PARKING.name: PARKING,

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     CROSSABLE_SIDE = "crossable_side"
     NOT_SOLID_THERE = "not_solid_there"
     NOT_TURNED = "not_turned"
+    LEFT_ELSEWHERE = "left_elsewhere"
     REVERSED = "reversed"
     PLATE_AWAITED = "plate_awaited"
     DAY_ALLOWED = "day_allowed"
@@ -136,6 +137,8 @@ class Judgement:
     """Over the stop line; None for rules without one, or if it did not cross."""
     entered: LinePassage | None = None
     """Into the junction."""
+    left: LinePassage | None = None
+    """By an exit of the junction, for a rule that has them."""
     lane: str | None = None
     """The lane on which the rule decided; None for rules without lanes."""
     zone: str | None = None

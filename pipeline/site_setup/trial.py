@@ -57,7 +57,8 @@ def picture_moments(explanation: Explanation) -> dict[TrackId, int]:
 
 
 def _moment(vehicle: ExplainedVehicle, explanation: Explanation) -> int:
-    crossed = [passage.at for each in vehicle.decisions for passage in (each.judgement.entered, each.judgement.crossed) if passage]
+    judgements = [each.judgement for each in vehicle.decisions]
+    crossed = [passage.at for each in judgements for passage in (each.left, each.entered, each.crossed) if passage]
     at = crossed[0] if crossed else vehicle.track.sightings[len(vehicle.track.sightings) // 2].captured_at
     seen = [record for record in explanation.frames if any(track == vehicle.track.id for track, _ in record.boxes)]
     nearest: Callable[[Any], float] = lambda record: abs((record.captured_at - at).total_seconds())  # noqa: E731
