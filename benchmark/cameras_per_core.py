@@ -20,7 +20,7 @@ from benchmark.footage import frames_of
 from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, Site, load_site
 from etle.types import Digest, Frame
-from pipeline.assembly import build_stage, open_engines, shipped_law
+from pipeline.assembly import build_stage, open_site_engines, shipped_law
 from pipeline.capacity.stage_time import StageTime, warm_up
 from pipeline.detect.state import StageState
 
@@ -65,7 +65,7 @@ def _row(camera: CameraSettings, load: str, frames: int, cpu_s: float, whole: fl
 
 def _spent(site: Site, camera: CameraSettings, frames: Sequence[Frame]) -> tuple[list[float], float]:
     """CPU time of each frame, and the searched area per frame."""
-    engines = open_engines(site.detect)
+    engines = open_site_engines(site)
     warm_up(engines, frames[0])
     stage = build_stage(site, camera, engines, shipped_law(), StageState(fingerprint=Digest("0" * 64), run="benchmark"))
     times = []

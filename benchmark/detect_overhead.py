@@ -21,7 +21,7 @@ from models.runtime.onnx_session import OnnxSession
 from models.runtime.yolov8 import letterbox, shape_for
 from models.vehicles.onnx_detector import INPUT_SIDE_PX
 from models.weights.locate import weight
-from pipeline.assembly import build_stage, open_engines, shipped_law
+from pipeline.assembly import build_stage, open_site_engines, shipped_law
 from pipeline.capacity.stage_time import StageTime, warm_up
 from pipeline.detect.state import StageState
 from pipeline.frames.decode import decode
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _measure(site: Site, camera: CameraSettings) -> dict[str, Any]:
-    engines = open_engines(site.detect)
+    engines = open_site_engines(site)
     stage = build_stage(site, camera, engines, shipped_law(), StageState(fingerprint=Digest("0" * 64), run="benchmark"))
     frames = frames_of(camera)
     stage_time, bare_time, found = StageTime(), StageTime(), 0

@@ -21,7 +21,7 @@ from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, Site, load_site
 from etle.types import Digest, Frame
 from models.weights.locate import weight
-from pipeline.assembly import build_stage, open_engines, shipped_law
+from pipeline.assembly import build_stage, open_site_engines, shipped_law
 from pipeline.capacity.stage_time import StageTime, warm_up
 from pipeline.detect.state import StageState
 from pipeline.frames.decode import decode
@@ -71,7 +71,7 @@ def _row(camera: CameraSettings, what: str, of: int, frames: int, spent_and_read
 
 
 def _run_stage(site: Site, camera: CameraSettings, frames: Sequence[Frame]) -> tuple[StageTime, int]:
-    engines = open_engines(site.detect)
+    engines = open_site_engines(site)
     warm_up(engines, frames[0])
     stage = build_stage(site, camera, engines, shipped_law(), StageState(fingerprint=Digest("0" * 64), run="benchmark"))
     spent, read = StageTime(), 0

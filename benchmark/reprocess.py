@@ -33,7 +33,7 @@ from etle.types import CameraId, Frame
 from etle.wire import frame_to_wire
 from etle_cli.commands.reprocess import footage_openers
 from ingest.sources.provider import SiteSources
-from pipeline.assembly import fingerprint, open_engines, shipped_law
+from pipeline.assembly import fingerprint, open_site_engines, shipped_law
 from pipeline.evidence.writer import Writer
 from pipeline.reprocess.assembly import RunPlaces, open_resources
 from pipeline.reprocess.plan import FootageKind, Part, ReprocessPlan, camera_plans
@@ -85,7 +85,7 @@ class ReprocessMeasurement:
         self._stores = stores
         self._frames = frames
         self._place = ArchivePlace(folder=folder / "archive", bucket=None)
-        self._engines = open_engines(site.detect)
+        self._engines = open_site_engines(site)
         self._stages = SiteStageFactory(site, self._engines, shipped_law())
         self._runs = PostgresRuns(stores.database)
 

@@ -20,6 +20,7 @@ from etle.types import (
     Frame,
     Lamp,
     LocatedHead,
+    PersonBox,
     PlateBox,
     PlateRead,
     Proposal,
@@ -72,6 +73,15 @@ class VehicleDetector(Protocol):
 
     def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
         """Vehicles in `part` of the image, at the scale of a search in the whole; boxes in pixels of the image. May search more."""
+        ...
+
+
+class PersonDetector(Protocol):
+    name: str
+    digest: Digest
+
+    def detect_persons(self, images: Sequence["Image"]) -> Sequence[tuple[PersonBox, ...]]:
+        """Persons in each image, highest score first; boxes in pixels of that image. A person is returned once."""
         ...
 
 

@@ -184,6 +184,14 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonBox:
+    """A detected person; `score` is the confidence of the detector, 0 to 1."""
+
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """One vehicle in one frame, as part of a track."""
 

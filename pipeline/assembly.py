@@ -12,7 +12,7 @@ from etle.types import Digest, Provenance, digest_of
 
 if TYPE_CHECKING:
     from etle.config.law import Law
-    from etle.protocols import LampReader, PlateDetector, PlateReader, VehicleDetector
+    from etle.protocols import LampReader, PersonDetector, PlateDetector, PlateReader, VehicleDetector
     from pipeline.detect.stage import CameraStage
     from pipeline.detect.state import StageState
     from pipeline.detect.view_check import ViewCheckState
@@ -33,6 +33,8 @@ class Engines:
     lamps: "LampReader"
     reads_plates: bool = True
     """False in runs that repeat the rules only."""
+    persons: "PersonDetector | None" = None
+    """Searches the riders of motorcycles; None where no rule asks for them, and in runs that repeat the rules only."""
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
@@ -46,11 +48,26 @@ class Engines:
             *((reader.name, reader.digest) for reader in readers),
             *((name, entry_of(name).sha256) for name in _SHARED_WEIGHTS),
             (self.lamps.name, self.lamps.digest),
+            *([(self.persons.name, self.persons.digest)] if self.persons else ()),
         )
 
 
+def open_site_engines(site: Site) -> Engines:
+    """The models that the rules of the site need. Raises ConfigError, WeightsMissing, WeightsError, MissingExtra."""
+    from models.persons import open_person_detector
+    from pipeline.rules import needs_riders
+
+    engines = open_engines(site.detect)
+    if not any(needs_riders(camera) for camera in site.cameras):
+        return engines
+    return replace(engines, persons=open_person_detector(threads=site.detect.threads))
+
+
 def open_engines(settings: DetectionSettings) -> Engines:
-    """Raises ConfigError for an unknown engine or reader, WeightsMissing, WeightsError, MissingExtra."""
+    """Without those that only some rules need.
+
+    Raises ConfigError for an unknown engine or reader, WeightsMissing, WeightsError, MissingExtra.
+    """
     from models.plates.detector import open_plate_detector
     from models.vehicles import open_vehicle_detector
 
@@ -108,9 +125,12 @@ def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law"
     from pipeline.evidence.builder import EvidenceBuilder
     from pipeline.frames.clip import ClipRecorder
     from pipeline.plates.search import PlateSearch
-    from pipeline.rules import build_rules
+    from pipeline.riders.search import RiderSearch
+    from pipeline.rules import build_rules, needs_riders
     from pipeline.scene.calibration import calibrate
 
+    if engines.reads_plates and needs_riders(camera) and engines.persons is None:
+        raise ConfigError(f"camera {camera.id!r} has a rule about riders, and no person detector is open: use open_site_engines")
     provenance = Provenance(code_version=__version__, models=engines.digests, config_digest=site.digest, run=state.run)
     plates = PlateSearch(
         engines.plate_detector,
@@ -120,7 +140,8 @@ def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law"
         reads_plates=engines.reads_plates,
     )
     clips = ClipRecorder(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
-    evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance, engines.lamps)
+    riders = RiderSearch(engines.persons) if engines.persons and needs_riders(camera) else None
+    evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance, engines.lamps, riders)
     rules = build_rules(camera, calibrate(camera))
     if state.view is None and camera.reference is not None:
         state = replace(state, view=_reference_view(camera.reference))

@@ -14,7 +14,7 @@ from benchmark.faults.roles import FaultKind, FaultTarget
 from benchmark.faults.verification import Backlog, FaultReport, verify_results, violations_in
 from etle.storage.database import Database
 from etle.types import CameraId
-from pipeline.assembly import open_engines, shipped_law
+from pipeline.assembly import open_site_engines, shipped_law
 from pipeline.workers.stages import SiteStageFactory
 
 FAULTS_PER_PASS: Final = 25
@@ -36,7 +36,7 @@ def run(folder: Path, *, faults: int, seed: int, fps: float, detect_workers: int
     started, rng = time.monotonic(), random.Random(seed)
     footage = Footage(folder, fps)
     pictures = footage.pictures(max(1, round(faults / FAULTS_PER_PASS)))
-    expected = undisturbed(footage, pictures, SiteStageFactory(footage.site, open_engines(footage.site.detect), shipped_law()))
+    expected = undisturbed(footage, pictures, SiteStageFactory(footage.site, open_site_engines(footage.site), shipped_law()))
     with running_deployment(folder, footage, detect_workers) as deployment:
         injected = inject_faults(deployment, footage, pictures, faults, rng, verbose)
         drain(deployment, expected, verbose)

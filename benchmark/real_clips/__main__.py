@@ -16,7 +16,7 @@ from etle.clock import SystemClock
 from etle.config.site import Site, load_site
 from etle.types import Frame
 from ingest.sources.provider import SiteSources
-from pipeline.assembly import open_engines
+from pipeline.assembly import open_site_engines
 from pipeline.evaluation.clips import run
 
 SITES = sorted(Path(__file__).parent.glob("*.yaml"))
@@ -35,7 +35,7 @@ def measured(folder: Path, sheets: Path | None = None) -> list[dict[str, Any]]:
 
 
 def _row(site: Site, sheets: Path | None) -> dict[str, Any]:
-    messages = run(site, open_engines(site.detect), _frames)
+    messages = run(site, open_site_engines(site), _frames)
     if sheets:
         for message in messages:
             sheet(message, sheets / f"{site.site}-{message.violation.rule}-{message.violation.id}.png")

@@ -18,7 +18,7 @@ from etle.clock import SystemClock
 from etle.config.site import Site, load_site
 from etle.types import Frame
 from ingest.sources.provider import SiteSources
-from pipeline.assembly import Engines, open_engines
+from pipeline.assembly import Engines, open_site_engines
 from pipeline.evaluation.clips import run
 from pipeline.evaluation.violations import load_ground_truth, score
 
@@ -33,7 +33,7 @@ def main() -> None:
             rows.append({"seed": seed, **judged_boxes(folder)})
             continue
         site = load_site(folder / "site.yaml", dict(os.environ))
-        engines = engines or open_engines(site.detect)
+        engines = engines or open_site_engines(site)
         rows.append({"seed": seed, **_judged(folder, site, engines)})
     total = {key: sum(row[key] for row in rows) for key in rows[0] if key not in ("seed", "missed")}
     happened, reported = total["violations"], total["found"] + total["false"]

@@ -15,7 +15,7 @@ from pipeline.explain.record import Explanation
 def check_footage(path: Path, cameras: Sequence[str], file: Path) -> Iterator[CheckResult]:
     """What was read of each signal, the vehicles of each rule, and a note for each thing that could not be seen."""
     from ingest.sources.provider import SiteSources
-    from pipeline.assembly import open_engines, shipped_law
+    from pipeline.assembly import open_site_engines, shipped_law
     from pipeline.detect.visibility_report import limitations
     from pipeline.explain.record import Period, explain_camera
     from pipeline.workers.stages import SiteStageFactory
@@ -24,7 +24,7 @@ def check_footage(path: Path, cameras: Sequence[str], file: Path) -> Iterator[Ch
     try:
         site = with_footage(load_site(path), cameras, file)
         camera, sources = site.cameras[0], SiteSources(site, clock)
-        stages = SiteStageFactory(site, open_engines(site.detect), shipped_law())
+        stages = SiteStageFactory(site, open_site_engines(site), shipped_law())
         explanation = explain_camera(camera, site.evidence, stages, sources.open(camera), clock, Period())
     except ConfigError as error:
         yield from (problem("site file", line) for line in str(error).splitlines())

@@ -235,7 +235,7 @@ def _without_references(site: Site) -> Site:
 def _tried(site: Site, camera: CameraSettings, args: argparse.Namespace) -> tuple[Any, Any]:
     """What the stage decided, and the source of the frames."""
     from etle_cli.calibrate.footage import recent_footage
-    from pipeline.assembly import open_engines, shipped_law
+    from pipeline.assembly import open_site_engines, shipped_law
     from pipeline.explain.record import Period, explain_camera
     from pipeline.site_setup.trial import CountedFrames
     from pipeline.workers.stages import SiteStageFactory
@@ -249,7 +249,7 @@ def _tried(site: Site, camera: CameraSettings, args: argparse.Namespace) -> tupl
             sys.stdout.write(f"frames {count}\n")
             sys.stdout.flush()
 
-    stages = SiteStageFactory(site, open_engines(site.detect), shipped_law())
+    stages = SiteStageFactory(site, open_site_engines(site), shipped_law())
     stages.check()
     source, since = recent_footage(site, camera, data_folder(args.data), args.seconds)
     counted = CountedFrames(partial(source.frames), advance)

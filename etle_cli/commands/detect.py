@@ -38,7 +38,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     from etle.signing import Signer, frame_verifier
-    from pipeline.assembly import open_engines, shipped_law
+    from pipeline.assembly import open_site_engines, shipped_law
     from pipeline.shadow.engines import with_shadow
     from pipeline.workers.detect import STAGE, DetectSettings, open_detect_worker
     from pipeline.workers.stages import SiteStageFactory, measured
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if not site.ingest.devices:
         log.warning("frames need no signature: whoever can write to Kafka can forge them. Name the devices' keys in `ingest.devices`")
     connection = broker_connection(site.broker)
-    engines = with_shadow(open_engines(site.detect), site.detect)
+    engines = with_shadow(open_site_engines(site), site.detect)
     if site.custody.signing_key is None:
         log.warning("violations are published unsigned: whoever can write to Kafka can forge one. Set `custody.signing_key`")
     settings = DetectSettings(

@@ -1,14 +1,15 @@
-"""`etle evaluate`: measures plates on labelled photos, lamps on labelled signal heads, and the whole stage on labelled clips."""
+"""`etle evaluate`: measures plates on labelled photos, lamps on labelled signal heads, riders on labelled photos, and the whole stage on
+labelled clips."""
 
 import argparse
 import json
 from pathlib import Path
 
-from etle_cli.commands import evaluate_clips, evaluate_lamps
+from etle_cli.commands import evaluate_clips, evaluate_helmets, evaluate_lamps
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("evaluate", help="measure the engines on labelled photos, signal heads and clips")
+    parser = commands.add_parser("evaluate", help="measure the engines on labelled photos, signal heads, riders and clips")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     plates = actions.add_parser(
         "plates",
@@ -39,6 +40,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     plates.set_defaults(run=run_plates)
     evaluate_clips.add(actions)
     evaluate_lamps.add(actions)
+    evaluate_helmets.add(actions)
 
 
 def positive(text: str) -> int:

@@ -92,11 +92,11 @@ def _explain(site: Site, camera: CameraSettings, args: argparse.Namespace, conso
 
 def look(site: Site, camera: CameraSettings, sources: "SiteSources", period: "Period", console: "Console") -> "Explanation":
     """What the stage sees and decides in the camera's footage; nothing is stored."""
-    from pipeline.assembly import open_engines, shipped_law
+    from pipeline.assembly import open_site_engines, shipped_law
     from pipeline.explain.record import explain_camera
     from pipeline.workers.stages import SiteStageFactory
 
-    stages = SiteStageFactory(site, open_engines(site.detect), shipped_law())
+    stages = SiteStageFactory(site, open_site_engines(site), shipped_law())
     with _progress(camera, console) as advance:
         return explain_camera(camera, site.evidence, stages, sources.open(camera), SystemClock(), period, advance)
 

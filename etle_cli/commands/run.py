@@ -76,7 +76,7 @@ def _limitations(site: Site, outcome: "RunOutcome", path: Path) -> list[str]:
 def run_with_progress(site: Site, stores: "Stores", console: "Console", options: "RunOptions") -> "RunOutcome":
     """Run the site with a progress bar for each camera. Ctrl-C and SIGTERM finish the current frames and save checkpoints."""
     from ingest.sources.provider import SiteSources
-    from pipeline.assembly import open_engines, shipped_law
+    from pipeline.assembly import open_site_engines, shipped_law
     from pipeline.evidence.writer import Writer
     from pipeline.shadow.engines import with_shadow
     from pipeline.workers.archiving import ArchivedSources
@@ -96,7 +96,7 @@ def run_with_progress(site: Site, stores: "Stores", console: "Console", options:
     ):
         outcome = run_site(
             site,
-            lambda: SiteStageFactory(site, with_shadow(open_engines(site.detect), site.detect), shipped_law()),
+            lambda: SiteStageFactory(site, with_shadow(open_site_engines(site), site.detect), shipped_law()),
             read,
             run_stores,
             clock,

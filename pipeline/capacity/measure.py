@@ -21,7 +21,7 @@ from etle.storage.archive.segment import ArchivedMessage
 from etle.storage.archive.writer import ArchiveWriter
 from etle.types import CameraId, Frame, ViolationMessage
 from etle.wire import frame_from_wire, frame_to_wire, violation_message_to_wire
-from pipeline.assembly import Engines, open_engines, shipped_law
+from pipeline.assembly import Engines, open_site_engines, shipped_law
 from pipeline.capacity.footage import CameraFootage, frame_rate, still
 from pipeline.capacity.plan import MeasuredCosts
 from pipeline.capacity.stage_time import StageTime, warm_up
@@ -67,7 +67,7 @@ def read_footage(camera: CameraSettings, frames: Iterator[Frame]) -> CameraFoota
 def measure_costs(site: Site, footage: Sequence[CameraFootage], places: MeasuringPlaces) -> MeasuredCosts:
     """Raises ConfigError, WeightsMissing, MissingExtra, StoreError."""
     started = time.process_time()
-    engines = open_engines(site.detect)
+    engines = open_site_engines(site)
     warm_up(engines, footage[0].frames[0])
     start_s = time.process_time() - started
     normal = [measure_stage(site, each.camera, engines, each.frames) for each in footage]

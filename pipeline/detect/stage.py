@@ -23,7 +23,7 @@ from pipeline.detect.state import StageState
 from pipeline.detect.vehicle_search import VehicleSearch
 from pipeline.detect.view_check import check_view, is_elsewhere
 from pipeline.detect.visibility import FrameObservation, Visibility
-from pipeline.evidence.builder import EvidenceBuilder, PlateSearches
+from pipeline.evidence.builder import EvidenceBuilder, VehicleSearches
 from pipeline.evidence.marks import MarkContext, kept_findings, marks_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import HALF_FROM_PX, decode
@@ -229,7 +229,7 @@ class CameraStage:
             if finding := judgement.finding:
                 before = self._state.held.first(entry, finding.track)
                 pending = pending.with_finding(finding, entry, tracks[finding.track], scene.now, self._retention.after_s, before)
-            elif (passage := judgement.candidate) and self._evidence.plates.reads_plates:
+            elif (passage := judgement.candidate) and self._evidence.can_decide(self._rules[entry]):
                 track = tracks[passage.track]
                 pending = pending.with_finding(passage, entry, track, scene.now, self._retention.after_s, is_candidate=True)
         self.decided = Decided(scene=scene, judged=judged, reported=pending.reported)
@@ -272,7 +272,7 @@ class CameraStage:
         due = self._state.pending.due(now)
         if not due:
             return ()
-        searched: PlateSearches = {}
+        searched = VehicleSearches()
         built = [(each, self._with_evidence(each, searched)) for each in due]
         self._record_late([(each, result) for each, result in built if isinstance(result, NotReported) or each.is_candidate])
         reported = (each.finding for each, result in built if not (each.is_candidate and isinstance(result, NotReported)))
@@ -298,7 +298,7 @@ class CameraStage:
                 self.decided_by_plate += ((pending.entry, judgement),)
         self._state = replace(self._state, visibility=seen)
 
-    def _with_evidence(self, pending: PendingFinding, searched: PlateSearches) -> ViolationMessage | NotReported:
+    def _with_evidence(self, pending: PendingFinding, searched: VehicleSearches) -> ViolationMessage | NotReported:
         rule, signals = self._rules[pending.entry], dict(self._state.signals)
         signal = next((signals[SignalId(name)] for name in rule.drawing().signal_ids if SignalId(name) in signals), None)
         others = [track for track in (*self._tracker.state.tracks, *self._state.recent) if track.id != pending.track.id]

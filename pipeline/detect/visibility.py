@@ -110,7 +110,7 @@ class Visibility:
         newest = {(each.entry, each.track): each for each in self.in_view}
         for entry, judgement in judged:
             known = newest.get((entry, judgement.track))
-            if known is None or (known.reason not in _LASTING and not (known.by_plate and judgement.reason is Reason.PLATE_AWAITED)):
+            if known is None or (known.reason not in _LASTING and not (known.by_plate and judgement.reason.awaits_pictures)):
                 newest[entry, judgement.track] = OpenJudgement(
                     entry=entry, track=judgement.track, rule=judgement.rule, reason=judgement.reason
                 )
@@ -127,7 +127,7 @@ class Visibility:
     def ended(self, open_tracks: Collection[TrackId]) -> tuple[tuple[RuleName, Reason], ...]:
         """The last judgements on the vehicles that are not among these."""
         gone = (each for each in self.in_view if each.track not in open_tracks)
-        return tuple((each.rule, each.reason) for each in gone if each.reason is not Reason.PLATE_AWAITED)
+        return tuple((each.rule, each.reason) for each in gone if not each.reason.awaits_pictures)
 
     def without_ended(self, open_tracks: Collection[TrackId]) -> "Visibility":
         kept = tuple(each for each in self.in_view if each.track in open_tracks)

@@ -1,9 +1,9 @@
 """Builds a violation from a finding: pictures before, at and after the moment, the plate, the clip, and code and models that found it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID, uuid5
 
 from etle.config import site as config
@@ -32,20 +32,30 @@ from pipeline.frames.clip import ClipRecorder
 from pipeline.frames.decode import decode
 from pipeline.plates.search import PlateSearch, SearchedPlate
 from pipeline.plates.voting import vote
+from pipeline.riders.search import RiderSearch
 from pipeline.rules.plate_rule import PlateRule
+from pipeline.rules.rider_rule import RiderRule
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.identified import IdentifiedVehicle
 from pipeline.scene.judgement import NotReported, Reason
 from pipeline.scene.passage import of_one_vehicle
+from pipeline.scene.riders import ObservedRiders, RidersView
 from pipeline.scene.scene import Rule
 from pipeline.scene.signals import SignalHistory
 
-PlateSearches: TypeAlias = dict[tuple[TrackId, datetime, int], SearchedPlate]
-"""By track, moment, and the number of frames that were asked for."""
 NAMESPACE: Final = UUID("6f0a3d7e-3b0c-5f43-9c0e-0d6a4f1c2b11")
 """Namespace of the violations' ids. Never change it: a replay would store every violation a second time."""
 _APART: Final = timedelta(seconds=1)
 """Time between the pictures: enough to see whether the vehicle moves."""
+
+
+@dataclass(slots=True)
+class VehicleSearches:
+    """What was searched in the same frames: several rules ask for the plate or the riders of one vehicle at one moment."""
+
+    plates: dict[tuple[TrackId, datetime, int], SearchedPlate] = field(default_factory=dict)
+    """By track, moment, and the number of frames that were asked for."""
+    riders: dict[tuple[TrackId, datetime], tuple[RidersView, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +70,33 @@ class EvidenceBuilder:
     provenance: Provenance
     lamps: LampReader
     """Locates the signal heads in the pictures; the page shows where they were read."""
+    riders: RiderSearch | None = None
+    """None where no rule asks for riders."""
+
+    def can_decide(self, rule: Rule) -> bool:
+        """Whether the pictures are searched for what this rule waits for."""
+        return self.riders is not None if isinstance(rule, RiderRule) else self.plates.reads_plates
 
     def build(
         self, pending: PendingFinding, rule: Rule, frames: FrameBuffer, others: Sequence[Track], signal: SignalHistory | None,
-        marks: tuple[str, ...] = (), searched: PlateSearches | None = None,
+        marks: tuple[str, ...] = (), searched: VehicleSearches | None = None,
     ) -> ViolationMessage | NotReported:  # fmt: skip
-        """NotReported if the frames around the moment are no longer in `frames`, or if the rule decides so by the plate.
+        """NotReported if the frames around the moment are no longer in `frames`, or if the rule decides so by the plate or the riders.
 
-        `searched`: plates that were searched in the same frames; those that are searched here are added.
+        `searched`: what was searched in the same frames; what is searched here is added.
         """
         finding = pending.finding
         track = of_one_vehicle(pending.track, calibrate(self.camera), finding.occurred_at)
         shown = choose_pictures(track, finding.occurred_at, pending.found_at, frames, pending.before)
         if shown is None:
             return NotReported(reason=Reason.PICTURES_GONE)
-        found = self._searched(track, others, frames, finding.occurred_at, rule, {} if searched is None else searched)
+        known = searched or VehicleSearches()
+        if isinstance(rule, RiderRule):
+            outcome = rule.judge_riders(self._observed(finding, track, others, frames, known))
+            if isinstance(outcome, NotReported):
+                return outcome
+            finding = outcome
+        found = self._searched(track, others, frames, finding.occurred_at, rule, known)
         plate = found.plate
         if isinstance(rule, PlateRule):
             outcome = rule.judge_plate(self._identified(finding, track, found))
@@ -111,14 +133,22 @@ class EvidenceBuilder:
         return ViolationMessage(violation=violation, files=(*originals, clip_file))
 
     def _searched(
-        self, track: Track, others: Sequence[Track], frames: FrameBuffer, at: datetime, rule: Rule, known: PlateSearches
+        self, track: Track, others: Sequence[Track], frames: FrameBuffer, at: datetime, rule: Rule, known: VehicleSearches
     ) -> SearchedPlate:
-        """Several rules ask for the plate of one vehicle at one moment: it is searched once."""
         min_frames = rule.views if isinstance(rule, PlateRule) else 1
         key = track.id, at, min_frames
-        if key not in known:
-            known[key] = self.plates.search(track, others, frames, at, min_frames)
-        return known[key]
+        if key not in known.plates:
+            known.plates[key] = self.plates.search(track, others, frames, at, min_frames)
+        return known.plates[key]
+
+    def _observed(
+        self, passage: Finding, track: Track, others: Sequence[Track], frames: FrameBuffer, known: VehicleSearches
+    ) -> ObservedRiders:
+        assert self.riders is not None, "a rule about riders has no candidates without a search"
+        key = track.id, passage.occurred_at
+        if key not in known.riders:
+            known.riders[key] = self.riders.search(track, others, frames)
+        return ObservedRiders(passage=passage, track=track, views=known.riders[key])
 
     def _identified(self, passage: Finding, track: Track, found: SearchedPlate) -> IdentifiedVehicle:
         classless = replace(vote(found.plate.sightings, None, passage.occurred_at), electric=found.plate.electric)

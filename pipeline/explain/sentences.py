@@ -101,6 +101,12 @@ REASONS: Final[Mapping[Reason, Wording]] = {
     ),
     Reason.EXPIRY_NOT_READ: Wording("its expiry was not read with certainty", "masa berlakunya tidak terbaca dengan pasti"),
     Reason.PLATE_NOT_SEEN: Wording("it may have a plate that cannot be seen", "mungkin ada pelat yang tidak terlihat"),
+    Reason.RIDERS_NOT_SEEN: Wording(
+        "its riders could not be told with certainty", "pengendara dan penumpangnya tidak terlihat dengan pasti"
+    ),
+    Reason.RIDERS_AWAITED: Wording("waits for its riders", "menunggu pencarian pengendara"),
+    Reason.NOT_MOTORCYCLE: Wording("no motorcycle", "bukan sepeda motor"),
+    Reason.RIDERS_ALLOWED: Wording("its riders do nothing wrong", "pengendara dan penumpangnya tidak melanggar"),
     Reason.PLATE_AWAITED: Wording("waits for its plate", "menunggu pembacaan pelat"),
     Reason.DAY_ALLOWED: Wording("its number may drive on this day", "nomornya boleh melintas pada tanggal ini"),
     Reason.EXEMPT: Wording("exempt", "dikecualikan"),

@@ -1,10 +1,11 @@
 """Selects the frames of a track in which to search for the plate: reading plates costs more than all earlier steps together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from etle.clock import seconds_between
 from etle.geometry import iou
-from etle.types import Box, Sighting, Track
+from etle.types import Box, Frame, Sighting, Track
+from pipeline.frames.buffer import FrameBuffer
 
 _BORDER_PX = 2.0
 _BORDER_FACTOR = 0.25
@@ -35,6 +36,18 @@ def select_frames(track: Track, max_frames: int, *, frame_width: int, frame_heig
             if len(selected) < max_frames and is_new and all(gap_s >= min_gap_s for gap_s in gaps_s):
                 selected.append(sighting)
     return tuple(sorted(selected, key=lambda s: s.sequence))
+
+
+def best_first(track: Track, frames: FrameBuffer, max_frames: int) -> Iterator[tuple[Sighting, Frame]]:
+    """The selected of the frames that are still buffered, those with the largest vehicle first."""
+    buffered = {sighting.sequence: frame for sighting in track.sightings if (frame := frames.get(sighting.sequence))}
+    if not buffered:
+        return
+    seen = tuple(sighting for sighting in track.sightings if sighting.sequence in buffered)
+    first = buffered[seen[0].sequence]
+    selected = select_frames(Track(id=track.id, sightings=seen), max_frames, frame_width=first.width, frame_height=first.height)
+    for sighting in sorted(selected, key=lambda sighting: (-sighting.box.area, sighting.sequence)):
+        yield sighting, buffered[sighting.sequence]
 
 
 def _is_another_view(sighting: Sighting, selected: Sequence[Sighting]) -> bool:

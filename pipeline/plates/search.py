@@ -20,7 +20,7 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import decode
 from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, crop, detect_in_area, disagree, expand, extend_to_rim
-from pipeline.plates.frame_selection import same_view, select_frames
+from pipeline.plates.frame_selection import best_first, same_view
 from pipeline.plates.voting import vote
 from pipeline.scene.identified import SearchedView
 
@@ -95,7 +95,7 @@ class PlateSearch:
     def search(self, track: Track, others: Sequence[Track], frames: FrameBuffer, at: datetime, min_frames: int = 1) -> SearchedPlate:
         """As `plate_of`, with the pictures that were searched. `min_frames`: read in so many, if the plate is found in so many."""
         vehicle = vehicle_class_of(track)
-        best = list(self._best_first(track, frames))
+        best = list(best_first(track, frames, self.max_frames))
         decoded = DecodedFrames(self.decode)
         plates: list[PlateInFrame] = []
         views: list[SearchedView] = []
@@ -138,21 +138,6 @@ class PlateSearch:
                     yield plate
             if shown:
                 return
-
-    def _best_first(self, track: Track, frames: FrameBuffer) -> Iterator[tuple[Sighting, Frame]]:
-        """The selected frames, those with the largest vehicle first."""
-        buffered = tuple(sighting for sighting in track.sightings if frames.get(sighting.sequence))
-        if not buffered:
-            return
-        first = frames.get(buffered[0].sequence)
-        assert first is not None
-        selected = select_frames(
-            Track(id=track.id, sightings=buffered), self.max_frames, frame_width=first.width, frame_height=first.height
-        )
-        for sighting in sorted(selected, key=lambda sighting: (-sighting.box.area, sighting.sequence)):
-            frame = frames.get(sighting.sequence)
-            assert frame is not None
-            yield sighting, frame
 
     def _detected(self, sighting: Sighting, image: "Image", *, whole_frame: bool) -> Sequence[PlateBox]:
         """With all scores, in pixels of the image."""

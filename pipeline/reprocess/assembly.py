@@ -25,7 +25,7 @@ from etle.storage.database import Database
 from etle.storage.evidence.backend import open_evidence
 from etle.storage.runs import PostgresRuns
 from etle.types import CameraId
-from pipeline.assembly import Engines, fingerprint, open_engines, shipped_law
+from pipeline.assembly import Engines, fingerprint, open_site_engines, shipped_law
 from pipeline.reprocess.footage import ArchiveFootage, RecordedFootage, SourceFootage, TopicFootage, with_margins
 from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan, camera_plans
 from pipeline.reprocess.run import ReprocessJob, RunResources
@@ -73,7 +73,7 @@ def plan_run(site: Site, request: RunRequest, place: ArchivePlace | None) -> Rep
     if request.part is not Part.PLATES:
         _check_source(site, request)
     segments = _segments(site, request, place) if place else {}
-    engines = open_engines(site.detect)
+    engines = open_site_engines(site)
     fingerprints = {camera.camera_id: fingerprint(site, camera, engines) for camera in site.cameras}
     return ReprocessPlan(
         site=site.site,
@@ -87,7 +87,7 @@ def plan_run(site: Site, request: RunRequest, place: ArchivePlace | None) -> Rep
 
 def run_engines(site: Site, plan: ReprocessPlan) -> Engines:
     """The models of one process."""
-    engines = open_engines(site.detect)
+    engines = open_site_engines(site)
     return without_plates(engines) if plan.part is Part.RULES else engines
 
 

@@ -15,7 +15,7 @@ from etle.protocols import CaseStore
 from etle.storage.runs import LIVE, PostgresRuns
 from etle.types import Box, CameraId, Digest, EvidenceRole, Measurement, RuleName, Verdict, Violation, ViolationId
 from pipeline.reprocess.plan import Part, ReprocessPlan
-from pipeline.rules import plate_rules
+from pipeline.rules import candidate_rules
 
 _SAME_TIME: Final = timedelta(seconds=1.5)
 _SAME_PLACE: Final = 0.3
@@ -133,8 +133,8 @@ def compare_runs(runs: PostgresRuns, cases: CaseStore, a: str, b: str) -> RunCom
     verdicts = {each.id: each for each in _live(cases, plans)}
     sides = [_with_verdicts(_violations(runs, cases, name, plans), verdicts) for name in (a, b)]
     plates = all(plan.part is not Part.RULES for plan in plans)
-    if not plates:  # rules that decide by the plate found nothing in one of them
-        sides = [[each for each in side if each.rule not in plate_rules()] for side in sides]
+    if not plates:  # rules that decide by pictures found nothing in one of them
+        sides = [[each for each in side if each.rule not in candidate_rules()] for side in sides]
     compared = compare(*sides, plates=plates)
     decided = [each for each in verdicts.values() if each.verdict]
     scores = tuple((name, score(side, decided)) for name, side in zip((a, b), sides, strict=True)) if decided else ()

@@ -7,6 +7,7 @@ from etle.config import site as config
 from etle.errors import ConfigError
 from etle.types import RuleName
 from pipeline.rules.bus_lane import BUS_LANE
+from pipeline.rules.candidate_rule import CandidateRule
 from pipeline.rules.expired_plate import EXPIRED_PLATE
 from pipeline.rules.forbidden_turn import FORBIDDEN_TURN
 from pipeline.rules.minimum_speed import MINIMUM_SPEED
@@ -14,13 +15,14 @@ from pipeline.rules.no_plate import NO_PLATE
 from pipeline.rules.number_range import NUMBER_RANGE
 from pipeline.rules.odd_even import ODD_EVEN
 from pipeline.rules.parking import PARKING
-from pipeline.rules.plate_rule import PlateRule
 from pipeline.rules.red_light import RED_LIGHT
+from pipeline.rules.rider_rule import RiderRule
 from pipeline.rules.rule_type import RuleType
 from pipeline.rules.solid_line import SOLID_LINE
 from pipeline.rules.speed import SPEED
 from pipeline.rules.stop_line import STOP_LINE
 from pipeline.rules.stopping import STOPPING
+from pipeline.rules.triple_riding import TRIPLE_RIDING
 from pipeline.rules.u_turn import U_TURN
 from pipeline.rules.wrong_way import WRONG_WAY
 from pipeline.rules.yellow_box import YELLOW_BOX
@@ -44,6 +46,7 @@ RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
     EXPIRED_PLATE.name: EXPIRED_PLATE,
     NO_PLATE.name: NO_PLATE,
     NUMBER_RANGE.name: NUMBER_RANGE,
+    TRIPLE_RIDING.name: TRIPLE_RIDING,
 }
 
 
@@ -57,9 +60,15 @@ def schema() -> dict[str, Any]:
     return {"anyOf": [rule.entry_schema() for rule in RULES.values()]}
 
 
-def plate_rules() -> frozenset[RuleName]:
-    """Names of the rules that decide by a vehicle's plate."""
-    return frozenset(name for name, rule in RULES.items() if isinstance(rule.build, type) and issubclass(rule.build, PlateRule))
+def candidate_rules() -> frozenset[RuleName]:
+    """Names of the rules that decide by what is searched in a vehicle's pictures."""
+    return frozenset(name for name, rule in RULES.items() if isinstance(rule.build, type) and issubclass(rule.build, CandidateRule))
+
+
+def needs_riders(camera: config.CameraSettings) -> bool:
+    """Whether a rule of this camera asks who rides a motorcycle."""
+    builders = (RULES[RuleName(entry.rule)].build for entry in camera.rules if entry.rule in RULES)
+    return any(isinstance(build, type) and issubclass(build, RiderRule) for build in builders)
 
 
 def used_signals(camera: config.CameraSettings, rules: Sequence[Rule]) -> Sequence[config.SignalHead]:

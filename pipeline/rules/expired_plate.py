@@ -11,7 +11,8 @@ from pydantic import Field
 from etle.config import site as config
 from etle.types import Finding, Measurement, Plate, RuleName
 from pipeline.evidence.marks import LEAD_MARK
-from pipeline.rules.plate_rule import PlateRule, PlateRuleSettings, certain_plate
+from pipeline.rules.candidate_rule import CandidateSettings
+from pipeline.rules.plate_rule import PlateRule, certain_plate
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.identified import IdentifiedVehicle
@@ -32,7 +33,7 @@ class ExpiredPlate(PlateRule):
     name: Final = RuleName("expired_plate")
     views: ClassVar[int] = 3
 
-    class Settings(PlateRuleSettings):
+    class Settings(CandidateSettings):
         grace_days: int = Field(30, ge=0, le=3650, description="Days after the end of the month within which nothing is reported.")
 
     def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:

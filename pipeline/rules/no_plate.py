@@ -8,7 +8,8 @@ from pydantic import Field
 from etle.config import site as config
 from etle.types import Finding, Measurement, RuleName, Track, VehicleClass
 from pipeline.evidence.marks import LEAD_MARK
-from pipeline.rules.plate_rule import PlateRule, PlateRuleSettings
+from pipeline.rules.candidate_rule import CandidateSettings
+from pipeline.rules.plate_rule import PlateRule
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.identified import IdentifiedVehicle
@@ -27,7 +28,7 @@ class NoPlate(PlateRule):
     name: Final = RuleName("no_plate")
     views: ClassVar[int] = 8
 
-    class Settings(PlateRuleSettings):
+    class Settings(CandidateSettings):
         vehicles: tuple[VehicleClass, ...] = Field((VehicleClass.CAR,), description="Classes that are judged.")
         min_views: int = Field(3, ge=2, le=20, description="Views without a plate, in pictures between which the vehicle moved.")
         min_width_px: float = Field(90.0, ge=40, description="Width that a plate would have in each of them.")

@@ -8,7 +8,8 @@ from etle.plates.tables import shipped_tables
 from etle.types import Finding, RuleName, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.evidence.marks import LEAD_MARK
-from pipeline.rules.plate_rule import PlateRule, PlateRuleSettings, certain_plate
+from pipeline.rules.candidate_rule import CandidateSettings
+from pipeline.rules.plate_rule import PlateRule, certain_plate
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.identified import IdentifiedVehicle
 from pipeline.scene.judgement import NotReported, Reason
@@ -24,7 +25,7 @@ class NumberOfOtherClass(PlateRule):
 
     name: Final = RuleName("number_range")
     views: ClassVar[int] = 2
-    Settings = PlateRuleSettings
+    Settings = CandidateSettings
 
     def judge_plate(self, vehicle: IdentifiedVehicle) -> Finding | NotReported:
         parsed = certain_plate(vehicle.classless_plate, frames=2)
@@ -43,7 +44,7 @@ class NumberOfOtherClass(PlateRule):
 NUMBER_RANGE: Final = RuleType(
     name=NumberOfOtherClass.name,
     summary="A plate has a number of another class of vehicle: a misread, a chosen number, or a cloned plate.",
-    settings=PlateRuleSettings,
+    settings=CandidateSettings,
     build=NumberOfOtherClass,
     example="line: henti",
 )

@@ -9,7 +9,8 @@ from pydantic import Field
 from etle.config import site as config
 from etle.plates import PlateKind
 from etle.types import CharacterRead, Finding, Measurement, Plate, PlateColour, RuleName, Track, VehicleClass
-from pipeline.rules.plate_rule import PlateRule, PlateRuleSettings, certain_plate
+from pipeline.rules.candidate_rule import CandidateSettings
+from pipeline.rules.plate_rule import PlateRule, certain_plate
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.identified import IdentifiedVehicle
@@ -32,7 +33,7 @@ class OddEven(PlateRule):
     name: Final = RuleName("odd_even")
     views: ClassVar[int] = 2
 
-    class Settings(PlateRuleSettings):
+    class Settings(CandidateSettings):
         vehicles: tuple[VehicleClass, ...] = Field((VehicleClass.CAR,), description="Classes to which the restriction applies.")
         exempt_colours: tuple[PlateColour, ...] = Field(
             (PlateColour.YELLOW, PlateColour.RED), description="Colours of exempt plates: public transport, government."

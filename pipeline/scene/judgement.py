@@ -30,6 +30,7 @@ class Reason(StrEnum):
     EXEMPTION_UNKNOWN = "exemption_unknown"
     EXPIRY_NOT_READ = "expiry_not_read"
     PLATE_NOT_SEEN = "plate_not_seen"
+    RIDERS_NOT_SEEN = "riders_not_seen"
 
     NOT_RED = "not_red"
     RED_TOO_YOUNG = "red_too_young"
@@ -60,11 +61,19 @@ class Reason(StrEnum):
     NOT_EXPIRED = "not_expired"
     NUMBER_FITS = "number_fits"
     HAS_PLATE = "has_plate"
+    RIDERS_AWAITED = "riders_awaited"
+    NOT_MOTORCYCLE = "not_motorcycle"
+    RIDERS_ALLOWED = "riders_allowed"
     WITHIN_LIMIT = "within_limit"
     HARDLY_MOVES = "hardly_moves"
     HELD_UP = "held_up"
     SAME_ACT = "same_act"
     SAME_VEHICLE = "same_vehicle"
+
+    @property
+    def awaits_pictures(self) -> bool:
+        """Whether the rule has not decided yet."""
+        return self in (Reason.PLATE_AWAITED, Reason.RIDERS_AWAITED)
 
     @property
     def could_not_be_seen(self) -> bool:
@@ -91,6 +100,7 @@ _COULD_NOT_BE_SEEN = frozenset(
         Reason.EXEMPTION_UNKNOWN,
         Reason.EXPIRY_NOT_READ,
         Reason.PLATE_NOT_SEEN,
+        Reason.RIDERS_NOT_SEEN,
     }
 )
 
@@ -127,12 +137,19 @@ class AwaitsPlate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitsRiders:
+    """The rule decides once the riders were searched. `passage`: as the finding would be, without what they add."""
+
+    passage: Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What a rule decides at one moment on a vehicle that met one of its lines or lanes. It may change while the vehicle is in view."""
 
     rule: RuleName
     track: TrackId
-    outcome: Finding | NotReported | AwaitsPlate
+    outcome: Finding | NotReported | AwaitsPlate | AwaitsRiders
     crossed: LinePassage | None = None
     """Over the stop line; None for rules without one, or if it did not cross."""
     entered: LinePassage | None = None
@@ -151,8 +168,8 @@ class Judgement:
 
     @property
     def candidate(self) -> Finding | None:
-        """The passage of a vehicle on which the rule decides once its plate is known."""
-        return self.outcome.passage if isinstance(self.outcome, AwaitsPlate) else None
+        """The passage of a vehicle on which the rule decides once its plate or its riders are known."""
+        return self.outcome.passage if isinstance(self.outcome, AwaitsPlate | AwaitsRiders) else None
 
     @property
     def reason(self) -> Reason:
@@ -161,5 +178,7 @@ class Judgement:
                 return Reason.REPORTED
             case AwaitsPlate():
                 return Reason.PLATE_AWAITED
+            case AwaitsRiders():
+                return Reason.RIDERS_AWAITED
             case NotReported(reason=reason):
                 return reason

@@ -32,6 +32,7 @@ from pipeline.detect.state import StageState
 from pipeline.evidence.builder import EvidenceBuilder
 from pipeline.frames.clip import ClipRecorder
 from pipeline.plates.search import PlateSearch
+from pipeline.riders.search import RiderSearch
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.scene import Rule
@@ -46,13 +47,14 @@ Path = dict[int, float]
 
 
 class ColourDetector:
-    """Every red rectangle is a car."""
+    """Every red rectangle is a car, or a vehicle of that class."""
 
     name = "colour"
     digest = Digest(sha256(b"colour").hexdigest())
 
-    def __init__(self) -> None:
+    def __init__(self, vehicle: VehicleClass = VehicleClass.CAR) -> None:
         self.images_seen = 0
+        self._vehicle = vehicle
 
     def detect(self, images: Sequence[np.ndarray]) -> Sequence[tuple[Detection, ...]]:
         self.images_seen += len(images)
@@ -67,7 +69,7 @@ class ColourDetector:
         red = ((image[:, :, 2] > 150) & (image[:, :, 1] < 100)).astype(np.uint8)
         count, _, stats, _ = cv2.connectedComponentsWithStats(red)
         boxes = [Box(x, y, x + w, y + h) for x, y, w, h, area in stats[1:count].tolist() if area > 50]
-        return tuple(Detection(box=box, vehicle=VehicleClass.CAR, score=0.9) for box in sorted(boxes))
+        return tuple(Detection(box=box, vehicle=self._vehicle, score=0.9) for box in sorted(boxes))
 
 
 class LowerMiddlePlateDetector:
@@ -156,13 +158,14 @@ def stage(
     lamps: LampReader | None = None,
     reader: PlateReader | None = None,
     plates: PlateSearch | None = None,
+    riders: RiderSearch | None = None,
 ) -> CameraStage:
     """Rules: those of the site file by default."""
     camera = watched.cameras[0]
     provenance = Provenance(code_version="1", models=(), config_digest=watched.digest, run="r")
     plates = plates or PlateSearch(LowerMiddlePlateDetector(), (reader or EmptyReader(),), 3)
     evidence = EvidenceBuilder(
-        watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance, AlwaysRed()
+        watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance, AlwaysRed(), riders
     )
     rules = build_rules(camera, calibrate(camera)) if rules is None else rules
     state = state or StageState(fingerprint=FINGERPRINT, run="r")

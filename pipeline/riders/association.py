@@ -1,0 +1,75 @@
+"""Which persons ride a motorcycle: those whose boxes rise from it, and from no other motorcycle as well.
+
+Detectors draw a motorcycle's box around the machine, with or without its riders. A rider covers the middle of it, reaches above it and
+ends inside it, because feet rest above the ground.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from etle.types import Box, PersonBox
+
+CERTAIN_SCORE: Final = 0.4
+"""Persons of a lower score may be a bag, a load, or a part of another person."""
+_MIN_OVER: Final = 0.5
+"""Fraction of the person's width that must be above the motorcycle."""
+_MIN_SIDE, _MAX_SIDE = 0.5, 2.4
+"""Height of a rider relative to that of the motorcycle's box."""
+_MIN_FOOT, _MAX_FOOT = 0.3, 1.1
+"""Where the person's box ends, as a fraction of the motorcycle's height from its upper edge. Feet on the ground while it stands: 1."""
+_MAX_TOP: Final = 0.15
+"""Its upper edge must be above this fraction."""
+_MIN_PEER: Final = (0.35, 0.5)
+"""Width and height of a rider relative to the widest and the tallest of them: a smaller person stands farther away."""
+_MIN_GAP: Final = 0.35
+"""A person fits one motorcycle only if it fits any other worse by so much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotorcycleRiders:
+    """The persons on a motorcycle in one picture."""
+
+    certain: tuple[PersonBox, ...]
+    """Along the picture from left to right."""
+    doubtful: tuple[PersonBox, ...]
+    """Of a low score, or those who may as well ride another motorcycle."""
+
+
+def riders_on(motorcycle: Box, others: Sequence[Box], persons: Sequence[PersonBox]) -> MotorcycleRiders:
+    """`others`: boxes of the other motorcycles in the picture. Persons who certainly do not ride this one are left out."""
+    certain: list[PersonBox] = []
+    doubtful: list[PersonBox] = []
+    for person in persons:
+        own = misfit(person.box, motorcycle)
+        if own is None:
+            continue
+        elsewhere = [fit for fit in (misfit(person.box, other) for other in others) if fit is not None]
+        if any(fit < own - _MIN_GAP for fit in elsewhere):
+            continue
+        clear = person.score >= CERTAIN_SCORE and all(fit > own + _MIN_GAP for fit in elsewhere)
+        (certain if clear else doubtful).append(person)
+    small = [person for person in certain if _is_small(person.box, [other.box for other in certain])]
+    certain, doubtful = [person for person in certain if person not in small], doubtful + small
+    return MotorcycleRiders(
+        certain=tuple(sorted(certain, key=lambda person: person.box.centre.x)),
+        doubtful=tuple(sorted(doubtful, key=lambda person: person.box.centre.x)),
+    )
+
+
+def misfit(person: Box, motorcycle: Box) -> float | None:
+    """How far the person is from the middle of the motorcycle, in its widths; None if they cannot ride it."""
+    shared = min(person.x2, motorcycle.x2) - max(person.x1, motorcycle.x1)
+    if shared < _MIN_OVER * min(person.width, motorcycle.width):
+        return None
+    if not _MIN_SIDE <= person.height / motorcycle.height <= _MAX_SIDE:
+        return None
+    foot, top = ((edge - motorcycle.y1) / motorcycle.height for edge in (person.y2, person.y1))
+    if not _MIN_FOOT <= foot <= _MAX_FOOT or top > _MAX_TOP:
+        return None
+    return abs(person.centre.x - motorcycle.centre.x) / motorcycle.width
+
+
+def _is_small(person: Box, riders: Sequence[Box]) -> bool:
+    width, height = _MIN_PEER
+    return person.width < width * max(box.width for box in riders) or person.height < height * max(box.height for box in riders)

@@ -1,0 +1,174 @@
+"""Who rides a motorcycle, and the rules about riders."""
+
+from collections.abc import Sequence
+
+import pytest
+from scenario import camera as plain_camera
+from scenario import drive, second, track
+
+from etle.config.site import CameraSettings
+from etle.types import Box, Finding, PersonBox, TrackId, VehicleClass
+from models.persons.onnx_detector import distinct_persons
+from models.runtime.yolov8 import RawDetection
+from pipeline.riders.association import riders_on
+from pipeline.riders.search import search_area
+from pipeline.rules import build_rules
+from pipeline.rules.rider_rule import RiderRule
+from pipeline.scene.calibration import calibrate
+from pipeline.scene.judgement import Reason
+from pipeline.scene.riders import ObservedRiders, RidersView, rode_together
+from pipeline.scene.scene import Scene
+
+TRIPLE = {"rule": "triple_riding", "line": "henti"}
+MOTORCYCLE = Box(100, 100, 300, 220)
+OVER = drive((4.0, 30, 70))
+
+
+def person(x: float, *, top: float = 50, foot: float = 200, width: float = 60, score: float = 0.8) -> PersonBox:
+    """`x`: of the middle."""
+    return PersonBox(box=Box(x - width / 2, top, x + width / 2, foot), score=score)
+
+
+class TestAssociation:
+    @pytest.mark.parametrize(
+        ("persons", "certain", "doubtful"),
+        [
+            pytest.param([person(200)], 1, 0, id="a rider"),
+            pytest.param([person(150), person(190), person(230)], 3, 0, id="three that overlap"),
+            pytest.param([person(200), person(230, foot=145)], 2, 0, id="a passenger of whom the legs are hidden"),
+            pytest.param([person(200, foot=222)], 1, 0, id="feet on the ground at a red light"),
+            pytest.param([person(200), person(360)], 1, 0, id="a bystander beside it"),
+            pytest.param([person(200, foot=260)], 0, 0, id="someone who walks in front of it"),
+            pytest.param([person(200), person(250, top=95, foot=140, width=20)], 1, 0, id="someone far away, of less than half its height"),
+            pytest.param([person(200), person(270, top=60, foot=140, width=18)], 1, 1, id="someone farther away than the rider"),
+            pytest.param([person(200, top=20, foot=90)], 0, 0, id="someone behind it who ends above it"),
+            pytest.param([person(200), person(160, score=0.3)], 1, 1, id="a person of a low score"),
+            pytest.param([], 0, 0, id="nobody"),
+        ],
+    )
+    def test_one_motorcycle(self, persons, certain, doubtful):
+        found = riders_on(MOTORCYCLE, (), persons)
+        assert (len(found.certain), len(found.doubtful)) == (certain, doubtful)
+
+    @pytest.mark.parametrize(
+        ("other", "certain", "doubtful"),
+        [
+            pytest.param(Box(100, 600, 300, 720), 1, 0, id="far away"),
+            pytest.param(Box(280, 100, 480, 220), 0, 1, id="beside it, as near to the person"),
+            pytest.param(Box(190, 100, 390, 220), 0, 0, id="which the person fits much better"),
+        ],
+    )
+    def test_another_motorcycle(self, other, certain, doubtful):
+        found = riders_on(MOTORCYCLE, [other], [person(290)])
+        assert (len(found.certain), len(found.doubtful)) == (certain, doubtful)
+
+    def test_riders_come_from_left_to_right(self):
+        found = riders_on(MOTORCYCLE, (), [person(230), person(150), person(190)])
+        assert [rider.box.centre.x for rider in found.certain] == [150, 190, 230]
+
+
+@pytest.mark.parametrize(
+    ("second_box", "expected"),
+    [
+        pytest.param(Box(100, 0, 160, 100), 1, id="the upper part of the same person"),
+        pytest.param(Box(98, 2, 162, 210), 1, id="nearly the same box"),
+        pytest.param(Box(120, 10, 180, 200), 2, id="the passenger behind, largely hidden"),
+        pytest.param(Box(100, 110, 160, 200), 2, id="a child in front, with a head of its own"),
+    ],
+)
+def test_a_person_is_detected_once(second_box, expected):
+    raw = [RawDetection(box=Box(100, 0, 160, 200), score=0.9, class_id=0), RawDetection(box=second_box, score=0.6, class_id=0)]
+    assert len(distinct_persons(raw)) == expected
+
+
+def test_riders_are_searched_above_the_motorcycle_inside_the_picture():
+    assert search_area(Box(100, 300, 200, 400), (1000, 1000)) == Box(65, 190, 236, 411)
+    assert search_area(Box(0, 10, 200, 400), (405, 210)) == Box(0, 0, 210, 405)
+
+
+def view(n: int, riders: int, *, clear: bool = True, moved: float = 40.0) -> RidersView:
+    """The motorcycle has moved by `moved` pixels since the view before."""
+    box = Box(100 + n * moved, 100, 300 + n * moved, 220)
+    persons = tuple(person(120 + 40 * at + n * moved) for at in range(riders))
+    return RidersView(sequence=n, motorcycle=box, riders=persons, doubtful=(), clear=clear)
+
+
+def rule(entry: dict[str, object]) -> RiderRule:
+    made = CameraSettings.model_validate({**plain_camera().model_dump(), "rules": [entry]})
+    (built,) = build_rules(made, calibrate(made))
+    assert isinstance(built, RiderRule)
+    return built
+
+
+def decided(entry: dict[str, object], views: Sequence[RidersView]):
+    tested, seen = rule(entry), track(OVER, vehicle=VehicleClass.MOTORCYCLE)
+    passage = Finding(
+        rule=tested.name, track=seen.id, first_sequence=0, vehicle=VehicleClass.MOTORCYCLE, occurred_at=second(2), measured=()
+    )
+    return tested.judge_riders(ObservedRiders(passage=passage, track=seen, views=tuple(views)))
+
+
+def reason_of(outcome) -> Reason:
+    return Reason.REPORTED if isinstance(outcome, Finding) else outcome.reason
+
+
+class TestTripleRiding:
+    @pytest.mark.parametrize(
+        ("riders", "expected"),
+        [
+            pytest.param([3, 3, 3], Reason.REPORTED, id="three persons in three views"),
+            pytest.param([3, 2, 3, 3, 2], Reason.REPORTED, id="two of them in some"),
+            pytest.param([4, 3, 3], Reason.REPORTED, id="perhaps four"),
+            pytest.param([2, 2, 2], Reason.RIDERS_ALLOWED, id="the rider and a passenger"),
+            pytest.param([1, 1, 1, 1], Reason.RIDERS_ALLOWED, id="the rider alone"),
+            pytest.param([3, 3], Reason.RIDERS_NOT_SEEN, id="two views"),
+            pytest.param([3, 3, 2, 2], Reason.RIDERS_NOT_SEEN, id="three persons in two views"),
+            pytest.param([3, 3, 3, 2, 2, 2], Reason.RIDERS_NOT_SEEN, id="three persons in half of the views"),
+            pytest.param([], Reason.RIDERS_NOT_SEEN, id="no pictures"),
+        ],
+    )
+    def test_decision(self, riders, expected):
+        assert reason_of(decided(TRIPLE, [view(n, count) for n, count in enumerate(riders)])) is expected
+
+    def test_views_in_which_it_is_hidden_do_not_count(self):
+        assert reason_of(decided(TRIPLE, [view(n, 3, clear=n > 0) for n in range(3)])) is Reason.RIDERS_NOT_SEEN
+
+    def test_a_bystander_at_a_standing_motorcycle_is_no_third_person(self):
+        assert reason_of(decided(TRIPLE, [view(n, 3, moved=5) for n in range(6)])) is Reason.RIDERS_NOT_SEEN
+
+    def test_it_is_a_lead_with_the_least_number_of_persons(self):
+        found = decided(TRIPLE, [view(0, 4), view(1, 3), view(2, 3)])
+        assert found.marks == ("lead",)
+        assert [(each.name, each.value) for each in found.measured] == [
+            ("persons", 3),
+            ("views_of_persons", 3),
+        ]
+
+    def test_more_views_can_be_demanded(self):
+        assert reason_of(decided({**TRIPLE, "min_views": 4}, [view(n, 3) for n in range(3)])) is Reason.RIDERS_NOT_SEEN
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        pytest.param([Box(0, 0, 100, 100), Box(60, 0, 160, 100)], True, id="across the picture"),
+        pytest.param([Box(0, 0, 100, 100), Box(0, 10, 130, 140)], True, id="towards the camera"),
+        pytest.param([Box(0, 0, 100, 100), Box(10, 0, 110, 100)], False, id="it hardly moved"),
+        pytest.param([Box(0, 0, 100, 100)], False, id="one view"),
+        pytest.param([], False, id="none"),
+    ],
+)
+def test_persons_ride_together_if_the_motorcycle_moved_with_them(boxes, expected):
+    views = [RidersView(sequence=n, motorcycle=box, riders=(), doubtful=(), clear=True) for n, box in enumerate(boxes)]
+    assert rode_together(views) is expected
+
+
+class TestCandidates:
+    @pytest.mark.parametrize(
+        ("vehicle", "expected"),
+        [(VehicleClass.MOTORCYCLE, Reason.RIDERS_AWAITED), (VehicleClass.CAR, Reason.NOT_MOTORCYCLE)],
+    )
+    def test_motorcycles_that_pass_the_line(self, vehicle, expected):
+        seen = track(OVER, vehicle=vehicle)
+        (judgement,) = rule(TRIPLE).judge(Scene(now=second(4), tracks=(seen,), ended=(), signals={}))
+        assert judgement.reason is expected and judgement.track == TrackId("t")
