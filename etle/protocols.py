@@ -19,6 +19,7 @@ from etle.types import (
     EvidenceFile,
     Frame,
     Lamp,
+    LetterPeriod,
     LocatedHead,
     PersonBox,
     PlateBox,
@@ -197,9 +198,13 @@ class CaseStore(Protocol):
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
+        letters: Sequence[LetterPeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
-        """A page of the cases that match all filters: the first ones, or those just after, or just before, that case."""
+        """A page of the cases that match all filters: the first ones, or those just after, or just before, that case.
+
+        `letters`: when letters are due, for the order URGENT, which leaves out the cases that none of them covers.
+        """
         ...
 
     def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:

@@ -430,6 +430,8 @@ class Violation:
     """Names of `pipeline.evidence.marks`: reasons for the reviewer to look at the context, never to drop the violation."""
     facts: tuple[tuple[str, str], ...] = ()
     """Name and text of what decided besides the measurements; empty in older cases."""
+    polda: str | None = None
+    """The regional police whose deadlines hold; None: those of every Polda without its own, and in older cases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -507,6 +509,41 @@ class CaseOrder(StrEnum):
     OLDEST = "oldest"
     DECIDED = "decided"
     """Decided cases only, the last decided first."""
+    URGENT = "urgent"
+    """Open cases only, that whose confirmation letter is due first."""
+
+
+class DeadlineStep(StrEnum):
+    """What has to be done, or follows, within a number of days after a violation; in the order in which the days end."""
+
+    LETTER = "letter"  # the confirmation letter is sent
+    CONFIRMATION = "confirmation"  # the owner has confirmed
+    BLOCK_UNCONFIRMED = "block_unconfirmed"  # else the STNK is blocked
+    BLOCK_UNPAID = "block_unpaid"  # the STNK is blocked if the fine is not paid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """Until when a step is due for one violation; `ends_at` is exclusive, the first moment of the next local day."""
+
+    step: DeadlineStep
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterPeriod:
+    """For violations of a Polda from `since` (inclusive) to `until` (exclusive; None: without end): letters are due after `days`."""
+
+    polda: str | None
+    """None: every Polda but `except_poldas`, and cases without one."""
+    except_poldas: tuple[str, ...] = ()
+    since: datetime
+    until: datetime | None
+    days: int
+
+    def covers(self, polda: str | None, occurred_at: datetime) -> bool:
+        of_polda = polda == self.polda if self.polda is not None else polda not in self.except_poldas
+        return of_polda and self.since <= occurred_at and (self.until is None or occurred_at < self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

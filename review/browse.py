@@ -21,6 +21,7 @@ from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer
 from review.session import record_access, require_any
 from review.views.case import current_plate
+from review.views.deadline import DeadlineView, letter_view
 from review.views.mark import MarkView, mark_views
 from review.views.verdict import verdict_label, verdict_views
 
@@ -50,9 +51,10 @@ class CaseRow:
     picture: Digest | None
     """That of the moment, else any."""
     marks: tuple[MarkView, ...]
+    letter: DeadlineView | None
 
 
-def case_row(case: Case, t: Translator) -> CaseRow:
+def case_row(case: Case, deps: Deps, t: Translator) -> CaseRow:
     violation, last = case.violation, case.decisions[-1] if case.decisions else None
     return CaseRow(
         id=violation.id,
@@ -67,6 +69,7 @@ def case_row(case: Case, t: Translator) -> CaseRow:
         assigned_to=case.assigned_to,
         picture=next((each.sha256 for each in sorted(violation.pictures, key=lambda each: each.role is not EvidenceRole.AT)), None),
         marks=mark_views(violation, t),
+        letter=letter_view(case, deps.law, deps.clock.now(), t),
     )
 
 
@@ -127,8 +130,9 @@ def case_filter(
     order: str = "",
 ) -> CaseFilter:
     """The form sends an empty field where it does not filter."""
+    urgent = order == CaseOrder.URGENT  # a list of open cases
     return CaseFilter(
-        state="open" if state == "open" else Verdict(state) if state in tuple(Verdict) else None,
+        state="open" if state == "open" or urgent else Verdict(state) if state in tuple(Verdict) else None,
         rule=rule or None,
         camera=camera.strip() or None,
         plate=normalise(plate) or None,
@@ -173,7 +177,7 @@ def cases(
         reviewers=deps.users.reviewers(),
         orders=tuple(CaseOrder),
         verdicts=verdict_views(t),
-        rows=[case_row(case, t) for case in page.cases],
+        rows=[case_row(case, deps, t) for case in page.cases],
         total=_total(deps, chosen, t),
         previous=chosen.url(before=page.cases[0].violation.id) if page.has_previous else None,
         next=chosen.url(after=page.cases[-1].violation.id) if page.has_next else None,
@@ -192,6 +196,7 @@ def _page(deps: Deps, chosen: CaseFilter, after: UUID | None, before: UUID | Non
     found = deps.cases.cases(
         **_filters(chosen),
         order=chosen.order,
+        letters=deps.law.deadline_table.letter_periods(LOCAL_ZONE),
         limit=CASES_PER_PAGE + 1,
         after=ViolationId(after) if after else None,
         before=ViolationId(before) if before else None,

@@ -20,6 +20,7 @@ from review.session import check_visible, existing_case, record_access, require_
 from review.tokens import sign, unsign
 from review.typed import TypedText, drop_typed, kept_typed
 from review.views.case import case_view, current_plate
+from review.views.deadline import deadline_views
 from review.views.decision import DecidedRow, decided_row, decision_view
 from review.views.plate import PlateCheck, check_plate
 from review.views.proposal import ProposalView, proposal_view
@@ -180,6 +181,7 @@ def case_page(
         form=form,
         opened=form.opened or _signed_now(deps, viewer, case),
         previous=previous,
+        deadlines=deadline_views(case, deps.law, deps.clock.now(), t),
         proposals=_proposals(deps, viewer, case, t),
         in_hand=_in_hand(deps, viewer, case),
         is_leased=not case.decisions and case.assigned_to == viewer.user.name,

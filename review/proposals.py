@@ -33,5 +33,5 @@ def proposals(request: Request, viewer: Supervisor) -> Response:
     deps, t = deps_of(request), translator_of(request)
     record_access(deps, viewer, "proposals_viewed")
     found = [(each, deps.cases.case(each.violation)) for each in deps.cases.open_proposals(MAX_SHOWN)]
-    rows = [ProposalRow(case=case_row(case, t), proposal=proposal_view(each, case.violation, t)) for each, case in found if case]
+    rows = [ProposalRow(case=case_row(case, deps, t), proposal=proposal_view(each, case.violation, t)) for each, case in found if case]
     return PROPOSALS.render(request, viewer, rows=rows)

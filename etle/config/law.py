@@ -1,4 +1,4 @@
-"""Offences and their articles as data, by date.
+"""Offences and their articles as data, by date; and the deadlines of what follows (`etle.config.deadlines`).
 
 The law changes (detention was removed on 2 January 2026), and a violation is judged by the law in force on its day. `configs/law/` has
 all versions; this module selects the one in force. One article threatens several offences, so that the files state its punishment once.
@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
+from etle.config.deadlines import DeadlineFile, DeadlineTable, PoldaDeadlines
 from etle.config.strict_yaml import Section, read_yaml, validate
 from etle.errors import ConfigError
-from etle.types import Article, RuleName
+from etle.types import Article, Deadline, RuleName, Violation
 
+NameT = TypeVar("NameT", str, str | None)
 ValueT = TypeVar("ValueT")
 
 
@@ -79,6 +81,7 @@ class LawFile(Section):
     fine_categories: tuple[FineCategory, ...] = ()
     penalties: tuple[Penalty, ...] = ()
     offences: tuple[OffenceEntry, ...] = ()
+    deadlines: tuple[PoldaDeadlines, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +98,10 @@ class Offence:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """The offences by the rule that detects them."""
+    """The offences by the rule that detects them, and the deadlines by Polda."""
 
     offences: Mapping[RuleName, Offence]
+    deadline_table: DeadlineTable
 
     def article(self, rule: RuleName, at: datetime, timezone: str) -> Article:
         """The article in force on the day of `at` in `timezone`. Raises ConfigError if the law files have none."""
@@ -117,12 +121,16 @@ class Law:
                 )
         raise ConfigError(f"the law files have no version of {rule!r} in force on {day}")
 
+    def deadlines(self, violation: Violation) -> tuple[Deadline, ...]:
+        """In the order in which they end; none if the law files have none for its day."""
+        return self.deadline_table.deadlines(violation.polda, violation.occurred_at, violation.timezone)
 
-def load_law(folder: Path) -> Law:
-    """Read all law files of a folder.
 
-    Raises ConfigError if a file is wrong, a rule or article is in two of them, an offence names a penalty that none has, or a fine exceeds
-    its category.
+def load_law(folder: Path, deadlines: Path | None = None) -> Law:
+    """Read all law files of a folder. `deadlines`: a file whose Poldas have its deadlines instead of those of the folder.
+
+    Raises ConfigError if a file is wrong, a rule, article or Polda is in two of them, an offence names a penalty that none has, or a fine
+    exceeds its category.
     """
     files = {str(path): validate(read_yaml(path), LawFile, str(path)) for path in sorted(folder.glob("*.yaml"))}
     limits = _unique((path, each.category, each.max_idr) for path, file in files.items() for each in file.fine_categories)
@@ -132,12 +140,15 @@ def load_law(folder: Path) -> Law:
     offences = _unique((path, each.rule, _offence(path, each, penalties)) for path, file in files.items() for each in file.offences)
     if not offences:
         raise ConfigError(f"{folder}: has no law file (*.yaml) with offences")
-    return Law({RuleName(rule): offence for rule, offence in offences.items()})
+    shipped = _unique((path, each.polda, each) for path, file in files.items() for each in file.deadlines)
+    own = validate(read_yaml(deadlines), DeadlineFile, str(deadlines)).deadlines if deadlines else ()
+    table = DeadlineTable(shipped | _unique((str(deadlines), each.polda, each) for each in own))
+    return Law({RuleName(rule): offence for rule, offence in offences.items()}, table)
 
 
-def _unique(entries: Iterable[tuple[str, str, ValueT]]) -> dict[str, ValueT]:
+def _unique(entries: Iterable[tuple[str, NameT, ValueT]]) -> dict[NameT, ValueT]:
     """The values by name, from (path, name, value). Raises ConfigError if a name is given twice."""
-    found: dict[str, ValueT] = {}
+    found: dict[NameT, ValueT] = {}
     for path, name, value in entries:
         if name in found:
             raise ConfigError(f"{path}: {name!r} is given twice")

@@ -382,6 +382,9 @@ class Site(Section):
     site: Name
     name: str = ""
     timezone: str = "Asia/Jakarta"
+    polda: Name | None = Field(
+        None, description="The regional police whose deadlines hold, as in the law files; without it, those of all others."
+    )
     cameras: tuple[CameraSettings, ...] = Field(min_length=1)
     detect: DetectionSettings = DetectionSettings()
     evidence: EvidenceSettings = EvidenceSettings()
@@ -436,6 +439,7 @@ class Site(Section):
         path of `weights`: a violation has the digests of the models themselves. The default of `region` is left out, as in older files.
         """
         excluded: dict[str, Any] = {
+            "polda": True,
             "cameras": {"__all__": {"source"}},
             "detect": {"weights", "shadow", *(["region"] if self.detect.region == "auto" else [])},
             "broker": True,

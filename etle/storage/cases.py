@@ -23,6 +23,7 @@ from etle.types import (
     Decision,
     Digest,
     EvidenceFile,
+    LetterPeriod,
     Proposal,
     ReviewerTally,
     RuleName,
@@ -91,8 +92,11 @@ class PostgresCases:
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
+        letters: Sequence[LetterPeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
+        if order is CaseOrder.URGENT:
+            return self._urgent(limit, after, before, letters, **filters)
         key = "decided_at" if order is CaseOrder.DECIDED else "occurred_at"
         ascending = (order is CaseOrder.OLDEST) is (before is None)
         query = sql("search_cases").format(
@@ -110,6 +114,28 @@ class PostgresCases:
             cursor.execute(query, {**_filters(**filters), **page})
             rows = cursor.fetchall()
             return _cases(cursor, rows if before is None else rows[::-1])
+
+    def _urgent(
+        self,
+        limit: int,
+        after: ViolationId | None,
+        before: ViolationId | None,
+        letters: Sequence[LetterPeriod],
+        **filters: Unpack[CaseFilters],
+    ) -> Sequence[Case]:
+        ascending = before is None
+        query = sql("urgent_cases").format(
+            filters=sql("case_filters"), direction="ASC" if ascending else "DESC", beyond=">" if ascending else "<"
+        )
+        with self._database.transaction() as cursor:
+            beyond = before or after
+            beyond_key = _letter_due(cursor, beyond, letters) if beyond else None
+            if beyond is not None and beyond_key is None:
+                return ()
+            page = {"beyond": str(beyond) if beyond else None, "beyond_key": beyond_key, "limit": limit, "letters": _periods(letters)}
+            cursor.execute(query, {**_filters(**filters), **page})
+            rows = cursor.fetchall()
+            return _cases(cursor, rows if ascending else rows[::-1])
 
     def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:
         with self._database.transaction() as cursor:
@@ -269,6 +295,30 @@ def _filters(**filters: Unpack[CaseFilters]) -> Mapping[str, object]:
     """Parameters of the query `case_filters`, which names each of them."""
     plate = filters.get("plate")
     return {**dict.fromkeys(CaseFilters.__annotations__), **filters, "plate_parts": _plate_parts(plate) if plate else None}
+
+
+def _periods(letters: Sequence[LetterPeriod]) -> str:
+    """For the query `urgent_cases`."""
+    return json.dumps(
+        [
+            {
+                "polda": each.polda,
+                "except_poldas": list(each.except_poldas),
+                "since": each.since.isoformat(),
+                "until": each.until.isoformat() if each.until else None,
+                "days": each.days,
+            }
+            for each in letters
+        ]
+    )
+
+
+def _letter_due(cursor: Cursor, violation: ViolationId, letters: Sequence[LetterPeriod]) -> datetime | None:
+    """The key of the query `urgent_cases` for that case; None if it is not in the list."""
+    cursor.execute(sql("place_of_case"), {"violation": str(violation)})
+    row = cursor.fetchone()
+    period = next((each for each in letters if each.covers(row.polda, row.occurred_at)), None) if row else None
+    return row.occurred_at + timedelta(days=period.days) if period else None
 
 
 def _plate_parts(part: str) -> list[str] | None:

@@ -55,6 +55,37 @@ JOIN violations v ON v.id = page.violation
 LEFT JOIN queue q ON q.violation = v.id
 ORDER BY page.sort_key {direction}, page.violation {direction}
 
+-- urgent_cases --
+-- A page of open cases in the order in which their letters are due: the moment and the days of the period that covers the case. Each period
+-- reads a page's worth in the order of time, by the index of open cases.
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved
+FROM (
+    SELECT violation, due_at
+    FROM jsonb_to_recordset(%(letters)s)
+        AS period (polda text, except_poldas text[], since timestamptz, until timestamptz, days int)
+    CROSS JOIN LATERAL (
+        SELECT violation, occurred_at + days * interval '1 day' AS due_at
+        FROM case_states
+        WHERE {filters}
+          AND state = 'open'
+          AND CASE WHEN period.polda IS NULL THEN polda IS NULL OR polda <> ALL (except_poldas) ELSE polda = period.polda END
+          AND occurred_at >= period.since
+          AND (period.until IS NULL OR occurred_at < period.until)
+          AND (%(beyond)s::uuid IS NULL
+               OR (occurred_at, violation) {beyond} (%(beyond_key)s::timestamptz - days * interval '1 day', %(beyond)s::uuid))
+        ORDER BY occurred_at {direction}, violation {direction}
+        LIMIT %(limit)s
+    ) of_period
+    ORDER BY due_at {direction}, violation {direction}
+    LIMIT %(limit)s
+) page
+JOIN violations v ON v.id = page.violation
+LEFT JOIN queue q ON q.violation = v.id
+ORDER BY page.due_at {direction}, page.violation {direction}
+
+-- place_of_case --
+SELECT occurred_at, polda FROM case_states WHERE violation = %(violation)s AND state = 'open'
+
 -- case_filters --
 -- The condition of `search_cases` and `count_found`. `plate` is a part of the text as read or as last decided.
 (%(state)s::text IS NULL OR state = %(state)s)

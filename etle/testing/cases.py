@@ -18,6 +18,7 @@ from etle.types import (
     CaseOrder,
     Decision,
     EvidenceFile,
+    LetterPeriod,
     Proposal,
     ReviewerTally,
     Verdict,
@@ -60,8 +61,15 @@ class _Record:
     def is_leased(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at > now
 
-    def list_key(self, order: CaseOrder) -> tuple[datetime, ViolationId]:
-        return (self.decisions[-1].decided_at, self.violation.id) if order is CaseOrder.DECIDED else self.sort_key
+    def list_key(self, order: CaseOrder, letters: Sequence[LetterPeriod]) -> tuple[datetime, ViolationId] | None:
+        """None: the case is not in a list in this order."""
+        occurred_at, id_ = self.sort_key
+        if order is CaseOrder.DECIDED:
+            return (self.decisions[-1].decided_at, id_) if self.decisions else None
+        if order is CaseOrder.URGENT:
+            period = next((each for each in letters if each.covers(self.violation.polda, occurred_at)), None)
+            return (occurred_at + timedelta(days=period.days), id_) if period and not self.decisions else None
+        return occurred_at, id_
 
     def matches(self, **filters: Unpack[CaseFilters]) -> bool:
         violation, last = self.violation, self.decisions[-1] if self.decisions else None
@@ -128,11 +136,13 @@ class MemoryCases:
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
+        letters: Sequence[LetterPeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
         with self._lock:
-            listed = [record for record in self._records.values() if order is not CaseOrder.DECIDED or record.decisions]
-            listed.sort(key=lambda record: record.list_key(order), reverse=order is not CaseOrder.OLDEST)
+            keys = {id_: key for id_, record in self._records.items() if (key := record.list_key(order, letters))}
+            ascending = order in (CaseOrder.OLDEST, CaseOrder.URGENT)
+            listed = [self._records[id_] for id_ in sorted(keys, key=lambda id_: keys[id_], reverse=not ascending)]
             beyond = before or after
             if beyond is not None:
                 place = next((index for index, record in enumerate(listed) if record.violation.id == beyond), None)

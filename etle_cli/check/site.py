@@ -2,22 +2,25 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from etle.config.site import CameraSettings, Site
 from etle.errors import ConfigError, EtleError, WeightsMissing
 from etle.types import RuleName
 from etle_cli.check.result import CheckResult, note, ok, problem, run_check
 from etle_cli.commands.ingest import device_key
+from etle_cli.options.law import open_law
 from pipeline.assembly import needed_weights, shipped_law
 
 _DEVICE_KEY: Final = "signing key of this device"
 
 
 def check_rules(site: Site) -> Iterator[CheckResult]:
-    """Builds each camera's rules as the detect stage does, and looks up today's article for each."""
+    """Builds each camera's rules as the detect stage does, and looks up today's article for each, and the deadlines of the Polda."""
+    yield run_check("deadlines", lambda: _deadlines(site))
     for camera in site.cameras:
         yield run_check(f"rules of {camera.id}", lambda camera=camera: _built(site, camera))  # type: ignore[misc]  # binds the loop variable
         if camera.reference is not None and not camera.reference.is_file():
@@ -36,6 +39,20 @@ def _built(site: Site, camera: CameraSettings) -> str:
     law, today = shipped_law(), datetime.now(UTC)
     articles = [f"{entry.rule} ({law.article(RuleName(entry.rule), today, site.timezone).article})" for entry in camera.rules]
     return ", ".join(articles)
+
+
+def _deadlines(site: Site) -> str:
+    """Raises ConfigError if the site names a Polda that the law files do not have: its cases would get the deadlines of all others."""
+    table = open_law().deadline_table
+    named = sorted(polda for polda in table.poldas if polda)
+    if site.polda is not None and site.polda not in table.poldas:
+        raise ConfigError(
+            f"polda {site.polda!r} has no deadlines; there are those of: {', '.join(named) or 'none'}. Remove `polda` for those of every "
+            "other Polda, or give its own in a file and name that in ETLE_DEADLINES"
+        )
+    deadlines, zone = table.deadlines(site.polda, datetime.now(UTC), site.timezone), ZoneInfo(site.timezone)
+    ends = ", ".join(f"{each.step} {(each.ends_at - timedelta(microseconds=1)).astimezone(zone):%d/%m/%Y}" for each in deadlines)
+    return f"{table.poldas[site.polda].name}: of a violation of today, the last days are {ends}"
 
 
 def check_weights(site: Site) -> Iterator[CheckResult]:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 from etle.clock import SystemClock
 from etle.errors import ConfigError
 from etle.files import write_atomic
+from etle_cli.options.law import add_deadlines_option, open_law
 from etle_cli.options.listen import LOOPBACK, warn_of_plain_http
 from etle_cli.options.observability import add_observability_options, open_observability
 from etle_cli.options.storage import add_storage_options, data_folder, open_stores
 
 if TYPE_CHECKING:
+    from etle.config.law import Law
     from etle.observability.metrics import Metrics
     from etle.storage.stores import Stores
 
@@ -27,6 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--host", default=LOOPBACK, help="address to listen on (default: %(default)s, this machine only)")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
     parser.add_argument("--behind-proxy", metavar="ADDRESS", help="address of the TLS proxy whose X-Forwarded headers are trusted")
+    add_deadlines_option(parser)
     add_storage_options(parser)
     add_observability_options(parser)
     parser.set_defaults(run=run)
@@ -39,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.behind_proxy is None:
         warn_of_plain_http("the review application", args.host, "Put a TLS proxy in front and name it with --behind-proxy.")
-    console = Console()
+    console, law = Console(), open_law(args.deadlines)
     with open_observability(args.metrics) as observability, open_stores(args) as stores:
         if not Users(stores.database).users():
             console.print(f"No accounts yet. Add one: etle users add NAME --role reviewer --data {data_folder(args.data)}", soft_wrap=True)
@@ -47,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         def started() -> None:
             console.print(f"Review application: http://{args.host}:{args.port}/   (Ctrl-C stops it)")
 
-        serve_review(stores, args.host, args.port, behind_proxy=args.behind_proxy, metrics=observability.metrics, started=started)
+        serve_review(stores, args.host, args.port, behind_proxy=args.behind_proxy, metrics=observability.metrics, started=started, law=law)
     return 0
 
 
@@ -59,10 +62,9 @@ def serve_review(
     behind_proxy: str | None = None,
     metrics: "Metrics | None" = None,
     started: Callable[[], None] | None = None,
+    law: "Law | None" = None,
 ) -> None:
     """Serve until interrupted; call `started` once it accepts connections. Raises ConfigError if the port is not available."""
-    from etle.config.law import load_law
-    from etle.config.packaged import configs_folder
     from etle.observability.metrics import EvidenceError
     from etle.storage.cases import PostgresCases
     from etle.storage.users import Users
@@ -77,7 +79,7 @@ def serve_review(
         evidence=stores.evidence,
         users=users,
         secret=users.form_secret(),
-        law=load_law(configs_folder() / "law"),
+        law=law or open_law(),
         clock=SystemClock(),
         metrics=metrics,
     )

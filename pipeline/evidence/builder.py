@@ -129,6 +129,7 @@ class EvidenceBuilder:
             provenance=self.provenance,
             marks=(*finding.marks, *marks),
             facts=finding.facts,
+            polda=self.site.polda,
         )
         return ViolationMessage(violation=violation, files=(*originals, clip_file))
 

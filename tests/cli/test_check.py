@@ -54,6 +54,16 @@ def test_an_archive_has_a_folder_of_its_own_and_free_space(tmp_path):
     assert "archive" not in results_of(a_site(tmp_path, {"file": "a.mp4"}), "archive")
 
 
+def test_the_polda_is_one_with_deadlines(tmp_path):
+    def deadlines(**keys: Any) -> CheckResult:
+        return results_of(a_site(tmp_path, {"file": "a.mp4"}, more=keys), "detect")["deadlines"]
+
+    assert "Indonesia: of a violation of today, the last days are letter" in deadlines().message
+    assert "Bangka Belitung" in deadlines(polda="kepulauan-bangka-belitung").message
+    unknown = deadlines(polda="metro-jay")
+    assert unknown.state is CheckState.PROBLEM and "'metro-jay' has no deadlines; there are those of: kepulauan" in unknown.message
+
+
 def test_each_error_of_a_site_file_that_does_not_load_is_a_problem(tmp_path, capsys):
     site = a_site(tmp_path, {"file": "a.mp4"}, lens="wide", views="rear")
     assert main(["check", str(site), "--json"]) == 1

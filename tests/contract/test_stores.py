@@ -30,10 +30,16 @@ from etle.testing import (
     a_violation,
     a_violation_message,
 )
-from etle.types import CaseOrder, Digest, Verdict, Violation, digest_of
+from etle.types import CaseOrder, Digest, LetterPeriod, Verdict, Violation, digest_of
 from pipeline.evidence.writer import Writer
 from services import S3Server
 
+LETTERS = (
+    LetterPeriod(polda=None, except_poldas=("polda-a",), since=BEGIN - timedelta(days=1), until=None, days=3),
+    LetterPeriod(polda="polda-a", since=BEGIN - timedelta(days=1), until=BEGIN + timedelta(minutes=5), days=5),
+    LetterPeriod(polda="polda-a", since=BEGIN + timedelta(minutes=5), until=BEGIN + timedelta(minutes=8), days=1),
+)
+"""When letters are due."""
 S3 = pytest.param("s3", marks=[pytest.mark.server, pytest.mark.xdist_group("s3")])
 POSTGRES = pytest.param("postgres", marks=pytest.mark.server)
 
@@ -125,13 +131,29 @@ class TestCaseStore:
             cases.add(at(minute), ())
         for minute in (2, 0, 3):
             cases.decide(a_decision(at(minute), decided_at=BEGIN + timedelta(minutes=10 - minute)))
-        whole = [case.violation.id for case in cases.cases(order=order)]
-        assert len(whole) == {CaseOrder.DECIDED: 3}.get(order, 4)
+        whole = [case.violation.id for case in cases.cases(order=order, letters=LETTERS)]
+        assert len(whole) == {CaseOrder.DECIDED: 3, CaseOrder.URGENT: 1}.get(order, 4)
         for index, shown in enumerate(whole):
-            after, before = cases.cases(order=order, after=shown, limit=2), cases.cases(order=order, before=shown, limit=2)
+            after = cases.cases(order=order, after=shown, limit=2, letters=LETTERS)
+            before = cases.cases(order=order, before=shown, limit=2, letters=LETTERS)
             assert [case.violation.id for case in after] == whole[index + 1 : index + 3]
             assert [case.violation.id for case in before] == whole[max(0, index - 2) : index]
         assert cases.cases(order=order, after=a_violation("unknown").id) == ()
+
+    def test_the_case_whose_letter_is_due_first_leads_whatever_its_polda_and_its_version(self, cases: CaseStore) -> None:
+        """Three days everywhere; one in `polda-a`, whose cases of before minute 5 had five; none after minute 8."""
+        for minute, polda in ((0, None), (1, "polda-b"), (2, "polda-a"), (6, "polda-a"), (3, None), (7, None), (9, "polda-a")):
+            cases.add(replace(at(minute), polda=polda), ())
+        cases.decide(a_decision(at(3)))
+        expected = [at(minute).id for minute in (6, 0, 1, 7, 2)]
+        listed = cases.cases(order=CaseOrder.URGENT, letters=LETTERS)
+        assert [case.violation.id for case in listed] == expected
+        for index, shown in enumerate(expected):
+            after = cases.cases(order=CaseOrder.URGENT, letters=LETTERS, after=shown, limit=2)
+            before = cases.cases(order=CaseOrder.URGENT, letters=LETTERS, before=shown, limit=2)
+            assert [case.violation.id for case in after] == expected[index + 1 : index + 3]
+            assert [case.violation.id for case in before] == expected[max(0, index - 2) : index]
+        assert cases.cases(order=CaseOrder.URGENT, letters=LETTERS, plate="NONE") == ()
 
     def test_cases_by_the_officer_of_the_last_decision_by_camera_and_their_number(self, cases: CaseStore) -> None:
         for minute in range(4):
