@@ -1,15 +1,17 @@
-"""`etle evaluate`: measures plates on labelled photos, lamps on labelled signal heads, riders on labelled photos, and the whole stage on
-labelled clips."""
+"""`etle evaluate`: measures plates on labelled photos, lamps on labelled signal heads, riders on labelled photos, the whole stage on
+labelled clips, and the rules on simulated traffic."""
 
 import argparse
 import json
 from pathlib import Path
 
-from etle_cli.commands import evaluate_clips, evaluate_helmets, evaluate_lamps
+from etle_cli.commands import evaluate_clips, evaluate_helmets, evaluate_lamps, evaluate_tracks
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("evaluate", help="measure the engines on labelled photos, signal heads, riders and clips")
+    parser = commands.add_parser(
+        "evaluate", help="measure engines and rules on labelled photos, signal heads, riders and clips, and on simulated traffic"
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     plates = actions.add_parser(
         "plates",
@@ -40,6 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     plates.set_defaults(run=run_plates)
     evaluate_clips.add(actions)
     evaluate_lamps.add(actions)
+    evaluate_tracks.add(actions)
     evaluate_helmets.add(actions)
 
 

@@ -1,0 +1,223 @@
+"""Simulates traffic, watches it through the cameras of its places, and counts what the rules found, missed, and found where nothing was."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from etle.types import RuleName, SignalId
+from pipeline.evaluation.traffic.demand import DrawnVehicle
+from pipeline.evaluation.traffic.detector import VirtualDetector
+from pipeline.evaluation.traffic.judge import ActStatus, CaseStatus, JudgedAct, JudgedCase, judged_acts, judged_cases
+from pipeline.evaluation.traffic.junction import junction
+from pipeline.evaluation.traffic.place import SIGNAL, WatchedPlace
+from pipeline.evaluation.traffic.sumo_run import STEP_S, TrafficRun, simulate
+from pipeline.evaluation.traffic.truth import acts_at
+from pipeline.evaluation.traffic.watch import CameraWatch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RUN_S: Final = 600.0
+"""Length of one simulation."""
+_RUNS_OF_SEED: Final = 1000
+"""Simulations are numbered: those of one seed begin at its thousand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumoOptions:
+    """`vehicles`: at least so many are watched, over as many simulations as it takes; the first has the number `seed`."""
+
+    seed: int
+    vehicles: int
+    workers: int = 1
+    run_s: float = RUN_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A missed violation or a false case. `reason`: what the rule decided last on the vehicle, if it is known."""
+
+    place: str
+    rule: str
+    kind: str
+    vehicles: tuple[str, ...]
+    at_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOutcome:
+    """What one camera saw and reported. `counts`: by rule, how many acts and cases have which status."""
+
+    place: str
+    vehicles: frozenset[str]
+    counts: dict[RuleName, dict[str, int]]
+    mistakes: tuple[Mistake, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationOutcome:
+    """One simulation, through all its cameras."""
+
+    places: tuple[PlaceOutcome, ...]
+
+    @property
+    def vehicles(self) -> int:
+        """Each counts once, however many cameras saw it."""
+        return len(frozenset[str]().union(*(place.vehicles for place in self.places)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFigures:
+    """The field names are keys of the JSON report. `violations` that count are those a camera can certainly tell: `found` and `missed`."""
+
+    violations: int
+    found: int
+    missed: int
+    hidden: int
+    uncertain: int
+    cases: int
+    false: int
+    doubled: int
+
+    @property
+    def precision(self) -> float | None:
+        return (self.cases - self.false - self.doubled) / self.cases if self.cases else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.found / (self.found + self.missed) if self.found + self.missed else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumoReport:
+    vehicles: int
+    simulations: int
+    rules: dict[RuleName, RuleFigures]
+    mistakes: tuple[Mistake, ...]
+
+
+def evaluate_sumo(options: SumoOptions, progress: Callable[[int], None]) -> SumoReport:
+    """`progress` is told how many vehicles were watched so far. Raises MissingExtra without SUMO."""
+    outcomes: list[SimulationOutcome] = []
+    runs, watched = count(options.seed * _RUNS_OF_SEED), 0
+    with ProcessPoolExecutor(options.workers) as pool:
+        while watched < options.vehicles:
+            batch = [next(runs) for _ in range(options.workers)]
+            for made in pool.map(watch_run, batch, [options.run_s] * len(batch)):
+                outcomes.append(made)
+                watched += made.vehicles
+                progress(watched)
+    return report_of(outcomes)
+
+
+def watch_run(number: int, seconds: float) -> SimulationOutcome:
+    """One simulation, through all its cameras."""
+    scenario, places = junction(number, seconds)
+    run = simulate(scenario)
+    frames = _StatesByStep(run)
+    return SimulationOutcome(places=tuple(_watch(place, run, frames) for place in places))
+
+
+def report_of(outcomes: Sequence[SimulationOutcome]) -> SumoReport:
+    counts: dict[RuleName, Counter[str]] = defaultdict(Counter)
+    places = [place for outcome in outcomes for place in outcome.places]
+    for outcome in places:
+        for rule, some in outcome.counts.items():
+            counts[rule].update(some)
+    return SumoReport(
+        vehicles=sum(outcome.vehicles for outcome in outcomes),
+        simulations=len(outcomes),
+        rules={rule: _figures(some) for rule, some in sorted(counts.items())},
+        mistakes=tuple(mistake for place in places for mistake in place.mistakes),
+    )
+
+
+def as_json(report: SumoReport) -> dict[str, Any]:
+    rules = {rule: {**asdict(each), "precision": each.precision, "recall": each.recall} for rule, each in report.rules.items()}
+    return {**asdict(report), "rules": rules}
+
+
+def _figures(counts: Counter[str]) -> RuleFigures:
+    acts = {status: counts[status] for status in ActStatus}
+    cases = {status: counts[status] for status in CaseStatus}
+    return RuleFigures(
+        violations=sum(acts.values()),
+        found=acts[ActStatus.FOUND],
+        missed=acts[ActStatus.MISSED],
+        hidden=acts[ActStatus.HIDDEN],
+        uncertain=acts[ActStatus.UNCERTAIN],
+        cases=sum(cases.values()),
+        false=cases[CaseStatus.FALSE],
+        doubled=cases[CaseStatus.DOUBLED],
+    )
+
+
+class _StatesByStep:
+    """All vehicles at each step of a run."""
+
+    def __init__(self, run: TrafficRun) -> None:
+        self._at: dict[int, list[tuple[DrawnVehicle, NDArray[np.float64]]]] = defaultdict(list)
+        for trajectory in run.trajectories:
+            for row in trajectory.rows:
+                self._at[round(row[0] / STEP_S)].append((trajectory.vehicle, row))
+        self.last_step = max(self._at, default=0)
+
+    def at(self, step: int) -> tuple[list[DrawnVehicle], "NDArray[np.float64]"]:
+        """The vehicles, and n x 3: x, y and heading in the network."""
+        there = self._at.get(step, [])
+        states = np.array([row[1:4] for _, row in there]).reshape(-1, 3)
+        return [vehicle for vehicle, _ in there], states
+
+
+def _watch(place: WatchedPlace, run: TrafficRun, states: _StatesByStep) -> PlaceOutcome:
+    detector, watch = VirtualDetector(place), CameraWatch(place.settings)
+    seen: dict[str, list[float]] = defaultdict(list)
+    steps = range(0, states.last_step + 1, round(1 / place.fps / STEP_S))
+    for sequence, step in enumerate(steps):
+        second = step * STEP_S
+        detected = detector.detect(*states.at(step))
+        for each in detected:
+            seen[each.vehicle].append(second)
+        lamps = {SignalId(SIGNAL): (run.signals.lamp_at(second, place.approach.link), 1.0)} if place.approach else {}
+        watch.see(sequence, second, detected, lamps)
+    watch.finish()
+    acts = acts_at(place, run.trajectories, run.signals)
+    cases, found = judged_cases(watch.cases, acts)
+    return PlaceOutcome(
+        place=place.id,
+        vehicles=frozenset(seen),
+        counts=_counts(judged := judged_acts(acts, found, seen, place.fps), cases),
+        mistakes=tuple(_mistakes(place, watch, judged, cases)),
+    )
+
+
+def _counts(acts: Sequence[JudgedAct], cases: Sequence[JudgedCase]) -> dict[RuleName, dict[str, int]]:
+    counts: dict[RuleName, Counter[str]] = defaultdict(Counter)
+    for act in acts:
+        counts[act.rule][act.status] += 1
+    for case in cases:
+        counts[case.case.rule][case.status] += 1
+    return {rule: dict(some) for rule, some in counts.items()}
+
+
+def _mistakes(place: WatchedPlace, watch: CameraWatch, acts: Sequence[JudgedAct], cases: Sequence[JudgedCase]) -> list[Mistake]:
+    made = []
+    for act in acts:
+        if act.status is ActStatus.MISSED:
+            last = watch.last_judged.get((act.act.vehicle, act.rule))
+            reason = last.reason if last else "not judged"
+            made.append(_mistake(place, act.rule, act.status, (act.act.vehicle,), act.act.at_s, reason))
+    for case in cases:
+        if case.status is not CaseStatus.RIGHT:
+            made.append(_mistake(place, case.case.rule, case.status, case.case.vehicles, case.case.at_s, ""))
+    return made
+
+
+def _mistake(place: WatchedPlace, rule: RuleName, kind: str, vehicles: tuple[str, ...], at_s: float, reason: str) -> Mistake:
+    return Mistake(place=place.id, rule=rule, kind=kind, vehicles=vehicles, at_s=round(at_s, 2), reason=reason)

@@ -1,0 +1,95 @@
+"""Runs the tracker, the rules and the pending findings of the detect stage on the detections of one virtual camera."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from etle.clock import seconds_between
+from etle.config.site import CameraSettings
+from etle.types import Box, Lamp, RuleName, SignalId, SignalReading
+from models.tracking.tracker import Tracker
+from pipeline.detect.pending import PendingFinding, PendingFindings
+from pipeline.evaluation.traffic.detector import DetectedVehicle
+from pipeline.rules import build_rules
+from pipeline.scene.calibration import calibrate
+from pipeline.scene.judgement import Judgement
+from pipeline.scene.passage import of_one_vehicle
+from pipeline.scene.scene import Scene
+from pipeline.scene.signals import SignalHistory
+
+BEGIN: Final = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+_AFTER_S: Final = 1.5
+"""Default of `evidence.after_s`."""
+_SCORE: Final = 0.25
+"""Default of `detect.score`."""
+_RECOGNISED: Final = 0.1
+"""Share of the largest box's area from which the evidence shows who it is; plates are searched in boxes of 0.3 and more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedCase:
+    """What would become a case: the vehicles that its evidence shows, in the order of time, and the moment of the act."""
+
+    rule: RuleName
+    vehicles: tuple[str, ...]
+    at_s: float
+
+
+class CameraWatch:
+    """One camera of the stage, from detections to cases."""
+
+    def __init__(self, settings: CameraSettings) -> None:
+        self._calibration = calibrate(settings)
+        self._rules = build_rules(settings, self._calibration)
+        self._tracker = Tracker(score=_SCORE, image_size=settings.frame_size)
+        self._signals = {SignalId(signal.id): SignalHistory() for signal in settings.signals}
+        self._pending = PendingFindings()
+        self._owners: dict[tuple[int, Box], str] = {}
+        self.cases: list[ReportedCase] = []
+        self.last_judged: dict[tuple[str, RuleName], Judgement] = {}
+        """Of each vehicle and rule, what was decided last: why a vehicle was not reported."""
+
+    def see(self, sequence: int, second: float, detected: Sequence[DetectedVehicle], lamps: Mapping[SignalId, tuple[Lamp, float]]) -> None:
+        """The next frame. `lamps`: what was read of each signal, with the reader's score."""
+        now = BEGIN + timedelta(seconds=second)
+        for name, (lamp, score) in lamps.items():
+            self._signals[name] = self._signals[name].with_reading(SignalReading(captured_at=now, lamp=lamp, score=score))
+        self._owners |= {(sequence, each.detection.box): each.vehicle for each in detected}
+        update = self._tracker.update(sequence, now, [each.detection for each in detected])
+        self._judge(Scene(now=now, tracks=update.tracks, ended=update.ended, signals=self._signals))
+
+    def finish(self) -> None:
+        """Complete what still waits."""
+        self._complete(self._pending.due(None))
+
+    def _judge(self, scene: Scene) -> None:
+        tracks = {track.id: track for track in (*scene.tracks, *scene.ended)}
+        self._pending = self._pending.with_tracks([*tracks.values()])
+        for entry, rule in enumerate(self._rules):
+            for judgement in rule.judge(scene):
+                track = tracks[judgement.track]
+                self.last_judged[self._owner(track.last.sequence, track.last.box), judgement.rule] = judgement
+                if finding := judgement.finding:
+                    self._pending = self._pending.with_finding(finding, entry, track, scene.now, _AFTER_S)
+        self._complete(self._pending.due(scene.now))
+        open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
+        self._pending = self._pending.without_ended(open_tracks)
+
+    def _complete(self, due: Sequence[PendingFinding]) -> None:
+        self.cases += [self._case(each) for each in due]
+        self._pending = self._pending.without(due)
+
+    def _case(self, pending: PendingFinding) -> ReportedCase:
+        track = of_one_vehicle(pending.track, self._calibration, pending.finding.occurred_at)
+        largest = max(sighting.box.area for sighting in track.sightings)
+        shown = (each for each in track.sightings if each.box.area >= _RECOGNISED * largest)
+        owners = self._without_repeats(self._owner(each.sequence, each.box) for each in shown)
+        return ReportedCase(rule=pending.finding.rule, vehicles=owners, at_s=seconds_between(BEGIN, pending.finding.occurred_at))
+
+    def _owner(self, sequence: int, box: Box) -> str:
+        return self._owners[sequence, box]
+
+    @staticmethod
+    def _without_repeats(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(names))
