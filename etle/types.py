@@ -260,6 +260,8 @@ class Finding:
     occurred_at: datetime
     """Interpolated between frames if the rule can do so; the picture `at` is the nearest frame."""
     measured: tuple[Measurement, ...]
+    began_at: datetime | None = None
+    """Of an act that lasts, such as standing; None if it is that of `occurred_at`."""
     facts: tuple[tuple[str, str], ...] = ()
     """Name and text of what decided besides the measurements: the holiday, the version of a list, a device's certificate."""
     marks: tuple[str, ...] = ()

@@ -8,10 +8,14 @@ from functools import partial
 from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
 from etle.types import Finding, Sighting, Track, TrackId, VehicleClass
+from pipeline.rules import are_one_act
 from pipeline.scene.judgement import Reason
 
 _SAME_EVENT_S = 3.0
-"""From behind, two boxes of one vehicle give moments that differ by its length over its speed."""
+"""From behind, two boxes of one vehicle give moments that differ by its length over its speed. So do two rules that judge one vehicle at
+different times, before and after it is recognised as a longer one."""
+_STILL_THERE_S = 60.0
+"""A vehicle that stands where one stood that was hidden for less is the same one: a bus at its stop hides it for so long."""
 _SEEN_TWICE = 3
 _SAME_BOX = 0.75
 """Intersection over union from which two boxes are one vehicle."""
@@ -41,7 +45,7 @@ class PendingFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedFinding:
-    """A finding and its vehicle's track, remembered until the track ends."""
+    """A finding and its vehicle's track, remembered until the track ends; for a minute more if the vehicle stood."""
 
     entry: int
     finding: Finding
@@ -71,9 +75,10 @@ class PendingFindings:
     ) -> "PendingFindings":  # fmt: skip
         """Adds a finding, due `after_s` after its moment.
 
-        Not if its entry reported the track before, or reported another track of the same vehicle. One act is one offence: a later finding
-        of the same track and moment (who stops beyond the line and then runs the red) replaces the earlier one while it waits, and is left
-        out afterwards. A candidate, on which the rule decides by the plate, is another offence than whatever else happened at its moment.
+        Not if its entry reported the track before, or another track of the same vehicle was reported. One act is one offence: a later
+        finding of the same track and moment, or by a rule that sees the same act (who stops beyond the line and then runs the red),
+        replaces the earlier one while it waits, and is left out afterwards. A candidate, on which the rule decides by the plate, is
+        another offence than whatever else happened at its moment.
         """
         if any((known.entry, known.track.id) == (entry, finding.track) for known in self.reported):
             return self
@@ -85,19 +90,20 @@ class PendingFindings:
             return replace(self, reported=(*self.reported, replace(added_report, merged=Reason.SAME_ACT)))
         if any(same_event(finding, track, known.finding, known.track) for known in self.reported if known not in acts):
             return replace(self, reported=(*self.reported, replace(added_report, merged=Reason.SAME_VEHICLE)))
-        others = tuple(replace(known, merged=Reason.SAME_ACT) if known in acts else known for known in self.reported)
+        reported = tuple(replace(known, merged=Reason.SAME_ACT) if known in acts else known for known in self.reported)
         due_at = max(finding.occurred_at + timedelta(seconds=after_s), now)
         added = PendingFinding(
             finding=finding, found_at=now, due_at=due_at, track=track, entry=entry, is_candidate=is_candidate, before=before
         )
-        return PendingFindings(waiting=(*kept, added), reported=(*others, added_report))
+        return PendingFindings(waiting=(*kept, added), reported=(*reported, added_report))
 
     def without(self, done: Collection[PendingFinding]) -> "PendingFindings":
         return replace(self, waiting=tuple(each for each in self.waiting if each not in done))
 
-    def without_ended(self, open_tracks: Collection[TrackId]) -> "PendingFindings":
-        """Forgets what was reported of tracks that have ended: their ids do not come again."""
-        return replace(self, reported=tuple(known for known in self.reported if known.track.id in open_tracks))
+    def without_ended(self, open_tracks: Collection[TrackId], now: datetime) -> "PendingFindings":
+        """Forgets what was reported of tracks that have ended: their ids do not come again. A vehicle that stood may only be hidden."""
+        kept = (known for known in self.reported if known.track.id in open_tracks or _may_still_be_there(known, now))
+        return replace(self, reported=tuple(kept))
 
     def due(self, now: datetime | None) -> tuple[PendingFinding, ...]:
         """Findings whose post-roll is complete at `now`; all of them if `now` is None."""
@@ -114,16 +120,35 @@ class PendingFindings:
 
 
 def _is_same_act(finding: Finding, is_candidate: bool, known: PendingFinding | ReportedFinding) -> bool:
-    if is_candidate or known.is_candidate:
+    if is_candidate or known.is_candidate or finding.track != known.finding.track:
         return False
-    return (finding.track, finding.occurred_at) == (known.finding.track, known.finding.occurred_at)
+    if finding.occurred_at == known.finding.occurred_at:
+        return True
+    return are_one_act(finding.rule, known.finding.rule) and _are_at_once(finding, known.finding)
+
+
+def _are_at_once(one: Finding, two: Finding) -> bool:
+    """Whether the times of two acts overlap, or nearly so."""
+    began = max(each.began_at or each.occurred_at for each in (one, two))
+    return seconds_between(min(one.occurred_at, two.occurred_at), began) <= _SAME_EVENT_S
+
+
+def _may_still_be_there(known: ReportedFinding, now: datetime) -> bool:
+    return known.finding.began_at is not None and seconds_between(known.track.last.captured_at, now) <= _STILL_THERE_S
 
 
 def same_event(finding: Finding, track: Track, other: Finding, other_track: Track) -> bool:
-    """Whether two tracks are one vehicle that the detector returned twice: the same rule, and one vehicle's boxes in most shared frames."""
-    if finding.rule != other.rule or abs(seconds_between(finding.occurred_at, other.occurred_at)) > _SAME_EVENT_S:
+    """Whether two tracks are one vehicle, and what was reported of them one act.
+
+    The detector returned it twice: one vehicle's boxes in most shared frames. Or it stood on while it was hidden for a while.
+    """
+    if not are_one_act(finding.rule, other.rule):
         return False
     two_wheels = [each.vehicle is VehicleClass.MOTORCYCLE for each in (finding, other)]
+    if _stood_on(track, finding, other_track, other) and two_wheels[0] == two_wheels[1]:
+        return True
+    if not _are_at_once(finding, other):
+        return False
     sightings = {sighting.sequence: sighting for sighting in other_track.sightings}
     shared = [
         _same_vehicle(one, sightings[one.sequence], alike=two_wheels[0] == two_wheels[1])
@@ -131,6 +156,14 @@ def same_event(finding: Finding, track: Track, other: Finding, other_track: Trac
         if one.sequence in sightings
     ]
     return len(shared) >= _SEEN_TWICE and sum(shared) > _MOST * len(shared)
+
+
+def _stood_on(track: Track, finding: Finding, other_track: Track, other: Finding) -> bool:
+    """Whether the vehicle was first seen where another one, which stood, was last seen shortly before."""
+    if finding.began_at is None or other.began_at is None:
+        return False
+    hidden_s = seconds_between(other_track.last.captured_at, track.first.captured_at)
+    return 0 < hidden_s <= _STILL_THERE_S and iou(track.first.box, other_track.last.box) > _SAME_BOX
 
 
 def _same_vehicle(one: Sighting, two: Sighting, *, alike: bool) -> bool:

@@ -235,7 +235,7 @@ class CameraStage:
         self.decided = Decided(scene=scene, judged=judged, reported=pending.reported)
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         held = self._state.held.with_judgements(judged, tracks, scene.now)
-        self._state = replace(self._state, pending=pending.without_ended(open_tracks), held=held)
+        self._state = replace(self._state, pending=pending.without_ended(open_tracks, scene.now), held=held)
 
     def _without_findings_elsewhere(
         self, judged: tuple[tuple[int, Judgement], ...], image: "Image", pending: PendingFindings

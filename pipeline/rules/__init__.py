@@ -71,6 +71,12 @@ def needs_riders(camera: config.CameraSettings) -> bool:
     return any(isinstance(build, type) and issubclass(build, RiderRule) for build in builders)
 
 
+def are_one_act(one: RuleName, two: RuleName) -> bool:
+    """Whether what these rules report of one vehicle, at the same time, is one act of its driver."""
+    acts = [rule.act if (rule := RULES.get(name)) else "" for name in (one, two)]
+    return one == two or acts[0] == acts[1] != ""
+
+
 def used_signals(camera: config.CameraSettings, rules: Sequence[Rule]) -> Sequence[config.SignalHead]:
     """The signals that a rule uses; the others are not read."""
     names = {name for rule in rules for name in rule.drawing().signal_ids}

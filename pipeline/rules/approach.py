@@ -9,7 +9,8 @@ from typing import Final
 
 from etle.clock import seconds_between
 from etle.config import site as config
-from etle.geometry import distance
+from etle.errors import ConfigError
+from etle.geometry import distance, signed_distance
 from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.driven import DrivenMemory
@@ -195,6 +196,25 @@ class Approach:
         before = max((s.captured_at for s in track.sightings if s.captured_at <= passed.at), default=passed.at)
         after = min((s.captured_at for s in track.sightings if s.captured_at > passed.at), default=passed.at)
         return seconds_between(before, after)
+
+
+def approach_to_junction(line: config.Line, entry: config.Line, camera: config.CameraSettings, calibration: Calibration) -> Approach:
+    """Raises ConfigError if the edge of the junction is not behind the stop line, in the direction in which vehicles cross both.
+
+    One line may be both, where the junction begins at the stop line.
+    """
+    made = Approach(calibration, LineOnRoad.of(line, calibration), LineOnRoad.of(entry, calibration))
+    ways = ((made.line, made.entry, 1), (made.entry, made.line, -1))
+    if line != entry and any(side * signed_distance(_middle(other), one.start, one.end, one.beyond) <= 0 for one, other, side in ways):
+        raise ConfigError(
+            f"camera {camera.id!r}: `entry` {entry.id!r} does not lie behind `line` {line.id!r} for vehicles that cross both: draw the"
+            " entry at the edge of the junction, behind the stop line, and `beyond` of both on the side of the junction"
+        )
+    return made
+
+
+def _middle(line: LineOnRoad) -> Point:
+    return Point((line.start.x + line.end.x) / 2, (line.start.y + line.end.y) / 2)
 
 
 def _nearest(track: Track, at: datetime) -> Sighting:

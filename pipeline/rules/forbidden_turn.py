@@ -195,6 +195,7 @@ class ForbiddenTurn(Rule):
             vehicle=vehicle_class_of(track),
             occurred_at=left.at,
             measured=(past, _since_entry(entered, left)),
+            began_at=entered.at,
             facts=(("entered_by", self._entry.id), ("left_by", way.exit.drawn.id)),
         )
 
@@ -217,5 +218,6 @@ FORBIDDEN_TURN: Final = RuleType(
     summary="A vehicle comes in by one line and leaves by another, where that turn is forbidden.",
     settings=ForbiddenTurn.Settings,
     build=ForbiddenTurn,
+    act="turning",
     example="entry: henti, exits: [simpang]",
 )

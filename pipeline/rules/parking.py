@@ -31,5 +31,6 @@ PARKING: Final = RuleType(
     summary="A vehicle stands for long in a zone in which parking is forbidden.",
     settings=Parking.Settings,
     build=Parking,
+    act="standing",
     example="zones: [zona], beside: [kiri]",
 )

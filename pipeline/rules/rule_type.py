@@ -23,6 +23,8 @@ class RuleType(Generic[SettingsT]):
     settings: type[SettingsT]
     build: Callable[[SettingsT, config.CameraSettings, Calibration], Rule]
     """Raises ConfigError if the settings name a line, lane or signal that the camera does not have."""
+    act: str = ""
+    """Rules with the same act see one act of a driver from different sides: one case. Empty: no other rule sees it."""
     example: str
     """Settings in YAML for a new site file: `henti`, `simpang`, `barat`, `kiri`, zones `zona`, `keluar`, marking `marka`."""
 

@@ -86,6 +86,7 @@ class StandRule(Rule):
             vehicle=vehicle_class_of(track),
             occurred_at=track.last.captured_at,
             measured=(stand.stood,),
+            began_at=stand.since,
             facts=(("zone", stand.area),),
         )
 

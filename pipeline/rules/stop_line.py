@@ -10,12 +10,12 @@ from etle.config import site as config
 from etle.config.strict_yaml import Name, Section
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.rules.approach import Approach, drawing_of, proven_red, too_young
+from pipeline.rules.approach import approach_to_junction, drawing_of, proven_red, too_young
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, NoPassage, Passage
-from pipeline.scene.scene import LineOnRoad, Rule, Scene, stand_uncertainty_s, stood_for_s
+from pipeline.scene.scene import Rule, Scene, stand_uncertainty_s, stood_for_s
 from pipeline.scene.signals import SignalHistory
 
 
@@ -42,7 +42,7 @@ class StopLine(Rule):
         self._calibration = calibration
         self._line, self._entry = camera.line(settings.line), camera.line(settings.entry)
         self._signal = camera.signal(settings.signal)
-        self._approach = Approach(calibration, LineOnRoad.of(self._line, calibration), LineOnRoad.of(self._entry, calibration))
+        self._approach = approach_to_junction(self._line, self._entry, camera, calibration)
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
         signal = scene.signals[SignalId(self._settings.signal)]
@@ -100,5 +100,6 @@ STOP_LINE: Final = RuleType(
     summary="A vehicle crosses the stop line on red and stops between it and the junction.",
     settings=StopLine.Settings,
     build=StopLine,
+    act="crossing",
     example="line: henti, entry: simpang, signal: barat",
 )

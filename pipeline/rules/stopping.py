@@ -32,5 +32,6 @@ STOPPING: Final = RuleType(
     summary="A vehicle stands in a zone in which stopping is forbidden.",
     settings=Stopping.Settings,
     build=Stopping,
+    act="standing",
     example="zones: [zona], beside: [kiri]",
 )

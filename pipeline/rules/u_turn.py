@@ -171,5 +171,6 @@ U_TURN: Final = RuleType(
     summary="A vehicle turns round inside a zone.",
     settings=UTurn.Settings,
     build=UTurn,
+    act="turning",
     example="zone: zona",
 )

@@ -82,6 +82,7 @@ class YellowBox(Rule):
             vehicle=vehicle_class_of(track),
             occurred_at=track.last.captured_at,
             measured=(stand.stood,),
+            began_at=stand.since,
             facts=(("zone", stand.area),),
         )
 
@@ -114,5 +115,6 @@ YELLOW_BOX: Final = RuleType(
     summary="A vehicle enters a yellow box while its exit is blocked, and stands in it.",
     settings=YellowBox.Settings,
     build=YellowBox,
+    act="standing",
     example="zone: zona, exit: keluar",
 )

@@ -93,18 +93,18 @@ _MIN_FEET = 5
 def stood_for_s(track: Track, calibration: Calibration, *, still_m_s: float = 0.5) -> float:
     """How long the vehicle has been standing at the end of its track, in seconds; 0 if it moves.
 
-    It stands if it moves slower than `still_m_s`; without metres, slower than 1/5 of its box height per second.
+    It stands if it moves slower than `still_m_s`; without metres, slower than 1/5 of its box height per second. However long it stands, it
+    stays within the way of one second at that speed, and within the jitter of its box: who creeps in a queue does not stand.
     """
     last = track.last
     limit = _slowest(last, calibration, still_m_s)
     jitter = calibration.foot_jitter(last)
-    reach = max(limit, _STILL_JITTERS * jitter)
+    allowed = max(limit, _STILL_JITTERS * jitter)
     end = _latest_foot(track, calibration)
     still: list[tuple[float, Point]] = []
     for sighting in reversed(track.sightings):
         foot, ago_s = calibration.ground(sighting.box.foot), seconds_between(sighting.captured_at, last.captured_at)
-        # allowed displacement: the distance at the slowest motion, and at least the jitter of the box
-        allowed, off = max(reach, limit * ago_s * 0.2), distance(foot, end)
+        off = distance(foot, end)
         if off <= allowed:
             still.append((ago_s, foot))
         elif off > _OUTLIER * allowed or ago_s - (still[-1][0] if still else 0.0) > _OUTLIERS_S:

@@ -42,6 +42,17 @@ def test_a_walker_never_stands_for_long(speed):
         assert stood(drive((4.0, 48, 48 + 4 * speed)), 0.15, seed) < 1.5
 
 
+@pytest.mark.parametrize("speed", [0.03, 0.09, 0.2])
+def test_a_queue_that_creeps_has_not_stood_for_long_however_long_it_creeps(speed):
+    """The allowed displacement is half a metre, however long ago."""
+    for seed in range(3):
+        assert stood(drive((60.0, 50, 50 + 60 * speed)), 0.05, seed) <= 1.3 * 0.5 / speed
+
+
+def test_a_vehicle_that_stands_for_minutes_has_stood_for_all_of_them():
+    assert stood(drive((2.0, 40, 51), (300.0, 51, 51)), 0.1, seed=1) == pytest.approx(300, abs=0.5)
+
+
 @pytest.mark.parametrize(("jump_m", "kept"), [(0.5, 30), (9.0, 20)])
 def test_the_evidence_of_a_track_that_continued_with_another_vehicle_begins_with_it(jump_m, kept):
     before = [(0.1 * n, 30.0) for n in range(10)]

@@ -3,6 +3,8 @@
 import pytest
 from scenario import G, R, U, Y, drive, findings, lamps, rule, seconds_of
 
+from etle.errors import ConfigError
+
 STOP_LINE = {"rule": "stop_line", "line": "henti", "entry": "simpang", "signal": "barat"}
 OVER = drive((1.6, 40, 49.6), (0.8, 49.6, 52), (6.0, 52, 52))  # at the line after 1.73 s, brakes, then stands 2 m past it
 
@@ -33,3 +35,12 @@ def test_it_measures_how_far_past_the_line_and_how_long_it_stood():
     assert measured["past_line"] == pytest.approx(2.0, abs=0.01)
     assert measured["stood"] == pytest.approx(1.5 + 2 * 0.25, abs=0.1), "stand_s and the uncertainty with k = 2"
     assert measured["time_into_red"] == pytest.approx(1.73, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["red_light", "stop_line"])
+def test_an_entry_before_its_line_is_refused(name):
+    with pytest.raises(
+        ConfigError, match=r"`entry` 'henti' does not lie behind `line` 'simpang'.*draw the entry at the edge of the junction"
+    ):
+        rule({**STOP_LINE, "rule": name, "line": "simpang", "entry": "henti"})
+    assert rule({**STOP_LINE, "rule": name, "entry": "henti"}).name == name, "one line may be both"
