@@ -74,7 +74,7 @@ class CameraWatch:
                     self._pending = self._pending.with_finding(finding, entry, track, scene.now, _AFTER_S)
         self._complete(self._pending.due(scene.now))
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
-        self._pending = self._pending.without_ended(open_tracks)
+        self._pending = self._pending.without_ended(open_tracks, scene.now)
 
     def _complete(self, due: Sequence[PendingFinding]) -> None:
         self.cases += [self._case(each) for each in due]
