@@ -1,6 +1,8 @@
 // The verdict buttons: one key decides, or two where a reason is needed. They are enabled once the picture has been shown. A key that is
 // still held down from the case before repeats, and a repeated key decides nothing (case.js).
-const SETTLE_MS = 120;
+// A key that is pressed twice decides one case: nothing is decided so soon after the key that led here.
+const SETTLE_MS = 250;
+const painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 
 export class VerdictBar {
   constructor(form, images) {
@@ -15,7 +17,8 @@ export class VerdictBar {
     this.note.addEventListener("keydown", (event) => this.keyInNote(event));
     form.addEventListener("submit", (event) => this.submit(event));
     for (const button of this.buttons) button.disabled = true;
-    this.ready = Promise.all([images.decoded(), new Promise((done) => setTimeout(done, SETTLE_MS))]).catch(() => undefined).then(() => {
+    const settled = new Promise((done) => setTimeout(done, SETTLE_MS - performance.now()));
+    this.ready = Promise.all([images.decoded().then(painted), settled]).catch(() => undefined).then(() => {
       if (images.failed) return;
       this.enabled = true;
       for (const button of this.buttons) button.disabled = false;
