@@ -8,10 +8,11 @@ texts have no NUL (PostgreSQL stores none).
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, TypeAlias, TypeVar
+from functools import cache
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -220,39 +221,52 @@ def _read(data: bytes, decode: "Decode", kind: type[T], name: str) -> T:
 
 
 def _check(value: object) -> None:
-    for path, leaf in _leaves(value, ""):
-        problem = _problem(path, leaf)
-        if problem:
-            raise WireError(f"{path.lstrip('.')}: {problem}")
+    found = _problem_in(value, "")
+    if found:
+        raise WireError(f"{found[0].lstrip('.')}: {found[1]}")
 
 
-def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """Every value inside that is not a container, with its path."""
-    if is_dataclass(value):
-        for field in fields(value):
-            yield from _leaves(getattr(value, field.name), f"{path}.{field.name}")
+def _problem_in(value: object, field: str) -> tuple[str, str] | None:
+    """The path inside `value` of the first leaf that may not be there, and why. `field`: name of the field that holds the value."""
+    if isinstance(value, str):
+        problem = _text_problem(field, value)
+    elif isinstance(value, float):
+        problem = None if math.isfinite(value) else f"{value} is not a finite number"
     elif isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{index}]")
+        return _problem_in_items(value)
+    elif isinstance(value, datetime):
+        problem = None if value.utcoffset() == timedelta(0) else f"{value.isoformat()} is not in UTC"
+    elif is_dataclass(value):
+        return _problem_in_fields(value)
     else:
-        yield path, value
+        return None
+    return ("", problem) if problem else None
 
 
-def _problem(path: str, leaf: object) -> str | None:
-    if isinstance(leaf, float) and not math.isfinite(leaf):
-        return f"{leaf} is not a finite number"
-    if isinstance(leaf, datetime) and leaf.utcoffset() != timedelta(0):
-        return f"{leaf.isoformat()} is not in UTC"
-    if isinstance(leaf, str):
-        return _text_problem(path, leaf)
+def _problem_in_items(items: tuple[object, ...]) -> tuple[str, str] | None:
+    for index, item in enumerate(items):
+        if found := _problem_in(item, ""):
+            return f"[{index}]{found[0]}", found[1]
     return None
 
 
-def _text_problem(path: str, text: str) -> str | None:
+def _problem_in_fields(value: Any) -> tuple[str, str] | None:
+    for name in _field_names(value.__class__):
+        if found := _problem_in(getattr(value, name), name):
+            return f".{name}{found[0]}", found[1]
+    return None
+
+
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _text_problem(field: str, text: str) -> str | None:
     if "\0" in text:
         return f"{text[:40]!r} has a NUL"
-    if path.endswith((".sha256", ".config_digest")) and not DIGEST.fullmatch(text):
+    if field in ("sha256", "config_digest") and not DIGEST.fullmatch(text):
         return f"{text[:80]!r} is not a SHA-256 in hexadecimal"
-    if path.endswith(".suffix") and not SUFFIX.fullmatch(text):
+    if field == "suffix" and not SUFFIX.fullmatch(text):
         return f"{text[:40]!r} is not a suffix such as .jpg"
     return None

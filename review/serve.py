@@ -1,11 +1,16 @@
 """The web server that runs the application."""
 
+import sys
 from collections.abc import Callable
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
 from etle.http_server import ConnectionLimits, server_config
+
+SWITCH_INTERVAL_S: Final = 0.0005
+"""How long one request computes before others go on. Each waits for the database a dozen times, and after each for the interpreter."""
 
 
 def serve(app: FastAPI, host: str, port: int, *, behind_proxy: str | None = None, started: Callable[[], None] | None = None) -> None:
@@ -23,6 +28,7 @@ def serve(app: FastAPI, host: str, port: int, *, behind_proxy: str | None = None
         forwarded_allow_ips=behind_proxy,
         timeout_graceful_shutdown=5,
     )
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     server = ReviewServer(config, started)
     server.run()
 

@@ -7,7 +7,8 @@ Fills a PostgreSQL of its own for each number of cases; up to 98,000 are open. O
 with all their pictures; a supervisor searches by parts of plates. Beside them, two routes of the same server run a bare indexed SELECT
 and a bare INSERT, whose 95th percentile is the measure: `page`, `next` and `verdict` are the times of the case page, of taking a case and
 of a verdict relative to the slower of them; `search` that of a search by part of a plate relative to the SELECT. `sign_in` is the last of
-the simultaneous sign-ins relative to the first. `growth` is the largest growth of any of these times from the first to the last number of
+the simultaneous sign-ins relative to the first; the first cases, which all officers take in that moment, are `first next` in the JSON.
+`growth` is the largest growth of any of these times from the first to the last number of
 cases, and `assigned_twice` the number of cases that two officers got.
 """
 

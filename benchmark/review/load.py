@@ -48,7 +48,7 @@ async def work(port: int, filling: FilledCases, *, reviewers: int, seconds: floa
             for number, (browser, csrf) in enumerate(zip(browsers, forms, strict=True))
         )
     )
-    first_cases = await asyncio.gather(*(_take_from_home(browser, timings) for browser in browsers))
+    first_cases = await asyncio.gather(*(_take_from_home(browser, timings, "first ") for browser in browsers))
     stop_at = time.monotonic() + seconds
     officers = [
         _officer(browser, first, filling, timings, stop_at, think_s, random.Random(f"{seed} {number}"))
@@ -110,9 +110,9 @@ async def _officer(
             answer = await _take_from_home(browser, timings)
 
 
-async def _take_from_home(browser: ScriptedBrowser, timings: Timings) -> HttpAnswer:
-    csrf = (await timings.timed("home", browser.get("/"))).field("csrf")
-    return await timings.timed("next", browser.post("/next", csrf=csrf))
+async def _take_from_home(browser: ScriptedBrowser, timings: Timings, kind: str = "") -> HttpAnswer:
+    csrf = (await timings.timed(f"{kind}home", browser.get("/"))).field("csrf")
+    return await timings.timed(f"{kind}next", browser.post("/next", csrf=csrf))
 
 
 async def _search(browser: ScriptedBrowser, timings: Timings, stop_at: float, seed: int) -> None:

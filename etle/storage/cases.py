@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal, Unpack
 from uuid import UUID
 
@@ -70,19 +71,19 @@ class PostgresCases:
         return True
 
     def has(self, violation: ViolationId) -> bool:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("violation_exists"), {"violation": str(violation)})
             return bool(cursor.fetchone().stored)
 
     def has_similar(self, violation: Violation) -> bool:
         period = {"since": violation.occurred_at - SAME_MOMENT, "until": violation.occurred_at + SAME_MOMENT}
         columns = {"site": violation.site, "camera": violation.camera, "rule": violation.rule, "plate": violation.plate.text}
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("similar_violation"), {"id": str(violation.id), **columns, **period})
             return bool(cursor.fetchone().stored)
 
     def case(self, violation: ViolationId) -> Case | None:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             return _case(cursor, violation)
 
     def cases(
@@ -102,7 +103,7 @@ class PostgresCases:
         query = sql("search_cases").format(
             key=key, filters=sql("case_filters"), direction="ASC" if ascending else "DESC", beyond=">" if ascending else "<"
         )
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             beyond, beyond_key = before or after, None
             if beyond is not None:
                 cursor.execute(sql("sort_key_of_case").format(key=key), {"violation": str(beyond)})
@@ -138,37 +139,28 @@ class PostgresCases:
             return _cases(cursor, rows if ascending else rows[::-1])
 
     def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("count_found").format(filters=sql("case_filters")), {**_filters(**filters), "limit": limit})
             return int(cursor.fetchone().cases)
 
     def cameras(self) -> Mapping[CameraId, str]:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("select_cameras"))
             return {CameraId(row.camera): row.name for row in cursor.fetchall()}
 
     def counts(self) -> CaseCounts:
-        with self._database.transaction() as cursor:
-            cursor.execute(sql("count_cases"))
+        with self._database.autocommit() as cursor:
+            cursor.execute(sql("count_cases"), {"now": self._clock.now()})
             rows = cursor.fetchall()
-            cursor.execute(sql("count_leases"), {"now": self._clock.now()})
-            in_review = cursor.fetchone().in_review
+        in_review = rows[0].in_review if rows else 0
         return CaseCounts(cases={(_state(row.state), RuleName(row.rule)): row.cases for row in rows}, in_review=in_review)
 
     def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
-        expires_at = now + timedelta(seconds=lease_s)
-        with self._database.transaction() as cursor:
-            # One call per reviewer at a time: two at once, from two windows, would lease two cases.
-            cursor.execute(sql("lock"), {"key": f"queue {reviewer}"})
-            violation = _leased(cursor, reviewer)
-            if violation is None:
-                cursor.execute(sql("next_free_case"), {"now": now})
-                violation = _violation_id(cursor.fetchone())
-            if violation is None:
-                return None
-            lease = {"reviewer": reviewer, "expires_at": expires_at, "ahead": False, "violation": str(violation)}
-            cursor.execute(sql("lease_case"), lease)
-            return _case(cursor, violation)
+        lease = {"reviewer": reviewer, "now": now, "expires_at": now + timedelta(seconds=lease_s)}
+        with self._database.autocommit() as cursor:
+            cursor.execute(sql("take_case"), lease)
+            violation = cursor.fetchone().violation
+            return _case(cursor, ViolationId(UUID(violation))) if violation else None
 
     def reserve_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
         with self._database.transaction() as cursor:
@@ -190,13 +182,14 @@ class PostgresCases:
 
     def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = 900) -> bool:
         lease = {"reviewer": reviewer, "violation": str(violation), "expires_at": now + timedelta(seconds=lease_s)}
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("renew_lease"), lease)
             return any(row.violation == str(violation) for row in cursor.fetchall())
 
     def assigned(self, reviewer: str) -> Case | None:
         with self._database.transaction() as cursor:
-            violation = _leased(cursor, reviewer)
+            cursor.execute(sql("leased_case"), {"reviewer": reviewer})
+            violation = _violation_id(cursor.fetchone())
             return _case(cursor, violation) if violation else None
 
     def release(self, reviewer: str) -> None:
@@ -208,56 +201,50 @@ class PostgresCases:
     ) -> None:
         if decision.verdict.needs_reason and decision.reason is None:
             raise StoreError(f"the verdict {decision.verdict} needs a reason")
-        violation = {"violation": str(decision.violation)}
-        with self._database.transaction() as cursor:
-            # One decision per case at a time. An advisory lock, not a row lock: the row of the queue is deleted with the first decision,
-            # and locking the row of the violation needs the right to change it, which no reviewer has.
-            cursor.execute(sql("lock"), {"key": f"case {decision.violation}"})
-            cursor.execute(sql("violation_exists"), violation)
-            if not cursor.fetchone().stored:
-                raise KeyError(decision.violation)
-            if known_decisions is not None:
-                _check_decisions(cursor, decision.violation, known_decisions)
-            cursor.execute(sql("lease_of_case"), violation)
-            lease = cursor.fetchone()
-            if not any_lease and lease and lease.reviewer not in (None, decision.reviewer) and lease.expires_at > decision.decided_at:
-                raise CaseTaken(
-                    f"case {decision.violation} is on the screen of {lease.reviewer}, whose lease ends at {lease.expires_at:%H:%M:%S} UTC"
-                )
-            row = {
-                **violation,
-                "verdict": decision.verdict.value,
-                "reason": decision.reason,
-                "plate_text": decision.plate_text,
-                "note": decision.note,
-                "reviewer": decision.reviewer,
-                "seconds_taken": decision.seconds_taken,
-            }
-            signature = sign_row(self._signer, "decision", row)
-            cursor.execute(sql("add_decision"), {**row, "session": session, "decided_at": decision.decided_at, **signature.columns})
+        row = {
+            "violation": str(decision.violation),
+            "verdict": decision.verdict.value,
+            "reason": decision.reason,
+            "plate_text": decision.plate_text,
+            "note": decision.note,
+            "reviewer": decision.reviewer,
+            "seconds_taken": decision.seconds_taken,
+        }
+        signature = sign_row(self._signer, "decision", row).columns
+        only_if = {"known": known_decisions, "any_lease": any_lease}
+        with self._database.autocommit() as cursor:
+            cursor.execute(sql("decide_case"), {**row, **only_if, "session": session, "decided_at": decision.decided_at, **signature})
+            found = cursor.fetchone()
+        if found.earlier is None:
+            raise KeyError(decision.violation)
+        if known_decisions not in (None, found.earlier):
+            raise CaseDecided(f"case {decision.violation} has {found.earlier} decisions, and {known_decisions} were seen")
+        if not found.added:
+            until = f"whose lease ends at {found.taken_until.astimezone(UTC):%H:%M:%S} UTC"
+            raise CaseTaken(f"case {decision.violation} is on the screen of {found.taken_by}, {until}")
 
     def decisions(self, violation: ViolationId) -> Sequence[Decision]:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             return _decisions(cursor, [str(violation)]).get(str(violation), ())
 
     def proposals(self, violation: ViolationId) -> Sequence[Proposal]:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("select_proposals"), {"violation": str(violation)})
             return tuple(_proposal(row) for row in cursor.fetchall())
 
     def open_proposals(self, limit: int) -> Sequence[Proposal]:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("select_open_proposals"), {"limit": limit})
             return tuple(_proposal(row) for row in cursor.fetchall())
 
     def decided_by(self, reviewer: str, *, since: datetime, limit: int) -> Sequence[Case]:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("cases_decided_by"), {"reviewer": reviewer, "since": since, "limit": limit})
             return _cases(cursor, cursor.fetchall())
 
     def tally(self, reviewer: str, *, since: datetime) -> ReviewerTally:
         period = {"reviewer": reviewer, "since": since}
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("count_verdicts_of_reviewer"), period)
             verdicts = _by_verdict(cursor.fetchall())
             cursor.execute(sql("median_seconds_of_reviewer"), period)
@@ -270,7 +257,7 @@ class PostgresCases:
 
     def files_of(self, violation: ViolationId) -> Sequence[tuple[Digest, str]]:
         """Digest and suffix of the files of a violation, its manifest among them."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("files_of_violation"), {"violation": str(violation)})
             return tuple((Digest(row.digest), row.suffix) for row in cursor.fetchall())
 
@@ -329,14 +316,6 @@ def _plate_parts(part: str) -> list[str] | None:
     return [part[start : start + size] for start in range(len(part) - size + 1)]
 
 
-def _check_decisions(cursor: Cursor, violation: ViolationId, known: int) -> None:
-    """Requires the lock of the case. A statement of its own sees what was committed while the lock was awaited."""
-    cursor.execute(sql("count_decisions"), {"violation": str(violation)})
-    stored = cursor.fetchone().decisions
-    if stored != known:
-        raise CaseDecided(f"case {violation} has {stored} decisions, and {known} were seen")
-
-
 def _proposal(row: Any) -> Proposal:
     return Proposal(
         violation=ViolationId(UUID(row.violation)),
@@ -345,11 +324,6 @@ def _proposal(row: Any) -> Proposal:
         found=violation_from_json(row.document) if row.document else None,
         proposed_at=row.proposed_at,
     )
-
-
-def _leased(cursor: Cursor, reviewer: str) -> ViolationId | None:
-    cursor.execute(sql("leased_case"), {"reviewer": reviewer})
-    return _violation_id(cursor.fetchone())
 
 
 def _violation_id(row: Any) -> ViolationId | None:
@@ -361,11 +335,18 @@ def _case(cursor: Cursor, violation: ViolationId) -> Case | None:
     return next(iter(_cases(cursor, cursor.fetchall())), None)
 
 
+@lru_cache(maxsize=512)
+def _violation_of(document: str) -> Violation:
+    """Page, pictures and verdict of a case read the same document, a dozen times in a minute."""
+    return violation_from_json(document)
+
+
 def _cases(cursor: Cursor, rows: Sequence[Any]) -> tuple[Case, ...]:
-    decisions = _decisions(cursor, [row.id for row in rows])
+    decided = [row.id for row in rows if not row.queued]
+    decisions = _decisions(cursor, decided) if decided else {}
     return tuple(
         Case(
-            violation=violation_from_json(row.document),
+            violation=_violation_of(row.document),
             recorded_at=row.recorded_at.astimezone(UTC),
             decisions=decisions.get(row.id, ()),
             assigned_to=row.reviewer,

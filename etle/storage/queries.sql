@@ -28,7 +28,8 @@ INSERT INTO evidence_files (violation, digest, suffix, bytes) VALUES (%(violatio
 INSERT INTO queue (violation, occurred_at) VALUES (%(violation)s, %(occurred_at)s)
 
 -- select_case --
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved,
+    q.violation IS NOT NULL AS queued
 FROM violations v
 LEFT JOIN queue q ON q.violation = v.id
 WHERE v.id = %(violation)s
@@ -41,7 +42,8 @@ SELECT {key} AS sort_key FROM case_states WHERE violation = %(violation)s AND {k
 -- A page in the order of {key} ({direction}), after the case with the key `beyond_key` and the id `beyond` ({beyond} compares). A parameter
 -- that is NULL does not filter; PostgreSQL removes such a condition when it plans the statement. `plate_parts` are the parts of `plate`
 -- that the index knows; NULL if it is too short.
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved,
+    q.violation IS NOT NULL AS queued
 FROM (
     SELECT violation, {key} AS sort_key
     FROM case_states
@@ -58,7 +60,8 @@ ORDER BY page.sort_key {direction}, page.violation {direction}
 -- urgent_cases --
 -- A page of open cases in the order in which their letters are due: the moment and the days of the period that covers the case. Each period
 -- reads a page's worth in the order of time, by the index of open cases.
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved,
+    q.violation IS NOT NULL AS queued
 FROM (
     SELECT violation, due_at
     FROM jsonb_to_recordset(%(letters)s)
@@ -106,7 +109,8 @@ SELECT DISTINCT ON (camera) camera, name FROM cameras ORDER BY camera, site
 
 -- cases_decided_by --
 -- Cases on which the reviewer decided since then, the last decided first.
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved,
+    q.violation IS NOT NULL AS queued
 FROM violations v
 LEFT JOIN queue q ON q.violation = v.id
 JOIN (
@@ -120,16 +124,14 @@ JOIN (
 ORDER BY own.last_decision DESC
 
 -- count_cases --
--- By state and rule; see the migration that creates `case_counts`.
-SELECT state, rule, sum(cases)::bigint AS cases
+-- By state and rule; see the migration that creates `case_counts`. `in_review`: how many open cases a reviewer has on the screen, in each
+-- row; it reads the cases with a lease only, by the index `queue_reviewer`.
+SELECT state, rule, sum(cases)::bigint AS cases,
+    (SELECT count(*) FROM queue WHERE reviewer IS NOT NULL AND NOT ahead AND expires_at > %(now)s) AS in_review
 FROM case_counts
 GROUP BY state, rule
 HAVING sum(cases) > 0
 ORDER BY state, rule
-
--- count_leases --
--- How many open cases a reviewer has on the screen. Reads the cases with a lease only, by the index `queue_reviewer`.
-SELECT count(*) AS in_review FROM queue WHERE reviewer IS NOT NULL AND NOT ahead AND expires_at > %(now)s
 
 -- count_verdicts_of_reviewer --
 -- Cases that the reviewer decided since then, by the reviewer's last verdict on each.
@@ -195,6 +197,10 @@ FOR UPDATE
 -- reserved_case --
 SELECT violation::text AS violation FROM queue WHERE reviewer = %(reviewer)s AND ahead ORDER BY occurred_at, violation LIMIT 1 FOR UPDATE
 
+-- take_case --
+-- NULL if the queue has none for the reviewer.
+SELECT take_case(%(reviewer)s, %(now)s, %(expires_at)s)::text AS violation
+
 -- case_on_screen --
 SELECT violation::text AS violation FROM queue WHERE reviewer = %(reviewer)s AND NOT ahead ORDER BY occurred_at, violation LIMIT 1
 
@@ -219,24 +225,17 @@ RETURNING violation::text AS violation
 -- release_leases --
 UPDATE queue SET reviewer = NULL, expires_at = NULL, ahead = false WHERE reviewer = %(reviewer)s
 
--- lease_of_case --
--- No row if the case has been decided.
-SELECT reviewer, expires_at FROM queue WHERE violation = %(violation)s FOR UPDATE
-
-
 -- ===== Decisions: `etle.storage.cases`
 
 -- violation_exists --
 SELECT EXISTS (SELECT FROM violations WHERE id = %(violation)s) AS stored
 
--- count_decisions --
-SELECT count(*) AS decisions FROM decisions WHERE violation = %(violation)s
-
--- add_decision --
--- Also takes the case from the queue. `session` is the digest of the reviewer's session token; NULL for the owner.
-SELECT add_decision(
+-- decide_case --
+-- `session` is the digest of the reviewer's session token; NULL for the owner.
+SELECT earlier, taken_by, taken_until, added
+FROM decide_case(
     %(session)s, %(violation)s::uuid, %(verdict)s, %(reason)s, %(plate_text)s, %(note)s, %(reviewer)s, %(decided_at)s, %(seconds_taken)s,
-    %(nonce)s::uuid, %(signature)s
+    %(nonce)s::uuid, %(signature)s, %(known)s, %(any_lease)s
 )
 
 -- select_decisions --

@@ -16,7 +16,7 @@ $$;
 REVOKE ALL ON ALL TABLES IN SCHEMA etle FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA etle FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 REVOKE ALL ON FUNCTION etle.seal_audit_log, etle.user_of_session, etle.add_access, etle.add_decision, etle.password_parameters,
-    etle.password_matches, etle.open_session, etle.continue_session, etle.end_session
+    etle.password_matches, etle.open_session, etle.continue_session, etle.end_session, etle.take_case, etle.decide_case
 FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 REVOKE ALL ON SCHEMA etle FROM PUBLIC, etle_writer, etle_reviewer, etle_reader;
 
@@ -39,7 +39,7 @@ GRANT SELECT (name, role, created_at, disabled_at) ON etle.users TO etle_reviewe
 GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expires_at, ended_at, nonce) ON etle.sessions TO etle_reviewer;
 GRANT UPDATE (reviewer, expires_at, ahead) ON etle.queue TO etle_reviewer;
 GRANT EXECUTE ON FUNCTION etle.add_access, etle.add_decision, etle.password_parameters, etle.password_matches, etle.open_session,
-    etle.continue_session, etle.end_session TO etle_reviewer;
+    etle.continue_session, etle.end_session, etle.take_case, etle.decide_case TO etle_reviewer;
 
 -- `etle evidence verify`, `etle violations`, reports: read access, without password hashes and session tokens.
 GRANT SELECT ON etle.audit_log, etle.audit_inbox TO etle_reader;

@@ -116,26 +116,26 @@ class Users:
             cursor.execute(sql("disable_user"), {"name": name, "disabled_at": at, **self._signature("user", row)})
 
     def users(self) -> tuple[User, ...]:
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("select_users"))
             return tuple(_user(row) for row in cursor.fetchall())
 
     def reviewers(self) -> tuple[str, ...]:
         """Names of the users who decide cases, including disabled ones."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("select_reviewers"))
             return tuple(row.name for row in cursor.fetchall())
 
     def password_parameters(self, name: str) -> str | None:
         """Algorithm, costs and salt of the password's hash, in the form of a hash; None if the user does not exist or is disabled."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("password_parameters"), {"name": _without_nul(name)})
             parameters = cursor.fetchone().parameters
             return None if parameters is None else str(parameters)
 
     def password_matches(self, name: str, password_hash: str) -> bool:
         """Whether it is the hash of the user's password. The database compares, so that the pages need not read it."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("password_matches"), {"name": _without_nul(name), "hash": password_hash})
             return bool(cursor.fetchone().matches)
 
@@ -152,7 +152,7 @@ class Users:
         """False if it is not the hash of the user's password; the owner of the database gives none."""
         row = {"token_digest": secret_digest(token_hash), "user_name": name, "address": address, "ended_at": None}
         values = {"token_hash": token_hash, "user_name": name, "address": address, "created_at": at, "expires_at": expires_at}
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("open_session"), {**values, "hash": password_hash, **self._signature("session", row)})
             return bool(cursor.fetchone().opened)
 
@@ -161,7 +161,7 @@ class Users:
 
         Records activity, but not with each of the requests of a page: that would be a write for every picture.
         """
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             session = {"token_hash": token_hash, "now": at, "idle": idle, "resolution": ACTIVITY_RESOLUTION}
             cursor.execute(sql("continue_session"), session)
             row = cursor.fetchone()
@@ -178,12 +178,12 @@ class Users:
     def record(self, access: AccessEntry, session: str | None = None) -> None:
         """`session`: digest of the token of whoever acts. A database with separate roles accepts no other name, and without a session only
         failed sign-ins."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             self._record(cursor, access, session)
 
     def sign_in_failures(self, name: str, address: str, *, since: datetime, known_since: datetime) -> SignInFailures:
         """`known_since`: an address is known if the user signed in from it since then."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(
                 sql("sign_in_failures"), {"who": _without_nul(name), "address": address, "since": since, "known_since": known_since}
             )
@@ -198,7 +198,7 @@ class Users:
 
     def form_secret(self) -> bytes:
         """The secret of this deployment that signs the cookies of sign-in forms."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("form_secret"))
             return bytes(cursor.fetchone().value)
 
@@ -206,7 +206,7 @@ class Users:
         self, *, violation: UUID | None = None, who: str | None = None, before: int | None = None, limit: int = 200
     ) -> tuple[AccessEntry, ...]:
         """Entries of the access log, newest first; `before`: only those with a smaller number."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(
                 sql("select_access_log"),
                 {"violation": str(violation) if violation else None, "who": who, "before": before, "limit": limit},
