@@ -36,8 +36,9 @@ from ingest.sources.provider import SiteSources
 from pipeline.assembly import fingerprint, open_site_engines, shipped_law
 from pipeline.evidence.writer import Writer
 from pipeline.reprocess.assembly import RunPlaces, open_resources
+from pipeline.reprocess.camera import ReprocessJob
 from pipeline.reprocess.plan import FootageKind, Part, ReprocessPlan, camera_plans
-from pipeline.reprocess.run import ReprocessJob, reprocess, start_run
+from pipeline.reprocess.run import reprocess, start_run
 from pipeline.workers.embedded import CameraRun, RunCallbacks, resume_session
 from pipeline.workers.site_run import NoProgress
 from pipeline.workers.stages import SiteStageFactory

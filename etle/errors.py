@@ -16,6 +16,7 @@
     │   ├── StoreUnavailable   it cannot be reached: wait and try again
     │   │   ├── EvidenceUnavailable  the evidence store cannot be reached
     │   │   └── ArchiveUnavailable   the archive of frames cannot be reached, or another process writes it
+    │   │       └── SegmentMissing   a segment was deleted: waiting does not help
     │   ├── EvidenceFull       no space left for evidence: free some; nothing was lost
     │   ├── ArchiveFull        no space left for frames, and none of the archive may be deleted
     │   ├── EvidenceCorrupt    bytes do not match the digest under which they are stored
@@ -98,6 +99,10 @@ class EvidenceUnavailable(StoreUnavailable):
 
 
 class ArchiveUnavailable(StoreUnavailable):
+    pass
+
+
+class SegmentMissing(ArchiveUnavailable):
     pass
 
 

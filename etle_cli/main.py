@@ -31,6 +31,7 @@ from etle_cli.commands import (
     keys,
     models,
     reprocess,
+    reprocess_worker,
     review,
     run,
     runs,
@@ -48,6 +49,7 @@ from etle_cli.shutdown import sigterm_as_interrupt
 COMMANDS = (
     run,
     reprocess,
+    reprocess_worker,
     runs,
     init,
     calibrate,

@@ -69,6 +69,10 @@ class BrokerSettings(Section):
     events: TopicSettings = Field(
         TopicSettings(partitions=3, retention_hours=24 * 30, largest_mb=1), description="Events that vendors' devices report."
     )
+    reprocess: TopicSettings = Field(
+        TopicSettings(partitions=12, retention_hours=24 * 30, largest_mb=1),
+        description="Work items of `etle reprocess --distribute`; at most as many workers as partitions have work.",
+    )
     timeout_s: float = Field(30, gt=0, le=600, description="Seconds without an answer after which the broker counts as unavailable.")
     session_s: float = Field(10, ge=1, le=300, description="Seconds without a heartbeat after which the other workers take over.")
     security: BrokerSecurity = BrokerSecurity()

@@ -123,6 +123,28 @@ class TopicHistory(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionProgress:
+    """How far a consumer group is in one partition."""
+
+    committed: Position | None
+    """None if the group never committed a position."""
+    first: int
+    """The oldest offset that still exists."""
+    recent: int
+    """Offset of the first message that was published at a given time or later; `end` if there is none."""
+    end: int
+    """Offset that the next message will have."""
+
+
+class GroupProgress(Protocol):
+    """Watches a consumer group without being a member of it. Raises BrokerUnavailable."""
+
+    def of(self, topic: str, group: str, since: datetime) -> Mapping[int, PartitionProgress]:
+        """Every partition of the topic; `recent` counts from `since`, by the broker's clock."""
+        ...
+
+
 class CompactedTopicReader(Protocol):
     """Reads a compacted topic as a table."""
 

@@ -44,6 +44,15 @@ class TopicNames:
         return f"{self.prefix}.events.v1"
 
     @property
+    def reprocess(self) -> str:
+        """Work items of runs."""
+        return f"{self.prefix}.reprocess.v1"
+
+    @property
+    def reprocess_group(self) -> str:
+        return f"{self.prefix}-reprocess"
+
+    @property
     def detect_group(self) -> str:
         return f"{self.prefix}-detect"
 
@@ -94,6 +103,7 @@ def required_topics(broker: BrokerSettings) -> tuple[TopicSpec, ...]:
         _spec(names.checkpoints, broker.frames, broker.replication, compacted),
         _spec(names.dead_letters, broker.dead_letters, broker.replication, deleted | _limits(broker.dead_letters)),
         _spec(names.events, broker.events, broker.replication, deleted | _limits(broker.events)),
+        _spec(names.reprocess, broker.reprocess, broker.replication, deleted | _limits(broker.reprocess)),
     )
 
 
@@ -141,10 +151,13 @@ def create_topics(required: Sequence[TopicSpec], admin: TopicAdmin) -> tuple[str
     return tuple(topic.name for topic in missing)
 
 
-def require_topics_exist(broker: BrokerSettings, admin: TopicAdmin) -> None:
-    """Raises ConfigError if a topic is missing, or if checkpoints and frames have different numbers of partitions."""
+def require_topics_exist(broker: BrokerSettings, admin: TopicAdmin, *, reprocess: bool = False) -> None:
+    """Raises ConfigError if a topic is missing, or if checkpoints and frames have different numbers of partitions.
+
+    `reprocess`: the topic of work items is needed too; live roles do without it, so that an upgrade does not stop them.
+    """
     names = TopicNames(broker.prefix)
-    required = [topic.name for topic in required_topics(broker)]
+    required = [topic.name for topic in required_topics(broker) if reprocess or topic.name != names.reprocess]
     found = admin.describe(required)
     if missing := [name for name in required if name not in found]:
         raise ConfigError(f"these topics do not exist in Kafka: {', '.join(missing)}. Create them with `etle topics create`")

@@ -69,6 +69,16 @@ class ArchiveOutcome(StrEnum):
     """No valid frame; the detect worker sends it to the dead letter queue."""
 
 
+class WorkItemOutcome(StrEnum):
+    """What became of a work item of a run."""
+
+    DONE = "done"
+    REPEATED = "repeated"
+    """The camera was processed that far before."""
+    REJECTED = "rejected"
+    """Sent to the dead letter queue."""
+
+
 class EvidenceError(StrEnum):
     FULL = "full"
     UNAVAILABLE = "unavailable"
@@ -116,7 +126,7 @@ class Metrics:
             registry=registry,
         )
         self._view = Gauge("etle_view_fault", "1 while the last checked picture had the fault.", ("camera", "fault"), registry=registry)
-        self._paused = Gauge("etle_rules_paused", "1 while the rules pause because the camera moved.", ("camera",), registry=registry)
+        self._rules_paused = Gauge("etle_rules_paused", "1 while the rules pause because the camera moved.", ("camera",), registry=registry)
         self._spool_frames = Gauge("etle_spool_frames", "Frames in the spool on the disk of the edge device.", registry=registry)
         self._spool_bytes = Gauge("etle_spool_bytes", "Bytes of the frames in the spool.", registry=registry)
         self._spool_limit = Gauge("etle_spool_limit_bytes", "Maximum size of the spool in bytes.", registry=registry)
@@ -131,6 +141,10 @@ class Metrics:
         self._archived = Counter("etle_archived_frames", "Frames that reached the archive by outcome.", ("outcome",), registry=registry)
         self._archived_bytes = Counter("etle_archive_bytes", "Bytes written to the archive.", registry=registry)
         self._archive_deleted = Counter("etle_archive_deleted_segments", "Segments deleted by reason.", ("reason",), registry=registry)
+        self._work_items = Counter("etle_work_items", "Work items of runs by outcome.", ("outcome",), registry=registry)
+        self._reprocessed = Counter("etle_reprocessed_frames", "Frames of the archive that were processed again.", registry=registry)
+        self._live_overdue = Gauge("etle_live_overdue_messages", "Live frames that wait for longer than allowed.", registry=registry)
+        self._yields = Gauge("etle_yields_to_live", "1 while a run waits for live traffic.", registry=registry)
         self._vendor = Counter("etle_vendor_messages", "Messages received by the push API.", ("vendor", "outcome"), registry=registry)
         self._requests = Counter("etle_requests", "Responses of the review pages by status class.", ("status",), registry=registry)
         self._request_s = Histogram(
@@ -207,7 +221,7 @@ class Metrics:
 
     def view_checked(self, camera: str, faults: Mapping[str, bool], *, paused: bool = False) -> None:
         """`faults`: whether the picture has each fault of `pipeline.detect.view_check.ViewFault`. `paused`: the rules pause meanwhile."""
-        self._paused.labels(camera).set(paused)
+        self._rules_paused.labels(camera).set(paused)
         for fault, present in faults.items():
             self._view.labels(camera, fault).set(present)
 
@@ -245,6 +259,17 @@ class Metrics:
     def archive_deleted(self, reason: str) -> None:
         """`reason` is a value of `etle.storage.archive.retention.DeletionReason`."""
         self._archive_deleted.labels(reason).inc()
+
+    def work_item(self, outcome: WorkItemOutcome) -> None:
+        self._work_items.labels(outcome.value).inc()
+
+    def reprocessed(self, frames: int) -> None:
+        self._reprocessed.inc(frames)
+
+    def live_overdue(self, messages: int, *, yields: bool) -> None:
+        """`messages`: live frames that wait for longer than allowed; `yields`: whether a run waits for them now."""
+        self._live_overdue.set(messages)
+        self._yields.set(yields)
 
     def vendor_message(self, vendor: str, outcome: str) -> None:
         """`vendor` is one of the site file, `outcome` one of the fixed outcomes of the push API."""

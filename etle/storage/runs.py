@@ -88,12 +88,14 @@ class PostgresRuns:
         return self._database.session_lock(f"run {run} {camera}", _LOCK_WAIT_S)
 
     def save_camera(self, run: str, camera: RunCamera) -> None:
-        row = {
-            "run": run, "camera": camera.camera, "frames": camera.frames, "rejected": camera.rejected, "busy_s": camera.busy_s,
-            "finished_at": camera.finished_at,
-        }  # fmt: skip
         with self._database.transaction() as cursor:
-            cursor.execute(sql("save_run_camera"), row)
+            cursor.execute(sql("save_run_camera"), _camera_row(run, camera))
+
+    def save_progress(self, run: str, camera: RunCamera, stream: str, position: int, state: bytes) -> None:
+        """A checkpoint, and the counts up to it: both or none."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("save_checkpoint"), {"stream": stream, "position": position, "state": state})
+            cursor.execute(sql("save_run_camera"), _camera_row(run, camera))
 
     def add_violation(self, run: str, violation: Violation, at: datetime) -> bool:
         """False, without a change, if the run has it already."""
@@ -193,6 +195,17 @@ class PostgresRuns:
             )
             for row in rows
         ]
+
+
+def _camera_row(run: str, camera: RunCamera) -> dict[str, Any]:
+    return {
+        "run": run,
+        "camera": camera.camera,
+        "frames": camera.frames,
+        "rejected": camera.rejected,
+        "busy_s": camera.busy_s,
+        "finished_at": camera.finished_at,
+    }
 
 
 def _camera(row: Any) -> RunCamera:

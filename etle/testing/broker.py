@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import RLock
 from zlib import crc32
 
 from etle.errors import BrokerRefused, BrokerUnavailable
-from etle.kafka.protocols import Message, PollResult, Position
+from etle.kafka.protocols import Message, PartitionProgress, PollResult, Position
 from etle.testing.values import BEGIN
 
 
@@ -22,7 +23,7 @@ class MemoryDelivery:
 
 
 class MemoryBroker:
-    """A Publisher and CompactedTopicReader. Tests may read and change `topics`, the messages by topic and partition.
+    """A Publisher, CompactedTopicReader and GroupProgress. Tests may read and change `topics`, the messages by topic and partition.
 
     While `down` is set, every call raises BrokerUnavailable. `expired` has the first offset that still exists, by topic and partition.
     """
@@ -34,6 +35,8 @@ class MemoryBroker:
         self.expired: dict[tuple[str, int], int] = {}
         self.groups: dict[tuple[str, str], _Group] = {}
         self.max_message_bytes = max_message_bytes
+        self.now = BEGIN
+        """Time at which messages are published."""
         self.lock = RLock()
 
     def messages(self, topic: str) -> list[Message]:
@@ -55,7 +58,9 @@ class MemoryBroker:
             number = self.partition_of(topic, key) if partition is None else partition
             messages = self.topics[topic][number]
             messages.append(
-                Message(topic=topic, partition=number, offset=len(messages), key=key, headers=tuple(headers), value=bytes(value), at=BEGIN)
+                Message(
+                    topic=topic, partition=number, offset=len(messages), key=key, headers=tuple(headers), value=bytes(value), at=self.now
+                )
             )
         return MemoryDelivery()
 
@@ -69,6 +74,20 @@ class MemoryBroker:
         with self.lock:
             self.check()
             return {message.key: message.value for message in self.topics[topic][partition] if message.key is not None}
+
+    def of(self, topic: str, group: str, since: datetime) -> Mapping[int, PartitionProgress]:
+        with self.lock:
+            self.check()
+            positions = self.groups[topic, group].positions if (topic, group) in self.groups else {}
+            return {
+                number: PartitionProgress(
+                    committed=positions.get(number),
+                    first=self.expired.get((topic, number), 0),
+                    recent=sum(message.at < since for message in messages),
+                    end=len(messages),
+                )
+                for number, messages in enumerate(self.topics[topic])
+            }
 
     def partition_of(self, topic: str, key: bytes) -> int:
         return crc32(key) % len(self.topics[topic])

@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from etle.kafka.protocols import TopicHistory
     from etle.protocols import FrameSource
     from etle.storage.archive.opening import ArchivePlace
-    from etle.storage.runs import StoredRun
+    from etle.storage.runs import PostgresRuns, StoredRun
     from etle.storage.stores import Stores
     from pipeline.reprocess.assembly import FootageOpeners
+    from pipeline.reprocess.camera import ReprocessJob
     from pipeline.reprocess.plan import ReprocessPlan
-    from pipeline.reprocess.run import ReprocessJob
 
 
 _NICE: Final = 10
@@ -73,6 +73,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default=_NICE,
         help=f"how much the run yields to live processes of this host, from 0 (not at all) to 19 (default: {_NICE})",
     )
+    parser.add_argument(
+        "--distribute",
+        action="store_true",
+        help="process nothing here: publish the segments as work items in Kafka, for the workers of `etle reprocess-worker`",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say how much there is and how long it takes, and store nothing")
     parser.add_argument("--price", metavar="AMOUNT", type=float, help="with --dry-run: what an hour of one worker costs")
     add_storage_options(parser)
@@ -88,20 +93,28 @@ class ReprocessOptions:
     workers: int
     nice: int
     price: float | None
+    distribute: bool
+    """Leave the work to the workers of other processes."""
 
 
 def run(args: argparse.Namespace) -> int:
     from etle.storage.stores import open_stores
     from pipeline.reprocess.assembly import RunRequest, archive_place, plan_run
     from pipeline.reprocess.plan import FootageKind, Part
-    from pipeline.reprocess.variants import with_models, with_rules
+    from pipeline.reprocess.variants import read_variant, with_variant
 
     site = load_site(args.site).with_cameras(args.camera or ())
-    site = with_models(site, args.models) if args.models else site
-    site = with_rules(site, args.rules) if args.rules else site
+    variant = read_variant(site, args.rules, args.models)
+    site = with_variant(site, variant, str(args.rules or args.models))
     since, until = period(args, site)
-    request = RunRequest(source=FootageKind(args.source), part=Part(args.only or Part.ALL), since=since, until=until)
-    options = ReprocessOptions(name=None if args.dry_run else args.run_name, workers=args.workers, nice=args.nice, price=args.price)
+    request = RunRequest(
+        source=FootageKind(args.source), part=Part(args.only or Part.ALL), since=since, until=until, variant=variant
+    )  # fmt: skip
+    options = ReprocessOptions(
+        name=None if args.dry_run else args.run_name, workers=args.workers, nice=args.nice, price=args.price, distribute=args.distribute
+    )
+    if options.distribute and (request.source is not FootageKind.ARCHIVE or request.part is Part.PLATES):
+        raise ConfigError("--distribute is for footage of the archive: leave out --source and --only plates")
     if options.name is None and not args.dry_run:
         raise ConfigError("a run needs a name: give one with --run, or --dry-run to store nothing")
     storage = storage_options(args, site.store)
@@ -118,11 +131,15 @@ def _reprocess(
 ) -> int:  # fmt: skip
     from etle.storage.runs import PostgresRuns
     from pipeline.reprocess.assembly import holding_segments
-    from pipeline.reprocess.run import ReprocessJob, start_run
+    from pipeline.reprocess.camera import ReprocessJob
+    from pipeline.reprocess.run import start_run
 
     runs, clock = PostgresRuns(stores.database), SystemClock()
     plan = start_run(runs, ReprocessJob(run=name, site=site, plan=plan), operator(), clock)
     job = ReprocessJob(run=name, site=site, plan=plan)
+    if options.distribute:
+        assert place is not None, "only footage of the archive is distributed"
+        return _distribute(job, place, runs)
     os.nice(options.nice)  # not before the stores are open: an embedded database serves live processes too
     with stop_on_signals() as stop, _progress_bars() as progress, holding_segments(job, place, runs, operator()):
         problems = _process(job, place, options.workers, stores, progress, stop)
@@ -131,6 +148,27 @@ def _reprocess(
     _show_result(done, stores.data)
     sys.stderr.write("".join(f"{problem}\n" for problem in problems))
     return 1 if problems or not done.finished_at else 0
+
+
+def _distribute(job: "ReprocessJob", place: "ArchivePlace", runs: "PostgresRuns") -> int:
+    """Publishes what is left of the run as work items."""
+    from etle.kafka.admin import KafkaTopicAdmin
+    from etle.kafka.client import KafkaPublisher
+    from etle.kafka.topics import TopicNames, require_topics_exist
+    from pipeline.reprocess.assembly import hold_segments
+    from pipeline.reprocess.work_items import publish_work_items
+
+    connection = broker_connection(job.site.broker)
+    require_topics_exist(connection.broker, KafkaTopicAdmin(connection), reprocess=True)
+    hold_segments(job, place, operator())
+    stored, topic = runs.run(job.run), TopicNames(connection.broker.prefix).reprocess
+    assert stored is not None, "runs are never deleted"
+    finished = {each.camera for each in stored.cameras if each.finished_at}
+    with closing(KafkaPublisher(connection, f"reprocess-{socket.gethostname()}-{os.getpid()}")) as publisher:
+        count = publish_work_items(publisher, topic, job.run, job.plan, finished)
+    sys.stdout.write(f"run {job.run}: {count} work items are in {topic}. Workers process them:  etle reprocess-worker SITE.yaml\n")
+    sys.stdout.write(f"How far the run is:  etle runs show {job.run}\n")
+    return 0
 
 
 def _process(

@@ -6,18 +6,19 @@ be sent to another process.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from etle.clock import SystemClock
 from etle.config.site import CameraSettings, Site
-from etle.errors import ConfigError
+from etle.errors import ConfigError, WireError
 from etle.kafka.protocols import TopicHistory
 from etle.kafka.topics import TopicNames
 from etle.protocols import FrameSource
 from etle.signing import frame_verifier
+from etle.storage.archive.holds import ArchiveHolds, Hold
 from etle.storage.archive.opening import ArchivePlace, archive_settings, open_archive_holds, open_archive_reader
 from etle.storage.archive.segment import SegmentName
 from etle.storage.checkpoints import PostgresCheckpoints
@@ -26,10 +27,10 @@ from etle.storage.evidence.backend import open_evidence
 from etle.storage.runs import PostgresRuns
 from etle.types import CameraId
 from pipeline.assembly import Engines, fingerprint, open_site_engines, shipped_law
+from pipeline.reprocess.camera import OpenedRun, ReprocessJob, RunResources
 from pipeline.reprocess.footage import ArchiveFootage, RecordedFootage, SourceFootage, TopicFootage, with_margins
-from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan, camera_plans
-from pipeline.reprocess.run import ReprocessJob, RunResources
-from pipeline.reprocess.variants import without_plates
+from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan, SiteVariant, camera_plans
+from pipeline.reprocess.variants import with_variant, without_plates
 from pipeline.workers.stages import SiteStageFactory
 
 
@@ -41,6 +42,7 @@ class RunRequest:
     part: Part
     since: datetime | None
     until: datetime | None
+    variant: SiteVariant = field(default_factory=SiteVariant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +84,16 @@ def plan_run(site: Site, request: RunRequest, place: ArchivePlace | None) -> Rep
         since=request.since,
         until=request.until,
         cameras=camera_plans(site, fingerprints, segments),
+        variant=request.variant,
     )
 
 
 def run_engines(site: Site, plan: ReprocessPlan) -> Engines:
     """The models of one process."""
-    engines = open_site_engines(site)
+    return _for_part(open_site_engines(site), plan)
+
+
+def _for_part(engines: Engines, plan: ReprocessPlan) -> Engines:
     return without_plates(engines) if plan.part is Part.RULES else engines
 
 
@@ -124,21 +130,78 @@ def open_footage(
 
 
 @contextmanager
+def open_stored_run(
+    site: Site, database: Database, run: str, results: Callable[[str], str | Path], place: ArchivePlace, openers: FootageOpeners
+) -> Iterator[OpenedRun]:  # fmt: skip
+    """A run that another host has planned, with the models of this one. `results`: where the files of a run are.
+
+    Raises WireError if the database has no such run; ConfigError if this host would process it differently; WeightsMissing, MissingExtra.
+    """
+    stored = PostgresRuns(database).run(run)
+    if stored is None:
+        raise WireError(f"work item: the database has no run {run!r}")
+    plan = ReprocessPlan.of(stored.plan)
+    if plan.site != site.site:
+        raise ConfigError(f"the run {run!r} is of the site {plan.site!r}, and this worker has the site file of {site.site!r}")
+    own = with_variant(site, plan.variant, f"run {run}").with_cameras([each.camera for each in plan.cameras])
+    engines = open_site_engines(own)
+    _require_same_fingerprints(own, plan, run, engines)
+    yield OpenedRun(
+        job=ReprocessJob(run=run, site=own, plan=plan),
+        resources=RunResources(
+            stages=SiteStageFactory(own, _for_part(engines, plan), shipped_law()),
+            runs=PostgresRuns(database),
+            checkpoints=PostgresCheckpoints(database),
+            files=open_evidence(results(run)),
+            open_footage=partial(open_footage, own, plan, place, openers),
+            clock=SystemClock(),
+        ),
+    )
+
+
+def _require_same_fingerprints(site: Site, plan: ReprocessPlan, run: str, engines: Engines) -> None:
+    for camera in site.cameras:
+        if fingerprint(site, camera, engines) != plan.camera(camera.camera_id).fingerprint:
+            raise ConfigError(
+                f"the run {run!r} was started with another version of etle, other models or another configuration of camera {camera.id!r}"
+                " than this worker has, and results would be mixed: use the same version and the same site file, or give the run up with"
+                f" --skip {run}"
+            )
+
+
+@contextmanager
 def holding_segments(job: ReprocessJob, place: ArchivePlace | None, runs: PostgresRuns, by: str) -> Iterator[None]:
     """Keeps the segments of the plan from being deleted until the run is finished, also while it is interrupted."""
     if place is None:
         yield
         return
-    holds, reason = open_archive_holds(job.site, place, SystemClock()), f"run {job.run}"
-    if not any(hold.reason == reason and hold.released_at is None for hold in holds.all()):
-        names = [name for camera in job.plan.cameras for path in camera.segments if (name := SegmentName.parse(path))]
-        holds.place(None, min(name.begins_at for name in names), max(name.ends_at for name in names), reason, by)
+    hold_segments(job, place, by)
     yield
     done = runs.run(job.run)
     if done is not None and done.finished_at is not None:
-        for hold in holds.all():
-            if hold.reason == reason and hold.released_at is None:
-                holds.release(hold.id, by)
+        release_segments(job, place, by)
+
+
+def hold_segments(job: ReprocessJob, place: ArchivePlace, by: str) -> None:
+    """Does nothing if they are held for this run already."""
+    holds = open_archive_holds(job.site, place, SystemClock())
+    if not _of_run(holds, job):
+        names = [name for camera in job.plan.cameras for path in camera.segments if (name := SegmentName.parse(path))]
+        holds.place(None, min(name.begins_at for name in names), max(name.ends_at for name in names), _reason(job), by)
+
+
+def release_segments(job: ReprocessJob, place: ArchivePlace, by: str) -> None:
+    holds = open_archive_holds(job.site, place, SystemClock())
+    for hold in _of_run(holds, job):
+        holds.release(hold.id, by)
+
+
+def _of_run(holds: ArchiveHolds, job: ReprocessJob) -> Sequence[Hold]:
+    return [hold for hold in holds.all() if hold.reason == _reason(job) and hold.released_at is None]
+
+
+def _reason(job: ReprocessJob) -> str:
+    return f"run {job.run}"
 
 
 def _check_source(site: Site, request: RunRequest) -> None:

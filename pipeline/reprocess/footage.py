@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final, Protocol
 
-from etle.errors import ArchiveUnavailable, SourceUnavailable, WireError
+from etle.errors import ArchiveUnavailable, SegmentMissing, SourceBroken, SourceUnavailable, WireError
 from etle.kafka.protocols import Message, TopicHistory
 from etle.protocols import FrameSource
 from etle.storage.archive.reader import ArchivedFrame, ArchiveReader
@@ -20,6 +20,11 @@ _RECORD_BITS: Final = 32
 
 
 OpenHistory = Callable[[], AbstractContextManager[TopicHistory]]
+
+
+def behind_segment(number: int) -> int:
+    """Offset of the archive that is behind every frame of that segment of the plan."""
+    return (number + 1) << _RECORD_BITS
 
 
 class RecordedFootage(Protocol):
@@ -61,16 +66,18 @@ class ArchiveFootage:
         return (frame for _, frame in self.numbered(-1 if after is None else after))
 
     def numbered(self, after: int) -> Iterator[tuple[int, Frame]]:
-        """Raises SourceUnavailable if a segment was deleted or cannot be read."""
+        """Raises SourceBroken if a segment was deleted, SourceUnavailable if one cannot be read now."""
         first = max(0, after >> _RECORD_BITS)
         for place, segment in enumerate(self._segments[first:], first):
             last_read = (after & ((1 << _RECORD_BITS) - 1)) if place == after >> _RECORD_BITS else -1
-            known = self._archived_twice(place)
             try:
+                known = self._archived_twice(place)
                 for archived in self._reader.frames(segment, self._since, self._until, last_read):
                     frame = None if archived.entry.frame_key in known else self._checked(archived)
                     if frame is not None:
                         yield place << _RECORD_BITS | archived.number, frame
+            except SegmentMissing as error:
+                raise SourceBroken(str(error)) from error
             except ArchiveUnavailable as error:
                 raise SourceUnavailable(str(error)) from error
 

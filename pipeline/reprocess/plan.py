@@ -1,10 +1,10 @@
 """What a run processes, with what. The plan is stored with the run, so that a run is only ever continued with the same one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -38,12 +38,26 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SiteVariant:
+    """What the run changes in the site file, for the workers of other hosts. They check the result by its fingerprint."""
+
+    detect: Mapping[str, Any] | None = None
+    """Keys of `detect` that differ; paths are absolute, and have to exist on each host."""
+    cameras: tuple[Mapping[str, Any], ...] | None = None
+    """As `cameras` of a rules file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCamera:
     camera: CameraId
     fingerprint: Digest
     """Of the code, models and configuration that process it."""
     segments: tuple[str, ...] = ()
     """Of the archive, in order: offsets count in them."""
+
+    def until_segment(self, last: int) -> "PlannedCamera":
+        """Without the segments behind number `last`; the offsets of the others stay the same."""
+        return replace(self, segments=self.segments[: last + 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +70,7 @@ class ReprocessPlan:
     until: datetime | None
     """Exclusive; None: to the last frame."""
     cameras: tuple[PlannedCamera, ...]
+    variant: SiteVariant = SiteVariant()
 
     def camera(self, camera: CameraId) -> PlannedCamera:
         return next(each for each in self.cameras if each.camera == camera)

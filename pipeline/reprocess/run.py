@@ -9,49 +9,20 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from etle.config.site import Site
 from etle.errors import ConfigError, SourceError
-from etle.protocols import CheckpointStore, Clock, EvidenceStore
-from etle.storage.runs import PostgresRuns, RunCamera
-from etle.types import CameraId, Frame, Violation
-from pipeline.reprocess.footage import RecordedFootage
-from pipeline.reprocess.plan import PlannedCamera, ReprocessPlan
-from pipeline.reprocess.sink import RunSink
-from pipeline.workers.embedded import CameraRun, RunCallbacks, load_checkpoint, resume_session
-from pipeline.workers.session import StageFactory
+from etle.protocols import Clock
+from etle.storage.runs import PostgresRuns
+from etle.types import CameraId
+from pipeline.reprocess.camera import CameraReprocess, ReprocessJob, RunResources, stored_counts
+from pipeline.reprocess.plan import ReprocessPlan
 
 _TICK_S: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReprocessJob:
-    """What every process of a run gets."""
-
-    run: str
-    site: Site
-    """With the rules and models of the run."""
-    plan: ReprocessPlan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResources:
-    """What one process needs for its cameras, one after the other."""
-
-    stages: StageFactory
-    runs: PostgresRuns
-    checkpoints: CheckpointStore
-    files: EvidenceStore
-    """The files of this run."""
-    open_footage: Callable[[PlannedCamera, Callable[[], None]], RecordedFootage]
-    """The second argument is called for each frame that is damaged."""
-    clock: Clock
 
 
 class OpenResources(Protocol):
@@ -146,9 +117,33 @@ def _process_if_free(
 ) -> str | None:  # fmt: skip
     """Nothing if another process has the camera, or has finished it meanwhile."""
     with resources.runs.camera_lock(job.run, camera) as free:
-        if not free or stopped() or _stored_counts(resources.runs, job.run, camera).finished_at:
+        if not free or stopped() or stored_counts(resources.runs, job.run, camera).finished_at:
             return None
-        return _CameraReprocess(job, resources, camera, report, stopped).run()
+        return _run_camera(CameraReprocess(job, resources, camera, _Reported(report)), camera, stopped)
+
+
+def _run_camera(reprocess: CameraReprocess, camera: CameraId, stopped: Callable[[], bool]) -> str | None:
+    """Returns why the footage could not be read to its end."""
+    try:
+        for _ in reprocess.steps():
+            if stopped():
+                reprocess.stop()
+    except SourceError as error:
+        return f"{camera}: {error}"
+    return None
+
+
+class _Reported:
+    """A CameraProgress that sends events, which another process can read."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def begun(self, camera: CameraId, done: int, count: Callable[[], int | None]) -> None:
+        self._report(_Event(camera=camera, done=done, total=count()))
+
+    def frame(self, camera: CameraId) -> None:
+        self._report(_Event(camera=camera))
 
 
 def _in_processes(
@@ -204,76 +199,3 @@ def _end_with_parent() -> None:
 def _process_camera(camera: CameraId) -> str | None:
     job, resources, events, stopped, _ = _process
     return _process_if_free(job, resources, camera, events.put, stopped.is_set)
-
-
-class _CameraReprocess:
-    """One camera of a run."""
-
-    def __init__(self, job: ReprocessJob, resources: RunResources, camera: CameraId, report: Report, stopped: Callable[[], bool]) -> None:
-        self._job = job
-        self._resources = resources
-        self._camera = camera
-        self._report = report
-        self._stopped = stopped
-        self._footage = resources.open_footage(job.plan.camera(camera), self._on_damaged)
-        self._counts = _stored_counts(resources.runs, job.run, camera)
-        self._started_at = time.monotonic()
-        self._run: CameraRun | None = None
-
-    def run(self) -> str | None:
-        """Returns why the footage could not be read to its end. Raises ConfigError, InferenceError, StoreError."""
-        self._report(_Event(camera=self._camera, done=self._counts.frames, total=self._footage.count()))
-        self._run = self._camera_run()
-        try:
-            self._run.run()
-        except SourceError as error:
-            self._save_counts()
-            return f"{self._camera}: {error}"
-        self._save_counts(finished=not self._stopped())
-        return None
-
-    def save(self, stream: str, position: int, state: bytes) -> None:
-        """As a CheckpointStore: the counts of the run are those at the checkpoint."""
-        self._resources.checkpoints.save(stream, position, state)
-        self._save_counts()
-
-    def load(self, stream: str) -> tuple[int, bytes] | None:
-        return self._resources.checkpoints.load(stream)
-
-    def _camera_run(self) -> CameraRun:
-        resources, job = self._resources, self._job
-        stream = f"run/{job.run}/{self._camera}"
-        session = resume_session(resources.stages, self._camera, load_checkpoint(self, stream), resources.clock.now())
-        sink = RunSink(job.run, job.plan, resources.runs, resources.files, resources.clock)
-        callbacks = RunCallbacks(frame=self._on_frame, rejected=self._on_rejected, violation=_ignore)
-        return CameraRun(session, self._footage, sink, self, resources.clock, stream, callbacks, self._footage.numbered)
-
-    def _on_frame(self, frame: Frame) -> None:
-        self._counts = replace(self._counts, frames=self._counts.frames + 1)
-        self._report(_Event(camera=self._camera))
-        if self._stopped() and self._run is not None:
-            self._run.stop()
-
-    def _on_rejected(self, frame: Frame, reason: str) -> None:
-        self._on_damaged()
-
-    def _on_damaged(self) -> None:
-        self._counts = replace(self._counts, frames=self._counts.frames + 1, rejected=self._counts.rejected + 1)
-        self._report(_Event(camera=self._camera))
-
-    def _save_counts(self, *, finished: bool = False) -> None:
-        now = time.monotonic()
-        busy_s = self._counts.busy_s + now - self._started_at
-        self._counts, self._started_at = replace(self._counts, busy_s=busy_s), now
-        finished_at = self._resources.clock.now() if finished else None
-        self._resources.runs.save_camera(self._job.run, replace(self._counts, finished_at=finished_at))
-
-
-def _ignore(violation: Violation, new: bool) -> None:
-    """Violations are counted where they are stored."""
-
-
-def _stored_counts(runs: PostgresRuns, run: str, camera: CameraId) -> RunCamera:
-    stored = runs.run(run)
-    known = next((each for each in stored.cameras if each.camera == camera), None) if stored else None
-    return known or RunCamera(camera=camera)

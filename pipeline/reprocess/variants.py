@@ -1,7 +1,7 @@
 """The site as a run sees it: with other rules and drawings, or with other models."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from etle.config.strict_yaml import Name, Section, interpolate_env, read_yaml, r
 from etle.errors import ConfigError
 from etle.protocols import PlateDetector
 from etle.types import Digest, PlateBox
+from pipeline.reprocess.plan import SiteVariant
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -36,22 +37,47 @@ class RulesFile(Section):
     cameras: tuple[CameraRules, ...] = Field(min_length=1)
 
 
-def with_rules(site: Site, file: Path) -> Site:
-    """Raises ConfigError, also for a camera that the site does not have."""
-    given = {each.id: each for each in validate(read_yaml(file), RulesFile, str(file)).cameras}
-    if unknown := given.keys() - {camera.id for camera in site.cameras}:
-        raise ConfigError(f"{file}: the site has no camera {sorted(unknown)[0]!r}")
-    cameras = tuple(_merged(camera, given[camera.id], str(file)) if camera.id in given else camera for camera in site.cameras)
-    return site.model_copy(update={"cameras": cameras})
+def read_variant(site: Site, rules: Path | None, models: Path | None) -> SiteVariant:
+    """From the files of the command line. Raises ConfigError."""
+    return SiteVariant(cameras=_read_rules(rules) if rules else None, detect=_read_models(site, models) if models else None)
 
 
-def with_models(site: Site, file: Path) -> Site:
-    """`file` has the keys of `detect`; those that are not given stay as in the site file. Raises ConfigError."""
+def with_variant(site: Site, variant: SiteVariant, where: str) -> Site:
+    """`where`: named in errors. Raises ConfigError, also for a camera that the site does not have."""
+    if variant.detect is not None:
+        site = site.model_copy(update={"detect": _detect(site, variant.detect, where)})
+    if variant.cameras is not None:
+        site = _with_rules(site, variant.cameras, where)
+    return site
+
+
+def _read_rules(file: Path) -> tuple[Mapping[str, Any], ...]:
+    document = read_yaml(file)
+    validate(document, RulesFile, str(file))
+    return tuple(document["cameras"])
+
+
+def _read_models(site: Site, file: Path) -> Mapping[str, Any]:
+    """The keys of `detect` that the file has, with absolute paths; those that are not given stay as in the site file."""
     document = interpolate_env(read_yaml(file), os.environ, str(file))
+    if not isinstance(document, dict):
+        validate(document, DetectionSettings, str(file))
+    detect = resolve_paths(_detect(site, document, str(file)), file.parent.absolute())
+    given = {DetectionSettings.renamed_keys.get(key, key) for key in document}
+    return detect.model_dump(mode="json", include=given)
+
+
+def _detect(site: Site, given: Mapping[str, Any], where: str) -> DetectionSettings:
     known = {key: getattr(site.detect, key) for key in site.detect.model_fields_set}
-    detect = validate({**known, **document} if isinstance(document, dict) else document, DetectionSettings, str(file))
-    given = resolve_paths(detect, file.parent)
-    return site.model_copy(update={"detect": given.model_copy(update={key: value for key, value in known.items() if key not in document})})
+    return validate({**known, **given}, DetectionSettings, where)
+
+
+def _with_rules(site: Site, cameras: Sequence[Mapping[str, Any]], where: str) -> Site:
+    given = {each.id: each for each in validate({"cameras": list(cameras)}, RulesFile, where).cameras}
+    if unknown := given.keys() - {camera.id for camera in site.cameras}:
+        raise ConfigError(f"{where}: the site has no camera {sorted(unknown)[0]!r}")
+    merged = tuple(_merged(camera, given[camera.id], where) if camera.id in given else camera for camera in site.cameras)
+    return site.model_copy(update={"cameras": merged})
 
 
 def _merged(camera: CameraSettings, rules: CameraRules, where: str) -> CameraSettings:

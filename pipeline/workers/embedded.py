@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from etle.backoff import Backoff
 from etle.clock import seconds_between
-from etle.errors import EtleError, SourceBroken, SourceError, StoreUnavailable, WireError
+from etle.errors import EtleError, SourceBroken, SourceError, SourceUnavailable, StoreUnavailable, WireError
 from etle.protocols import CheckpointStore, Clock, FrameSource, ViolationSink
 from etle.types import CameraId, Frame, Violation, ViolationMessage
 from pipeline.detect.visibility import Visibility
@@ -63,9 +63,10 @@ class CameraRun:
 
     def __init__(
         self, session: CameraSession, source: FrameSource, sink: ViolationSink, checkpoints: CheckpointStore, clock: Clock,
-        stream: str, callbacks: RunCallbacks, numbered: NumberedFrames | None = None,
+        stream: str, callbacks: RunCallbacks, numbered: NumberedFrames | None = None, *, retries: bool = True,
     ) -> None:  # fmt: skip
-        """`stream`: name of the checkpoint. `numbered`: the frames of the source with their offsets, where those are not sequences."""
+        """`stream`: name of the checkpoint. `numbered`: the frames of the source with their offsets, where those are not sequences.
+        `retries`: wait while a store is unavailable; otherwise StoreUnavailable is raised, and the caller continues at the checkpoint."""
         self._session = session
         self._source = source
         self._sink = sink
@@ -74,6 +75,7 @@ class CameraRun:
         self._stream = stream
         self._callbacks = callbacks
         self._numbered = numbered or self._by_sequence
+        self._retries = retries
         self._stopped = Event()
 
     @property
@@ -86,7 +88,15 @@ class CameraRun:
         self._stopped.set()
 
     def run(self) -> None:
-        """Raises SourceError after the frames before it were completed and saved, ConfigError, InferenceError, StoreError."""
+        """Raises SourceError after what was read is saved, ConfigError, InferenceError, StoreError.
+
+        Pending findings are then completed with the frames that exist; not where the source cannot be reached now and can be read again.
+        """
+        for _ in self.steps():
+            pass
+
+    def steps(self) -> Iterator[None]:
+        """As `run`, frame by frame: the caller decides when the next one is processed."""
         if self._source.live and (dropped := self._session.drop_pending()):
             log.warning(
                 "%s: the last run stopped before %d findings were complete; a live camera does not repeat their frames",
@@ -95,22 +105,24 @@ class CameraRun:
             )
         source_error: SourceError | None = None
         try:
-            self._process_frames()
+            yield from self._process_frames()
         except SourceError as error:
             source_error = error
-        if not self._stopped.is_set():
+        continues = isinstance(source_error, SourceUnavailable) and not self._source.live
+        if not self._stopped.is_set() and not continues:
             self._store(self._session.finish())
         self._save()
         if source_error is not None:
             raise source_error
 
-    def _process_frames(self) -> None:
+    def _process_frames(self) -> Iterator[None]:
         saved_at = None
         for offset, frame in self._frames():
             self._process(frame, offset)
             if self._session.dirty and (saved_at is None or abs(seconds_between(saved_at, frame.captured_at)) >= SAVE_EVERY_S):
                 self._save()
                 saved_at = frame.captured_at
+            yield
             if self._stopped.is_set():
                 return
 
@@ -158,7 +170,7 @@ class CameraRun:
             try:
                 return action()
             except StoreUnavailable as error:
-                if self._stopped.is_set():
+                if self._stopped.is_set() or not self._retries:
                     raise
                 delay_s = backoff.next_s()
                 log.warning("%s Next attempt in %g s.", error, delay_s)

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from etle.errors import BrokerRefused
-from etle.kafka.admin import KafkaTopicAdmin
+from etle.kafka.admin import KafkaGroupProgress, KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher, KafkaSubscriber, KafkaTopicReader
-from etle.kafka.protocols import CompactedTopicReader, Message, Position, Publisher, Subscriber
+from etle.kafka.protocols import CompactedTopicReader, GroupProgress, Message, Position, Publisher, Subscriber
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.testing import MemoryBroker
@@ -23,6 +24,7 @@ class BrokerSetup:
     names: TopicNames
     publisher: Publisher
     reader: CompactedTopicReader
+    progress: GroupProgress
     join: Callable[[], Any]
     """Adds a subscriber to the detect group."""
 
@@ -36,7 +38,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[BrokerSetup]:
 def in_memory() -> BrokerSetup:
     names = TopicNames("t")
     memory = MemoryBroker({name: 3 for name in (names.frames, names.checkpoints)}, max_message_bytes=2_000_000)
-    return BrokerSetup(names, memory, memory, lambda: memory.subscribe(names.frames, names.detect_group))
+    return BrokerSetup(names, memory, memory, memory, lambda: memory.subscribe(names.frames, names.detect_group))
 
 
 def on_kafka(connection: BrokerConnection, opened: ExitStack) -> BrokerSetup:
@@ -51,7 +53,9 @@ def on_kafka(connection: BrokerConnection, opened: ExitStack) -> BrokerSetup:
         opened.callback(subscriber.close)
         return subscriber
 
-    return BrokerSetup(names, publisher, reader, join)
+    progress = KafkaGroupProgress(connection)
+    opened.callback(progress.close)
+    return BrokerSetup(names, publisher, reader, progress, join)
 
 
 def join_all(*subscribers: Subscriber) -> list[set[int]]:
@@ -195,6 +199,24 @@ def test_a_worker_cannot_commit_a_partition_that_was_reassigned(broker):
         return  # a closed Kafka client cannot commit at all
     assert not one.commit({0: Position(offset=9)})
     assert two.committed(0) == Position(offset=1)
+
+
+def test_the_progress_of_a_group_shows_what_it_committed_and_what_is_recent(broker):
+    topic, group = broker.names.frames, broker.names.detect_group
+    for _ in range(5):
+        broker.publisher.publish(topic, b"x", key=b"cam", partition=2)
+    broker.publisher.flush()
+    ago, ahead = (datetime.now(UTC) + timedelta(days=days) for days in (-10_000, 10_000))
+    before = broker.progress.of(topic, group, ago)
+    assert {number: (each.committed, each.first, each.recent, each.end) for number, each in before.items()} == {
+        0: (None, 0, 0, 0), 1: (None, 0, 0, 0), 2: (None, 0, 0, 5)
+    }  # fmt: skip
+    subscriber = broker.join()
+    join_all(subscriber)
+    assert subscriber.commit({2: Position(offset=1, metadata="3"), 0: Position(offset=0)})
+    after = broker.progress.of(topic, group, ahead)
+    assert [after[number].committed for number in range(3)] == [Position(offset=0), None, Position(offset=1, metadata="3")]
+    assert (after[2].recent, after[2].end) == (5, 5)
 
 
 def test_latest_returns_the_last_value_of_each_key(broker):

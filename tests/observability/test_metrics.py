@@ -235,3 +235,10 @@ def test_the_options_open_metrics_and_health() -> None:
         assert seen.health.problems() == ()
     with pytest.raises(SystemExit):
         own.parse_args(["--metrics", "70000"])
+
+
+def test_paused_rules_are_shown_by_camera_and_not_among_the_servers(metrics: Metrics):
+    metrics.view_checked("cam-1", {"moved": True}, paused=True)
+    assert metrics.value("etle_rules_paused", camera="cam-1") == 1 and metrics.value("etle_paused", target="cam-1") is None
+    metrics.view_checked("cam-1", {"moved": False})
+    assert metrics.value("etle_rules_paused", camera="cam-1") == 0

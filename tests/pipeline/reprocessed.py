@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -26,9 +27,10 @@ from etle.types import CameraId, CharacterRead, Digest, PlateRead
 from etle.wire import violation_to_json
 from pipeline.detect.stage import CameraStage
 from pipeline.detect.state import StageState
+from pipeline.reprocess.camera import ReprocessJob, RunResources
 from pipeline.reprocess.footage import ArchiveFootage
 from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
-from pipeline.reprocess.run import ReprocessJob, RunResources, reprocess, start_run
+from pipeline.reprocess.run import reprocess, start_run
 from pipeline.workers.site_run import NoProgress
 
 SITE = "tes"
@@ -116,6 +118,23 @@ def run(setting: Setting, name: str, workers: int = 1, stop: Event | None = None
     return stored
 
 
+def plan_run(setting: Setting, name: str) -> ReprocessJob:
+    """A run that is recorded and not begun."""
+    database = Database(setting.database)
+    job = ReprocessJob(run=name, site=DrawnStages()._watched, plan=setting.plan())
+    plan = start_run(PostgresRuns(database), job, "sari", SystemClock())
+    database.close()
+    return replace(job, plan=plan)
+
+
+def stored(setting: Setting, name: str) -> StoredRun:
+    database = Database(setting.database)
+    run = PostgresRuns(database).run(name)
+    database.close()
+    assert run is not None
+    return run
+
+
 def found(setting: Setting, name: str) -> dict[str, str]:
     """Documents of the run's violations by id."""
     database = Database(setting.database)
@@ -127,3 +146,16 @@ def found(setting: Setting, name: str) -> dict[str, str]:
 def archive_street(folder: Path, *, cameras: Sequence[str] = CAMERAS, change: Callable[[Any], Any] = lambda frame: frame) -> None:
     for camera in cameras:
         archive_all(folder / "archive", [change(frame) for frame in of_camera(camera)])
+
+
+def archive_in_parts(folder: Path, borders: Sequence[int], *, cameras: Sequence[str] = CAMERAS) -> None:
+    """Each camera in several segments of one hour, cut before the frames with these numbers."""
+    for camera in cameras:
+        frames = of_camera(camera)
+        for first, last in pairwise((0, *borders, len(frames))):
+            part = folder / f"part-{first}"
+            archive_all(part, frames[first:last])
+            for file in [each for each in (part / SITE / camera).rglob("*.*") if each.is_file() and not each.name.startswith(".")]:
+                place = folder / "archive" / file.relative_to(part)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.rename(place)

@@ -26,10 +26,10 @@ from etle.types import CameraId, Verdict
 from etle.wire import violation_to_json
 from pipeline.evidence.writer import Writer
 from pipeline.reprocess.assembly import holding_segments
+from pipeline.reprocess.camera import ReprocessJob
 from pipeline.reprocess.compare import Difference, compare_runs
 from pipeline.reprocess.estimate import earlier_rate, estimate_run
 from pipeline.reprocess.footage import ArchiveFootage
-from pipeline.reprocess.run import ReprocessJob
 from pipeline.reprocess.sink import stored_message
 from pipeline.workers.embedded import CameraRun, RunCallbacks, resume_session
 

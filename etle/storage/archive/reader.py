@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Final
 
-from etle.errors import ArchiveUnavailable, WireError
+from etle.errors import SegmentMissing, WireError
 from etle.files import ByteReader
 from etle.media.matroska import scan_frames
 from etle.storage.archive.files import ArchiveFiles
@@ -84,12 +84,12 @@ class ArchiveReader:
         return _read(self.open(name)[0], name, number, entry)
 
     def open(self, segment: SegmentName) -> tuple[ByteReader, SegmentIndex]:
-        """Both files of the segment. An index that does not exist has no records. Raises ArchiveUnavailable if it was deleted."""
+        """Both files of the segment. An index that does not exist has no records. Raises SegmentMissing if it was deleted."""
         for files in self._files:
             video, index = files.open(segment.video), files.open(segment.index)
             if video is not None:
                 return video, SegmentIndex(index or _NoBytes())
-        raise ArchiveUnavailable(f"the segment {segment.video} does not exist any more.")
+        raise SegmentMissing(f"the segment {segment.video} does not exist any more.")
 
     def _stored(self, folder: str) -> Sequence[StoredSegment]:
         found: dict[SegmentName, StoredSegment] = {}

