@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
 
@@ -37,6 +37,8 @@ _RIDDEN_S: Final = (0.9, 1.6)
 """Time over which it is measured whether a motorcycle was ever faster than people walk."""
 _AVERAGED_S: Final = 0.4
 """Boxes of so long are averaged before: of the thousands of pairs that a long track has at 25 frames per second, a few are far off."""
+_GOT_OFF_S: Final = 3.0
+"""Least time in which somebody stops, gets off a motorcycle and pushes it on."""
 _REACHED_S: Final = 1.5
 """A vehicle whose track ends so shortly before the line, at the speed it had, has probably crossed it unseen."""
 _SPEED_S: Final = 1.0
@@ -144,6 +146,10 @@ class Approach:
                     return True
             latest.append(sighting)
         return False
+
+    def was_ridden_to(self, track: Track, passed: Passage) -> bool:
+        """Whether it was ridden so shortly before the passage, or after it, that nobody can have got off and pushed it there."""
+        return self.was_ridden(track, passed, since=passed.at - timedelta(seconds=_GOT_OFF_S))
 
     def _rode_between(self, one: Sighting, two: Sighting, jitter: float) -> bool:
         seconds = seconds_between(one.captured_at, two.captured_at)

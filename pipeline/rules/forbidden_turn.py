@@ -182,7 +182,7 @@ class ForbiddenTurn(Rule):
             return NotReported(reason=Reason.POSITION_UNCERTAIN)
         if reason := self._driven.why_not(track, entered.before, left.beyond):
             return NotReported(reason=reason)
-        if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and not way.exit.approach.was_ridden(track, entered):
+        if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and not way.exit.approach.was_ridden_to(track, left):
             return NotReported(reason=Reason.WALKING_PACE)
         beyond = track.sightings[left.beyond]
         past = Measurement(

@@ -75,7 +75,7 @@ class StopLine(Rule):
             return red
         if reason := self._approach.why_not_driven(track, crossed, crossed):
             return NotReported(reason=reason)
-        if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and not self._approach.was_ridden(track, crossed):
+        if vehicle_class_of(track) is VehicleClass.MOTORCYCLE and not self._approach.was_ridden_to(track, crossed):
             return NotReported(reason=Reason.WALKING_PACE)
         u_s = self._approach.moment_uncertainty_s(track, crossed)
         if young := too_young(red, crossed, u_s, self._settings.grace_s):
