@@ -41,6 +41,7 @@ from etle_cli.commands import (
     users,
     vendor,
     violations,
+    watch_list,
     write,
 )
 from etle_cli.deprecation import with_new_names
@@ -58,6 +59,7 @@ COMMANDS = (
     violations,
     review,
     users,
+    watch_list,
     evidence,
     models,
     evaluate,

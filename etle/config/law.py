@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -21,6 +21,8 @@ from etle.types import Article, Deadline, RuleName, Violation
 
 NameT = TypeVar("NameT", str, str | None)
 ValueT = TypeVar("ValueT")
+_LLAJ_FROM: Final = date(2009, 6, 22)
+"""From this day on UU 22/2009 is in force."""
 
 
 class FineCategory(Section):
@@ -38,7 +40,7 @@ class PenaltyVersion(Section):
     valid_from: date
     valid_to: date | None
     law: str
-    max_fine_idr: int = Field(gt=0)
+    max_fine_idr: int = Field(ge=0)
     fine_category: str | None = Field(None, description="Category of the criminal code into which the fine falls since 2026.")
     detention_months: int = Field(ge=0)
 
@@ -56,6 +58,12 @@ class Penalty(Section):
     versions: tuple[PenaltyVersion, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
+    def has_fines(self) -> Self:
+        if any(version.max_fine_idr == 0 for version in self.versions):
+            raise ValueError(f"{self.article}: max_fine_idr must be greater than 0")
+        return self
+
+    @model_validator(mode="after")
     def no_overlap(self) -> Self:
         ordered = sorted(self.versions, key=lambda version: version.valid_from)
         for earlier, later in itertools.pairwise(ordered):
@@ -65,14 +73,24 @@ class Penalty(Section):
 
 
 class OffenceEntry(Section):
-    """What a rule reports. `penalty`: the article that threatens the punishment; `duty`: the article whose duty was breached."""
+    """What a rule reports. `penalty`: the article that threatens the punishment; `duty`: the article whose duty was breached.
+
+    `power` instead of both: the article that lets the police act, where the rule reports no offence. Its fine is 0.
+    """
 
     rule: str
     offence: str
-    penalty: str
-    duty: str
+    penalty: str | None = None
+    duty: str | None = None
+    power: str | None = None
     title_id: str
     title_en: str
+
+    @model_validator(mode="after")
+    def is_an_offence_or_a_power(self) -> Self:
+        if (self.penalty is None) != (self.duty is None) or (self.penalty is None) == (self.power is None):
+            raise ValueError(f"rule {self.rule!r}: give `penalty` and `duty`, or `power` alone")
+        return self
 
 
 class LawFile(Section):
@@ -167,7 +185,17 @@ def _check_categories(article: str, versions: tuple[PenaltyVersion, ...], limits
 
 
 def _offence(path: str, entry: OffenceEntry, penalties: Mapping[str, tuple[PenaltyVersion, ...]]) -> Offence:
-    if entry.penalty not in penalties:
+    if entry.power is not None:
+        versions = (PenaltyVersion(valid_from=_LLAJ_FROM, valid_to=None, law="UU 22/2009", max_fine_idr=0, detention_months=0),)
+        return Offence(
+            offence=entry.offence,
+            rule=RuleName(entry.rule),
+            article=entry.power,
+            title_id=entry.title_id,
+            title_en=entry.title_en,
+            versions=versions,
+        )
+    if entry.penalty is None or entry.penalty not in penalties:
         raise ConfigError(f"{path}: rule {entry.rule!r} names {entry.penalty!r}, which is not among the penalties: {', '.join(penalties)}")
     return Offence(
         offence=entry.offence,

@@ -519,6 +519,8 @@ UNION ALL
 SELECT 'promotion', run, to_jsonb(p)::text FROM promotions p WHERE run = ANY(%(promotion)s::text[])
 UNION ALL
 SELECT 'proposal', id::text, to_jsonb(p)::text FROM proposals p WHERE id = ANY(%(proposal)s::bigint[])
+UNION ALL
+SELECT 'watch', id::text, to_jsonb(w)::text FROM watch_changes w WHERE id = ANY(%(watch)s::bigint[])
 
 -- unlogged_rows --
 -- Rows without an entry: inserted with the triggers disabled.
@@ -534,6 +536,7 @@ FROM (
     UNION ALL SELECT 'approval', id::text FROM run_approvals
     UNION ALL SELECT 'promotion', run FROM promotions
     UNION ALL SELECT 'proposal', id::text FROM proposals
+    UNION ALL SELECT 'watch', id::text FROM watch_changes
 ) stored
 WHERE NOT EXISTS (SELECT FROM audit_log l WHERE l.kind = stored.kind AND l.key = stored.key)
   AND NOT EXISTS (SELECT FROM audit_inbox i WHERE i.kind = stored.kind AND i.key = stored.key)
@@ -639,3 +642,26 @@ SELECT number, name, digest FROM migrations ORDER BY number
 
 -- insert_migration --
 INSERT INTO migrations (number, name, digest) VALUES (%(number)s, %(name)s, %(digest)s)
+
+-- ===== The watch list: `etle.storage.watch_list`
+
+-- lock_watch_list --
+-- One import or removal at a time: each compares with what is listed.
+SELECT pg_advisory_xact_lock(hashtextextended('etle.watch_list', 0))
+
+-- select_watch_list --
+-- The last change of each plate, if it is not a removal.
+SELECT * FROM (
+    SELECT DISTINCT ON (plate) id, plate, change, reason, vehicle, source, valid_until, changed_by, changed_at
+    FROM watch_changes ORDER BY plate, id DESC
+) latest
+WHERE change = 'listed'
+ORDER BY plate
+
+-- select_watch_history --
+SELECT id, plate, change, reason, vehicle, source, valid_until, changed_by, changed_at
+FROM watch_changes WHERE plate = %(plate)s ORDER BY id
+
+-- insert_watch_change --
+INSERT INTO watch_changes (plate, change, reason, vehicle, source, valid_until, changed_by, nonce, signature)
+VALUES (%(plate)s, %(change)s, %(reason)s, %(vehicle)s, %(source)s, %(valid_until)s, %(changed_by)s, %(nonce)s::uuid, %(signature)s)

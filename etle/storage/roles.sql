@@ -48,4 +48,6 @@ GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expire
 ON etle.sessions TO etle_reader;
 GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras TO etle_reader;
 GRANT SELECT ON etle.runs, etle.run_cameras, etle.run_violations, etle.run_approvals, etle.promotions, etle.proposals TO etle_reader;
+-- For `etle evidence verify`, which compares every row with the audit log. Nobody else but the owner sees the watch list.
+GRANT SELECT ON etle.watch_changes TO etle_reader;
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses, etle.access_log TO etle_reader;

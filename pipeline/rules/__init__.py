@@ -24,6 +24,7 @@ from pipeline.rules.stop_line import STOP_LINE
 from pipeline.rules.stopping import STOPPING
 from pipeline.rules.triple_riding import TRIPLE_RIDING
 from pipeline.rules.u_turn import U_TURN
+from pipeline.rules.watch_list import WATCH_LIST
 from pipeline.rules.wrong_way import WRONG_WAY
 from pipeline.rules.yellow_box import YELLOW_BOX
 from pipeline.scene.calibration import Calibration
@@ -46,6 +47,7 @@ RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
     EXPIRED_PLATE.name: EXPIRED_PLATE,
     NO_PLATE.name: NO_PLATE,
     NUMBER_RANGE.name: NUMBER_RANGE,
+    WATCH_LIST.name: WATCH_LIST,
     TRIPLE_RIDING.name: TRIPLE_RIDING,
 }
 

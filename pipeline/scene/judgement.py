@@ -30,6 +30,7 @@ class Reason(StrEnum):
     EXEMPTION_UNKNOWN = "exemption_unknown"
     EXPIRY_NOT_READ = "expiry_not_read"
     PLATE_NOT_SEEN = "plate_not_seen"
+    LIST_TOO_OLD = "list_too_old"
     RIDERS_NOT_SEEN = "riders_not_seen"
 
     NOT_RED = "not_red"
@@ -61,6 +62,7 @@ class Reason(StrEnum):
     NOT_EXPIRED = "not_expired"
     NUMBER_FITS = "number_fits"
     HAS_PLATE = "has_plate"
+    NOT_LISTED = "not_listed"
     RIDERS_AWAITED = "riders_awaited"
     NOT_MOTORCYCLE = "not_motorcycle"
     RIDERS_ALLOWED = "riders_allowed"
@@ -100,6 +102,7 @@ _COULD_NOT_BE_SEEN = frozenset(
         Reason.EXEMPTION_UNKNOWN,
         Reason.EXPIRY_NOT_READ,
         Reason.PLATE_NOT_SEEN,
+        Reason.LIST_TOO_OLD,
         Reason.RIDERS_NOT_SEEN,
     }
 )

@@ -121,7 +121,7 @@ def _facts(layout: _Layout, case: Case, t: Translator) -> None:
     layout.heading(t("report.violation"))
     layout.row(t("report.offence"), t.choose(article.title_id, article.title_en), bold=True)
     layout.row(t("report.article"), f"{article.law}, {article.article}")
-    layout.row(t("report.fine"), t.rupiah(article.max_fine_idr))
+    layout.row(t("report.fine"), t.rupiah(article.max_fine_idr) if article.max_fine_idr else t("case.no_offence"))
     layout.row(t("report.when"), t.date(violation.occurred_at, violation.timezone))
     layout.row("", t.time(violation.occurred_at, violation.timezone, digits=2))
     layout.row(t("report.where"), f"{violation.camera_name} ({violation.site}, {violation.camera})")

@@ -14,8 +14,10 @@ from footage.http_cameras import http_camera, paced, plain
 from footage.videos import image_of, jpeg, write_video
 from numpy.typing import NDArray
 
+from etle.clock import SystemClock
 from etle.config.site import CameraSettings, DetectionSettings, EvidenceSettings, Site, load_site
 from etle.errors import ConfigError, SourceBroken, SourceUnavailable
+from etle.plates.watch_file import WatchFile
 from etle.types import View
 from etle_cli.commands import init
 from pipeline.site_setup.template import guess_positions
@@ -120,7 +122,9 @@ def test_the_rules_in_comments_are_valid_without_the_comment_signs(etle_init: In
 
     etle_init(write_video(tmp_path / "a.mp4", 20), "--out", tmp_path)
     path = tmp_path / "site.yaml"
-    path.write_text(uncommented(uncommented(path.read_text(), "rules"), "ground_points"))
+    WatchFile.of((), SystemClock().now()).write(tmp_path / "watch-list.json")
+    text = uncommented(uncommented(path.read_text(), "rules"), "ground_points")
+    path.write_text(text.replace("/etc/etle/watch-list.json", str(tmp_path / "watch-list.json")))
     (camera,) = load_site(path).cameras
     assert [rule.rule for rule in camera.rules] == list(RULES)
     assert len(camera.ground_points) == 4

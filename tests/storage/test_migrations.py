@@ -66,6 +66,10 @@ ROWS: Final[Mapping[int, Sequence[str]]] = {
         " ('again', 'sari', 'agus', %(token)s, 0, 1)",
         "INSERT INTO proposals (violation, run, changed) VALUES (%(decided)s, 'again', '{missing}')",
     ),
+    14: (
+        "INSERT INTO watch_changes (plate, change, reason, source, valid_until, changed_by)"
+        " VALUES ('B1432GMC', 'listed', 'stolen', 'LP/B/77', '2027-01-01', 'sari')",
+    ),
 }
 """By migration number: rows for every table that the migration creates, as the version of that time wrote them. Add to it with each
 migration that creates a table; never change what is here."""

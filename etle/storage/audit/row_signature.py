@@ -112,6 +112,10 @@ def _proposal(row: Content) -> Content:
     return {name: row[name] for name in ("violation", "run", "changed")}
 
 
+def _watch(row: Content) -> Content:
+    return {name: row[name] for name in ("plate", "change", "reason", "vehicle", "source", "valid_until", "changed_by")}
+
+
 SIGNED: Final[Mapping[str, Callable[[Content], Content]]] = {
     "decision": _decision,
     "access": _access,
@@ -120,5 +124,6 @@ SIGNED: Final[Mapping[str, Callable[[Content], Content]]] = {
     "approval": _approval,
     "promotion": _promotion,
     "proposal": _proposal,
+    "watch": _watch,
 }
 """What is signed of a row, by the kind of its entry in the audit log."""

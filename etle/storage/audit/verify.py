@@ -30,7 +30,7 @@ TOLERANCE: Final = timedelta(minutes=10)
 """Between the time that a row names and the time at which the database logged it: the clocks of two hosts may differ."""
 _CHANGING: Final = frozenset(("user", "session"))
 """Kinds whose rows may change: each change is an entry, and the row is as the last one says."""
-_TIMES: Final = {"decision": "decided_at", "access": "at"}
+_TIMES: Final = {"decision": "decided_at", "access": "at", "watch": "changed_at"}
 _KINDS: Final = {
     "violation": "violations",
     "manifest": "manifests",
@@ -42,6 +42,7 @@ _KINDS: Final = {
     "approval": "approvals of runs",
     "promotion": "promotions",
     "proposal": "proposals",
+    "watch": "changes of the watch list",
 }
 _ADDED_LATER: Final = frozenset(("approval", "promotion", "proposal"))
 """Kinds that the log did not have at first: their older rows were entered when it got them."""
@@ -281,7 +282,7 @@ def _parse(position: int | None, stored: Any) -> _Entry | None:
             datetime.fromisoformat(entry["row"][_TIMES[entry["kind"]]])
         if entry["kind"] in ("violation", "manifest"):
             UUID(entry["key"])
-        elif entry["kind"] in ("decision", "access", "loss", "approval", "proposal"):
+        elif entry["kind"] in ("decision", "access", "loss", "approval", "proposal", "watch"):
             int(entry["key"])
         return _Entry(position=position, kind=stored.kind, key=stored.key, logged_at=logged_at, imported=imported, row=entry["row"])
     except (ValueError, KeyError, TypeError):
