@@ -16,6 +16,7 @@ from etle.redaction import redacted
 from etle_cli.commands import (
     archive,
     calibrate,
+    campaigns,
     capacity,
     check,
     database,
@@ -60,6 +61,7 @@ COMMANDS = (
     review,
     users,
     watch_list,
+    campaigns,
     evidence,
     models,
     evaluate,

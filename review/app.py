@@ -17,8 +17,10 @@ from starlette.exceptions import HTTPException
 from etle.config.law import Law
 from etle.errors import ConfigError, StoreError, StoreUnavailable, ValueRejected
 from etle.protocols import CaseStore, Clock, EvidenceStore
+from etle.storage.campaigns import PostgresCampaigns
 from etle.storage.users import Users
 from review import browse, case_pages, files, proposals, queue, sign_in
+from review import campaigns as campaign_pages
 from review.clip_cache import ClipCache
 from review.deps import Deps
 from review.drawing import pages as drawing_pages
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUTERS: Final = (sign_in.router, queue.router, case_pages.router, files.router, browse.router, proposals.router)
+ROUTERS: Final = (sign_in.router, queue.router, case_pages.router, files.router, browse.router, proposals.router, campaign_pages.router)
 DRAWING_ROUTERS: Final = (sign_in.router, drawing_pages.router, drawing_saving.router)
 CASE_PATH: Final = re.compile(r"/cases/[0-9a-f-]{36}(?=/verdict$)")
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
@@ -51,6 +53,7 @@ def create_app(
     cases: CaseStore,
     evidence: EvidenceStore,
     users: Users,
+    campaigns: PostgresCampaigns,
     law: Law,
     clock: Clock,
     passwords: Passwords | None = None,
@@ -69,6 +72,7 @@ def create_app(
         clips=ClipCache(evidence),
         ranges=RangeProgress(),
         users=users,
+        campaigns=campaigns,
         law=law,
         clock=clock,
         passwords=PasswordPool(passwords or Passwords()),

@@ -19,6 +19,7 @@ from review.queue import redirect_to_next
 from review.session import check_visible, existing_case, record_access, require_any, visible_case
 from review.tokens import sign, unsign
 from review.typed import TypedText, drop_typed, kept_typed
+from review.views.campaign import campaign_views
 from review.views.case import case_view, current_plate
 from review.views.deadline import deadline_views
 from review.views.decision import DecidedRow, decided_row, decision_view
@@ -181,6 +182,7 @@ def case_page(
         form=form,
         opened=form.opened or _signed_now(deps, viewer, case),
         previous=previous,
+        campaigns=campaign_views(case.violation, deps.campaigns.campaigns(), t),
         deadlines=deadline_views(case, deps.law, deps.clock.now(), t),
         proposals=_proposals(deps, viewer, case, t),
         in_hand=_in_hand(deps, viewer, case),

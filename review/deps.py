@@ -7,6 +7,7 @@ from fastapi import Request
 
 from etle.config.law import Law
 from etle.protocols import CaseStore, Clock, EvidenceStore
+from etle.storage.campaigns import PostgresCampaigns
 from etle.storage.users import Users
 from review.clip_cache import ClipCache
 from review.passwords import PasswordPool
@@ -24,6 +25,7 @@ class Deps:
     clips: ClipCache
     ranges: RangeProgress
     users: Users
+    campaigns: PostgresCampaigns
     law: Law
     """The offences: their rules are the ones that the list of cases can be filtered by."""
     clock: Clock

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from etle.clock import SystemClock
 from etle.config.law import load_law
 from etle.config.packaged import configs_folder
+from etle.storage.campaigns import PostgresCampaigns
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
@@ -43,6 +44,7 @@ def main(database_url: str, evidence: str, port: str) -> None:
         cases=PostgresCases(database, clock),
         evidence=FolderEvidence(Path(evidence)),
         users=Users(database),
+        campaigns=PostgresCampaigns(database),
         law=load_law(configs_folder() / "law"),
         clock=clock,
     )

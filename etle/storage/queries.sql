@@ -246,6 +246,32 @@ WHERE violation = ANY(%(violations)s::uuid[])
 ORDER BY id
 
 
+-- ===== Campaigns: `etle.storage.campaigns`
+
+-- insert_campaign --
+INSERT INTO campaigns (campaign, document, added_by, added_at) VALUES (%(campaign)s, %(document)s, %(added_by)s, %(added_at)s)
+
+-- select_campaigns --
+-- The last row of each, without those that were withdrawn.
+SELECT campaign, document::text AS document, added_by, added_at
+FROM (SELECT DISTINCT ON (campaign) * FROM campaigns ORDER BY campaign, id DESC) last_of_each
+WHERE document IS NOT NULL
+
+-- count_campaign_cases --
+-- By rule, camera, local day and state. `since` and `until` enclose the days in every time zone, for the index.
+SELECT rule, site, camera, day, state, count(*) AS cases
+FROM (SELECT *, (occurred_at AT TIME ZONE timezone)::date AS day FROM case_states) of_day
+WHERE rule = ANY(%(rules)s)
+  AND occurred_at >= %(since)s AND occurred_at < %(until)s
+  AND day BETWEEN %(first_day)s AND %(last_day)s
+  AND (%(areas)s::jsonb IS NULL OR EXISTS (
+      SELECT FROM jsonb_to_recordset(%(areas)s::jsonb) AS area (site text, cameras text[])
+      WHERE area.site = of_day.site AND (cardinality(cameras) = 0 OR of_day.camera = ANY(cameras))
+  ))
+GROUP BY rule, site, camera, day, state
+ORDER BY day, rule, site, camera, state
+
+
 -- ===== Checkpoints and lost frames: `etle.storage.checkpoints`
 
 -- save_checkpoint --

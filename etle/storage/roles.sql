@@ -34,7 +34,7 @@ GRANT EXECUTE ON FUNCTION etle.seal_audit_log TO etle_writer, etle_reviewer;
 -- `etle review`: reads cases and leases open ones. Decisions, sessions and entries of the access log are added by functions, which take times
 -- from the database and names from sessions. Password hashes and session tokens cannot be read.
 GRANT SELECT ON etle.violations, etle.evidence_files, etle.decisions, etle.queue, etle.losses, etle.access_log TO etle_reviewer;
-GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras, etle.proposals, etle.secrets TO etle_reviewer;
+GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras, etle.proposals, etle.secrets, etle.campaigns TO etle_reviewer;
 GRANT SELECT (name, role, created_at, disabled_at) ON etle.users TO etle_reviewer;
 GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expires_at, ended_at, nonce) ON etle.sessions TO etle_reviewer;
 GRANT UPDATE (reviewer, expires_at, ahead) ON etle.queue TO etle_reviewer;
@@ -46,7 +46,7 @@ GRANT SELECT ON etle.audit_log, etle.audit_inbox TO etle_reader;
 GRANT SELECT (name, role, created_at, disabled_at, nonce, signature, password_digest) ON etle.users TO etle_reader;
 GRANT SELECT (token_digest, user_name, address, created_at, last_seen_at, expires_at, ended_at, nonce, signature)
 ON etle.sessions TO etle_reader;
-GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras TO etle_reader;
+GRANT SELECT ON etle.case_states, etle.case_counts, etle.cameras, etle.campaigns TO etle_reader;
 GRANT SELECT ON etle.runs, etle.run_cameras, etle.run_violations, etle.run_approvals, etle.promotions, etle.proposals TO etle_reader;
 -- For `etle evidence verify`, which compares every row with the audit log. Nobody else but the owner sees the watch list.
 GRANT SELECT ON etle.watch_changes TO etle_reader;

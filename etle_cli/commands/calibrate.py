@@ -116,6 +116,7 @@ def drawing_app(path: Path, site: Site, stores: "Stores", trials: "SubprocessTri
     from etle.config.law import load_law
     from etle.config.packaged import configs_folder
     from etle.config.site_versions import SiteFile
+    from etle.storage.campaigns import PostgresCampaigns
     from etle.storage.cases import PostgresCases
     from etle.storage.users import Users
     from etle_cli.calibrate.footage import picture_sources
@@ -138,6 +139,7 @@ def drawing_app(path: Path, site: Site, stores: "Stores", trials: "SubprocessTri
         cases=PostgresCases(stores.database, signer=signer),
         evidence=stores.evidence,
         users=users,
+        campaigns=PostgresCampaigns(stores.database),
         secret=users.form_secret(),
         law=load_law(configs_folder() / "law"),
         clock=clock,

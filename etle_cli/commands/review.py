@@ -66,6 +66,7 @@ def serve_review(
 ) -> None:
     """Serve until interrupted; call `started` once it accepts connections. Raises ConfigError if the port is not available."""
     from etle.observability.metrics import EvidenceError
+    from etle.storage.campaigns import PostgresCampaigns
     from etle.storage.cases import PostgresCases
     from etle.storage.users import Users
     from review.app import create_app
@@ -78,6 +79,7 @@ def serve_review(
         cases=PostgresCases(stores.database, signer=signer),
         evidence=stores.evidence,
         users=users,
+        campaigns=PostgresCampaigns(stores.database),
         secret=users.form_secret(),
         law=law or open_law(),
         clock=SystemClock(),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from etle.config.campaign import load_campaign
 from etle.config.law import load_law
 from etle.config.packaged import configs_folder
 from etle.config.site import load_site
@@ -16,6 +17,7 @@ from etle_cli.commands.schema import schema_text
 FILES = sorted(path for path in configs_folder().rglob("*") if path.is_file())
 SITES = [path for path in FILES if path.name == "site.yaml"]
 LAWS = [path for path in FILES if path.parent.name == "law"]
+CAMPAIGNS = [path for path in FILES if path.parent.name == "campaigns"]
 PLATES = [path for path in FILES if path.parent.name == "plates"]
 
 
@@ -25,7 +27,12 @@ def each(paths: list[Path]) -> pytest.MarkDecorator:
 
 @each([path for path in FILES if path.suffix in (".yaml", ".yml")])
 def test_every_yaml_file_is_covered_by_a_test_here(path: Path) -> None:
-    assert path in (*SITES, *LAWS, *PLATES)
+    assert path in (*SITES, *LAWS, *CAMPAIGNS, *PLATES)
+
+
+@each(CAMPAIGNS)
+def test_a_campaign_loads(path: Path) -> None:
+    assert load_campaign(path, load_law(configs_folder() / "law")).targets
 
 
 @each(SITES)

@@ -15,6 +15,7 @@ from review_app import FAST_PASSWORDS, PASSWORDS, ROLES, CountingEvidence, Runni
 from etle.config.law import load_law
 from etle.config.packaged import configs_folder
 from etle.observability.metrics import Metrics
+from etle.storage.campaigns import PostgresCampaigns
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.users import Users
@@ -35,6 +36,7 @@ def review(databases: TestDatabases, tmp_path_factory: pytest.TempPathFactory) -
             cases=cases,
             evidence=evidence,
             users=users,
+            campaigns=PostgresCampaigns(database),
             law=load_law(configs_folder() / "law"),
             clock=clock,
             passwords=FAST_PASSWORDS,

@@ -17,6 +17,7 @@ from etle.config.packaged import configs_folder
 from etle.config.site_versions import SiteFile
 from etle.errors import SourceUnavailable
 from etle.site_desk import PictureList, ScenePicture, ScenePictures, Trials, TrialState
+from etle.storage.campaigns import PostgresCampaigns
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
 from etle.storage.users import UserRole, Users
@@ -121,6 +122,7 @@ def running_drawing(
             cases=PostgresCases(database),
             evidence=CountingEvidence(folder / "evidence"),
             users=users,
+            campaigns=PostgresCampaigns(database),
             law=load_law(configs_folder() / "law"),
             clock=clock,
             passwords=FAST_PASSWORDS,

@@ -16,12 +16,23 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from review_app import PASSWORDS, RunningReview
 from review_cases import CaseSpec
 
+from etle.config.campaign import Campaign
 from etle.types import Certainty
 
 pytestmark = pytest.mark.slow
 SIZES = [(390, 844), (1024, 600), (1366, 768), (1920, 1080)]
 SCREENSHOTS = os.environ.get("ETLE_SCREENSHOTS")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ZEBRA = Campaign.model_validate(
+    {
+        "campaign": "zebra",
+        "name": "Operasi Zebra 2026",
+        "first_day": "2026-11-23",
+        "last_day": "2026-12-06",
+        "targets": [{"rule": rule, "outcome": "warning"} for rule in ("red_light", "no_helmet", "triple_riding")]
+        + [{"rule": "phone", "outcome": "ticket"}],
+    }
+)
 SMALL_TARGETS = """() => [...document.querySelectorAll("button, summary, input, select, a.button, .links a, .rows a")]
   .filter((each) => each.checkVisibility() && each.type !== "hidden")
   .map((each) => [each.outerHTML.slice(0, 80), each.getBoundingClientRect()])
@@ -63,11 +74,19 @@ def addresses(review: RunningReview) -> dict[str, list[tuple[str, str]]]:
         doubtful = CaseSpec(name="page", certainty=Certainty.CHECK, doubtful=5, marks=("burst",), alternatives=(("B1432CMC", 0.3),))
         opened = review.assign_new(rina, doubtful)
     review.add(CaseSpec(name="against page", wrong_way=True, occurred_after=timedelta(minutes=2)))
+    review.add(CaseSpec(name="later", occurred_after=timedelta(days=-2)))
+    review.app.state.deps.campaigns.add(ZEBRA, "sari", review.clock.now())
     case = f"/cases/{opened.violation.id}"
     return {
         "": [("sign-in", "/sign-in")],
         "rina": [("home", "/"), ("case", case), ("refused", "/log")],
-        "sari": [("list", "/cases"), ("history", f"/cases/{decided.violation.id}/history"), ("proposals", "/proposals")],
+        "sari": [
+            ("list", "/cases"),
+            ("history", f"/cases/{decided.violation.id}/history"),
+            ("proposals", "/proposals"),
+            ("campaigns", "/campaigns"),
+            ("campaign", "/campaigns/zebra?days=5"),
+        ],
         "agus": [("log", "/log"), ("read-only", case)],
         "admin": [("users", "/users")],
     }

@@ -77,13 +77,13 @@ READS: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
     "etle_writer": {"migrations": ALL, "violations": frozenset({"id", "site", "camera", "rule", "occurred_at", "plate"})},
     "etle_reviewer": {
         **dict.fromkeys(["migrations", "violations", "evidence_files", "decisions", "queue", "losses", "access_log"], ALL),
-        **dict.fromkeys(["case_states", "case_counts", "cameras", "proposals", "secrets"], ALL),
+        **dict.fromkeys(["case_states", "case_counts", "cameras", "proposals", "secrets", "campaigns"], ALL),
         "users": frozenset({"name", "role", "created_at", "disabled_at"}),
         "sessions": frozenset({"token_digest", "user_name", "address", "created_at", "last_seen_at", "expires_at", "ended_at", "nonce"}),
     },
     "etle_reader": {
         **dict.fromkeys(["migrations", "violations", "evidence_files", "decisions", "queue", "losses", "access_log"], ALL),
-        **dict.fromkeys(["case_states", "case_counts", "cameras", "audit_log", "audit_inbox"], ALL),
+        **dict.fromkeys(["case_states", "case_counts", "cameras", "audit_log", "audit_inbox", "campaigns"], ALL),
         **dict.fromkeys(["runs", "run_cameras", "run_violations", "run_approvals", "promotions", "proposals", "watch_changes"], ALL),
         "users": frozenset({"name", "role", "created_at", "disabled_at", "nonce", "signature", "password_digest"}),
         "sessions": frozenset(

@@ -70,6 +70,7 @@ ROWS: Final[Mapping[int, Sequence[str]]] = {
         "INSERT INTO watch_changes (plate, change, reason, source, valid_until, changed_by)"
         " VALUES ('B1432GMC', 'listed', 'stolen', 'LP/B/77', '2027-01-01', 'sari')",
     ),
+    16: ("INSERT INTO campaigns (campaign, document, added_by, added_at) VALUES ('zebra', NULL, 'sari', %(at)s)",),
 }
 """By migration number: rows for every table that the migration creates, as the version of that time wrote them. Add to it with each
 migration that creates a table; never change what is here."""
