@@ -19,7 +19,6 @@ from review.i18n import Translator, translator_of
 from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer
 from review.session import record_access, require_any
-from review.views.campaign import VERDICT_OF
 from review.views.verdict import verdict_label
 
 router = APIRouter()
@@ -41,17 +40,24 @@ class CampaignRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodCell:
+    """`change`: of the cases per day, against the period before; empty if it cannot be told."""
+
+    period: CampaignPeriod
+    cases: str
+    per_day: str
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRow:
-    """A row of a table: what it counts, then texts of the three periods and of the changes."""
+    """A row of a table: what it counts, its three periods, and the states of the cases during the campaign."""
 
     name: str
     outcome: str
-    periods: tuple[tuple[str, str], ...]
-    """Cases, and cases per day."""
-    change: str
-    change_after: str
+    periods: tuple[PeriodCell, ...]
     verdicts: tuple[str, ...]
-    """Of the cases during the campaign: open, and each verdict."""
+    """Open, and each verdict."""
     url: str | None
     """The list of these cases."""
 
@@ -116,8 +122,7 @@ def campaign_row(found: Campaign, names: Mapping[str, str], t: Translator) -> Ca
 def _rule(compared: ComparedCases, report: CampaignReport, names: Mapping[str, str], t: Translator) -> ComparedRow:
     outcome = report.campaign.outcome_of(compared.name)
     assert outcome is not None, "the rules of a report are those of the campaign's targets"
-    label = verdict_label(VERDICT_OF[outcome], t)
-    return _compared(compared, names.get(compared.name, compared.name), label, _list_url(report, rule=compared.name), t)
+    return _compared(compared, names.get(compared.name, compared.name), t(f"campaign.{outcome}"), _list_url(report, rule=compared.name), t)
 
 
 def _camera(compared: ComparedCases, report: CampaignReport, names: Mapping[str, str], t: Translator) -> ComparedRow:
@@ -126,14 +131,19 @@ def _camera(compared: ComparedCases, report: CampaignReport, names: Mapping[str,
 
 
 def _compared(compared: ComparedCases, name: str, outcome: str, url: str | None, t: Translator) -> ComparedRow:
+    changes = {CampaignPeriod.DURING: compared.change, CampaignPeriod.AFTER: compared.change_after}
     return ComparedRow(
         name=name,
         outcome=outcome,
         periods=tuple(
-            (t.number(found.cases), t.number(found.per_day, 1) if found.per_day is not None else "–") for found in compared.periods.values()
+            PeriodCell(
+                period=period,
+                cases=t.number(found.cases),
+                per_day=t.number(found.per_day, 1) if found.per_day is not None else "–",
+                change=_change(changes.get(period), t),
+            )
+            for period, found in compared.periods.items()
         ),
-        change=_change(compared.change, t),
-        change_after=_change(compared.change_after, t),
         verdicts=tuple(t.number(cases) for cases in compared.periods[CampaignPeriod.DURING].states.values()),
         url=url,
     )
@@ -154,7 +164,7 @@ def _day(day: CampaignDay, most: int, t: Translator) -> DayRow:
 
 def _change(change: float | None, t: Translator) -> str:
     if change is None:
-        return "–"
+        return ""
     percent = round(change * 100)
     return f"{'+' if percent > 0 else ''}{t.number(percent)} %"
 

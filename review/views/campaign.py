@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from etle.config.campaign import Campaign, CampaignOutcome
-from etle.types import Verdict, Violation
+from etle.types import Violation
 from review.i18n import Translator
-
-VERDICT_OF: Final = {CampaignOutcome.WARNING: Verdict.WARN, CampaignOutcome.TICKET: Verdict.CONFIRM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

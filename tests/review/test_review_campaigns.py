@@ -70,7 +70,7 @@ def test_a_supervisor_sees_the_cases_before_during_and_after(review: RunningRevi
     def during(page: str) -> tuple[int, ...]:
         row = re.search(r'<a href="/cases\?rule=red_light[^"]*">.*?</tr>', page)
         assert row is not None
-        numbers = re.findall(r'<td class="figure">(?:<b>)?([\d.]+)', row[0])
+        numbers = re.findall(r'<td class="figure" data-label="[^"]+">(?:<b>)?([\d.]+)', row[0])
         return tuple(int(number) for number in (numbers[1], *numbers[-4:]))
 
     before = during(supervisor.get(address).text)
