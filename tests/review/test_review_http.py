@@ -278,7 +278,12 @@ class TestPermissions:
         self, review: RunningReview, sign_in: SignIn, open_case: Case, name: str | None
     ) -> None:
         """Every role, and nobody, tries every route with every method."""
-        values = {"case_id": str(open_case.violation.id), "digest": open_case.violation.pictures[0].sha256, "suffix": "jpg"}
+        values = {
+            "case_id": str(open_case.violation.id),
+            "digest": open_case.violation.pictures[0].sha256,
+            "suffix": "jpg",
+            "campaign_id": "zebra",
+        }
         with review.browser() as nobody:
             user = sign_in(name) if name else None
             browser, csrf = (user.browser, user.csrf) if user else (nobody, review.csrf_token(nobody, "/sign-in"))
