@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -64,6 +65,12 @@ def test_what_is_left_for_the_letter(now: datetime, left: str, english: str, urg
 )
 def test_which_cases_have_deadlines(verdicts: tuple[Verdict, ...], steps: tuple[DeadlineStep, ...]) -> None:
     assert tuple(each.step for each in deadline_views(case_of(*verdicts), LAW, BEGIN, INDONESIAN)) == steps
+
+
+def test_a_hit_of_the_watch_list_is_no_offence_and_has_no_deadlines() -> None:
+    case = case_of()
+    hit = replace(case.violation, article=replace(case.violation.article, max_fine_idr=0))
+    assert letter_view(replace(case, violation=hit), LAW, BEGIN, INDONESIAN) is None
 
 
 def test_the_page_of_a_case_says_how_long_is_left(review: RunningReview, reviewer: SignedInUser) -> None:
