@@ -140,7 +140,7 @@ class Law:
         raise ConfigError(f"the law files have no version of {rule!r} in force on {day}")
 
     def deadlines(self, violation: Violation) -> tuple[Deadline, ...]:
-        """In the order in which they end; none if the law files have none for its day, or if it is no offence but a hit of the watch list."""
+        """In the order in which they end; none if the law files have none for its day, and for a hit of the watch list, no offence."""
         if not violation.article.max_fine_idr:
             return ()
         return self.deadline_table.deadlines(violation.polda, violation.occurred_at, violation.timezone)
