@@ -126,16 +126,16 @@ class Approach:
         seconds = seconds_between(one.captured_at, two.captured_at)
         return seconds <= 0 or self._speed_at_least(one, two, seconds) < WALKING_M_S
 
-    def was_ridden(self, track: Track, passed: Passage, *, since: datetime | None = None) -> bool:
+    def was_ridden(self, track: Track, passed: Passage, *, since: datetime | None = None, times: int = 1) -> bool:
         """Whether it was certainly faster than people walk, at any time: who brakes at the line came faster. True without metres.
 
-        Only what one vehicle drove around the passage counts: before a loss, the track may have been another's. `since`: only from then on,
-        and twice, because a foot that merges with another box jumps once.
+        Only what one vehicle drove around the passage counts: before a loss, the track may have been another's. `since`: only from then on.
+        `times`: how often it must have been, one after the other; a foot that merges with another box jumps once.
         """
         if self._calibration.unit != "m":
             return True
         latest: list[Sighting] = []
-        missing = 1 if since is None else 2
+        missing = times
         jitter = measured_jitter(track, self._calibration)
         driven = of_one_vehicle(track, self._calibration, passed.at).sightings
         for sighting in _averaged([each for each in driven if since is None or each.captured_at >= since]):

@@ -89,7 +89,7 @@ class RedLight(Rule):
         """Who starts at the line passes it as slowly as people walk, but certainly rides after it."""
         if not self._approach.may_be_walking(track, crossed) and not self._approach.may_have_walked(track, crossed, entered):
             return False
-        return not self._approach.was_ridden(track, crossed, since=crossed.at)
+        return not self._approach.was_ridden(track, crossed, since=crossed.at, times=2)
 
     def _finding(self, track: Track, crossed: Passage, entered: Passage, red: RedPhase) -> Finding:
         u_s, entry_u_s = (self._approach.moment_uncertainty_s(track, passed) for passed in (crossed, entered))
