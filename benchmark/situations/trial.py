@@ -11,6 +11,7 @@ from models.tracking.tracker import Tracker
 from pipeline.detect.pending import PendingFinding, PendingFindings
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.one_vehicle import gap_check
 from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.scene import Scene
 from pipeline.scene.signals import SignalHistory
@@ -67,7 +68,7 @@ class _Runner:
         self._trial = trial
         self._calibration = calibrate(settings)
         self._rules = build_rules(settings, self._calibration)
-        self._tracker = Tracker(score=0.25, image_size=(WIDTH_PX, HEIGHT_PX))
+        self._tracker = Tracker(score=0.25, image_size=(WIDTH_PX, HEIGHT_PX), can_be_one=gap_check(self._calibration))
         self._history = SignalHistory()
         self._pending = PendingFindings()
         self._rng = random.Random(trial.seed)

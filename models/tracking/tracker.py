@@ -7,9 +7,10 @@ the boxes of a motorcycle do not overlap); and a track contains only real detect
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import hypot
 from typing import TYPE_CHECKING
 
 from etle.clock import seconds_between
@@ -39,12 +40,21 @@ _MAX_COST_LOW = 6.0
 """The same for detections with a low score, many of which are shadows and parts of vehicles."""
 _MAX_LOST_LOW_S = 0.6
 """A detection with a low score continues only tracks detected at most this long ago; for longer lost ones it is not reliable."""
+_MISSED = 1.6
+"""A gap of so many frame intervals misses a frame."""
+_MIN_GAP_S, _CHECKED_S, _CHECKED_SIGHTINGS = 0.4, 0.8, 3
+"""A track that was not detected for so long may have continued with another vehicle. It is asked for so long afterwards, once there are
+so many sightings: the motion of the first ones tells a vehicle that comes from one that went."""
+_REVERSAL_S, _REVERSAL_SIZES = 0.8, 0.15
+"""It is also asked if the box moves back on the way on which it came, by this part of its size in so long."""
 _DUPLICATE_IOU = 0.7
 _DUPLICATE_CONTAINMENT = 0.9
 """A detection starts no track if it overlaps a vehicle this much, or if this fraction of it lies inside one of at most twice its area."""
 _FULL_RATE_S = 30.0
 _THINNED_GAP_S = 1.0
-"""Sightings older than 30 s are thinned to one per second, to limit the memory for vehicles that stand for minutes."""
+_SAME_PLACE = 0.8
+"""Sightings older than 30 s are thinned to one per second where the boxes overlap by so much (intersection over union), to limit the memory
+for vehicles that stand for minutes. Where a vehicle moves, all that show it are kept: they prove that it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +79,17 @@ class TrackerStep:
 class Tracker:
     """Tracks the vehicles of one camera. Deterministic, also when it resumes from a saved state."""
 
-    def __init__(self, state: TrackerState | None = None, *, score: float = 0.25, image_size: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, state: TrackerState | None = None, *, score: float = 0.25, image_size: tuple[int, int] | None = None,
+        can_be_one: Callable[[Track, int], bool] | None = None,
+    ) -> None:  # fmt: skip
         """`score`: minimum score of a detection that starts a track; others only continue one.
 
-        `image_size`: width and height in pixels; if given, the track of a vehicle that leaves the image ends there.
+        `image_size`: width and height in pixels; if given, the track of a vehicle that leaves the image ends there. `can_be_one`: whether
+        the sightings from an index on can be of the vehicle before it; it is asked after a time without detections, and the track is split
+        there if they cannot. None: tracks are not split.
         """
+        self._can_be_one = can_be_one
         self._image_size = image_size
         self._score = score
         self._state = state or TrackerState()
@@ -97,6 +113,8 @@ class Tracker:
         missing = [i for i, track in enumerate(open_) if i not in matches and track.last.captured_at >= oldest]
         matches |= _match(predicted, missing, detections, low, _MAX_COST_LOW)
         continued = [_with(track, sightings[matches[i]]) if i in matches else track for i, track in enumerate(open_)]
+        continued, parted = self._parted(continued, before.updated_at, captured_at)
+        ended += parted
         new = [_start(i, sightings[i]) for i in _new_vehicles(detections, high, set(matches.values()))]
         tracks = (*continued, *new)
         known = set(before.confirmed)
@@ -107,6 +125,50 @@ class Tracker:
         return TrackerStep(
             tracks=tuple(track for track in tracks if track.id in vehicles), ended=tuple(track for track in ended if track.id in known)
         )
+
+    def _parted(self, tracks: Sequence[Track], before: datetime | None, now: datetime) -> tuple[list[Track], list[Track]]:
+        """The tracks, and the beginnings of those that continued with another vehicle; what follows is a track of its own."""
+        if self._can_be_one is None or before is None:
+            return list(tracks), []
+        min_gap_s = max(_MIN_GAP_S, _MISSED * seconds_between(before, now))
+        kept: list[Track] = []
+        parted: list[Track] = []
+        for track in tracks:
+            index = _gap_to_check(track, min_gap_s, now) or _reversal_to_check(track, now)
+            if index is None or self._can_be_one(track, index):
+                kept.append(track)
+                continue
+            first = track.sightings[index]
+            parted.append(replace(track, sightings=track.sightings[:index]))
+            kept.append(Track(id=TrackId(f"{first.sequence}-{track.id}"), sightings=track.sightings[index:]))
+        return kept, parted
+
+
+def _gap_to_check(track: Track, min_gap_s: float, now: datetime) -> int | None:
+    """Index of the first sighting after a recent time without detections, if enough sightings followed."""
+    for index in range(len(track.sightings) - 1, 0, -1):
+        one, two = track.sightings[index - 1].captured_at, track.sightings[index].captured_at
+        if seconds_between(two, now) > _CHECKED_S:
+            return None
+        if seconds_between(one, two) >= min_gap_s:
+            return index if len(track.sightings) - index >= _CHECKED_SIGHTINGS else None
+    return None
+
+
+def _reversal_to_check(track: Track, now: datetime) -> int | None:
+    """Index of the sighting 0.8 s ago, if the box moved in the opposite direction before it: of two vehicles that meet, one hides
+    the other, and its track may turn back with it."""
+    sightings = track.sightings
+    index = bisect_left(sightings, now - timedelta(seconds=_REVERSAL_S), key=lambda sighting: sighting.captured_at)
+    if track.last.captured_at != now or len(sightings) - index < _CHECKED_SIGHTINGS or index < _CHECKED_SIGHTINGS:
+        return None
+    earlier = sightings[max(0, 2 * index - len(sightings))]
+    (x1, y1), (x2, y2) = (
+        (two.box.centre.x - one.box.centre.x, two.box.centre.y - one.box.centre.y)
+        for one, two in ((earlier, sightings[index - 1]), (sightings[index], track.last))
+    )
+    moved = _REVERSAL_SIZES * track.last.box.area**0.5
+    return index if x1 * x2 + y1 * y2 < 0 and min(hypot(x1, y1), hypot(x2, y2)) > moved else None
 
 
 def _split_lost(state: TrackerState, now: datetime, image_size: tuple[int, int] | None) -> tuple[list[Track], list[Track]]:
@@ -215,7 +277,7 @@ def _with(track: Track, sighting: Sighting) -> Track:
 
 
 def _thinned(sightings: tuple[Sighting, ...], now: datetime) -> tuple[Sighting, ...]:
-    """Keeps the first and at most one per second of the old sightings. Only those that have just become old are checked."""
+    """Keeps the first and, of one place, at most one per second of the old sightings. Only those that have just become old are checked."""
     if (now - sightings[0].captured_at).total_seconds() <= _FULL_RATE_S:
         return sightings
     old = bisect_left(sightings, now - timedelta(seconds=_FULL_RATE_S), key=lambda sighting: sighting.captured_at)
@@ -224,6 +286,6 @@ def _thinned(sightings: tuple[Sighting, ...], now: datetime) -> tuple[Sighting, 
         start -= 1
     kept = [*sightings[: start + 1]]
     for sighting in sightings[start + 1 : old]:
-        if seconds_between(kept[-1].captured_at, sighting.captured_at) >= _THINNED_GAP_S:
+        if seconds_between(kept[-1].captured_at, sighting.captured_at) >= _THINNED_GAP_S or iou(kept[-1].box, sighting.box) < _SAME_PLACE:
             kept.append(sighting)
     return (*kept, *sightings[old:])

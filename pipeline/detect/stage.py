@@ -16,7 +16,7 @@ from etle.config import site as config
 from etle.errors import FrameBroken
 from etle.protocols import LampReader, VehicleDetector
 from etle.types import Box, Frame, SignalId, SignalReading, Track, ViolationMessage
-from models.tracking.tracker import Tracker
+from models.tracking.tracker import Tracker, TrackerState
 from pipeline.detect.held import HeldSightings
 from pipeline.detect.pending import PendingFinding, PendingFindings, ReportedFinding
 from pipeline.detect.state import StageState
@@ -29,8 +29,10 @@ from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import HALF_FROM_PX, decode
 from pipeline.frames.motion_gate import Motion, MotionGate
 from pipeline.rules import used_signals
+from pipeline.scene.calibration import calibrate
 from pipeline.scene.controller import ControlledSignal
 from pipeline.scene.judgement import Judgement, NotReported, Reason
+from pipeline.scene.one_vehicle import gap_check
 from pipeline.scene.scene import Rule, Scene
 from pipeline.scene.signal_vote import vote
 from pipeline.scene.signals import SignalHistory
@@ -86,7 +88,7 @@ class CameraStage:
         )
         self._frames = FrameBuffer(self._retention.keep_s)
         self._state = replace(state, visibility=Visibility()) if camera.source.live else state
-        self._tracker = Tracker(state.tracker, score=detect.score, image_size=camera.frame_size)
+        self._tracker = self._new_tracker(state.tracker)
         self._gate = MotionGate(camera, state.gate)
         self._search = VehicleSearch(detector, camera.frame_size)
         self.counts = StageCounts()
@@ -154,11 +156,15 @@ class CameraStage:
         last = self._state.last_at
         return last is not None and seconds_between(last, frame.captured_at) < _MIN_STEP_S
 
+    def _new_tracker(self, state: TrackerState | None) -> Tracker:
+        can_be_one = gap_check(calibrate(self._camera))
+        return Tracker(state, score=self._settings.score, image_size=self._camera.frame_size, can_be_one=can_be_one)
+
     def _restart(self) -> tuple[ViolationMessage, ...]:
         """Complete what is pending, then start tracking and signal histories from nothing."""
         completed = self._complete(None)
         self._frames.clear()
-        self._tracker, self._gate = Tracker(score=self._settings.score, image_size=self._camera.frame_size), MotionGate(self._camera)
+        self._tracker, self._gate = self._new_tracker(None), MotionGate(self._camera)
         self._state = replace(
             self._state,
             tracker=None,

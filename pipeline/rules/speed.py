@@ -75,7 +75,7 @@ class SpeedSettings(Section):
             start, end = (camera.line(name) for name in self.lines)
             return LineStretch(start, end, calibration, meter, distance_m=self.distance_m, point_px=self.point_px)
         assert self.zone is not None and meter is not None
-        return ZoneStretch(camera.zone(self.zone), camera, calibration, meter, distance_m=self.distance_m or 12.0)
+        return ZoneStretch(camera.zone(self.zone), calibration, meter, distance_m=self.distance_m or 12.0)
 
     def facts(self, at: datetime) -> tuple[tuple[str, str], ...]:
         """The certificate, if it is valid: a case without it is a lead."""

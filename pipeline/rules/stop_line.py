@@ -70,7 +70,8 @@ class StopLine(Rule):
         if stood_s - COVERAGE * stood_u_s < self._settings.stand_s:
             return NotReported(reason=Reason.NOT_STOOD, measured=stood, limit=self._settings.stand_s)
         stood_from = track.last.captured_at - timedelta(seconds=stood_s)
-        red = proven_red(signal, crossed, stood_from + timedelta(seconds=self._settings.stand_s), (crossed.at,))
+        until = max(crossed.latest, stood_from + timedelta(seconds=self._settings.stand_s))
+        red = proven_red(signal, crossed, until, (crossed.at,))
         if isinstance(red, NotReported):
             return red
         if reason := self._approach.why_not_driven(track, crossed, crossed):

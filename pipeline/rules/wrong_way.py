@@ -23,8 +23,6 @@ from pipeline.scene.passage import COVERAGE, is_one_vehicle, whole_box_moved
 from pipeline.scene.scene import Rule, Scene
 
 MIN_STEPS: Final = 4
-EDGE: Final = 0.02
-"""Detectors end the box of a vehicle that the picture cuts up to so far, as a fraction of the height, before the edge."""
 
 
 class WrongWay(Rule):
@@ -48,7 +46,6 @@ class WrongWay(Rule):
     def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:
         self._settings = settings
         self._calibration = calibration
-        self._height = camera.frame_size[1]
         self._lanes = tuple(camera.lane(name) for name in settings.lanes)
         arrows = {lane.id: tuple(calibration.ground(Point(*point)) for point in lane.along) for lane in camera.lanes}
         self._against = tuple((arrows[lane.id][1], arrows[lane.id][0]) for lane in self._lanes)
@@ -71,7 +68,10 @@ class WrongWay(Rule):
             if self._distance_against(track.first, track.last, start, end) <= 0:
                 continue
             for first, last in _runs(
-                [self._shows_foot(sighting.box) and _is_certainly_in(lane, lawful, sighting.box) for sighting in track.sightings]
+                [
+                    self._calibration.shows_foot(sighting.box) and _is_certainly_in(lane, lawful, sighting.box)
+                    for sighting in track.sightings
+                ]
             ):
                 against = self._against_on(track.sightings[first : last + 1], start, end)
                 if against.value <= COVERAGE * (against.uncertainty or 0.0):
@@ -120,10 +120,6 @@ class WrongWay(Rule):
         value = self._distance_against(path[0], path[-1], start, end)
         u = 2**0.5 * max(self._calibration.foot_uncertainty(sighting) for sighting in (path[0], path[-1]))
         return Measurement(name="against", value=value, unit=self._calibration.unit, uncertainty=u)
-
-    def _shows_foot(self, box: Box) -> bool:
-        """Whether the lower edge is the vehicle's and not the picture's, by which a vehicle that enters is cut."""
-        return box.y2 < (1 - EDGE) * self._height
 
     def _is_steady(self, path: Sequence[Sighting], against: float, start: Point, end: Point) -> bool:
         """Whether the distance was driven in several steps, none of them most of it: glare displaces a box in one step."""

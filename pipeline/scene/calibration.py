@@ -5,11 +5,12 @@ distances are pixels, and quantities that need metres (speed, the front of a veh
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from etle.config import site as config
 from etle.errors import MissingExtra
 from etle.geometry import distance
-from etle.types import Point, Sighting, Track, VehicleClass, View
+from etle.types import Box, Point, Sighting, Track, VehicleClass, View
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.lens import RadialLens, radial_lens
 
@@ -24,6 +25,8 @@ LENGTH_M = {
 Cars from 3.6 (Ayla, Agya) to 4.9 (Fortuner), motorcycles from 1.85 to 2.05 (makers' data sheets). What a detector classifies as a bus or
 truck is anything from an angkot or pick-up (4 m) to 12 m; the large uncertainty makes their violations need an older red.
 """
+_CUT: Final = 0.02
+"""Detectors end the box of a vehicle that the picture cuts up to so far, as a fraction of the height, before the edge."""
 FOOT_U_M = 0.3
 """Standard uncertainty, in metres, of a vehicle's position on the road: its box's lower edge is accurate to a few pixels."""
 
@@ -36,6 +39,8 @@ class Calibration:
     matrix: tuple[tuple[float, float, float], ...] | None
     lens: RadialLens | None = None
     """`matrix` maps pixels without its distortion."""
+    height_px: int | None = None
+    """Of the frame; None if it is not known."""
 
     @property
     def unit(self) -> str:
@@ -61,6 +66,10 @@ class Calibration:
         scale = (d * h - e * g) * point.x + (b * g - a * h) * point.y + (a * e - b * d)
         straight = Point(x / scale, y / scale)
         return straight if self.lens is None else self.lens.distorted(straight)
+
+    def shows_foot(self, box: Box) -> bool:
+        """Whether the lower edge is the vehicle's and not the picture's, by which a vehicle that comes or leaves is cut."""
+        return self.height_px is None or box.y2 < (1 - _CUT) * self.height_px
 
     def front_offset(self, track: Track) -> tuple[float, float]:
         """Distance from the foot in the picture to the vehicle's front, and its standard uncertainty, in metres.
@@ -94,11 +103,12 @@ class Calibration:
 def calibrate(camera: config.CameraSettings) -> Calibration:
     """Raises ConfigError if the ground points do not span a plane or contradict each other, MissingExtra without numpy."""
     if not camera.ground_points:
-        return Calibration(camera.view, None)
+        return Calibration(camera.view, None, height_px=camera.frame_size[1])
     try:
         from pipeline.scene.homography import fit_homography
     except ImportError as error:
         raise MissingExtra("numpy", "detect") from error
     lens = radial_lens(camera.lens, camera.frame_size)
     pixels = [lens.straightened(Point(*point.px)) if lens else point.px for point in camera.ground_points]
-    return Calibration(camera.view, fit_homography(pixels, [point.m for point in camera.ground_points], camera.id), lens)
+    matrix = fit_homography(pixels, [point.m for point in camera.ground_points], camera.id)
+    return Calibration(camera.view, matrix, lens, camera.frame_size[1])

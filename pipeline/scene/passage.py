@@ -16,6 +16,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from etle.clock import seconds_between
+from etle.geometry import iou
 from etle.types import Box, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 
@@ -29,6 +30,9 @@ DEEP_COVERAGE: Final = 6.0
 """It also counts at once if the second sighting is that many standard uncertainties from the line: clips and views end."""
 MAX_GAP_S: Final = 0.8
 """Longest time without a sighting on the relevant path; at low frame rates 1.6 frame intervals: none is missed."""
+_THINNED_S, _SAME_PLACE = 1.3, 0.7
+"""A time of at most so long in which a vehicle stayed in its place is no gap: no other can have taken the place meanwhile. `_SAME_PLACE`:
+intersection over union of the boxes before and after it."""
 MAX_ACCELERATION_M_S2: Final = 5.0
 """Hard braking of a car on a dry road is 6 to 8; drivers at a junction stay below 5."""
 MAX_ACCELERATION_UNSEEN_M_S2: Final = 3.0
@@ -123,16 +127,23 @@ class PassageMemory:
         self._distance, self._uncertainty = distance, uncertainty
         self._settled: dict[TrackId, tuple[FrontOffset, Sighting, Sighting, Passage]] = {}
         self._positions: dict[TrackId, _Positions] = {}
+        self._began_beyond: dict[TrackId, tuple[FrontOffset, Sighting]] = {}
 
     def passage_of(self, track: Track, front: FrontOffset) -> Passage | NoPassage:
         known = self._settled.get(track.id)
         if known is not None and self._holds(known, track, front):
             return known[-1]
+        if self._began_beyond.get(track.id) == (front, track.first) and self._is_beyond(track.last, front):
+            return NoPassage.BEGAN_BEYOND
         positions = _Positions(track, self._distance, self._uncertainty, front, self._positions.pop(track.id, None))
         while len(self._positions) >= _MAX_SETTLED:
             del self._positions[next(iter(self._positions))]
         self._positions[track.id] = positions
         passed = positions.passage()
+        if passed is NoPassage.BEGAN_BEYOND and positions.beyond_for_s > _SETTLED_S:
+            while len(self._began_beyond) >= _MAX_SETTLED:
+                del self._began_beyond[next(iter(self._began_beyond))]
+            self._began_beyond[track.id] = front, track.first
         if isinstance(passed, Passage) and seconds_between(track.sightings[passed.beyond].captured_at, track.last.captured_at) > _SETTLED_S:
             while len(self._settled) >= _MAX_SETTLED:
                 del self._settled[next(iter(self._settled))]
@@ -146,7 +157,10 @@ class PassageMemory:
             return False
         if track.sightings[passed.before] is not before or track.sightings[passed.beyond] is not beyond:
             return False
-        return self._distance(track.last) + front.low - COVERAGE * self._uncertainty(track.last) >= 0
+        return self._is_beyond(track.last, front)
+
+    def _is_beyond(self, sighting: Sighting, front: FrontOffset) -> bool:
+        return self._distance(sighting) + front.low - COVERAGE * self._uncertainty(sighting) >= 0
 
 
 def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end: datetime) -> bool:
@@ -154,13 +168,22 @@ def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end:
 
     A track that adopted another vehicle after a loss, a hidden foot and headlight glare make a step that no vehicle can make.
     """
-    motion = _Motion(track, calibration)
+    motion = _Motion(_with_feet(track, calibration), calibration)
     return not motion.has_gap(start, end) and all(motion.is_possible(one, two) for one, two in motion.steps(start, end))
 
 
 def measured_jitter(track: Track, calibration: Calibration) -> float:
     """Standard deviation of the feet around steady motion, in the calibration's unit: a detector may jitter more than is expected of it."""
-    return _Motion(track, calibration).own_jitter
+    return _Motion(_with_feet(track, calibration), calibration).own_jitter
+
+
+def _with_feet(track: Track, calibration: Calibration) -> Track:
+    """Without the sightings at its ends that the picture's lower edge cuts: that edge stands still while the vehicle drives."""
+    shown = [calibration.shows_foot(sighting.box) for sighting in track.sightings]
+    if all(shown) or not any(shown):
+        return track
+    first, last = shown.index(True), len(shown) - shown[::-1].index(True)
+    return replace(track, sightings=track.sightings[first:last])
 
 
 def of_one_vehicle(track: Track, calibration: Calibration, at: datetime) -> Track:
@@ -206,6 +229,8 @@ class _Positions:
         self._distance, self._uncertainty, self._front = distance, uncertainty, front
         self._raw: dict[int, float] = earlier._raw if earlier is not None and earlier._is_beginning_of(track) else {}
         self._smooth: dict[int, float] = {}
+        self.beyond_for_s = 0.0
+        """How long the front has been beyond the line when `passage` returned; further sightings hardly change what was before that."""
 
     @cached_property
     def _times(self) -> list[float]:
@@ -223,6 +248,7 @@ class _Positions:
         beyond = next((i for i in range(len(self._times)) if self._lasts(i, self._beyond_by, 1)), None)
         if beyond is None:
             return NoPassage.UNCERTAIN
+        self.beyond_for_s = self._times[last] - self._times[beyond]
         before = next((i for i in range(beyond - 1, -1, -1) if self._lasts(i, self._before_by, -1)), None)
         if before is None:
             return NoPassage.UNCERTAIN if self._nominal(0) < 0 else NoPassage.BEGAN_BEYOND
@@ -351,7 +377,15 @@ class _Motion:
     def has_gap(self, start: datetime, end: datetime) -> bool:
         gaps, allowed = self._intervals, max(MAX_GAP_S, _MISSED * self._interval_s)
         first, last = self._seconds(start), self._seconds(end)
-        return any(gap > allowed and two > first and one < last for gap, (one, two) in zip(gaps, pairwise(self._times), strict=True))
+        return any(
+            gap > allowed and two > first and one < last and not self._stood_through(i)
+            for i, (gap, (one, two)) in enumerate(zip(gaps, pairwise(self._times), strict=True))
+        )
+
+    def _stood_through(self, i: int) -> bool:
+        """Whether the vehicle stood in one place between two sightings: older ones of standing vehicles are thinned to one per second."""
+        one, two = self._track.sightings[i : i + 2]
+        return self._intervals[i] <= _THINNED_S and iou(one.box, two.box) >= _SAME_PLACE
 
     def steps(self, start: datetime, end: datetime) -> Iterator[tuple[int, int]]:
         """Pairs of sightings to check: neighbours, and those `STEP_SPANS_S` apart."""

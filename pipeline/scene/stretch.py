@@ -5,6 +5,7 @@ by chance in one of them.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from math import hypot, sqrt
 from typing import Final, Protocol
@@ -24,8 +25,6 @@ from pipeline.scene.speed import EXPECTED_SCALE, MeasuredSpeed, SpeedMeter, corr
 
 _LEFT_S: Final = 0.5
 """A vehicle has left the zone if it was not seen inside for so long: feet at the edge jitter over it."""
-_EDGE: Final = 0.02
-"""Detectors end the box of a vehicle that the picture cuts up to so far, as a fraction of the height, before the edge."""
 _MAX_MISFIT: Final = 4.0
 """Feet that lie so many times further from steady motion than expected were hidden, or are not those of one vehicle."""
 _FOOT: Final = FrontOffset(0.0, 0.0, 0.0)
@@ -43,13 +42,10 @@ class Stretch(Protocol):
 class ZoneStretch:
     """Measures the feet of all sightings inside a zone."""
 
-    def __init__(
-        self, zone: config.Zone, camera: config.CameraSettings, calibration: Calibration, meter: SpeedMeter, *, distance_m: float
-    ) -> None:
+    def __init__(self, zone: config.Zone, calibration: Calibration, meter: SpeedMeter, *, distance_m: float) -> None:
         """`distance_m`: shortest distance that is measured."""
         self._zone, self._meter, self._distance_m = zone, meter, distance_m
-        lowest = (1 - _EDGE) * camera.frame_size[1]
-        self._inside = SightingMemory(lambda each: each.box.y2 < lowest and polygon_contains(zone.corners, each.box.foot))
+        self._inside = SightingMemory(lambda each: calibration.shows_foot(each.box) and polygon_contains(zone.corners, each.box.foot))
         self._driven = DrivenMemory(calibration)
         self._known: dict[TrackId, tuple[Sighting, Sighting, MeasuredSpeed | Reason]] = {}
 
@@ -73,7 +69,8 @@ class ZoneStretch:
         measured = self._meter.measure([each for each in inside if not others.hide_foot_of(each)])
         if measured is None or measured.metres < self._distance_m:
             return Reason.NOT_MEASURED
-        if self._driven.why_not(track, first, last) is not None or measured.misfit > _MAX_MISFIT:
+        on_stretch = replace(track, sightings=track.sightings[first : last + 1])
+        if self._driven.why_not(on_stretch, 0, last - first) is not None or measured.misfit > _MAX_MISFIT:
             return Reason.NOT_ONE_VEHICLE
         return measured
 

@@ -5,6 +5,7 @@ import pytest
 
 from etle.types import RuleName, VehicleClass, View
 from pipeline.evaluation.traffic.demand import MODELS, DrawnVehicle
+from pipeline.evaluation.traffic.evaluate import report_of, watch_run
 from pipeline.evaluation.traffic.judge import ActStatus, CaseStatus, judged_acts, judged_cases
 from pipeline.evaluation.traffic.junction import PAINT_M, junction
 from pipeline.evaluation.traffic.sumo_run import SignalStates, Trajectory
@@ -70,7 +71,7 @@ def test_the_front_of_a_bus_seen_from_behind_is_uncertain():
 
 
 def act(vehicle: str, at_s: float = 20.0, *, clear: bool = True) -> TrueAct:
-    return TrueAct(vehicle=vehicle, rules=frozenset({RED_LIGHT}), at_s=at_s, begin_s=at_s - 1, end_s=at_s + 1, clear=clear)
+    return TrueAct(vehicle=vehicle, rules=frozenset({RED_LIGHT}), first_s=at_s, last_s=at_s, windows=((at_s - 1, at_s + 1),), clear=clear)
 
 
 def case(*vehicles: str, at_s: float = 20.0, rule: RuleName = RED_LIGHT) -> ReportedCase:
@@ -125,3 +126,12 @@ def test_a_simulated_junction_accuses_nobody_innocent(tmp_path):
     assert figures["vehicles"] > 50
     red = figures["rules"]["red_light"]
     assert red["found"] >= 2 and red["false"] == red["doubled"] == 0
+
+
+def test_a_simulated_road_with_noise_accuses_nobody_innocent():
+    pytest.importorskip("sumo", reason="needs the `sim` extra")
+    report = report_of([watch_run(7001, 150.0, noise=True)])
+    assert report.vehicles > 40
+    assert {"speed", "solid_line", "u_turn", "wrong_way"} >= set(report.rules)
+    assert all(figures.false == figures.doubled == 0 for figures in report.rules.values())
+    assert sum(figures.found for figures in report.rules.values()) >= 5

@@ -4,6 +4,7 @@ Driver parameters only make a violation likely. What a vehicle did is measured f
 """
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,12 +25,14 @@ class VehicleModel:
     driving: str
 
     def sumo_type(self, driver: str, settings: str) -> str:
-        return (
-            f'<vType id="{self.id}-{driver}" vClass="{_SUMO_CLASS[self.vehicle]}" length="{self.length_m}" width="{self.width_m}" '
-            f'lcKeepRight="0" {self.driving} {settings}/>'
-        )
+        """`settings`: attributes of the vehicle type, which go before those of the model."""
+        size = f'length="{self.length_m}" width="{self.width_m}"'
+        own = f'vClass="{_SUMO_CLASS[self.vehicle]}" {size} lcKeepRight="0" {self.driving}'
+        attributes = dict(_ATTRIBUTE.findall(f"{own} {settings}"))
+        return f'<vType id="{self.id}-{driver}" {" ".join(f"{name}={value}" for name, value in attributes.items())}/>'
 
 
+_ATTRIBUTE: Final = re.compile(r'(\w+)=("[^"]*")')
 _SUMO_CLASS: Final = {
     VehicleClass.CAR: "passenger",
     VehicleClass.MOTORCYCLE: "motorcycle",

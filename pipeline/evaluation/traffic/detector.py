@@ -12,6 +12,7 @@ import numpy as np
 from etle.types import Box, Detection
 from pipeline.evaluation.traffic.camera import HEIGHT_PX, WIDTH_PX
 from pipeline.evaluation.traffic.demand import DrawnVehicle
+from pipeline.evaluation.traffic.noise import DetectorNoise
 from pipeline.evaluation.traffic.place import WatchedPlace
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ class DetectedVehicle:
 
 
 class VirtualDetector:
-    """The detector of one camera."""
+    """The detector of one camera. `noise` None: a perfect one."""
 
-    def __init__(self, place: WatchedPlace) -> None:
-        self._place = place
+    def __init__(self, place: WatchedPlace, noise: DetectorNoise | None = None) -> None:
+        self._place, self._noise = place, noise
 
-    def detect(self, vehicles: Sequence[DrawnVehicle], states: "NDArray[np.float64]") -> list[DetectedVehicle]:
+    def detect(self, vehicles: Sequence[DrawnVehicle], states: "NDArray[np.float64]", second: float) -> list[DetectedVehicle]:
         """`states`: n x 3, x, y and heading of the vehicles in the network, in the same order."""
         if not vehicles:
             return []
@@ -51,11 +52,16 @@ class VirtualDetector:
         near = [int(i) for i in np.argsort(distances) if distances[i] <= _MAX_DISTANCE_M and not np.isnan(boxes[i]).any()]
         shown = [(i, cut) for i in near if (cut := _cut(boxes[i])) is not None]
         visible = _visible_shares([cut for _, cut in shown])
-        return [
-            DetectedVehicle(vehicles[i].id, Detection(box=cut, vehicle=vehicles[i].model.vehicle, score=_SCORE))
-            for (i, cut), share in zip(shown, visible, strict=True)
-            if share >= MIN_VISIBLE
-        ]
+        made: list[DetectedVehicle] = []
+        for number, ((i, cut), share) in enumerate(zip(shown, visible, strict=True)):
+            if share < MIN_VISIBLE:
+                continue
+            exact = Detection(box=cut, vehicle=vehicles[i].model.vehicle, score=_SCORE)
+            drawn = [exact]
+            if self._noise is not None:
+                drawn = self._noise.detections(vehicles[i].id, exact, share, [box for _, box in shown[:number]], second)
+            made += [DetectedVehicle(vehicles[i].id, each) for each in drawn]
+        return made
 
 
 def _cut(box: "NDArray[np.float64]") -> Box | None:

@@ -4,7 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +16,9 @@ from pipeline.evaluation.traffic.demand import DrawnVehicle
 from pipeline.evaluation.traffic.detector import VirtualDetector
 from pipeline.evaluation.traffic.judge import ActStatus, CaseStatus, JudgedAct, JudgedCase, judged_acts, judged_cases
 from pipeline.evaluation.traffic.junction import junction
+from pipeline.evaluation.traffic.noise import DetectorNoise, drawn_by_hand
 from pipeline.evaluation.traffic.place import SIGNAL, WatchedPlace
+from pipeline.evaluation.traffic.road import road
 from pipeline.evaluation.traffic.sumo_run import STEP_S, TrafficRun, simulate
 from pipeline.evaluation.traffic.truth import acts_at
 from pipeline.evaluation.traffic.watch import CameraWatch
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 RUN_S: Final = 600.0
 """Length of one simulation."""
+_SCENARIOS: Final = (junction, road)
 _RUNS_OF_SEED: Final = 1000
 """Simulations are numbered: those of one seed begin at its thousand."""
 
@@ -34,6 +39,7 @@ class SumoOptions:
 
     seed: int
     vehicles: int
+    noise: bool = False
     workers: int = 1
     run_s: float = RUN_S
 
@@ -109,19 +115,19 @@ def evaluate_sumo(options: SumoOptions, progress: Callable[[int], None]) -> Sumo
     with ProcessPoolExecutor(options.workers) as pool:
         while watched < options.vehicles:
             batch = [next(runs) for _ in range(options.workers)]
-            for made in pool.map(watch_run, batch, [options.run_s] * len(batch)):
+            for made in pool.map(partial(watch_run, seconds=options.run_s, noise=options.noise), batch):
                 outcomes.append(made)
                 watched += made.vehicles
                 progress(watched)
     return report_of(outcomes)
 
 
-def watch_run(number: int, seconds: float) -> SimulationOutcome:
+def watch_run(number: int, seconds: float, *, noise: bool = False) -> SimulationOutcome:
     """One simulation, through all its cameras."""
-    scenario, places = junction(number, seconds)
+    scenario, places = _SCENARIOS[number % len(_SCENARIOS)](number, seconds)
     run = simulate(scenario)
     frames = _StatesByStep(run)
-    return SimulationOutcome(places=tuple(_watch(place, run, frames) for place in places))
+    return SimulationOutcome(places=tuple(_watch(place, run, frames, noise=noise) for place in places))
 
 
 def report_of(outcomes: Sequence[SimulationOutcome]) -> SumoReport:
@@ -175,17 +181,25 @@ class _StatesByStep:
         return [vehicle for vehicle, _ in there], states
 
 
-def _watch(place: WatchedPlace, run: TrafficRun, states: _StatesByStep) -> PlaceOutcome:
-    detector, watch = VirtualDetector(place), CameraWatch(place.settings)
+def _watch(place: WatchedPlace, run: TrafficRun, states: _StatesByStep, *, noise: bool) -> PlaceOutcome:
+    rng = Random(f"{place.id} noise")
+    errors = DetectorNoise(rng, place.fps) if noise else None
+    detector = VirtualDetector(place, errors)
+    watch = CameraWatch(drawn_by_hand(place.settings, rng) if noise else place.settings, errors)
     seen: dict[str, list[float]] = defaultdict(list)
     steps = range(0, states.last_step + 1, round(1 / place.fps / STEP_S))
     for sequence, step in enumerate(steps):
         second = step * STEP_S
-        detected = detector.detect(*states.at(step))
+        if errors is not None and errors.loses_frame(second):
+            continue
+        detected = detector.detect(*states.at(step), second)
         for each in detected:
             seen[each.vehicle].append(second)
-        lamps = {SignalId(SIGNAL): (run.signals.lamp_at(second, place.approach.link), 1.0)} if place.approach else {}
-        watch.see(sequence, second, detected, lamps)
+        lamps = {}
+        if place.approach is not None:
+            lamp = run.signals.lamp_at(second, place.approach.link)
+            lamps[SignalId(SIGNAL)] = errors.lamp(lamp) if errors is not None else (lamp, 1.0)
+        watch.see(sequence, errors.captured(second) if errors is not None else second, detected, lamps)
     watch.finish()
     acts = acts_at(place, run.trajectories, run.signals)
     cases, found = judged_cases(watch.cases, acts)
@@ -212,7 +226,7 @@ def _mistakes(place: WatchedPlace, watch: CameraWatch, acts: Sequence[JudgedAct]
         if act.status is ActStatus.MISSED:
             last = watch.last_judged.get((act.act.vehicle, act.rule))
             reason = last.reason if last else "not judged"
-            made.append(_mistake(place, act.rule, act.status, (act.act.vehicle,), act.act.at_s, reason))
+            made.append(_mistake(place, act.rule, act.status, (act.act.vehicle,), act.act.first_s, reason))
     for case in cases:
         if case.status is not CaseStatus.RIGHT:
             made.append(_mistake(place, case.case.rule, case.status, case.case.vehicles, case.case.at_s, ""))

@@ -1,5 +1,6 @@
 """Compares the cases of one camera with what the vehicles really did."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,23 +76,26 @@ def judged_acts(acts: Sequence[TrueAct], found: Mapping[int, RuleName], seen: Ma
         rule = found.get(i) or min(act.rules, key=_order)
         if i in found:
             status = ActStatus.FOUND
-        elif not _was_seen(seen.get(act.vehicle, ()), act, fps):
-            status = ActStatus.HIDDEN
+        elif not act.clear:
+            status = ActStatus.UNCERTAIN
         else:
-            status = ActStatus.MISSED if act.clear else ActStatus.UNCERTAIN
+            status = ActStatus.MISSED if _was_seen(seen.get(act.vehicle, ()), act, fps) else ActStatus.HIDDEN
         made.append(JudgedAct(act, rule, status))
     return made
 
 
 def _is_of(case: ReportedCase, act: TrueAct) -> bool:
-    return case.rule in act.rules and act.at_s - _SAME_ACT_S <= case.at_s <= act.at_s + _SAME_ACT_S
+    return case.rule in act.rules and act.first_s - _SAME_ACT_S <= case.at_s <= act.last_s + _SAME_ACT_S
 
 
 def _was_seen(seen: Sequence[float], act: TrueAct, fps: float) -> bool:
-    """Whether the vehicle was detected from the beginning of the act to its end, without a long gap."""
-    inside = [second for second in seen if act.begin_s <= second <= act.end_s]
-    moments = [act.begin_s, *inside, act.end_s]
-    return max(two - one for one, two in pairwise(moments)) <= max(_UNSEEN_S, 1.6 / fps)
+    """Whether the vehicle was detected throughout one of the act's windows, without a long gap."""
+    longest = max(_UNSEEN_S, 1.6 / fps)
+    return any(max(two - one for one, two in pairwise(_moments(seen, *window))) <= longest for window in act.windows)
+
+
+def _moments(seen: Sequence[float], begin_s: float, end_s: float) -> list[float]:
+    return [begin_s, *seen[bisect_left(seen, begin_s) : bisect_right(seen, end_s)], end_s]
 
 
 def _order(rule: RuleName) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STEP_S: Final = 0.1
+_SMOOTHING_S: Final = 0.3
 _LAMPS: Final = {"r": Lamp.RED, "u": Lamp.RED, "y": Lamp.YELLOW, "Y": Lamp.YELLOW, "g": Lamp.GREEN, "G": Lamp.GREEN}
 
 
@@ -163,4 +164,24 @@ def _trajectories(path: Path, vehicles: Mapping[str, DrawnVehicle]) -> tuple[Tra
             x, y, angle, speed = (float(row.get(key, "nan")) for key in ("x", "y", "angle", "speed"))
             rows.setdefault(row.get("id", ""), []).append((second, x, y, np.radians(90 - angle), speed))
         element.clear()
-    return tuple(Trajectory(vehicles[name], np.array(states)) for name, states in rows.items())
+    return tuple(Trajectory(vehicles[name], _smoothed(np.array(states))) for name, states in rows.items())
+
+
+def _smoothed(rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Where lanes join, SUMO displaces vehicles by up to a metre in one step, which none can do: a normal distribution around each moment
+    spreads it. `rows` as in `Trajectory`; the speed is that of the smoothed front."""
+    reach = round(3 * _SMOOTHING_S / STEP_S)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * STEP_S / _SMOOTHING_S) ** 2)
+    kernel /= kernel.sum()
+
+    def smooth(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        # beyond both ends it goes on as it began or ended
+        before, after = (2 * values[0] - values[reach:0:-1], 2 * values[-1] - values[-2 : -reach - 2 : -1])
+        return np.convolve(np.concatenate([before, values, after]), kernel, mode="valid")
+
+    if len(rows) <= reach:
+        return rows
+    x, y = smooth(rows[:, 1]), smooth(rows[:, 2])
+    heading = smooth(np.unwrap(rows[:, 3]))
+    speed = np.hypot(np.gradient(x, STEP_S), np.gradient(y, STEP_S))
+    return np.column_stack([rows[:, 0], x, y, heading, speed])

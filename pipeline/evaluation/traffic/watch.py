@@ -8,12 +8,14 @@ from typing import Final
 from etle.clock import seconds_between
 from etle.config.site import CameraSettings
 from etle.types import Box, Lamp, RuleName, SignalId, SignalReading
-from models.tracking.tracker import Tracker
+from models.tracking.tracker import Tracker, TrackerState
 from pipeline.detect.pending import PendingFinding, PendingFindings
 from pipeline.evaluation.traffic.detector import DetectedVehicle
+from pipeline.evaluation.traffic.noise import DetectorNoise
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.judgement import Judgement
+from pipeline.scene.one_vehicle import gap_check
 from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.scene import Scene
 from pipeline.scene.signals import SignalHistory
@@ -39,10 +41,13 @@ class ReportedCase:
 class CameraWatch:
     """One camera of the stage, from detections to cases."""
 
-    def __init__(self, settings: CameraSettings) -> None:
+    def __init__(self, settings: CameraSettings, noise: DetectorNoise | None = None) -> None:
+        """`noise`: exchanges tracks."""
+        self._noise = noise
+        self._frame_size = settings.frame_size
         self._calibration = calibrate(settings)
         self._rules = build_rules(settings, self._calibration)
-        self._tracker = Tracker(score=_SCORE, image_size=settings.frame_size)
+        self._tracker = self._new_tracker(None)
         self._signals = {SignalId(signal.id): SignalHistory() for signal in settings.signals}
         self._pending = PendingFindings()
         self._owners: dict[tuple[int, Box], str] = {}
@@ -57,7 +62,15 @@ class CameraWatch:
             self._signals[name] = self._signals[name].with_reading(SignalReading(captured_at=now, lamp=lamp, score=score))
         self._owners |= {(sequence, each.detection.box): each.vehicle for each in detected}
         update = self._tracker.update(sequence, now, [each.detection for each in detected])
-        self._judge(Scene(now=now, tracks=update.tracks, ended=update.ended, signals=self._signals))
+        tracks = update.tracks
+        if self._noise is not None and (switched := self._noise.switched(self._tracker.state)) is not None:
+            self._tracker = self._new_tracker(switched)
+            changed = {track.id: track for track in switched.tracks}
+            tracks = tuple(changed[track.id] for track in tracks)
+        self._judge(Scene(now=now, tracks=tracks, ended=update.ended, signals=self._signals))
+
+    def _new_tracker(self, state: TrackerState | None) -> Tracker:
+        return Tracker(state, score=_SCORE, image_size=self._frame_size, can_be_one=gap_check(self._calibration))
 
     def finish(self) -> None:
         """Complete what still waits."""

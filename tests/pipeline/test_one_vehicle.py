@@ -1,0 +1,109 @@
+"""A track stays with one vehicle: what the picture cannot tell, the road can. Found on SUMO's traffic (`etle evaluate tracks`)."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from benchmark.situations.road import LINE_S, RoadCamera, RoadUser, legs, straight
+from benchmark.situations.trial import BEGIN, Trial, phases
+from etle.types import Box, Lamp, Track, VehicleClass, View
+from models.tracking.tracker import Tracker
+from pipeline.scene.calibration import calibrate
+from pipeline.scene.one_vehicle import gap_check
+from pipeline.scene.passage import is_one_vehicle
+
+CAMERA = RoadCamera(View.REAR)
+CALIBRATION = calibrate(CAMERA.settings([]))
+MOTORCYCLE = VehicleClass.MOTORCYCLE
+
+
+def tracked(users: Sequence[RoadUser], seconds: float, fps: float = 10.0) -> tuple[list[Track], dict[tuple[int, Box], str]]:
+    """The tracks in their longest form, and whose each box is."""
+    tracker = Tracker(image_size=(1280, 720), can_be_one=gap_check(CALIBRATION))
+    longest: dict[str, Track] = {}
+    owners: dict[tuple[int, Box], str] = {}
+    for sequence in range(round(seconds * fps) + 1):
+        seen = []
+        for user in users:
+            if detection := user.detection(CAMERA, sequence / fps, 0.0, Random(1)):
+                owners[sequence, detection.box] = user.name
+                seen.append(detection)
+        step = tracker.update(sequence, BEGIN + timedelta(seconds=sequence / fps), seen)
+        longest |= {track.id: track for track in (*step.tracks, *step.ended)}
+    return list(longest.values()), owners
+
+
+def vehicles_of(tracks: Sequence[Track], owners: dict[tuple[int, Box], str]) -> list[list[str]]:
+    """The vehicles of each track. The first sightings after a switch decide only together: fewer than six of another vehicle may remain."""
+    return [sorted({owners[each.sequence, each.box] for each in track.sightings}) for track in tracks if len(track.sightings) > 5]
+
+
+@pytest.mark.parametrize(
+    ("users", "expected"),
+    [
+        pytest.param(
+            [
+                RoadUser(name="goes", path=straight(40, 12), hidden=((4.0, 99.0),)),
+                RoadUser(name="comes", path=straight(92, -12, start=5.2, x=-1.0)),
+            ],
+            [["goes"], ["comes"]],
+            id="one that went out of sight, and one that comes from there",
+        ),
+        pytest.param(
+            [
+                RoadUser(name="goes", path=straight(40, 10, x=1.0), vehicle=MOTORCYCLE, hidden=((3.0, 99.0),)),
+                RoadUser(name="comes", path=straight(100, -10, x=1.4), vehicle=MOTORCYCLE, hidden=((0.0, 3.0),)),
+            ],
+            [["goes"], ["comes"]],
+            id="two that meet, one of which hides the other",
+        ),
+        pytest.param(
+            [RoadUser(name="brakes", path=legs((0, 28), (2, 40), (3, 45), (4, 48), (5, 49), (9, 49)), hidden=((2.2, 3.2),))],
+            [["brakes"]],
+            id="one that brakes while it is hidden",
+        ),
+        pytest.param(
+            [RoadUser(name="waits", path=legs((0, 20), (2, 40), (3, 44), (9, 44), (11, 60)), hidden=((5.0, 6.8),))],
+            [["waits"]],
+            id="one that waits behind a bus",
+        ),
+    ],
+)
+def test_a_track_ends_where_another_vehicle_begins(users, expected):
+    assert vehicles_of(*tracked(users, 9)) == expected
+
+
+def test_a_vehicle_that_waits_for_minutes_is_one_vehicle():
+    user = RoadUser(name="waits", path=legs((0, 30), (2, 42), (3, 46), (4, 48), (95, 48), (95.5, 48.3), (96, 49.2), (96.5, 50.8), (97, 53)))
+    (track,), _ = tracked([user], 97)
+    assert len(track.sightings) < 500
+    assert is_one_vehicle(track, CALIBRATION, track.first.captured_at, track.last.captured_at)
+
+
+@pytest.mark.parametrize("m_s", [8, 25])
+def test_a_vehicle_that_leaves_through_the_lower_edge_of_the_picture_is_one_vehicle(m_s):
+    camera = RoadCamera(View.FRONT)
+    calibration = calibrate(camera.settings([]))
+    user = RoadUser(name="leaves", path=straight(20, m_s))
+    tracker = Tracker(image_size=(1280, 720))
+    tracks: dict[str, Track] = {}
+    for sequence in range(80):
+        detection = user.detection(camera, sequence / 10, 0.0, Random(1))
+        step = tracker.update(sequence, BEGIN + timedelta(seconds=sequence / 10), [detection] if detection else [])
+        tracks |= {track.id: track for track in step.tracks}
+    (track,) = tracks.values()
+    assert track.last.box.y2 == 720
+    shown = [sighting for sighting in track.sightings if calibration.shows_foot(sighting.box)]
+    assert is_one_vehicle(track, calibration, shown[0].captured_at, shown[-1].captured_at)
+
+
+def test_creeping_over_the_line_while_the_light_turns_green_is_no_stop_beyond_it():
+    """A short car seen from behind: its front is certainly beyond the line only after the red."""
+    camera = RoadCamera(View.REAR, entry_m=5)
+    path = legs((0, 20), (3, LINE_S - 2), (5, LINE_S - 2), (6, LINE_S - 0.4), (9, LINE_S - 0.4), (9.6, LINE_S + 0.25), (13, LINE_S + 0.25),
+                (14, LINE_S + 1.1), (22, LINE_S + 1.1))  # fmt: skip
+    red_until_10_8 = phases((0, Lamp.GREEN), (1, Lamp.YELLOW), (4, Lamp.RED), (10.8, Lamp.GREEN))
+    user = RoadUser(name="creeps", path=path, size=(3.7, 1.66, 1.5))
+    assert Trial(users=[user], camera=camera, signal=red_until_10_8, length_s=22).run() == []
