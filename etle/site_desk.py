@@ -77,7 +77,11 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleForm:
-    """A rule and the settings of it that a page may change. `fields`: JSON Schema by setting."""
+    """A rule and the settings of it that a page may change.
+
+    `fields`: by setting its `type` (number, integer, boolean, choice, choices, name, names, schedule), `description` and `default`, the
+    values of a choice (`enum`), and the kind of drawn things that is named (`names`), with their number if it is fixed (`count`).
+    """
 
     rule: str
     summary: str

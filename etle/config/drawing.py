@@ -44,6 +44,7 @@ class DrawnZone(DrawnItem):
 
 class DrawnMarking(DrawnItem):
     points: tuple[Pixel, ...] = Field(min_length=2, max_length=60)
+    crossable_from: Pixel | None = None
 
 
 class DrawnRule(Section):
@@ -72,7 +73,7 @@ def drawing_document(camera: Mapping[str, Any]) -> dict[str, Any]:
         "lines": [_picked(each, "points", "beyond") for each in camera.get("lines") or []],
         "lanes": [_picked(each, "polygon", "along") for each in camera.get("lanes") or []],
         "zones": [_picked(each, "polygon") for each in camera.get("zones") or []],
-        "markings": [_picked(each, "points") for each in camera.get("markings") or []],
+        "markings": [{**_picked(each, "points"), "crossable_from": each.get("crossable_from")} for each in camera.get("markings") or []],
         "rules": [
             {"rule": each["rule"], "was": number, "settings": {key: value for key, value in each.items() if key != "rule"}}
             for number, each in enumerate(camera.get("rules") or [])
@@ -98,9 +99,7 @@ def changed_values(camera: Mapping[str, Any], drawing: CameraDrawing, editable: 
             for each in drawing.lanes
         ],
         "zones": [{**_continued(camera, "zones", each), "id": each.id, "polygon": [*map(_px, each.polygon)]} for each in drawing.zones],
-        "markings": [
-            {**_continued(camera, "markings", each), "id": each.id, "points": [*map(_px, each.points)]} for each in drawing.markings
-        ],
+        "markings": [_marking(_continued(camera, "markings", each), each) for each in drawing.markings],
         "rules": [_rule(camera, each, editable.get(each.rule, frozenset())) for each in drawing.rules],
     }
 
@@ -128,6 +127,12 @@ def _signal(old: Mapping[str, Any], drawn: DrawnSignal) -> dict[str, Any]:
         boxes = {"head": None, "heads": heads}
     kept = {key: value for key, value in old.items() if key not in ("head", "heads")}
     return {**kept, "id": drawn.id, **{key: value for key, value in boxes.items() if value}, "order": [each.value for each in drawn.order]}
+
+
+def _marking(old: Mapping[str, Any], drawn: DrawnMarking) -> dict[str, Any]:
+    side = {} if drawn.crossable_from is None else {"crossable_from": _px(drawn.crossable_from)}
+    kept = {key: value for key, value in old.items() if key != "crossable_from"}
+    return {**kept, "id": drawn.id, "points": [*map(_px, drawn.points)], **side}
 
 
 def _rule(camera: Mapping[str, Any], drawn: DrawnRule, editable: frozenset[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -112,6 +112,14 @@ class SignalHead(Section):
     def boxes(self) -> tuple[Box, ...]:
         """All its heads; each shows the same."""
         return tuple(Box(*head) for head in (*((self.head,) if self.head else ()), *self.heads))
+
+
+LineName = Annotated[Name, Field(json_schema_extra={"names": "lines"})]
+"""A setting of a rule that names a line of the camera; the page on which sites are drawn offers those that there are."""
+LaneName = Annotated[Name, Field(json_schema_extra={"names": "lanes"})]
+ZoneName = Annotated[Name, Field(json_schema_extra={"names": "zones"})]
+SignalName = Annotated[Name, Field(json_schema_extra={"names": "signals"})]
+MarkingName = Annotated[Name, Field(json_schema_extra={"names": "markings"})]
 
 
 class Line(Section):

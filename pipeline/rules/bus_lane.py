@@ -10,7 +10,7 @@ from pydantic import Field
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.schedule import RuleSchedule
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.geometry import displacement_along
 from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
@@ -37,7 +37,7 @@ class BusLane(Rule):
     name: Final = RuleName("bus_lane")
 
     class Settings(Section):
-        lanes: tuple[Name, ...] = Field(min_length=1, description="The lanes to which the rule applies.")
+        lanes: tuple[config.LaneName, ...] = Field(min_length=1, description="The lanes to which the rule applies.")
         allowed: tuple[VehicleClass, ...] = Field((VehicleClass.BUS,), description="Classes that may drive there.")
         distance_m: float = Field(20.0, gt=0, le=500, description="Minimum distance inside; without ground points a box is 1.5 m high.")
         schedule: RuleSchedule = Field(RuleSchedule(), description="Days and hours in which the lane is reserved; always by default.")

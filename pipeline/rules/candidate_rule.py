@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.schedule import RuleSchedule
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.types import Drawing, Finding, RuleName, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
@@ -34,8 +34,8 @@ _INSIDE: Final = 3
 class CandidateSettings(Section):
     """Where a vehicle becomes a candidate, and when."""
 
-    line: Name | None = Field(None, description="Vehicles that pass this line are judged.")
-    zone: Name | None = Field(None, description="Or vehicles that enter this zone.")
+    line: config.LineName | None = Field(None, description="Vehicles that pass this line are judged.")
+    zone: config.ZoneName | None = Field(None, description="Or vehicles that enter this zone.")
     schedule: RuleSchedule = Field(RuleSchedule(), description="Days and hours in which the rule applies; always by default.")
 
     @model_validator(mode="after")

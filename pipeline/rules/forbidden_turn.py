@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.schedule import RuleSchedule
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.geometry import signed_distance
 from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
@@ -92,8 +92,8 @@ class ForbiddenTurn(Rule):
     name: Final = RuleName("forbidden_turn")
 
     class Settings(Section):
-        entry: Name = Field(description="The line by which the vehicles come in.")
-        exits: tuple[Name, ...] = Field(min_length=1, description="The lines by which they must not leave.")
+        entry: config.LineName = Field(description="The line by which the vehicles come in.")
+        exits: tuple[config.LineName, ...] = Field(min_length=1, description="The lines by which they must not leave.")
         exempt: tuple[VehicleClass, ...] = Field((), description="Classes that may turn there, such as bus.")
         schedule: RuleSchedule = Field(RuleSchedule(), description="Days and hours in which the turn is forbidden; always by default.")
 

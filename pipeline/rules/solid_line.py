@@ -9,7 +9,7 @@ from pydantic import Field
 
 from etle.clock import seconds_between
 from etle.config import site as config
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.rule_type import RuleType
@@ -43,7 +43,7 @@ class SolidLine(Rule):
     name: Final = RuleName("solid_line")
 
     class Settings(Section):
-        markings: tuple[Name, ...] = Field(min_length=1, description="The solid lines to which the rule applies.")
+        markings: tuple[config.MarkingName, ...] = Field(min_length=1, description="The solid lines to which the rule applies.")
 
     def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:
         self._calibration = calibration

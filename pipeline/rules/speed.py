@@ -7,7 +7,7 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from etle.config import site as config
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.errors import ConfigError
 from etle.types import Drawing, Finding, Measurement, RuleName, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
@@ -49,8 +49,10 @@ class SpeedSettings(Section):
     """Where and how a speed is measured."""
 
     limit_kmh: float = Field(gt=0, le=200, description="The limit, as signed.")
-    zone: Name | None = Field(None, description="The area in which vehicles are measured; needs `ground_points`.")
-    lines: tuple[Name, Name] | None = Field(None, description="Instead: two lines, in the order in which vehicles pass them.")
+    zone: config.ZoneName | None = Field(None, description="The area in which vehicles are measured; needs `ground_points`.")
+    lines: tuple[config.LineName, config.LineName] | None = Field(
+        None, description="Instead: two lines, in the order in which vehicles pass them."
+    )
     distance_m: float | None = Field(
         None, gt=0, le=500, description="With `lines`: their distance, measured on the road. With `zone`: the shortest way measured (12)."
     )

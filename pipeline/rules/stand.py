@@ -13,7 +13,7 @@ from pydantic import Field
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.config.schedule import RuleSchedule
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.geometry import displacement_along, polygon_contains
 from etle.types import Drawing, Finding, Point, RuleName, Sighting, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
@@ -36,9 +36,9 @@ _BEGIN_S: Final = 2.0
 class StandSettings(Section):
     """`limit_s` is added by each rule."""
 
-    zones: tuple[Name, ...] = Field(min_length=1, description="The zones in which standing is forbidden.")
+    zones: tuple[config.ZoneName, ...] = Field(min_length=1, description="The zones in which standing is forbidden.")
     schedule: RuleSchedule = Field(RuleSchedule(), description="Days and hours in which it is forbidden; always by default.")
-    beside: tuple[Name, ...] = Field(
+    beside: tuple[config.LaneName, ...] = Field(
         (), description="Lanes in which traffic must flow past the vehicle, so that it does not stand in a queue."
     )
     exempt: tuple[VehicleClass, ...] = Field((), description="Classes that may stand there, such as bus at a stop.")

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from etle.clock import seconds_between
 from etle.config import site as config
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.types import Drawing, Finding, Measurement, RuleName, SignalId, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import approach_to_junction, drawing_of, proven_red, too_young
@@ -31,9 +31,9 @@ class StopLine(Rule):
     name: Final = RuleName("stop_line")
 
     class Settings(Section):
-        line: Name = Field(description="The stop line.")
-        entry: Name = Field(description="The line where the junction begins.")
-        signal: Name = Field(description="The signal that this approach obeys.")
+        line: config.LineName = Field(description="The stop line.")
+        entry: config.LineName = Field(description="The line where the junction begins.")
+        signal: config.SignalName = Field(description="The signal that this approach obeys.")
         grace_s: float = Field(0.3, ge=0, le=5, description="A red younger than this at the line is not reported.")
         stand_s: float = Field(1.5, gt=0, le=30, description="A vehicle that stands past the line for this long has stopped there.")
 

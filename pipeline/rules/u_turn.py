@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from pydantic import Field
 
 from etle.config import site as config
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.errors import ConfigError
 from etle.geometry import displacement_along, distance, polygon_contains, signed_distance
 from etle.types import Drawing, Finding, Measurement, RuleName, Sighting, Track
@@ -58,7 +58,7 @@ class UTurn(Rule):
     name: Final = RuleName("u_turn")
 
     class Settings(Section):
-        zone: Name = Field(description="The area in which turning round is forbidden.")
+        zone: config.ZoneName = Field(description="The area in which turning round is forbidden.")
         angle_deg: float = Field(150.0, ge=120, lt=180, description="A smaller change of heading is no U-turn.")
 
     def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:

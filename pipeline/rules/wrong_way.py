@@ -11,7 +11,7 @@ from pydantic import Field
 
 from etle.clock import seconds_between
 from etle.config import site as config
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.geometry import displacement_along, distance, polygon_contains
 from etle.types import Box, Drawing, Finding, Measurement, Point, RuleName, Sighting, Track
 from models.tracking.vehicle_class import vehicle_class_of
@@ -36,7 +36,7 @@ class WrongWay(Rule):
     name: Final = RuleName("wrong_way")
 
     class Settings(Section):
-        lanes: tuple[Name, ...] = Field(min_length=1, description="The lanes to which the rule applies.")
+        lanes: tuple[config.LaneName, ...] = Field(min_length=1, description="The lanes to which the rule applies.")
         distance_m: float = Field(
             5.0, gt=0, le=100, description="Minimum distance against the arrow; without ground points a box is 1.5 m high."
         )

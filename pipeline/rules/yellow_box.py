@@ -7,7 +7,7 @@ from pydantic import Field
 
 from etle.clock import seconds_between
 from etle.config import site as config
-from etle.config.strict_yaml import Name, Section
+from etle.config.strict_yaml import Section
 from etle.geometry import distance, polygon_contains
 from etle.types import Drawing, Finding, RuleName, Sighting, Track
 from models.tracking.vehicle_class import vehicle_class_of
@@ -35,9 +35,11 @@ class YellowBox(Rule):
     name: Final = RuleName("yellow_box")
 
     class Settings(Section):
-        zone: Name = Field(description="The box.")
-        exit: Name = Field(description="The zone behind the box that must have room for a vehicle: one vehicle length of its lanes.")
-        waiting: tuple[Name, ...] = Field((), description="Zones in the box in which vehicles may wait, such as to turn right.")
+        zone: config.ZoneName = Field(description="The box.")
+        exit: config.ZoneName = Field(
+            description="The zone behind the box that must have room for a vehicle: one vehicle length of its lanes."
+        )
+        waiting: tuple[config.ZoneName, ...] = Field((), description="Zones in the box in which vehicles may wait, such as to turn right.")
         limit_s: float = Field(5.0, gt=0, le=120, description="Who stands for a shorter time is not reported.")
 
     def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import yaml
 
 from etle.config.bounded_yaml import parse
+from etle.config.schedule import Day, Holidays, RuleSchedule
 from etle.config.site import CameraSettings, Lens, site_of
 from etle.errors import ConfigError
 from etle.site_desk import Assessment, CalibrationAssessment, ErrorAt, RuleForm
@@ -15,7 +16,6 @@ from pipeline.rules import RULES, build_rules
 from pipeline.scene.calibration import calibrate
 from pipeline.site_setup.calibration_report import fit_lens, report_calibration
 
-_NAME_PATTERN: Final = "^[a-z0-9][a-z0-9_-]{0,62}$"
 _PLAIN: Final = ("number", "integer", "boolean")
 
 
@@ -76,16 +76,33 @@ def _lines(error: ConfigError, path: Path) -> tuple[str, ...]:
 
 
 def _form(name: str, summary: str, schema: Mapping[str, Any]) -> RuleForm:
-    fields = {key: each for key, each in schema["properties"].items() if key != "rule" and _is_editable(each)}
+    made = ((key, _field(each, schema.get("$defs", {}))) for key, each in schema["properties"].items() if key != "rule")
+    fields = {key: field for key, field in made if field is not None}
     return RuleForm(rule=name, summary=summary, fields=fields, required=frozenset(schema.get("required", ())) - {"rule"})
 
 
-def _is_editable(field: Mapping[str, Any]) -> bool:
-    """Numbers, choices and names of what is drawn: no paths, addresses or texts, which the page must not set."""
-    if field.get("type") in _PLAIN or "enum" in field or "const" in field:
-        return True
-    if field.get("type") == "array":
-        return _is_editable(field.get("items", {}))
-    if "anyOf" in field:
-        return all(_is_editable(each) or each.get("type") == "null" for each in field["anyOf"])
-    return field.get("type") == "string" and field.get("pattern") == _NAME_PATTERN
+def _field(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the page asks for: numbers, choices, names of what is drawn, and hours. None for paths, addresses and texts, which the page must
+    not set."""
+    found = _resolved(schema, defs)
+    about = {key: found[key] for key in ("description", "default") if key in found}
+    items = _resolved((found.get("prefixItems") or [found.get("items") or {}])[0], defs)
+    if "names" in found:
+        return {"type": "name", "names": found["names"], **about}
+    if "enum" in found:
+        return {"type": "choice", "enum": found["enum"], **about}
+    if "names" in items:
+        return {"type": "names", "names": items["names"], "count": len(found.get("prefixItems", ())) or None, **about}
+    if "enum" in items:
+        return {"type": "choices", "enum": items["enum"], **about}
+    if set(found.get("properties", ())) == set(RuleSchedule.model_fields):
+        return {"type": "schedule", "days": [*Day], "holidays": [*Holidays], **about}
+    return {"type": found["type"], **about} if found.get("type") in _PLAIN else None
+
+
+def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the content of the definition that it refers to; of a value that may be null, that of the value."""
+    values = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    if len(values) == 1:
+        schema = {**schema, **values[0]}
+    return {**defs[schema["$ref"].rsplit("/", 1)[-1]], **schema} if "$ref" in schema else schema

@@ -88,3 +88,9 @@ def test_environment_variables_are_documented():
     code = "\n".join(path.read_text() for package in packages for path in (ROOT / package).rglob("*.py"))
     for name in set(re.findall(r"\"(ETLE_[A-Z]+)\"", code)):
         assert name in TEXT, name
+
+
+@pytest.mark.parametrize(("page", "anchor"), [("rules.md", "## Adding a rule"), ("extending.md", "## A verdict")])
+def test_the_worked_examples_are_there(page, anchor):
+    """tests/docs/test_extending.py runs them, and takes longer."""
+    assert anchor in (ROOT / "docs" / page).read_text()

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest
 import yaml
 from databases import TestDatabases
 from drawing_app import CAMERA, DEMO, MemoryPictures, MemoryTrials, RunningDrawing, running_drawing
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from test_review_accessibility import SIZES, SMALL_TARGETS, axe, findings
 
 from etle.config.packaged import configs_folder
@@ -325,6 +326,114 @@ def test_nothing_that_was_drawn_is_lost(page: Page, drawing: RunningDrawing, chr
     page.locator("#save").click()
     expect(page.locator("#message")).to_contain_text("Disimpan")
     assert "id: simpang" in drawing.desk.file.read().text
+
+
+def test_zones_solid_lines_lists_and_hours_of_rules(page: Page, drawing: RunningDrawing) -> None:
+    """Rules of zones, a solid line that may be crossed from one side, lists of names and classes, and hours, as a person sets them."""
+    drawing.desk.file.path.write_text(DEMO)
+    operator = Operator(page, random.Random(5))
+    operator.sign_in(drawing.url)
+    page.locator("#tab-drawing").click()
+    for corners in ([(500, 500), (900, 500), (900, 700), (500, 700)], [(950, 500), (1250, 500), (1250, 700), (950, 700)]):
+        operator.tool("zone")
+        for corner in corners:
+            operator.click(corner)
+        page.keyboard.press("Enter")
+    operator.tool("marking")
+    for point in ((600, 900), (1000, 900), (1300, 880)):
+        operator.click(point)
+    page.keyboard.press("Enter")
+    cross = page.locator("[data-field='cross 0']")
+    cross.click()
+    expect(page.locator("[data-part='crossable_from']")).to_be_visible()
+    zones = page.locator("#items .zones li .name").all_inner_texts()
+    marking = page.locator("#items .markings li .name").first.inner_text()
+    assert len(zones) == 2
+
+    page.locator("#tab-rules").click()
+    first = len(TRUTH["rules"])
+
+    def field(number: int, name: str) -> Locator:
+        return page.locator(f"[data-field='rule {first + number} {name}']")
+
+    for rule in ("odd_even", "bus_lane", "yellow_box", "solid_line", "stopping", "speed"):
+        page.locator("#add-rule").select_option(rule)
+        page.locator("#add-rule-button").click()
+    expect(page.locator("#problems")).to_contain_text("either `line` or `zone`")
+    field(0, "zone").select_option(zones[0])
+    field(0, "schedule add").click()
+    field(0, "schedule 0 fri").uncheck()
+    field(0, "schedule 0 hours").fill("16:00-21:00")
+    field(0, "schedule 0 holidays").select_option("not")
+    field(0, "schedule add").click()
+    field(0, "schedule except").fill("2026-12-31")
+    field(0, "schedule except").press("Tab")
+    open_limits(page, "odd_even")
+    field(0, "exempt_colours green").check()
+    open_limits(page, "bus_lane")
+    field(1, "allowed truck").check()
+    field(2, "exit").select_option(zones[1])
+    field(2, f"waiting {zones[1]}").check()
+    field(4, f"zones {zones[1]}").uncheck()
+    field(4, f"beside {TRUTH['lanes'][0]['id']}").check()
+    field(5, "lines 0").select_option(TRUTH["lines"][0]["id"])
+    field(5, "lines 1").select_option(TRUTH["lines"][1]["id"])
+    field(5, "limit_kmh").fill("50")
+    field(5, "limit_kmh").press("Tab")
+    expect(page.locator("#no-problems")).to_be_visible()
+    operator.screenshot("draw-rules-lists")
+    page.locator("#save").click()
+    expect(page.locator("#message")).to_contain_text("Disimpan")
+    saved = camera_of(drawing.desk.file.path)
+    odd_even, bus_lane, yellow_box, solid_line, stopping, speed = saved["rules"][first:]
+    working = ["mon", "tue", "wed", "thu", "fri"]
+    assert odd_even == {
+        "rule": "odd_even",
+        "zone": zones[0],
+        "schedule": {
+            "hours": [
+                {"days": working[:4], "hours": "16:00-21:00", "holidays": "not"},
+                {"days": working, "hours": "06:00-10:00", "holidays": "also"},
+            ],
+            "except_days": ["2026-12-31"],
+        },
+        "exempt_colours": ["yellow", "red", "green"],
+    }
+    assert sorted(bus_lane["allowed"]) == ["bus", "truck"]
+    assert (yellow_box["zone"], yellow_box["exit"], yellow_box["waiting"]) == (zones[0], zones[1], [zones[1]])
+    assert solid_line == {"rule": "solid_line", "markings": [marking]}
+    assert (stopping["zones"], stopping["beside"]) == ([zones[0]], [TRUTH["lanes"][0]["id"]])
+    assert speed["lines"] == [each["id"] for each in TRUTH["lines"][:2]]
+    side = saved["markings"][0]["crossable_from"]
+    assert abs(side[1] - 900) > 30 and 600 < side[0] < 1000
+
+    page.locator("#tab-drawing").click()
+    page.locator("#items .zones li .name").first.click()
+    name = page.locator("[data-field='name zones 0']")
+    name.fill("ganjil-genap")
+    name.press("Tab")
+    page.locator("#items .markings li .name").first.click()
+    cross.click()
+    cross.click()
+    expect(page.locator("[data-part='crossable_from']")).to_be_hidden()
+    page.locator("#tab-rules").click()
+    field(0, "schedule 0 hours").fill("")
+    field(0, "schedule 0 hours").press("Tab")
+    expect(page.locator("#problems")).to_contain_text("hours")
+    page.get_by_role("button", name="Hapus Dari dan sampai 1").click()
+    expect(page.locator("#no-problems")).to_be_visible()
+    page.locator("#save").click()
+    expect(page.locator("#unsaved")).to_be_hidden()
+    saved = camera_of(drawing.desk.file.path)
+    assert [rule.get("zone", rule.get("zones")) for rule in saved["rules"][first:]] == [
+        "ganjil-genap", None, "ganjil-genap", None, ["ganjil-genap"], None,
+    ]  # fmt: skip
+    assert "crossable_from" not in saved["markings"][0]
+    assert [row["hours"] for row in saved["rules"][first]["schedule"]["hours"]] == ["06:00-10:00"]
+
+
+def open_limits(page: Page, rule: str) -> None:
+    page.locator("#rules > li", has=page.locator("b", has_text=re.compile(f"^{rule}$"))).locator("details > summary").click()
 
 
 def test_a_version_is_compared_and_restored(page: Page, drawing: RunningDrawing) -> None:

@@ -202,13 +202,14 @@ class TestSaving:
         self, drawing: RunningDrawing, budi: Person, person: Callable[[str], Person]
     ) -> None:
         mine, theirs, sri = budi.page(), budi.page(), person("sri")
-        theirs["drawing"]["lines"][0]["points"][0] = [1, 1]
-        mine["drawing"]["lines"][0]["points"][0] = [2, 2]
+        x, y = mine["drawing"]["lines"][0]["points"][0]
+        theirs["drawing"]["lines"][0]["points"][0] = [x + 1, y]
+        mine["drawing"]["lines"][0]["points"][0] = [x + 2, y]
         assert sri.save(theirs).status_code == 200
         refused = budi.save(mine)
         assert refused.status_code == 409
         assert "sri saved site.yaml" in refused.json()["message"]
-        assert refused.json()["theirs"]["drawing"]["lines"][0]["points"][0] == [1, 1]
+        assert refused.json()["theirs"]["drawing"]["lines"][0]["points"][0] == [x + 1, y]
         assert budi.save({**mine, "revision": refused.json()["theirs"]["revision"]}).status_code == 200
         assert [each.by for each in drawing.desk.file.versions()][:2] == ["budi", "sri"]
 

@@ -80,7 +80,7 @@ export class DrawingDocument extends EventTarget {
   addLine(a, b) { this.add("lines", { id: this.freeName("lines"), was: null, points: [rounded(a), rounded(b)], beyond: rounded(this.ahead(a, b)) }); }
   addLane(corners) { this.add("lanes", { id: this.freeName("lanes"), was: null, polygon: corners.map(rounded), along: this.arrow(corners).map(rounded) }); }
   addZone(corners) { this.add("zones", { id: this.freeName("zones"), was: null, polygon: corners.map(rounded) }); }
-  addMarking(points) { this.add("markings", { id: this.freeName("markings"), was: null, points: points.map(rounded) }); }
+  addMarking(points) { this.add("markings", { id: this.freeName("markings"), was: null, points: points.map(rounded), crossable_from: null }); }
   addSignal(box) { this.add("signals", { id: this.freeName("signals"), was: null, heads: [rounded(box)], order: ["red", "yellow", "green"] }); }
   addGroundPoint(px, m) { this.add("ground_points", { px: rounded(px), m }); }
 
@@ -114,13 +114,21 @@ export class DrawingDocument extends EventTarget {
     const item = this.drawing[kind][index], old = item.id;
     this.change((drawing) => {
       item.id = name;
-      for (const rule of drawing.rules) for (const [key, value] of Object.entries(rule.settings)) if (kindOf(key) === kind) {
+      for (const rule of drawing.rules) for (const [key, value] of Object.entries(rule.settings)) if (this.namesOf(rule, key) === kind) {
         rule.settings[key] = Array.isArray(value) ? value.map((each) => (each === old ? name : each)) : value === old ? name : value;
       }
     }, `rename ${kind} ${index}`);
   }
   usedBy(kind, id) {
-    return this.drawing.rules.filter((rule) => Object.entries(rule.settings).some(([key, value]) => kindOf(key) === kind && [value].flat().includes(id)));
+    return this.drawing.rules.filter((rule) => Object.entries(rule.settings).some(([key, value]) => this.namesOf(rule, key) === kind && [value].flat().includes(id)));
+  }
+  // The kind of drawn things that a setting of a rule names; undefined if it names none.
+  namesOf(rule, key) { return this.forms.find((each) => each.rule === rule.rule)?.fields[key]?.names; }
+  // From neither side, from one, from the other, and from neither again.
+  cross() {
+    const item = this.item(), [a, b] = item.points, at = middle(a, b), length = distance(a, b) || 1;
+    const side = item.crossable_from ? Math.sign(across(a, b, item.crossable_from)) : 0, reach = 40 * (side ? -1 : 1);
+    this.change(() => { item.crossable_from = side < 0 ? null : rounded(this.inside([at[0] - ((b[1] - a[1]) / length) * reach, at[1] + ((b[0] - a[0]) / length) * reach])); });
   }
   reverse() {
     const { kind } = this.selection, item = this.item();
@@ -163,25 +171,17 @@ export class DrawingDocument extends EventTarget {
   move(item, dx, dy) {
     const by = (point) => rounded([point[0] + dx, point[1] + dy]);
     for (const key of ["points", "polygon", "along"]) if (item[key]) item[key] = item[key].map(by);
-    for (const key of ["beyond", "px"]) if (item[key]) item[key] = by(item[key]);
+    for (const key of ["beyond", "px", "crossable_from"]) if (item[key]) item[key] = by(item[key]);
     if (item.heads) item.heads = item.heads.map((box) => [...by(box.slice(0, 2)), ...by(box.slice(2))]);
   }
   inside([x, y]) { return [Math.min(this.size[0], Math.max(0, x)), Math.min(this.size[1], Math.max(0, y))]; }
 }
 
-// The kind of drawn thing that a setting of a rule names.
-export function kindOf(setting) {
-  if (/lane/.test(setting)) return "lanes";
-  if (/signal/.test(setting)) return "signals";
-  if (/marking/.test(setting)) return "markings";
-  if (/zone|area|box|exit|waiting/.test(setting)) return "zones";
-  return "lines";
-}
 // The parts of an item that can be moved.
 export function partsOf(kind, item) {
   if (kind === "lines") return ["points.0", "points.1"];
   if (kind === "zones") return item.polygon.map((_, number) => `polygon.${number}`);
-  if (kind === "markings") return item.points.map((_, number) => `points.${number}`);
+  if (kind === "markings") return [...item.points.map((_, number) => `points.${number}`), ...(item.crossable_from ? ["crossable_from"] : [])];
   if (kind === "lanes") return [...item.polygon.map((_, number) => `polygon.${number}`), "along.0", "along.1"];
   if (kind === "signals") return item.heads.flatMap((_, number) => [0, 1, 2, 3].map((corner) => `heads.${number}.${corner}`));
   return ["px"];

@@ -72,6 +72,7 @@ export class Panel {
       used.length ? html("p", { className: "faint" }, `${this.texts.used_by} ${used.join(", ")}`) : null,
       html("div", { className: "buttons" },
         kind === "signals" ? html("button", { type: "button", onclick: () => this.tools.addHead(index) }, this.texts.add_head)
+          : kind === "markings" ? html("button", { type: "button", "data-field": `cross ${index}`, onclick: () => this.doc.cross() }, item.crossable_from ? this.texts.cross_other : this.texts.cross_one)
           : item.beyond || item.along ? html("button", { type: "button", onclick: () => this.doc.reverse() }, this.texts[`reverse.${kind}`]) : null,
         html("button", { type: "button", className: "danger", onclick: () => this.doc.remove({ kind, index, part: null }) }, this.texts.remove)));
   }
@@ -85,7 +86,7 @@ export class Panel {
   coordinates(kind, item) {
     const parts = partsOf(kind, item).filter((part) => !/^heads\.\d+\.[13]$/.test(part));
     return html("details", { className: "coordinates" }, html("summary", {}, this.texts.coordinates), ...parts.map((part, number) => {
-      const [x, y] = this.doc.position(item, part), label = part.startsWith("along") ? this.texts.direction : `${number + 1}`;
+      const [x, y] = this.doc.position(item, part), label = part.startsWith("along") ? this.texts.direction : part === "crossable_from" ? this.texts.crossable_from : `${number + 1}`;
       const field = (value, axis) => html("input", {
         type: "number", step: "0.1", value, "aria-label": `${label} ${"xy"[axis]}`, "data-field": `${kind} ${part} ${axis}`,
         onchange: (event) => this.doc.change(() => {

@@ -72,6 +72,7 @@ export class Shapes {
     return [
       element("polyline", { points: list(marking.points), class: "grab" }),
       ...this.stroke("polyline", { points: list(marking.points) }, "marking"),
+      ...(marking.crossable_from ? this.arrow(marking.crossable_from, middle(...marking.points.slice(0, 2)), "marking") : []),
       this.label(marking.id, offset(marking.points[0], this.px(6), this.px(-8)), "marking"),
     ];
   }
@@ -120,7 +121,7 @@ export class Shapes {
       made.push(element("circle", { cx: at[0], cy: at[1], r: this.px(4), class: "midpoint", "data-insert": number + 1 }));
     });
     partsOf(kind, item).forEach((part, number) => {
-      const [x, y] = this.doc.position(item, part), direction = part.startsWith("along");
+      const [x, y] = this.doc.position(item, part), direction = part.startsWith("along") || part === "crossable_from";
       const active = this.doc.selection.part === part;
       made.push(element("circle", {
         cx: x, cy: y, r: this.px(active ? 8 : 6.5), class: `handle${direction ? " direction" : ""}${active ? " active" : ""}`, "data-part": part,
