@@ -114,9 +114,9 @@ def _next_steps(new: "NewSite", site: Path, grid: str) -> list[str]:
     if not new.source.live:
         check.insert(0, f"`starts_at` is {new.survey.starts_at:%Y-%m-%d %H:%M} UTC, from the file")
     steps = [
-        f"Open {grid}. The drawn positions are guesses: read off where stop line, junction, signal head and lanes are.",
-        f"Write the positions into {site}: `head` of signals, `points` and `beyond` of lines, `polygon` and `along` of lanes.",
-        f"Check the drawn result: etle init {site}",
+        f"The drawn positions are guesses. Draw lines, lanes and signals in the browser: etle calibrate serve {site}",
+        f"Or read them off {grid} and write them into {site}: `head` of signals, `points` and `beyond` of lines, `polygon` and `along` of"
+        f" lanes; then check the drawn result: etle init {site}",
         f"Check what the evidence will state: {'; '.join(check)}.",
         f"Remove the comment signs of the rules to enforce, and: etle run {site}",
     ]
