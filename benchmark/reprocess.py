@@ -22,6 +22,7 @@ from benchmark.archive import open_writer
 from etle.clock import SystemClock
 from etle.config.packaged import configs_folder
 from etle.config.site import CameraSettings, Site, load_site
+from etle.runs.plan import FootageKind, Part, ReprocessPlan, camera_plans
 from etle.storage.archive.files import FolderFiles
 from etle.storage.archive.opening import ArchivePlace
 from etle.storage.archive.reader import ArchiveReader
@@ -37,7 +38,6 @@ from pipeline.assembly import fingerprint, open_site_engines, shipped_law
 from pipeline.evidence.writer import Writer
 from pipeline.reprocess.assembly import RunPlaces, open_resources
 from pipeline.reprocess.camera import ReprocessJob
-from pipeline.reprocess.plan import FootageKind, Part, ReprocessPlan, camera_plans
 from pipeline.reprocess.run import reprocess, start_run
 from pipeline.workers.embedded import CameraRun, RunCallbacks, resume_session
 from pipeline.workers.site_run import NoProgress

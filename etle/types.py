@@ -555,7 +555,7 @@ class Proposal:
     violation: ViolationId
     run: str
     changed: tuple[str, ...]
-    """Values of `pipeline.reprocess.compare.Difference`, or `missing`: the run did not find the violation."""
+    """Values of `etle.runs.compare.Difference`, or `missing`: the run did not find the violation."""
     found: Violation | None
     """As the run found it."""
     proposed_at: datetime

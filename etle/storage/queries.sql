@@ -340,9 +340,21 @@ SELECT EXISTS (SELECT FROM run_violations WHERE run = %(run)s AND violation = %(
 SELECT document::text AS document
 FROM run_violations
 WHERE run = %(run)s
+  AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
   AND (%(after)s::uuid IS NULL OR (occurred_at, violation) > (%(after_at)s::timestamptz, %(after)s::uuid))
 ORDER BY occurred_at, violation
 LIMIT %(limit)s
+
+-- select_run_violation --
+SELECT document::text AS document FROM run_violations WHERE run = %(run)s AND violation = %(violation)s
+
+-- count_run_violations --
+SELECT count(*) AS found FROM (
+    SELECT FROM run_violations
+    WHERE run = %(run)s
+      AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+    LIMIT %(limit)s
+) AS counted
 
 -- insert_approval --
 -- Returns no row if this person approved these results before.

@@ -38,7 +38,7 @@ class StoredRun:
     name: str
     site: str
     plan: Mapping[str, Any]
-    """See `pipeline.reprocess.plan`."""
+    """See `etle.runs.plan`."""
     started_by: str
     started_at: datetime
     finished_at: datetime | None
@@ -118,11 +118,12 @@ class PostgresRuns:
             cursor.execute(sql("run_violation_exists"), {"run": run, "violation": str(violation)})
             return bool(cursor.fetchone().stored)
 
-    def violations(self, run: str) -> Iterator[Violation]:
-        """In the order of their times. Reads page by page."""
+    def violations(self, run: str, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Violation]:
+        """In the order of their times, from `since` to before `until`. Reads page by page."""
         after: tuple[datetime | None, UUID | None] = (None, None)
         while True:
-            page = {"run": run, "after_at": after[0], "after": str(after[1]) if after[1] else None, "limit": _PAGE}
+            position = {"after_at": after[0], "after": str(after[1]) if after[1] else None}
+            page = {"run": run, "since": since, "until": until, "limit": _PAGE, **position}
             with self._database.transaction() as cursor:
                 cursor.execute(sql("select_run_violations"), page)
                 found = [violation_from_json(row.document) for row in cursor.fetchall()]
@@ -130,6 +131,18 @@ class PostgresRuns:
             if len(found) < _PAGE:
                 return
             after = found[-1].occurred_at, found[-1].id
+
+    def violation(self, run: str, violation: ViolationId) -> Violation | None:
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_run_violation"), {"run": run, "violation": str(violation)})
+            row = cursor.fetchone()
+        return violation_from_json(row.document) if row else None
+
+    def found(self, run: str, *, since: datetime | None, until: datetime | None, limit: int) -> int:
+        """Number of violations from `since` to before `until`, counted up to `limit`."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("count_run_violations"), {"run": run, "since": since, "until": until, "limit": limit})
+            return int(cursor.fetchone().found)
 
     def approve(self, run: str, by: str, results: Digest) -> bool:
         """False if this person approved these results before."""

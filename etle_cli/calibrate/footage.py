@@ -46,10 +46,10 @@ def archived_footage(site: Site, camera: CameraSettings, data: Path, seconds: fl
     """The last seconds of the camera in the archive, with a lead-in, and when they begin; None if the archive has none."""
     if site.archive is None:
         return None
+    from etle.runs.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
     from etle.signing import frame_verifier
     from etle.storage.archive.opening import ArchivePlace, open_archive_reader
     from pipeline.reprocess.footage import ArchiveFootage
-    from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
 
     reader = open_archive_reader(site, ArchivePlace.of(site.archive, data))
     stored = reader.segments(camera.camera_id)

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from etle.kafka.protocols import TopicHistory
     from etle.protocols import FrameSource
+    from etle.runs.plan import ReprocessPlan
     from etle.storage.archive.opening import ArchivePlace
     from etle.storage.runs import PostgresRuns, StoredRun
     from etle.storage.stores import Stores
     from pipeline.reprocess.assembly import FootageOpeners
     from pipeline.reprocess.camera import ReprocessJob
-    from pipeline.reprocess.plan import ReprocessPlan
 
 
 _NICE: Final = 10
@@ -98,9 +98,9 @@ class ReprocessOptions:
 
 
 def run(args: argparse.Namespace) -> int:
+    from etle.runs.plan import FootageKind, Part
     from etle.storage.stores import open_stores
     from pipeline.reprocess.assembly import RunRequest, archive_place, plan_run
-    from pipeline.reprocess.plan import FootageKind, Part
     from pipeline.reprocess.variants import read_variant, with_variant
 
     site = load_site(args.site).with_cameras(args.camera or ())
@@ -180,11 +180,11 @@ def _process(
     stop: "threading.Event",
 ) -> list[str]:  # fmt: skip
     """Returns what went wrong with single cameras or cases."""
+    from etle.runs.plan import Part
     from etle.storage.evidence.backend import open_evidence
     from etle.storage.runs import PostgresRuns
     from pipeline.assembly import open_engines
     from pipeline.reprocess.assembly import RunPlaces, open_resources
-    from pipeline.reprocess.plan import Part
     from pipeline.reprocess.plates import PlateReprocess
     from pipeline.reprocess.run import reprocess
     from pipeline.reprocess.sink import RunSink
@@ -234,11 +234,11 @@ def _show_result(done: "StoredRun", data: Path) -> None:
 def _show_estimate(
     site: Site, plan: "ReprocessPlan", place: "ArchivePlace | None", options: ReprocessOptions, stores: "Stores"
 ) -> int:  # fmt: skip
+    from etle.runs.plan import Part
     from etle.storage.runs import PostgresRuns
     from pipeline.assembly import shipped_law
     from pipeline.reprocess.assembly import open_footage, run_engines
     from pipeline.reprocess.estimate import estimate_run
-    from pipeline.reprocess.plan import Part
     from pipeline.workers.stages import SiteStageFactory
 
     if plan.part is Part.PLATES:

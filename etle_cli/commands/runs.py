@@ -15,11 +15,11 @@ from etle_cli.options.storage import add_storage_options, storage_options
 from etle_cli.tables.violations import wide_console
 
 if TYPE_CHECKING:
+    from etle.runs.compare import ComparedViolation, RunComparison
     from etle.storage.runs import PostgresRuns, StoredRun
     from etle.storage.stores import StorageOptions, StoredCases
     from etle.storage.users import Users
     from etle.types import Digest
-    from pipeline.reprocess.compare import ComparedViolation, RunComparison
 
 _SHOWN = 200
 
@@ -97,9 +97,9 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_show(args: argparse.Namespace) -> int:
+    from etle.runs.compare import compared, violation_json
     from etle.storage.runs import PostgresRuns
     from etle.storage.stores import open_existing_stores
-    from pipeline.reprocess.compare import compared, violation_json
 
     with open_existing_stores(storage_options(args)) as stores:
         runs = PostgresRuns(stores.database)
@@ -125,9 +125,9 @@ def run_show(args: argparse.Namespace) -> int:
 
 
 def run_compare(args: argparse.Namespace) -> int:
+    from etle.runs.compare import as_json, compare_runs
     from etle.storage.runs import LIVE, PostgresRuns
     from etle.storage.stores import open_existing_stores
-    from pipeline.reprocess.compare import as_json, compare_runs
 
     storage = storage_options(args)
     with open_existing_stores(storage) as stores:

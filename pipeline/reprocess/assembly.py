@@ -17,6 +17,7 @@ from etle.errors import ConfigError, WireError
 from etle.kafka.protocols import TopicHistory
 from etle.kafka.topics import TopicNames
 from etle.protocols import FrameSource
+from etle.runs.plan import FootageKind, Part, PlannedCamera, ReprocessPlan, SiteVariant, camera_plans
 from etle.signing import frame_verifier
 from etle.storage.archive.holds import ArchiveHolds, Hold
 from etle.storage.archive.opening import ArchivePlace, archive_settings, open_archive_holds, open_archive_reader
@@ -29,8 +30,8 @@ from etle.types import CameraId
 from pipeline.assembly import Engines, fingerprint, open_site_engines, shipped_law
 from pipeline.reprocess.camera import OpenedRun, ReprocessJob, RunResources
 from pipeline.reprocess.footage import ArchiveFootage, RecordedFootage, SourceFootage, TopicFootage, with_margins
-from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan, SiteVariant, camera_plans
 from pipeline.reprocess.variants import with_variant, without_plates
+from pipeline.rules import candidate_rules
 from pipeline.workers.stages import SiteStageFactory
 
 
@@ -85,6 +86,7 @@ def plan_run(site: Site, request: RunRequest, place: ArchivePlace | None) -> Rep
         until=request.until,
         cameras=camera_plans(site, fingerprints, segments),
         variant=request.variant,
+        not_applied=tuple(sorted(candidate_rules())) if request.part is Part.RULES else (),
     )
 
 

@@ -13,10 +13,10 @@ from typing import Protocol
 from etle.config.site import Site
 from etle.errors import SourceError
 from etle.protocols import CheckpointStore, Clock, EvidenceStore
+from etle.runs.plan import PlannedCamera, ReprocessPlan
 from etle.storage.runs import PostgresRuns, RunCamera
 from etle.types import CameraId, Frame, Violation
 from pipeline.reprocess.footage import RecordedFootage
-from pipeline.reprocess.plan import PlannedCamera, ReprocessPlan
 from pipeline.reprocess.sink import RunSink
 from pipeline.workers.embedded import CameraRun, RunCallbacks, load_checkpoint, resume_session
 from pipeline.workers.session import StageFactory

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from etle.errors import EvidenceCorrupt
+from etle.runs.compare import ComparedPair, ComparedViolation, Difference, RunComparison, VerdictScore
 from etle.types import Digest
 from pipeline.explain.sentences import TextLanguage
-from pipeline.reprocess.compare import ComparedPair, ComparedViolation, Difference, RunComparison, VerdictScore
 
 if TYPE_CHECKING:
     from etle.types import Image

@@ -8,10 +8,10 @@ from typing import Final
 
 from etle.clock import SystemClock
 from etle.errors import ConfigError
+from etle.runs.plan import ReprocessPlan
 from etle.storage.runs import StoredRun
 from etle.types import CameraId
 from pipeline.reprocess.footage import RecordedFootage
-from pipeline.reprocess.plan import ReprocessPlan
 from pipeline.workers.session import CameraSession, StageFactory
 
 TRIAL_FRAMES: Final = 60

@@ -9,11 +9,11 @@ from typing import Final, Protocol
 from etle.errors import ArchiveUnavailable, SegmentMissing, SourceBroken, SourceUnavailable, WireError
 from etle.kafka.protocols import Message, TopicHistory
 from etle.protocols import FrameSource
+from etle.runs.plan import LEAD_IN_S, TAIL_S, PlannedCamera, ReprocessPlan
 from etle.storage.archive.reader import ArchivedFrame, ArchiveReader
 from etle.storage.archive.segment import SegmentName
 from etle.types import CameraId, Frame
 from etle.wire import Verify, frame_from_wire
-from pipeline.reprocess.plan import LEAD_IN_S, TAIL_S, PlannedCamera, ReprocessPlan
 
 _RECORD_BITS: Final = 32
 """An offset in the archive is the number of the segment, and below it the number of the record in its index."""

@@ -10,12 +10,12 @@ from typing import Final
 from etle.clock import seconds_between
 from etle.errors import FrameBroken
 from etle.protocols import CaseStore, Clock, EvidenceStore
+from etle.runs.plan import ReprocessPlan
 from etle.storage.runs import PostgresRuns, RunCamera
 from etle.types import CameraId, Frame, Sighting, Track, Violation, ViolationMessage
 from pipeline.assembly import Engines
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.plates.search import PlateSearch
-from pipeline.reprocess.plan import ReprocessPlan
 from pipeline.reprocess.run import ReprocessProgress
 from pipeline.reprocess.sink import RunSink, stored_message
 

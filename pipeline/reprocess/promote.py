@@ -11,11 +11,11 @@ from typing import Final
 
 from etle.errors import ConfigError
 from etle.protocols import CaseStore, EvidenceStore, ViolationSink
+from etle.runs.compare import RunComparison, compare_runs
+from etle.runs.plan import Part, ReprocessPlan
 from etle.storage.runs import LIVE, PostgresRuns, StoredRun
 from etle.types import Digest, Verdict, Violation, ViolationId
 from etle.wire import violation_to_json
-from pipeline.reprocess.compare import RunComparison, compare_runs
-from pipeline.reprocess.plan import Part, ReprocessPlan
 from pipeline.reprocess.sink import stored_message
 
 MISSING: Final = "missing"

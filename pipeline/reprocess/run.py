@@ -17,10 +17,10 @@ from typing import Any, Final, Protocol
 
 from etle.errors import ConfigError, SourceError
 from etle.protocols import Clock
+from etle.runs.plan import ReprocessPlan
 from etle.storage.runs import PostgresRuns
 from etle.types import CameraId
 from pipeline.reprocess.camera import CameraReprocess, ReprocessJob, RunResources, stored_counts
-from pipeline.reprocess.plan import ReprocessPlan
 
 _TICK_S: Final = 0.2
 

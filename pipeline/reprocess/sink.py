@@ -1,10 +1,10 @@
 """Stores what a run finds: files beside the evidence, violations beside the cases."""
 
 from etle.protocols import Clock, EvidenceStore
+from etle.runs.plan import ReprocessPlan
 from etle.storage.runs import PostgresRuns
 from etle.types import EvidenceFile, Violation, ViolationMessage, digest_of
 from pipeline.evidence.writer import check_files
-from pipeline.reprocess.plan import ReprocessPlan
 
 
 class RunSink:

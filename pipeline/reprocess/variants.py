@@ -12,8 +12,8 @@ from etle.config.site import CameraSettings, DetectionSettings, GroundPoint, Lan
 from etle.config.strict_yaml import Name, Section, interpolate_env, read_yaml, resolve_paths, validate
 from etle.errors import ConfigError
 from etle.protocols import PlateDetector
+from etle.runs.plan import SiteVariant
 from etle.types import Digest, PlateBox
-from pipeline.reprocess.plan import SiteVariant
 
 if TYPE_CHECKING:
     from etle.types import Image

@@ -14,9 +14,9 @@ import msgspec
 
 from etle.errors import WireError
 from etle.kafka.protocols import Publisher
+from etle.runs.plan import PlannedCamera, ReprocessPlan
 from etle.storage.archive.segment import SegmentName
 from etle.types import CameraId
-from pipeline.reprocess.plan import PlannedCamera, ReprocessPlan
 
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 

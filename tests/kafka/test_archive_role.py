@@ -16,10 +16,10 @@ from etle.kafka.admin import KafkaTopicAdmin
 from etle.kafka.client import KafkaPublisher, KafkaTopicReader
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames, create_topics, required_topics
+from etle.runs.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
 from etle.types import Digest
 from etle.wire import frame_to_wire
 from pipeline.reprocess.footage import TopicFootage
-from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
 
 pytestmark = pytest.mark.server
 FRAMES = [frame(number) for number in range(3000)]

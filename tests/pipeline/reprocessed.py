@@ -17,6 +17,7 @@ from workers import DrawnStages, of_camera
 from etle.clock import SystemClock
 from etle.config import site as config
 from etle.protocols import PlateReader
+from etle.runs.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
 from etle.storage.archive.files import FolderFiles
 from etle.storage.archive.reader import ArchiveReader
 from etle.storage.checkpoints import PostgresCheckpoints
@@ -29,7 +30,6 @@ from pipeline.detect.stage import CameraStage
 from pipeline.detect.state import StageState
 from pipeline.reprocess.camera import ReprocessJob, RunResources
 from pipeline.reprocess.footage import ArchiveFootage
-from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
 from pipeline.reprocess.run import reprocess, start_run
 from pipeline.workers.site_run import NoProgress
 

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("psycopg2", reason="needs the `store` extra")
 
+from etle.runs.compare import Difference, as_json, compare, compared, score
 from etle.testing import BEGIN, a_jpeg, a_violation
 from etle.types import Box, Measurement, Verdict
 from pipeline.explain.sentences import TextLanguage
-from pipeline.reprocess.compare import Difference, as_json, compare, compared, score
 from pipeline.reprocess.compare_page import comparison_page
 
 HERE = compared(a_violation("1"))

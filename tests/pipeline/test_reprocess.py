@@ -16,6 +16,7 @@ from reprocessed import CAMERAS, FixedReader, ReadingStages, Setting, archive_st
 from workers import CAMERA, STREET, DrawnStages, of_camera
 
 from etle.errors import ConfigError
+from etle.runs.compare import Difference, compare_runs
 from etle.storage.archive.opening import ArchivePlace, open_archive_holds
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
@@ -27,7 +28,6 @@ from etle.wire import violation_to_json
 from pipeline.evidence.writer import Writer
 from pipeline.reprocess.assembly import holding_segments
 from pipeline.reprocess.camera import ReprocessJob
-from pipeline.reprocess.compare import Difference, compare_runs
 from pipeline.reprocess.estimate import earlier_rate, estimate_run
 from pipeline.reprocess.footage import ArchiveFootage
 from pipeline.reprocess.sink import stored_message

@@ -9,8 +9,8 @@ import yaml
 from etle.config.packaged import configs_folder
 from etle.config.site import Site, load_site
 from etle.errors import ConfigError
+from etle.runs.plan import FootageKind, Part, ReprocessPlan
 from pipeline.reprocess.assembly import RunRequest, plan_run
-from pipeline.reprocess.plan import FootageKind, Part, ReprocessPlan
 from pipeline.reprocess.variants import read_variant, with_variant
 
 LIVE = {"id": "cam-1", "view": "rear", "frame_size": [64, 48]}

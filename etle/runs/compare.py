@@ -12,10 +12,9 @@ from typing import Any, Final
 
 from etle.geometry import iou
 from etle.protocols import CaseStore
+from etle.runs.plan import Part, ReprocessPlan
 from etle.storage.runs import LIVE, PostgresRuns
 from etle.types import Box, CameraId, Digest, EvidenceRole, Measurement, RuleName, Verdict, Violation, ViolationId
-from pipeline.reprocess.plan import Part, ReprocessPlan
-from pipeline.rules import candidate_rules
 
 _SAME_TIME: Final = timedelta(seconds=1.5)
 _SAME_PLACE: Final = 0.3
@@ -127,14 +126,33 @@ def compare(a: Sequence[ComparedViolation], b: Sequence[ComparedViolation], *, p
     )
 
 
-def compare_runs(runs: PostgresRuns, cases: CaseStore, a: str, b: str) -> RunComparison:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRange:
+    """What is compared of two runs; None does not narrow it."""
+
+    camera: CameraId | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """Exclusive."""
+
+    def of(self, plan: ReprocessPlan) -> ReprocessPlan:
+        """The plan without what is outside of the range."""
+        cameras = tuple(each for each in plan.cameras if self.camera in (None, each.camera))
+        since, until = _latest(plan.since, self.since), _earliest(plan.until, self.until)
+        return replace(plan, since=since, until=until, cameras=cameras)
+
+
+WHOLE: Final = ComparedRange()
+
+
+def compare_runs(runs: PostgresRuns, cases: CaseStore, a: str, b: str, within: ComparedRange = WHOLE) -> RunComparison:
     """`a` and `b`: names of runs, or `live`. Compares the range and the cameras that both cover. Raises KeyError for an unknown run."""
-    plans = [plan for plan in (_plan(runs, name) for name in (a, b)) if plan]
+    plans = [within.of(plan) for plan in (_plan(runs, name) for name in (a, b)) if plan]
     verdicts = {each.id: each for each in _live(cases, plans)}
     sides = [_with_verdicts(_violations(runs, cases, name, plans), verdicts) for name in (a, b)]
     plates = all(plan.part is not Part.RULES for plan in plans)
-    if not plates:  # rules that decide by pictures found nothing in one of them
-        sides = [[each for each in side if each.rule not in candidate_rules()] for side in sides]
+    not_applied = {rule for plan in plans for rule in plan.not_applied}
+    sides = [[each for each in side if each.rule not in not_applied] for side in sides]
     compared = compare(*sides, plates=plates)
     decided = [each for each in verdicts.values() if each.verdict]
     scores = tuple((name, score(side, decided)) for name, side in zip((a, b), sides, strict=True)) if decided else ()
@@ -228,13 +246,14 @@ def _plan(runs: PostgresRuns, name: str) -> ReprocessPlan | None:
 def _violations(runs: PostgresRuns, cases: CaseStore, name: str, plans: Sequence[ReprocessPlan]) -> Iterator[ComparedViolation]:
     if name == LIVE:
         return _live(cases, plans)
-    return (compared(violation) for violation in runs.violations(name) if _is_covered(violation.camera, violation.occurred_at, plans))
+    since, until = _latest(*(plan.since for plan in plans)), _earliest(*(plan.until for plan in plans))
+    found = runs.violations(name, since=since, until=until)
+    return (compared(violation) for violation in found if _is_covered(violation.camera, violation.occurred_at, plans))
 
 
 def _live(cases: CaseStore, plans: Sequence[ReprocessPlan]) -> Iterator[ComparedViolation]:
     """The cases that every plan covers."""
-    since = max((plan.since for plan in plans if plan.since), default=None)
-    until = min((plan.until for plan in plans if plan.until), default=None)
+    since, until = _latest(*(plan.since for plan in plans)), _earliest(*(plan.until for plan in plans))
     after = None
     while page := cases.cases(since=since, until=until, limit=_PAGE, after=after):
         for case in page:
@@ -243,6 +262,14 @@ def _live(cases: CaseStore, plans: Sequence[ReprocessPlan]) -> Iterator[Compared
                 decided = case.plate_text if case.state else None
                 yield replace(compared(violation), verdict=case.state, decided_plate=decided)
         after = page[-1].violation.id
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((each for each in times if each), default=None)
+
+
+def _earliest(*times: datetime | None) -> datetime | None:
+    return min((each for each in times if each), default=None)
 
 
 def _is_covered(camera: CameraId, at: datetime, plans: Sequence[ReprocessPlan]) -> bool:

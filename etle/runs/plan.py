@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from etle.config.site import Site
-from etle.types import CameraId, Digest
+from etle.types import CameraId, Digest, RuleName
 
 LEAD_IN_S: Final = 60.0
 """Frames before the range that are processed too, so that tracks and signals are known at its beginning. Nothing in them is reported."""
@@ -71,6 +71,8 @@ class ReprocessPlan:
     """Exclusive; None: to the last frame."""
     cameras: tuple[PlannedCamera, ...]
     variant: SiteVariant = SiteVariant()
+    not_applied: tuple[RuleName, ...] = ()
+    """Rules that this part of the pipeline cannot apply: those that decide by pictures, where no plates are read."""
 
     def camera(self, camera: CameraId) -> PlannedCamera:
         return next(each for each in self.cameras if each.camera == camera)
