@@ -19,9 +19,10 @@ from etle.errors import ConfigError, StoreError, StoreUnavailable, ValueRejected
 from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.campaigns import PostgresCampaigns
 from etle.storage.users import Users
-from review import browse, case_pages, files, proposals, queue, sign_in
+from review import browse, case_pages, files, proposals, queue, runs, sign_in
 from review import campaigns as campaign_pages
 from review.clip_cache import ClipCache
+from review.comparisons import RunComparisons
 from review.deps import Deps
 from review.drawing import pages as drawing_pages
 from review.drawing import saving as drawing_saving
@@ -41,7 +42,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUTERS: Final = (sign_in.router, queue.router, case_pages.router, files.router, browse.router, proposals.router, campaign_pages.router)
+ROUTERS: Final = (
+    sign_in.router,
+    queue.router,
+    case_pages.router,
+    files.router,
+    browse.router,
+    proposals.router,
+    campaign_pages.router,
+    runs.router,
+)
 DRAWING_ROUTERS: Final = (sign_in.router, drawing_pages.router, drawing_saving.router)
 CASE_PATH: Final = re.compile(r"/cases/[0-9a-f-]{36}(?=/verdict$)")
 PUBLIC: Final = frozenset({"/sign-in", "/language", "/sign-out"})
@@ -60,6 +70,7 @@ def create_app(
     secret: bytes | None = None,
     metrics: "Metrics | None" = None,
     drawing: SiteDesk | None = None,
+    comparisons: RunComparisons | None = None,
 ) -> FastAPI:
     """`secret`: signs the cookies of sign-in forms; None: a random one, with which forms of other processes are refused.
 
@@ -79,6 +90,7 @@ def create_app(
         attempts=SignInAttempts(),
         secret=secret or secrets.token_bytes(32),
         metrics=metrics,
+        comparisons=comparisons,
     )
     app.mount(f"/static/{static_version()}", StaticFiles(directory=STATIC_FOLDER), name="static")
     app.state.desk = drawing

@@ -10,6 +10,7 @@ from etle.protocols import CaseStore, Clock, EvidenceStore
 from etle.storage.campaigns import PostgresCampaigns
 from etle.storage.users import Users
 from review.clip_cache import ClipCache
+from review.comparisons import RunComparisons
 from review.passwords import PasswordPool
 from review.range_progress import RangeProgress
 from review.sign_in_attempts import SignInAttempts
@@ -34,6 +35,8 @@ class Deps:
     secret: bytes
     """Signs the cookies of browsers without a session. All web hosts of a deployment have the same one."""
     metrics: "Metrics | None" = None
+    comparisons: RunComparisons | None = None
+    """None: without the pages of runs."""
 
 
 def deps_of(request: Request) -> Deps:

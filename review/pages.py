@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from review.deps import deps_of
 from review.i18n import translator_of
 from review.middleware import HEADERS
 from review.permissions import Permission, Viewer
@@ -65,6 +66,7 @@ class Page:
             "may": may,
             "local_time": local_time,
             "nav": self.nav,
+            "has_runs": deps_of(request).comparisons is not None,
             "back": request.url.path if request.method == "GET" else "/",
             "csrf_token": csrf_token(cookie) if cookie else None,
             "static": f"/static/{static_version()}",

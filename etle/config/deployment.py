@@ -79,11 +79,12 @@ class BrokerSettings(Section):
 
 
 class StorageSettings(Section):
-    """Where cases and evidence are stored. ETLE_DATABASE, ETLE_EVIDENCE and ETLE_HEADS override it."""
+    """Where cases and evidence are stored. ETLE_DATABASE, ETLE_EVIDENCE, ETLE_RUNS and ETLE_HEADS override it."""
 
     database: str | None = Field(None, description="postgresql://user:${PASSWORD}@host/etle; or use database_file.")
     database_file: Path | None = Field(None, description="A file that contains only that address.")
     evidence: str | None = Field(None, description="A folder, or s3://bucket/prefix.")
+    runs: str | None = Field(None, description="A folder, or s3://bucket/prefix, for the files of runs; without it, beside the evidence.")
     signing_key: Path | None = Field(None, description="Ed25519 key (PEM) that signs the manifests; created if it is missing.")
     heads: str | None = Field(
         None,
@@ -228,6 +229,11 @@ def database_url(store: StorageSettings, environment: Mapping[str, str]) -> str 
 def evidence_place(store: StorageSettings, environment: Mapping[str, str]) -> str | None:
     """A folder or an s3:// address; None if none is configured."""
     return environment.get("ETLE_EVIDENCE") or store.evidence
+
+
+def runs_place(store: StorageSettings, environment: Mapping[str, str]) -> str | None:
+    """A folder or an s3:// address for the files of runs; None: beside the evidence."""
+    return environment.get("ETLE_RUNS") or store.runs
 
 
 def heads_place(store: StorageSettings, environment: Mapping[str, str]) -> str | None:

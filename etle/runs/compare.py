@@ -47,6 +47,8 @@ class ComparedViolation:
     """In the picture of the moment."""
     picture: Digest | None
     """Of the moment."""
+    picture_size: tuple[int, int] | None = None
+    """Its width and height, px."""
     verdict: Verdict | None = None
     """Of the reviewers, on the case of that violation."""
     decided_plate: str | None = None
@@ -195,6 +197,7 @@ def compared(violation: Violation) -> ComparedViolation:
         measured=violation.measured,
         vehicle_box=at.vehicle_box if at else None,
         picture=at.sha256 if at else None,
+        picture_size=(at.width, at.height) if at else None,
     )
 
 

@@ -374,6 +374,9 @@ ON CONFLICT (run) DO NOTHING
 -- select_promotion --
 SELECT requested_by, approved_by, cases_added, proposed, promoted_at FROM promotions WHERE run = %(run)s
 
+-- select_promoted_runs --
+SELECT run FROM promotions
+
 -- insert_proposal --
 -- Returns no row if the run proposed something for this case before.
 INSERT INTO proposals (violation, run, changed, document, nonce, signature)

@@ -5,7 +5,7 @@ from typing import Final
 
 from etle.storage.database import Database
 
-ROLES: Final = ("etle_writer", "etle_reviewer", "etle_reader")
+ROLES: Final = ("etle_writer", "etle_reviewer", "etle_reader", "etle_reprocess")
 
 
 def roles_sql() -> str:

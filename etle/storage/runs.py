@@ -172,6 +172,12 @@ class PostgresRuns:
             row = cursor.fetchone()
         return StoredPromotion(**row._asdict()) if row else None
 
+    def promoted(self) -> frozenset[str]:
+        """Names of the runs that were promoted."""
+        with self._database.transaction() as cursor:
+            cursor.execute(sql("select_promoted_runs"))
+            return frozenset(row.run for row in cursor.fetchall())
+
     def propose(self, run: str, violation: ViolationId, changed: Sequence[str], found: Violation | None) -> bool:
         """False if the run proposed something for this case before."""
         row = {

@@ -31,6 +31,8 @@ class StorageOptions:
     heads: str | Path | None = None
     """File or s3:// address to which the heads of the audit log are exported. None: `data`/heads.jsonl."""
     heads_every_s: float = 60.0
+    runs: str | None = None
+    """Folder or s3:// address of the files of runs; None: beside the evidence."""
 
     @property
     def heads_address(self) -> str | Path:
@@ -46,10 +48,20 @@ class StorageOptions:
 
     def results_address(self, run: str) -> str | Path:
         """Where the files of a run are: beside the evidence, never in it. In the data folder if the evidence fills a whole bucket."""
+        if self.runs:
+            return f"{self.runs.rstrip('/')}/{run}" if self.runs.startswith("s3://") else Path(self.runs) / run
         address = str(self.evidence_address).rstrip("/")
         if not address.startswith("s3://"):
             return Path(f"{address}-runs") / run
         return f"{address}-runs/{run}" if "/" in address.removeprefix("s3://") else self.data / "evidence-runs" / run
+
+    def require_shared_results(self) -> None:
+        """Raises ConfigError if the files of runs would stay on this host although the evidence is in a bucket."""
+        if str(self.evidence_address).startswith("s3://") and not str(self.results_address("run")).startswith("s3://"):
+            raise ConfigError(
+                f"{self.evidence_address} is all evidence, so that the files of runs have no place that other hosts can read: name one with"
+                " ETLE_RUNS=s3://bucket/prefix or `store.runs`"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

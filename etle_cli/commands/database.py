@@ -16,9 +16,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
     roles = actions.add_parser(
         "roles",
-        help="create etle_writer, etle_reviewer and etle_reader and grant their rights; repeat after every migration",
-        description="Creates the roles etle_writer (`etle write`), etle_reviewer (`etle review`) and etle_reader (verification, reports) "
-        "if they do not exist, and grants the rights of each. None of them may change or delete a decision. "
+        help="create etle_writer, etle_reviewer, etle_reader and etle_reprocess and grant their rights; repeat after every migration",
+        description="Creates the roles etle_writer (`etle write`), etle_reviewer (`etle review`), etle_reader (verification, reports) and "
+        "etle_reprocess (`etle reprocess-worker`) if they do not exist, and grants their rights. None may change or delete a decision. "
         "Set passwords with ALTER ROLE ... LOGIN PASSWORD.",
     )
     roles.add_argument("--print", action="store_true", dest="print_sql", help="only print the SQL, to be run by a database administrator")

@@ -118,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     if options.name is None and not args.dry_run:
         raise ConfigError("a run needs a name: give one with --run, or --dry-run to store nothing")
     storage = storage_options(args, site.store)
+    if options.distribute:
+        storage.require_shared_results()
     with open_stores(storage) as stores:
         place = archive_place(site, request, storage.data)
         plan = plan_run(site, request, place)

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
     site, clock = load_site(args.site), SystemClock()
     connection, storage = broker_connection(site.broker), storage_options(args, site.store)
+    storage.require_shared_results()
     place = ArchivePlace.of(archive_settings(site), storage.data)
 
     def finished(opened: "OpenedRun") -> None:

@@ -68,12 +68,15 @@ def serve_review(
     from etle.observability.metrics import EvidenceError
     from etle.storage.campaigns import PostgresCampaigns
     from etle.storage.cases import PostgresCases
+    from etle.storage.evidence.backend import open_evidence
+    from etle.storage.runs import PostgresRuns
     from etle.storage.users import Users
     from review.app import create_app
+    from review.comparisons import RunComparisons
     from review.serve import serve
 
     check_port(host, port)
-    signer = stores.row_signer
+    signer, clock = stores.row_signer, SystemClock()
     users = Users(stores.database, signer)
     app = create_app(
         cases=PostgresCases(stores.database, signer=signer),
@@ -82,8 +85,14 @@ def serve_review(
         campaigns=PostgresCampaigns(stores.database),
         secret=users.form_secret(),
         law=law or open_law(),
-        clock=SystemClock(),
+        clock=clock,
         metrics=metrics,
+        comparisons=RunComparisons(
+            PostgresRuns(stores.database),
+            stores.cases,
+            lambda run: open_evidence(stores.options.results_address(run), read_only=True),
+            clock,
+        ),
     )
     on_failure = partial(metrics.evidence_error, EvidenceError.HEADS) if metrics else None
     with stores.exporting_heads(signer, on_failure):

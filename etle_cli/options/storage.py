@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from etle.config.deployment import StorageSettings, database_url, evidence_place, heads_place
+from etle.config.deployment import StorageSettings, database_url, evidence_place, heads_place, runs_place
 from etle.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def storage_options(args: argparse.Namespace, settings: StorageSettings | None =
         signing_key=configured.signing_key,
         heads=args.heads or heads_place(configured, os.environ),
         heads_every_s=configured.heads_every_s,
+        runs=runs_place(configured, os.environ),
     )
 
 

@@ -21,6 +21,7 @@ from etle.kafka.topics import TopicNames
 from etle.observability.metrics import Metrics
 from etle.storage.database import Database
 from etle.storage.runs import PostgresRuns
+from etle.storage.stores import StorageOptions
 from etle.testing import BEGIN, ManualClock, MemoryBroker, MemorySubscriber
 from etle.types import CameraId
 from pipeline.reprocess.camera import OpenedRun, RunResources
@@ -383,3 +384,22 @@ def test_items_are_published_hour_by_hour_and_a_camera_without_footage_has_one(s
     items = list(work_items("again", replace(plan, cameras=(*plan.cameras, empty)), finished=["cam-2"]))
     assert [(item.camera, item.segment) for item in items] == [("cam-3", 0), ("cam-1", 0), ("cam-1", 1), ("cam-1", 2)]
     assert all(work_item_from_wire(work_item_to_wire(item)) == item for item in items)
+
+
+@pytest.mark.parametrize(
+    "options, address",
+    [
+        pytest.param({}, Path("/data/evidence-runs/again"), id="beside the evidence"),
+        pytest.param({"evidence": "s3://bucket/evidence"}, "s3://bucket/evidence-runs/again", id="beside the evidence in a bucket"),
+        pytest.param({"evidence": "s3://bucket", "runs": "s3://other/"}, "s3://other/again", id="a bucket of its own"),
+        pytest.param({"evidence": "s3://bucket"}, None, id="a bucket that is all evidence"),
+    ],
+)
+def test_the_files_of_runs_are_where_every_host_finds_them(options: dict[str, str], address: str | Path | None):
+    storage = StorageOptions(data=Path("/data"), **options)
+    if address is None:
+        with pytest.raises(ConfigError, match="ETLE_RUNS"):
+            storage.require_shared_results()
+    else:
+        storage.require_shared_results()
+        assert storage.results_address("again") == address

@@ -18,9 +18,12 @@ from etle.observability.metrics import Metrics
 from etle.storage.campaigns import PostgresCampaigns
 from etle.storage.cases import PostgresCases
 from etle.storage.database import Database
+from etle.storage.evidence.folder import FolderEvidence
+from etle.storage.runs import PostgresRuns
 from etle.storage.users import Users
 from etle.testing import ManualClock
 from review.app import create_app
+from review.comparisons import RunComparisons
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,9 @@ def review(databases: TestDatabases, tmp_path_factory: pytest.TempPathFactory) -
             clock=clock,
             passwords=FAST_PASSWORDS,
             metrics=Metrics(),
+            comparisons=RunComparisons(
+                PostgresRuns(database), cases, lambda run: FolderEvidence(folder / "evidence-runs" / run, reserve_bytes=0), clock
+            ),
         )
         with running(app) as url:
             yield RunningReview(

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from review_app import PASSWORDS, RunningReview
 from review_cases import CaseSpec
+from review_runs import add_run
 
 from etle.config.campaign import Campaign
 from etle.types import Certainty
@@ -76,6 +77,8 @@ def addresses(review: RunningReview) -> dict[str, list[tuple[str, str]]]:
     review.add(CaseSpec(name="against page", wrong_way=True, occurred_after=timedelta(minutes=2)))
     review.add(CaseSpec(name="later", occurred_after=timedelta(days=-2)))
     review.app.state.deps.campaigns.add(ZEBRA, "sari", review.clock.now())
+    add_run(review, "again", [opened.violation, decided.violation], plates=["B1432GMG", None])
+    runs = [("runs", "/runs"), ("comparison", "/runs/compare?a=live&b=again"), ("comparison-only", "/runs/compare?b=again&kind=only_a")]
     case = f"/cases/{opened.violation.id}"
     return {
         "": [("sign-in", "/sign-in")],
@@ -86,6 +89,7 @@ def addresses(review: RunningReview) -> dict[str, list[tuple[str, str]]]:
             ("proposals", "/proposals"),
             ("campaigns", "/campaigns"),
             ("campaign", "/campaigns/zebra?days=5"),
+            *runs,
         ],
         "agus": [("log", "/log"), ("read-only", case)],
         "admin": [("users", "/users")],

@@ -283,6 +283,8 @@ class TestPermissions:
             "digest": open_case.violation.pictures[0].sha256,
             "suffix": "jpg",
             "campaign_id": "zebra",
+            "run": "again",
+            "violation_id": str(open_case.violation.id),
         }
         with review.browser() as nobody:
             user = sign_in(name) if name else None

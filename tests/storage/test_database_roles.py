@@ -20,11 +20,12 @@ from etle.signing import PublicKeys
 from etle.storage.audit.heads import HeadFile
 from etle.storage.audit.verify import AuditCounts, verify_log
 from etle.storage.cases import PostgresCases
-from etle.storage.checkpoints import PostgresLosses
+from etle.storage.checkpoints import PostgresCheckpoints, PostgresLosses
 from etle.storage.database import Database
 from etle.storage.evidence.verify import verify
 from etle.storage.migrate import migrate
 from etle.storage.roles import ROLES, grant_roles, roles_sql
+from etle.storage.runs import PostgresRuns, RunCamera
 from etle.storage.users import AccessEntry, UserRole, Users
 from etle.testing import BEGIN, ManualClock, MemoryEvidence, a_decision, a_file, a_violation_message
 from etle.types import CameraId
@@ -78,8 +79,13 @@ READS: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
     "etle_reviewer": {
         **dict.fromkeys(["migrations", "violations", "evidence_files", "decisions", "queue", "losses", "access_log"], ALL),
         **dict.fromkeys(["case_states", "case_counts", "cameras", "proposals", "secrets", "campaigns"], ALL),
+        **dict.fromkeys(["runs", "run_cameras", "run_violations", "promotions"], ALL),
         "users": frozenset({"name", "role", "created_at", "disabled_at"}),
         "sessions": frozenset({"token_digest", "user_name", "address", "created_at", "last_seen_at", "expires_at", "ended_at", "nonce"}),
+    },
+    "etle_reprocess": {
+        **dict.fromkeys(["migrations", "runs", "run_cameras", "checkpoints"], ALL),
+        "run_violations": frozenset({"run", "violation"}),
     },
     "etle_reader": {
         **dict.fromkeys(["migrations", "violations", "evidence_files", "decisions", "queue", "losses", "access_log"], ALL),
@@ -101,11 +107,17 @@ INSERTS: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
     },
     "etle_reviewer": {},
     "etle_reader": {},
+    "etle_reprocess": dict.fromkeys(["runs", "run_cameras", "run_violations", "checkpoints"], ALL),
 }
 UPDATES: Final[Mapping[str, Mapping[str, frozenset[str] | None]]] = {
     "etle_writer": {},
     "etle_reviewer": {"queue": frozenset({"reviewer", "expires_at", "ahead"})},
     "etle_reader": {},
+    "etle_reprocess": {
+        "runs": frozenset({"finished_at"}),
+        "run_cameras": frozenset({"frames", "rejected", "busy_s", "finished_at"}),
+        "checkpoints": frozenset({"position", "state", "saved_at"}),
+    },
 }
 STATEMENTS: Final = {
     "SELECT": ("SELECT {column} FROM {table} LIMIT 0", READS),
@@ -191,6 +203,7 @@ FUNCTIONS: Final = {
         *("continue_session", "end_session"),
     },
     "etle_reader": set[str](),
+    "etle_reprocess": set[str](),
 }
 """Functions that run with the owner's rights, by the roles that may call them."""
 
@@ -356,7 +369,7 @@ def test_every_table_is_granted_to_a_role_or_listed_as_owner_only(owner: Databas
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'etle'")
         tables = {row[0] for row in cursor.fetchall()}
     granted = set(re.findall(r"etle\.(\w+)", "\n".join(line for line in roles_sql().splitlines() if line.startswith("GRANT"))))
-    assert tables - granted == {"checkpoints"}  # used by the embedded profile only, which connects as the owner
+    assert tables - granted == set()
 
 
 def test_the_commands_migrate_and_grant_rights(live_postgres: ServiceProcess, owner: Database, capsys: pytest.CaptureFixture[str]) -> None:
@@ -364,9 +377,24 @@ def test_the_commands_migrate_and_grant_rights(live_postgres: ServiceProcess, ow
     assert main(["database", "migrate", "--database", url]) == 0
     assert capsys.readouterr().out == "up to date\n"
     assert main(["database", "roles", "--database", url]) == 0
-    assert "etle_writer, etle_reviewer, etle_reader" in capsys.readouterr().out
+    assert "etle_writer, etle_reviewer, etle_reader, etle_reprocess" in capsys.readouterr().out
     assert main(["database", "roles", "--print"]) == 0
     assert capsys.readouterr().out == roles_sql()
     assert main(["database", "roles", "--database", url.replace("etle@", "etle_reader@")]) == 1
     assert "does not let etle_reader do that" in capsys.readouterr().err
     assert parse_dsn(url)["dbname"] == NAME
+
+
+def test_a_reprocess_worker_does_all_its_work_with_its_role(as_role: Callable[[str], Database]) -> None:
+    database, found = as_role("etle_reprocess"), a_violation_message("again").violation
+    runs, checkpoints = PostgresRuns(database), PostgresCheckpoints(database)
+    with runs.camera_lock("again", found.camera) as free:
+        assert free and runs.start("again", found.site, "{}", "sari", BEGIN)
+        for frames in (1, 2):
+            runs.save_progress("again", RunCamera(camera=found.camera, frames=frames), "run/again/cam", frames, b"state")
+            assert runs.add_violation("again", found, BEGIN) == (frames == 1)
+        runs.save_camera("again", RunCamera(camera=found.camera, frames=2, finished_at=BEGIN))
+        runs.finish("again", BEGIN)
+    stored = runs.run("again")
+    assert stored is not None and stored.finished_at == BEGIN and stored.violations == 1
+    assert checkpoints.load("run/again/cam") == (2, b"state") and runs.has_violation("again", found.id)
