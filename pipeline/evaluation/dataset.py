@@ -3,7 +3,6 @@
 All tables and pictures are checked before the evaluation starts, so that a wrong row is reported after seconds, not after half an hour.
 """
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import TypeVar
 from etle.errors import ConfigError, SourceError
 from etle.plates import is_plate, normalise, parse_expiry
 from etle.types import Box, PlateColour
+from pipeline.evaluation.labels import check_problems, read_rows
 from pipeline.evaluation.pictures import clip_boxes
 
 T = TypeVar("T")
@@ -26,8 +26,6 @@ _REQUIRED_COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 _SEPARATORS = frozenset(" .-·•")
 """Characters that people put between the parts of a plate; any other sign marks a character that they could not read."""
-_MAX_PROBLEMS = 12
-"""Maximum number of problems in one error message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +67,7 @@ def load_dataset(folder: Path, limit: int | None = None) -> Dataset:
     remarks: list[str] = []
     problems: list[str] = []
     photos, crops, foreign = (_pictures(folder, name, limit, remarks, problems) for name in _REQUIRED_COLUMNS)
-    if problems:
-        more = [f"... and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
-        raise ConfigError("\n  ".join([f"{folder} cannot be evaluated:", *problems[:_MAX_PROBLEMS], *more]))
+    check_problems(folder, problems)
     return Dataset(photos=photos, crops=crops, foreign=foreign, remarks=tuple(remarks))
 
 
@@ -87,7 +83,7 @@ def _pictures(folder: Path, table: str, limit: int | None, remarks: list[str], p
         remarks.append(f"{table} does not exist; its figures are left out")
         return None
     plates_by_file: dict[str, list[LabelledPlate]] = {}
-    for row, fields in _rows(folder / table):
+    for row, fields in read_rows(folder / table, _REQUIRED_COLUMNS[table]):
         try:
             plates_by_file.setdefault(_file(fields), []).append(_plate(row, fields, table, remarks))
         except ValueError as error:
@@ -96,20 +92,6 @@ def _pictures(folder: Path, table: str, limit: int | None, remarks: list[str], p
     for picture in pictures:
         problems += [f"{table} {problem}" for problem in _duplicates(picture, table)]
     return tuple(_checked(picture, table, problems) for picture in sample_evenly(pictures, limit))
-
-
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Row numbers of the file and fields by column; the header is row 1."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            table = csv.DictReader(lines, restval="")
-            missing = [name for name in _REQUIRED_COLUMNS[file.name] if name not in (table.fieldnames or ())]
-            if missing:
-                raise ConfigError(f"{file} has no column {', '.join(missing)}")
-            for number, fields in enumerate(table, 2):
-                yield number, {name: (value or "").strip() for name, value in fields.items() if isinstance(name, str)}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from error
 
 
 def _file(fields: Mapping[str, str]) -> str:

@@ -3,14 +3,13 @@
 The whole table is checked before the evaluation starts.
 """
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from etle.errors import ConfigError
 from etle.types import Box, Lamp
+from pipeline.evaluation.labels import load_labels
 
 TABLE: Final = "lamps.csv"
 PICTURES: Final = "lamps"
@@ -18,7 +17,6 @@ _REQUIRED_COLUMNS: Final = ("file", "label", "lamps", "source")
 _LAMPS: Final = {lamp.value: lamp for lamp in (Lamp.RED, Lamp.YELLOW, Lamp.GREEN)}
 LABELS: Final = {**_LAMPS, "off": Lamp.UNKNOWN, "redyellow": Lamp.UNKNOWN}
 """What is right for each label: of a dark head, and of one with two lit lamps, no lamp may be told."""
-_MAX_PROBLEMS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,33 +31,7 @@ class LampSample:
 
 def load_heads(folder: Path) -> tuple[LampSample, ...]:
     """Raises ConfigError that names the wrong rows."""
-    table = folder / TABLE
-    heads, problems = [], []
-    for row, fields in _rows(table):
-        try:
-            heads.append(_head(folder / PICTURES, fields))
-        except ValueError as error:
-            problems.append(f"row {row}: {error}")
-    if problems:
-        more = [f"... and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
-        raise ConfigError("\n  ".join([f"{table} cannot be evaluated:", *problems[:_MAX_PROBLEMS], *more]))
-    if not heads:
-        raise ConfigError(f"{table} has no rows")
-    return tuple(heads)
-
-
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Row numbers of the file and fields by column; the header is row 1."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, restval="")
-            missing = [name for name in _REQUIRED_COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ConfigError(f"{table} has no column {', '.join(missing)}; it needs {', '.join(_REQUIRED_COLUMNS)}")
-            for number, fields in enumerate(reader, 2):
-                yield number, {name: (value or "").strip() for name, value in fields.items() if isinstance(name, str)}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{table} cannot be read: {error}") from error
+    return load_labels(folder / TABLE, _REQUIRED_COLUMNS, lambda fields: _head(folder / PICTURES, fields))
 
 
 def _head(pictures: Path, fields: Mapping[str, str]) -> LampSample:

@@ -3,19 +3,17 @@
 The whole table is checked before the evaluation starts.
 """
 
-import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from etle.errors import ConfigError
 from etle.types import Box
+from pipeline.evaluation.labels import load_labels
 
 TABLE: Final = "helmets.csv"
 _REQUIRED_COLUMNS: Final = ("file", "more_than_two_riders", "boxes")
-_MAX_PROBLEMS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,33 +33,7 @@ class RiderPhoto:
 
 def load_rider_photos(folder: Path) -> tuple[RiderPhoto, ...]:
     """Raises ConfigError that names the wrong rows."""
-    table = folder / TABLE
-    photos, problems = [], []
-    for row, fields in _rows(table):
-        try:
-            photos.append(_photo(folder, fields))
-        except ValueError as error:
-            problems.append(f"row {row}: {error}")
-    if problems:
-        more = [f"... and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
-        raise ConfigError("\n  ".join([f"{table} cannot be evaluated:", *problems[:_MAX_PROBLEMS], *more]))
-    if not photos:
-        raise ConfigError(f"{table} has no rows")
-    return tuple(photos)
-
-
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Row numbers of the file and fields by column; the header is row 1."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, restval="")
-            missing = [name for name in _REQUIRED_COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ConfigError(f"{table} has no column {', '.join(missing)}; it needs {', '.join(_REQUIRED_COLUMNS)}")
-            for number, fields in enumerate(reader, 2):
-                yield number, {name: (value or "").strip() for name, value in fields.items() if isinstance(name, str)}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{table} cannot be read: {error}") from error
+    return load_labels(folder / TABLE, _REQUIRED_COLUMNS, lambda fields: _photo(folder, fields))
 
 
 def _photo(folder: Path, fields: Mapping[str, str]) -> RiderPhoto:
