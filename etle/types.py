@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, NamedTuple, NewType, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NewType, TypeAlias
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -451,6 +451,10 @@ class ViolationMessage:
 
     violation: Violation
     files: tuple[EvidenceFile, ...]
+
+
+LEAD_MARK: Final = "lead"
+"""The mark of a violation whose rule saw a hint only: something else proves the offence."""
 
 
 class Verdict(StrEnum):

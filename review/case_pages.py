@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from etle.errors import CaseDecided, CaseTaken
 from etle.types import Case, EvidenceRole, ViolationId
-from review.decisions import OTHER_REASON, Submission, parse_answer, problem_with, record_decision
+from review.decisions import OTHER_REASON, Submission, is_lead, parse_answer, problem_with, record_decision
 from review.deps import Deps, deps_of
 from review.i18n import Translator, translator_of
 from review.pages import LOCAL_ZONE, Page
@@ -147,7 +147,7 @@ def decide(
         accept_irregular=accept_irregular,
     )
     form = FormState(note=note, plate=plate, plate_check=checked, opened=opened)
-    if len(case.decisions) == known_decisions and (problem := problem_with(submission, t)):
+    if len(case.decisions) == known_decisions and (problem := problem_with(submission, case.violation, t)):
         return case_page(request, viewer, case, status=422, form=replace(form, message=problem))
     try:
         record_decision(deps, viewer, case, submission, known_decisions=known_decisions, opened_at=opened_at)
@@ -179,6 +179,7 @@ def case_page(
         active=EvidenceRole.AT if EvidenceRole.AT in roles else next(iter(roles), "clip"),
         verdicts=verdict_views(t),
         other_reason=OTHER_REASON,
+        is_lead=is_lead(case.violation),
         form=form,
         opened=form.opened or _signed_now(deps, viewer, case),
         previous=previous,

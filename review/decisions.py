@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import HTTPException
 
-from etle.types import Case, Decision, Verdict
+from etle.types import LEAD_MARK, Case, Decision, Verdict, Violation
 from review.deps import Deps
 from review.i18n import Translator
 from review.permissions import Permission, Viewer
@@ -46,7 +46,12 @@ def parse_answer(answer: str) -> tuple[Verdict, str | None]:
     return Verdict(word), reason or None
 
 
-def problem_with(submission: Submission, t: Translator) -> str | None:
+def is_lead(violation: Violation) -> bool:
+    """Whether the camera saw a hint only: a verdict against the driver then says in its note what proves the offence."""
+    return LEAD_MARK in violation.marks
+
+
+def problem_with(submission: Submission, violation: Violation, t: Translator) -> str | None:
     """What is missing, as a text for the reviewer; None if the decision can be recorded."""
     if len(submission.note) > MAX_NOTE_CHARS:
         return t("verdict.note_long", most=MAX_NOTE_CHARS)
@@ -58,6 +63,8 @@ def problem_with(submission: Submission, t: Translator) -> str | None:
         return t("verdict.note_missing") if submission.reason == OTHER_REASON and not submission.note else None
     if not submission.plate.text:
         return t("plate.missing")
+    if is_lead(violation) and not submission.note:
+        return t("verdict.lead_unproven")
     return None if submission.plate.is_plate or submission.accept_irregular else t("plate.bad_shape")
 
 

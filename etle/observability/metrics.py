@@ -126,6 +126,7 @@ class Metrics:
             registry=registry,
         )
         self._view = Gauge("etle_view_fault", "1 while the last checked picture had the fault.", ("camera", "fault"), registry=registry)
+        self._paused_cameras: set[str] = set()
         self._rules_paused = Gauge("etle_rules_paused", "1 while the rules pause because the camera moved.", ("camera",), registry=registry)
         self._spool_frames = Gauge("etle_spool_frames", "Frames in the spool on the disk of the edge device.", registry=registry)
         self._spool_bytes = Gauge("etle_spool_bytes", "Bytes of the frames in the spool.", registry=registry)
@@ -222,8 +223,18 @@ class Metrics:
     def view_checked(self, camera: str, faults: Mapping[str, bool], *, paused: bool = False) -> None:
         """`faults`: whether the picture has each fault of `pipeline.detect.view_check.ViewFault`. `paused`: the rules pause meanwhile."""
         self._rules_paused.labels(camera).set(paused)
+        (self._paused_cameras.add if paused else self._paused_cameras.discard)(camera)
         for fault, present in faults.items():
             self._view.labels(camera, fault).set(present)
+
+    @property
+    def paused_cameras(self) -> tuple[str, ...]:
+        """Cameras that moved, so that their rules pause."""
+        return tuple(sorted(self._paused_cameras))
+
+    def camera_left(self, camera: str) -> None:
+        """Another worker has the camera from now on."""
+        self._paused_cameras.discard(camera)
 
     def spool(self, *, frames: int, bytes_: int, limit_bytes: int) -> None:
         self._spool_frames.set(frames)

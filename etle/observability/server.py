@@ -51,7 +51,8 @@ def _handler(metrics: Metrics, health: Health) -> type[BaseHTTPRequestHandler]:
             elif self.path == "/healthz":
                 problems = health.problems()
                 status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
-                self._respond(status, "application/json", _health_json(problems, health))
+                degraded = tuple(f"camera {camera} looks elsewhere: its rules pause" for camera in metrics.paused_cameras)
+                self._respond(status, "application/json", _health_json(problems, degraded, health))
             else:
                 self._respond(HTTPStatus.NOT_FOUND, "text/plain", b"not found; this server has /metrics and /healthz\n")
 
@@ -68,6 +69,11 @@ def _handler(metrics: Metrics, health: Health) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _health_json(problems: tuple[str, ...], health: Health) -> bytes:
+def _health_json(problems: tuple[str, ...], degraded: tuple[str, ...], health: Health) -> bytes:
+    """`degraded`: what no restart mends. The process works, and a part of what it is for does not."""
+    state = "stuck" if problems else "degraded" if degraded else "ok"
     loops = {loop: round(age, 1) for loop, age in health.ages().items()}
-    return json.dumps({"ok": not problems, "problems": problems, "seconds_since_turn": loops}).encode() + b"\n"
+    return (
+        json.dumps({"ok": state == "ok", "state": state, "problems": problems, "degraded": degraded, "seconds_since_turn": loops}).encode()
+        + b"\n"
+    )

@@ -90,8 +90,6 @@ def _is_walking_pace(context: MarkContext) -> bool:
     return speed is not None and speed.value - (speed.uncertainty or 0.0) < WALKING_KMH
 
 
-LEAD_MARK: Final = "lead"
-"""Given by a rule itself (`Finding.marks`): what the camera saw is a hint, and something else proves the offence."""
 MARKS: Final[Mapping[str, Callable[[MarkContext], bool]]] = {
     "burst": _is_burst,
     "stopped_together": _stopped_together,

@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from etle.config import site as config
-from etle.types import Finding, Measurement, Plate, RuleName
-from pipeline.evidence.marks import LEAD_MARK
+from etle.types import LEAD_MARK, Finding, Measurement, Plate, RuleName
 from pipeline.rules.candidate_rule import CandidateSettings
 from pipeline.rules.plate_rule import PlateRule, certain_plate
 from pipeline.rules.rule_type import RuleType

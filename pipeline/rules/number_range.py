@@ -5,9 +5,8 @@ from typing import ClassVar, Final
 
 from etle.plates import PlateKind
 from etle.plates.tables import shipped_tables
-from etle.types import Finding, RuleName, VehicleClass
+from etle.types import LEAD_MARK, Finding, RuleName, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.evidence.marks import LEAD_MARK
 from pipeline.rules.candidate_rule import CandidateSettings
 from pipeline.rules.plate_rule import PlateRule, certain_plate
 from pipeline.rules.rule_type import RuleType

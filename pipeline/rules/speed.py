@@ -9,9 +9,8 @@ from pydantic import Field, model_validator
 from etle.config import site as config
 from etle.config.strict_yaml import Section
 from etle.errors import ConfigError
-from etle.types import Drawing, Finding, Measurement, RuleName, Track, VehicleClass
+from etle.types import LEAD_MARK, Drawing, Finding, Measurement, RuleName, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.evidence.marks import LEAD_MARK
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import Judgement, NotReported, Reason

@@ -6,8 +6,7 @@ from typing import Final
 from pydantic import Field
 
 from etle.config import site as config
-from etle.types import Finding, Measurement, RuleName
-from pipeline.evidence.marks import LEAD_MARK
+from etle.types import LEAD_MARK, Finding, Measurement, RuleName
 from pipeline.rules.candidate_rule import CandidateSettings
 from pipeline.rules.rider_rule import RiderRule
 from pipeline.rules.rule_type import RuleType

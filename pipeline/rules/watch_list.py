@@ -12,9 +12,8 @@ from pydantic import Field
 from etle.config import site as config
 from etle.errors import ConfigError
 from etle.plates.watch_file import WatchFile, WatchHit, WatchReason
-from etle.types import Finding, Measurement, RuleName, VehicleClass
+from etle.types import LEAD_MARK, Finding, Measurement, RuleName, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
-from pipeline.evidence.marks import LEAD_MARK
 from pipeline.rules.candidate_rule import CandidateSettings
 from pipeline.rules.plate_rule import PlateRule, certain_plate
 from pipeline.rules.rule_type import RuleType

@@ -80,7 +80,9 @@ class DetectWorker:
         """Wait up to `timeout_s` for messages and handle them; returns their number. Raises BrokerUnavailable, InferenceError."""
         polled = self._subscriber.poll(timeout_s, MAX_RECORDS)
         for number in polled.revoked:
-            self._partitions.pop(number, None)
+            left = self._partitions.pop(number, None)
+            for camera in left.sessions if left is not None else ():
+                self._metrics.camera_left(camera)
         for number in polled.assigned:
             self._partitions[number] = self._resume(number)
         for message in polled.messages:

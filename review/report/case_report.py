@@ -11,7 +11,7 @@ from review.i18n import Language, Translator, translator
 from review.report.pdf import HEIGHT, WIDTH, PdfPage, pdf_of, text_width, wrapped
 from review.views.decision import DecisionView, decision_view
 from review.views.mark import mark_views
-from review.views.measurement import measurement_view
+from review.views.measurement import measurement_views
 
 MARGIN: Final = 46.0
 BODY: Final = WIDTH - 2 * MARGIN
@@ -128,8 +128,7 @@ def _facts(layout: _Layout, case: Case, t: Translator) -> None:
     layout.row(t("report.plate"), formatted(case.plate_text or "") or t("report.unreadable"), bold=True, size=13)
     layout.row(t("report.machine_plate"), formatted(violation.plate.text or "") or t("report.unreadable"))
     layout.row(t("report.vehicle"), t(f"vehicle.{violation.vehicle}"))
-    for measured in violation.measured:
-        view = measurement_view(measured, t)
+    for view in measurement_views(violation, t):
         layout.row(view.name, view.text)
     for mark in mark_views(violation, t):
         layout.row(t("mark.title"), mark.label)

@@ -60,7 +60,7 @@ export class VerdictBar {
     if (event.key !== "Enter") return;
     event.preventDefault();
     event.stopPropagation();
-    if (this.reasonsOpen && this.note.value.trim()) this.form.requestSubmit(this.form.querySelector("button[data-needs-note]"));
+    if (this.reasonsOpen && this.note.value.trim()) this.form.requestSubmit(this.reasons.querySelector("button[data-needs-note]"));
     else this.note.blur();
   }
   submit(event) {
@@ -68,7 +68,7 @@ export class VerdictBar {
     if (event.submitter && "needsNote" in event.submitter.dataset && !this.note.value.trim()) {
       event.preventDefault();
       this.note.focus();
-      this.note.placeholder = event.submitter.textContent.replace(/^\d/, "");
+      this.note.placeholder = event.submitter.dataset.needsNote || event.submitter.textContent.replace(/^\d/, "");
       return;
     }
     this.sent = true;

@@ -8,7 +8,7 @@ from review.i18n import Translator
 from review.views.clip import ClipView, clip_view
 from review.views.decision import DecisionView, decision_view
 from review.views.mark import MarkView, mark_views
-from review.views.measurement import MeasurementView, measurement_view
+from review.views.measurement import MeasurementView, measurement_views
 from review.views.picture import OverlayView, PictureView, overlay_view, picture_views
 from review.views.plate import PlateView, plate_view
 from review.views.signal import SignalView, TimelineMark, signal_view, timeline_marks
@@ -48,7 +48,7 @@ def case_view(case: Case, t: Translator) -> CaseView:
         clip=clip_view(violation, t),
         signal=signal_view(violation, t),
         timeline_marks=timeline_marks(violation),
-        measurements=tuple(measurement_view(each, t) for each in violation.measured),
+        measurements=measurement_views(violation, t),
         facts=tuple((t.get(f"fact.{name}", name.replace("_", " ")), text) for name, text in violation.facts),
         decisions=tuple(decision_view(each, violation, t) for each in case.decisions),
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from etle.types import Measurement
+from etle.types import Measurement, Violation
 from review.i18n import COVERAGE_FACTOR, Translator
 
 
@@ -15,10 +15,17 @@ class MeasurementView:
     """Whether the interval includes zero, so that the measurement alone does not show a violation."""
 
 
-def measurement_view(measurement: Measurement, t: Translator) -> MeasurementView:
+def measurement_views(violation: Violation, t: Translator) -> tuple[MeasurementView, ...]:
+    """A speed is a lead, unless a device with a valid certificate measured it, which the case then names."""
+    is_certified = any(name == "certificate" for name, _ in violation.facts)
+    return tuple(_measurement_view(each, t, is_certified=is_certified) for each in violation.measured)
+
+
+def _measurement_view(measurement: Measurement, t: Translator, *, is_certified: bool) -> MeasurementView:
+    name = "speed_certified" if is_certified and measurement.name == "speed" else measurement.name
     half_width = None if measurement.uncertainty is None else COVERAGE_FACTOR * measurement.uncertainty
     return MeasurementView(
-        name=t.get(f"measured.{measurement.name}", measurement.name.replace("_", " ")),
+        name=t.get(f"measured.{name}", name.replace("_", " ")),
         text=t.interval(measurement),
         has_uncertainty=half_width is not None,
         touches_zero=half_width is not None and abs(measurement.value) <= half_width,

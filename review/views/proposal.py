@@ -7,7 +7,7 @@ from typing import Final
 from etle.plates import formatted
 from etle.types import Proposal, Violation
 from review.i18n import Translator
-from review.views.measurement import measurement_view
+from review.views.measurement import measurement_views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def _change(changed: str, found: Violation | None, violation: Violation, t: Tran
 
 
 def _measured(violation: Violation, t: Translator) -> str:
-    return ", ".join(f"{view.name} {view.text}" for view in (measurement_view(each, t) for each in violation.measured))
+    return ", ".join(f"{view.name} {view.text}" for view in measurement_views(violation, t))
 
 
 _VALUES: Final[Mapping[str, Callable[[Violation, Translator], str]]] = {

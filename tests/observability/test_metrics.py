@@ -152,7 +152,21 @@ def test_a_role_whose_loop_sends_heartbeats_is_healthy(port: int, health: Health
     seconds.now += 29
     status, text = get(port, "/healthz")
     assert status == 200
-    assert json.loads(text) == {"ok": True, "problems": [], "seconds_since_turn": {"capture": 29.0}}
+    expected = {"ok": True, "state": "ok", "problems": [], "degraded": [], "seconds_since_turn": {"capture": 29.0}}
+    assert json.loads(text) == expected
+
+
+def test_a_camera_that_moved_degrades_the_role_and_restarts_nothing(port: int, metrics: Metrics) -> None:
+    metrics.view_checked("cam-1", {"moved": True}, paused=True)
+    metrics.view_checked("cam-2", {"moved": False})
+    status, text = get(port, "/healthz")
+    answer = json.loads(text)
+    assert (status, answer["ok"], answer["state"]) == (200, False, "degraded")
+    assert answer["degraded"] == ["camera cam-1 looks elsewhere: its rules pause"]
+    metrics.view_checked("cam-1", {"moved": False})
+    metrics.view_checked("cam-2", {"moved": True}, paused=True)
+    metrics.camera_left("cam-2")
+    assert json.loads(get(port, "/healthz")[1])["state"] == "ok"
 
 
 def test_a_stuck_loop_is_named_with_the_time_since_its_heartbeat(port: int, health: Health, seconds: Seconds) -> None:

@@ -1,6 +1,7 @@
 """The review in Chromium, with a real web server and a real PostgreSQL."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -212,6 +213,21 @@ def test_an_irregular_plate_needs_the_checkbox(page: Page, review: RunningReview
     page.keyboard.press("k")
     expect(page.locator("main")).to_contain_text("Antrean kosong")
     assert review.reload(case).decisions[0].plate_text == "B1432GMCX9"
+
+
+def test_a_lead_asks_for_what_proves_it(page: Page, review: RunningReview) -> None:
+    case = review.add(CaseSpec(name="hint", marks=("lead",)))
+    sign_in(page, "rina")
+    take(page)
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_be_focused()
+    expect(page.locator("#note")).to_have_attribute("placeholder", re.compile("membuktikan pelanggaran"))
+    assert review.reload(case).decisions == ()
+    page.keyboard.type("STNK habis, cek ERI")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("Antrean kosong")
+    assert [(each.verdict, each.note) for each in review.reload(case).decisions] == [(Verdict.CONFIRM, "STNK habis, cek ERI")]
 
 
 @pytest.mark.parametrize("late_from", [None, 14], ids=["evenly spaced", "after a gap"])

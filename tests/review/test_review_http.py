@@ -698,6 +698,27 @@ class TestMarks:
         assert "Several vehicles ran this red" in english and "Look for an officer" in english
         assert "Beberapa kendaraan menerobos lampu merah ini" in sign_in("sari").get("/cases", params={"plate": "B1234XY"}).text
 
+    @pytest.mark.parametrize(
+        "answer, note, expected",
+        [
+            pytest.param("confirm", "", 422, id="confirmed without a word"),
+            pytest.param("confirm", "  ", 422, id="confirmed with spaces"),
+            pytest.param("warn", "", 422, id="warned without a word"),
+            pytest.param("confirm", "STNK habis 03/2026, cek ERI", 303, id="confirmed with what proves it"),
+            pytest.param("reject no_violation", "", 303, id="rejected"),
+        ],
+    )
+    def test_a_lead_is_confirmed_only_with_what_proves_it(
+        self, review: RunningReview, reviewer: SignedInUser, answer: str, note: str, expected: int
+    ) -> None:
+        case = review.assign_new(reviewer, CaseSpec(name=f"lead {answer} {note}", marks=("lead",)))
+        assert "Apa buktinya" in reviewer.get(f"/cases/{case.violation.id}").text
+        form = reviewer.form(case)
+        response = reviewer.post(form.pop("action"), **form, answer=answer, plate="B1432GMC", note=note)
+        assert response.status_code == expected
+        assert ("tulis di catatan apa yang membuktikan" in response.text) == (expected == 422)
+        assert [each.note for each in review.reload(case).decisions] == ([note] if expected == 303 else [])
+
     def test_a_case_without_marks_has_no_empty_list(self, reviewer: SignedInUser, open_case: Case) -> None:
         assert 'id="marks"' not in reviewer.get(f"/cases/{open_case.violation.id}").text
 

@@ -10,7 +10,7 @@ from review_cases import STARTS_AT, CaseSpec, moment, violation_message
 from etle.types import Case, EvidenceRole, Lamp, Measurement, Violation
 from review.i18n import Language, translator
 from review.views.case import case_view
-from review.views.measurement import measurement_view
+from review.views.measurement import measurement_views
 from review.views.plate import CharacterConfidence, check_plate, plate_cells, plate_view, trust
 from review.views.signal import lamp_at, signal_view
 
@@ -96,8 +96,9 @@ def test_a_rule_without_a_signal_shows_none(violation: Violation) -> None:
 
 
 @pytest.mark.parametrize("value, touches", [(0.09, True), (0.11, False), (-0.1, True)])
-def test_an_interval_that_includes_zero_is_marked(value: float, touches: bool) -> None:
-    assert measurement_view(Measurement(name="x", value=value, unit="s", uncertainty=0.05), INDONESIAN).touches_zero is touches
+def test_an_interval_that_includes_zero_is_marked(violation: Violation, value: float, touches: bool) -> None:
+    measured = Measurement(name="x", value=value, unit="s", uncertainty=0.05)
+    assert measurement_views(replace(violation, measured=(measured,)), INDONESIAN)[0].touches_zero is touches
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,19 @@ def test_pictures_are_in_order_of_time_with_their_offset_from_the_violation(viol
         ("after", "+0,87 dtk"),
     ]
     assert [picture.lamp for picture in view.pictures] == [Lamp.RED] * 3
+
+
+@pytest.mark.parametrize(
+    "facts, name",
+    [
+        ((), "Kecepatan (petunjuk, bukan hasil alat ukur)"),
+        ((("limit", "50 km/h"),), "Kecepatan (petunjuk, bukan hasil alat ukur)"),
+        ((("certificate", "M-7, radar 3, 2026-01-01 - 2027-01-01"),), "Kecepatan (alat bersertifikat)"),
+    ],
+)
+def test_a_speed_is_a_lead_unless_a_certified_device_measured_it(
+    violation: Violation, facts: tuple[tuple[str, str], ...], name: str
+) -> None:
+    speed = Measurement(name="speed", value=72.0, unit="km/h", uncertainty=1.5)
+    (view,) = measurement_views(replace(violation, measured=(speed,), facts=facts), INDONESIAN)
+    assert view.name == name
