@@ -18,10 +18,10 @@ class MeasurementView:
 def measurement_views(violation: Violation, t: Translator) -> tuple[MeasurementView, ...]:
     """A speed is a lead, unless a device with a valid certificate measured it, which the case then names."""
     is_certified = any(name == "certificate" for name, _ in violation.facts)
-    return tuple(_measurement_view(each, t, is_certified=is_certified) for each in violation.measured)
+    return tuple(measurement_view(each, t, is_certified=is_certified) for each in violation.measured)
 
 
-def _measurement_view(measurement: Measurement, t: Translator, *, is_certified: bool) -> MeasurementView:
+def measurement_view(measurement: Measurement, t: Translator, *, is_certified: bool = False) -> MeasurementView:
     name = "speed_certified" if is_certified and measurement.name == "speed" else measurement.name
     half_width = None if measurement.uncertainty is None else COVERAGE_FACTOR * measurement.uncertainty
     return MeasurementView(
