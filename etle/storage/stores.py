@@ -127,11 +127,7 @@ def open_stores(options: StorageOptions, clock: Clock | None = None) -> Iterator
 
     Raises StoreUnavailable, ConfigError, MissingExtra.
     """
-    with ExitStack() as opened:
-        url = options.database or opened.enter_context(_embedded(options.data / "postgres"))
-        database = Database(url)
-        opened.callback(database.close)
-        migrate(database)
+    with open_migrated_database(options) as (database, url):
         yield Stores(
             data=options.data,
             database=database,
@@ -144,6 +140,17 @@ def open_stores(options: StorageOptions, clock: Clock | None = None) -> Iterator
             options=options,
             clock=clock or SystemClock(),
         )
+
+
+@contextmanager
+def open_migrated_database(options: StorageOptions) -> Iterator[tuple[Database, str]]:
+    """The database and its URL, created if it does not exist, for roles that need no evidence. Raises StoreUnavailable, ConfigError."""
+    with ExitStack() as opened:
+        url = options.database or opened.enter_context(_embedded(options.data / "postgres"))
+        database = Database(url)
+        opened.callback(database.close)
+        migrate(database)
+        yield database, url
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from etle_cli.shutdown import stop_on_signals
 
 if TYPE_CHECKING:
     from etle.storage.archive.opening import ArchivePlace
-    from etle.storage.stores import Stores
+    from etle.storage.database import Database
+    from etle.storage.stores import StorageOptions
     from pipeline.reprocess.camera import OpenedRun
     from pipeline.reprocess.worker import RunCache
 
@@ -60,7 +61,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     from etle.storage.archive.opening import ArchivePlace, archive_settings
-    from etle.storage.stores import open_stores
+    from etle.storage.stores import open_migrated_database
     from pipeline.reprocess.assembly import release_segments
     from pipeline.reprocess.worker import STAGE, open_reprocess_worker
     from pipeline.workers.supervise import open_when_available, run_worker
@@ -76,11 +77,11 @@ def run(args: argparse.Namespace) -> int:
     with open_observability(args.metrics) as seen, stop_on_signals() as stop, ExitStack() as opened:
         metrics, health = seen.metrics, seen.health
         metrics.init_dead_letters(STAGE)
-        stores = open_when_available(lambda: opened.enter_context(open_stores(storage)), STAGE, stop, health, metrics)
-        if stores is None:
+        found = open_when_available(lambda: opened.enter_context(open_migrated_database(storage)), STAGE, stop, health, metrics)
+        if found is None:
             return 0
-        os.nice(args.nice)  # not before the stores are open: an embedded database serves live processes too
-        runs = opened.enter_context(_runs(site, stores, place))
+        os.nice(args.nice)  # not before the database is open: an embedded one serves live processes too
+        runs = opened.enter_context(_runs(site, found[0], storage, place))
         run_worker(
             lambda: open_reprocess_worker(connection, runs, args.live_lag, clock, metrics, finished, args.skip),
             STAGE, stop, health, metrics,
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _runs(site: Site, stores: "Stores", place: "ArchivePlace") -> "Iterator[RunCache]":
+def _runs(site: Site, database: "Database", storage: "StorageOptions", place: "ArchivePlace") -> "Iterator[RunCache]":
     """The runs of the database, opened when an item needs them."""
     from pipeline.reprocess.assembly import open_stored_run
     from pipeline.reprocess.worker import RunCache
@@ -97,7 +98,7 @@ def _runs(site: Site, stores: "Stores", place: "ArchivePlace") -> "Iterator[RunC
     openers = footage_openers()
 
     def open_run(name: str) -> "AbstractContextManager[OpenedRun]":
-        return open_stored_run(site, stores.database, name, stores.options.results_address, place, openers)
+        return open_stored_run(site, database, name, storage.results_address, place, openers)
 
     cache = RunCache(open_run)
     try:

@@ -27,7 +27,7 @@ from services.postgres import postgres_binaries
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-ROLES = ("ingest", "detect", "write", "review")
+ROLES = ("ingest", "detect", "write", "reprocess", "review")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: Mapping[str, Any] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("etle-")}
@@ -175,7 +175,7 @@ def test_every_metric_and_alert_is_documented() -> None:
 def test_prometheus_scrapes_the_port_of_every_role() -> None:
     (job, _) = yaml.safe_load((DEPLOY / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
     scraped = {(name, found["port"]) for found in job["dns_sd_configs"] for name in found["names"]}
-    assert scraped == {("ingest", 9464), ("vendor", 9464), ("detect", 9464), ("write", 9464), ("archive", 9464), ("review", 9464)}
+    assert scraped == {(name, 9464) for name in ("ingest", "vendor", "detect", "write", "archive", "reprocess", "review")}
     for name, port in scraped:
         command = OURS[name].get("command") or image_command(name)
         assert any(word.endswith(f"0.0.0.0:{port}") for word in command)
@@ -184,8 +184,9 @@ def test_prometheus_scrapes_the_port_of_every_role() -> None:
 def test_the_bucket_policies_let_the_writer_add_and_no_user_delete() -> None:
     allowed = {
         user: {action for part in json.loads((DEPLOY / f"minio/{user}.json").read_text())["Statement"] for action in part["Action"]}
-        for user in ("writer", "reviewer")
+        for user in ("writer", "reviewer", "reprocess")
     }
+    assert allowed["writer"] == allowed["reprocess"]
     assert allowed["writer"] - allowed["reviewer"] == {"s3:PutObject"}
     assert not any("Delete" in action or "*" in action for actions in allowed.values() for action in actions)
 
@@ -198,6 +199,28 @@ def test_the_chart_scales_by_the_names_of_groups_and_topics() -> None:
     assert (names.frames, names.violations) == ("etle.frames.v1", "etle.violations.v1")
     assert "consumerGroup: {{ $root.Values.kafka.prefix }}-{{ $role }}" in text
     assert '.{{ if eq $role "detect" }}frames{{ else }}violations{{ end }}.v1' in text
+
+
+def test_the_chart_scales_the_workers_of_runs_by_their_items() -> None:
+    from etle.kafka.topics import TopicNames
+
+    names, text = TopicNames("etle"), (DEPLOY / "helm/etle/templates/reprocess.yaml").read_text()
+    assert (names.reprocess, names.reprocess_group) == ("etle.reprocess.v1", "etle-reprocess")
+    assert "consumerGroup: {{ .Values.kafka.prefix }}-reprocess\n" in text and "topic: {{ .Values.kafka.prefix }}.reprocess.v1\n" in text
+
+
+@pytest.mark.parametrize("role", ["archive", "reprocess"])
+def test_the_chart_starts_existing_commands_of_the_roles_that_are_off_by_default(role: str) -> None:
+    """Their arguments as they are in the template; without helm, which CI does not have."""
+    text = (DEPLOY / f"helm/etle/templates/{role}.yaml").read_text()
+    (block,) = re.findall(r"^ +args:(.*?)^ +env:", text, re.MULTILINE | re.DOTALL)
+    words = [word for word in re.split(r"[\s,\[\]]+", re.sub(r"^ +- ", "", block, flags=re.MULTILINE)) if word]
+    command = [
+        re.sub(r"^{{ \.Values\S+ }}$", "5", word.strip('"'))
+        for word in " ".join(words).replace("{{ .Values.reprocess.liveLagSeconds }}", "5").split()
+    ]
+    assert callable(parser().parse_args(command).run)
+    assert yaml.safe_load((DEPLOY / "helm/etle/values.yaml").read_text())[role]["enabled"] is False
 
 
 def test_the_charts_values_are_exactly_those_that_its_templates_use() -> None:
@@ -248,7 +271,7 @@ def test_the_alerts_fire_under_their_conditions_only() -> None:
 
 if HELM is not None:  # building helm takes minutes, so CI runs without; the test of the values above needs no helm
     OPTIONS = (
-        "ingest.enabled=true,monitoring.podMonitor=true,monitoring.prometheusRule=true,monitoring.dashboard=true,siteSecret=s,"
+        "ingest.enabled=true,archive.enabled=true,reprocess.enabled=true,monitoring.podMonitor=true,monitoring.prometheusRule=true,monitoring.dashboard=true,siteSecret=s,"
         "review.ingress.enabled=true,review.ingress.host=etle.example,review.ingress.tlsSecret=t,kafka.triggerAuthentication=k"
     )
 
@@ -262,7 +285,7 @@ if HELM is not None:  # building helm takes minutes, so CI runs without; the tes
     def test_the_rendered_chart_starts_existing_commands(options: tuple[str, ...]) -> None:
         documents = rendered("--set-file", f"site={ROOT / 'configs/demo/site.yaml'}", *options)
         kinds = [document["kind"] for document in documents]
-        assert kinds.count("ScaledObject") == 2 and kinds.count("Job") == 1
+        assert kinds.count("ScaledObject") == (3 if options else 2) and kinds.count("Job") == 1
         assert ("PrometheusRule" in kinds) == bool(options)
         pods = [document["spec"]["template"]["spec"] for document in documents if "template" in document.get("spec", {})]
         for container in (container for pod in pods for container in pod["containers"]):
@@ -281,7 +304,7 @@ def test_the_database_script_creates_users_with_the_rights_of_their_roles(tmp_pa
         pytest.skip(str(error))
     try:
         place = urlsplit(server.address)
-        passwords = {role: f"o'{role} $HOME \"%:/@" for role in ("owner", "writer", "reviewer", "reader")}
+        passwords = {role: f"o'{role} $HOME \"%:/@" for role in ("owner", "writer", "reviewer", "reader", "reprocess")}
         given = {f"ETLE_{role.upper()}_PASSWORD": password for role, password in passwords.items()}
         where = {"PGHOST": str(place.hostname), "PGPORT": str(place.port), "POSTGRES_USER": str(place.username)}
         programs = {"PATH": f"{postgres_binaries()}:{os.environ['PATH']}"}
@@ -295,6 +318,8 @@ def test_the_database_script_creates_users_with_the_rights_of_their_roles(tmp_pa
             subprocess.run(etle, env=os.environ | {"ETLE_DATABASE": address("owner")}, check=True, capture_output=True)
         assert _may(address("writer"), "SELECT id FROM violations")
         assert _may(address("reviewer"), "SELECT count(*) FROM violations")
+        assert _may(address("reprocess"), "SELECT count(*) FROM runs")
+        assert not _may(address("reprocess"), "SELECT id FROM violations")
         assert not _may(address("writer"), "DELETE FROM decisions")
         assert not _may(address("reader"), "DELETE FROM violations")
     finally:

