@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict, Unpack
 
 from etle.types import (
+    AttributeRead,
     Box,
     CameraId,
     Case,
@@ -26,6 +27,7 @@ from etle.types import (
     PlateRead,
     Proposal,
     ReviewerTally,
+    RiderHead,
     Verdict,
     Violation,
     ViolationId,
@@ -83,6 +85,28 @@ class PersonDetector(Protocol):
 
     def detect_persons(self, images: Sequence["Image"]) -> Sequence[tuple[PersonBox, ...]]:
         """Persons in each image, highest score first; boxes in pixels of that image. A person is returned once."""
+        ...
+
+
+class AttributeClassifier(Protocol):
+    """Tells what a crop of a vehicle shows, such as a driver with or without a seat belt."""
+
+    name: str
+    digest: Digest
+    labels: tuple[str, ...]
+
+    def classify(self, crops: Sequence["Image"]) -> Sequence[AttributeRead]: ...
+
+
+class HeadReader(Protocol):
+    name: str
+    digest: Digest
+
+    def find(self, image: "Image", area: Box, head_px: float) -> Sequence[RiderHead]:
+        """Heads in `area` of the image, surest first; boxes in pixels of the image. `head_px`: their expected size.
+
+        The headgear of a head that is small, covered or unclear is UNKNOWN.
+        """
         ...
 
 

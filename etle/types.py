@@ -42,6 +42,14 @@ class VehicleClass(StrEnum):
     TRUCK = "truck"
 
 
+class Headgear(StrEnum):
+    """What a rider wears. A cap, a hat, a hood or a head scarf is no helmet; UNKNOWN means that it could not be told."""
+
+    HELMET = "helmet"
+    NO_HELMET = "no_helmet"
+    UNKNOWN = "unknown"
+
+
 class View(StrEnum):
     """The side of the vehicles that the camera sees."""
 
@@ -189,6 +197,29 @@ class PersonBox:
 
     box: Box
     score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeRead:
+    """What a classifier sees in a crop. `probabilities`: of every label, as the network states them, not calibrated; their sum is 1."""
+
+    probabilities: tuple[tuple[str, float], ...]
+
+    def probability(self, label: str) -> float:
+        """Raises KeyError if the classifier has no such label."""
+        return dict(self.probabilities)[label]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiderHead:
+    """A head in one picture. Scores are 0 to 1, and not calibrated probabilities."""
+
+    box: Box
+    found: float
+    """That it is a head."""
+    headgear: Headgear
+    score: float
+    """Of the headgear; 0 if it is UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

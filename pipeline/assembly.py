@@ -1,6 +1,7 @@
 """Builds a camera's stage from the site file: the only place that chooses models, rules and law."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from etle.types import Digest, Provenance, digest_of
 
 if TYPE_CHECKING:
     from etle.config.law import Law
-    from etle.protocols import LampReader, PersonDetector, PlateDetector, PlateReader, VehicleDetector
+    from etle.protocols import AttributeClassifier, HeadReader, LampReader, PersonDetector, PlateDetector, PlateReader, VehicleDetector
     from pipeline.detect.stage import CameraStage
     from pipeline.detect.state import StageState
     from pipeline.detect.view_check import ViewCheckState
+    from pipeline.scene.scene import Rule
 
 _SHARED_WEIGHTS = ("plate-lines", "plate-colour")
 """Weights that ship with etle and that every plate reader uses; their digests are those of the catalogue."""
@@ -35,6 +37,10 @@ class Engines:
     """False in runs that repeat the rules only."""
     persons: "PersonDetector | None" = None
     """Searches the riders of motorcycles; None where no rule asks for them, and in runs that repeat the rules only."""
+    heads: "HeadReader | None" = None
+    """The same for their heads."""
+    attributes: "Mapping[str, AttributeClassifier]" = field(default_factory=dict)
+    """By catalogue name: those that rules name."""
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:
@@ -48,19 +54,33 @@ class Engines:
             *((reader.name, reader.digest) for reader in readers),
             *((name, entry_of(name).sha256) for name in _SHARED_WEIGHTS),
             (self.lamps.name, self.lamps.digest),
-            *([(self.persons.name, self.persons.digest)] if self.persons else ()),
+            *((engine.name, engine.digest) for engine in (self.persons, self.heads, *self.attributes.values()) if engine),
         )
 
 
 def open_site_engines(site: Site) -> Engines:
     """The models that the rules of the site need. Raises ConfigError, WeightsMissing, WeightsError, MissingExtra."""
+    from models.attributes import open_attribute_classifier
+    from models.heads import open_head_reader
     from models.persons import open_person_detector
-    from pipeline.rules import needs_riders
+    from models.weights.locate import weight
+    from pipeline.rules import needed_classifiers, needs_riders
 
-    engines = open_engines(site.detect)
+    engines, threads = open_engines(site.detect), site.detect.threads
+    named = sorted({name for camera in site.cameras for name in needed_classifiers(camera)})
+    engines = replace(engines, attributes={name: open_attribute_classifier(weight(name), threads=threads) for name in named})
     if not any(needs_riders(camera) for camera in site.cameras):
         return engines
-    return replace(engines, persons=open_person_detector(threads=site.detect.threads))
+    return replace(engines, persons=open_person_detector(threads=threads), heads=open_head_reader(threads=threads))
+
+
+def rule_weights(site: Site) -> tuple[str, ...]:
+    """Catalogue names of the weights that the rules of the site need, beside those of its settings."""
+    from models.heads import STEM_WEIGHTS, WEIGHTS
+    from pipeline.rules import needed_classifiers, needs_riders
+
+    named = sorted({name for camera in site.cameras for name in needed_classifiers(camera)})
+    return ((STEM_WEIGHTS, WEIGHTS) if any(needs_riders(camera) for camera in site.cameras) else ()) + tuple(named)
 
 
 def open_engines(settings: DetectionSettings) -> Engines:
@@ -121,6 +141,7 @@ def fingerprint(site: Site, camera: CameraSettings, engines: Engines) -> Digest:
 
 def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law", state: "StageState") -> "CameraStage":
     """Raises ConfigError where the drawings or the rules of the camera are wrong."""
+    from pipeline.attributes.search import AttributeSearch
     from pipeline.detect.stage import CameraStage
     from pipeline.evidence.builder import EvidenceBuilder
     from pipeline.frames.clip import ClipRecorder
@@ -140,12 +161,24 @@ def build_stage(site: Site, camera: CameraSettings, engines: Engines, law: "Law"
         reads_plates=engines.reads_plates,
     )
     clips = ClipRecorder(site.evidence.before_s + site.evidence.after_s, site.evidence.clip_width)
-    riders = RiderSearch(engines.persons) if engines.persons and needs_riders(camera) else None
-    evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance, engines.lamps, riders)
+    riders = RiderSearch(engines.persons, engines.heads) if engines.persons and engines.heads and needs_riders(camera) else None
+    attributes = AttributeSearch(engines.attributes) if engines.attributes else None
+    evidence = EvidenceBuilder(site, camera, law, plates, clips, provenance, engines.lamps, riders, attributes)
     rules = build_rules(camera, calibrate(camera))
+    _check_labels(rules, engines.attributes)
     if state.view is None and camera.reference is not None:
         state = replace(state, view=_reference_view(camera.reference))
     return CameraStage(camera, site.detect, engines.detector, engines.lamps, rules, evidence, state)
+
+
+def _check_labels(rules: "Sequence[Rule]", classifiers: "Mapping[str, AttributeClassifier]") -> None:
+    """Raises ConfigError for a label that the classifier of a rule does not know."""
+    from pipeline.rules.attribute_rule import AttributeRule
+
+    for rule in rules:
+        known = classifiers.get(rule.classifier) if isinstance(rule, AttributeRule) else None
+        if isinstance(rule, AttributeRule) and known is not None and rule.label not in known.labels:
+            raise ConfigError(f"rule {rule.name}: the classifier {known.name!r} has no label {rule.label!r}: {', '.join(known.labels)}")
 
 
 def _reference_view(path: Path) -> "ViewCheckState":

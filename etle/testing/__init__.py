@@ -7,13 +7,14 @@ They are part of the package, so that a rule, reader or store from elsewhere is 
 from etle.testing.broker import MemoryBroker, MemorySubscriber
 from etle.testing.cases import MemoryCases
 from etle.testing.clock import ManualClock
-from etle.testing.engines import ScriptedAnswers, ScriptedDetector, ScriptedLamps, ScriptedPlateDetector, ScriptedReader
+from etle.testing.engines import FixedHeadReader, ScriptedAnswers, ScriptedDetector, ScriptedLamps, ScriptedPlateDetector, ScriptedReader
 from etle.testing.sources import ListSource
 from etle.testing.stores import ListSink, MemoryCheckpoints, MemoryEvidence
 from etle.testing.values import BEGIN, a_decision, a_file, a_frame, a_jpeg, a_plate, a_read, a_violation, a_violation_message
 
 __all__ = [
     "BEGIN",
+    "FixedHeadReader",
     "ListSink",
     "ListSource",
     "ManualClock",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from etle.errors import InferenceError
-from etle.types import Box, Detection, Digest, Lamp, LocatedHead, PlateBox, PlateRead, digest_of
+from etle.geometry import box_contains
+from etle.types import Box, Detection, Digest, Lamp, LocatedHead, PlateBox, PlateRead, RiderHead, digest_of
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -79,3 +80,15 @@ class ScriptedLamps(ScriptedAnswers[Lamp]):
         """In the drawn box."""
         lamp, score = self.read(image, head, order)
         return LocatedHead(lamp=lamp, score=score, box=head)
+
+
+class FixedHeadReader:
+    """The same heads in every image, as far as their middle is in the area that is searched."""
+
+    def __init__(self, heads: Sequence[RiderHead] = (), name: str = "fixed-heads") -> None:
+        self.name = name
+        self.digest: Digest = digest_of(name.encode())
+        self._heads = tuple(sorted(heads, key=lambda head: -head.found))
+
+    def find(self, image: "Image", area: Box, head_px: float) -> Sequence[RiderHead]:
+        return tuple(head for head in self._heads if box_contains(area, head.box.centre))

@@ -13,7 +13,7 @@ from etle.types import RuleName
 from etle_cli.check.result import CheckResult, note, ok, problem, run_check
 from etle_cli.commands.ingest import device_key
 from etle_cli.options.law import open_law
-from pipeline.assembly import needed_weights, shipped_law
+from pipeline.assembly import needed_weights, rule_weights, shipped_law
 
 _DEVICE_KEY: Final = "signing key of this device"
 
@@ -63,7 +63,7 @@ def check_weights(site: Site) -> Iterator[CheckResult]:
     except ConfigError as error:  # an unknown engine or reader
         yield problem("detect", str(error))
         return
-    for name in needed:
+    for name in dict.fromkeys((*needed, *rule_weights(site))):
         yield run_check(f"weights {name}", lambda name=name: f"{weight(name)}, digest verified")  # type: ignore[misc]
     for key, named in _named_weights(site):
         yield run_check(key, lambda named=named: f"{_existing(named)}")  # type: ignore[misc]

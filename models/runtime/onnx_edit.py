@@ -122,19 +122,18 @@ def without_decoding(model: onnx.ModelProto) -> onnx.ModelProto | None:
     raw = _before_decoding(model)
     if raw is None:
         return None
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    needed = set(raw)
-    for node in reversed(model.graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-    _keep(copy.graph.node, [node for node in copy.graph.node if needed.intersection(node.output)])
-    _keep(copy.graph.initializer, [tensor for tensor in copy.graph.initializer if tensor.name in needed])
-    height, width = copy.graph.input[0].type.tensor_type.shape.dim[2:]
-    height.dim_param, width.dim_param = "height", "width"
-    del copy.graph.value_info[:], copy.graph.output[:]
-    copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in raw)
-    return copy
+    return _cut(model, raw)
+
+
+def up_to(model: onnx.ModelProto, tensors: "Sequence[str]") -> onnx.ModelProto:
+    """A copy of the graph whose outputs are these inner tensors; it takes inputs of all shapes that its layers take.
+
+    Raises WeightsError if the graph has no such tensor.
+    """
+    made = {output for node in model.graph.node for output in node.output}
+    if missing := [name for name in tensors if name not in made]:
+        raise WeightsError(f"The network has no layer {', '.join(missing)}")
+    return _cut(model, tensors)
 
 
 def grid(height: int, width: int) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
@@ -170,6 +169,22 @@ def _is_mean_of_distances(model: onnx.ModelProto, probabilities: str) -> bool:
         return False
     weights = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == users[0].input[1]]
     return len(weights) == 1 and weights[0].ravel().tolist() == list(range(DISTANCES))
+
+
+def _cut(model: onnx.ModelProto, outputs: "Sequence[str]") -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    needed = set(outputs)
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+    _keep(copy.graph.node, [node for node in copy.graph.node if needed.intersection(node.output)])
+    _keep(copy.graph.initializer, [tensor for tensor in copy.graph.initializer if tensor.name in needed])
+    height, width = copy.graph.input[0].type.tensor_type.shape.dim[2:]
+    height.dim_param, width.dim_param = "height", "width"
+    del copy.graph.value_info[:], copy.graph.output[:]
+    copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs)
+    return copy
 
 
 def _producers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:

@@ -13,8 +13,11 @@ _OPERATORS = {nn.Conv2d: "Conv", nn.ReLU: "Relu", nn.Flatten: "Flatten", nn.Line
 _OPSET, _IR = 17, 8
 
 
-def exported(network: nn.Sequential, name: str, input_name: str, input_shape: Sequence[int]) -> bytes:
-    """Batch norms are fused into the convolutions before them. Dropout is left out. `input_shape` without the batch."""
+def exported(network: nn.Sequential, name: str, input_name: str, input_shape: Sequence[int | str]) -> bytes:
+    """Batch norms are fused into the convolutions before them; other convolutions have a bias. Dropout is left out.
+
+    `input_shape` without the batch; a name stands for any size.
+    """
     nodes, weights, before = [], [], input_name
     for number, layer in enumerate(network):
         if isinstance(layer, (nn.BatchNorm2d, nn.Dropout)):
@@ -35,10 +38,12 @@ def exported(network: nn.Sequential, name: str, input_name: str, input_shape: Se
 
 
 def _parameters(layer: nn.Module, following: nn.Module | None) -> tuple[tuple[torch.Tensor, ...], dict[str, Any]]:
-    if isinstance(layer, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
-        gain = following.weight / (following.running_var + following.eps).sqrt()
+    if isinstance(layer, nn.Conv2d):
         side, pad = layer.kernel_size[0], layer.padding[0]
         attributes = {"kernel_shape": [side, side], "strides": list(layer.stride), "pads": [pad] * 4}
+        if not isinstance(following, nn.BatchNorm2d):
+            return (layer.weight, layer.bias), attributes
+        gain = following.weight / (following.running_var + following.eps).sqrt()
         return (layer.weight * gain[:, None, None, None], following.bias - following.running_mean * gain), attributes
     if isinstance(layer, nn.Linear):
         return (layer.weight, layer.bias), {"transB": 1}

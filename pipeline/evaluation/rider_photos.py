@@ -17,7 +17,7 @@ _REQUIRED_COLUMNS: Final = ("file", "more_than_two_riders", "boxes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RiderHead:
+class HelmetLabel:
     box: Box
     helmet: bool
 
@@ -25,7 +25,7 @@ class RiderHead:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiderPhoto:
     path: Path
-    heads: tuple[RiderHead, ...]
+    heads: tuple[HelmetLabel, ...]
     """Those that have a box; a picture may show more."""
     three_on_one: bool
     """Whether three persons or more ride one of the motorcycles."""
@@ -45,10 +45,10 @@ def _photo(folder: Path, fields: Mapping[str, str]) -> RiderPhoto:
     return RiderPhoto(path=path, heads=_heads(fields["boxes"]), three_on_one=fields["more_than_two_riders"] == "1")
 
 
-def _heads(field: str) -> tuple[RiderHead, ...]:
+def _heads(field: str) -> tuple[HelmetLabel, ...]:
     try:
         rows = json.loads(field or "[]")
-        heads = tuple(RiderHead(box=Box(*(float(edge) for edge in row["box"])), helmet=bool(row["helmet"])) for row in rows)
+        heads = tuple(HelmetLabel(box=Box(*(float(edge) for edge in row["box"])), helmet=bool(row["helmet"])) for row in rows)
     except (ValueError, TypeError, KeyError):
         raise ValueError(f'boxes {field!r} is not a list such as [{{"helmet": 1, "box": [x1, y1, x2, y2]}}]') from None
     if any(head.box.width <= 0 or head.box.height <= 0 for head in heads):

@@ -26,6 +26,7 @@ from etle.types import (
     ViolationId,
     ViolationMessage,
 )
+from pipeline.attributes.search import AttributeSearch
 from pipeline.detect.pending import PendingFinding
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.clip import ClipRecorder
@@ -33,8 +34,10 @@ from pipeline.frames.decode import decode
 from pipeline.plates.search import PlateSearch, SearchedPlate
 from pipeline.plates.voting import vote
 from pipeline.riders.search import RiderSearch
+from pipeline.rules.attribute_rule import AttributeRule
 from pipeline.rules.plate_rule import PlateRule
 from pipeline.rules.rider_rule import RiderRule
+from pipeline.scene.attributes import ObservedAttribute
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.identified import IdentifiedVehicle
 from pipeline.scene.judgement import NotReported, Reason
@@ -56,6 +59,7 @@ class VehicleSearches:
     plates: dict[tuple[TrackId, datetime, int], SearchedPlate] = field(default_factory=dict)
     """By track, moment, and the number of frames that were asked for."""
     riders: dict[tuple[TrackId, datetime], tuple[RidersView, ...]] = field(default_factory=dict)
+    """By track and moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,14 @@ class EvidenceBuilder:
     """Locates the signal heads in the pictures; the page shows where they were read."""
     riders: RiderSearch | None = None
     """None where no rule asks for riders."""
+    attributes: AttributeSearch | None = None
+    """None where no rule asks for a classifier."""
 
     def can_decide(self, rule: Rule) -> bool:
         """Whether the pictures are searched for what this rule waits for."""
-        return self.riders is not None if isinstance(rule, RiderRule) else self.plates.reads_plates
+        if isinstance(rule, RiderRule):
+            return self.riders is not None
+        return self.attributes is not None if isinstance(rule, AttributeRule) else self.plates.reads_plates
 
     def build(
         self, pending: PendingFinding, rule: Rule, frames: FrameBuffer, others: Sequence[Track], signal: SignalHistory | None,
@@ -91,8 +99,8 @@ class EvidenceBuilder:
         if shown is None:
             return NotReported(reason=Reason.PICTURES_GONE)
         known = searched or VehicleSearches()
-        if isinstance(rule, RiderRule):
-            outcome = rule.judge_riders(self._observed(finding, track, others, frames, known))
+        if isinstance(rule, RiderRule | AttributeRule):
+            outcome = self._judged(rule, finding, track, others, frames, known)
             if isinstance(outcome, NotReported):
                 return outcome
             finding = outcome
@@ -141,6 +149,16 @@ class EvidenceBuilder:
         if key not in known.plates:
             known.plates[key] = self.plates.search(track, others, frames, at, min_frames)
         return known.plates[key]
+
+    def _judged(
+        self, rule: RiderRule | AttributeRule, passage: Finding, track: Track, others: Sequence[Track], frames: FrameBuffer,
+        known: VehicleSearches,
+    ) -> Finding | NotReported:  # fmt: skip
+        if isinstance(rule, RiderRule):
+            return rule.judge_riders(self._observed(passage, track, others, frames, known))
+        assert self.attributes is not None, "a rule about an attribute has no candidates without a classifier"
+        views = self.attributes.search(track, others, frames, rule.classifier, rule.area)
+        return rule.judge_attribute(ObservedAttribute(passage=passage, track=track, views=views))
 
     def _observed(
         self, passage: Finding, track: Track, others: Sequence[Track], frames: FrameBuffer, known: VehicleSearches

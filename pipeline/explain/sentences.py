@@ -105,7 +105,9 @@ REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.RIDERS_NOT_SEEN: Wording(
         "its riders could not be told with certainty", "pengendara dan penumpangnya tidak terlihat dengan pasti"
     ),
-    Reason.RIDERS_AWAITED: Wording("waits for its riders", "menunggu pencarian pengendara"),
+    Reason.PICTURES_AWAITED: Wording("waits for what its pictures show", "menunggu pemeriksaan gambar"),
+    Reason.ATTRIBUTE_NOT_SEEN: Wording("the classifier is not certain in enough views", "pengklasifikasi tidak pasti pada cukup gambar"),
+    Reason.ATTRIBUTE_ABSENT: Wording("the classifier sees nothing wrong", "pengklasifikasi tidak melihat pelanggaran"),
     Reason.NOT_MOTORCYCLE: Wording("no motorcycle", "bukan sepeda motor"),
     Reason.RIDERS_ALLOWED: Wording("its riders do nothing wrong", "pengendara dan penumpangnya tidak melanggar"),
     Reason.PLATE_AWAITED: Wording("waits for its plate", "menunggu pembacaan pelat"),

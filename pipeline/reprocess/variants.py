@@ -100,4 +100,4 @@ class NoPlateDetector:
 
 def without_plates(engines: "Engines") -> "Engines":
     detector: PlateDetector = NoPlateDetector()
-    return replace(engines, plate_detector=detector, reads_plates=False, persons=None)
+    return replace(engines, plate_detector=detector, reads_plates=False, persons=None, heads=None, attributes={})

@@ -6,9 +6,11 @@ ends inside it, because feet rest above the ground.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
-from etle.types import Box, PersonBox
+from etle.geometry import iou
+from etle.types import Box, PersonBox, RiderHead
 
 CERTAIN_SCORE: Final = 0.4
 """Persons of a lower score may be a bag, a load, or a part of another person."""
@@ -22,6 +24,11 @@ _MAX_TOP: Final = 0.15
 """Its upper edge must be above this fraction."""
 _MIN_PEER: Final = (0.35, 0.5)
 """Width and height of a rider relative to the widest and the tallest of them: a smaller person stands farther away."""
+_UPPER_END, _BESIDE = 0.3, 0.08
+"""The middle of a rider's head is in this part of their box, and may be outside at the sides."""
+_FURTHER: Final = 0.9
+"""A further head in one rider's box needs this score: shoulders and bags look like heads, too."""
+_MAX_HEAD_RATIO, _LEVEL, _SAME_HEAD = 1.35, 0.8, 0.45
 _MIN_GAP: Final = 0.35
 """A person fits one motorcycle only if it fits any other worse by so much."""
 
@@ -55,6 +62,39 @@ def riders_on(motorcycle: Box, others: Sequence[Box], persons: Sequence[PersonBo
         certain=tuple(sorted(certain, key=lambda person: person.box.centre.x)),
         doubtful=tuple(sorted(doubtful, key=lambda person: person.box.centre.x)),
     )
+
+
+def heads_of(heads: Sequence[RiderHead], riders: Sequence[PersonBox]) -> tuple[RiderHead, ...]:
+    """The heads at the upper ends of the riders' boxes, from left to right: the surest of each rider, and further ones beside them.
+
+    Detectors draw one box around riders who sit behind each other.
+    """
+    own: list[RiderHead] = []
+    for rider in riders:
+        there = [head for head in heads if _is_at_upper_end(head.box, rider.box) and not any(_is_same(head.box, each.box) for each in own)]
+        own += sorted(there, key=lambda head: -head.found)[:1]
+    for head in sorted(heads, key=lambda head: -head.found):
+        if head.found >= _FURTHER and any(_is_at_upper_end(head.box, rider.box) for rider in riders) and _is_beside(head, own):
+            own.append(head)
+    return tuple(sorted(own, key=lambda head: head.box.centre.x))
+
+
+def _is_at_upper_end(head: Box, rider: Box) -> bool:
+    slack = _BESIDE * rider.width
+    inside = rider.x1 - slack <= head.centre.x <= rider.x2 + slack
+    return inside and head.centre.y <= rider.y1 + _UPPER_END * rider.height and head.y2 > rider.y1
+
+
+def _is_beside(head: RiderHead, own: Sequence[RiderHead]) -> bool:
+    """Whether it is another head of about the same size at about the same height."""
+    usual = median(each.box.height for each in own) if own else head.box.height
+    level = any(abs(head.box.centre.y - each.box.centre.y) <= _LEVEL * usual for each in own)
+    alike = usual / _MAX_HEAD_RATIO <= head.box.height <= usual * _MAX_HEAD_RATIO
+    return level and alike and not any(_is_same(head.box, each.box) for each in own)
+
+
+def _is_same(one: Box, other: Box) -> bool:
+    return iou(one, other) > _SAME_HEAD
 
 
 def misfit(person: Box, motorcycle: Box) -> float | None:

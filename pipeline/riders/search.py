@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from etle.geometry import intersection_area
-from etle.protocols import PersonDetector
-from etle.types import Box, Frame, PersonBox, Sighting, Track, VehicleClass
+from etle.protocols import HeadReader, PersonDetector
+from etle.types import Box, Frame, PersonBox, RiderHead, Sighting, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.frames.buffer import FrameBuffer
+from pipeline.frames.clear_view import is_clear
 from pipeline.frames.decode import decode
 from pipeline.plates.frame_selection import best_first
-from pipeline.riders.association import riders_on
+from pipeline.riders.association import heads_of, riders_on
 from pipeline.scene.riders import RidersView
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 _BESIDE, _ABOVE, _BELOW = 0.35, 1.1, 0.1
 """Added to the motorcycle's box: its width beside it, its larger side above, its height below."""
-_EDGE_PX: Final = 4.0
-_MAX_HIDDEN: Final = 0.25
-"""Share of the motorcycle that the box of a nearer vehicle may cover."""
+_HEAD: Final = 0.24
+"""Height of a head relative to the motorcycle's box, which has a height of 1.1 m without its riders and 1.7 m with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,7 @@ class RiderSearch:
     """`max_frames`: maximum number of frames to search for one motorcycle."""
 
     persons: PersonDetector
+    heads: HeadReader
     max_frames: int = 6
     decode: "Callable[[Frame], Image]" = decode
 
@@ -50,7 +50,8 @@ class RiderSearch:
             motorcycle=sighting.box,
             riders=found.certain,
             doubtful=found.doubtful,
-            clear=_is_clear(sighting.box, [box for box, _ in beside], image.shape[:2]),
+            heads=heads_of(heads_around(self.heads, image, sighting.box), found.certain),
+            clear=is_clear(sighting.box, [box for box, _ in beside], image.shape[:2]),
         )
 
 
@@ -62,6 +63,12 @@ def persons_around(detector: PersonDetector, image: "Image", motorcycle: Box) ->
         replace(person, box=Box(person.box.x1 + area.x1, person.box.y1 + area.y1, person.box.x2 + area.x1, person.box.y2 + area.y1))
         for person in detector.detect_persons([crop])[0]
     )
+
+
+def heads_around(reader: HeadReader, image: "Image", motorcycle: Box) -> Sequence[RiderHead]:
+    """Heads above the motorcycle and beside it. Raises InferenceError."""
+    area = search_area(motorcycle, image.shape[:2])
+    return reader.find(image, area._replace(y2=min(area.y2, motorcycle.y2)), _HEAD * motorcycle.height)
 
 
 def search_area(motorcycle: Box, size: tuple[int, int]) -> Box:
@@ -77,9 +84,3 @@ def search_area(motorcycle: Box, size: tuple[int, int]) -> Box:
 
 def _at(sequence: int, tracks: Sequence[Track]) -> list[tuple[Box, VehicleClass]]:
     return [(each.box, vehicle_class_of(track)) for track in tracks for each in track.sightings if each.sequence == sequence]
-
-
-def _is_clear(box: Box, others: Sequence[Box], size: tuple[int, int]) -> bool:
-    height, width = size
-    inside = box.x1 >= _EDGE_PX and box.y1 >= _EDGE_PX and box.x2 <= width - _EDGE_PX and box.y2 <= height - _EDGE_PX
-    return inside and all(other.y2 <= box.y2 or intersection_area(box, other) <= _MAX_HIDDEN * box.area for other in others)

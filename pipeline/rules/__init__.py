@@ -11,13 +11,17 @@ from pipeline.rules.candidate_rule import CandidateRule
 from pipeline.rules.expired_plate import EXPIRED_PLATE
 from pipeline.rules.forbidden_turn import FORBIDDEN_TURN
 from pipeline.rules.minimum_speed import MINIMUM_SPEED
+from pipeline.rules.no_helmet import NO_HELMET
+from pipeline.rules.no_helmet_passenger import NO_HELMET_PASSENGER
 from pipeline.rules.no_plate import NO_PLATE
 from pipeline.rules.number_range import NUMBER_RANGE
 from pipeline.rules.odd_even import ODD_EVEN
 from pipeline.rules.parking import PARKING
+from pipeline.rules.phone import PHONE
 from pipeline.rules.red_light import RED_LIGHT
 from pipeline.rules.rider_rule import RiderRule
 from pipeline.rules.rule_type import RuleType
+from pipeline.rules.seat_belt import SEAT_BELT
 from pipeline.rules.solid_line import SOLID_LINE
 from pipeline.rules.speed import SPEED
 from pipeline.rules.stop_line import STOP_LINE
@@ -49,6 +53,10 @@ RULES: Final[Mapping[RuleName, RuleType[Any]]] = {
     NUMBER_RANGE.name: NUMBER_RANGE,
     WATCH_LIST.name: WATCH_LIST,
     TRIPLE_RIDING.name: TRIPLE_RIDING,
+    NO_HELMET.name: NO_HELMET,
+    NO_HELMET_PASSENGER.name: NO_HELMET_PASSENGER,
+    SEAT_BELT.name: SEAT_BELT,
+    PHONE.name: PHONE,
 }
 
 
@@ -77,6 +85,12 @@ def are_one_act(one: RuleName, two: RuleName) -> bool:
     """Whether what these rules report of one vehicle, at the same time, is one act of its driver."""
     acts = [rule.act if (rule := RULES.get(name)) else "" for name in (one, two)]
     return one == two or acts[0] == acts[1] != ""
+
+
+def needed_classifiers(camera: config.CameraSettings) -> frozenset[str]:
+    """Catalogue names of the classifiers that the rules of this camera name."""
+    named = (entry.settings.get("classifier") for entry in camera.rules)
+    return frozenset(name for name in named if isinstance(name, str))
 
 
 def used_signals(camera: config.CameraSettings, rules: Sequence[Rule]) -> Sequence[config.SignalHead]:

@@ -20,7 +20,7 @@ from etle.types import Drawing, Finding, RuleName, Track
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.judgement import AwaitsPlate, AwaitsRiders, Judgement, LinePassage, NotReported, Reason
+from pipeline.scene.judgement import AwaitsPictures, AwaitsPlate, Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.passage import FrontOffset, NoPassage, PassageMemory
 from pipeline.scene.scene import LineOnRoad, Rule, Scene
 from pipeline.scene.zones import is_certainly_in
@@ -58,7 +58,7 @@ class CandidateRule(Rule):
         self._passages = PassageMemory(self._on_road.past, calibration.foot_uncertainty) if self._on_road is not None else None
 
     @abstractmethod
-    def awaits(self, passage: Finding) -> AwaitsPlate | AwaitsRiders:
+    def awaits(self, passage: Finding) -> AwaitsPlate | AwaitsPictures:
         """What the rule waits for. `passage`: the finding if it decides against the vehicle, without what is not known yet."""
 
     def why_not_candidate(self, track: Track) -> Reason | None:
@@ -84,7 +84,7 @@ class CandidateRule(Rule):
                     zone=self._zone.id if self._zone else None,
                 )
 
-    def _candidate(self, track: Track, at: datetime, scene: Scene) -> AwaitsPlate | AwaitsRiders | NotReported:
+    def _candidate(self, track: Track, at: datetime, scene: Scene) -> AwaitsPlate | AwaitsPictures | NotReported:
         if not self._schedule.holds_at(at, scene.timezone):
             return NotReported(reason=Reason.OUTSIDE_HOURS)
         if reason := self.why_not_candidate(track):

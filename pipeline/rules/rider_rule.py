@@ -5,7 +5,7 @@ from abc import abstractmethod
 from etle.types import Finding, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.candidate_rule import CandidateRule
-from pipeline.scene.judgement import AwaitsRiders, NotReported, Reason
+from pipeline.scene.judgement import AwaitsPictures, NotReported, Reason
 from pipeline.scene.riders import ObservedRiders
 
 
@@ -16,8 +16,8 @@ class RiderRule(CandidateRule):
     def judge_riders(self, observed: ObservedRiders) -> Finding | NotReported:
         """The decision on a candidate."""
 
-    def awaits(self, passage: Finding) -> AwaitsRiders:
-        return AwaitsRiders(passage=passage)
+    def awaits(self, passage: Finding) -> AwaitsPictures:
+        return AwaitsPictures(passage=passage)
 
     def why_not_candidate(self, track: Track) -> Reason | None:
         return None if vehicle_class_of(track) is VehicleClass.MOTORCYCLE else Reason.NOT_MOTORCYCLE

@@ -39,7 +39,7 @@ class TripleRiding(RiderRule):
 
     def judge_riders(self, observed: ObservedRiders) -> Finding | NotReported:
         clear = observed.clear_views
-        shown = [view for view in clear if len(view.riders) > _ALLOWED]
+        shown = [view for view in clear if view.count > _ALLOWED]
         counted = Measurement(name="views_of_persons", value=float(len(shown)), unit="", uncertainty=0.0)
         if len(clear) < self._min_views:
             return NotReported(reason=Reason.RIDERS_NOT_SEEN, measured=counted, limit=float(self._min_views))
@@ -47,7 +47,7 @@ class TripleRiding(RiderRule):
             return NotReported(reason=Reason.RIDERS_ALLOWED)
         if len(shown) < self._min_views or len(shown) < _MIN_SHARE * len(clear) or not rode_together(shown):
             return NotReported(reason=Reason.RIDERS_NOT_SEEN, measured=counted, limit=float(self._min_views))
-        persons = Measurement(name="persons", value=float(min(len(view.riders) for view in shown)), unit="", uncertainty=0.0)
+        persons = Measurement(name="persons", value=float(min(view.count for view in shown)), unit="", uncertainty=0.0)
         return replace(observed.passage, measured=(persons, counted), marks=(LEAD_MARK,))
 
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     PLATE_NOT_SEEN = "plate_not_seen"
     LIST_TOO_OLD = "list_too_old"
     RIDERS_NOT_SEEN = "riders_not_seen"
+    ATTRIBUTE_NOT_SEEN = "attribute_not_seen"
 
     NOT_RED = "not_red"
     RED_TOO_YOUNG = "red_too_young"
@@ -63,9 +64,10 @@ class Reason(StrEnum):
     NUMBER_FITS = "number_fits"
     HAS_PLATE = "has_plate"
     NOT_LISTED = "not_listed"
-    RIDERS_AWAITED = "riders_awaited"
+    PICTURES_AWAITED = "pictures_awaited"
     NOT_MOTORCYCLE = "not_motorcycle"
     RIDERS_ALLOWED = "riders_allowed"
+    ATTRIBUTE_ABSENT = "attribute_absent"
     WITHIN_LIMIT = "within_limit"
     HARDLY_MOVES = "hardly_moves"
     HELD_UP = "held_up"
@@ -75,7 +77,7 @@ class Reason(StrEnum):
     @property
     def awaits_pictures(self) -> bool:
         """Whether the rule has not decided yet."""
-        return self in (Reason.PLATE_AWAITED, Reason.RIDERS_AWAITED)
+        return self in (Reason.PLATE_AWAITED, Reason.PICTURES_AWAITED)
 
     @property
     def could_not_be_seen(self) -> bool:
@@ -104,6 +106,7 @@ _COULD_NOT_BE_SEEN = frozenset(
         Reason.PLATE_NOT_SEEN,
         Reason.LIST_TOO_OLD,
         Reason.RIDERS_NOT_SEEN,
+        Reason.ATTRIBUTE_NOT_SEEN,
     }
 )
 
@@ -140,8 +143,8 @@ class AwaitsPlate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AwaitsRiders:
-    """The rule decides once the riders were searched. `passage`: as the finding would be, without what they add."""
+class AwaitsPictures:
+    """The rule decides once riders, or an attribute, were searched. `passage`: the finding, without what they add."""
 
     passage: Finding
 
@@ -152,7 +155,7 @@ class Judgement:
 
     rule: RuleName
     track: TrackId
-    outcome: Finding | NotReported | AwaitsPlate | AwaitsRiders
+    outcome: Finding | NotReported | AwaitsPlate | AwaitsPictures
     crossed: LinePassage | None = None
     """Over the stop line; None for rules without one, or if it did not cross."""
     entered: LinePassage | None = None
@@ -171,8 +174,8 @@ class Judgement:
 
     @property
     def candidate(self) -> Finding | None:
-        """The passage of a vehicle on which the rule decides once its plate or its riders are known."""
-        return self.outcome.passage if isinstance(self.outcome, AwaitsPlate | AwaitsRiders) else None
+        """The passage of a vehicle on which the rule decides once more of it is known."""
+        return self.outcome.passage if isinstance(self.outcome, AwaitsPlate | AwaitsPictures) else None
 
     @property
     def reason(self) -> Reason:
@@ -181,7 +184,7 @@ class Judgement:
                 return Reason.REPORTED
             case AwaitsPlate():
                 return Reason.PLATE_AWAITED
-            case AwaitsRiders():
-                return Reason.RIDERS_AWAITED
+            case AwaitsPictures():
+                return Reason.PICTURES_AWAITED
             case NotReported(reason=reason):
                 return reason

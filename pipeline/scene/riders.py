@@ -1,15 +1,22 @@
 """A motorcycle with the persons on it: what the rules about riders decide on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import hypot
 from typing import Final
 
-from etle.types import Box, Finding, PersonBox, Track
+from etle.types import Box, Finding, PersonBox, Point, RiderHead, Track
 
 _MIN_MOVED: Final = 0.5
 """Distance between the first and the last view, in heights of the motorcycle, over which who stands beside it stays behind."""
 _MIN_GROWN: Final = 1.25
 """Or so much larger in one of them: it drives towards the camera, or away."""
+_MIN_AHEAD: Final = 0.25
+"""Distance between two heads along the direction of travel, in sizes of a head, from which it is clear who sits in front."""
+_MIN_TRAVEL: Final = 0.15
+"""The direction of travel is known once the motorcycle has moved by so much of its larger side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +30,13 @@ class RidersView:
     doubtful: tuple[PersonBox, ...]
     clear: bool
     """The whole motorcycle is in the picture, and no other vehicle is before it."""
+    heads: tuple[RiderHead, ...] = ()
+    """Of the riders, from left to right: detectors of persons draw one box around those who sit behind each other."""
+
+    @property
+    def count(self) -> int:
+        """Number of persons who certainly ride it."""
+        return max(len(self.riders), len(self.heads))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +62,42 @@ def rode_together(views: Sequence[RidersView]) -> bool:
     moved = max(abs(first.centre.x - last.centre.x), abs(first.foot.y - last.foot.y))
     low, high = sorted((first.height, last.height))
     return moved >= _MIN_MOVED * high or high >= _MIN_GROWN * low
+
+
+def seats(views: Sequence[RidersView]) -> tuple[tuple[RiderHead, ...], ...]:
+    """The heads by seat, the driver's first, each with one head per view in which all seats are told apart; empty if they never are.
+
+    Views with another number of heads than most do not count, nor those with fewer heads than riders: it is not known who is missing.
+    """
+    whole = [view for view in views if view.heads and len(view.heads) >= len(view.riders)]
+    if not whole:
+        return ()
+    counts = Counter(len(view.heads) for view in whole)
+    usual = max(counts, key=lambda count: (counts[count], count))
+    ahead = _direction([view.motorcycle for view in views])
+    ordered = [heads for view in whole if len(view.heads) == usual and (heads := _front_to_back(view, ahead))]
+    return tuple(zip(*ordered, strict=True))
+
+
+def _direction(boxes: Sequence[Box]) -> Point | None:
+    """Unit vector in the picture; None if the motorcycle hardly moved."""
+    if len(boxes) < 2:
+        return None
+    x, y = boxes[-1].foot.x - boxes[0].foot.x, boxes[-1].foot.y - boxes[0].foot.y
+    length = hypot(x, y)
+    return Point(x / length, y / length) if length >= _MIN_TRAVEL * max(boxes[0].width, boxes[0].height) else None
+
+
+def _front_to_back(view: RidersView, ahead: Point | None) -> tuple[RiderHead, ...]:
+    """Empty if it is not clear who sits in front of whom."""
+    if len(view.heads) == 1:
+        return view.heads
+    if ahead is None:
+        return ()
+    ordered = sorted(view.heads, key=lambda head: -_along(head, ahead))
+    gaps = [_along(one, ahead) - _along(two, ahead) for one, two in pairwise(ordered)]
+    return tuple(ordered) if min(gaps) >= _MIN_AHEAD * max(ordered[0].box.width, ordered[0].box.height) else ()
+
+
+def _along(head: RiderHead, ahead: Point) -> float:
+    return head.box.centre.x * ahead.x + head.box.centre.y * ahead.y

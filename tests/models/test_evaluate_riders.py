@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from etle.types import Box, Detection, Digest, PersonBox, VehicleClass
+from etle.testing import FixedHeadReader
+from etle.types import Box, Detection, Digest, Headgear, PersonBox, RiderHead, VehicleClass
 from etle_cli.main import main
 from pipeline.evaluation.rider_photos import load_rider_photos
-from pipeline.evaluation.riders import RiderEngines, TripleCounts, as_json, evaluate_riders
+from pipeline.evaluation.riders import HeadCounts, RiderEngines, TripleCounts, as_json, evaluate_riders
 
 COLUMNS = ("file", "more_than_two_riders", "boxes")
 ROW = {"file": "a.png", "more_than_two_riders": "1", "boxes": json.dumps([{"helmet": 1, "box": [10, 10, 30, 30]}])}
@@ -54,10 +55,40 @@ class Riders:
 
 def test_pictures_are_counted_by_what_they_show(tmp_path: Path) -> None:
     write(tmp_path, *({**ROW, "file": f"{n}.png", "more_than_two_riders": truth} for n, truth in enumerate("1100")))
-    engines = RiderEngines(vehicles=OneMotorcycle(), persons=Riders(3, 2, 3, 1))
+    engines = RiderEngines(vehicles=OneMotorcycle(), persons=Riders(3, 2, 3, 1), heads=FixedHeadReader())
     report = evaluate_riders(load_rider_photos(tmp_path), engines, lambda items, _: iter(items))
     assert report.triple == TripleCounts(pictures=2, found=1, others=2, false=1)
     assert as_json(report)["triple_riding"] == {"pictures": 2, "found": 1, "other_pictures": 2, "false": 1}
+
+
+@pytest.mark.parametrize(
+    ("told", "helmet", "counted"),
+    [
+        pytest.param(Headgear.HELMET, 1, (HeadCounts(n=1, helmet=1), HeadCounts()), id="a helmet told"),
+        pytest.param(Headgear.NO_HELMET, 1, (HeadCounts(n=1, bare=1), HeadCounts()), id="a helmet called bare"),
+        pytest.param(Headgear.UNKNOWN, 0, (HeadCounts(), HeadCounts(n=1, unknown=1)), id="a bare head that is not told"),
+    ],
+)
+def test_heads_are_counted_by_what_is_told(tmp_path: Path, told: Headgear, helmet: int, counted: tuple[HeadCounts, HeadCounts]) -> None:
+    labels = json.dumps([{"helmet": helmet, "box": [110, 42, 140, 72]}])
+    write(tmp_path, {**ROW, "boxes": labels})
+    heads = FixedHeadReader(
+        tuple(
+            RiderHead(box=Box(x, 40, x + 30, 70), found=0.9, headgear=gear, score=0.0 if gear is Headgear.UNKNOWN else 0.9)
+            for x, gear in ((109, told), (145, Headgear.HELMET))
+        )
+    )
+    engines = RiderEngines(vehicles=OneMotorcycle(), persons=Riders(2), heads=heads)
+    report = evaluate_riders(load_rider_photos(tmp_path), engines, lambda items, _: iter(items))
+    assert (report.helmets, report.bare) == counted and report.unlabelled == 1
+    assert report.helmets.lost == report.bare.lost == 0
+
+
+def test_a_head_that_is_not_found_is_lost(tmp_path: Path) -> None:
+    write(tmp_path, ROW)
+    engines = RiderEngines(vehicles=OneMotorcycle(), persons=Riders(1), heads=FixedHeadReader())
+    report = evaluate_riders(load_rider_photos(tmp_path), engines, lambda items, _: iter(items))
+    assert report.helmets.lost == 1 and as_json(report)["with_helmet"] == {"n": 1, "helmet": 0, "bare": 0, "unknown": 0, "lost": 1}
 
 
 @pytest.mark.parametrize(

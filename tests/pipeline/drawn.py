@@ -27,6 +27,7 @@ from etle.types import (
 )
 from models.vehicles.classes import moved
 from pipeline.assembly import shipped_law
+from pipeline.attributes.search import AttributeSearch
 from pipeline.detect.stage import CameraStage
 from pipeline.detect.state import StageState
 from pipeline.evidence.builder import EvidenceBuilder
@@ -159,13 +160,14 @@ def stage(
     reader: PlateReader | None = None,
     plates: PlateSearch | None = None,
     riders: RiderSearch | None = None,
+    attributes: AttributeSearch | None = None,
 ) -> CameraStage:
     """Rules: those of the site file by default."""
     camera = watched.cameras[0]
     provenance = Provenance(code_version="1", models=(), config_digest=watched.digest, run="r")
     plates = plates or PlateSearch(LowerMiddlePlateDetector(), (reader or EmptyReader(),), 3)
     evidence = EvidenceBuilder(
-        watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance, AlwaysRed(), riders
+        watched, camera, shipped_law(), plates, ClipRecorder(3.5, watched.evidence.clip_width), provenance, AlwaysRed(), riders, attributes
     )
     rules = build_rules(camera, calibrate(camera)) if rules is None else rules
     state = state or StageState(fingerprint=FINGERPRINT, run="r")

@@ -7,16 +7,16 @@ from scenario import camera as plain_camera
 from scenario import drive, second, track
 
 from etle.config.site import CameraSettings
-from etle.types import Box, Finding, PersonBox, TrackId, VehicleClass
+from etle.types import Box, Finding, Headgear, PersonBox, RiderHead, TrackId, VehicleClass
 from models.persons.onnx_detector import distinct_persons
 from models.runtime.yolov8 import RawDetection
-from pipeline.riders.association import riders_on
+from pipeline.riders.association import heads_of, riders_on
 from pipeline.riders.search import search_area
 from pipeline.rules import build_rules
 from pipeline.rules.rider_rule import RiderRule
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.judgement import Reason
-from pipeline.scene.riders import ObservedRiders, RidersView, rode_together
+from pipeline.scene.riders import ObservedRiders, RidersView, rode_together, seats
 from pipeline.scene.scene import Scene
 
 TRIPLE = {"rule": "triple_riding", "line": "henti"}
@@ -148,6 +148,112 @@ class TestTripleRiding:
         assert reason_of(decided({**TRIPLE, "min_views": 4}, [view(n, 3) for n in range(3)])) is Reason.RIDERS_NOT_SEEN
 
 
+H, B, U = Headgear.HELMET, Headgear.NO_HELMET, Headgear.UNKNOWN
+
+
+def head(x: float, gear: Headgear = H, *, y: float = 60, size: float = 30) -> RiderHead:
+    """`x`, `y`: of the middle."""
+    box = Box(x - size / 2, y - size / 2, x + size / 2, y + size / 2)
+    return RiderHead(box=box, found=0.9, headgear=gear, score=0.0 if gear is U else 0.9)
+
+
+def headed(n: int, *gear: Headgear, riders: int | None = None, moved: float = 40.0, apart: float = 40.0) -> RidersView:
+    """The motorcycle drives to the right; the headgear is given from its front to its back."""
+    plain = view(n, len(gear) if riders is None else riders, moved=moved)
+    heads = tuple(head(240 + n * moved - apart * at, each) for at, each in enumerate(gear))
+    return RidersView(sequence=n, motorcycle=plain.motorcycle, riders=plain.riders, doubtful=(), clear=True, heads=tuple(reversed(heads)))
+
+
+class TestHeads:
+    @pytest.mark.parametrize(
+        ("heads", "expected"),
+        [
+            pytest.param([head(200)], 1, id="at the upper end of the rider"),
+            pytest.param([head(180), head(215)], 2, id="two, of whom the detector made one person"),
+            pytest.param([head(200), head(200, y=150)], 1, id="a knee or a lamp below"),
+            pytest.param([head(200), head(300)], 1, id="someone beside"),
+            pytest.param([head(200), head(170), head(230, size=60)], 2, id="something of twice the size"),
+            pytest.param([], 0, id="none"),
+        ],
+    )
+    def test_of_a_rider(self, heads, expected):
+        assert len(heads_of(heads, [person(200, top=45)])) == expected
+
+    def test_none_without_riders(self):
+        assert heads_of([head(200)], []) == ()
+
+
+class TestSeats:
+    def test_the_driver_sits_in_front_in_the_direction_of_travel(self):
+        found = seats([headed(n, B, H) for n in range(3)])
+        assert [[each.headgear for each in seat] for seat in found] == [[B, B, B], [H, H, H]]
+
+    def test_and_the_other_way_round(self):
+        found = seats([headed(-n, B, H) for n in range(3)])
+        assert [[each.headgear for each in seat] for seat in found] == [[H, H, H], [B, B, B]]
+
+    @pytest.mark.parametrize(
+        ("views", "expected"),
+        [
+            pytest.param([headed(n, B) for n in range(3)], [3], id="a single rider"),
+            pytest.param([headed(n, B, moved=0) for n in range(3)], [3], id="who stands"),
+            pytest.param([headed(n, B, H, moved=2) for n in range(3)], [], id="two: it is not known where they drive"),
+            pytest.param([headed(n, B, H, apart=4) for n in range(3)], [], id="two, behind each other"),
+            pytest.param([headed(0, B, H), headed(1, B, H), headed(2, B)], [2, 2], id="one view shows a single head"),
+            pytest.param([headed(n, B, riders=2) for n in range(3)], [], id="one of two riders has no head"),
+            pytest.param([], [], id="no views"),
+        ],
+    )
+    def test_views_that_count(self, views, expected):
+        assert [len(seat) for seat in seats(views)] == expected
+
+
+NO_HELMET = {"rule": "no_helmet", "line": "henti"}
+PASSENGER = {"rule": "no_helmet_passenger", "line": "henti"}
+
+
+class TestNoHelmet:
+    @pytest.mark.parametrize(
+        ("gear", "expected"),
+        [
+            pytest.param([(B,), (B,), (B,)], Reason.REPORTED, id="bare in three views"),
+            pytest.param([(B,), (B,), (B,), (U,), (U,)], Reason.REPORTED, id="and not told in others"),
+            pytest.param([(B,), (B,), (B,), (H,)], Reason.REPORTED, id="and once with a helmet"),
+            pytest.param([(B,), (B,), (B,), (H,), (H,)], Reason.RIDERS_NOT_SEEN, id="and twice with a helmet"),
+            pytest.param([(B,), (B,)], Reason.RIDERS_NOT_SEEN, id="bare in two views"),
+            pytest.param([(U,), (U,), (U,)], Reason.RIDERS_NOT_SEEN, id="never told"),
+            pytest.param([(H,), (H,), (H,)], Reason.RIDERS_ALLOWED, id="a helmet"),
+            pytest.param([(H,), (U,), (U,)], Reason.RIDERS_ALLOWED, id="a helmet in one view"),
+            pytest.param([(H, B), (H, B), (H, B)], Reason.RIDERS_ALLOWED, id="only the passenger is bare"),
+            pytest.param([(B, H), (B, H), (B, H)], Reason.REPORTED, id="only the driver is bare"),
+            pytest.param([], Reason.RIDERS_NOT_SEEN, id="no heads"),
+        ],
+    )
+    def test_the_driver(self, gear, expected):
+        assert reason_of(decided(NO_HELMET, [headed(n, *each) for n, each in enumerate(gear)])) is expected
+
+    @pytest.mark.parametrize(
+        ("gear", "expected"),
+        [
+            pytest.param([(H, B), (H, B), (H, B)], Reason.REPORTED, id="the passenger is bare"),
+            pytest.param([(H, H, B), (H, H, B), (H, H, B)], Reason.REPORTED, id="one of two passengers"),
+            pytest.param([(B, H), (B, H), (B, H)], Reason.RIDERS_ALLOWED, id="only the driver is bare"),
+            pytest.param([(H, U), (H, U), (H, B)], Reason.RIDERS_NOT_SEEN, id="the passenger is not told"),
+            pytest.param([(B,), (B,), (B,)], Reason.RIDERS_ALLOWED, id="no passenger"),
+        ],
+    )
+    def test_the_passenger(self, gear, expected):
+        assert reason_of(decided(PASSENGER, [headed(n, *each) for n, each in enumerate(gear)])) is expected
+
+    def test_somebody_who_stands_beside_a_motorcycle_is_not_reported(self):
+        assert reason_of(decided(NO_HELMET, [headed(n, B, moved=3) for n in range(4)])) is Reason.RIDERS_NOT_SEEN
+
+    def test_it_is_a_lead_with_the_views_for_and_against(self):
+        found = decided(NO_HELMET, [headed(n, gear) for n, gear in enumerate([B, B, B, H])])
+        assert found.marks == ("lead",)
+        assert [(each.name, each.value) for each in found.measured] == [("views_of_bare_head", 3), ("views_of_helmet", 1)]
+
+
 @pytest.mark.parametrize(
     ("boxes", "expected"),
     [
@@ -166,7 +272,7 @@ def test_persons_ride_together_if_the_motorcycle_moved_with_them(boxes, expected
 class TestCandidates:
     @pytest.mark.parametrize(
         ("vehicle", "expected"),
-        [(VehicleClass.MOTORCYCLE, Reason.RIDERS_AWAITED), (VehicleClass.CAR, Reason.NOT_MOTORCYCLE)],
+        [(VehicleClass.MOTORCYCLE, Reason.PICTURES_AWAITED), (VehicleClass.CAR, Reason.NOT_MOTORCYCLE)],
     )
     def test_motorcycles_that_pass_the_line(self, vehicle, expected):
         seen = track(OVER, vehicle=vehicle)

@@ -8,6 +8,7 @@ from drawn import FINGERPRINT, ColourDetector, driving, frames, process_all, sit
 from scenario import second
 
 from etle.errors import ConfigError
+from etle.testing import FixedHeadReader
 from etle.types import Box, Digest, PersonBox, VehicleClass, Violation
 from pipeline.assembly import Engines, build_stage, shipped_law
 from pipeline.detect import state as states
@@ -41,7 +42,7 @@ class PersonsOnRed:
 
 
 def found_with(persons: PersonsOnRed, vehicle: VehicleClass = VehicleClass.MOTORCYCLE) -> list[Violation]:
-    return process_all(stage(site(TRIPLE), detector=ColourDetector(vehicle), riders=RiderSearch(persons)), FRAMES)
+    return process_all(stage(site(TRIPLE), detector=ColourDetector(vehicle), riders=RiderSearch(persons, FixedHeadReader())), FRAMES)
 
 
 def test_three_persons_are_reported_with_the_moment_at_the_line():
@@ -52,7 +53,7 @@ def test_three_persons_are_reported_with_the_moment_at_the_line():
 
 def test_two_persons_are_not():
     persons = PersonsOnRed(2)
-    made = stage(site(TRIPLE), detector=ColourDetector(VehicleClass.MOTORCYCLE), riders=RiderSearch(persons))
+    made = stage(site(TRIPLE), detector=ColourDetector(VehicleClass.MOTORCYCLE), riders=RiderSearch(persons, FixedHeadReader()))
     assert process_all(made, FRAMES) == [] and 3 <= persons.crops <= 6
     assert {reason for _, reason, _ in made.state.visibility.vehicles} == {Reason.RIDERS_ALLOWED}
 
@@ -69,7 +70,7 @@ def test_runs_that_repeat_the_rules_only_decide_nothing():
 @pytest.mark.parametrize("cut", [15, 30])
 def test_a_stage_that_resumes_decides_the_same(cut):
     undisturbed = found_with(PersonsOnRed(3))
-    made = {"detector": ColourDetector(VehicleClass.MOTORCYCLE), "riders": RiderSearch(PersonsOnRed(3))}
+    made = {"detector": ColourDetector(VehicleClass.MOTORCYCLE), "riders": RiderSearch(PersonsOnRed(3), FixedHeadReader())}
     first = stage(site(TRIPLE), **made)
     done = [message.violation for frame in FRAMES[:cut] for message in first.process(frame)]
     resumed = stage(site(TRIPLE), states.decode(states.encode(first.state), FINGERPRINT), **made)

@@ -1,0 +1,47 @@
+"""Values passed between the steps of the rendering."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from etle.types import Box
+from models.synthetic.signals.values import Light, Rng, Tint
+
+__all__ = ["CANVAS", "HeadPose", "HeadState", "Light", "Rng", "Tint"]
+
+CANVAS: Final = 176
+"""Sides of the canvas in pixels; a head is about 41 pixels wide on it."""
+
+
+class HeadState(StrEnum):
+    HELMET = "helmet"
+    BARE = "bare"
+    """No helmet: bare, a cap, a hat, a head scarf, a hood."""
+    UNCLEAR = "unclear"
+    """Covered by half or more: it is not told what it wears."""
+    HIDDEN = "hidden"
+    """Covered for the most part: it need not be found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadPose:
+    """Where a head is and where it looks."""
+
+    x: float
+    y: float
+    """Middle of the skull on the canvas, in pixels."""
+    radius: float
+    """Half of the skull's width."""
+    facing: float
+    """-1: to the left, 0: to the camera or away, 1: to the right."""
+    ahead: float
+    """1: to the camera, -1: away."""
+    sun: tuple[float, float]
+    """Direction in the picture from which light comes, of length up to 1."""
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the canvas, in radii from the middle of the skull."""
+        return self.x + x * self.radius, self.y + y * self.radius
+
+    def box(self, left: float, top: float, right: float, bottom: float) -> Box:
+        return Box(*self.at(left, top), *self.at(right, bottom))
