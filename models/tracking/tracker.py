@@ -134,13 +134,17 @@ class Tracker:
         kept: list[Track] = []
         parted: list[Track] = []
         for track in tracks:
-            index = _gap_to_check(track, min_gap_s, now) or _reversal_to_check(track, now)
-            if index is None or self._can_be_one(track, index):
+            gap, turn = _gap_to_check(track, min_gap_s, now), _reversal_to_check(track, now)
+            if gap is not None and not self._can_be_one(track, gap):
+                end, start = gap, gap
+            elif turn is not None and not self._can_be_one(track, turn):
+                end = _turning_point(track, turn)
+                start = end + 1  # whose sighting is in between cannot be told
+            else:
                 kept.append(track)
                 continue
-            first = track.sightings[index]
-            parted.append(replace(track, sightings=track.sightings[:index]))
-            kept.append(Track(id=TrackId(f"{first.sequence}-{track.id}"), sightings=track.sightings[index:]))
+            parted.append(replace(track, sightings=track.sightings[:end]))
+            kept.append(Track(id=TrackId(f"{track.sightings[start].sequence}-{track.id}"), sightings=track.sightings[start:]))
         return kept, parted
 
 
@@ -169,6 +173,14 @@ def _reversal_to_check(track: Track, now: datetime) -> int | None:
     )
     moved = _REVERSAL_SIZES * track.last.box.area**0.5
     return index if x1 * x2 + y1 * y2 < 0 and min(hypot(x1, y1), hypot(x2, y2)) > moved else None
+
+
+def _turning_point(track: Track, index: int) -> int:
+    """Index of the sighting around `index` that is farthest on the way on which the box came; neither the first nor the last."""
+    sightings = track.sightings
+    one, two = sightings[max(0, 2 * index - len(sightings))].box.centre, sightings[index - 1].box.centre
+    near = range(max(1, index - _CHECKED_SIGHTINGS), len(sightings) - 1)
+    return max(near, key=lambda i: sightings[i].box.centre.x * (two.x - one.x) + sightings[i].box.centre.y * (two.y - one.y))
 
 
 def _split_lost(state: TrackerState, now: datetime, image_size: tuple[int, int] | None) -> tuple[list[Track], list[Track]]:

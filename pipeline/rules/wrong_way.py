@@ -18,8 +18,9 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.hidden_foot import OtherVehicles
 from pipeline.scene.judgement import Judgement, NotReported, Reason
-from pipeline.scene.passage import COVERAGE, is_one_vehicle, whole_box_moved
+from pipeline.scene.passage import COVERAGE, is_one_vehicle, parts_of_one_vehicle, whole_box_moved
 from pipeline.scene.scene import Rule, Scene
 
 MIN_STEPS: Final = 4
@@ -55,17 +56,22 @@ class WrongWay(Rule):
         """For each lane of the rule, the camera's lanes in which its opposite direction is lawful."""
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
-        judged = (self._judge(track) for track in (*scene.tracks, *scene.ended))
+        everyone = (*scene.tracks, *scene.ended)
+        judged = (self._judge(track, everyone) for track in everyone)
         return tuple(judgement for judgement in judged if judgement)
 
     def drawing(self) -> Drawing:
         return drawing_of((), lanes=self._lanes)
 
-    def _judge(self, track: Track) -> Judgement | None:
+    def _judge(self, track: Track, everyone: Sequence[Track]) -> Judgement | None:
         """The finding, or the decision on the longest way against the arrow; None if the vehicle certainly drove none."""
         longest: tuple[float, Judgement] | None = None
+        came, went = track.first, track.last
+        if all(self._distance_against(came, went, start, end) <= 0 for start, end in self._against):
+            return None
+        track = _with_visible_feet(track, everyone)
         for lane, lawful, (start, end) in zip(self._lanes, self._lawful, self._against, strict=True):
-            if self._distance_against(track.first, track.last, start, end) <= 0:
+            if self._distance_against(came, went, start, end) <= 0:
                 continue
             for first, last in _runs(
                 [
@@ -73,16 +79,26 @@ class WrongWay(Rule):
                     for sighting in track.sightings
                 ]
             ):
-                against = self._against_on(track.sightings[first : last + 1], start, end)
-                if against.value <= COVERAGE * (against.uncertainty or 0.0):
-                    continue
-                outcome = self._outcome(track, first, last, against, start, end)
-                judgement = Judgement(rule=self.name, track=track.id, outcome=outcome, lane=lane.id)
-                if judgement.finding:
-                    return judgement
-                if longest is None or against.value > longest[0]:
-                    longest = against.value, judgement
+                for one, two in self._parts(track, first, last, start, end):
+                    against = self._against_on(track.sightings[one : two + 1], start, end)
+                    if against.value <= COVERAGE * (against.uncertainty or 0.0):
+                        continue
+                    outcome = self._outcome(track, one, two, against, start, end)
+                    judgement = Judgement(rule=self.name, track=track.id, outcome=outcome, lane=lane.id)
+                    if judgement.finding:
+                        return judgement
+                    if longest is None or against.value > longest[0]:
+                        longest = against.value, judgement
         return longest[1] if longest else None
+
+    def _parts(self, track: Track, first: int, last: int, start: Point, end: Point) -> Iterator[tuple[int, int]]:
+        """The run, and its parts that one vehicle drove: one foot that is far off does not excuse the rest of the way."""
+        yield first, last
+        run = replace(track, sightings=track.sightings[first : last + 1])
+        if self._distance_against(run.first, run.last, start, end) > 0 and last - first > MIN_STEPS:
+            parts = parts_of_one_vehicle(run, self._calibration)
+            if len(parts) > 1:
+                yield from ((first + one, first + two) for one, two in parts)
 
     def _outcome(self, track: Track, first: int, last: int, against: Measurement, start: Point, end: Point) -> Finding | NotReported:
         """Decides on one run of sightings in a lane."""
@@ -138,6 +154,12 @@ class WrongWay(Rule):
                     seconds=seconds_between(before.captured_at, after.captured_at) * (wanted - short) / (far - short)
                 )
         return path[-1].captured_at
+
+
+def _with_visible_feet(track: Track, everyone: Sequence[Track]) -> Track:
+    """Without the sightings whose foot a nearer vehicle hides: it lies elsewhere on the road than the vehicle."""
+    others = OtherVehicles(everyone, track)
+    return replace(track, sightings=tuple(sighting for sighting in track.sightings if not others.hide_foot_of(sighting)))
 
 
 def _is_certainly_in(lane: config.Lane, lawful: Sequence[config.Lane], box: Box) -> bool:

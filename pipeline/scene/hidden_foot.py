@@ -11,6 +11,8 @@ from etle.types import Box, Point, Sighting, Track
 
 _STRIP: Final = 0.15
 """Fraction of a box's height at its lower edge that no nearer vehicle may cover."""
+_BELOW: Final = 0.05
+"""A box that ends so shortly above a nearer vehicle may end there because the rest is hidden: detectors draw what they see."""
 _AT: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
@@ -31,6 +33,6 @@ class OtherVehicles:
 
     def hide_foot_of(self, sighting: Sighting) -> bool:
         box = sighting.box
-        strip = [Point(box.x1 + box.width * part, box.y2 - box.height * _STRIP) for part in _AT]
+        strip = [Point(box.x1 + box.width * part, y) for part in _AT for y in (box.y2 - box.height * _STRIP, box.y2 + box.height * _BELOW)]
         nearer = (each for each in self._boxes.get(sighting.sequence, ()) if each.y2 > box.y2)
         return any(box_contains(each, point) for each in nearer for point in strip)

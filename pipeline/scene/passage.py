@@ -172,6 +172,21 @@ def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end:
     return not motion.has_gap(start, end) and all(motion.is_possible(one, two) for one, two in motion.steps(start, end))
 
 
+def parts_of_one_vehicle(track: Track, calibration: Calibration) -> list[tuple[int, int]]:
+    """First and last index of the parts between gaps and steps that no vehicle can make; the parts may overlap. The whole track if there
+    are none: one foot that a detector drew far off does not make the rest of a track another vehicle's."""
+    motion = _Motion(track, calibration)
+    start, end = track.first.captured_at, track.last.captured_at
+    parts: list[tuple[int, int]] = []
+    begins = 0
+    for i, j in sorted(motion.steps(start, end), key=lambda step: (step[1], -step[0])):
+        if i < begins or (motion.is_possible(i, j) and not (j == i + 1 and motion.is_gap(i))):
+            continue
+        parts.append((begins, j - 1))
+        begins = i + 1
+    return [*parts, (begins, len(track.sightings) - 1)]
+
+
 def measured_jitter(track: Track, calibration: Calibration) -> float:
     """Standard deviation of the feet around steady motion, in the calibration's unit: a detector may jitter more than is expected of it."""
     return _Motion(_with_feet(track, calibration), calibration).own_jitter
@@ -375,12 +390,12 @@ class _Motion:
         self.own_jitter = self._measured_jitter()
 
     def has_gap(self, start: datetime, end: datetime) -> bool:
-        gaps, allowed = self._intervals, max(MAX_GAP_S, _MISSED * self._interval_s)
         first, last = self._seconds(start), self._seconds(end)
-        return any(
-            gap > allowed and two > first and one < last and not self._stood_through(i)
-            for i, (gap, (one, two)) in enumerate(zip(gaps, pairwise(self._times), strict=True))
-        )
+        return any(two > first and one < last and self.is_gap(i) for i, (one, two) in enumerate(pairwise(self._times)))
+
+    def is_gap(self, i: int) -> bool:
+        """Whether the vehicle was not seen for too long after a sighting."""
+        return self._intervals[i] > max(MAX_GAP_S, _MISSED * self._interval_s) and not self._stood_through(i)
 
     def _stood_through(self, i: int) -> bool:
         """Whether the vehicle stood in one place between two sightings: older ones of standing vehicles are thinned to one per second."""

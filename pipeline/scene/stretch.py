@@ -69,10 +69,14 @@ class ZoneStretch:
         measured = self._meter.measure([each for each in inside if not others.hide_foot_of(each)])
         if measured is None or measured.metres < self._distance_m:
             return Reason.NOT_MEASURED
-        on_stretch = replace(track, sightings=track.sightings[first : last + 1])
-        if self._driven.why_not(on_stretch, 0, last - first) is not None or measured.misfit > _MAX_MISFIT:
+        if measured.misfit > _MAX_MISFIT or not self._is_one_vehicle(track, first, last):
             return Reason.NOT_ONE_VEHICLE
         return measured
+
+    def _is_one_vehicle(self, track: Track, first: int, last: int) -> bool:
+        """By its motion before and after the zone, or by that in the zone alone: near the edge of the picture feet are uncertain."""
+        on_stretch = replace(track, sightings=track.sightings[first : last + 1])
+        return self._driven.why_not(track, first, last) is None or self._driven.why_not(on_stretch, 0, last - first) is None
 
     def drawing(self) -> Drawing:
         return Drawing(lines=(), areas=((self._zone.id, self._zone.corners),), signals=())

@@ -6,11 +6,12 @@ from random import Random
 
 import pytest
 
-from benchmark.situations.road import LINE_S, RoadCamera, RoadUser, legs, straight
+from benchmark.situations.road import LINE_S, RoadCamera, RoadLane, RoadUser, legs, straight
 from benchmark.situations.trial import BEGIN, Trial, phases
-from etle.types import Box, Lamp, Track, VehicleClass, View
+from etle.types import Box, Lamp, Sighting, Track, TrackId, VehicleClass, View
 from models.tracking.tracker import Tracker
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.hidden_foot import OtherVehicles
 from pipeline.scene.one_vehicle import gap_check
 from pipeline.scene.passage import is_one_vehicle
 
@@ -107,3 +108,35 @@ def test_creeping_over_the_line_while_the_light_turns_green_is_no_stop_beyond_it
     red_until_10_8 = phases((0, Lamp.GREEN), (1, Lamp.YELLOW), (4, Lamp.RED), (10.8, Lamp.GREEN))
     user = RoadUser(name="creeps", path=path, size=(3.7, 1.66, 1.5))
     assert Trial(users=[user], camera=camera, signal=red_until_10_8, length_s=22).run() == []
+
+
+def test_one_foot_that_is_far_off_does_not_excuse_the_way_after_it():
+    """When the rider has come 5 m against the lane, the detector draws the foot of its box too far up for a moment."""
+
+    def drawn(second: float, box: Box) -> Box:
+        return Box(box.x1, box.y1, box.x2, box.y2 - 0.5 * box.height) if 1.15 <= second < 1.35 else box
+
+    rider = RoadUser(name="against", path=straight(62, -7, x=-1.8, start=0.5), vehicle=MOTORCYCLE, drawn=drawn)
+    lane = RoadLane(id="kiri", left_x=-3.5, right_x=0, start_s=15, end_s=65)
+    trial = Trial(
+        users=[rider],
+        camera=RoadCamera(View.FRONT),
+        rules=({"rule": "wrong_way", "lanes": ["kiri"], "distance_m": 12},),
+        lanes=[lane],
+        length_s=3.8,
+    )
+    assert [(each.rule, each.users) for each in trial.run()] == [("wrong_way", ("against",))]
+
+
+def test_a_box_that_ends_at_a_nearer_vehicle_hides_its_foot():
+    def track(name: str, box: Box) -> Track:
+        sighting = Sighting(sequence=1, captured_at=BEGIN, box=box, vehicle=VehicleClass.CAR, score=0.8)
+        return Track(id=TrackId(name), sightings=(sighting,))
+
+    cut, nearer, beside = (
+        track("cut", Box(100, 100, 150, 140)),
+        track("nearer", Box(80, 141, 170, 260)),
+        track("beside", Box(200, 141, 290, 260)),
+    )
+    assert OtherVehicles([cut, nearer], cut).hide_foot_of(cut.last)
+    assert not OtherVehicles([cut, beside], cut).hide_foot_of(cut.last)

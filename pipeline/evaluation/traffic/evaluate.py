@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 RUN_S: Final = 600.0
 """Length of one simulation."""
-_SCENARIOS: Final = (junction, road)
+_SCENARIOS: Final = (junction, road, road, road, road)
+"""Simulations of a seed, in turn: the queues of one junction take as long to compute as eight roads."""
 _RUNS_OF_SEED: Final = 1000
 """Simulations are numbered: those of one seed begin at its thousand."""
 

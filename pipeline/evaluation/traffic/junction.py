@@ -224,6 +224,6 @@ def _place(rng: random.Random, name: str, arm: str, view: View) -> WatchedPlace:
         camera=camera,
         view=view,
         settings=settings,
-        fps=rng.choice((5.0, 10.0, 10.0)),
+        fps=rng.choice((5.0, 5.0, 10.0)),
         approach=law,
     )
