@@ -130,8 +130,9 @@ def as_json(report: RiderReport) -> dict[str, object]:
 
 
 def _ridden(image: "Image", box: Box, others: Sequence[Box], engines: RiderEngines) -> RiddenMotorcycle:
-    riders = riders_on(box, others, persons_around(engines.persons, image, box)).certain
-    return RiddenMotorcycle(persons=len(riders), heads=heads_of(heads_around(engines.heads, image, box), riders))
+    heads = heads_around(engines.heads, image, box)
+    riders = riders_on(box, others, persons_around(engines.persons, image, box), heads).certain
+    return RiddenMotorcycle(persons=len(riders), heads=heads_of(heads, riders))
 
 
 def _with_heads(report: RiderReport, labels: Sequence[HelmetLabel], found: Sequence[RiderHead]) -> RiderReport:

@@ -14,6 +14,8 @@ from etle.types import Box, PersonBox, RiderHead
 
 CERTAIN_SCORE: Final = 0.4
 """Persons of a lower score may be a bag, a load, or a part of another person."""
+_CONFIRMS: Final = 0.8
+"""Score of a head that confirms such a person."""
 _MIN_OVER: Final = 0.5
 """Fraction of the person's width that must be above the motorcycle."""
 _MIN_SIDE, _MAX_SIDE = 0.5, 2.4
@@ -43,8 +45,11 @@ class MotorcycleRiders:
     """Of a low score, or those who may as well ride another motorcycle."""
 
 
-def riders_on(motorcycle: Box, others: Sequence[Box], persons: Sequence[PersonBox]) -> MotorcycleRiders:
-    """`others`: boxes of the other motorcycles in the picture. Persons who certainly do not ride this one are left out."""
+def riders_on(motorcycle: Box, others: Sequence[Box], persons: Sequence[PersonBox], heads: Sequence[RiderHead] = ()) -> MotorcycleRiders:
+    """`others`: boxes of the other motorcycles in the picture. Persons who certainly do not ride this one are left out.
+
+    A person of a low score is certain if one of the `heads` is at the upper end of their box.
+    """
     certain: list[PersonBox] = []
     doubtful: list[PersonBox] = []
     for person in persons:
@@ -54,7 +59,8 @@ def riders_on(motorcycle: Box, others: Sequence[Box], persons: Sequence[PersonBo
         elsewhere = [fit for fit in (misfit(person.box, other) for other in others) if fit is not None]
         if any(fit < own - _MIN_GAP for fit in elsewhere):
             continue
-        clear = person.score >= CERTAIN_SCORE and all(fit > own + _MIN_GAP for fit in elsewhere)
+        seen = person.score >= CERTAIN_SCORE or any(head.found >= _CONFIRMS and _is_at_upper_end(head.box, person.box) for head in heads)
+        clear = seen and all(fit > own + _MIN_GAP for fit in elsewhere)
         (certain if clear else doubtful).append(person)
     small = [person for person in certain if _is_small(person.box, [other.box for other in certain])]
     certain, doubtful = [person for person in certain if person not in small], doubtful + small

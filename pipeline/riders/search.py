@@ -44,13 +44,14 @@ class RiderSearch:
     def _view(self, sighting: Sighting, frame: Frame, others: Sequence[Track]) -> RidersView:
         image, beside = self.decode(frame), _at(sighting.sequence, others)
         motorcycles = [box for box, vehicle in beside if vehicle is VehicleClass.MOTORCYCLE]
-        found = riders_on(sighting.box, motorcycles, persons_around(self.persons, image, sighting.box))
+        heads = heads_around(self.heads, image, sighting.box)
+        found = riders_on(sighting.box, motorcycles, persons_around(self.persons, image, sighting.box), heads)
         return RidersView(
             sequence=sighting.sequence,
             motorcycle=sighting.box,
             riders=found.certain,
             doubtful=found.doubtful,
-            heads=heads_of(heads_around(self.heads, image, sighting.box), found.certain),
+            heads=heads_of(heads, found.certain),
             clear=is_clear(sighting.box, [box for box, _ in beside], image.shape[:2]),
         )
 

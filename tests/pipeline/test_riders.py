@@ -179,6 +179,19 @@ class TestHeads:
     def test_of_a_rider(self, heads, expected):
         assert len(heads_of(heads, [person(200, top=45)])) == expected
 
+    @pytest.mark.parametrize(
+        ("heads", "certain"),
+        [
+            pytest.param([head(160)], 2, id="a head at the upper end of their box"),
+            pytest.param([head(160, y=150)], 1, id="something lower"),
+            pytest.param([head(230)], 1, id="the head of the other rider"),
+            pytest.param([], 1, id="none"),
+        ],
+    )
+    def test_confirms_a_person_of_a_low_score(self, heads, certain):
+        persons = [person(225, top=45), person(160, top=45, score=0.3)]
+        assert len(riders_on(MOTORCYCLE, (), persons, heads).certain) == certain
+
     def test_none_without_riders(self):
         assert heads_of([head(200)], []) == ()
 
