@@ -12,6 +12,7 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import approach_to_junction, drawing_of, proven_red, too_young
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.hidden_foot import judged_by_visible_feet
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.passage import NoPassage, Passage
 from pipeline.scene.scene import Rule, Scene
@@ -45,9 +46,11 @@ class RedLight(Rule):
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
         signal = scene.signals[SignalId(self._settings.signal)]
-        judged = [self._judge(track, signal, ended=False) for track in scene.tracks]
-        judged += [self._judge(track, signal, ended=True) for track in scene.ended]
-        return tuple(judgement for judgement in judged if judgement)
+        everyone = (*scene.tracks, *scene.ended)
+        return (
+            *judged_by_visible_feet(lambda track: self._judge(track, signal, ended=False), scene.tracks, everyone),
+            *judged_by_visible_feet(lambda track: self._judge(track, signal, ended=True), scene.ended, everyone),
+        )
 
     def drawing(self) -> Drawing:
         return drawing_of((self._line, self._entry), self._signal)

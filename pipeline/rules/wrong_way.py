@@ -18,7 +18,7 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.hidden_foot import OtherVehicles
+from pipeline.scene.hidden_foot import with_visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, is_one_vehicle, parts_of_one_vehicle, whole_box_moved
 from pipeline.scene.scene import Rule, Scene
@@ -69,7 +69,7 @@ class WrongWay(Rule):
         came, went = track.first, track.last
         if all(self._distance_against(came, went, start, end) <= 0 for start, end in self._against):
             return None
-        track = _with_visible_feet(track, everyone)
+        track = with_visible_feet(track, everyone)
         for lane, lawful, (start, end) in zip(self._lanes, self._lawful, self._against, strict=True):
             if self._distance_against(came, went, start, end) <= 0:
                 continue
@@ -154,12 +154,6 @@ class WrongWay(Rule):
                     seconds=seconds_between(before.captured_at, after.captured_at) * (wanted - short) / (far - short)
                 )
         return path[-1].captured_at
-
-
-def _with_visible_feet(track: Track, everyone: Sequence[Track]) -> Track:
-    """Without the sightings whose foot a nearer vehicle hides: it lies elsewhere on the road than the vehicle."""
-    others = OtherVehicles(everyone, track)
-    return replace(track, sightings=tuple(sighting for sighting in track.sightings if not others.hide_foot_of(sighting)))
 
 
 def _is_certainly_in(lane: config.Lane, lawful: Sequence[config.Lane], box: Box) -> bool:

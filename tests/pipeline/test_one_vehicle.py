@@ -140,3 +140,18 @@ def test_a_box_that_ends_at_a_nearer_vehicle_hides_its_foot():
     )
     assert OtherVehicles([cut, nearer], cut).hide_foot_of(cut.last)
     assert not OtherVehicles([cut, beside], cut).hide_foot_of(cut.last)
+
+
+def test_who_runs_the_red_behind_a_vehicle_that_crosses_the_junction_is_found():
+    """The crossing vehicle hides the wheels at the line for a moment, and the detector draws only what it sees."""
+    camera = RoadCamera(View.FRONT)
+    crossing = RoadUser(name="crosses", path=lambda second: (LINE_S + 9, 14 * (second - 3.5)), size=(1.8, 4.4, 1.5))
+
+    def drawn(second: float, box: Box) -> Box:
+        other = camera.box(*crossing.path(second), (1.8, 4.4, 1.5))
+        hides = other.x1 < box.centre.x < other.x2 and box.y1 < other.y1 < box.y2
+        return Box(box.x1, box.y1, box.x2, max(other.y1, box.y1 + box.height / 3)) if hides else box
+
+    runner = RoadUser(name="runs", path=straight(LINE_S - 7 * 3.4, 7), vehicle=MOTORCYCLE, drawn=drawn)
+    found = Trial(users=[runner, crossing], camera=camera, length_s=6).run()
+    assert [(each.rule, each.users) for each in found] == [("red_light", ("runs",))]

@@ -62,6 +62,7 @@ class DetectorNoise:
 
     def __init__(self, rng: random.Random, fps: float) -> None:
         self._rng, self._frame_s = rng, 1 / fps
+        self._switches = random.Random(rng.random())  # of its own: what the tracker does must not change the detections
         self._vehicles: dict[str, _Errors] = {}
         self._lost_until_s = -1.0
 
@@ -99,7 +100,7 @@ class DetectorNoise:
         seen = [track for track in state.tracks if track.last.captured_at == state.updated_at and len(track.sightings) > 1]
         for index, one in enumerate(seen):
             for two in seen[index + 1 :]:
-                if iou(one.last.box, two.last.box) > _SWITCH_IOU and self._rng.random() < SWITCHED:
+                if iou(one.last.box, two.last.box) > _SWITCH_IOU and self._switches.random() < SWITCHED:
                     changed = {one.id: _continued(one, two), two.id: _continued(two, one)}
                     return replace(state, tracks=tuple(changed.get(track.id, track) for track in state.tracks))
         return None
