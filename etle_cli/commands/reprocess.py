@@ -161,13 +161,14 @@ def _distribute(job: "ReprocessJob", place: "ArchivePlace", runs: "PostgresRuns"
     from pipeline.reprocess.work_items import publish_work_items
 
     connection = broker_connection(job.site.broker)
-    require_topics_exist(connection.broker, KafkaTopicAdmin(connection), reprocess=True)
+    admin = KafkaTopicAdmin(connection)
+    require_topics_exist(connection.broker, admin, reprocess=True)
     hold_segments(job, place, operator())
     stored, topic = runs.run(job.run), TopicNames(connection.broker.prefix).reprocess
     assert stored is not None, "runs are never deleted"
     finished = {each.camera for each in stored.cameras if each.finished_at}
     with closing(KafkaPublisher(connection, f"reprocess-{socket.gethostname()}-{os.getpid()}")) as publisher:
-        count = publish_work_items(publisher, topic, job.run, job.plan, finished)
+        count = publish_work_items(publisher, topic, admin.partitions(topic), job.run, job.plan, finished)
     sys.stdout.write(f"run {job.run}: {count} work items are in {topic}. Workers process them:  etle reprocess-worker SITE.yaml\n")
     sys.stdout.write(f"How far the run is:  etle runs show {job.run}\n")
     return 0

@@ -2,13 +2,15 @@
 
 An item says how far a camera is to be processed, not which part: up to the end of one segment of the run's plan, from wherever the camera
 is. An item that is repeated, or that comes after a later one, therefore does nothing, and one that is lost leaves no gap. The items of a
-camera have one key, so that they are in one partition and reach one worker at a time, in order.
+camera are in one partition, so that they reach one worker at a time, in order. The cameras of a run are dealt to the partitions in turn: by
+the hash of a key, some workers would have twice as many cameras as others.
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
@@ -61,11 +63,14 @@ def work_items(run: str, plan: ReprocessPlan, finished: Collection[CameraId] = (
     return (WorkItem(run=run, camera=camera, segment=number) for _, camera, number in sorted(numbered))
 
 
-def publish_work_items(publisher: Publisher, topic: str, run: str, plan: ReprocessPlan, finished: Collection[CameraId]) -> int:
-    """Returns the number of items, when the broker has them. Raises BrokerUnavailable, BrokerRefused."""
-    count = 0
+def publish_work_items(
+    publisher: Publisher, topic: str, partitions: int, run: str, plan: ReprocessPlan, finished: Collection[CameraId]
+) -> int:  # fmt: skip
+    """`partitions`: those of the topic. Returns the number of items, when the broker has them. Raises BrokerUnavailable, BrokerRefused."""
+    count, first = 0, crc32(run.encode())
+    places = {camera.camera: (first + number) % partitions for number, camera in enumerate(plan.cameras)}
     for item in work_items(run, plan, finished):
-        publisher.publish(topic, work_item_to_wire(item), key=item.key)
+        publisher.publish(topic, work_item_to_wire(item), key=item.key, partition=places[item.camera])
         count += 1
     publisher.flush()
     return count

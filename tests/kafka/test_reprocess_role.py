@@ -82,7 +82,7 @@ def work(connection: BrokerConnection, setting: Setting, max_live_lag_s: float =
 def publish(connection: BrokerConnection, setting: Setting, name: str) -> None:
     job = plan_run(setting, name)
     with closing(KafkaPublisher(connection, "test")) as publisher:
-        publish_work_items(publisher, TopicNames(connection.broker.prefix).reprocess, name, job.plan, ())
+        publish_work_items(publisher, TopicNames(connection.broker.prefix).reprocess, 3, name, job.plan, ())
 
 
 def started(connection: BrokerConnection, setting: Setting) -> BaseProcess:

@@ -53,7 +53,9 @@ class Rig:
 
     def publish(self, name: str) -> None:
         plan = plan_run(self.setting, name).plan
-        publish_work_items(self.broker, NAMES.reprocess, name, plan, [each.camera for each in stored(self.setting, name).cameras])
+        publish_work_items(
+            self.broker, NAMES.reprocess, self.partitions, name, plan, [each.camera for each in stored(self.setting, name).cameras]
+        )
 
     def send(self, item: WorkItem) -> None:
         self.broker.publish(NAMES.reprocess, work_item_to_wire(item), key=item.key)
@@ -403,3 +405,12 @@ def test_the_files_of_runs_are_where_every_host_finds_them(options: dict[str, st
     else:
         storage.require_shared_results()
         assert storage.results_address("again") == address
+
+
+def test_the_cameras_of_a_run_are_dealt_to_the_partitions_in_turn(setting: Setting):
+    plan, broker = plan_run(setting, "again").plan, MemoryBroker({NAMES.reprocess: 4})
+    cameras = tuple(replace(plan.cameras[0], camera=CameraId(f"cam-{number}")) for number in range(8))
+    for _ in range(2):
+        publish_work_items(broker, NAMES.reprocess, 4, "again", replace(plan, cameras=cameras), [])
+    places = [{message.key for message in partition} for partition in broker.topics[NAMES.reprocess]]
+    assert [len(keys) for keys in places] == [2] * 4 and len(set().union(*places)) == 8
