@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from etle.clock import seconds_between
 from etle.config import site as config
-from etle.geometry import distance, polygon_contains
+from etle.geometry import distance, fraction_along, polygon_contains
 from etle.types import Drawing, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.driven import DrivenMemory
@@ -145,7 +145,8 @@ class LineStretch:
         if seconds <= 0:
             return Reason.NOT_MEASURED
         m_s = metres / seconds
-        u_foot = _RELATIVE_U if self._meter is None else self._meter.foot_uncertainty(near[0][-1], near[1][0]) / metres
+        at_lines = self._at_lines(near)
+        u_foot = _RELATIVE_U if self._meter is None else self._meter.foot_uncertainty(*at_lines) / metres
         relative = hypot(u_m / metres, hypot(first_u, second_u) / seconds, u_foot)
         return MeasuredSpeed(
             m_s=m_s,
@@ -167,27 +168,35 @@ class LineStretch:
         if slope <= 0:
             return None
         residual = hypot(*(p - mean_p - slope * (t - mean_t) for t, p in zip(times, past, strict=True))) / len(times) ** 0.5
-        jitter = max(residual, EXPECTED_SCALE * max(self._calibration.foot_jitter(each) for each in near))
+        at_line = min(near, key=lambda each: abs(line.past(each)))
+        jitter = max(residual, EXPECTED_SCALE * self._calibration.foot_jitter(at_line))
         zero = mean_t - mean_p / slope
         gains = [1 / len(times) + (zero - mean_t) * (t - mean_t) / spread for t in times]
         return zero, jitter / slope * sqrt(correlated(gains, times))
 
     def _distance(self, near: Sequence[Sequence[Sighting]]) -> tuple[float, float]:
         if self._distance_m is not None:
-            return self._distance_m, hypot(_TAPE_U_M, *(self._drawing_u(each, self._distance_m) for each in near))
+            drawn = (self._drawing_u(line, each, self._distance_m) for line, each in zip(self._on_road, self._at_lines(near), strict=True))
+            return self._distance_m, hypot(_TAPE_U_M, *drawn)
         assert self._meter is not None, "without a measured distance there is a meter"
-        feet = [min(each, key=lambda sighting: abs(line.past(sighting))).box.foot for line, each in zip(self._on_road, near, strict=True)]
-        one, two = (self._on_line(line, foot) for line, foot in zip(self._on_road, feet, strict=True))
+        one, two = (self._on_line(line, each.box.foot) for line, each in zip(self._on_road, self._at_lines(near), strict=True))
         metres = distance(one, two)
         return metres, metres * self._meter.scale_uncertainty(*(self._calibration.pixel(each) for each in (one, two)))
 
-    def _drawing_u(self, near: Sequence[Sighting], distance_m: float) -> float:
-        """Standard uncertainty of the place of a drawn line on the road, in metres."""
-        foot = near[0].box.foot
+    def _at_lines(self, near: Sequence[Sequence[Sighting]]) -> tuple[Sighting, Sighting]:
+        """The sightings nearest to the lines: those farther along, ten metres at 100 km/h, have other errors."""
+        one, two = (min(each, key=lambda seen: abs(line.past(seen))) for line, each in zip(self._on_road, near, strict=True))
+        return one, two
+
+    def _drawing_u(self, line: LineOnRoad, at: Sighting, distance_m: float) -> float:
+        """Standard uncertainty of the place of a drawn line on the road, in metres: of its ends, between which the vehicle passes."""
+        foot = at.box.foot
+        part = min(1.0, max(0.0, fraction_along(self._calibration.ground(foot), line.start, line.end)))
+        drawn_px = self._point_px * hypot(part, 1 - part)
         if self._meter is not None:
-            return self._point_px * distance(self._calibration.ground(foot), self._calibration.ground(Point(foot.x, foot.y - 1)))
-        middles = [Point(*(sum(axis) / 2 for axis in zip(*line.points, strict=True))) for line in self._lines]
-        return _FAR_SCALE * self._point_px * distance_m / max(1.0, distance(*middles))
+            return drawn_px * distance(self._calibration.ground(foot), self._calibration.ground(Point(foot.x, foot.y - 1)))
+        middles = [Point(*(sum(axis) / 2 for axis in zip(*each.points, strict=True))) for each in self._lines]
+        return _FAR_SCALE * drawn_px * distance_m / max(1.0, distance(*middles))
 
     def _on_line(self, line: LineOnRoad, foot: Point) -> Point:
         """The point of the line that is nearest to the foot, on the road."""
