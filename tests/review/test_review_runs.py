@@ -51,7 +51,7 @@ def test_a_supervisor_opens_a_run_and_sees_what_differs(review: RunningReview, c
 @pytest.mark.parametrize("kind, sides", [("only_a", ["kasus"]), ("only_b", ["again"]), ("changed", ["kasus", "again"])])
 def test_each_list_shows_the_sides_that_found_it(compared: Case, sign_in: SignIn, kind: str, sides: list[str]) -> None:
     page = sign_in("sari").get(f"/runs/compare?a=live&b=again&kind={kind}").text
-    assert re.findall(r'<section aria-label="(\w+)">', page) == sides
+    assert re.findall(r'<div role="group" aria-label="(\w+)">', page) == sides
 
 
 def test_the_pictures_of_both_sides_are_shown_and_each_look_is_logged(review: RunningReview, compared: Case, sign_in: SignIn) -> None:
