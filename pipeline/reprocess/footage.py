@@ -27,6 +27,11 @@ def behind_segment(number: int) -> int:
     return (number + 1) << _RECORD_BITS
 
 
+def record_at(offset: int) -> str:
+    """The place of an offset of the archive, for people: number of the segment in the plan, and of the record in its index."""
+    return f"{offset & ((1 << _RECORD_BITS) - 1)} of segment {offset >> _RECORD_BITS}"
+
+
 class RecordedFootage(Protocol):
     """The frames of one camera that a run processes."""
 

@@ -5,9 +5,10 @@ live traffic within a second. When an item is done, in this order: its violation
 group's position is committed. A worker that is killed in between leaves the item to another one, which continues at the checkpoint and
 finds the same ids.
 
-An item that cannot be understood becomes a dead letter with its reason. While the database, the evidence store or the archive is
-unavailable, the worker waits and continues at the checkpoint. A run that this worker would process differently than it was planned, with
-other code, models or configuration, stops the worker: results would be mixed.
+An item that cannot be understood becomes a dead letter with its reason, and so does one at which workers die again and again without
+getting further: how often it was begun, and where, is in the metadata of the group's position. While the database, the evidence store or
+the archive is unavailable, the worker waits and continues at the checkpoint. A run that this worker would process differently than it was
+planned, with other code, models or configuration, stops the worker: results would be mixed.
 """
 
 import logging
@@ -38,7 +39,7 @@ from etle.protocols import Clock
 from etle.storage.runs import PostgresRuns, RunCamera
 from etle.types import CameraId
 from pipeline.reprocess.camera import CameraReprocess, OpenedRun, ReprocessJob, RunResources, checkpoint_name
-from pipeline.reprocess.footage import behind_segment
+from pipeline.reprocess.footage import behind_segment, record_at
 from pipeline.reprocess.live_priority import LivePriority
 from pipeline.reprocess.work_items import WorkItem, work_item_from_wire
 from pipeline.workers.embedded import load_checkpoint
@@ -50,6 +51,11 @@ log = logging.getLogger(__name__)
 STAGE = "reprocess"
 FRAMES_PER_STEP: Final = 16
 """About half a second of work."""
+MAX_ATTEMPTS: Final = 10
+"""A worker that dies at an item so often, without getting further in it, is killed by it: by a frame that crashes a decoder, or takes all
+memory."""
+SAME_PLACE_FRAMES: Final = 50
+"""Frames by which a worker has to get further before it dies. A checkpoint is saved with the first frame of each attempt."""
 CHECK_EVERY_S: Final = 5.0
 """Interval between two reads of the partitions' ends, for the metrics."""
 
@@ -103,6 +109,10 @@ class ReprocessWorker:
         """The item in hand; further ones stay in the broker."""
         self._work: _ItemWork | None = None
         """None while the item waits for a store, or for another process that has the camera."""
+        self._counted = False
+        """The item in hand is counted as begun."""
+        self._given_up: set[tuple[str, CameraId]] = set()
+        """Runs and cameras of which an item kills workers: the next item would do it at the same frame."""
         self._backoff = Backoff()
         self._paused_until: datetime | None = None
         self._pause = ExitStack()
@@ -125,8 +135,10 @@ class ReprocessWorker:
         return self._advance() if self._message is not None and self._may_work() else 0
 
     def save(self) -> None:
-        """Save the checkpoint of the item in hand. Its position is committed when it is done."""
+        """Save the checkpoint of the item in hand. The position behind it is committed when it is done."""
         self._leave()
+        if self._message is not None and self._counted:
+            self._subscriber.commit({self._message.partition: Position(offset=self._message.offset)})  # this worker has not died
 
     def close(self) -> None:
         self._leave()
@@ -152,7 +164,7 @@ class ReprocessWorker:
         self._subscriber.seek(number, self._next[number])
 
     def _take(self, message: Message) -> None:
-        self._message = message
+        self._message, self._counted = message, False
         self._subscriber.pause()
 
     def _drop(self) -> None:
@@ -186,7 +198,25 @@ class ReprocessWorker:
         item = work_item_from_wire(self._message.value)
         if item.run in self._skipped:
             raise WireError(f"the run {item.run!r} was given up")
-        return _ItemWork(item, self._runs.get(item.run), self._on_finished)
+        opened = self._runs.get(item.run)
+        if not self._counted:
+            self._count_attempt(item, opened.resources, self._message)
+        return _ItemWork(item, opened, self._on_finished)
+
+    def _count_attempt(self, item: WorkItem, resources: RunResources, message: Message) -> None:
+        """Raises WireError if the item has killed too many workers."""
+        checkpoint = load_checkpoint(resources.checkpoints, checkpoint_name(item.run, item.camera))
+        at = checkpoint.next_offset if checkpoint else 0
+        before, at = _attempts(self._subscriber.committed(message.partition), message.offset, at)
+        if before >= MAX_ATTEMPTS:
+            self._given_up.add((item.run, item.camera))
+        if (item.run, item.camera) in self._given_up:
+            raise WireError(
+                f"work item: {MAX_ATTEMPTS} workers died at camera {item.camera!r} of the run {item.run!r}, at or soon"
+                f" behind record {record_at(at)}: a frame there crashes them, or they have too little memory"
+            )
+        self._subscriber.commit({message.partition: Position(offset=message.offset, metadata=f"{before + 1} {at}")})
+        self._counted = True
 
     def _finish(self, outcome: WorkItemOutcome) -> None:
         """The item is done, or a dead letter: commit the position behind it."""
@@ -307,6 +337,15 @@ class _ItemWork:
         if {each.camera for each in stored.cameras if each.finished_at} >= {each.camera for each in job.plan.cameras}:
             runs.finish(job.run, self._opened.resources.clock.now())
             self._on_finished(self._opened)
+
+
+def _attempts(position: Position | None, offset: int, at: int) -> tuple[int, int]:
+    """How often the item at that offset was begun at about the place `at` of the camera's footage, and where the first time."""
+    words = position.metadata.split() if position is not None and position.offset == offset else []
+    if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
+        return 0, at
+    attempts, first = map(int, words)
+    return (attempts, first) if 0 <= at - first < SAME_PLACE_FRAMES else (0, at)
 
 
 def _check(item: WorkItem, job: ReprocessJob) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -27,7 +27,7 @@ from etle.types import CameraId
 from pipeline.reprocess.camera import OpenedRun, RunResources
 from pipeline.reprocess.live_priority import LivePriority, LiveTraffic
 from pipeline.reprocess.work_items import WorkItem, publish_work_items, work_item_from_wire, work_item_to_wire, work_items
-from pipeline.reprocess.worker import ReprocessWorker, RunCache
+from pipeline.reprocess.worker import MAX_ATTEMPTS, ReprocessWorker, RunCache
 
 NAMES = TopicNames("t")
 BORDERS = (19, 27)
@@ -414,3 +414,54 @@ def test_the_cameras_of_a_run_are_dealt_to_the_partitions_in_turn(setting: Setti
         publish_work_items(broker, NAMES.reprocess, 4, "again", replace(plan, cameras=cameras), [])
     places = [{message.key for message in partition} for partition in broker.topics[NAMES.reprocess]]
     assert [len(keys) for keys in places] == [2] * 4 and len(set().union(*places)) == 8
+
+
+def dying_in(camera: str, given: RunResources) -> RunResources:
+    """As a frame that crashes a decoder: the process dies at the 26th frame."""
+
+    class Footage:
+        live = False
+
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+            self.count = inner.count
+
+        def numbered(self, after: int) -> Iterator[Any]:
+            for offset, frame in self._inner.numbered(after):
+                if frame.camera == camera and frame.sequence == STREET[25].sequence:
+                    raise Killed
+                yield offset, frame
+
+    return replace(given, open_footage=lambda each, damaged: cast("Any", Footage(given.open_footage(each, damaged))))
+
+
+@pytest.mark.slow
+def test_an_item_at_which_workers_die_again_and_again_becomes_a_dead_letter(setting: Setting, undisturbed: dict[str, str]):
+    rig, died = Rig(setting, partitions=1, changed=partial(dying_in, "cam-2")), 0
+    rig.publish("again")
+    while True:
+        worker = rig.worker()
+        try:
+            worker.drain()
+            break
+        except Killed:
+            died += 1
+            worker.die()
+    again = stored(setting, "again")
+    assert MAX_ATTEMPTS <= died <= MAX_ATTEMPTS + 1  # the first one began at the end of the segment before
+    assert [each.camera for each in again.cameras if each.finished_at] == ["cam-1"]
+    assert len(rig.reasons) == 2 and all("10 workers died at camera 'cam-2'" in reason for reason in rig.reasons)
+    assert {id for id in found(setting, "again") if "cam-1" in undisturbed[id]} == {id for id in undisturbed if "cam-1" in undisturbed[id]}
+
+
+@pytest.mark.slow
+def test_workers_that_are_stopped_again_and_again_do_not_count_as_killed(setting: Setting, undisturbed: dict[str, str]):
+    rig = Rig(setting, partitions=1)
+    rig.publish("again")
+    for _ in range(MAX_ATTEMPTS + 2):
+        worker = rig.worker()
+        worker.step()  # takes an item
+        worker.worker.save()
+        worker.stop()
+    rig.worker().drain()
+    assert found(setting, "again") == undisturbed and rig.reasons == []
