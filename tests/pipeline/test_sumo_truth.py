@@ -1,5 +1,7 @@
 """What counts as a violation in simulated traffic, by tables of positions; and one camera of a simulated junction, which needs SUMO."""
 
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from pipeline.evaluation.traffic.demand import MODELS, DrawnVehicle
 from pipeline.evaluation.traffic.evaluate import report_of, watch_run
 from pipeline.evaluation.traffic.judge import ActStatus, CaseStatus, judged_acts, judged_cases
 from pipeline.evaluation.traffic.junction import PAINT_M, junction
-from pipeline.evaluation.traffic.sumo_run import SignalStates, Trajectory
+from pipeline.evaluation.traffic.sumo_run import SignalStates, Trajectory, program
 from pipeline.evaluation.traffic.truth import RED_LIGHT, STOP_LINE, TrueAct, acts_at
 from pipeline.evaluation.traffic.watch import ReportedCase
 
@@ -70,6 +72,12 @@ def test_the_front_of_a_bus_seen_from_behind_is_uncertain():
     assert clear == {VehicleClass.MOTORCYCLE: True, VehicleClass.BUS: False}
 
 
+def require_sumo() -> None:
+    pytest.importorskip("sumo", reason="needs the `sim` extra")
+    if subprocess.run([program("sumo"), "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("SUMO does not start: apt-get install libgl1 libxext6 libxrender1 libatomic1")
+
+
 def act(vehicle: str, at_s: float = 20.0, *, clear: bool = True) -> TrueAct:
     return TrueAct(vehicle=vehicle, rules=frozenset({RED_LIGHT}), first_s=at_s, last_s=at_s, windows=((at_s - 1, at_s + 1),), clear=clear)
 
@@ -115,7 +123,7 @@ def test_a_stop_line_is_seen_beyond_its_paint():
 
 
 def test_a_simulated_junction_accuses_nobody_innocent(tmp_path):
-    pytest.importorskip("sumo", reason="needs the `sim` extra")
+    require_sumo()
     import json
 
     from etle_cli.main import main
@@ -129,7 +137,7 @@ def test_a_simulated_junction_accuses_nobody_innocent(tmp_path):
 
 
 def test_a_simulated_road_with_noise_accuses_nobody_innocent():
-    pytest.importorskip("sumo", reason="needs the `sim` extra")
+    require_sumo()
     report = report_of([watch_run(7001, 150.0, noise=True)])
     assert report.vehicles > 40
     assert {"speed", "solid_line", "u_turn", "wrong_way"} >= set(report.rules)
