@@ -11,18 +11,20 @@ import argparse
 import json
 import os
 import random
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from benchmark import report
 from etle.clock import SystemClock
 from etle.config.site import Site, load_site
-from etle.types import Frame, Violation
+from etle.protocols import HeadReader, PersonDetector
+from etle.types import Box, Frame, PersonBox, RiderHead, Violation
 from ingest.sources.provider import SiteSources
 from pipeline.assembly import open_site_engines
 from pipeline.evaluation.clips import run
@@ -35,6 +37,9 @@ from simulator.plates import draw_registration
 from simulator.renderer import Renderer
 from simulator.sensor import EncodedClip, Sensor, clock
 from simulator.traffic import VehicleState
+
+if TYPE_CHECKING:
+    from etle.types import Image
 
 RULES: Final = ("triple_riding", "no_helmet", "no_helmet_passenger")
 PLAN: Final = CameraPlan(
@@ -91,14 +96,55 @@ def main() -> None:
         _render(folder, passes, args.seed)
     (folder / "site.yaml").write_text(_site(PinholeCamera(PLAN, *_SIZE)), encoding="utf-8")
     site = load_site(folder / "site.yaml", dict(os.environ))
-    found = [message.violation for message in run(site, open_site_engines(site), _frames)]
+    engines = open_site_engines(site)
+    assert engines.persons is not None and engines.heads is not None
+    persons, heads = _TimedPersons(engines.persons), _TimedHeads(engines.heads)
+    found = [message.violation for message in run(site, replace(engines, persons=persons, heads=heads), _frames)]
     places = [_place(each, site) for each in found]
     rows = [_scored(rule, passes, [at for each, at in zip(found, places, strict=True) if each.rule == rule]) for rule in RULES]
     report.show("Rendered riders", [{key: value for key, value in row.items() if key not in ("missed", "accused")} for row in rows])
     for row in rows:
         for line in (*row["missed"], *row["accused"]):
             print(f"{row['rule']}: {line}")
-    report.save(args.json, {"motorcycles": len(passes), "rules": rows})
+    cost = {"views": persons.views, "persons_cpu_ms": persons.per_view_ms, "heads_cpu_ms": heads.per_view_ms}
+    report.show("Per view of a motorcycle", [cost])
+    report.save(args.json, {"motorcycles": len(passes), "rules": rows, "per_view": cost})
+
+
+class _TimedPersons:
+    """A PersonDetector that measures the CPU time of another one."""
+
+    def __init__(self, detector: PersonDetector) -> None:
+        self.name, self.digest = detector.name, detector.digest
+        self.views, self._detector, self._spent_s = 0, detector, 0.0
+
+    @property
+    def per_view_ms(self) -> float:
+        return 1000 * self._spent_s / max(1, self.views)
+
+    def detect_persons(self, images: "Sequence[Image]") -> Sequence[tuple[PersonBox, ...]]:
+        begin = time.process_time()
+        found = self._detector.detect_persons(images)
+        self.views, self._spent_s = self.views + len(images), self._spent_s + time.process_time() - begin
+        return found
+
+
+class _TimedHeads:
+    """The same of a HeadReader."""
+
+    def __init__(self, reader: HeadReader) -> None:
+        self.name, self.digest = reader.name, reader.digest
+        self._views, self._reader, self._spent_s = 0, reader, 0.0
+
+    @property
+    def per_view_ms(self) -> float:
+        return 1000 * self._spent_s / max(1, self._views)
+
+    def find(self, image: "Image", area: Box, head_px: float) -> Sequence[RiderHead]:
+        begin = time.process_time()
+        found = self._reader.find(image, area, head_px)
+        self._views, self._spent_s = self._views + 1, self._spent_s + time.process_time() - begin
+        return found
 
 
 def draw_passes(seed: int, motorcycles: int) -> tuple[Pass, ...]:

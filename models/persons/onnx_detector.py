@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 INPUT_SIDE_PX: Final = 320
-"""Longer side of the input. At 416 no more riders are found in crops of one motorcycle; it takes 1.6 times as long."""
+"""Longer side of the input. At 416 hardly more riders are found in crops of one motorcycle; it takes 1.6 times as long."""
 MIN_SCORE: Final = 0.2
 _NMS_IOU: Final = 0.65
 _NESTED_FRACTION: Final = 0.85

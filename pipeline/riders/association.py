@@ -30,6 +30,8 @@ _UPPER_END, _BESIDE = 0.3, 0.08
 """The middle of a rider's head is in this part of their box, and may be outside at the sides."""
 _FURTHER: Final = 0.9
 """A further head in one rider's box needs this score: shoulders and bags look like heads, too."""
+_BETWEEN: Final = 0.85
+"""It needs this score between two others."""
 _MAX_HEAD_RATIO, _LEVEL, _SAME_HEAD = 1.35, 0.8, 0.45
 _MIN_GAP: Final = 0.35
 """A person fits one motorcycle only if it fits any other worse by so much."""
@@ -80,7 +82,8 @@ def heads_of(heads: Sequence[RiderHead], riders: Sequence[PersonBox]) -> tuple[R
         there = [head for head in heads if _is_at_upper_end(head.box, rider.box) and not any(_is_same(head.box, each.box) for each in own)]
         own += sorted(there, key=lambda head: -head.found)[:1]
     for head in sorted(heads, key=lambda head: -head.found):
-        if head.found >= _FURTHER and any(_is_at_upper_end(head.box, rider.box) for rider in riders) and _is_beside(head, own):
+        least = _BETWEEN if _is_between(head, own) else _FURTHER
+        if head.found >= least and any(_is_at_upper_end(head.box, rider.box) for rider in riders) and _is_beside(head, own):
             own.append(head)
     return tuple(sorted(own, key=lambda head: head.box.centre.x))
 
@@ -97,6 +100,11 @@ def _is_beside(head: RiderHead, own: Sequence[RiderHead]) -> bool:
     level = any(abs(head.box.centre.y - each.box.centre.y) <= _LEVEL * usual for each in own)
     alike = usual / _MAX_HEAD_RATIO <= head.box.height <= usual * _MAX_HEAD_RATIO
     return level and alike and not any(_is_same(head.box, each.box) for each in own)
+
+
+def _is_between(head: RiderHead, own: Sequence[RiderHead]) -> bool:
+    x = [each.box.centre.x for each in own]
+    return bool(x) and min(x) < head.box.centre.x < max(x)
 
 
 def _is_same(one: Box, other: Box) -> bool:

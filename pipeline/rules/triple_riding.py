@@ -17,7 +17,7 @@ from pipeline.scene.riders import ObservedRiders, rode_together
 _ALLOWED: Final = 2
 """The rider and one passenger."""
 _MIN_SHARE: Final = 0.6
-"""Of the clear views that must show more persons: a detector sees one too many in single frames."""
+"""Of the clear views in which anybody is seen that must show more persons: a detector sees one too many in single frames."""
 
 
 class TripleRiding(RiderRule):
@@ -38,7 +38,7 @@ class TripleRiding(RiderRule):
         self._min_views = settings.min_views
 
     def judge_riders(self, observed: ObservedRiders) -> Finding | NotReported:
-        clear = observed.clear_views
+        clear = [view for view in observed.clear_views if view.count]
         shown = [view for view in clear if view.count > _ALLOWED]
         counted = Measurement(name="views_of_persons", value=float(len(shown)), unit="", uncertainty=0.0)
         if len(clear) < self._min_views:

@@ -1,6 +1,7 @@
 """Who rides a motorcycle, and the rules about riders."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from scenario import camera as plain_camera
@@ -122,6 +123,8 @@ class TestTripleRiding:
             pytest.param([2, 2, 2], Reason.RIDERS_ALLOWED, id="the rider and a passenger"),
             pytest.param([1, 1, 1, 1], Reason.RIDERS_ALLOWED, id="the rider alone"),
             pytest.param([3, 3], Reason.RIDERS_NOT_SEEN, id="two views"),
+            pytest.param([3, 0, 3, 0, 3, 0], Reason.REPORTED, id="nobody is seen in half of the views"),
+            pytest.param([0, 0, 0, 0], Reason.RIDERS_NOT_SEEN, id="nobody is ever seen"),
             pytest.param([3, 3, 2, 2], Reason.RIDERS_NOT_SEEN, id="three persons in two views"),
             pytest.param([3, 3, 3, 2, 2, 2], Reason.RIDERS_NOT_SEEN, id="three persons in half of the views"),
             pytest.param([], Reason.RIDERS_NOT_SEEN, id="no pictures"),
@@ -191,6 +194,19 @@ class TestHeads:
     def test_confirms_a_person_of_a_low_score(self, heads, certain):
         persons = [person(225, top=45), person(160, top=45, score=0.3)]
         assert len(riders_on(MOTORCYCLE, (), persons, heads).certain) == certain
+
+    @pytest.mark.parametrize(
+        ("x", "found", "expected"),
+        [
+            pytest.param(200, 0.87, 3, id="between two others"),
+            pytest.param(200, 0.8, 2, id="of a lower score"),
+            pytest.param(275, 0.87, 2, id="beside them"),
+            pytest.param(275, 0.95, 3, id="beside them, for certain"),
+        ],
+    )
+    def test_further_ones(self, x, found, expected):
+        riders = [person(170, top=45, width=80), person(240, top=45, width=80)]
+        assert len(heads_of([head(165), head(235), replace(head(x), found=found)], riders)) == expected
 
     def test_none_without_riders(self):
         assert heads_of([head(200)], []) == ()
