@@ -14,6 +14,9 @@ MAX_RESIDUAL_M = 1.0
 
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
+_MIN_SCALE = 1e-12
+"""A matrix is scaled so that its last element is 1, if that is more than a rounding error of its largest."""
+
 
 def fit_homography(
     pixels: list[tuple[float, float]], metres: list[tuple[float, float]], camera: str, *, max_residual_m: float | None = MAX_RESIDUAL_M
@@ -41,7 +44,9 @@ def _fit(pixels: "NDArray[np.float64]", metres: "NDArray[np.float64]", camera: s
     if singular[7] < 1e-6 * singular[0]:
         raise ConfigError(f"camera {camera!r}: its ground_points lie on one line; spread four over the road")
     matrix: NDArray[np.float64] = np.linalg.inv(from_m) @ right[-1].reshape(3, 3) @ from_px
-    matrix /= matrix[2, 2]
+    largest = matrix.flat[np.argmax(np.abs(matrix))]
+    last = matrix[2, 2]
+    matrix /= last if abs(last) > _MIN_SCALE * abs(largest) else largest  # 0 where the horizon passes through the pixel (0, 0)
     return matrix
 
 
