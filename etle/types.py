@@ -485,7 +485,7 @@ class ViolationMessage:
 
 
 LEAD_MARK: Final = "lead"
-"""The mark of a violation whose rule saw a hint only: something else proves the offence."""
+"""Mark of a case that is a hint: what a camera saw, or a device without a valid certificate measured, and something else has to prove."""
 
 
 class Verdict(StrEnum):

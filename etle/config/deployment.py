@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from etle.config.instruments import Instrument
 from etle.config.strict_yaml import Section
 from etle.errors import ConfigError
 
@@ -162,11 +163,20 @@ class VendorSettings(Section):
     secret_file: Path | None = Field(None, description="A file that contains only the secret.")
     requests_per_s: float = Field(100, gt=0, le=100_000, description="Quota: frames and events per second, of all its devices together.")
     burst: int = Field(200, ge=1, le=1_000_000, description="Requests allowed at once after a pause (token bucket).")
+    instruments: tuple[Instrument, ...] = Field((), description="Its measuring devices whose events become cases.")
+    pictures_mb: int = Field(2048, ge=1, description="Largest size of the pictures of events that wait on the server, in MB.")
 
     @model_validator(mode="after")
     def one_secret(self) -> Self:
         if (self.secret is None) == (self.secret_file is None):
             raise ValueError(f"vendor {self.id!r}: give one of `secret` (as ${{NAME}}) and `secret_file`")
+        return self
+
+    @model_validator(mode="after")
+    def unique_instruments(self) -> Self:
+        serials = [instrument.serial for instrument in self.instruments]
+        if repeated := sorted({serial for serial in serials if serials.count(serial) > 1}):
+            raise ValueError(f"vendor {self.id!r}: the instrument {repeated[0]!r} is given twice")
         return self
 
 

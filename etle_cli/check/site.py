@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from etle.config.instruments import CertificateState
 from etle.config.site import CameraSettings, Site
 from etle.errors import ConfigError, EtleError, WeightsMissing
 from etle.types import RuleName
@@ -15,6 +16,7 @@ from etle_cli.commands.ingest import device_key
 from etle_cli.options.law import open_law
 from pipeline.assembly import needed_weights, rule_weights, shipped_law
 
+_CERTIFICATE_DAYS: Final = 30
 _DEVICE_KEY: Final = "signing key of this device"
 
 
@@ -158,3 +160,24 @@ def check_vendors(site: Site) -> Iterator[CheckResult]:
     for vendor in site.ingest.vendors:
         if vendor.id not in used:
             yield note(f"vendor {vendor.id}", "no camera has it as its source, so it cannot push anything")
+    if any(vendor.instruments for vendor in site.ingest.vendors):
+        yield run_check("instruments", lambda: _instruments(site))
+    today = datetime.now(ZoneInfo(site.timezone)).date()
+    for instrument in (each for vendor in site.ingest.vendors for each in vendor.instruments):
+        certificate, state = instrument.certificate(today)
+        if state is not CertificateState.VALID:
+            yield note(
+                f"instrument {instrument.serial}", f"its certificate is not valid today ({state}): its events become leads, not proof"
+            )
+        elif certificate is not None and (left := (certificate.valid_to - today).days) < _CERTIFICATE_DAYS:
+            yield note(
+                f"instrument {instrument.serial}", f"certificate {certificate.number} ends in {left} days, on {certificate.valid_to}"
+            )
+
+
+def _instruments(site: Site) -> str:
+    """Raises ConfigError if a device is registered wrongly."""
+    from ingest.push_api.event_case import EventCaseBuilder
+
+    EventCaseBuilder(site, open_law())
+    return ", ".join(each.serial for vendor in site.ingest.vendors for each in vendor.instruments)

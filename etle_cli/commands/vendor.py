@@ -15,6 +15,7 @@ from etle.errors import ConfigError
 from etle_cli.commands.ingest import add_data_option, device_signer, publisher_to
 from etle_cli.commands.vendor_events import add_events
 from etle_cli.options.broker import broker_connection
+from etle_cli.options.law import open_law
 from etle_cli.options.listen import LOOPBACK, warn_of_plain_http
 from etle_cli.options.observability import Observability, add_observability_options, open_observability
 from etle_cli.options.storage import data_folder
@@ -103,12 +104,15 @@ def _print_port(port: int) -> None:
 
 @contextmanager
 def _open_api(site: Site, dry_run: bool, data: Path, observability: Observability) -> Iterator["PushApi"]:
+    from etle.signing import Signer
     from ingest.push_api.build import ServiceDeps, open_push_service
 
     deps = ServiceDeps(
         folder=data / ("vendor-dry" if dry_run else "vendor"),
         connect=_null_publisher() if dry_run else publisher_to(broker_connection(site.broker)),
         sign=device_signer(site, data).sign,
+        law=open_law(),
+        sign_violation=Signer.read(key).sign if (key := site.custody.signing_key) else None,
         clock=SystemClock(),
         metrics=observability.metrics,
         health=observability.health,

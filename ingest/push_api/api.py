@@ -1,4 +1,4 @@
-"""The push API as an ASGI application: two paths that take frames and events, one that lists the vendor's cameras.
+"""The push API as an ASGI application: three paths that take frames, events and pictures of events, one that lists the vendor's cameras.
 
 Every response is JSON; an error names its code, the field and the reason. Checks are made in this order: headers, path and method,
 authentication, quota, content type and length, frame headers; only then the body is read.
@@ -24,6 +24,7 @@ from ingest.push_api.contract import (
     EVENTS_PATH,
     FRAMES_PATH,
     MAX_EVENT_BYTES,
+    PICTURES_PATH,
     parse_headers,
 )
 from ingest.push_api.errors import ApiError, ErrorCode
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 BODY_TIMEOUT_S: Final = 30.0
 MAX_REQUESTS_AT_WORK: Final = 64
 """Of one vendor: requests whose body is being read, checked or delivered. A connection that sends nothing is not counted."""
-_METHODS: Final = {FRAMES_PATH: "POST", EVENTS_PATH: "POST", CAMERAS_PATH: "GET"}
+_METHODS: Final = {FRAMES_PATH: "POST", EVENTS_PATH: "POST", PICTURES_PATH: "POST", CAMERAS_PATH: "GET"}
 
 OnOutcome: TypeAlias = Callable[[str, str], None]
 """Called once per answered request with the vendor ("unknown" before authentication) and the outcome: accepted, known, asked, or an error
@@ -69,7 +70,9 @@ class PushApi:
         self._on_outcome = on_outcome
         self._body_timeout_s = body_timeout_s
         self._at_work: Counter[str] = Counter()
-        endpoints = {FRAMES_PATH: self._frame, EVENTS_PATH: self._event, CAMERAS_PATH: self._cameras}
+        endpoints = {
+            FRAMES_PATH: self._frame, EVENTS_PATH: self._event, PICTURES_PATH: self._picture, CAMERAS_PATH: self._cameras,
+        }  # fmt: skip
         unrouted = self._endpoint(_unrouted)
         self._app = Starlette(
             routes=[Route(path, self._endpoint(endpoint), methods=[_METHODS[path]]) for path, endpoint in endpoints.items()],
@@ -84,7 +87,7 @@ class PushApi:
         """A Starlette endpoint, or exception handler, that answers with what `handle` returns or raises."""
 
         async def endpoint(request: Request, _: Exception | None = None) -> Response:
-            max_bytes = self._max_frame_bytes if request.scope["path"] == FRAMES_PATH else MAX_EVENT_BYTES
+            max_bytes = self._max_frame_bytes if request.scope["path"] in (FRAMES_PATH, PICTURES_PATH) else MAX_EVENT_BYTES
             call = _Call(request, max_bytes, self._body_timeout_s)
             try:
                 response, headers = await _handled(handle, call), dict[str, str]()
@@ -111,7 +114,14 @@ class PushApi:
         self._authenticate(call)
         call.check_content("application/json")
         with self._at_work_for(call.vendor):
-            return await self._service.event(call.vendor, received_at, await call.read_body())
+            return await self._service.event(call.vendor, call.headers, received_at, await call.read_body())
+
+    async def _picture(self, call: "_Call") -> PushResponse:
+        self._authenticate(call)
+        call.check_content("image/jpeg")
+        digest = self._service.check_picture_header(call.vendor, call.headers)
+        with self._at_work_for(call.vendor):
+            return await self._service.picture(call.vendor, digest, await call.read_body())
 
     async def _cameras(self, call: "_Call") -> PushResponse:
         self._authenticate(call)

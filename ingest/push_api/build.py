@@ -9,6 +9,7 @@ from random import Random
 from typing import Final
 
 from etle.backoff import RECONNECT_DELAYS_S, Backoff
+from etle.config.law import Law
 from etle.config.site import Site
 from etle.kafka.topics import TopicNames
 from etle.observability.health import Health
@@ -24,7 +25,9 @@ from ingest.delivery.spool import Spool
 from ingest.push_api.api import PushApi
 from ingest.push_api.auth import Authenticator
 from ingest.push_api.dedup import Deduplicator
-from ingest.push_api.service import BROKEN_PAUSE_S, DELIVERY_TIMEOUT_S, PushService, PushTopics
+from ingest.push_api.event_case import EventCaseBuilder
+from ingest.push_api.picture_store import PictureStore
+from ingest.push_api.service import BROKEN_PAUSE_S, DELIVERY_TIMEOUT_S, EventCases, PushService, PushTopics
 
 _MB: Final = 1_000_000
 _MAX_SILENCE_S: Final = 180.0
@@ -39,11 +42,14 @@ class ServiceDeps:
     """Contains the spool and the record of accepted messages."""
     connect: Callable[[], ClosablePublisher]
     sign: Sign
+    law: Law
     clock: Clock
     metrics: Metrics
     health: Health
     delivery_timeout_s: float = DELIVERY_TIMEOUT_S
     broken_pause_s: float = BROKEN_PAUSE_S
+    sign_violation: Sign | None = None
+    """With the key of `custody`; None: violations are not signed."""
 
 
 @contextmanager
@@ -57,11 +63,12 @@ def open_push_service(site: Site, deps: ServiceDeps) -> Iterator[PushApi]:
             names = TopicNames(site.broker.prefix)
             service = PushService(
                 site,
-                PushTopics(frames=names.frames, events=names.events),
+                PushTopics(frames=names.frames, events=names.events, violations=names.violations),
                 producer,
                 dedup,
                 deps.sign,
                 deps.clock,
+                _event_cases(site, deps),
                 on_frame=lambda frame: _count_frame(deps, producer, site, frame),
                 delivery_timeout_s=deps.delivery_timeout_s,
                 broken_pause_s=deps.broken_pause_s,
@@ -70,6 +77,13 @@ def open_push_service(site: Site, deps: ServiceDeps) -> Iterator[PushApi]:
             yield PushApi(service, authenticator, deps.clock, max_frame_bytes, deps.metrics.vendor_message)
     finally:
         producer.close()
+
+
+def _event_cases(site: Site, deps: ServiceDeps) -> EventCases:
+    """Raises ConfigError if a device is not registered correctly."""
+    limits = {vendor.id: vendor.pictures_mb * _MB for vendor in site.ingest.vendors}
+    pictures = PictureStore(deps.folder / "pictures", limits, deps.clock)
+    return EventCases(builder=EventCaseBuilder(site, deps.law), pictures=pictures, sign=deps.sign_violation)
 
 
 def _spool(site: Site, deps: ServiceDeps) -> Spool:

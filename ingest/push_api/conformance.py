@@ -67,9 +67,29 @@ class ConformanceSuite:
     def run(self) -> Iterator[CheckOutcome]:
         """Yields each outcome as soon as it is known. Raises SourceUnavailable if the server cannot be reached."""
         yield self._check_cameras()
-        for checks in (self._valid_frames, self._invalid_headers, self._invalid_frames, self._unauthorized, self._events):
+        for checks in (self._valid_frames, self._invalid_headers, self._invalid_frames, self._unauthorized, self._events, self._pictures):
             for check in checks():
                 yield _outcome(check.name, check.expected, self._send_with_retry(check.request))
+
+    def _pictures(self) -> Iterator[Check]:
+        """Pictures of events; and an event with one, of a device that nobody registered."""
+        picture = self._samples.picture()
+        yield Check(name="accepts a picture of an event", request=picture, expected=Expected(status=201))
+        yield Check(name="recognises a repeated picture", request=picture, expected=Expected(status=200))
+        other = self._samples.picture({"Etle-SHA256": "0" * 64})
+        yield Check(
+            name="rejects a picture of another digest", request=other, expected=Expected.error(ErrorCode.WRONG_DIGEST, "Etle-SHA256")
+        )
+        broken = self._samples.picture(body=b"no picture")
+        yield Check(name="rejects a picture that is none", request=broken, expected=Expected.error(ErrorCode.BROKEN_PICTURE))
+        now = self._clock.now().isoformat()
+        event = self._samples.event(
+            kind="speed",
+            device={"model": "etle vendor check", "serial": "etle-vendor-check", "firmware": "1"},
+            pictures=[{"role": "at", "sha256": digest_of(picture.body), "captured_at": now}],
+        )
+        unknown = Expected.error(ErrorCode.UNKNOWN_DEVICE, "device.serial")
+        yield Check(name="makes no case for an unknown device", request=self._samples.event_request(event), expected=unknown)
 
     def quota(self) -> CheckOutcome:
         """Send requests until the server reports that the vendor's quota is used up."""

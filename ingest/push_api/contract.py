@@ -9,23 +9,25 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from etle.types import Digest, VehicleClass
+from etle.types import Digest, EvidenceRole, VehicleClass
 from etle.wire import DIGEST
 from ingest.push_api.errors import ApiError, ErrorCode
 
 VERSION: Final = "v1"
 FRAMES_PATH: Final = f"/{VERSION}/frames"
 EVENTS_PATH: Final = f"/{VERSION}/events"
+PICTURES_PATH: Final = f"/{VERSION}/pictures"
 CAMERAS_PATH: Final = f"/{VERSION}/cameras"
 CAMERA: Final = "etle-camera"
 SEQUENCE: Final = "etle-sequence"
 CAPTURED_AT: Final = "etle-captured-at"
 SENT_AT: Final = "etle-sent-at"
 SHA256: Final = "etle-sha256"
+SIGNATURE: Final = "etle-signature"
 AUTHORIZATION: Final = "authorization"
 CONTENT_TYPE: Final = "content-type"
 CONTENT_LENGTH: Final = "content-length"
-KNOWN_HEADERS: Final = frozenset((CAMERA, SEQUENCE, CAPTURED_AT, SENT_AT, SHA256, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH))
+KNOWN_HEADERS: Final = frozenset((CAMERA, SEQUENCE, CAPTURED_AT, SENT_AT, SHA256, SIGNATURE, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH))
 MAX_EVENT_BYTES: Final = 256 * 1024
 _SEQUENCE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TIMESTAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
@@ -67,6 +69,20 @@ class ClaimedPlate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
+PixelBox = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the picture."""
+
+
+class EventPicture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A picture of the event, which the device has sent to /v1/pictures."""
+
+    role: EvidenceRole
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    captured_at: Timestamp
+    vehicle_box: PixelBox | None = None
+    plate_box: PixelBox | None = None
+
+
 class DeviceInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The device that sends the event."""
 
@@ -78,8 +94,8 @@ class DeviceInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VendorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A violation that a vendor's device claims to have seen. Its bytes are stored unchanged; cases are made only from what our own stages
-    find in the frames."""
+    """A violation that a vendor's device claims to have seen. Its bytes are stored unchanged. It becomes a case if it has pictures and a
+    registered device signed it."""
 
     id: ShortText
     """Unique for the vendor. An event that is sent twice is stored once."""
@@ -94,6 +110,8 @@ class VendorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: VehicleClass | None = None
     plate: ClaimedPlate | None = None
     measured: Annotated[tuple[Measured, ...], Meta(max_length=20)] = ()
+    pictures: Annotated[tuple[EventPicture, ...], Meta(max_length=4)] = ()
+    """One of each role at most; `at` is needed."""
 
 
 def parse_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -118,6 +136,16 @@ def parse_frame_header(headers: dict[str, str]) -> FrameHeader:
         sent_at=_timestamp(headers, SENT_AT),
         sha256=_digest(headers, SHA256),
     )
+
+
+def parse_picture_header(headers: dict[str, str]) -> tuple[str, Digest]:
+    """Camera and digest of a picture of an event. Raises ApiError."""
+    return _required(headers, CAMERA), _digest(headers, SHA256)
+
+
+def parse_sent_at(headers: dict[str, str]) -> datetime | None:
+    """When an event is sent, if the request says so beside the event itself. Raises ApiError."""
+    return _timestamp(headers, SENT_AT) if SENT_AT in headers else None
 
 
 def parse_event(body: bytes) -> VendorEvent:

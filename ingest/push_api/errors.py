@@ -23,6 +23,11 @@ class ErrorCode(StrEnum):
     WRONG_CLOCK = "wrong_clock"
     OUT_OF_ORDER = "out_of_order"
     REUSED = "reused"
+    UNKNOWN_DEVICE = "unknown_device"
+    WRONG_SIGNATURE = "wrong_signature"
+    MISSING_PICTURE = "missing_picture"
+    NOT_MEASURED = "not_measured"
+    BELOW_LIMIT = "below_limit"
     BUSY = "busy"
     INTERNAL_ERROR = "fault_of_ours"
 
@@ -44,6 +49,11 @@ STATUS = {
     ErrorCode.WRONG_CLOCK: HTTPStatus.UNPROCESSABLE_ENTITY,
     ErrorCode.OUT_OF_ORDER: HTTPStatus.CONFLICT,
     ErrorCode.REUSED: HTTPStatus.CONFLICT,
+    ErrorCode.UNKNOWN_DEVICE: HTTPStatus.NOT_FOUND,
+    ErrorCode.WRONG_SIGNATURE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.MISSING_PICTURE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.NOT_MEASURED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorCode.BELOW_LIMIT: HTTPStatus.UNPROCESSABLE_ENTITY,
     ErrorCode.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -8,7 +8,7 @@ from uuid import uuid4
 from etle.protocols import Clock
 from etle.types import digest_of
 from ingest.push_api.client import PushRequest
-from ingest.push_api.contract import CAMERAS_PATH, EVENTS_PATH, FRAMES_PATH
+from ingest.push_api.contract import CAMERAS_PATH, EVENTS_PATH, FRAMES_PATH, PICTURES_PATH
 from ingest.push_api.pictures import grey_jpeg
 
 
@@ -44,6 +44,18 @@ class RequestSamples:
             **(changed or {}),
         }
         return PushRequest(method="POST", path=FRAMES_PATH, headers={k: v for k, v in headers.items() if k != without}, body=picture)
+
+    def picture(self, changed: Mapping[str, str] | None = None, *, body: bytes | None = None) -> PushRequest:
+        """The picture of an event, another one each time, with the headers of `changed` replaced."""
+        picture = grey_jpeg(*self.size, comment=str(uuid4())) if body is None else body
+        headers = {
+            **self.auth_headers,
+            "Content-Type": "image/jpeg",
+            "Etle-Camera": self.camera,
+            "Etle-SHA256": digest_of(picture),
+            **(changed or {}),
+        }
+        return PushRequest(method="POST", path=PICTURES_PATH, headers=headers, body=picture)
 
     def event(self, **changed: Any) -> dict[str, Any]:
         """The JSON object of a new event, with the keys of `changed` replaced or added."""

@@ -18,8 +18,8 @@ from etle.errors import FrameBroken
 from etle.media import jpeg
 from etle.media.exif import orientation_of
 from etle.protocols import Clock
-from etle.types import CameraId, Frame, digest_of
-from etle.wire import SCHEMA, Sign, frame_to_wire, signed_part
+from etle.types import CameraId, Digest, Frame, digest_of
+from etle.wire import SCHEMA, Sign, frame_to_wire, signed_part, violation_headers, violation_message_to_wire
 from ingest.delivery.producer import SpooledProducer
 from ingest.delivery.queued_message import DeliveryStatus, OutgoingMessage, QueuedMessage
 from ingest.push_api.contract import (
@@ -29,14 +29,19 @@ from ingest.push_api.contract import (
     SENT_AT,
     SEQUENCE,
     SHA256,
+    SIGNATURE,
     FrameHeader,
     VendorEvent,
     display_name,
     parse_event,
     parse_frame_header,
+    parse_picture_header,
+    parse_sent_at,
 )
 from ingest.push_api.dedup import Deduplicator
 from ingest.push_api.errors import ApiError, ErrorCode
+from ingest.push_api.event_case import EventCaseBuilder
+from ingest.push_api.picture_store import PictureStore
 from ingest.sources.frames import frame_of
 
 DELIVERY_TIMEOUT_S: Final = 10.0
@@ -66,6 +71,12 @@ def _check_picture(body: bytes) -> None:
         raise ApiError(ErrorCode.BROKEN_PICTURE, "the EXIF orientation of the JPEG is not 1: turn the picture before its digest is taken")
 
 
+def _check_digest(found: Digest, named: Digest) -> None:
+    """Raises ApiError."""
+    if found != named:
+        raise ApiError(ErrorCode.WRONG_DIGEST, f"the body has the digest {found}: it was changed on the way", display_name(SHA256))
+
+
 @dataclass(frozen=True, slots=True)
 class PushResponse:
     status: int
@@ -76,6 +87,16 @@ class PushResponse:
 class PushTopics:
     frames: str
     events: str
+    violations: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventCases:
+    """What makes cases of events: the registered devices, and the pictures that were sent. `sign`: signs violations; None: unsigned."""
+
+    builder: EventCaseBuilder
+    pictures: PictureStore
+    sign: Sign | None
 
 
 class PushService:
@@ -89,6 +110,7 @@ class PushService:
         dedup: Deduplicator,
         sign: Sign,
         clock: Clock,
+        event_cases: EventCases,
         *,
         on_frame: Callable[[Frame], None] = lambda frame: None,
         delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
@@ -103,6 +125,8 @@ class PushService:
         self._dedup = dedup
         self._sign = sign
         self._clock = clock
+        self._event_cases = event_cases
+        self._max_violation_bytes = round(site.broker.violations.largest_mb * 1_000_000)
         self._on_frame = on_frame
         self._delivery_timeout_s = delivery_timeout_s
         self._broken_pause_s = broken_pause_s
@@ -160,8 +184,28 @@ class PushService:
         self._on_frame(frame)
         return PushResponse(201, {"status": "accepted", **identity})
 
-    async def event(self, vendor: str, received_at: datetime, body: bytes) -> PushResponse:
-        """201 once the event is safe, 200 if it was accepted before. Raises ApiError."""
+    def check_picture_header(self, vendor: str, headers: dict[str, str]) -> Digest:
+        """The digest that the picture of an event should have. Raises ApiError."""
+        camera, digest = parse_picture_header(headers)
+        self._camera(vendor, camera, display_name(CAMERA))
+        return digest
+
+    async def picture(self, vendor: str, digest: Digest, body: bytes) -> PushResponse:
+        """201 once the picture of an event is on this server's disk, 200 if it was before. Raises ApiError."""
+        async with self._parsing[vendor]:
+            try:
+                new = await asyncio.get_running_loop().run_in_executor(self._parsers, self._stored_picture, vendor, digest, body)
+            except ApiError:
+                await asyncio.sleep(self._broken_pause_s)
+                raise
+        return PushResponse(201 if new else 200, {"status": "accepted" if new else "known", "sha256": digest})
+
+    async def event(self, vendor: str, headers: dict[str, str], received_at: datetime, body: bytes) -> PushResponse:
+        """201 once the event is safe, 200 if it was accepted before. Raises ApiError.
+
+        The headers may have the device's signature, and when this request is sent: a retry has the same bytes, whose `sent_at` is old.
+        """
+        sent_at = parse_sent_at(headers)
         async with self._parsing[vendor]:
             event = await asyncio.get_running_loop().run_in_executor(self._parsers, parse_event, body)
         camera = self._camera(vendor, event.camera, "camera")
@@ -169,13 +213,44 @@ class PushService:
         async with self._locks[f"events of {vendor}"]:
             if self._is_repetition(self._dedup.event(vendor, event.id), digest_of(body), f"event {event.id!r}"):
                 return PushResponse(200, {"status": "known", **identity})
-            clock_error_s = self._clock_error_s(event.sent_at, received_at, "sent_at")
+            field = "sent_at" if sent_at is None else display_name(SENT_AT)
+            clock_error_s = self._clock_error_s(sent_at or event.sent_at, received_at, field)
             _check_age(event.occurred_at, received_at, "occurred_at")
             if (event.occurred_at - received_at).total_seconds() > self._max_clock_error_s:
                 raise ApiError(ErrorCode.WRONG_CLOCK, f"occurred_at {event.occurred_at.isoformat()} is in the future", "occurred_at")
+            if self._event_cases.builder.is_case(vendor, event):
+                violation, message = await self._case_message(vendor, camera, event, body, headers.get(SIGNATURE, ""))
+                await self._deliver(camera.camera_id, message)
+                identity["case"] = violation
             await self._deliver(camera.camera_id, self._event_message(vendor, event, received_at, clock_error_s, body))
             self._dedup.add_event(vendor, event.id, digest_of(body))
         return PushResponse(201, {"status": "accepted", **identity})
+
+    async def _case_message(
+        self, vendor: str, camera: CameraSettings, event: VendorEvent, body: bytes, signature: str
+    ) -> tuple[str, OutgoingMessage]:
+        """The id of the violation, and its message. Raises ApiError."""
+        pictures, builder = self._event_cases.pictures, self._event_cases.builder
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._parsers, lambda: builder.message(vendor, camera, event, body, signature, lambda digest: pictures.get(vendor, digest))
+        )
+        value = violation_message_to_wire(found)
+        if len(value) > self._max_violation_bytes:
+            raise ApiError(
+                ErrorCode.TOO_LARGE, f"event and pictures have {len(value)} bytes; at most {self._max_violation_bytes} are stored"
+            )
+        headers = tuple(violation_headers(value, self._event_cases.sign))
+        id_ = str(found.violation.id)
+        return id_, OutgoingMessage(topic=self._topics.violations, key=id_.encode(), headers=headers, value=value)
+
+    def _stored_picture(self, vendor: str, digest: Digest, body: bytes) -> bool:
+        try:
+            jpeg.size_of(body)
+        except FrameBroken as error:
+            raise ApiError(ErrorCode.BROKEN_PICTURE, f"the body is not one whole JPEG: {error}") from error
+        _check_picture(body)
+        _check_digest(digest_of(body), digest)
+        return self._event_cases.pictures.put(vendor, digest, body)
 
     def _camera_state(self, camera: CameraSettings) -> Mapping[str, Any]:
         last = self._dedup.last(camera.id)
@@ -217,10 +292,7 @@ class PushService:
         except FrameBroken as error:
             raise ApiError(ErrorCode.BROKEN_PICTURE, f"the body is not one whole JPEG: {error}") from error
         _check_picture(body)
-        if frame.sha256 != header.sha256:
-            raise ApiError(
-                ErrorCode.WRONG_DIGEST, f"the body has the digest {frame.sha256}: it was changed on the way", display_name(SHA256)
-            )
+        _check_digest(frame.sha256, header.sha256)
         if (frame.width, frame.height) != camera.frame_size:
             size = "x".join(map(str, camera.frame_size))
             raise ApiError(

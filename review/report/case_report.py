@@ -10,6 +10,7 @@ from etle.types import Box, Case, Digest, EvidencePicture
 from review.i18n import Language, Translator, translator
 from review.report.pdf import HEIGHT, WIDTH, PdfPage, pdf_of, text_width, wrapped
 from review.views.decision import DecisionView, decision_view
+from review.views.fact import fact_views
 from review.views.mark import mark_views
 from review.views.measurement import measurement_views
 
@@ -130,6 +131,8 @@ def _facts(layout: _Layout, case: Case, t: Translator) -> None:
     layout.row(t("report.vehicle"), t(f"vehicle.{violation.vehicle}"))
     for view in measurement_views(violation, t):
         layout.row(view.name, view.text)
+    for label, text in fact_views(violation, t):
+        layout.row(label, text)
     for mark in mark_views(violation, t):
         layout.row(t("mark.title"), mark.label)
 

@@ -7,6 +7,7 @@ from etle.types import Case
 from review.i18n import Translator
 from review.views.clip import ClipView, clip_view
 from review.views.decision import DecisionView, decision_view
+from review.views.fact import fact_views
 from review.views.mark import MarkView, mark_views
 from review.views.measurement import MeasurementView, measurement_views
 from review.views.picture import OverlayView, PictureView, overlay_view, picture_views
@@ -49,7 +50,7 @@ def case_view(case: Case, t: Translator) -> CaseView:
         signal=signal_view(violation, t),
         timeline_marks=timeline_marks(violation),
         measurements=measurement_views(violation, t),
-        facts=tuple((t.get(f"fact.{name}", name.replace("_", " ")), text) for name, text in violation.facts),
+        facts=fact_views(violation, t),
         decisions=tuple(decision_view(each, violation, t) for each in case.decisions),
     )
 

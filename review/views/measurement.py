@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from etle.types import Measurement, Violation
 from review.i18n import COVERAGE_FACTOR, Translator
+from review.views.fact import is_certified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +18,8 @@ class MeasurementView:
 
 def measurement_views(violation: Violation, t: Translator) -> tuple[MeasurementView, ...]:
     """A speed is a lead, unless a device with a valid certificate measured it, which the case then names."""
-    is_certified = any(name == "certificate" for name, _ in violation.facts)
-    return tuple(measurement_view(each, t, is_certified=is_certified) for each in violation.measured)
+    certified = is_certified(violation)
+    return tuple(measurement_view(each, t, is_certified=certified) for each in violation.measured)
 
 
 def measurement_view(measurement: Measurement, t: Translator, *, is_certified: bool = False) -> MeasurementView:

@@ -14,6 +14,7 @@ from etle.observability.health import Health
 from etle.observability.metrics import Metrics
 from etle.signing import Signer
 from etle.testing import ManualClock, MemoryBroker
+from etle_cli.options.law import open_law
 from ingest.push_api.api import PushApi
 from ingest.push_api.build import ServiceDeps, open_push_service
 from ingest.push_api.client import PushReply, PushRequest
@@ -21,6 +22,7 @@ from ingest.push_api.samples import RequestSamples
 
 FRAMES = "etle.frames.v1"
 EVENTS = "etle.events.v1"
+VIOLATIONS = "etle.violations.v1"
 SECRET = "a secret of acme's, long enough"
 OTHER_SECRET = "the secret of another vendor"
 SIZE = (64, 48)
@@ -41,7 +43,7 @@ class InProcessApi:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.broker = MemoryBroker({FRAMES: 2, EVENTS: 1})
+        self.broker = MemoryBroker({FRAMES: 2, EVENTS: 1, VIOLATIONS: 1})
         self.clock = ManualClock()
         self.metrics = Metrics()
         self.signer = Signer.from_file(folder / "gateway.pem")
@@ -57,6 +59,7 @@ class InProcessApi:
             folder=self.folder,
             connect=lambda: self.broker,
             sign=self.signer.sign,
+            law=open_law(),
             clock=self.clock,
             metrics=self.metrics,
             health=Health(),

@@ -228,3 +228,31 @@ def plate_of(spec: CaseSpec) -> Plate:
             ),
         ),
     )
+
+
+DEVICE_FACTS = {
+    "device": "Acme Radar 9, RS-0017, 2.4",
+    "vendor": "acme",
+    "certificate": "KAL-2026-118",
+    "certificate_authority": "Direktorat Metrologi",
+    "certificate_valid": "2026-01-01 – 2026-12-31",
+    "certificate_state": "valid",
+    "device_limit": "60 km/h",
+    "tolerance": "3 km/h",
+}
+
+
+def of_device(violation: Violation, **facts: str) -> Violation:
+    """As the push API makes it: without path, signal, clip and drawing."""
+    return replace(
+        violation,
+        rule=RuleName("speed"),
+        measured=(Measurement(name="speed", value=83.4, unit="km/h", uncertainty=0.5),),
+        signal=(),
+        path=(),
+        clip=None,
+        plate=replace(violation.plate, sightings=()),
+        drawing=replace(violation.drawing, lines=(), areas=(), signals=(), feeds=(), arrows=()),
+        facts=tuple((DEVICE_FACTS | facts).items()),
+        marks=() if facts.get("certificate_state", "valid") == "valid" else ("lead",),
+    )

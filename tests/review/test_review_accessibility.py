@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from review_app import PASSWORDS, RunningReview
-from review_cases import CaseSpec
+from review_cases import CaseSpec, of_device, violation_message
 from review_runs import add_run
 
 from etle.config.campaign import Campaign
@@ -76,6 +76,8 @@ def addresses(review: RunningReview) -> dict[str, list[tuple[str, str]]]:
         opened = review.assign_new(rina, doubtful)
     review.add(CaseSpec(name="against page", wrong_way=True, occurred_after=timedelta(minutes=2)))
     review.add(CaseSpec(name="later", occurred_after=timedelta(days=-2)))
+    device = of_device(violation_message(CaseSpec(name="device page"), review.folder).violation, certificate_state="expired")
+    review.cases.add(device, ())
     review.app.state.deps.campaigns.add(ZEBRA, "sari", review.clock.now())
     add_run(review, "again", [opened.violation, decided.violation], plates=["B1432GMG", None])
     runs = [("runs", "/runs"), ("comparison", "/runs/compare?a=live&b=again"), ("comparison-only", "/runs/compare?b=again&kind=only_a")]
@@ -90,6 +92,7 @@ def addresses(review: RunningReview) -> dict[str, list[tuple[str, str]]]:
             ("campaigns", "/campaigns"),
             ("campaign", "/campaigns/zebra?days=5"),
             *runs,
+            ("device", f"/cases/{device.id}"),
         ],
         "agus": [("log", "/log"), ("read-only", case)],
         "admin": [("users", "/users")],
