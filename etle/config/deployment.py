@@ -138,7 +138,7 @@ class CustodySettings(Section):
     """Who vouches for a violation on its way from the detect worker to the writer."""
 
     signing_key: Path | None = Field(
-        None, description="Private Ed25519 key (PEM) with which detect workers sign violation messages; `etle keys detect` generates it."
+        None, description="Private Ed25519 key (PEM) with which detect workers sign violation messages; `etle keys create` generates it."
     )
     detect_keys: tuple[Path, ...] = Field((), description="Public keys (PEM) of the detect workers, for the writer.")
     unsigned: Literal["refuse", "mark"] = Field(
