@@ -166,6 +166,8 @@ def test_a_run_waits_for_live_frames_and_goes_on_when_they_are_handled(
 ):
     """The live group leaves its position at the oldest frame that it needs, and says in the metadata how far it is."""
     names = TopicNames(topics.broker.prefix)
+    worker = multiprocessing.get_context("fork").Process(target=work, args=(topics, setting, 1.0), daemon=True)
+    worker.start()  # before the clients here have threads, whose locks a fork would copy
     with ExitStack() as opened:
         live = opened.enter_context(closing(KafkaSubscriber(connection, "live", names.frames, names.detect_group)))
         publisher = opened.enter_context(closing(KafkaPublisher(topics, "ingest")))
@@ -185,8 +187,6 @@ def test_a_run_waits_for_live_frames_and_goes_on_when_they_are_handled(
         assert overdue_after(60) == 0
         wait_for(lambda: overdue_after(1.0) == 12)
         publish(topics, setting, "again")
-        worker = multiprocessing.get_context("fork").Process(target=work, args=(topics, setting, 1.0), daemon=True)
-        worker.start()
         time.sleep(4)
         assert frames(setting, "again") == 0
         wait_for(lambda: live.commit({number: Position(offset=0, metadata="4") for number in range(3)}) or not live.poll(0.1, 1))
