@@ -14,6 +14,8 @@ from services import ServiceProcess
 
 STOP_S = 40
 """Maximum time in which a role stops after SIGTERM."""
+_INTERRUPTED = 130
+"""Of a role that is stopped while it starts."""
 _EXPECTED_EXITS = (0, -signal.SIGKILL, -signal.SIGTERM)
 """The last is the exit of a process that receives SIGTERM before it handles signals."""
 
@@ -93,7 +95,7 @@ class ProcessRole:
             self.crashes.append(f"{self.name} did not stop within {STOP_S} s: {self._log_tail()}")
             self.kill()
             return
-        if code not in _EXPECTED_EXITS:
+        if code not in (*_EXPECTED_EXITS, _INTERRUPTED):
             self.crashes.append(f"{self.name} exited with {code} after SIGTERM: {self._log_tail()}")
 
     def kill(self) -> None:
