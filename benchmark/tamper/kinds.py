@@ -350,7 +350,7 @@ KINDS: Final[Mapping[str, Mapping[str, Change]]] = {
     },
     "signatures": {
         f"of {table}: {name}": change
-        for table in ("decisions", "access_log", "users", "sessions", "run_approvals", "promotions", "proposals")
+        for table in ("decisions", "access_log", "users", "sessions", "run_approvals", "promotions", "proposals", "watch_changes")
         for name, change in {
             "removed": _column(table, "signature", "NULL"),
             "changed": _column(table, "signature", "left(signature, 65) || reverse(substr(signature, 66))"),
@@ -502,6 +502,20 @@ KINDS: Final[Mapping[str, Mapping[str, Change]]] = {
         "proposal: case": _column("proposals", "violation", "(SELECT max(id::text)::uuid FROM violations)"),
         "proposal: document": _column("proposals", "document", "jsonb_set(document, '{body,plate,text}', '\"B1FORGED\"')"),
         "proposal removed": _deleted("proposals"),
+    },
+    "watch list": {
+        "plate": _column("watch_changes", "plate", "'B1EVE'"),
+        "reason": _column("watch_changes", "reason", "'blocked'"),
+        "change": _column("watch_changes", "change", "CASE change WHEN 'listed' THEN 'removed' ELSE 'listed' END"),
+        "source": _column("watch_changes", "source", "source || '-x'"),
+        "last day": _column("watch_changes", "valid_until", "valid_until - 100"),
+        "officer": _column("watch_changes", "changed_by", "'eve'"),
+        "time": _column("watch_changes", "changed_at", "changed_at - interval '1 day'"),
+        "removed": _deleted("watch_changes"),
+        "forged": _sql(
+            "INSERT INTO watch_changes (plate, change, reason, source, valid_until, changed_by)"
+            " VALUES ('B1EVE', 'listed', 'stolen', 'none', '2030-01-01', 'eve')"
+        ),
     },
     "cases": {
         "rows removed": partial(_removed_case, files=False, entries=False),

@@ -4,12 +4,13 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from etle.clock import SystemClock
+from etle.plates.watch_file import WatchReason
 from etle.signing import PublicKeys, Signer
 from etle.storage.audit.heads import HeadExporter, HeadFile
 from etle.storage.audit.verify import verify_log
@@ -21,11 +22,13 @@ from etle.storage.evidence.verify import EvidenceFinding, verify
 from etle.storage.migrate import migrate
 from etle.storage.runs import PostgresRuns
 from etle.storage.users import AccessEntry, UserRole, Users
+from etle.storage.watch_list import PostgresWatchList, WatchEntry
 from etle.testing import a_decision, a_violation_message
 from etle.types import CameraId, Case, Verdict, digest_of
 from pipeline.evidence.writer import Writer
 
 ROLES: Final = {"rina": UserRole.REVIEWER, "dewi": UserRole.REVIEWER, "sari": UserRole.SUPERVISOR, "agus": UserRole.AUDITOR}
+_SEARCHED_UNTIL: Final = date(2030, 1, 1)
 RULES: Final = ("red_light", "stop_line", "wrong_way")
 
 
@@ -56,6 +59,14 @@ class TamperedDatabase(Database):
             yield self._cursor
             return
         with super().transaction(snapshot=snapshot) as cursor:
+            yield cursor
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Cursor]:
+        if self._cursor is not None:
+            yield self._cursor
+            return
+        with super().autocommit() as cursor:
             yield cursor
 
 
@@ -102,6 +113,7 @@ class Office:
         self._administer(rng)
         PostgresLosses(self.database).add(CameraId("cam-1"), "gap", rng.randint(1, 9), SystemClock().now())
         self._promote_run(rng)
+        self._search_for_plates(rng)
 
     def _add_case(self, rng: random.Random) -> None:
         at = SystemClock().now() - timedelta(minutes=rng.randint(1, 100))
@@ -137,6 +149,15 @@ class Office:
         violation = self.cases.cases(limit=1)[0].violation
         runs.propose(run, violation.id, ("plate",), violation)
         runs.promote(run, ("sari", "dewi"), results, cases_added=rng.randint(0, 3), proposed=1)
+
+    def _search_for_plates(self, rng: random.Random) -> None:
+        plates = PostgresWatchList(self.database, self.signer)
+        entries = [
+            WatchEntry(plate=f"B{rng.randint(1000, 9999)}XY", reason=WatchReason.STOLEN, source="LP 12/2026", valid_until=_SEARCHED_UNTIL)
+            for _ in range(3)
+        ]
+        plates.add(entries, "sari")
+        plates.remove(entries[0].plate, "LP 13/2026", "sari")
 
     def _administer(self, rng: random.Random) -> None:
         now, token = SystemClock().now(), f"{rng.getrandbits(256):064x}"
