@@ -67,12 +67,14 @@ async def sign_in(
         password_hash = await authenticate(deps, name, password, address)
         token = await run_in_threadpool(_open_session, deps, name, password_hash, address, session_token(request))
     except SignInFailed:
-        return sign_in_form(request, path, message=t("sign_in.wrong"), name=name, status=401)
+        return await run_in_threadpool(sign_in_form, request, path, message=t("sign_in.wrong"), name=name, status=401)
     except SignInTooSoon as soon:
         message = t("sign_in.throttled", seconds=soon.retry_after_s)
-        return _later(sign_in_form(request, path, message=message, name=name, status=429), soon.retry_after_s)
+        form = await run_in_threadpool(sign_in_form, request, path, message=message, name=name, status=429)
+        return _later(form, soon.retry_after_s)
     except PasswordsBusy as busy:
-        return _later(sign_in_form(request, path, message=t("sign_in.busy"), name=name, status=503), busy.retry_after_s)
+        form = await run_in_threadpool(sign_in_form, request, path, message=t("sign_in.busy"), name=name, status=503)
+        return _later(form, busy.retry_after_s)
     response = RedirectResponse(path, status_code=303)
     set_cookie(request, response, SESSION_COOKIE, token, int(SESSION_LIFETIME.total_seconds()))
     delete_cookie(request, response, FORM_COOKIE)
