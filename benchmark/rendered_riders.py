@@ -64,7 +64,7 @@ _SIZE: Final = (1920, 1080)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
+class MotorcyclePass:
     """One motorcycle. `enters_s`: when its front is at `_BEGIN_X`."""
 
     vehicle: PlannedVehicle
@@ -147,12 +147,12 @@ class _TimedHeads:
         return found
 
 
-def draw_passes(seed: int, motorcycles: int) -> tuple[Pass, ...]:
+def draw_passes(seed: int, motorcycles: int) -> tuple[MotorcyclePass, ...]:
     rng = random.Random(seed)
     return tuple(_passes(rng, motorcycles))
 
 
-def _passes(rng: random.Random, motorcycles: int) -> Iterator[Pass]:
+def _passes(rng: random.Random, motorcycles: int) -> Iterator[MotorcyclePass]:
     for number in range(motorcycles):
         enters_s = number * _GAP_S
         yield _pass(rng, f"m{number}", enters_s, rng.uniform(LANE_M + 0.7, HALF_M - 0.6))
@@ -160,13 +160,13 @@ def _passes(rng: random.Random, motorcycles: int) -> Iterator[Pass]:
             yield _pass(rng, f"m{number}b", max(0.0, enters_s + rng.uniform(-0.4, 0.4)), rng.uniform(0.7, LANE_M - 0.6))
 
 
-def _pass(rng: random.Random, name: str, enters_s: float, y: float) -> Pass:
+def _pass(rng: random.Random, name: str, enters_s: float, y: float) -> MotorcyclePass:
     riders = tuple(rng.random() < 0.6 for _ in range(rng.choice([1, 2, 3])))
     vehicle = PlannedVehicle(id=name, kind="motorcycle", arm="W", registration=draw_registration(rng, "motorcycle"), riders=riders)
-    return Pass(vehicle=vehicle, enters_s=enters_s, y=y, speed_mps=rng.uniform(6.5, 8.0))
+    return MotorcyclePass(vehicle=vehicle, enters_s=enters_s, y=y, speed_mps=rng.uniform(6.5, 8.0))
 
 
-def _render(folder: Path, passes: Sequence[Pass], seed: int) -> None:
+def _render(folder: Path, passes: Sequence[MotorcyclePass], seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     camera = PinholeCamera(PLAN, *_SIZE)
     renderer, sensor = Renderer(camera, meshes.cached_meshes()), Sensor(*_SIZE, seed, "ETLE SIMULASI PENGENDARA")
@@ -208,7 +208,7 @@ def _site(camera: PinholeCamera) -> str:
     )
 
 
-def _row(each: Pass) -> dict[str, Any]:
+def _row(each: MotorcyclePass) -> dict[str, Any]:
     return {"vehicle": each.vehicle.id, "at_s": round(each.at_line_s, 2), "helmets": list(each.vehicle.riders)}
 
 
@@ -230,7 +230,7 @@ def _place(violation: Violation, site: Site) -> _Place:
     return _Place((violation.occurred_at - datetime.fromisoformat(_STARTS_AT)).total_seconds(), ground.y)
 
 
-def _scored(rule: str, passes: Sequence[Pass], found: Sequence[_Place]) -> dict[str, Any]:
+def _scored(rule: str, passes: Sequence[MotorcyclePass], found: Sequence[_Place]) -> dict[str, Any]:
     must, left = [each for each in passes if rule in each.violations], list(found)
     missed: list[str] = []
     for each in must:

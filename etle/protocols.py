@@ -20,7 +20,7 @@ from etle.types import (
     EvidenceFile,
     Frame,
     Lamp,
-    LetterPeriod,
+    LetterDeadlinePeriod,
     LocatedHead,
     PersonBox,
     PlateBox,
@@ -222,7 +222,7 @@ class CaseStore(Protocol):
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
-        letters: Sequence[LetterPeriod] = (),
+        letters: Sequence[LetterDeadlinePeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
         """A page of the cases that match all filters: the first ones, or those just after, or just before, that case.

@@ -568,7 +568,7 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LetterPeriod:
+class LetterDeadlinePeriod:
     """For violations of a Polda from `since` (inclusive) to `until` (exclusive; None: without end): letters are due after `days`."""
 
     polda: str | None

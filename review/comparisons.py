@@ -25,7 +25,7 @@ Place = tuple[datetime, ViolationId]
 """Where an entry of a comparison stands in it: its time and its id."""
 
 
-class EntryKind(StrEnum):
+class ComparisonKind(StrEnum):
     """The lists of a comparison."""
 
     CHANGED = "changed"
@@ -61,7 +61,7 @@ class ComparisonEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryPage:
+class ComparisonPage:
     entries: Sequence[ComparisonEntry]
     has_previous: bool
     has_next: bool
@@ -101,24 +101,24 @@ class RunComparisons:
         return self.runs.found(name, since=within.since, until=within.until, limit=MAX_COMPARED + 1)
 
 
-def entries_of(comparison: RunComparison, kind: EntryKind) -> list[ComparisonEntry]:
+def entries_of(comparison: RunComparison, kind: ComparisonKind) -> list[ComparisonEntry]:
     """In the order of their times."""
     return sorted(_entries(comparison, kind), key=lambda entry: entry.place)
 
 
-def page_of(entries: Sequence[ComparisonEntry], size: int, after: Place | None, before: Place | None) -> EntryPage:
+def page_of(entries: Sequence[ComparisonEntry], size: int, after: Place | None, before: Place | None) -> ComparisonPage:
     """The first entries, those just behind the place `after`, or those just before the place `before`."""
     if before is not None:
         earlier = [entry for entry in entries if entry.place < before]
-        return EntryPage(entries=earlier[-size:], has_previous=len(earlier) > size, has_next=len(earlier) < len(entries))
+        return ComparisonPage(entries=earlier[-size:], has_previous=len(earlier) > size, has_next=len(earlier) < len(entries))
     later = [entry for entry in entries if after is None or entry.place > after]
-    return EntryPage(entries=later[:size], has_previous=len(later) < len(entries), has_next=len(later) > size)
+    return ComparisonPage(entries=later[:size], has_previous=len(later) < len(entries), has_next=len(later) > size)
 
 
-def _entries(comparison: RunComparison, kind: EntryKind) -> Iterator[ComparisonEntry]:
-    if kind is EntryKind.CHANGED:
+def _entries(comparison: RunComparison, kind: ComparisonKind) -> Iterator[ComparisonEntry]:
+    if kind is ComparisonKind.CHANGED:
         yield from (ComparisonEntry(a=pair.a, b=pair.b, pair=pair) for pair in comparison.changed)
-    elif kind is EntryKind.ONLY_A:
+    elif kind is ComparisonKind.ONLY_A:
         yield from (ComparisonEntry(a=each, b=None, pair=None) for each in comparison.only_a)
     else:
         yield from (ComparisonEntry(a=None, b=each, pair=None) for each in comparison.only_b)

@@ -17,8 +17,8 @@ from etle.storage.runs import LIVE
 from etle.types import CameraId, Digest, ViolationId
 from review.browse import CaseFilter, case_filter, rule_names
 from review.comparisons import (
+    ComparisonKind,
     ComparisonRequest,
-    EntryKind,
     Place,
     RunComparisons,
     TooManyCompared,
@@ -31,7 +31,7 @@ from review.i18n import translator_of
 from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer
 from review.session import record_access, require_any
-from review.views.comparison import EntryTexts, run_label, run_view, score_view
+from review.views.comparison import ComparisonEntryTexts, run_label, run_view, score_view
 
 router = APIRouter()
 RUNS: Final = Page(template="runs.html", nav="runs")
@@ -60,7 +60,7 @@ class ComparisonChoice:
 
     a: str
     b: str
-    kind: EntryKind
+    kind: ComparisonKind
     filters: CaseFilter
 
     @property
@@ -69,7 +69,7 @@ class ComparisonChoice:
         camera = CameraId(self.filters.camera) if self.filters.camera else None
         return ComparisonRequest(a=self.a, b=self.b, within=ComparedRange(camera=camera, since=since, until=until))
 
-    def of_kind(self, kind: EntryKind) -> "ComparisonChoice":
+    def of_kind(self, kind: ComparisonKind) -> "ComparisonChoice":
         return replace(self, kind=kind)
 
     def url(self, **page: str) -> str:
@@ -89,11 +89,11 @@ class ComparisonForm:
     labels: tuple[str, str]
     """Of both sides."""
     cameras: Mapping[CameraId, str]
-    kinds: tuple[EntryKind, ...] = tuple(EntryKind)
+    kinds: tuple[ComparisonKind, ...] = tuple(ComparisonKind)
 
 
 def comparison_choice(
-    filters: Annotated[CaseFilter, Depends(case_filter)], a: str = LIVE, b: str = "", kind: EntryKind = EntryKind.CHANGED
+    filters: Annotated[CaseFilter, Depends(case_filter)], a: str = LIVE, b: str = "", kind: ComparisonKind = ComparisonKind.CHANGED
 ) -> ComparisonChoice:
     return ComparisonChoice(a=a, b=b, kind=kind, filters=filters)
 
@@ -130,7 +130,7 @@ def compare(
     except TooManyCompared:
         return COMPARISON.render(request, viewer, form=form, comparison=None)
     page = page_of(entries_of(comparison, choice.kind), ENTRIES_PER_PAGE, _place(after), _place(before))
-    texts = EntryTexts(t, rule_names(deps.law, t), form.cameras, LOCAL_ZONE)
+    texts = ComparisonEntryTexts(t, rule_names(deps.law, t), form.cameras, LOCAL_ZONE)
     return COMPARISON.render(
         request,
         viewer,
@@ -167,8 +167,8 @@ def _record_corrupt(deps: Deps, viewer: Viewer, run: str, digest: str) -> None:
     record_access(deps, viewer, "evidence_corrupt", detail=f"{run} {digest}")
 
 
-def _counts(comparison: RunComparison) -> Mapping[EntryKind, int]:
-    lists = {EntryKind.CHANGED: comparison.changed, EntryKind.ONLY_A: comparison.only_a, EntryKind.ONLY_B: comparison.only_b}
+def _counts(comparison: RunComparison) -> Mapping[ComparisonKind, int]:
+    lists = {ComparisonKind.CHANGED: comparison.changed, ComparisonKind.ONLY_A: comparison.only_a, ComparisonKind.ONLY_B: comparison.only_b}
     return {kind: len(found) for kind, found in lists.items()}
 
 

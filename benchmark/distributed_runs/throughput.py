@@ -18,7 +18,7 @@ _ENDED_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class FrameRate:
     per_s: float
     """From when every worker has processed a frame to nine tenths of the frames: without loading the models, and without the last ones."""
     per_cpu_s: float
@@ -47,7 +47,7 @@ def measure(folder: Path, cameras: int, seconds: float) -> dict[str, Any]:
     return {**figures, "rates": rows}
 
 
-def _live(deployment: RunsDeployment, total: int) -> Rate:
+def _live(deployment: RunsDeployment, total: int) -> FrameRate:
     role = deployment.start("detect", "--idle-timeout", "1")
 
     def has_ended() -> bool:
@@ -60,13 +60,13 @@ def _live(deployment: RunsDeployment, total: int) -> Rate:
     return _rate([role], "etle_frames_total", total, has_ended)
 
 
-def _run(deployment: RunsDeployment, name: str, workers: int, total: int) -> Rate:
+def _run(deployment: RunsDeployment, name: str, workers: int, total: int) -> FrameRate:
     roles = [deployment.start("reprocess-worker", "--live-lag", "0", "--nice", "0") for _ in range(workers)]
     deployment.distribute(name)
     return _rate(roles, "etle_reprocessed_frames_total", total, lambda: deployment.is_finished(name))
 
 
-def _rate(roles: Sequence[RunningRole], metric: str, total: int, has_ended: Callable[[], bool]) -> Rate:
+def _rate(roles: Sequence[RunningRole], metric: str, total: int, has_ended: Callable[[], bool]) -> FrameRate:
     def done() -> float:
         return sum(_done(role, metric) for role in roles)
 
@@ -78,7 +78,7 @@ def _rate(roles: Sequence[RunningRole], metric: str, total: int, has_ended: Call
     wait_until(lambda: done() >= _MEASURED_SHARE * total, "the measurement")
     per_s = (done() - first) / (time.monotonic() - started)
     wait_until(has_ended, "the end of the measurement")
-    rate = Rate(per_s=per_s, per_cpu_s=(total - first) / (cpu_s() - first_cpu_s))
+    rate = FrameRate(per_s=per_s, per_cpu_s=(total - first) / (cpu_s() - first_cpu_s))
     for role in roles:
         role.stop()
     return rate

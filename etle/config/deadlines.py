@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from etle.config.strict_yaml import Name, Section
-from etle.types import Deadline, DeadlineStep, LetterPeriod
+from etle.types import Deadline, DeadlineStep, LetterDeadlinePeriod
 
 _MAX_DAYS: Final = 365
 
@@ -84,12 +84,12 @@ class DeadlineTable:
             return ()
         return tuple(Deadline(step=step, ends_at=_end_of(day + timedelta(days=days), zone)) for step, days in version.days.items())
 
-    def letter_periods(self, timezone: str) -> Sequence[LetterPeriod]:
+    def letter_periods(self, timezone: str) -> Sequence[LetterDeadlinePeriod]:
         """When letters are due, for a list of cases in that order. Versions begin and end with the days of `timezone`."""
         zone = ZoneInfo(timezone)
         named = tuple(polda for polda in self.poldas if polda is not None)
         return tuple(
-            LetterPeriod(
+            LetterDeadlinePeriod(
                 polda=polda,
                 except_poldas=named if polda is None else (),
                 since=datetime.combine(version.valid_from, time(), zone),

@@ -24,7 +24,7 @@ from etle.types import (
     Decision,
     Digest,
     EvidenceFile,
-    LetterPeriod,
+    LetterDeadlinePeriod,
     Proposal,
     ReviewerTally,
     RuleName,
@@ -93,7 +93,7 @@ class PostgresCases:
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
-        letters: Sequence[LetterPeriod] = (),
+        letters: Sequence[LetterDeadlinePeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
         if order is CaseOrder.URGENT:
@@ -121,7 +121,7 @@ class PostgresCases:
         limit: int,
         after: ViolationId | None,
         before: ViolationId | None,
-        letters: Sequence[LetterPeriod],
+        letters: Sequence[LetterDeadlinePeriod],
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
         ascending = before is None
@@ -284,7 +284,7 @@ def _filters(**filters: Unpack[CaseFilters]) -> Mapping[str, object]:
     return {**dict.fromkeys(CaseFilters.__annotations__), **filters, "plate_parts": _plate_parts(plate) if plate else None}
 
 
-def _periods(letters: Sequence[LetterPeriod]) -> str:
+def _periods(letters: Sequence[LetterDeadlinePeriod]) -> str:
     """For the query `urgent_cases`."""
     return json.dumps(
         [
@@ -300,7 +300,7 @@ def _periods(letters: Sequence[LetterPeriod]) -> str:
     )
 
 
-def _letter_due(cursor: Cursor, violation: ViolationId, letters: Sequence[LetterPeriod]) -> datetime | None:
+def _letter_due(cursor: Cursor, violation: ViolationId, letters: Sequence[LetterDeadlinePeriod]) -> datetime | None:
     """The key of the query `urgent_cases` for that case; None if it is not in the list."""
     cursor.execute(sql("place_of_case"), {"violation": str(violation)})
     row = cursor.fetchone()

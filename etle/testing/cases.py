@@ -18,7 +18,7 @@ from etle.types import (
     CaseOrder,
     Decision,
     EvidenceFile,
-    LetterPeriod,
+    LetterDeadlinePeriod,
     Proposal,
     ReviewerTally,
     Verdict,
@@ -61,7 +61,7 @@ class _Record:
     def is_leased(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at > now
 
-    def list_key(self, order: CaseOrder, letters: Sequence[LetterPeriod]) -> tuple[datetime, ViolationId] | None:
+    def list_key(self, order: CaseOrder, letters: Sequence[LetterDeadlinePeriod]) -> tuple[datetime, ViolationId] | None:
         """None: the case is not in a list in this order."""
         occurred_at, id_ = self.sort_key
         if order is CaseOrder.DECIDED:
@@ -136,7 +136,7 @@ class MemoryCases:
         limit: int = 100,
         after: ViolationId | None = None,
         before: ViolationId | None = None,
-        letters: Sequence[LetterPeriod] = (),
+        letters: Sequence[LetterDeadlinePeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
         with self._lock:

@@ -43,7 +43,7 @@ class FoundHead(NamedTuple):
     """Probability that it wears no helmet, if it is one: the mean of the cells that found it."""
 
 
-class FeatureStem:
+class DetectorStem:
     """Not thread-safe."""
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
@@ -68,7 +68,7 @@ class HeadNetwork:
 
     def __init__(self, stem: Path, weights: Path, *, threads: int = 1) -> None:
         """`stem`: the vehicle detector's weights. Raises WeightsMissing, WeightsError, MissingExtra."""
-        self._stem = FeatureStem(stem, threads=threads)
+        self._stem = DetectorStem(stem, threads=threads)
         try:
             data = weights.read_bytes()
         except FileNotFoundError as error:

@@ -52,7 +52,7 @@ class AttributeCrops:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelScore:
+class AttributeScore:
     """On the held-out crops. None if there are none to count."""
 
     label: str
@@ -64,7 +64,7 @@ class LabelScore:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedAttribute:
     weights: bytes
-    scores: tuple[LabelScore, ...]
+    scores: tuple[AttributeScore, ...]
 
 
 def read_attribute_crops(folder: Path) -> AttributeCrops:
@@ -148,12 +148,12 @@ def _augmented(inputs: "NDArray[np.float32]", rng: np.random.Generator) -> "NDAr
     return np.asarray((changed**gamma * gain).clip(0, 1), np.float32)
 
 
-def _scores(network: nn.Sequential, crops: AttributeCrops) -> tuple[LabelScore, ...]:
+def _scores(network: nn.Sequential, crops: AttributeCrops) -> tuple[AttributeScore, ...]:
     truth = crops.classes[crops.held_out]
     with torch.no_grad():
         told = network(torch.from_numpy(crops.inputs[crops.held_out])).argmax(dim=1).numpy() if len(truth) else truth
     return tuple(
-        LabelScore(
+        AttributeScore(
             label=label,
             crops=int((truth == at).sum()),
             recall=float((told[truth == at] == at).mean()) if (truth == at).any() else None,

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.heads.network import OUTPUTS, SIDE_UNIT_PX, STRIDE, FeatureStem
+from models.heads.network import OUTPUTS, SIDE_UNIT_PX, STRIDE, DetectorStem
 from models.synthetic.heads import draw_heads
 from models.synthetic.heads.values import HeadState
 from models.training.averaging import average_of
@@ -55,7 +55,7 @@ class RenderedHeads:
 
 
 @dataclass(frozen=True, slots=True)
-class CellTargets:
+class HeadGridTargets:
     """Of one window; all CELLS x CELLS."""
 
     head: "NDArray[np.float32]"
@@ -71,7 +71,7 @@ def train_heads(stem: Path, samples: int, seed: int, *, threads: int, report: Ca
     parts = render_chunks(render_heads, samples, seed, threads=threads, report=report, things="windows")
     windows = np.concatenate([part.windows for part in parts])
     rendered = RenderedHeads(windows, tuple(heads for part in parts for heads in part.heads))
-    return fit_heads(FeatureStem(stem, threads=threads), rendered, seed, threads=threads, report=report)
+    return fit_heads(DetectorStem(stem, threads=threads), rendered, seed, threads=threads, report=report)
 
 
 def render_heads(rng: np.random.Generator, count: int) -> RenderedHeads:
@@ -90,7 +90,7 @@ def _rows(sample: "HeadSample") -> "NDArray[np.float32]":
     return np.array(rows, np.float32).reshape(-1, 5)
 
 
-def fit_heads(stem: FeatureStem, rendered: RenderedHeads, seed: int, *, threads: int, report: Callable[[str], None]) -> TrainingResult:
+def fit_heads(stem: DetectorStem, rendered: RenderedHeads, seed: int, *, threads: int, report: Callable[[str], None]) -> TrainingResult:
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     features = _features(stem, rendered.windows)
@@ -104,7 +104,7 @@ def fit_heads(stem: FeatureStem, rendered: RenderedHeads, seed: int, *, threads:
     return TrainingResult(weights=weights, validation=accuracy)
 
 
-def cell_targets(heads: "NDArray[np.float32]") -> CellTargets:
+def cell_targets(heads: "NDArray[np.float32]") -> HeadGridTargets:
     """`heads`: k x 5, as in `RenderedHeads`. Of several heads near a cell the one whose middle is nearest counts."""
     states = tuple(HeadState)
     rows, columns = np.mgrid[0:CELLS, 0:CELLS].astype(np.float32) * STRIDE + STRIDE / 2
@@ -125,10 +125,10 @@ def cell_targets(heads: "NDArray[np.float32]") -> CellTargets:
             bare[inside] = float(seen is HeadState.BARE)
         distances = np.stack([columns - x1, rows - y1, x2 - columns, y2 - rows])
         sides[:, inside] = np.log(np.maximum(distances, 1.0) / SIDE_UNIT_PX)[:, inside]
-    return CellTargets(head, bare, sides)
+    return HeadGridTargets(head, bare, sides)
 
 
-def _features(stem: FeatureStem, windows: "NDArray[np.uint8]") -> "NDArray[np.float16]":
+def _features(stem: DetectorStem, windows: "NDArray[np.uint8]") -> "NDArray[np.float16]":
     """2 x n x channels x CELLS x CELLS: of the windows, and of their mirror images."""
     plain = np.concatenate([stem.features(window).astype(np.float16) for window in windows])
     mirrored = np.concatenate([stem.features(np.ascontiguousarray(window[:, ::-1])).astype(np.float16) for window in windows])
@@ -143,7 +143,7 @@ def _network() -> nn.Sequential:
 
 
 def _fit(
-    network: nn.Sequential, features: "NDArray[np.float16]", targets: list[CellTargets], train: "NDArray[np.int64]",
+    network: nn.Sequential, features: "NDArray[np.float16]", targets: list[HeadGridTargets], train: "NDArray[np.int64]",
     rng: np.random.Generator, report: Callable[[str], None],
 ) -> nn.Sequential:  # fmt: skip
     """Returns the average of the last weights."""
@@ -167,12 +167,12 @@ def _fit(
     return result
 
 
-def _mirrored(target: CellTargets) -> CellTargets:
+def _mirrored(target: HeadGridTargets) -> HeadGridTargets:
     left, top, right, bottom = target.sides[:, :, ::-1]
-    return CellTargets(target.head[:, ::-1], target.bare[:, ::-1], np.stack([right, top, left, bottom]))
+    return HeadGridTargets(target.head[:, ::-1], target.bare[:, ::-1], np.stack([right, top, left, bottom]))
 
 
-def _loss(predicted: torch.Tensor, targets: list[CellTargets]) -> torch.Tensor:
+def _loss(predicted: torch.Tensor, targets: list[HeadGridTargets]) -> torch.Tensor:
     head, bare, sides = (
         torch.from_numpy(np.stack([np.ascontiguousarray(getattr(each, name)) for each in targets])) for name in ("head", "bare", "sides")
     )
@@ -193,7 +193,7 @@ def _binary(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return (errors * told).sum() / told.sum().clamp(min=1)
 
 
-def _accuracy(network: nn.Sequential, features: "NDArray[np.float16]", targets: list[CellTargets]) -> float:
+def _accuracy(network: nn.Sequential, features: "NDArray[np.float16]", targets: list[HeadGridTargets]) -> float:
     with torch.no_grad():
         told = network(torch.from_numpy(features.astype(np.float32)))[:, 1].numpy() > 0
     bare = np.stack([each.bare for each in targets])

@@ -20,7 +20,7 @@ _MARGIN: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FactView:
+class ComparedValueView:
     label: str
     text: str
     differs: bool
@@ -38,27 +38,27 @@ class ShownPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SideView:
+class ComparedCaseView:
     run: str
     link: str | None
     """The page of the case."""
     picture: ShownPicture | None
-    facts: tuple[FactView, ...]
+    facts: tuple[ComparedValueView, ...]
     verdict: Verdict | None
     label: str
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryView:
+class ComparisonEntryView:
     title: str
     when: str
     camera: str
-    sides: tuple[SideView, ...]
+    sides: tuple[ComparedCaseView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreView:
+class RunScoreView:
     run: str
     precision: str
     recall: str
@@ -78,7 +78,7 @@ class RunView:
     started_by: str
 
 
-class EntryTexts:
+class ComparisonEntryTexts:
     """Turns entries into what the page shows."""
 
     def __init__(self, t: Translator, rules: Mapping[str, str], cameras: Mapping[CameraId, str], timezone: str) -> None:
@@ -87,20 +87,20 @@ class EntryTexts:
         self._cameras = cameras
         self._timezone = timezone
 
-    def view(self, entry: ComparisonEntry, a: str, b: str) -> EntryView:
+    def view(self, entry: ComparisonEntry, a: str, b: str) -> ComparisonEntryView:
         found = entry.a or entry.b
         assert found is not None, "one of both found it"
         differences = entry.pair.differences if entry.pair else ()
         sides = ((a, entry.a), (b, entry.b))
-        return EntryView(
+        return ComparisonEntryView(
             title=self._rules.get(found.rule, found.rule.replace("_", " ")),
             when=self._t.date_time(found.occurred_at, self._timezone),
             camera=self._cameras.get(found.camera, found.camera),
             sides=tuple(self._side(run, each, differences) for run, each in sides if each is not None),
         )
 
-    def _side(self, run: str, each: ComparedViolation, differences: Sequence[Difference]) -> SideView:
-        return SideView(
+    def _side(self, run: str, each: ComparedViolation, differences: Sequence[Difference]) -> ComparedCaseView:
+        return ComparedCaseView(
             run=run_label(run, self._t),
             link=f"/cases/{each.id}" if run == LIVE else None,
             picture=self._picture(run, each),
@@ -110,17 +110,17 @@ class EntryTexts:
             id=str(each.id),
         )
 
-    def _facts(self, each: ComparedViolation, differences: Sequence[Difference]) -> Iterator[FactView]:
+    def _facts(self, each: ComparedViolation, differences: Sequence[Difference]) -> Iterator[ComparedValueView]:
         t = self._t
         plate = f"{formatted(each.plate) if each.plate else t('proposal.none')} ({t.percent(each.probability)})"
-        yield FactView(label=t("plate.title"), text=plate, differs=Difference.PLATE in differences)
+        yield ComparedValueView(label=t("plate.title"), text=plate, differs=Difference.PLATE in differences)
         certainty = t(f"proposal.{each.certainty}")
-        yield FactView(label=t("runs.certainty"), text=certainty, differs=Difference.CERTAINTY in differences)
+        yield ComparedValueView(label=t("runs.certainty"), text=certainty, differs=Difference.CERTAINTY in differences)
         views = [measurement_view(measurement, t) for measurement in each.measured]
         measured = ", ".join(f"{view.name} {view.text}" for view in views) or t("proposal.none")
-        yield FactView(label=t("runs.measurement"), text=measured, differs=Difference.MEASUREMENT in differences)
+        yield ComparedValueView(label=t("runs.measurement"), text=measured, differs=Difference.MEASUREMENT in differences)
         if each.decided_plate:
-            yield FactView(label=t("runs.decided_plate"), text=formatted(each.decided_plate), differs=False)
+            yield ComparedValueView(label=t("runs.decided_plate"), text=formatted(each.decided_plate), differs=False)
 
     def _picture(self, run: str, each: ComparedViolation) -> ShownPicture | None:
         if each.picture is None or each.picture_size is None:
@@ -136,8 +136,8 @@ class EntryTexts:
         )
 
 
-def score_view(run: str, score: VerdictScore, t: Translator) -> ScoreView:
-    return ScoreView(
+def score_view(run: str, score: VerdictScore, t: Translator) -> RunScoreView:
+    return RunScoreView(
         run=run_label(run, t),
         precision=_share(score.precision, score.found, score.found + score.accused, t),
         recall=_share(score.recall, score.found, score.confirmed, t),

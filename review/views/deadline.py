@@ -12,7 +12,7 @@ from review.i18n import Translator
 SOON: Final = timedelta(hours=24)
 
 
-class Urgency(StrEnum):
+class DeadlineUrgency(StrEnum):
     """CSS class of a deadline."""
 
     OVERDUE = "overdue"
@@ -27,7 +27,7 @@ class DeadlineView:
     day: str
     """The last day, at the place of the violation."""
     left: str
-    urgency: Urgency
+    urgency: DeadlineUrgency
 
 
 def deadline_views(case: Case, law: Law, now: datetime, t: Translator) -> tuple[DeadlineView, ...]:
@@ -51,10 +51,10 @@ def letter_view(case: Case, law: Law, now: datetime, t: Translator) -> DeadlineV
     return next((each for each in deadline_views(case, law, now, t) if each.step is DeadlineStep.LETTER), None)
 
 
-def _urgency(left: timedelta) -> Urgency:
+def _urgency(left: timedelta) -> DeadlineUrgency:
     if left <= timedelta():
-        return Urgency.OVERDUE
-    return Urgency.SOON if left <= SOON else Urgency.LATER
+        return DeadlineUrgency.OVERDUE
+    return DeadlineUrgency.SOON if left <= SOON else DeadlineUrgency.LATER
 
 
 def _left(left: timedelta, t: Translator) -> str:

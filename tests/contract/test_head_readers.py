@@ -10,7 +10,7 @@ from etle.protocols import HeadReader
 from etle.testing.engines import FixedHeadReader
 from etle.types import Box, Headgear, RiderHead
 from models.heads import STEM_WEIGHTS, open_head_reader
-from models.heads.network import FeatureStem, HeadNetwork
+from models.heads.network import DetectorStem, HeadNetwork
 from models.heads.reader import NetworkHeadReader
 from models.synthetic.heads import draw_heads
 from models.synthetic.heads.values import HeadState
@@ -76,7 +76,7 @@ def test_weights_of_another_network_are_refused(tmp_path) -> None:
 def test_a_detector_without_the_layers_is_refused(tmp_path) -> None:
     onnx.save(blob_finder(64, 64, names={0: "car"}), tmp_path / "blobs.onnx")
     with pytest.raises(WeightsError, match="has no layer"):
-        FeatureStem(tmp_path / "blobs.onnx")
+        DetectorStem(tmp_path / "blobs.onnx")
 
 
 def test_missing_weights(tmp_path) -> None:

@@ -30,14 +30,14 @@ from etle.testing import (
     a_violation,
     a_violation_message,
 )
-from etle.types import CaseOrder, Digest, LetterPeriod, Verdict, Violation, digest_of
+from etle.types import CaseOrder, Digest, LetterDeadlinePeriod, Verdict, Violation, digest_of
 from pipeline.evidence.writer import Writer
 from services import S3Server
 
 LETTERS = (
-    LetterPeriod(polda=None, except_poldas=("polda-a",), since=BEGIN - timedelta(days=1), until=None, days=3),
-    LetterPeriod(polda="polda-a", since=BEGIN - timedelta(days=1), until=BEGIN + timedelta(minutes=5), days=5),
-    LetterPeriod(polda="polda-a", since=BEGIN + timedelta(minutes=5), until=BEGIN + timedelta(minutes=8), days=1),
+    LetterDeadlinePeriod(polda=None, except_poldas=("polda-a",), since=BEGIN - timedelta(days=1), until=None, days=3),
+    LetterDeadlinePeriod(polda="polda-a", since=BEGIN - timedelta(days=1), until=BEGIN + timedelta(minutes=5), days=5),
+    LetterDeadlinePeriod(polda="polda-a", since=BEGIN + timedelta(minutes=5), until=BEGIN + timedelta(minutes=8), days=1),
 )
 """When letters are due."""
 S3 = pytest.param("s3", marks=[pytest.mark.server, pytest.mark.xdist_group("s3")])

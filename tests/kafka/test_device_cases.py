@@ -67,7 +67,7 @@ def vendor_server(folder: Path, site: dict[str, Any]) -> Iterator[str]:
             server.send_signal(signal.SIGTERM)
 
 
-class Office:
+class DeviceCasesDeployment:
     """The folder of a device, and the writer with its cases."""
 
     def __init__(self, folder: Path, connection: BrokerConnection, database: Database) -> None:
@@ -102,13 +102,13 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path, connection: BrokerConnection, database_url: str) -> Iterator[Office]:
+def office(tmp_path: Path, connection: BrokerConnection, database_url: str) -> Iterator[DeviceCasesDeployment]:
     database = Database(database_url)
-    yield Office(tmp_path, connection, database)
+    yield DeviceCasesDeployment(tmp_path, connection, database)
     database.close()
 
 
-def test_the_example_makes_one_case_however_often_it_is_pushed(office: Office, connection: BrokerConnection) -> None:
+def test_the_example_makes_one_case_however_often_it_is_pushed(office: DeviceCasesDeployment, connection: BrokerConnection) -> None:
     with vendor_server(office.folder, site_with(connection)) as url:
         assert "'status': 'accepted', 'id': 'RS-0017/000123', 'case': " in (first := office.push(url)), first
         assert "'status': 'known'" in office.push(url)
@@ -128,7 +128,7 @@ def test_the_example_makes_one_case_however_often_it_is_pushed(office: Office, c
     assert office.evidence.get(violation.pictures[0].sha256) == (office.folder / "picture.jpg").read_bytes()
 
 
-def test_with_an_expired_certificate_the_case_is_a_lead(office: Office, connection: BrokerConnection) -> None:
+def test_with_an_expired_certificate_the_case_is_a_lead(office: DeviceCasesDeployment, connection: BrokerConnection) -> None:
     with vendor_server(office.folder, site_with(connection, valid_to="2021-01-01")) as url:
         assert "'status': 'accepted'" in office.push(url)
     office.write()
@@ -136,7 +136,7 @@ def test_with_an_expired_certificate_the_case_is_a_lead(office: Office, connecti
     assert case.violation.marks == ("lead",) and dict(case.violation.facts)["certificate_state"] == "expired"
 
 
-def test_what_is_refused_reaches_no_case(office: Office, connection: BrokerConnection) -> None:
+def test_what_is_refused_reaches_no_case(office: DeviceCasesDeployment, connection: BrokerConnection) -> None:
     site = site_with(connection)
     site["ingest"]["vendors"][0]["instruments"][0]["rules"][0]["limit"] = 80
     with vendor_server(office.folder, site) as url:

@@ -10,7 +10,7 @@ from pipeline.reprocess.live_priority import LivePriority, LiveTraffic
 LIVE = LiveTraffic("frames", "detect")
 
 
-class Rig:
+class LivePriorityFixture:
     """A topic of live frames, and a group that handles them."""
 
     def __init__(self, partitions: int = 1, max_lag_s: float = 5.0) -> None:
@@ -20,7 +20,7 @@ class Rig:
         self.subscriber.poll(0, 1)
         self.priority = LivePriority(self.broker, LIVE, max_lag_s, self.clock, self.metrics)
 
-    def at(self, second: float) -> "Rig":
+    def at(self, second: float) -> "LivePriorityFixture":
         self.clock.advance(second - (self.clock.now() - BEGIN).total_seconds())
         self.broker.now = self.clock.now()
         return self
@@ -35,7 +35,7 @@ class Rig:
 
 
 def test_a_group_that_keeps_up_has_priority_without_making_anybody_wait():
-    rig = Rig()
+    rig = LivePriorityFixture()
     for second in range(60):
         rig.at(second).send(10)
         rig.handle(max(0, 10 * (second - 2)), needed=max(0, 10 * (second - 30)))
@@ -43,7 +43,7 @@ def test_a_group_that_keeps_up_has_priority_without_making_anybody_wait():
 
 
 def test_a_frame_that_comes_after_a_quiet_minute_is_new():
-    rig = Rig()
+    rig = LivePriorityFixture()
     rig.send(10)
     rig.at(1).handle(10)
     assert not rig.priority.must_wait()
@@ -54,7 +54,7 @@ def test_a_frame_that_comes_after_a_quiet_minute_is_new():
 
 
 def test_a_run_waits_while_live_frames_are_overdue_and_goes_on_when_they_are_handled():
-    rig = Rig(partitions=2)
+    rig = LivePriorityFixture(partitions=2)
     rig.handle(0)
     rig.handle(0, partition=1)
     rig.send(7, partition=1)
@@ -67,13 +67,13 @@ def test_a_run_waits_while_live_frames_are_overdue_and_goes_on_when_they_are_han
 
 
 def test_a_topic_that_nobody_processes_live_makes_nobody_wait():
-    rig = Rig()
+    rig = LivePriorityFixture()
     rig.send(100)
     assert not rig.at(100).priority.must_wait()
 
 
 def test_frames_that_the_broker_deleted_do_not_wait():
-    rig = Rig()
+    rig = LivePriorityFixture()
     rig.handle(0)
     rig.send(5)
     rig.at(100)
@@ -82,14 +82,14 @@ def test_frames_that_the_broker_deleted_do_not_wait():
 
 
 def test_zero_seconds_mean_that_a_run_never_waits():
-    rig = Rig(max_lag_s=0)
+    rig = LivePriorityFixture(max_lag_s=0)
     rig.handle(0)
     rig.send(5)
     assert not rig.at(100).priority.must_wait()
 
 
 def test_the_broker_is_asked_once_a_second():
-    rig = Rig()
+    rig = LivePriorityFixture()
     rig.handle(0)
     rig.send(5)
     rig.at(6)
@@ -100,7 +100,7 @@ def test_the_broker_is_asked_once_a_second():
 
 @pytest.mark.parametrize("metadata", ["", "junk"])
 def test_a_position_without_metadata_counts_as_it_is(metadata):
-    rig = Rig()
+    rig = LivePriorityFixture()
     rig.send(5)
     rig.subscriber.commit({0: Position(offset=5, metadata=metadata)})
     assert not rig.at(100).priority.must_wait()

@@ -35,7 +35,7 @@ BORDERS = (19, 27)
 
 
 @dataclass(slots=True)
-class Rig:
+class WorkerFixture:
     """A broker with the work items of a run, and the workers on it."""
 
     setting: Setting
@@ -71,7 +71,7 @@ class Rig:
         with resources(self.setting, job) as opened:
             yield OpenedRun(job=job, resources=self.changed(opened))
 
-    def worker(self) -> "Running":
+    def worker(self) -> "RunningWorker":
         subscriber = self.broker.subscribe(NAMES.reprocess, NAMES.reprocess_group)
         cache = RunCache(self.open_run)
         priority = LivePriority(self.broker, LiveTraffic.of(NAMES), self.max_live_lag_s, self.clock, self.metrics)
@@ -79,7 +79,7 @@ class Rig:
             subscriber, self.broker, cache, priority, NAMES, self.clock, self.metrics,
             lambda opened: self.finished.append(opened.job.run), self.skipped,
         )  # fmt: skip
-        return Running(worker, subscriber, cache, self)
+        return RunningWorker(worker, subscriber, cache, self)
 
     @property
     def reasons(self) -> list[str]:
@@ -90,17 +90,17 @@ class Rig:
 
 
 @dataclass(slots=True)
-class Running:
+class RunningWorker:
     worker: ReprocessWorker
     subscriber: MemorySubscriber
     cache: RunCache
-    rig: Rig
+    rig: WorkerFixture
 
     def step(self) -> int:
         self.rig.clock.advance(1.0)
         return self.worker.step(0)
 
-    def drain(self) -> "Running":
+    def drain(self) -> "RunningWorker":
         """Step until nothing is left to do."""
         idle = 0
         while idle < 3:
@@ -136,7 +136,7 @@ def undisturbed(setting: Setting) -> dict[str, str]:
 
 
 def test_segments_that_cut_a_crossing_give_what_one_process_finds(setting: Setting, undisturbed: dict[str, str]):
-    rig = Rig(setting)
+    rig = WorkerFixture(setting)
     rig.publish("again")
     assert len(rig.broker.messages(NAMES.reprocess)) == len(CAMERAS) * 3
     rig.worker().drain()
@@ -151,7 +151,7 @@ def test_segments_that_cut_a_crossing_give_what_one_process_finds(setting: Setti
 
 @pytest.mark.slow
 def test_killed_before_each_of_its_steps_a_worker_leaves_a_run_that_others_finish(setting: Setting, undisturbed: dict[str, str]):
-    rig, number = Rig(setting, partitions=1), 0
+    rig, number = WorkerFixture(setting, partitions=1), 0
     rig.publish("killed")
     while not stored(setting, "killed").finished_at:
         number += 1
@@ -174,7 +174,7 @@ def test_killed_at_each_write_to_the_database_a_run_has_the_result_of_an_undistu
     number, died = 0, True
     while died:
         died = False
-        rig, name = Rig(setting, changed=partial(dying_at, method, number)), f"{method.replace('_', '-')}-{number}"
+        rig, name = WorkerFixture(setting, changed=partial(dying_at, method, number)), f"{method.replace('_', '-')}-{number}"
         rig.publish(name)
         worker = rig.worker()
         try:
@@ -182,7 +182,7 @@ def test_killed_at_each_write_to_the_database_a_run_has_the_result_of_an_undistu
         except Killed:
             died = True
             worker.die()
-        survivor = Rig(setting)
+        survivor = WorkerFixture(setting)
         survivor.broker = rig.broker
         survivor.worker().drain()
         assert found(setting, name) == undisturbed
@@ -206,7 +206,7 @@ def dying_at(method: str, number: int, given: RunResources) -> RunResources:
 
 
 def test_items_that_are_repeated_lost_or_out_of_order_leave_no_gap_and_no_doubles(setting: Setting, undisturbed: dict[str, str]):
-    rig = Rig(setting)
+    rig = WorkerFixture(setting)
     plan = plan_run(setting, "again").plan
     items = [item for item in work_items("again", plan) if item.segment != 1]
     for item in (*reversed(items), *items):
@@ -218,7 +218,7 @@ def test_items_that_are_repeated_lost_or_out_of_order_leave_no_gap_and_no_double
 
 
 def test_an_item_that_makes_no_sense_becomes_a_dead_letter_and_the_others_are_processed(setting: Setting, undisturbed: dict[str, str]):
-    rig = Rig(setting, skipped=("old",))
+    rig = WorkerFixture(setting, skipped=("old",))
     for value in (b"\xff", b"{}", b'{"run":"again","camera":"cam-1","segment":-1}'):
         rig.broker.publish(NAMES.reprocess, value, key=b"?", partition=0)
     rig.publish("again")
@@ -233,7 +233,7 @@ def test_an_item_that_makes_no_sense_becomes_a_dead_letter_and_the_others_are_pr
 
 
 def test_a_run_that_the_worker_would_process_differently_stops_it(setting: Setting):
-    rig = Rig(setting)
+    rig = WorkerFixture(setting)
     rig.publish("again")
     rig.setting = replace(setting, until=BEGIN)
     with pytest.raises(ConfigError, match="would be mixed"):
@@ -242,7 +242,7 @@ def test_a_run_that_the_worker_would_process_differently_stops_it(setting: Setti
 
 
 @dataclass(slots=True)
-class Outage:
+class StoreOutage:
     """Raises an error in the calls from number `first` to `last`."""
 
     error: Exception
@@ -256,7 +256,7 @@ class Outage:
             raise self.error
 
 
-def without_archive(outage: Outage) -> Callable[[RunResources], RunResources]:
+def without_archive(outage: StoreOutage) -> Callable[[RunResources], RunResources]:
     def changed(given: RunResources) -> RunResources:
         class Reader:
             def __init__(self, inner: Any) -> None:
@@ -280,7 +280,7 @@ def without_archive(outage: Outage) -> Callable[[RunResources], RunResources]:
     return changed
 
 
-def without_database(outage: Outage) -> Callable[[RunResources], RunResources]:
+def without_database(outage: StoreOutage) -> Callable[[RunResources], RunResources]:
     class Runs(PostgresRuns):
         def save_progress(self, *given: Any) -> None:
             outage.strike()
@@ -299,8 +299,8 @@ def without_database(outage: Outage) -> Callable[[RunResources], RunResources]:
 def test_while_a_store_is_unavailable_the_worker_waits_and_the_result_is_the_same(
     setting: Setting, undisturbed: dict[str, str], changed: Any, error: Exception, target: str
 ):
-    outage = Outage(error, 5, 8)
-    rig = Rig(setting, changed=changed(outage))
+    outage = StoreOutage(error, 5, 8)
+    rig = WorkerFixture(setting, changed=changed(outage))
     rig.publish("again")
     worker = rig.worker()
     while not stored(setting, "again").finished_at:
@@ -311,7 +311,7 @@ def test_while_a_store_is_unavailable_the_worker_waits_and_the_result_is_the_sam
 
 
 def test_a_deleted_segment_is_named_in_a_dead_letter(setting: Setting):
-    rig = Rig(setting)
+    rig = WorkerFixture(setting)
     rig.publish("again")
     sorted((setting.folder / "archive" / "tes" / "cam-1").rglob("*.mkv"))[1].unlink()
     rig.worker().drain()
@@ -321,7 +321,7 @@ def test_a_deleted_segment_is_named_in_a_dead_letter(setting: Setting):
 
 
 def test_two_workers_share_the_cameras_and_one_takes_over_what_the_other_began(setting: Setting, undisturbed: dict[str, str]):
-    rig = Rig(setting)
+    rig = WorkerFixture(setting)
     rig.publish("again")
     first = rig.worker()
     first.step()
@@ -335,7 +335,7 @@ def test_two_workers_share_the_cameras_and_one_takes_over_what_the_other_began(s
 
 
 def test_a_camera_that_another_process_has_is_left_alone(setting: Setting, undisturbed: dict[str, str]):
-    rig, database = Rig(setting), Database(setting.database)
+    rig, database = WorkerFixture(setting), Database(setting.database)
     rig.publish("again")
     worker = rig.worker()
     with PostgresRuns(database).camera_lock("again", CAMERA) as free:
@@ -350,7 +350,7 @@ def test_a_camera_that_another_process_has_is_left_alone(setting: Setting, undis
 
 
 def test_a_worker_yields_to_live_traffic_in_the_middle_of_an_item(setting: Setting, undisturbed: dict[str, str]):
-    rig = Rig(setting)
+    rig = WorkerFixture(setting)
     rig.publish("again")
     live = rig.broker.subscribe(NAMES.frames, NAMES.detect_group)
     live.poll(0, 1)
@@ -368,7 +368,7 @@ def test_a_worker_yields_to_live_traffic_in_the_middle_of_an_item(setting: Setti
 
 
 def test_a_worker_that_is_stopped_saves_where_it_is(setting: Setting, undisturbed: dict[str, str]):
-    rig = Rig(setting, partitions=1)
+    rig = WorkerFixture(setting, partitions=1)
     rig.publish("again")
     first = rig.worker()
     first.step()
@@ -437,7 +437,7 @@ def dying_in(camera: str, given: RunResources) -> RunResources:
 
 @pytest.mark.slow
 def test_an_item_at_which_workers_die_again_and_again_becomes_a_dead_letter(setting: Setting, undisturbed: dict[str, str]):
-    rig, died = Rig(setting, partitions=1, changed=partial(dying_in, "cam-2")), 0
+    rig, died = WorkerFixture(setting, partitions=1, changed=partial(dying_in, "cam-2")), 0
     rig.publish("again")
     while True:
         worker = rig.worker()
@@ -456,7 +456,7 @@ def test_an_item_at_which_workers_die_again_and_again_becomes_a_dead_letter(sett
 
 @pytest.mark.slow
 def test_workers_that_are_stopped_again_and_again_do_not_count_as_killed(setting: Setting, undisturbed: dict[str, str]):
-    rig = Rig(setting, partitions=1)
+    rig = WorkerFixture(setting, partitions=1)
     rig.publish("again")
     for _ in range(MAX_ATTEMPTS + 2):
         worker = rig.worker()

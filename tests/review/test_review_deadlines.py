@@ -13,7 +13,7 @@ from etle.testing import BEGIN, MemoryCases, a_decision, a_violation
 from etle.types import Case, DeadlineStep, Verdict
 from etle_cli.options.law import open_law
 from review.i18n import Language, translator
-from review.views.deadline import Urgency, deadline_views, letter_view
+from review.views.deadline import DeadlineUrgency, deadline_views, letter_view
 
 SignIn = Callable[..., SignedInUser]
 LAW = open_law()
@@ -35,17 +35,19 @@ def case_of(*verdicts: Verdict) -> Case:
 @pytest.mark.parametrize(
     ("now", "left", "english", "urgency"),
     [
-        pytest.param(BEGIN, "3 hari 14 jam lagi", "3 d 14 h left", Urgency.LATER, id="at once"),
-        pytest.param(DUE - timedelta(hours=48), "2 hari 0 jam lagi", "2 d 0 h left", Urgency.LATER, id="two days before"),
-        pytest.param(DUE - timedelta(hours=24, seconds=1), "24 jam lagi", "24 h left", Urgency.LATER, id="more than a day"),
-        pytest.param(DUE - timedelta(hours=24), "24 jam lagi", "24 h left", Urgency.SOON, id="a day"),
-        pytest.param(DUE - timedelta(minutes=59), "kurang dari 1 jam lagi", "less than 1 h left", Urgency.SOON, id="in the last hour"),
-        pytest.param(DUE, "baru saja lewat", "just late", Urgency.OVERDUE, id="at midnight"),
-        pytest.param(DUE + timedelta(hours=5), "lewat 5 jam", "5 h late", Urgency.OVERDUE, id="hours late"),
-        pytest.param(DUE + timedelta(days=4, hours=3), "lewat 4 hari", "4 days late", Urgency.OVERDUE, id="days late"),
+        pytest.param(BEGIN, "3 hari 14 jam lagi", "3 d 14 h left", DeadlineUrgency.LATER, id="at once"),
+        pytest.param(DUE - timedelta(hours=48), "2 hari 0 jam lagi", "2 d 0 h left", DeadlineUrgency.LATER, id="two days before"),
+        pytest.param(DUE - timedelta(hours=24, seconds=1), "24 jam lagi", "24 h left", DeadlineUrgency.LATER, id="more than a day"),
+        pytest.param(DUE - timedelta(hours=24), "24 jam lagi", "24 h left", DeadlineUrgency.SOON, id="a day"),
+        pytest.param(
+            DUE - timedelta(minutes=59), "kurang dari 1 jam lagi", "less than 1 h left", DeadlineUrgency.SOON, id="in the last hour"
+        ),
+        pytest.param(DUE, "baru saja lewat", "just late", DeadlineUrgency.OVERDUE, id="at midnight"),
+        pytest.param(DUE + timedelta(hours=5), "lewat 5 jam", "5 h late", DeadlineUrgency.OVERDUE, id="hours late"),
+        pytest.param(DUE + timedelta(days=4, hours=3), "lewat 4 hari", "4 days late", DeadlineUrgency.OVERDUE, id="days late"),
     ],
 )
-def test_what_is_left_for_the_letter(now: datetime, left: str, english: str, urgency: Urgency) -> None:
+def test_what_is_left_for_the_letter(now: datetime, left: str, english: str, urgency: DeadlineUrgency) -> None:
     view = letter_view(case_of(), LAW, now, INDONESIAN)
     assert view is not None
     assert (view.left, view.urgency, view.day) == (left, urgency, "Kam 26 Nov 2026")

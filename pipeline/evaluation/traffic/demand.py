@@ -61,7 +61,7 @@ class DrawnVehicle:
     model: VehicleModel
 
 
-class Departures:
+class DepartingVehicles:
     """Collects vehicles, and writes them in the order of time."""
 
     def __init__(self, rng: random.Random, drivers: Mapping[str, str]) -> None:

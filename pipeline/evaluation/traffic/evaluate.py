@@ -21,7 +21,7 @@ from pipeline.evaluation.traffic.place import SIGNAL, WatchedPlace
 from pipeline.evaluation.traffic.road import road
 from pipeline.evaluation.traffic.sumo_run import STEP_S, TrafficRun, simulate
 from pipeline.evaluation.traffic.truth import acts_at
-from pipeline.evaluation.traffic.watch import CameraWatch
+from pipeline.evaluation.traffic.watch import DetectionReplay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class SumoOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
+class EvaluationMistake:
     """A missed violation or a false case. `reason`: what the rule decided last on the vehicle, if it is known."""
 
     place: str
@@ -58,20 +58,20 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceOutcome:
+class PlaceEvaluation:
     """What one camera saw and reported. `counts`: by rule, how many acts and cases have which status."""
 
     place: str
     vehicles: frozenset[str]
     counts: dict[RuleName, dict[str, int]]
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[EvaluationMistake, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationOutcome:
     """One simulation, through all its cameras."""
 
-    places: tuple[PlaceOutcome, ...]
+    places: tuple[PlaceEvaluation, ...]
 
     @property
     def vehicles(self) -> int:
@@ -106,7 +106,7 @@ class SumoReport:
     vehicles: int
     simulations: int
     rules: dict[RuleName, RuleFigures]
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[EvaluationMistake, ...]
 
 
 def evaluate_sumo(options: SumoOptions, progress: Callable[[int], None]) -> SumoReport:
@@ -182,11 +182,11 @@ class _StatesByStep:
         return [vehicle for vehicle, _ in there], states
 
 
-def _watch(place: WatchedPlace, run: TrafficRun, states: _StatesByStep, *, noise: bool) -> PlaceOutcome:
+def _watch(place: WatchedPlace, run: TrafficRun, states: _StatesByStep, *, noise: bool) -> PlaceEvaluation:
     rng = Random(f"{place.id} noise")
     errors = DetectorNoise(rng, place.fps) if noise else None
     detector = VirtualDetector(place, errors)
-    watch = CameraWatch(drawn_by_hand(place.settings, rng) if noise else place.settings, errors)
+    watch = DetectionReplay(drawn_by_hand(place.settings, rng) if noise else place.settings, errors)
     seen: dict[str, list[float]] = defaultdict(list)
     steps = range(0, states.last_step + 1, round(1 / place.fps / STEP_S))
     for sequence, step in enumerate(steps):
@@ -204,7 +204,7 @@ def _watch(place: WatchedPlace, run: TrafficRun, states: _StatesByStep, *, noise
     watch.finish()
     acts = acts_at(place, run.trajectories, run.signals)
     cases, found = judged_cases(watch.cases, acts)
-    return PlaceOutcome(
+    return PlaceEvaluation(
         place=place.id,
         vehicles=frozenset(seen),
         counts=_counts(judged := judged_acts(acts, found, seen, place.fps), cases),
@@ -221,7 +221,9 @@ def _counts(acts: Sequence[JudgedAct], cases: Sequence[JudgedCase]) -> dict[Rule
     return {rule: dict(some) for rule, some in counts.items()}
 
 
-def _mistakes(place: WatchedPlace, watch: CameraWatch, acts: Sequence[JudgedAct], cases: Sequence[JudgedCase]) -> list[Mistake]:
+def _mistakes(
+    place: WatchedPlace, watch: DetectionReplay, acts: Sequence[JudgedAct], cases: Sequence[JudgedCase]
+) -> list[EvaluationMistake]:
     made = []
     for act in acts:
         if act.status is ActStatus.MISSED:
@@ -234,5 +236,5 @@ def _mistakes(place: WatchedPlace, watch: CameraWatch, acts: Sequence[JudgedAct]
     return made
 
 
-def _mistake(place: WatchedPlace, rule: RuleName, kind: str, vehicles: tuple[str, ...], at_s: float, reason: str) -> Mistake:
-    return Mistake(place=place.id, rule=rule, kind=kind, vehicles=vehicles, at_s=round(at_s, 2), reason=reason)
+def _mistake(place: WatchedPlace, rule: RuleName, kind: str, vehicles: tuple[str, ...], at_s: float, reason: str) -> EvaluationMistake:
+    return EvaluationMistake(place=place.id, rule=rule, kind=kind, vehicles=vehicles, at_s=round(at_s, 2), reason=reason)

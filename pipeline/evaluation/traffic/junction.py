@@ -11,7 +11,7 @@ from typing import Final
 
 from etle.types import VehicleClass, View
 from pipeline.evaluation.traffic.camera import VirtualCamera
-from pipeline.evaluation.traffic.demand import Departures
+from pipeline.evaluation.traffic.demand import DepartingVehicles
 from pipeline.evaluation.traffic.place import SIGNAL, ApproachLaw, WatchedPlace, camera_settings
 from pipeline.evaluation.traffic.sumo_run import SumoScenario
 
@@ -84,7 +84,7 @@ def junction(seed: int, seconds: float) -> tuple[SumoScenario, tuple[WatchedPlac
     """The scenario and the cameras of that seed."""
     rng = random.Random(f"junction {seed}")
     plan = _Plan(green_s=(rng.uniform(14, 24), rng.uniform(14, 24)))
-    departures = Departures(rng, _drivers())
+    departures = DepartingVehicles(rng, _drivers())
     for arm in _ARMS:
         _background(departures, rng, arm, seconds)
         _planned(departures, rng, arm, plan, seconds)
@@ -141,7 +141,7 @@ def _exit(arm: str, turn: str) -> str:
     return around[(around.index(arm) + {"l": 1, "s": 2, "r": 3}[turn]) % 4]
 
 
-def _background(departures: Departures, rng: random.Random, arm: str, seconds: float, per_hour: float = 700.0) -> None:
+def _background(departures: DepartingVehicles, rng: random.Random, arm: str, seconds: float, per_hour: float = 700.0) -> None:
     at_s = 0.0
     while (at_s := at_s + rng.expovariate(per_hour / 3600)) < seconds - 30:
         model = departures.draw_model()
@@ -154,7 +154,7 @@ def _background(departures: Departures, rng: random.Random, arm: str, seconds: f
 _DEPART: Final = 'departLane="best" departSpeed="max" departPosLat="random"'
 
 
-def _planned(departures: Departures, rng: random.Random, arm: str, plan: _Plan, seconds: float) -> None:
+def _planned(departures: DepartingVehicles, rng: random.Random, arm: str, plan: _Plan, seconds: float) -> None:
     """Vehicles that reach the line when a violation, or what looks like one, is likely."""
     edges = (f"{arm}i", f"{_OPPOSITE[arm]}o")
     start = 0.0

@@ -10,7 +10,7 @@ from typing import Final
 
 from etle.types import VehicleClass, View
 from pipeline.evaluation.traffic.camera import VirtualCamera
-from pipeline.evaluation.traffic.demand import Departures
+from pipeline.evaluation.traffic.demand import DepartingVehicles
 from pipeline.evaluation.traffic.place import MarkingLaw, RoadRectangle, SpeedLaw, WatchedPlace, camera_settings
 from pipeline.evaluation.traffic.sumo_run import SumoScenario
 
@@ -39,7 +39,7 @@ _SHARES: Final = {"calm": 68, "brisk": 8, "speeder": 8, "crosser": 16}
 def road(seed: int, seconds: float) -> tuple[SumoScenario, tuple[WatchedPlace, ...]]:
     """The scenario and the cameras of that seed."""
     rng = random.Random(f"road {seed}")
-    departures = Departures(rng, _DRIVERS)
+    departures = DepartingVehicles(rng, _DRIVERS)
     _eastbound(departures, rng, seconds)
     _westbound(departures, rng, seconds)
     _against(departures, rng, seconds)
@@ -96,7 +96,7 @@ def _edge(name: str, start: str, end: str, xs: tuple[float, float], y: float, la
     )
 
 
-def _eastbound(departures: Departures, rng: random.Random, seconds: float, per_hour: float = 800.0) -> None:
+def _eastbound(departures: DepartingVehicles, rng: random.Random, seconds: float, per_hour: float = 800.0) -> None:
     at_s = 0.0
     while (at_s := at_s + rng.expovariate(per_hour / 3600)) < seconds - 20:
         driver = rng.choices(list(_SHARES), list(_SHARES.values()))[0]
@@ -112,13 +112,13 @@ def _eastbound(departures: Departures, rng: random.Random, seconds: float, per_h
         departures.add(at_s, model, driver, ("e1", "e2", "e3", "e4"), depart=_depart(lane), stops=stops)
 
 
-def _westbound(departures: Departures, rng: random.Random, seconds: float, per_hour: float = 600.0) -> None:
+def _westbound(departures: DepartingVehicles, rng: random.Random, seconds: float, per_hour: float = 600.0) -> None:
     at_s = 0.0
     while (at_s := at_s + rng.expovariate(per_hour / 3600)) < seconds - 20:
         departures.add(at_s, departures.draw_model(), rng.choice(("calm", "calm", "brisk")), ("w1", "w2"), depart=_depart(rng.choice("01")))
 
 
-def _against(departures: Departures, rng: random.Random, seconds: float) -> None:
+def _against(departures: DepartingVehicles, rng: random.Random, seconds: float) -> None:
     at_s = 0.0
     while (at_s := at_s + rng.uniform(20, 60)) < seconds - 40:
         lane = 0 if rng.random() < 0.85 else 1

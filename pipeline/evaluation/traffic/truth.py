@@ -63,7 +63,7 @@ def acts_at(place: WatchedPlace, trajectories: Sequence[Trajectory], signals: Si
     acts: list[TrueAct | None] = []
     reds = [phase[:2] for phase in signals.phases(place.approach.link) if phase[2] is Lamp.RED] if place.approach else []
     for trajectory in trajectories:
-        way = Way.of(place, trajectory)
+        way = VehiclePath.of(place, trajectory)
         if place.approach is not None:
             acts.append(_at_approach(place, place.approach, way, reds))
         if place.speed is not None:
@@ -78,7 +78,7 @@ def acts_at(place: WatchedPlace, trajectories: Sequence[Trajectory], signals: Si
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class VehiclePath:
     """A vehicle in the place: seconds, s and x of the middle of its front (m), heading (radians from s to -x) and speed (m/s), n each."""
 
     vehicle: DrawnVehicle
@@ -89,7 +89,7 @@ class Way:
     speed: "NDArray[np.float64]"
 
     @classmethod
-    def of(cls, place: WatchedPlace, trajectory: Trajectory) -> "Way":
+    def of(cls, place: WatchedPlace, trajectory: Trajectory) -> "VehiclePath":
         poses = place.poses(trajectory.rows[:, 1:4])
         return cls(trajectory.vehicle, trajectory.seconds, poses[:, 0], poses[:, 1], np.unwrap(poses[:, 2]), trajectory.rows[:, 4])
 
@@ -119,7 +119,7 @@ def _runs(values: "NDArray[np.bool_]") -> list[tuple[int, int]]:
     return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _at_approach(place: WatchedPlace, law: ApproachLaw, way: Way, reds: Sequence[tuple[float, float]]) -> TrueAct | None:
+def _at_approach(place: WatchedPlace, law: ApproachLaw, way: VehiclePath, reds: Sequence[tuple[float, float]]) -> TrueAct | None:
     """Red light or stop line."""
     crossed = way.passes(0.0)
     if crossed is None or not law.left_x <= way.x[crossed[1]] <= law.right_x:
@@ -152,7 +152,7 @@ def _at_approach(place: WatchedPlace, law: ApproachLaw, way: Way, reds: Sequence
     )
 
 
-def _stand(way: Way, index: int, until: float) -> tuple[float, float] | None:
+def _stand(way: VehiclePath, index: int, until: float) -> tuple[float, float] | None:
     """The longest time in which the vehicle stands beyond the line, from a state on, up to a moment; None if it never stands."""
     longest: tuple[float, float] | None = None
     start: float | None = None
@@ -178,7 +178,7 @@ def _interval(view: View, model: VehicleModel) -> tuple[float, float]:
     return POSITION_M + max(0.0, high - model.length_m), POSITION_M + max(0.0, model.length_m - low)
 
 
-def _speeding(law: SpeedLaw, way: Way) -> TrueAct | None:
+def _speeding(law: SpeedLaw, way: VehiclePath) -> TrueAct | None:
     """Faster than limit and tolerance on average over the whole area."""
     area = law.area
     start, end = way.passes(area.start_s), way.passes(area.end_s)
@@ -198,7 +198,7 @@ def _speeding(law: SpeedLaw, way: Way) -> TrueAct | None:
     )
 
 
-def _crossing(law: MarkingLaw, way: Way) -> TrueAct | None:
+def _crossing(law: MarkingLaw, way: VehiclePath) -> TrueAct | None:
     """The whole vehicle is on one side of the line, and later on the other; the middle of its front crosses where the line is solid."""
     sides = np.sign(way.x - law.x)
     middles = [i for i in np.flatnonzero(np.diff(sides)) if law.start_s <= way.s[i] <= law.end_s]
@@ -228,11 +228,11 @@ def _crossing(law: MarkingLaw, way: Way) -> TrueAct | None:
     return None
 
 
-def _lasts(way: Way, run: tuple[int, int]) -> bool:
+def _lasts(way: VehiclePath, run: tuple[int, int]) -> bool:
     return float(way.seconds[run[1]] - way.seconds[run[0]]) >= BESIDE_S
 
 
-def _extent(way: Way) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
+def _extent(way: VehiclePath) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
     """Smallest and largest x of the vehicle's corners."""
     model = way.vehicle.model
     rear = way.x + model.length_m * np.sin(way.heading)
@@ -240,7 +240,7 @@ def _extent(way: Way) -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
     return np.minimum(way.x, rear) - np.abs(half), np.maximum(way.x, rear) + np.abs(half)
 
 
-def _against(area: RoadRectangle, way: Way) -> TrueAct | None:
+def _against(area: RoadRectangle, way: VehiclePath) -> TrueAct | None:
     """Five metres against s, without leaving the area."""
     for first, last in way.inside(area):
         back = way.s[first] - way.s[first : last + 1]
@@ -264,7 +264,7 @@ def _against(area: RoadRectangle, way: Way) -> TrueAct | None:
     return None
 
 
-def _turning(area: RoadRectangle, way: Way) -> TrueAct | None:
+def _turning(area: RoadRectangle, way: VehiclePath) -> TrueAct | None:
     """The heading changes by 150 degrees inside the area."""
     for first, last in way.inside(area):
         heading = way.heading[first : last + 1]

@@ -38,7 +38,7 @@ class ReportedCase:
     at_s: float
 
 
-class CameraWatch:
+class DetectionReplay:
     """One camera of the stage, from detections to cases."""
 
     def __init__(self, settings: CameraSettings, noise: DetectorNoise | None = None) -> None:
