@@ -10,7 +10,7 @@ from review_app import FAST_PASSWORDS, PASSWORDS, RunningReview
 
 from etle.storage.users import SignInFailures
 from review.passwords import PasswordPool, PasswordsBusy
-from review.sign_in_attempts import wait_s
+from review.sign_in_attempts import MAX_RECENT_FAILURES, MAX_WAITING, SignInAttempts, TooManyWaiting, wait_s
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -81,3 +81,113 @@ def test_the_event_loop_goes_on_while_passwords_are_verified() -> None:
         return max(pauses)
 
     assert asyncio.run(longest_pause()) < 0.5
+
+
+class TestTheTurnOfAnAddress:
+    """The attempts of an address that failed often are made one after another."""
+
+    @pytest.mark.parametrize(
+        "failures, address, at_once",
+        [
+            pytest.param(0, "10.9.4.1", 6, id="an office that signs in at once"),
+            pytest.param(MAX_RECENT_FAILURES - 1, "10.9.4.1", 6, id="a few typing errors"),
+            pytest.param(MAX_RECENT_FAILURES, "10.9.4.1", 1, id="one that guesses"),
+            pytest.param(MAX_RECENT_FAILURES, "10.9.4.2", 6, id="the neighbour of one that guesses"),
+        ],
+    )
+    def test_how_many_are_verified_at_once(self, failures: int, address: str, at_once: int) -> None:
+        assert asyncio.run(_most_at_once(failures, address, attempts=6)) == at_once
+
+    def test_beyond_the_longest_queue_they_are_refused(self) -> None:
+        async def refused() -> int:
+            attempts = SignInAttempts()
+            _fail(attempts, "10.9.4.1", MAX_RECENT_FAILURES)
+            async with attempts.turn("10.9.4.1"):
+                waiting = [asyncio.ensure_future(_take_turn(attempts, "10.9.4.1")) for _ in range(MAX_WAITING + 3)]
+                done, pending = await asyncio.wait(waiting, timeout=0.1)
+                for task in pending:
+                    task.cancel()
+                return sum(isinstance(task.exception(), TooManyWaiting) for task in done)
+
+        assert asyncio.run(refused()) == 3
+
+    def test_failures_are_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("review.sign_in_attempts.RECENT_S", 0.05)
+
+        async def most_at_once_later() -> int:
+            attempts = SignInAttempts()
+            _fail(attempts, "10.9.4.1", MAX_RECENT_FAILURES)
+            await asyncio.sleep(0.1)
+            return await _most_of(attempts, "10.9.4.1", 6)
+
+        assert asyncio.run(most_at_once_later()) == 6
+
+    def test_an_attempt_that_was_cancelled_while_it_waited_leaves_its_place(self) -> None:
+        async def next_one() -> bool:
+            attempts = SignInAttempts()
+            _fail(attempts, "10.9.4.1", MAX_RECENT_FAILURES)
+            async with attempts.turn("10.9.4.1"):
+                gone = asyncio.ensure_future(_take_turn(attempts, "10.9.4.1"))
+                await asyncio.sleep(0)
+                gone.cancel()
+            await asyncio.wait_for(_take_turn(attempts, "10.9.4.1"), 10)
+            return gone.cancelled()
+
+        assert asyncio.run(next_one())
+
+    def test_guesses_of_many_names_take_turns_on_the_page(self, review: RunningReview, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And a right password among them still opens the door."""
+        at_once, most = 0, 0
+        hash_like = PasswordPool.hash_like
+
+        async def counted(pool: PasswordPool, password: str, parameters: str | None) -> str:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            try:
+                return await hash_like(pool, password, parameters)
+            finally:
+                at_once -= 1
+
+        with ThreadPoolExecutor(12) as threads, review.browser(address="10.9.5.1") as browser:
+            token = review.csrf_token(browser, "/sign-in")
+
+            def guess(number: int) -> int:
+                return browser.post("/sign-in", data={"name": f"nama-{number}", "password": "a wrong guess", "csrf": token}).status_code
+
+            assert {*threads.map(guess, range(MAX_RECENT_FAILURES))} == {401}
+            monkeypatch.setattr(PasswordPool, "hash_like", counted)
+            assert {*threads.map(guess, range(100, 112))} == {401}
+            assert most == 1
+            assert review.sign_in(browser, "tono", PASSWORDS["tono"]).status_code == 303
+
+
+def _fail(attempts: SignInAttempts, address: str, times: int) -> None:
+    for _ in range(times):
+        attempts.failed(address)
+
+
+async def _take_turn(attempts: SignInAttempts, address: str) -> None:
+    async with attempts.turn(address):
+        pass
+
+
+async def _most_at_once(failures: int, address: str, attempts: int) -> int:
+    turns = SignInAttempts()
+    _fail(turns, "10.9.4.1", failures)
+    return await _most_of(turns, address, attempts)
+
+
+async def _most_of(turns: SignInAttempts, address: str, attempts: int) -> int:
+    at_once, most = 0, 0
+
+    async def attempt() -> None:
+        nonlocal at_once, most
+        async with turns.turn(address):
+            at_once += 1
+            most = max(most, at_once)
+            await asyncio.sleep(0.01)
+            at_once -= 1
+
+    await asyncio.gather(*(attempt() for _ in range(attempts)))
+    return most
