@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 SAME_MOMENT: Final = timedelta(seconds=2)
 """Of two violations: one vehicle cannot cross a line twice within it."""
+LEASE_S: Final = 900.0
+"""How long a case stays assigned to a reviewer who does nothing, in seconds."""
 
 
 class Clock(Protocol):
@@ -215,6 +217,10 @@ class CaseStore(Protocol):
 
     def case(self, violation: ViolationId) -> Case | None: ...
 
+    def by_id(self, *violations: ViolationId) -> Mapping[ViolationId, Case]:
+        """Those of the cases that exist."""
+        ...
+
     def cases(
         self,
         *,
@@ -243,21 +249,21 @@ class CaseStore(Protocol):
         """Maintained as cases are added and decided: as fast with many cases as with few."""
         ...
 
-    def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+    def take_next(self, reviewer: str, now: datetime, lease_s: float = LEASE_S) -> Case | None:
         """The case assigned to this reviewer, or else the oldest open case that is not assigned; None if there is none.
 
         The lease lasts `lease_s`; after that the case stays assigned until another reviewer takes it.
         """
         ...
 
-    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = LEASE_S) -> Case | None:
         """Reserve the case that `take_next` will assign to this reviewer after the assigned one. Reserved again, it is the same one.
 
         None if there is none, or if no case is assigned to the reviewer. A reserved case that expires is given to others.
         """
         ...
 
-    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = 900) -> bool:
+    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = LEASE_S) -> bool:
         """Extend the lease of that case, and of the reserved one. False if it is not assigned to this reviewer any more."""
         ...
 

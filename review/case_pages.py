@@ -1,7 +1,7 @@
 """The page of a case: show it, check a typed plate, show its history, and decide it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from etle.errors import CaseDecided, CaseTaken
+from etle.protocols import LEASE_S
 from etle.types import Case, EvidenceRole, ViolationId
 from review.decisions import OTHER_REASON, Submission, is_lead, parse_answer, problem_with, record_decision
 from review.deps import Deps, deps_of
@@ -16,8 +17,8 @@ from review.i18n import Translator, translator_of
 from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer, may_decide, may_see
 from review.queue import redirect_to_next
-from review.session import check_visible, existing_case, record_access, require_any, visible_case
-from review.tokens import sign, unsign
+from review.session import access_entry, check_visible, existing_case, record_access, require_any, visible_case
+from review.tokens import sign, token_hash, unsign
 from review.typed import TypedText, drop_typed, kept_typed
 from review.views.campaign import campaign_views
 from review.views.case import case_view, current_plate
@@ -57,16 +58,19 @@ class FormState:
 def show(request: Request, case_id: UUID, viewer: CaseViewer, after: UUID | None = None) -> Response:
     """`after`: the case that the viewer decided just before, which the page links to."""
     deps, typed = deps_of(request), kept_typed(request)
-    case = existing_case(deps, case_id)
+    cases = deps.cases.by_id(*map(ViolationId, filter(None, (case_id, after))))
+    case = cases.get(ViolationId(case_id))
+    if case is None:
+        raise HTTPException(404)
     if typed is not None and not may_see(viewer, case):
         response = _late_page(request, viewer, case, note=typed.note, plate=typed.plate)
     else:
         check_visible(deps, viewer, case)
-        record_access(deps, viewer, "case_viewed", case_id)
-        if case.assigned_to == viewer.user.name:
-            deps.cases.renew(viewer.user.name, case.violation.id, deps.clock.now())
+        _record_view(deps, viewer, case)
         form = FormState() if typed is None else _form_state(typed, case, translator_of(request))
-        response = case_page(request, viewer, case, previous=_previous(request, viewer, after), form=form)
+        response = case_page(
+            request, viewer, case, previous=_previous(request, viewer, cases.get(ViolationId(after)) if after else None), form=form
+        )
     drop_typed(request, response)
     return response
 
@@ -150,10 +154,10 @@ def decide(
     if len(case.decisions) == known_decisions and (problem := problem_with(submission, case.violation, t)):
         return case_page(request, viewer, case, status=422, form=replace(form, message=problem))
     try:
-        record_decision(deps, viewer, case, submission, known_decisions=known_decisions, opened_at=opened_at)
+        entries = record_decision(deps, viewer, case, submission, known_decisions=known_decisions, opened_at=opened_at)
     except (CaseDecided, CaseTaken):
         return _overtaken_page(request, viewer, existing_case(deps, case_id), form)
-    return redirect_to_next(deps, viewer, after=case_id)
+    return redirect_to_next(deps, viewer, after=case_id, entries=entries)
 
 
 def case_page(
@@ -235,12 +239,20 @@ def _late_page(request: Request, viewer: Viewer, case: Case, *, note: str, plate
     return LATE.render(request, viewer, status=409, case=case, decision=decision, note=note, plate=plate)
 
 
-def _previous(request: Request, viewer: Viewer, after: UUID | None) -> DecidedRow | None:
+def _previous(request: Request, viewer: Viewer, case: Case | None) -> DecidedRow | None:
     """The case that the viewer decided just before, so that a mistake can be corrected with one key."""
-    case = deps_of(request).cases.case(ViolationId(after)) if after else None
     if case is None or all(decision.reviewer != viewer.user.name for decision in case.decisions):
         return None
     return decided_row(case, viewer.user.name, LOCAL_ZONE, translator_of(request))
+
+
+def _record_view(deps: Deps, viewer: Viewer, case: Case) -> None:
+    """And extend the viewer's lease, if they have one."""
+    entry = access_entry(deps, viewer, "case_viewed", case.violation.id)
+    if case.assigned_to == viewer.user.name:
+        deps.users.record_view(entry, session=token_hash(viewer.token), lease_until=entry.at + timedelta(seconds=LEASE_S))
+    else:
+        deps.users.record(entry, session=token_hash(viewer.token))
 
 
 def _signed_now(deps: Deps, viewer: Viewer, case: Case) -> str:

@@ -7,11 +7,12 @@ from typing import Final
 
 from fastapi import HTTPException
 
+from etle.storage.users import AccessEntry
 from etle.types import LEAD_MARK, Case, Decision, Verdict, Violation
 from review.deps import Deps
 from review.i18n import Translator
 from review.permissions import Permission, Viewer
-from review.session import record_access
+from review.session import access_entry
 from review.tokens import token_hash
 from review.views.plate import PlateCheck
 
@@ -70,8 +71,8 @@ def problem_with(submission: Submission, violation: Violation, t: Translator) ->
 
 def record_decision(
     deps: Deps, viewer: Viewer, case: Case, submission: Submission, *, known_decisions: int, opened_at: datetime | None
-) -> None:
-    """Add the decision to the case, with the seconds since the viewer opened it if known.
+) -> tuple[AccessEntry, ...]:
+    """Add the decision to the case, with the seconds since the viewer opened it if known. Returns the entries for the access log.
 
     `known_decisions`: number of decisions on the page that the viewer decided on; the store checks it under the lock of the case.
     Raises CaseTaken if another reviewer has the case, CaseDecided if it was decided since the page was sent.
@@ -96,6 +97,8 @@ def record_decision(
     )
     if deps.metrics:
         deps.metrics.decision(submission.verdict, seconds)
-    if plate_text != violation.plate.text:
-        record_access(deps, viewer, "plate_edited", violation.id, detail=f"{violation.plate.text or '-'} > {plate_text or '-'}")
-    record_access(deps, viewer, "decided", violation.id, detail=" ".join(filter(None, (submission.verdict, submission.reason))))
+    decided = access_entry(deps, viewer, "decided", violation.id, " ".join(filter(None, (submission.verdict, submission.reason))))
+    if plate_text == violation.plate.text:
+        return (decided,)
+    edited = f"{violation.plate.text or '-'} > {plate_text or '-'}"
+    return access_entry(deps, viewer, "plate_edited", violation.id, edited), decided

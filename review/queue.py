@@ -1,5 +1,6 @@
 """The reviewer's home page, and the queue that assigns one case at a time."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -8,11 +9,13 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from etle.storage.users import AccessEntry
 from review.deps import Deps, deps_of
 from review.i18n import translator_of
 from review.pages import LOCAL_ZONE, Page, error_page
 from review.permissions import Permission, Viewer
-from review.session import record_access, require_any
+from review.session import access_entry, require_any
+from review.tokens import token_hash
 from review.views.decision import decided_row
 from review.views.verdict import verdict_views
 
@@ -62,12 +65,20 @@ def reserve_next(request: Request, viewer: Annotated[Viewer, Depends(require_any
     return JSONResponse({"pictures": [f"/cases/{case.violation.id}/evidence/{digest}.jpg" for digest in pictures] if case else []})
 
 
-def redirect_to_next(deps: Deps, viewer: Viewer, after: UUID | None = None) -> Response:
-    """To the case that the queue assigns; to the home page if there is none. `after`: the case decided just before."""
-    case = deps.cases.take_next(viewer.user.name, deps.clock.now())
+def redirect_to_next(deps: Deps, viewer: Viewer, after: UUID | None = None, entries: Sequence[AccessEntry] = ()) -> Response:
+    """To the case that the queue assigns; to the home page if there is none.
+
+    `after`: the case decided just before. `entries`: what the viewer did to it, which the access log gets together with the case taken.
+    """
+    case = None
+    try:
+        case = deps.cases.take_next(viewer.user.name, deps.clock.now())
+    finally:
+        taken = [access_entry(deps, viewer, "case_taken", case.violation.id)] if case else []
+        if recorded := [*entries, *taken]:
+            deps.users.record(*recorded, session=token_hash(viewer.token))
     if case is None:
         return RedirectResponse("/", status_code=303)
-    record_access(deps, viewer, "case_taken", case.violation.id)
     return RedirectResponse(f"/cases/{case.violation.id}" + (f"?after={after}" if after else ""), status_code=303)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Final
 from uuid import UUID
 
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import HTTPException, Request, Response
 
 from etle.storage.users import AccessEntry
 from etle.types import Case, ViolationId
@@ -86,7 +86,8 @@ def signed_in_viewer(request: Request) -> Viewer:
 def require_any(*permissions: Permission) -> Callable[..., Viewer]:
     """A dependency that returns the viewer if they have one of the permissions; else it records the denial and answers 403."""
 
-    def check(request: Request, viewer: Annotated[Viewer, Depends(signed_in_viewer)]) -> Viewer:
+    def check(request: Request) -> Viewer:
+        viewer = signed_in_viewer(request)
         if any(viewer.may(permission) for permission in permissions):
             return viewer
         record_access(deps_of(request), viewer, "denied", detail=request.url.path)
@@ -110,10 +111,11 @@ async def check_csrf(request: Request) -> None:
 
 def record_access(deps: Deps, viewer: Viewer, action: str, violation: UUID | None = None, detail: str = "") -> None:
     """Add an entry to the access log. Call it before answering: what cannot be recorded is not shown."""
-    entry = AccessEntry(
-        at=deps.clock.now(), who=viewer.user.name, address=viewer.address, action=action, violation=violation, detail=detail
-    )
-    deps.users.record(entry, session=token_hash(viewer.token))
+    deps.users.record(access_entry(deps, viewer, action, violation, detail), session=token_hash(viewer.token))
+
+
+def access_entry(deps: Deps, viewer: Viewer, action: str, violation: UUID | None = None, detail: str = "") -> AccessEntry:
+    return AccessEntry(at=deps.clock.now(), who=viewer.user.name, address=viewer.address, action=action, violation=violation, detail=detail)
 
 
 def existing_case(deps: Deps, case_id: UUID) -> Case:

@@ -39,7 +39,7 @@ class PostgresCampaigns:
 
     def stored(self) -> Sequence[StoredCampaign]:
         """Those in force, in the order of their first days. Raises ConfigError for one that this version cannot read."""
-        with self._database.transaction() as cursor:
+        with self._database.autocommit() as cursor:
             cursor.execute(sql("select_campaigns"))
             rows = cursor.fetchall()
         found = [

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from etle.clock import SystemClock
 from etle.errors import CaseDecided, CaseTaken, StoreError
-from etle.protocols import SAME_MOMENT, CaseFilters, Clock
+from etle.protocols import LEASE_S, SAME_MOMENT, CaseFilters, Clock
 from etle.signing import Signer
 from etle.storage.audit.row_signature import sign_row
 from etle.storage.database import Cursor, Database
@@ -86,6 +86,10 @@ class PostgresCases:
         with self._database.autocommit() as cursor:
             return _case(cursor, violation)
 
+    def by_id(self, *violations: ViolationId) -> Mapping[ViolationId, Case]:
+        with self._database.autocommit() as cursor:
+            return {case.violation.id: case for case in _cases_by_id(cursor, violations)}
+
     def cases(
         self,
         *,
@@ -155,14 +159,13 @@ class PostgresCases:
         in_review = rows[0].in_review if rows else 0
         return CaseCounts(cases={(_state(row.state), RuleName(row.rule)): row.cases for row in rows}, in_review=in_review)
 
-    def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+    def take_next(self, reviewer: str, now: datetime, lease_s: float = LEASE_S) -> Case | None:
         lease = {"reviewer": reviewer, "now": now, "expires_at": now + timedelta(seconds=lease_s)}
         with self._database.autocommit() as cursor:
-            cursor.execute(sql("take_case"), lease)
-            violation = cursor.fetchone().violation
-            return _case(cursor, ViolationId(UUID(violation))) if violation else None
+            cursor.execute(cursor.mogrify(sql("take_case"), lease) + b";" + cursor.mogrify(sql("select_taken_case"), lease))
+            return next(iter(_cases(cursor, cursor.fetchall())), None)
 
-    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = LEASE_S) -> Case | None:
         with self._database.transaction() as cursor:
             cursor.execute(sql("lock"), {"key": f"queue {reviewer}"})
             cursor.execute(sql("case_on_screen"), {"reviewer": reviewer})
@@ -180,7 +183,7 @@ class PostgresCases:
             cursor.execute(sql("lease_case"), lease)
             return _case(cursor, violation)
 
-    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = 900) -> bool:
+    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = LEASE_S) -> bool:
         lease = {"reviewer": reviewer, "violation": str(violation), "expires_at": now + timedelta(seconds=lease_s)}
         with self._database.autocommit() as cursor:
             cursor.execute(sql("renew_lease"), lease)
@@ -331,8 +334,12 @@ def _violation_id(row: Any) -> ViolationId | None:
 
 
 def _case(cursor: Cursor, violation: ViolationId) -> Case | None:
-    cursor.execute(sql("select_case"), {"violation": str(violation)})
-    return next(iter(_cases(cursor, cursor.fetchall())), None)
+    return next(iter(_cases_by_id(cursor, [violation])), None)
+
+
+def _cases_by_id(cursor: Cursor, violations: Sequence[ViolationId]) -> tuple[Case, ...]:
+    cursor.execute(sql("select_cases"), {"violations": [str(violation) for violation in violations]})
+    return _cases(cursor, cursor.fetchall())
 
 
 @lru_cache(maxsize=512)

@@ -27,12 +27,12 @@ INSERT INTO evidence_files (violation, digest, suffix, bytes) VALUES (%(violatio
 -- Add an open case to the queue of the reviewers.
 INSERT INTO queue (violation, occurred_at) VALUES (%(violation)s, %(occurred_at)s)
 
--- select_case --
+-- select_cases --
 SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved,
     q.violation IS NOT NULL AS queued
 FROM violations v
 LEFT JOIN queue q ON q.violation = v.id
-WHERE v.id = %(violation)s
+WHERE v.id = ANY(%(violations)s::uuid[])
 
 -- sort_key_of_case --
 -- {key} is a column of `case_states` to sort by.
@@ -200,6 +200,15 @@ SELECT violation::text AS violation FROM queue WHERE reviewer = %(reviewer)s AND
 -- take_case --
 -- NULL if the queue has none for the reviewer.
 SELECT take_case(%(reviewer)s, %(now)s, %(expires_at)s)::text AS violation
+
+-- select_taken_case --
+-- What `take_case` leased, right after it: the same order, in a snapshot of its own.
+SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, q.ahead AS reserved, true AS queued
+FROM queue q
+JOIN violations v ON v.id = q.violation
+WHERE q.reviewer = %(reviewer)s
+ORDER BY q.ahead, q.occurred_at, q.violation
+LIMIT 1
 
 -- case_on_screen --
 SELECT violation::text AS violation FROM queue WHERE reviewer = %(reviewer)s AND NOT ahead ORDER BY occurred_at, violation LIMIT 1

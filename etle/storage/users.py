@@ -175,11 +175,20 @@ class Users:
                 signature = self._signature("session", {**session._asdict(), "ended_at": at})
                 cursor.execute(sql("end_session"), {"token_hash": token_hash, "ended_at": at, **signature})
 
-    def record(self, access: AccessEntry, session: str | None = None) -> None:
-        """`session`: digest of the token of whoever acts. A database with separate roles accepts no other name, and without a session only
-        failed sign-ins."""
+    def record(self, *entries: AccessEntry, session: str | None = None) -> None:
+        """In one round trip: all or none.
+
+        `session`: digest of the token of whoever acts. A database with separate roles accepts no other name, and without a session only
+        failed sign-ins.
+        """
         with self._database.autocommit() as cursor:
-            self._record(cursor, access, session)
+            cursor.execute(b";".join(self._access_statement(cursor, entry, session) for entry in entries))
+
+    def record_view(self, access: AccessEntry, *, session: str, lease_until: datetime) -> None:
+        """Record that a case was shown, and extend the viewer's lease of it, in one round trip."""
+        lease = {"reviewer": access.who, "violation": str(access.violation), "expires_at": lease_until}
+        with self._database.autocommit() as cursor:
+            cursor.execute(self._access_statement(cursor, access, session) + b";" + cursor.mogrify(sql("renew_lease"), lease))
 
     def sign_in_failures(self, name: str, address: str, *, since: datetime, known_since: datetime) -> SignInFailures:
         """`known_since`: an address is known if the user signed in from it since then."""
@@ -217,7 +226,10 @@ class Users:
         """`row`: with the nonce from before the change, if it is one."""
         return sign_row(self._signer, kind, row, previous=row.get("nonce")).columns
 
-    def _record(self, cursor: Cursor, access: AccessEntry, session: str | None = None) -> None:
+    def _record(self, cursor: Cursor, access: AccessEntry) -> None:
+        cursor.execute(self._access_statement(cursor, access, None))
+
+    def _access_statement(self, cursor: Cursor, access: AccessEntry, session: str | None) -> bytes:
         row = {
             "who": _without_nul(access.who),
             "address": access.address,
@@ -225,7 +237,7 @@ class Users:
             "violation": str(access.violation) if access.violation else None,
             "detail": _without_nul(access.detail),
         }
-        cursor.execute(sql("add_access"), {"session": session, "at": access.at, **row, **self._signature("access", row)})
+        return cursor.mogrify(sql("add_access"), {"session": session, "at": access.at, **row, **self._signature("access", row)})
 
     @contextmanager
     def _change(self, name: str, at: datetime, by: str, action: str, detail: str = "") -> Iterator[tuple[Cursor, dict[str, Any]]]:

@@ -9,7 +9,7 @@ from threading import RLock
 from typing import Literal, Unpack
 
 from etle.errors import CaseDecided, CaseTaken, StoreError
-from etle.protocols import SAME_MOMENT, CaseFilters, Clock
+from etle.protocols import LEASE_S, SAME_MOMENT, CaseFilters, Clock
 from etle.testing.clock import ManualClock
 from etle.types import (
     CameraId,
@@ -129,6 +129,10 @@ class MemoryCases:
             record = self._records.get(violation)
             return record.case if record else None
 
+    def by_id(self, *violations: ViolationId) -> Mapping[ViolationId, Case]:
+        with self._lock:
+            return {each: self._records[each].case for each in violations if each in self._records}
+
     def cases(
         self,
         *,
@@ -169,7 +173,7 @@ class MemoryCases:
                 in_review=sum(record.is_leased(now) and not record.ahead for record in self._queue()),
             )
 
-    def take_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+    def take_next(self, reviewer: str, now: datetime, lease_s: float = LEASE_S) -> Case | None:
         with self._lock:
             record = self._leased_to(reviewer) or next((each for each in self._queue() if not each.is_leased(now)), None)
             if record is None:
@@ -177,7 +181,7 @@ class MemoryCases:
             record.reviewer, record.expires_at, record.ahead = reviewer, now + timedelta(seconds=lease_s), False
             return record.case
 
-    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = 900) -> Case | None:
+    def reserve_next(self, reviewer: str, now: datetime, lease_s: float = LEASE_S) -> Case | None:
         with self._lock:
             own = [record for record in self._queue() if record.reviewer == reviewer]
             if all(record.ahead for record in own):
@@ -189,7 +193,7 @@ class MemoryCases:
             record.reviewer, record.expires_at, record.ahead = reviewer, now + timedelta(seconds=lease_s), True
             return record.case
 
-    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = 900) -> bool:
+    def renew(self, reviewer: str, violation: ViolationId, now: datetime, lease_s: float = LEASE_S) -> bool:
         with self._lock:
             own = [record for record in self._queue() if record.reviewer == reviewer]
             for record in own:

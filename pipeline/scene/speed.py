@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, hypot, sqrt
-from typing import Final
+from typing import Final, Self
 
 from etle.clock import seconds_between
 from etle.config import site as config
@@ -23,7 +23,7 @@ _JITTER_TAU_S: Final = 0.3
 _FOOT_HEIGHT: Final = 0.025
 """Standard uncertainty of the lower edge's height above the road, as a fraction of the box's height, as `benchmark.speed` draws it. On the
 demo's clips it is 0.014, of 13 vehicles; other roads and detectors are worse."""
-EXPECTED_SCALE: Final = 0.8
+_EXPECTED_SCALE: Final = 0.8
 _EXPECTED_WEIGHT: Final = 6.0
 """Slow errors are this large, in multiples of the jitter that is expected of a detector; it counts as so many independent sightings."""
 _ENDS: Final = 3
@@ -107,7 +107,6 @@ class _LineFit:
     """The mean speed between the first and the last of positions over time, under steady acceleration.
 
     By weighted least squares, with errors that are correlated in time.
-    The size of the errors is what is expected of the detector, corrected by the residuals, the more the longer the vehicle was seen.
     """
 
     def __init__(self, times: Sequence[float], positions: Sequence[float], jitters: Sequence[float]) -> None:
@@ -129,16 +128,31 @@ class _LineFit:
         level = sum(w * s for w, s in zip(weights, positions, strict=True)) / total
         residuals = [s - level - slope * t - factor * b for s, t, b in zip(positions, offsets, bent, strict=True)]
         sum_squares = sum(w * r * r for w, r in zip(weights, residuals, strict=True))
-        bases = [[1.0] * len(times), offsets, bent]
-        remaining = len(times) - sum(correlated(_normalised(base, weights), times) for base in bases)
-        self.scale = sqrt(sum_squares / max(remaining, 1e-9)) if remaining > 0.5 else 1.0
-        seen = max(0.0, remaining * _independent_share(times))
-        scale = sqrt((_EXPECTED_WEIGHT * EXPECTED_SCALE**2 + seen * self.scale**2) / (_EXPECTED_WEIGHT + seen))
-        self.u = scale * sqrt(correlated([gain * jitter for gain, jitter in zip(self._gains, jitters, strict=True)], times))
+        errors = ErrorSize.of(sum_squares, [_normalised(base, weights) for base in ([1.0] * len(times), offsets, bent)], times)
+        self.scale = errors.of_residuals
+        self.u = errors.scale * sqrt(correlated([gain * jitter for gain, jitter in zip(self._gains, jitters, strict=True)], times))
 
     def slope_of(self, values: Sequence[float]) -> float:
         """The mean speed that errors of these sizes would add."""
         return sum(gain * value for gain, value in zip(self._gains, values, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSize:
+    """How large the slow errors of a track's feet are, in multiples of the jitter that is expected of a detector."""
+
+    of_residuals: float
+    scale: float
+    """What is expected of a detector, corrected by the residuals, the more the longer the vehicle was seen."""
+
+    @classmethod
+    def of(cls, sum_squares: float, bases: Sequence[Sequence[float]], times: Sequence[float]) -> Self:
+        """`sum_squares`: of the residuals, in units of the jitter, after a fit with these orthonormal functions of the time."""
+        remaining = len(times) - sum(correlated(base, times) for base in bases)
+        of_residuals = sqrt(sum_squares / max(remaining, 1e-9)) if remaining > 0.5 else 1.0
+        seen = max(0.0, remaining * _independent_share(times))
+        scale = sqrt((_EXPECTED_WEIGHT * _EXPECTED_SCALE**2 + seen * of_residuals**2) / (_EXPECTED_WEIGHT + seen))
+        return cls(of_residuals=of_residuals, scale=scale)
 
 
 def _normalised(base: Sequence[float], weights: Sequence[float]) -> list[float]:

@@ -21,7 +21,7 @@ from pipeline.scene.judgement import Reason
 from pipeline.scene.passage import FrontOffset, NoPassage, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import SightingMemory
-from pipeline.scene.speed import EXPECTED_SCALE, MeasuredSpeed, SpeedMeter, correlated
+from pipeline.scene.speed import ErrorSize, MeasuredSpeed, SpeedMeter, correlated
 
 _LEFT_S: Final = 0.5
 """A vehicle has left the zone if it was not seen inside for so long: feet at the edge jitter over it."""
@@ -167,9 +167,10 @@ class LineStretch:
         slope = sum((t - mean_t) * (p - mean_p) for t, p in zip(times, past, strict=True)) / spread if spread else 0.0
         if slope <= 0:
             return None
-        residual = hypot(*(p - mean_p - slope * (t - mean_t) for t, p in zip(times, past, strict=True))) / len(times) ** 0.5
-        at_line = min(near, key=lambda each: abs(line.past(each)))
-        jitter = max(residual, EXPECTED_SCALE * self._calibration.foot_jitter(at_line))
+        expected = self._calibration.foot_jitter(min(near, key=lambda each: abs(line.past(each))))
+        residual = hypot(*(p - mean_p - slope * (t - mean_t) for t, p in zip(times, past, strict=True))) / expected
+        level, trend = [len(times) ** -0.5] * len(times), [(t - mean_t) / sqrt(spread) for t in times]
+        jitter = expected * ErrorSize.of(residual**2, (level, trend), times).scale
         zero = mean_t - mean_p / slope
         gains = [1 / len(times) + (zero - mean_t) * (t - mean_t) / spread for t in times]
         return zero, jitter / slope * sqrt(correlated(gains, times))

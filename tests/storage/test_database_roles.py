@@ -255,11 +255,11 @@ class TestPages:
     def test_lines_of_the_log_carry_the_name_of_the_session_and_the_time_of_the_database(self, pages: Database, session: str) -> None:
         users = Users(pages)
         line = AccessEntry(at=BEGIN, who="rina", address="10.0.0.7", action="list_viewed")
-        users.record(line, session)
+        users.record(line, session=session)
         assert abs(users.entries(who="rina")[0].at - datetime.now(UTC)) < timedelta(minutes=1)
         for who, given in (("dewi", session), ("rina", None), ("rina", "0" * 64)):
             with pytest.raises(ConfigError, match="needs a session"):
-                users.record(replace(line, who=who), given)
+                users.record(replace(line, who=who), session=given)
         users.record(replace(line, who="anybody", action="sign_in_failed"))
 
     def test_decisions_carry_the_name_of_the_session_and_the_time_of_the_database(
@@ -327,7 +327,7 @@ def test_the_reviewer_role_is_sufficient_for_the_review_pages(owner: Database, a
     assert users.open_session(token, "rina", "127.0.0.1", now, now + timedelta(hours=1), "hash")
     assert users.signed_in(token, at=now, idle=timedelta(minutes=5)) is not None
     looked = AccessEntry(at=now, who="rina", address="127.0.0.1", action="case_viewed", violation=message.violation.id)
-    users.record(looked, token)
+    users.record(looked, session=token)
     assert users.entries() and users.users() and users.reviewers() and users.form_secret()
     assert users.sign_in_failures("rina", "127.0.0.1", since=BEGIN, known_since=BEGIN).known_address
     while (taken := cases.take_next("rina", now)) is not None:
