@@ -41,7 +41,9 @@ class RunningRole:
     port: int
 
     def metric(self, name: str, *labels: str) -> float:
-        """Sum of the samples that have all these labels; 0 before the process serves them."""
+        """Sum of the samples that have all these labels; 0 before the process serves them. Raises EtleError if the process has ended."""
+        if not self.process.running:
+            raise EtleError(f"{self.process.name} has ended: {self.process.log.read_text().strip()[-500:]}")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
                 lines = answer.read().decode().splitlines()
