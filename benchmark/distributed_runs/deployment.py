@@ -31,6 +31,8 @@ from etle.wire import frame_to_wire
 from services import free_port, running_kafka, running_postgres
 
 TIMEOUT_S: Final = 7200
+_POLL_S: Final = 2.0
+"""Each look at the figures of a role takes it some milliseconds of CPU time, on the cores that are measured."""
 
 
 @dataclass(slots=True)
@@ -145,7 +147,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = TIME
     while not condition():
         if time.monotonic() > deadline:
             raise EtleError(f"{what} took longer than {timeout_s:g} s")
-        time.sleep(0.2)
+        time.sleep(_POLL_S)
 
 
 def _site_file(folder: Path, kafka: str, cameras: Sequence[SimulatedCamera], threads: int) -> Path:
