@@ -3,8 +3,9 @@
 The network sees the drawn box with a margin and answers three times, where the housing is and which lamp is lit: first for the drawn box,
 then centred on the housing that it located before. A loose or shifted box and a camera that sways therefore change little, and a head that
 is covered is not read. A head that is not read then, or is red with a low score, is looked at again from the drawn box, mirrored where it
-was not, and all six answers decide. A red that is not is worse than an unknown: red needs more than yellow and green do, and red light in
-its own section of the located housing.
+was not, and all six answers decide. Where they do not tell a lamp either, six closer looks around the housing decide instead: they do not
+depend on the drawn box any more. A red that is not is worse than an unknown: red needs more than yellow and green do, and red light in its
+own section of the located housing.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 
 from etle.errors import WeightsMissing
@@ -33,6 +35,8 @@ _LEAST: Final = 1e-6
 """Added to each probability, so that one answer alone does not exclude a state."""
 _MIRRORED: Final = (False, True, False)
 """Whether each look is mirrored across the row of lamps; looks after the first are centred on the housing located before."""
+_AROUND: Final = ((1.15, 0.0, 0.0), (0.9, 0.0, 0.0), (1.0, 0.1, 0.05), (1.0, -0.1, -0.05), (1.0, 0.1, -0.05), (1.0, -0.1, 0.05))
+"""Scale and shift, as fractions of the located housing, of closer looks at it: each samples the pixels differently."""
 _CLEAR_RED: Final = 0.8
 """A red with a lower score is looked at again."""
 _MAX_HIDDEN: Final = 0.9
@@ -51,6 +55,8 @@ _MAX_RED_BESIDE_YELLOW: Final = 0.3
 """Maximum probability of red relative to that of yellow: both burn out to the same colour."""
 _MAX_BESIDE_RED: Final = (0.1, 0.05, 0.5, 0.16, 0.3)
 """Maximum probabilities of yellow, green, nothing, several and hidden, relative to that of red: a red that is not accuses the innocent."""
+_MAX_LAMP_BESIDE_RED: Final = 0.3
+"""Maximum probability of yellow and of green, relative to that of red, in the first looks at a head that closer ones call red."""
 _MIN_RED_LIGHT: Final = 16.0
 """Minimum difference of the red channel (0 to 255) between the brightest part of the red sections and the middle of the others."""
 
@@ -88,7 +94,7 @@ class SignalHeadReader:
             box = self._look(image, head, order, [not mirror for mirror in _MIRRORED], answers)
         if box is None:
             return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=None)
-        lamp, score = _judged(_mean(answers))
+        lamp, score = self._decide(image, box, order, _mean(answers))
         if lamp not in order or (lamp is Lamp.RED and _red_light(image, box, order) < _MIN_RED_LIGHT):
             return LocatedHead(lamp=Lamp.UNKNOWN, score=0.0, box=box)
         return LocatedHead(lamp=lamp, score=round(score, 3), box=box)
@@ -105,9 +111,31 @@ class SignalHeadReader:
             answers.append(states)
         return box
 
-    def _infer(self, image: "Image", head: Box, order: Sequence[Lamp], mirror: bool) -> "tuple[NDArray[np.float64], Box]":
+    def _decide(self, image: "Image", box: Box, order: Sequence[Lamp], states: "NDArray[np.float64]") -> tuple[Lamp, float]:
+        """The lamp and its score from the states of the looks so far, or from closer ones."""
+        lamp, score = _judged(states)
+        if not _is_doubtful(lamp, score):
+            return lamp, score
+        lamp, score = _judged(_mean(self._closer_looks(image, box, order)))
+        if lamp is Lamp.RED and states[1:3].max() > _MAX_LAMP_BESIDE_RED * states[0]:
+            return Lamp.UNKNOWN, 0.0
+        return lamp, score
+
+    def _closer_looks(self, image: "Image", box: Box, order: Sequence[Lamp]) -> "list[NDArray[np.float64]]":
+        """The states of looks around the located housing; every other one is mirrored. Heads of a few pixels are enlarged smoothly."""
+        answers = []
+        for number, (scale, right, down) in enumerate(_AROUND):
+            x, y = box.centre.x + right * box.width, box.centre.y + down * box.height
+            width, height = scale * box.width / 2, scale * box.height / 2
+            near = Box(x - width, y - height, x + width, y + height)
+            answers.append(self._infer(image, near, order, number % 2 == 1, enlarged_by=cv2.INTER_CUBIC)[0])
+        return answers
+
+    def _infer(
+        self, image: "Image", head: Box, order: Sequence[Lamp], mirror: bool, *, enlarged_by: int = cv2.INTER_LINEAR
+    ) -> "tuple[NDArray[np.float64], Box]":
         """Probability of each state, and the housing in pixels of the image."""
-        seen = network_input(cut_window(image, head), order)
+        seen = network_input(cut_window(image, head, enlarged_by=enlarged_by), order)
         output = self._network.run(np.ascontiguousarray(seen[..., ::-1]) if mirror else seen)[0].astype(np.float64)
         odds = np.exp(output[:_STATES] - output[:_STATES].max())
         x1, y1, x2, y2 = (output[_STATES:].clip(0, 1) * np.array(WINDOW * 2)).tolist()

@@ -52,10 +52,10 @@ def window_box(head: Box) -> Box:
     )
 
 
-def cut_window(image: "Image", head: Box) -> "Image":
+def cut_window(image: "Image", head: Box, *, enlarged_by: int = cv2.INTER_LINEAR) -> "Image":
     """The window around the drawn box `head`: 64 x 32 x 3, first lamp on top; the edge of the image is repeated outside of it.
 
-    The box must overlap the image.
+    The box must overlap the image. `enlarged_by`: OpenCV's interpolation of heads that are smaller than in the window.
     """
     box = window_box(head)
     height, width = image.shape[:2]
@@ -66,7 +66,7 @@ def cut_window(image: "Image", head: Box) -> "Image":
         inside = cv2.copyMakeBorder(inside, *outside, cv2.BORDER_REPLICATE)
     upright = inside if head.height >= head.width else np.ascontiguousarray(inside.transpose(1, 0, 2))
     shrinks = upright.shape[0] > WINDOW[1]
-    window: Image = cv2.resize(upright, WINDOW, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    window: Image = cv2.resize(upright, WINDOW, interpolation=cv2.INTER_AREA if shrinks else enlarged_by)
     return window
 
 

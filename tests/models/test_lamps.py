@@ -31,8 +31,12 @@ def picture(
     sky: Colour = (190, 170, 150),
     glare: bool = False,
     noise: float = 0.0,
+    arrow: tuple[Lamp, float] | None = None,
 ) -> tuple[np.ndarray, Box]:
-    """An image of a head, and its box. `bright` scales all light, `lens` the reflection of unlit lenses."""
+    """An image of a head, and its box. `bright` scales all light, `lens` the reflection of unlit lenses.
+
+    `arrow`: a lamp that shows an arrow at half its light, and the width of its lines relative to the section.
+    """
     scale, side = 4, 4 * lamp_px
     head = np.full((side * len(order), side, 3), 28, np.uint8)
     for i, lamp in enumerate(order):
@@ -40,6 +44,10 @@ def picture(
         cv2.circle(head, (side // 2, side * i + side // 2), round(0.38 * side), colour, -1, cv2.LINE_AA)
         if glare and lamp in lit:
             cv2.circle(head, (side // 2, side * i + side // 2), round(0.3 * side), (255, 255, 255), -1, cv2.LINE_AA)
+        if arrow and arrow[0] is lamp:
+            ends = ((side // 2, side * i + side // 2 + sign * round(0.28 * side)) for sign in (1, -1))
+            dim = tuple(part // 2 for part in LIT[lamp])
+            cv2.arrowedLine(head, *ends, dim, max(1, round(arrow[1] * side)), cv2.LINE_AA, tipLength=0.5)
     if horizontal:
         head = head.transpose(1, 0, 2)
     whole = np.full((head.shape[0] + 80 * scale, head.shape[1] + 80 * scale, 3), sky, np.uint8)
@@ -94,6 +102,15 @@ def test_the_lit_lamp_is_read(lamp: Lamp, light: dict[str, object]) -> None:
 def test_a_box_need_not_fit_exactly(lamp: Lamp, shift: tuple[float, float, float, float]) -> None:
     image, head = picture([lamp])
     assert read(image, Box(*(edge + by for edge, by in zip(head, shift, strict=True)))) is lamp
+
+
+@pytest.mark.parametrize(
+    "lamp, lamp_px, width, noise", [(RED, 6, 0.2, 0), (RED, 8, 0.08, 0), (RED, 8, 0.12, 0), (YELLOW, 7, 0.2, 3), (YELLOW, 8, 0.12, 0)]
+)
+def test_a_dim_arrow_in_a_head_of_a_few_pixels_is_read(lamp: Lamp, lamp_px: int, width: float, noise: float) -> None:
+    """The first looks do not tell it; the closer ones do."""
+    image, head = picture([], lamp_px=lamp_px, noise=noise, arrow=(lamp, width))
+    assert read(image, head) is lamp
 
 
 @pytest.mark.parametrize("lit", [[], [RED, YELLOW], [YELLOW, GREEN], [RED, GREEN], list(ORDER)], ids=lambda lit: "+".join(lit) or "none")
@@ -176,6 +193,17 @@ def test_a_green_arrow_beside_red_is_unknown() -> None:
 def test_a_shifted_box_makes_nothing_red(lit: Lamp, dx: int, dy: int) -> None:
     image, head = picture([lit])
     assert read(image, Box(head.x1 + dx, head.y1 + dy, head.x2 + dx, head.y2 + dy)) in (lit, UNKNOWN)
+
+
+@pytest.mark.parametrize("orange", [(40, 110, 230), (60, 120, 200), (110, 170, 255)])
+@pytest.mark.parametrize("lamp_px", [7, 12])
+@pytest.mark.parametrize("down", [-0.2, 0.0, 0.2])
+def test_an_orange_lamp_in_the_middle_is_not_red(orange: Colour, lamp_px: int, down: float) -> None:
+    """Yellow lamps that burn out or age are as orange as some red ones: their place tells them apart, which a shifted box hides."""
+    image, head = picture([], lamp_px=lamp_px)
+    cv2.circle(image, (round(head.centre.x), round(head.centre.y)), round(lamp_px * 0.35), orange, -1, cv2.LINE_AA)
+    y = down * head.height
+    assert read(image, Box(head.x1, head.y1 + y, head.x2, head.y2 + y)) is not RED
 
 
 @pytest.mark.parametrize("level", [65, 75, 90])
