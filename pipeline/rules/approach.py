@@ -13,6 +13,7 @@ from etle.errors import ConfigError
 from etle.geometry import distance, signed_distance
 from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.completed_foot import CompletedSighting
 from pipeline.scene.driven import DrivenMemory
 from pipeline.scene.judgement import LampState, NotReported, Reason
 from pipeline.scene.passage import (
@@ -73,13 +74,19 @@ class Approach:
     def past_line(self, track: Track, since: datetime) -> tuple[float, float]:
         """Median distance of the front beyond the stop line since that moment, and its standard uncertainty, in the calibration's unit."""
         ahead = self._ahead(track)
-        past = median(self.line.past(sighting, ahead) for sighting in track.sightings if sighting.captured_at >= since)
+        seen = (each for each in track.sightings if each.captured_at >= since and not isinstance(each, CompletedSighting))
+        past = median(self.line.past(sighting, ahead) for sighting in seen)
         return past, self.line.uncertainty(track, track.last)
 
     def moment_uncertainty_s(self, track: Track, passed: Passage) -> float:
-        """Standard uncertainty of the moment: of position / speed, and of the frame interval (uniform distribution, GUM 4.3.7)."""
+        """Standard uncertainty of the moment: of position / speed, and of the frame interval (uniform distribution, GUM 4.3.7).
+
+        Where the foot was hidden, the vehicle may have passed at any time between the earliest moment and the latest.
+        """
         position_s = self.line.uncertainty(track, _nearest(track, passed.at)) / max(passed.speed, 1e-3)
         interval_s = self._frame_interval_s(track, passed)
+        if isinstance(_nearest(track, passed.at), CompletedSighting):
+            interval_s = 2 * seconds_between(passed.earliest, passed.latest)
         return float((position_s**2 + (interval_s / 12**0.5) ** 2 / 4) ** 0.5)
 
     def speed(self, track: Track, passed: Passage) -> tuple[Measurement, ...]:

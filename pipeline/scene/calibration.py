@@ -39,8 +39,8 @@ class Calibration:
     matrix: tuple[tuple[float, float, float], ...] | None
     lens: RadialLens | None = None
     """`matrix` maps pixels without its distortion."""
-    height_px: int | None = None
-    """Of the frame; None if it is not known."""
+    frame_size: tuple[int, int] | None = None
+    """Width and height in pixels; None if they are not known."""
 
     @property
     def unit(self) -> str:
@@ -67,9 +67,26 @@ class Calibration:
         straight = Point(x / scale, y / scale)
         return straight if self.lens is None else self.lens.distorted(straight)
 
+    def is_horizon_between(self, one: Point, two: Point) -> bool:
+        """Whether one of two points of the picture is above the horizon, where no road is."""
+        if self.matrix is None:
+            return False
+        straight = [self.lens.straightened(point) if self.lens else point for point in (one, two)]
+        a, b, c = self.matrix[2]
+        first, second = (a * point.x + b * point.y + c for point in straight)
+        return first * second <= 0
+
     def shows_foot(self, box: Box) -> bool:
         """Whether the lower edge is the vehicle's and not the picture's, by which a vehicle that comes or leaves is cut."""
-        return self.height_px is None or box.y2 < (1 - _CUT) * self.height_px
+        return self.frame_size is None or box.y2 < (1 - _CUT) * self.frame_size[1]
+
+    def is_cut(self, box: Box) -> bool:
+        """Whether the picture's edge may cut the box."""
+        if self.frame_size is None:
+            return False
+        width, height = self.frame_size
+        x, y = _CUT * width, _CUT * height
+        return box.x1 < x or box.y1 < y or box.x2 > width - x or box.y2 > height - y
 
     def front_offset(self, track: Track) -> tuple[float, float]:
         """Distance from the foot in the picture to the vehicle's front, and its standard uncertainty, in metres.
@@ -103,7 +120,7 @@ class Calibration:
 def calibrate(camera: config.CameraSettings) -> Calibration:
     """Raises ConfigError if the ground points do not span a plane or contradict each other, MissingExtra without numpy."""
     if not camera.ground_points:
-        return Calibration(camera.view, None, height_px=camera.frame_size[1])
+        return Calibration(camera.view, None, frame_size=camera.frame_size)
     try:
         from pipeline.scene.homography import fit_homography
     except ImportError as error:
@@ -111,4 +128,4 @@ def calibrate(camera: config.CameraSettings) -> Calibration:
     lens = radial_lens(camera.lens, camera.frame_size)
     pixels = [lens.straightened(Point(*point.px)) if lens else point.px for point in camera.ground_points]
     matrix = fit_homography(pixels, [point.m for point in camera.ground_points], camera.id)
-    return Calibration(camera.view, matrix, lens, camera.frame_size[1])
+    return Calibration(camera.view, matrix, lens, camera.frame_size)

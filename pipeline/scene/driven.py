@@ -4,8 +4,9 @@ from typing import Final
 
 from etle.types import Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.completed_foot import CompletedTrack
 from pipeline.scene.judgement import Reason
-from pipeline.scene.passage import is_one_vehicle, whole_box_moved
+from pipeline.scene.passage import is_one_vehicle, is_seen_at_scale, whole_box_moved
 
 _MAX_TRACKS: Final = 256
 
@@ -26,6 +27,8 @@ class DrivenMemory:
             return Reason.NOT_ONE_VEHICLE
         if whole_box and not whole_box_moved(track, before, beyond):
             return Reason.BOX_MOVED_ONLY
+        if isinstance(track, CompletedTrack):
+            return None if is_seen_at_scale(track, before, beyond, self._calibration) else Reason.BOX_MOVED_ONLY
         while len(self._driven) >= _MAX_TRACKS:
             del self._driven[next(iter(self._driven))]
         self._driven[track.id] = ends

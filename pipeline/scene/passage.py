@@ -16,9 +16,11 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from etle.clock import seconds_between
-from etle.geometry import iou
+from etle.geometry import distance, iou
 from etle.types import Box, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.camera_position import camera_position
+from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack
 
 COVERAGE: Final = 2.0
 """Coverage factor (GUM: k = 2, about 95 %)."""
@@ -69,6 +71,8 @@ A bus under a low camera moves less, and grows."""
 _MIN_GROWTH = 0.06
 _MAX_HEIGHT_SHARE, _MAX_TALLER = 0.5, 0.25
 """A box whose height changes by half as much as its foot moves, and by a quarter against its width, has lost or gained its lower part."""
+_MIN_SCALED = 0.5
+"""The width must change by this part, in logarithms, of what the way on the road makes it change."""
 _NEAR_S = 0.4
 
 
@@ -130,6 +134,8 @@ class PassageMemory:
         self._began_beyond: dict[TrackId, tuple[FrontOffset, Sighting]] = {}
 
     def passage_of(self, track: Track, front: FrontOffset) -> Passage | NoPassage:
+        if isinstance(track, CompletedTrack):
+            return passage_of(track, self._distance, self._uncertainty, front)
         known = self._settled.get(track.id)
         if known is not None and self._holds(known, track, front):
             return known[-1]
@@ -231,6 +237,21 @@ def whole_box_moved(track: Track, before: int, after: int) -> bool:
     return (top * foot > 0 and abs(top) >= _MIN_TOP_SHARE * abs(foot)) or (growth * foot > 0 and abs(growth) >= _MIN_GROWTH)
 
 
+def is_seen_at_scale(track: Track, before: int, after: int, calibration: Calibration) -> bool:
+    """Whether the box became narrower, or wider, as a vehicle does that drives on the road from one sighting's foot to the other's.
+
+    Where the lower edge is completed from the upper one, only the width tells whether the vehicle moved: the upper edge also rises where a
+    rider stands up, and where another vehicle, farther away, appears above the vehicle in one box with it.
+    """
+    camera = camera_position(calibration)
+    one, two = _median_box(track, before, -1), _median_box(track, after, 1)
+    if camera is None:
+        return False
+    at_one, at_two = (hypot(distance(calibration.ground(box.foot), camera.below), camera.height) for box in (one, two))
+    expected, growth = log(at_one / at_two), log(max(two.width, 1.0) / max(one.width, 1.0))
+    return growth * expected > 0 and abs(growth) >= _MIN_SCALED * abs(expected)
+
+
 class _Positions:
     """Where a track's front was against a line. Computed on demand: most sightings are far from the line and never asked for."""
 
@@ -260,7 +281,7 @@ class _Positions:
         last = len(self._sightings) - 1
         if self._foot(last) + self._front.low - COVERAGE * self._uncertainty(self._sightings[last]) < 0:
             return NoPassage.UNCERTAIN if self._nominal(last) > 0 else NoPassage.BEFORE
-        beyond = next((i for i in range(len(self._times)) if self._lasts(i, self._beyond_by, 1)), None)
+        beyond = next((i for i in range(self._first_candidate(), len(self._times)) if self._lasts(i, self._beyond_by, 1)), None)
         if beyond is None:
             return NoPassage.UNCERTAIN
         self.beyond_for_s = self._times[last] - self._times[beyond]
@@ -281,14 +302,20 @@ class _Positions:
             beyond=beyond,
         )
 
+    def _first_candidate(self) -> int:
+        """From where on a passage is searched. An upper edge that rose and fell again completes feet that were beyond the line and back."""
+        if not any(map(self._is_hidden, range(len(self._times)))):
+            return 0
+        return next((i + 1 for i in range(len(self._times) - 1, -1, -1) if self._nominal(i) < 0), 0)
+
     def _beyond_by(self, index: int) -> float:
         """Smallest distance of the front beyond the line, in standard uncertainties of the foot; negative if it may not be beyond."""
-        if self._is_far_before(index, self._front.low):
+        if not self._is_hidden(index) and self._is_far_before(index, self._front.low):
             return -_FAR
         return self._smallest(index) / self._uncertainty(self._sightings[index])
 
     def _before_by(self, index: int) -> float:
-        if self._is_far_before(index, self._front.high):
+        if not self._is_hidden(index) and self._is_far_before(index, self._front.high):
             return _FAR
         return -self._largest(index) / self._uncertainty(self._sightings[index])
 
@@ -296,13 +323,20 @@ class _Positions:
         """So far that the median need not be computed."""
         return self._foot(index) + ahead < -_FAR * self._uncertainty(self._sightings[index])
 
+    def _is_hidden(self, index: int) -> bool:
+        return isinstance(self._sightings[index], CompletedSighting)
+
     def _smallest(self, index: int) -> float:
+        if isinstance(hidden := self._sightings[index], CompletedSighting):
+            return min(map(self._distance, hidden.extremes)) + self._front.low - COVERAGE * self._uncertainty(hidden)
         return self._median(index) + self._front.low - COVERAGE * self._uncertainty(self._sightings[index])
 
     def _nominal(self, index: int) -> float:
         return self._foot(index) + self._front.nominal
 
     def _largest(self, index: int) -> float:
+        if isinstance(hidden := self._sightings[index], CompletedSighting):
+            return max(map(self._distance, hidden.extremes)) + self._front.high + COVERAGE * self._uncertainty(hidden)
         return self._median(index) + self._front.high + COVERAGE * self._uncertainty(self._sightings[index])
 
     def _foot(self, index: int) -> float:
@@ -553,7 +587,9 @@ class _Motion:
 
     def _foot_jitter(self, index: int) -> float:
         if index not in self._jitters:
-            self._jitters[index] = self._calibration.foot_jitter(self._track.sightings[index])
+            sighting = self._track.sightings[index]
+            usual = self._calibration.foot_jitter(sighting)
+            self._jitters[index] = max(usual, sighting.jitter) if isinstance(sighting, CompletedSighting) else usual
         return self._jitters[index]
 
     def _measured_jitter(self) -> float:

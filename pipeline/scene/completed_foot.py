@@ -1,0 +1,222 @@
+"""Completes the feet that a nearer vehicle hides, from the upper edge of the box.
+
+On a flat road, the upper edge of a vehicle's box, mapped to the road as if it lay on it, moves in proportion to the foot: H / (H - h) as
+far, for a vehicle of height h under a camera at height H. Where the foot is below the upper edge is learned from the sightings of the same
+track that show both, before the foot was hidden or after.
+
+A completed foot tells which way a vehicle went while its foot was hidden, so that it can be followed. Where it was is judged by
+two extremes: the foot is nearer to the camera than the lower edge of what is visible, and the vehicle may have become higher or lower by as
+much as a rider who stands up.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import hypot, sqrt
+from statistics import median
+from typing import Final, NamedTuple
+
+from etle.geometry import distance
+from etle.types import Box, Point, Sighting, Track, VehicleClass
+from models.tracking.vehicle_class import vehicle_class_of
+from pipeline.scene.calibration import Calibration
+from pipeline.scene.camera_position import CameraPosition, camera_position
+from pipeline.scene.hidden_foot import is_foot_hidden, with_visible_feet
+from pipeline.scene.judgement import Judgement, Reason
+
+HEIGHT_M: Final = {
+    VehicleClass.CAR: (1.6, 0.2),
+    VehicleClass.MOTORCYCLE: (1.65, 0.15),
+    VehicleClass.BUS: (3.0, 0.4),
+    VehicleClass.TRUCK: (2.6, 0.7),
+}
+"""Height of vehicles on Indonesian roads, of motorcycles with their rider, and its standard uncertainty within the class, in metres."""
+GROWTH_M: Final = {VehicleClass.CAR: 0.15, VehicleClass.MOTORCYCLE: 0.4, VehicleClass.BUS: 0.15, VehicleClass.TRUCK: 0.3}
+"""By how much a vehicle may become higher or lower, in metres: a rider stands up or sits down; a load is seen from another side."""
+_COVERAGE: Final = 2.0
+_MAX_OFF_M, _JITTER_COVERAGE = 1.5, 3.0
+"""A foot that is farther from its place below the upper edge than this and its jitter is not the vehicle's."""
+_MIN_SHOWN, _MAX_SHOWN = 4, 60
+"""Sightings from which the place of the foot is learned: those nearest in time to the hidden ones."""
+_MIN_SHARE: Final = 0.2
+"""The upper edge of a vehicle that is nearly as high as the camera moves so much faster than its foot that it tells nothing."""
+_HEADING: Final = 0.03
+"""Standard uncertainty of the share, relative to itself, because a vehicle turns: its upper edge is then another one."""
+_MAX_SHARE_U: Final = 0.12
+"""Standard uncertainty of the way of the foot, relative to itself."""
+_MAX_JITTER_M: Final = 0.5
+"""Standard deviation of a completed foot from frame to frame; an upper edge near the horizon has more."""
+_CORRELATED: Final = 4.0
+"""Errors of a detector's edges resemble each other in neighbouring frames: so many sightings tell as much as one."""
+_FOOT_NOT_FOLLOWED: Final = (Reason.NOT_ONE_VEHICLE, Reason.BOX_MOVED_ONLY, Reason.POSITION_UNCERTAIN)
+_BORDER_PX: Final = 2.0
+_EDGE_PX: Final = 1.5
+"""Standard deviation of an edge of a box."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedSighting(Sighting):
+    """A sighting whose foot is hidden: `box` is completed. Its foot lies between those of two extremes."""
+
+    farthest: Sighting
+    """With the foot as far from the camera as the upper edge allows, and as what is visible allows."""
+    nearest: Sighting
+    jitter: float
+    """Standard deviation of the completed foot from frame to frame, in metres."""
+
+    @property
+    def extremes(self) -> tuple[Sighting, Sighting]:
+        return self.farthest, self.nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedTrack(Track):
+    """A track some of whose sightings are completed."""
+
+
+class _Edges(NamedTuple):
+    """Foot and upper edge of one sighting, mapped to the road. Standard deviations in metres: of the upper edge, and of the foot from its
+    place below it."""
+
+    foot: Point
+    upper: Point
+    upper_jitter: float
+    jitter: float
+
+
+def with_completed_feet(track: Track, shown: Track, calibration: Calibration) -> CompletedTrack | None:
+    """Without the hidden feet that cannot be completed, and those at the end; None if no foot was completed.
+
+    `shown`: the sightings whose foot is not hidden.
+    """
+    model = _FootModel.of(track, shown.sightings, calibration)
+    if model is None:
+        return None
+    seen = {id(sighting) for sighting in shown.sightings}
+    completed = (sighting if id(sighting) in seen else model.completed(sighting) for sighting in track.sightings)
+    made = [sighting for sighting in completed if sighting is not None]
+    while isinstance(made[-1], CompletedSighting):
+        made.pop()
+    return CompletedTrack(id=track.id, sightings=tuple(made)) if any(isinstance(each, CompletedSighting) for each in made) else None
+
+
+def judged_by_visible_feet(
+    judge: Callable[[Track], Judgement | None], tracks: Sequence[Track], everyone: Sequence[Track], calibration: Calibration
+) -> Iterator[Judgement]:
+    """What a rule decides on each track. Where it cannot follow the foot: what it finds without the sightings in which the foot is hidden,
+    or with them completed."""
+    for track in tracks:
+        judged = judge(track)
+        if judged is not None and not _followed_the_foot(judged, track, everyone):
+            again = (judge(each) for each in _with_other_feet(track, everyone, calibration))
+            judged = next((each for each in again if each is not None and each.finding is not None), judged)
+        if judged is not None:
+            yield judged
+
+
+def _followed_the_foot(judged: Judgement, track: Track, everyone: Sequence[Track]) -> bool:
+    """Whether a rule found what it looks for, or saw the foot where it decided otherwise.
+
+    While the foot is hidden nothing else can be found than when it was last seen.
+    """
+    if judged.finding is not None:
+        return True
+    if judged.reason in _FOOT_NOT_FOLLOWED:
+        return False
+    if judged.crossed is None or is_foot_hidden(track, track.last.captured_at, everyone):
+        return True
+    return not is_foot_hidden(track, judged.crossed.at, everyone)
+
+
+def _with_other_feet(track: Track, everyone: Sequence[Track], calibration: Calibration) -> Iterator[Track]:
+    shown = with_visible_feet(track, everyone)
+    if 0 < len(shown.sightings) < len(track.sightings):
+        yield shown
+        completed = with_completed_feet(track, shown, calibration) if shown.last is track.last else None
+        if completed is not None:
+            yield completed
+
+
+class _FootModel:
+    """Foot = share * upper edge + a constant, on the road; share is 1 - height of the vehicle / height of the camera."""
+
+    def __init__(self, edges: Sequence[_Edges], vehicle: VehicleClass, camera: CameraPosition, calibration: Calibration) -> None:
+        self._calibration, self._camera, self._growth_m = calibration, camera, GROWTH_M[vehicle]
+        high_m, u_m = HEIGHT_M[vehicle]
+        expected, precision = 1 - high_m / camera.height, (camera.height / u_m) ** 2
+        weights = [1 / (_CORRELATED * each.jitter**2) for each in edges]
+        self._upper, self._foot = _mean([each.upper for each in edges], weights), _mean([each.foot for each in edges], weights)
+        upper, foot = self._upper, self._foot
+        ways = [(each.upper.x - upper.x, each.upper.y - upper.y, each.foot.x - foot.x, each.foot.y - foot.y) for each in edges]
+        spread = precision + sum(w * (x * x + y * y) for w, (x, y, _, _) in zip(weights, ways, strict=True))
+        together = expected * precision + sum(w * (x * u + y * v) for w, (x, y, u, v) in zip(weights, ways, strict=True))
+        self.share = together / spread
+        misfit = sum(w * ((u - self.share * x) ** 2 + (v - self.share * y) ** 2) for w, (x, y, u, v) in zip(weights, ways, strict=True))
+        scale = max(1.0, sqrt(_CORRELATED * misfit / len(edges)))
+        self._constant_u, self.share_u = scale / sqrt(sum(weights)), hypot(scale / sqrt(spread), _HEADING * self.share)
+
+    @classmethod
+    def of(cls, track: Track, shown: Sequence[Sighting], calibration: Calibration) -> "_FootModel | None":
+        """From the sightings that show the foot; None if they do not tell where it is below the upper edge."""
+        camera, vehicle = camera_position(calibration), vehicle_class_of(track)
+        if camera is None or (expected := 1 - HEIGHT_M[vehicle][0] / camera.height) < _MIN_SHARE:
+            return None
+        whole = [sighting for sighting in shown if not calibration.is_cut(sighting.box)]
+        both = _agreeing([each for sighting in whole if (each := _edges(sighting, expected, calibration))], expected)
+        if len(both) < _MIN_SHOWN:
+            return None
+        model = cls(sorted(both, key=lambda each: each.jitter)[:_MAX_SHOWN], vehicle, camera, calibration)
+        return model if model.share > _MIN_SHARE and model.share_u < _MAX_SHARE_U * model.share else None
+
+    def completed(self, sighting: Sighting) -> CompletedSighting | None:
+        """None if the upper edge does not tell where the foot is."""
+        edges = _edges(sighting, self.share, self._calibration)
+        if edges is None or (jitter := self.share * edges.upper_jitter) > _MAX_JITTER_M:
+            return None
+        way = Point(edges.upper.x - self._upper.x, edges.upper.y - self._upper.y)
+        foot = Point(self._foot.x + self.share * way.x, self._foot.y + self.share * way.y)
+        below, u = self._camera.below, hypot(self._constant_u, self.share_u * hypot(*way), jitter)
+        off = self._growth_m / self._camera.height + _COVERAGE * u / distance(below, edges.upper)
+        nearest, farthest = (Point(foot.x + by * (edges.upper.x - below.x), foot.y + by * (edges.upper.y - below.y)) for by in (-off, off))
+        if self._calibration.is_horizon_between(sighting.box.foot, self._calibration.pixel(nearest)):
+            return None
+        return CompletedSighting(
+            sequence=sighting.sequence,
+            captured_at=sighting.captured_at,
+            vehicle=sighting.vehicle,
+            score=sighting.score,
+            box=self._down_to(sighting, foot),
+            farthest=replace(sighting, box=self._down_to(sighting, farthest)),
+            nearest=replace(sighting, box=self._down_to(sighting, nearest)),
+            jitter=jitter,
+        )
+
+    def _down_to(self, sighting: Sighting, foot: Point) -> Box:
+        """The box down to a foot, which is no higher than what is visible."""
+        return sighting.box._replace(y2=max(self._calibration.pixel(foot).y, sighting.box.y2))
+
+
+def _edges(sighting: Sighting, share: float, calibration: Calibration) -> _Edges | None:
+    """None if the upper edge is cut by the picture's, or cannot be mapped to the road. `share`: as in _FootModel."""
+    box = sighting.box
+    upper = Point(box.foot.x, box.y1)
+    if box.y1 < _BORDER_PX or calibration.is_horizon_between(box.foot, Point(upper.x, upper.y - _EDGE_PX)):
+        return None
+    foot, on_road = calibration.ground(box.foot), calibration.ground(upper)
+    of_foot, of_upper = (distance(calibration.ground(Point(at.x, at.y - _EDGE_PX)), calibration.ground(at)) for at in (box.foot, upper))
+    return _Edges(foot, on_road, of_upper, hypot(of_foot, share * of_upper))
+
+
+def _agreeing(edges: Sequence[_Edges], share: float) -> list[_Edges]:
+    """Without the outliers, such as feet that were taken for visible because the vehicle that hides them was not detected."""
+    constants = [(each.foot.x - share * each.upper.x, each.foot.y - share * each.upper.y) for each in edges]
+    middle = Point(*(median(axis) for axis in zip(*constants, strict=True))) if edges else Point(0, 0)
+    return [
+        each
+        for each, constant in zip(edges, constants, strict=True)
+        if distance(Point(*constant), middle) < _MAX_OFF_M + _JITTER_COVERAGE * each.jitter
+    ]
+
+
+def _mean(points: Sequence[Point], weights: Sequence[float]) -> Point:
+    x, y = (sum(w * each for w, each in zip(weights, axis, strict=True)) / sum(weights) for axis in zip(*points, strict=True))
+    return Point(x, y)
