@@ -19,6 +19,7 @@ from models.tracking.tracker import Tracker
 from pipeline.detect.pending import PendingFinding, PendingFindings
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.one_vehicle import gap_check
 from pipeline.scene.scene import Scene
 from pipeline.scene.signals import SignalHistory
 
@@ -68,8 +69,9 @@ class _Clip:
         self._frames = frames
         self._kinds = {vehicle["id"]: VehicleClass(vehicle["kind"]) for vehicle in truth["vehicles"]}
         self._signals = [SignalId(signal.id) for signal in camera.signals]
-        self._rules = build_rules(camera, calibrate(camera))
-        self._tracker = Tracker(image_size=camera.frame_size)
+        calibration = calibrate(camera)
+        self._rules = build_rules(camera, calibration)
+        self._tracker = Tracker(image_size=camera.frame_size, can_be_one=gap_check(calibration))
         self._history = SignalHistory()
         self._pending = PendingFindings()
         self._rng = random.Random(1)

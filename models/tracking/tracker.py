@@ -50,6 +50,9 @@ _REVERSAL_S, _REVERSAL_SIZES = 0.8, 0.15
 _DUPLICATE_IOU = 0.7
 _DUPLICATE_CONTAINMENT = 0.9
 """A detection starts no track if it overlaps a vehicle this much, or if this fraction of it lies inside one of at most twice its area."""
+_HIDDEN_SLACK, _HIDDEN_WIDTH = 0.1, 0.5
+"""A nearer vehicle hides the lower part of another if it reaches over so much of its width, and from the visible part down to its predicted
+lower edge, within this part of the height."""
 _FULL_RATE_S = 30.0
 _THINNED_GAP_S = 1.0
 _SAME_PLACE = 0.8
@@ -109,6 +112,7 @@ class Tracker:
         matches = _match(predicted, range(len(open_)), detections, high, _MAX_COST)
         lost = {i for i, track in enumerate(open_) if before.updated_at is not None and track.last.captured_at < before.updated_at}
         matches = _without_ambiguous(matches, lost, predicted, detections, high)
+        matches |= _match_visible_parts(predicted, [i for i in lost if i not in matches], detections, high, set(matches.values()))
         oldest = _oldest_for_low_scores(before.updated_at, captured_at)
         missing = [i for i, track in enumerate(open_) if i not in matches and track.last.captured_at >= oldest]
         matches |= _match(predicted, missing, detections, low, _MAX_COST_LOW)
@@ -237,6 +241,40 @@ def _without_ambiguous(
         if min(others, default=_MAX_COST + 1) <= min(_MAX_COST, costs[index, own] + _MIN_COST_MARGIN):
             del kept[row]
     return kept
+
+
+def _match_visible_parts(
+    predicted: Sequence[PredictedBox], rows: Sequence[int], detections: Sequence[Detection], high: Sequence[int], taken: set[int]
+) -> dict[int, int]:
+    """Finds lost vehicles again in detections whose lower part another vehicle hides, by upper edge, place and width.
+
+    Neither may another lost vehicle be found there, nor this one elsewhere: a track must not continue with another vehicle.
+    """
+    free = [column for column in high if column not in taken]
+    costs = {(row, column): _cost_of_visible_part(predicted[row], detections, column) for row in rows for column in free}
+    matches = {}
+    for (row, column), cost in costs.items():
+        others = [other for (i, j), other in costs.items() if (i == row) != (j == column)]
+        others += matching_cost([predicted[row]], [detections[j] for j in free if j != column])[0].tolist() if len(free) > 1 else []
+        if cost <= _MAX_COST and cost + _MIN_COST_MARGIN <= min(others, default=_MAX_COST + _MIN_COST_MARGIN):
+            matches[row] = column
+    return matches
+
+
+def _cost_of_visible_part(vehicle: PredictedBox, detections: Sequence[Detection], column: int) -> float:
+    """Of a match with what a nearer vehicle leaves visible; more than the maximum if none hides the rest."""
+    detection, whole = detections[column], vehicle.box
+    seen = detection.box._replace(y2=detection.box.y1 + whole.height)
+    hides = (
+        other.box.y2 >= seen.y2 - _HIDDEN_SLACK * whole.height
+        and other.box.y1 <= detection.box.y2 + _HIDDEN_SLACK * whole.height
+        and min(other.box.x2, seen.x2) - max(other.box.x1, seen.x1) >= _HIDDEN_WIDTH * seen.width
+        for index, other in enumerate(detections)
+        if index != column
+    )
+    if detection.box.height >= whole.height or not any(hides):
+        return _MAX_COST + 1
+    return float(matching_cost([vehicle], [replace(detection, box=seen)])[0, 0])
 
 
 def _cost_of_giving_up(costs: "NDArray[np.float64]", row: int | None, column: int, offered: int) -> float:

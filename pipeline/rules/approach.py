@@ -72,11 +72,17 @@ class Approach:
         return self._entries.passage_of(track, self._front_range(track))
 
     def past_line(self, track: Track, since: datetime) -> tuple[float, float]:
-        """Median distance of the front beyond the stop line since that moment, and its standard uncertainty, in the calibration's unit."""
+        """Median distance of the front beyond the stop line since that moment, and its standard uncertainty, in the calibration's unit.
+
+        Of a hidden foot it is the smallest distance at which it can be.
+        """
         ahead = self._ahead(track)
-        seen = (each for each in track.sightings if each.captured_at >= since and not isinstance(each, CompletedSighting))
-        past = median(self.line.past(sighting, ahead) for sighting in seen)
+        past = median(self._least_past(sighting, ahead) for sighting in track.sightings if sighting.captured_at >= since)
         return past, self.line.uncertainty(track, track.last)
+
+    def _least_past(self, sighting: Sighting, ahead: float) -> float:
+        places = sighting.extremes if isinstance(sighting, CompletedSighting) else (sighting,)
+        return min(self.line.past(place, ahead) for place in places)
 
     def moment_uncertainty_s(self, track: Track, passed: Passage) -> float:
         """Standard uncertainty of the moment: of position / speed, and of the frame interval (uniform distribution, GUM 4.3.7).

@@ -84,18 +84,18 @@ class _Edges(NamedTuple):
 
 
 def with_completed_feet(track: Track, shown: Track, calibration: Calibration) -> CompletedTrack | None:
-    """Without the hidden feet that cannot be completed, and those at the end; None if no foot was completed.
+    """Without the hidden feet that cannot be completed; None if none was.
 
     `shown`: the sightings whose foot is not hidden.
     """
-    model = _FootModel.of(track, shown.sightings, calibration)
-    if model is None:
+    rough = _FootModel.of(track, shown.sightings, calibration)
+    if rough is None:
         return None
     seen = {id(sighting) for sighting in shown.sightings}
+    reaching = [sighting for sighting in track.sightings if id(sighting) in seen or rough.reaches_road(sighting)]
+    model = _FootModel.of(track, reaching, calibration) or rough
     completed = (sighting if id(sighting) in seen else model.completed(sighting) for sighting in track.sightings)
     made = [sighting for sighting in completed if sighting is not None]
-    while isinstance(made[-1], CompletedSighting):
-        made.pop()
     return CompletedTrack(id=track.id, sightings=tuple(made)) if any(isinstance(each, CompletedSighting) for each in made) else None
 
 
@@ -131,7 +131,7 @@ def _with_other_feet(track: Track, everyone: Sequence[Track], calibration: Calib
     shown = with_visible_feet(track, everyone)
     if 0 < len(shown.sightings) < len(track.sightings):
         yield shown
-        completed = with_completed_feet(track, shown, calibration) if shown.last is track.last else None
+        completed = with_completed_feet(track, shown, calibration)
         if completed is not None:
             yield completed
 
@@ -189,6 +189,11 @@ class _FootModel:
             nearest=replace(sighting, box=self._down_to(sighting, nearest)),
             jitter=jitter,
         )
+
+    def reaches_road(self, sighting: Sighting) -> bool:
+        """Whether the visible part ends no higher than the foot is expected: then it shows the foot, though a nearer vehicle touches it."""
+        completed = self.completed(sighting)
+        return completed is not None and completed.box.y2 <= sighting.box.y2
 
     def _down_to(self, sighting: Sighting, foot: Point) -> Box:
         """The box down to a foot, which is no higher than what is visible."""

@@ -279,7 +279,7 @@ class _Positions:
 
     def passage(self) -> Passage | NoPassage:
         last = len(self._sightings) - 1
-        if self._foot(last) + self._front.low - COVERAGE * self._uncertainty(self._sightings[last]) < 0:
+        if self._last_smallest() < 0:
             return NoPassage.UNCERTAIN if self._nominal(last) > 0 else NoPassage.BEFORE
         beyond = next((i for i in range(self._first_candidate(), len(self._times)) if self._lasts(i, self._beyond_by, 1)), None)
         if beyond is None:
@@ -330,6 +330,13 @@ class _Positions:
         if isinstance(hidden := self._sightings[index], CompletedSighting):
             return min(map(self._distance, hidden.extremes)) + self._front.low - COVERAGE * self._uncertainty(hidden)
         return self._median(index) + self._front.low - COVERAGE * self._uncertainty(self._sightings[index])
+
+    def _last_smallest(self) -> float:
+        """Of the last sighting, whose foot is not smoothed."""
+        last = len(self._sightings) - 1
+        if self._is_hidden(last):
+            return self._smallest(last)
+        return self._foot(last) + self._front.low - COVERAGE * self._uncertainty(self._sightings[last])
 
     def _nominal(self, index: int) -> float:
         return self._foot(index) + self._front.nominal

@@ -369,3 +369,36 @@ def test_tracks_are_in_order_and_share_no_sighting(seed: int) -> None:
         used = [(s.sequence, s.box) for track in tracker.state.tracks for s in track.sightings]
         assert len(used) == len(set(used))
         assert not {t.id for t in step.tracks} & {t.id for t in step.ended}
+
+
+def behind(nearer: Drive, drive: Drive, s: float) -> Detection | None:
+    """What of a drive's box is visible above a nearer one; nothing if that is less than a quarter."""
+    whole, cover = drive.seen(s), nearer.seen(s)
+    if (
+        whole is None
+        or cover is None
+        or cover.box.x1 > whole.box.x2 - 20
+        or cover.box.x2 < whole.box.x1 + 20
+        or cover.box.y2 < whole.box.y2
+    ):
+        return whole
+    box = whole.box._replace(y2=min(whole.box.y2, cover.box.y1))
+    return replace(whole, box=box) if box.height > whole.box.height / 4 else None
+
+
+WAITS = Drive(at=line(320, 400, 0, 0), size=(300, 220))
+GOES = Drive(at=line(60, 420, 110, -60), size=(90, 160), vehicle=MOTORCYCLE)
+
+
+def seen_behind(drives: Sequence[Drive], moments_: Sequence[float]) -> list[Track]:
+    tracker = Tracker()
+    steps = []
+    for number, s in enumerate(moments_):
+        seen = [WAITS.seen(s), *(behind(WAITS, drive, s) for drive in drives)]
+        steps.append(tracker.update(number, START + timedelta(seconds=s), [each for each in seen if each is not None]))
+    return tracks_of(steps)
+
+
+def test_a_vehicle_that_reappears_above_a_nearer_one_is_the_one_that_went_behind_it():
+    assert any(behind(WAITS, GOES, s) is None for s in moments(10, 4)), "it is hidden for some frames"
+    assert [len(track.sightings) > 30 for track in seen_behind([GOES], moments(10, 4))] == [True, True]
