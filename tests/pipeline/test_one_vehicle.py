@@ -70,6 +70,21 @@ def vehicles_of(tracks: Sequence[Track], owners: dict[tuple[int, Box], str]) -> 
             [["waits"]],
             id="one that waits behind a bus",
         ),
+        pytest.param(
+            [
+                RoadUser(
+                    name="reappears",
+                    path=straight(34, 8),
+                    hidden=((2.0, 2.5),),
+                    drawn=lambda second, box: box._replace(y2=box.y2 - box.height * 0.6) if second > 2.2 else box,
+                ),
+                RoadUser(
+                    name="nearer", path=legs((0, 26), (1.5, 44)), drawn=lambda second, box: box._replace(y1=box.y1 - box.height * 0.4)
+                ),
+            ],
+            [["reappears"], ["nearer"]],
+            id="one that reappears above a nearer one, without its lower part",
+        ),
     ],
 )
 def test_a_track_ends_where_another_vehicle_begins(users, expected):
