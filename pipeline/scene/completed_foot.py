@@ -9,8 +9,10 @@ two extremes: the foot is nearer to the camera than the lower edge of what is vi
 much as a rider who stands up.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from math import hypot, sqrt
 from statistics import median
 from typing import Final, NamedTuple
@@ -48,6 +50,8 @@ _MAX_JITTER_M: Final = 0.5
 _CORRELATED: Final = 4.0
 """Errors of a detector's edges resemble each other in neighbouring frames: so many sightings tell as much as one."""
 _FOOT_NOT_FOLLOWED: Final = (Reason.NOT_ONE_VEHICLE, Reason.BOX_MOVED_ONLY, Reason.POSITION_UNCERTAIN)
+_COMPLETED: Final = timedelta(seconds=15)
+"""Only the feet of so long are completed: a crossing takes less, and a vehicle may wait hidden for minutes."""
 _BORDER_PX: Final = 2.0
 _EDGE_PX: Final = 1.5
 """Standard deviation of an edge of a box."""
@@ -84,7 +88,7 @@ class _Edges(NamedTuple):
 
 
 def with_completed_feet(track: Track, shown: Track, calibration: Calibration) -> CompletedTrack | None:
-    """Without the hidden feet that cannot be completed; None if none was.
+    """The latest sightings, without the hidden feet that cannot be completed; None if none was.
 
     `shown`: the sightings whose foot is not hidden.
     """
@@ -92,9 +96,11 @@ def with_completed_feet(track: Track, shown: Track, calibration: Calibration) ->
     if rough is None:
         return None
     seen = {id(sighting) for sighting in shown.sightings}
-    reaching = [sighting for sighting in track.sightings if id(sighting) in seen or rough.reaches_road(sighting)]
-    model = _FootModel.of(track, reaching, calibration) or rough
-    completed = (sighting if id(sighting) in seen else model.completed(sighting) for sighting in track.sightings)
+    oldest = bisect_left(track.sightings, track.last.captured_at - _COMPLETED, key=lambda sighting: sighting.captured_at)
+    latest = track.sightings[oldest:]
+    reaching = [sighting for sighting in latest if id(sighting) not in seen and rough.reaches_road(sighting)]
+    model = (_FootModel.of(track, [*shown.sightings, *reaching], calibration) if reaching else None) or rough
+    completed = (sighting if id(sighting) in seen else model.completed(sighting) for sighting in latest)
     made = [sighting for sighting in completed if sighting is not None]
     return CompletedTrack(id=track.id, sightings=tuple(made)) if any(isinstance(each, CompletedSighting) for each in made) else None
 
