@@ -26,6 +26,8 @@ from etle.kafka.client import KafkaPublisher
 from etle.kafka.security import BrokerConnection
 from etle.kafka.topics import TopicNames, create_topics, required_topics
 from etle.storage.archive.segment import ArchivedMessage
+from etle.storage.database import Database
+from etle.storage.runs import PostgresRuns
 from etle.types import Frame
 from etle.wire import frame_to_wire
 from services import free_port, running_kafka, running_postgres
@@ -71,6 +73,7 @@ class RunsDeployment:
     site: Site
     connection: BrokerConnection
     environment: dict[str, str]
+    database: Database
     opened: ExitStack
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10_000)))
 
@@ -118,7 +121,8 @@ class RunsDeployment:
         self.etle("reprocess", str(self.path), "--run", run, "--distribute", *options)
 
     def is_finished(self, run: str) -> bool:
-        return json.loads(self.etle("runs", "show", run, "--json"))["finished_at"] is not None
+        stored = PostgresRuns(self.database).run(run)
+        return stored is not None and stored.finished_at is not None
 
 
 @contextmanager
@@ -136,7 +140,9 @@ def running_runs_deployment(folder: Path, cameras: Sequence[SimulatedCamera], th
             "ETLE_DATA": str(folder / "data"),
             "OMP_NUM_THREADS": str(threads),
         }
-        deployment = RunsDeployment(folder, path, site, connection, environment, opened)
+        database = Database(postgres.address)
+        opened.callback(database.close)
+        deployment = RunsDeployment(folder, path, site, connection, environment, database, opened)
         deployment.etle("database", "migrate")
         yield deployment
 
