@@ -25,15 +25,22 @@ class Sensor:
         # Generating two million normal numbers takes longer than rendering, so a few noise pictures are shifted at random.
         grey = self._rng.normal(0, GREY_NOISE, (4, height, width, 1))
         self._noise = (grey + self._rng.normal(0, COLOUR_NOISE, (4, height, width, 3))).astype(np.float32)
+        self._light = np.empty((height, width, 3), np.float32)
+        """One buffer for all pictures: memory that is new for each of them costs more time than the sums."""
         self._label = label
         self._font = ImageFont.truetype("DejaVuSans-Bold.ttf", round(height / 40))
         self._scale = height / 1080
 
     def expose(self, scene: Picture, at: datetime) -> Picture:
-        soft = cv2.GaussianBlur(scene, (0, 0), BLUR_SIGMA_PX * max(self._scale, 0.5)).astype(np.float32)
+        light = self._light
+        np.copyto(light, cv2.GaussianBlur(scene, (0, 0), BLUR_SIGMA_PX * max(self._scale, 0.5)))
         noise = self._noise[self._rng.integers(len(self._noise))]
-        shifted = np.roll(noise, tuple(int(n) for n in self._rng.integers(0, noise.shape[:2])), axis=(0, 1))
-        return self._caption(np.clip(soft + shifted, 0, 255).astype(np.uint8), at)
+        down, right = (int(n) for n in self._rng.integers(0, noise.shape[:2]))
+        light[down:, right:] += noise[: noise.shape[0] - down, : noise.shape[1] - right]
+        light[down:, :right] += noise[: noise.shape[0] - down, noise.shape[1] - right :]
+        light[:down, right:] += noise[noise.shape[0] - down :, : noise.shape[1] - right]
+        light[:down, :right] += noise[noise.shape[0] - down :, noise.shape[1] - right :]
+        return self._caption(np.clip(light, 0, 255, out=light).astype(np.uint8), at)
 
     def _caption(self, picture: Picture, at: datetime) -> Picture:
         text = f"{self._label}  {at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 100000}"
@@ -49,11 +56,12 @@ class Sensor:
 class EncodedClip:
     """An MP4 file that is written frame by frame."""
 
-    def __init__(self, path: Path, width: int, height: int, crf: int) -> None:
+    def __init__(self, path: Path, width: int, height: int, crf: int, *, preset: str = "slow") -> None:
+        """`preset`: of x264; slower ones make smaller files."""
         self._container = av.open(str(path), "w")
         self._stream = self._container.add_stream("libx264", rate=FPS)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
-        self._stream.options = {"crf": str(crf), "preset": "slow", "threads": "1", "g": "50"}
+        self._stream.options = {"crf": str(crf), "preset": preset, "threads": "1", "g": "50"}
         self._stream.codec_context.time_base = Fraction(1, FPS)
         self._count = 0
 

@@ -58,10 +58,16 @@ def highlight(rng: Rng, pose: HeadPose, x: float, y: float, across: float, along
 
 
 def paint(light: Light, mask: Mask, colour: Tint, shade: Mask | float = 1.0) -> None:
-    """In place."""
-    value = np.array(colour, np.float32)
-    shading = shade[..., None] if isinstance(shade, np.ndarray) else np.float32(shade)
-    light += mask[..., None] * (value * shading - light)
+    """In place, and only where the mask covers anything: most shapes are small."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return
+    covered = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    shading = shade[covered][..., None] if isinstance(shade, np.ndarray) else np.float32(shade)
+    part = light[covered]
+    change = np.broadcast_to(np.array(colour, np.float32) * shading, part.shape) - part
+    change *= mask[covered][..., None]
+    part += change
 
 
 def cloth(rng: Rng, strength: float = 0.25) -> Mask:
