@@ -26,6 +26,8 @@ class BodyModel:
     front_z: float = 0.0
     without: str | None = None
     """Name of a material whose triangles are left out."""
+    hair: str | None = None
+    """Name of the texture of a person's hair."""
 
 
 MODELS = {
@@ -38,9 +40,9 @@ MODELS = {
     "coach": BodyModel(path="scopia/bus/bus.obj", length_m=12.0, plate="car", rear_z=0.48, front_z=0.55),
     "box_truck": BodyModel(path="scopia/truck/truck.obj", length_m=6.3, plate="car", rear_z=0.88, front_z=0.62),
     "scooter": BodyModel(path="scopia/scooter2/scooter2.obj", length_m=1.9, plate="motorcycle", rear_z=0.62, front_z=0.98),
-    "man": BodyModel(path="reallusion/sitMale02/sitMale02.obj", height_m=1.36),
-    "woman": BodyModel(path="reallusion/sitFemale03/sitFemale03.obj", height_m=1.30),
-    "youth": BodyModel(path="reallusion/boySitting/boySitting.obj", height_m=1.30),
+    "man": BodyModel(path="reallusion/sitMale02/sitMale02.obj", height_m=1.36, hair="MCasual04_79.jpg"),
+    "woman": BodyModel(path="reallusion/sitFemale03/sitFemale03.obj", height_m=1.30, hair="Career01_7.jpg"),
+    "youth": BodyModel(path="reallusion/boySitting/boySitting.obj", height_m=1.30, hair="Boy_Sitting_35.jpg"),
     "palm": BodyModel(path="scopia/palm/palm.obj", height_m=9.0),
 }
 # The package also has a van and a Ford Focus. COCO detectors classify the first as a bus and miss the second, so neither is used.
@@ -75,6 +77,7 @@ class BodyPart:
     texture: Path | None
     glass: bool
     tinted: bool
+    hair: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +113,11 @@ def load(folder: Path, name: str) -> Body:
     for key, (p, n, uv) in groups.items():
         material = materials.get(key, _Material())
         texture = material.texture if material.texture and material.texture.exists() else None
-        glass = not material.opaque
+        glass, hair = not material.opaque, model.hair is not None and texture is not None and texture.name == model.hair
         shade = tuple(c**1.8 for c in material.diffuse)
         colour = (1.0, 1.0, 1.0, 1.0) if texture else (0.03, 0.035, 0.04, 1.0) if glass and model.plate else (*shade, 1.0)
         normals = n / (np.linalg.norm(n, axis=1, keepdims=True) + 1e-9)
-        parts.append(BodyPart((p - origin) * scale, normals, uv, colour, texture, glass, key == largest))
+        parts.append(BodyPart((p - origin) * scale, normals, uv, colour, texture, glass, key == largest, hair))
     all_points = np.concatenate([p.points for p in parts])
     top = float(all_points[:, 2].max())
     head_x = float(all_points[all_points[:, 2] > top - 0.22][:, 0].mean())

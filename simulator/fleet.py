@@ -28,6 +28,11 @@ CAR_TINTS: tuple[Tint, ...] = (
 SCOOTER_TINTS: tuple[Tint, ...] = ((1.0, 1.0, 1.0), (0.9, 0.2, 0.15), (0.15, 0.15, 0.17), (0.3, 0.4, 1.0))
 TRUCK_TINTS: tuple[Tint, ...] = ((1.0, 1.0, 1.0), (0.95, 0.75, 0.3), (0.5, 0.65, 0.95))
 CLOTHES: tuple[Tint, ...] = ((1.0, 1.0, 1.0), (0.75, 0.8, 0.95), (0.95, 0.75, 0.7), (0.65, 0.65, 0.65))
+BLACK_HAIR: Tint = (0.32, 0.27, 0.27)
+"""Makes the fair hair of the models nearly black, as riders in Indonesia have it."""
+DARK_HAIRED = 0.85
+HELMET_M = (0.178, 0.14, 0.145)
+"""Half the length, width and height of a full-face helmet."""
 HELMETS: tuple[Tint, ...] = ((0.02, 0.02, 0.02), (0.6, 0.6, 0.6), (0.5, 0.02, 0.02), (0.04, 0.08, 0.4), (0.7, 0.35, 0.02))
 
 
@@ -53,12 +58,12 @@ class Fleet:
         self._bodies: dict[str, tuple[Body, list[Mesh]]] = {}
         self._textures: dict[Path, moderngl.Texture] = {}
         self._helmets: dict[Tint, list[Mesh]] = {}
-        self._appearances: dict[str, VehicleAppearance] = {}
+        self._appearances: dict[PlannedVehicle, VehicleAppearance] = {}
 
     def appearance(self, vehicle: PlannedVehicle) -> VehicleAppearance:
-        if vehicle.id not in self._appearances:
-            self._appearances[vehicle.id] = self._create(vehicle)
-        return self._appearances[vehicle.id]
+        if vehicle not in self._appearances:
+            self._appearances[vehicle] = self._create(vehicle)
+        return self._appearances[vehicle]
 
     def _create(self, vehicle: PlannedVehicle) -> VehicleAppearance:
         rng = random.Random(vehicle.id + vehicle.registration.number)
@@ -83,7 +88,7 @@ class Fleet:
                     part.normals,
                     part.uv,
                     colour=part.colour,
-                    body=2.0 if name == "scooter" else float(part.tinted and vehicle),
+                    body=2.0 if name == "scooter" else float(part.hair or (part.tinted and vehicle)),
                     texture=self._texture(part.texture),
                     rough=0.15 if vehicle and (part.glass or part.tinted) else 0.75,
                 )
@@ -120,7 +125,9 @@ class Fleet:
         person, meshes = self.model(rng.choice(bodies.RIDERS))
         x, z = -1.02 - 0.36 * seat, 0.22 + 0.05 * min(seat, 1)
         clothes = rng.choice(CLOTHES)
-        appearance.parts.extend((mesh, translation(x, 0, z), clothes) for mesh in meshes)
+        hair = BLACK_HAIR if rng.random() < DARK_HAIRED else WHITE
+        place = translation(x, 0, z)
+        appearance.parts.extend((mesh, place, hair if part.hair else clothes) for part, mesh in zip(person.parts, meshes, strict=True))
         if helmet:
             head = translation(x + person.head[0] + 0.01, 0.0, z + person.head[1] - 0.12)
             appearance.parts.extend((mesh, head, WHITE) for mesh in self._helmet(rng.choice(HELMETS)))
@@ -141,7 +148,7 @@ class Fleet:
                     middle = np.mean(q, axis=0)
                     shells[bool(middle[0] > 0.5 and -0.45 < middle[2] < 0.35)].extend((q[0], q[1], q[2], q[0], q[2], q[3]))
             self._helmets[colour] = [
-                self._gpu.mesh(np.array(s) * (0.178, 0.148, 0.168), np.array(s), np.zeros((len(s), 2)), colour=(*c, 1.0), rough=0.2)
+                self._gpu.mesh(np.array(s) * HELMET_M, np.array(s), np.zeros((len(s), 2)), colour=(*c, 1.0), rough=0.2)
                 for s, c in zip(shells, (colour, (0.02, 0.02, 0.03)), strict=True)
             ]
         return self._helmets[colour]
