@@ -13,7 +13,7 @@ from etle.errors import ConfigError
 from etle.geometry import iou
 from etle.types import Box, Headgear, RiderHead, VehicleClass
 from pipeline.evaluation.rider_photos import HelmetLabel, RiderPhoto
-from pipeline.riders.association import heads_of, riders_on
+from pipeline.riders.association import heads_on, riders_on
 from pipeline.riders.search import heads_around, persons_around
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ def as_json(report: RiderReport) -> dict[str, object]:
 
 
 def _ridden(image: "Image", box: Box, others: Sequence[Box], engines: RiderEngines) -> RiddenMotorcycle:
-    heads = heads_around(engines.heads, image, box)
-    riders = riders_on(box, others, persons_around(engines.persons, image, box), heads).certain
-    return RiddenMotorcycle(persons=len(riders), heads=heads_of(heads, riders))
+    heads, persons = heads_around(engines.heads, image, box), persons_around(engines.persons, image, box)
+    riders = riders_on(box, others, persons, heads).certain
+    return RiddenMotorcycle(persons=len(riders), heads=heads_on(box, others, persons, riders, heads))
 
 
 def _with_heads(report: RiderReport, labels: Sequence[HelmetLabel], found: Sequence[RiderHead]) -> RiderReport:

@@ -16,8 +16,8 @@ CERTAIN_SCORE: Final = 0.4
 """Persons of a lower score may be a bag, a load, or a part of another person."""
 _CONFIRMS: Final = 0.8
 """Score of a head that confirms such a person."""
-_MIN_OVER: Final = 0.5
-"""Fraction of the person's width that must be above the motorcycle."""
+_MIN_OVER: Final = 0.4
+"""Fraction of the person's width that must be above the motorcycle: the last of three sits partly behind it."""
 _MIN_SIDE, _MAX_SIDE = 0.5, 2.4
 """Height of a rider relative to that of the motorcycle's box."""
 _MIN_FOOT, _MAX_FOOT = 0.3, 1.1
@@ -32,7 +32,17 @@ _FURTHER: Final = 0.9
 """A further head in one rider's box needs this score: shoulders and bags look like heads, too."""
 _BETWEEN: Final = 0.85
 """It needs this score between two others."""
-_MAX_HEAD_RATIO, _LEVEL, _SAME_HEAD = 1.35, 0.8, 0.45
+_MAX_HEAD_RATIO: Final = 1.5
+"""Of the heights of two riders' heads: a helmet beside a child's bare head."""
+_LEVEL, _SAME_HEAD = 0.8, 0.45
+_SEATED: Final = 0.9
+"""A head above the motorcycle needs this score where the detector draws no person below it."""
+_SEATED_HEIGHT: Final = (-0.12, 0.9)
+"""Where the middle of such a head is, in heights of the motorcycle above its upper edge."""
+_SEATED_SIZE: Final = (0.08, 0.4)
+"""Its height relative to that of the motorcycle's box."""
+_NEXT_SEAT: Final = 1.75
+"""Distance across the picture to the next head, in widths of the larger one, up to which they may sit behind each other."""
 _MIN_GAP: Final = 0.35
 """A person fits one motorcycle only if it fits any other worse by so much."""
 
@@ -86,6 +96,36 @@ def heads_of(heads: Sequence[RiderHead], riders: Sequence[PersonBox]) -> tuple[R
         if head.found >= least and any(_is_at_upper_end(head.box, rider.box) for rider in riders) and _is_beside(head, own):
             own.append(head)
     return tuple(sorted(own, key=lambda head: head.box.centre.x))
+
+
+def heads_on(
+    motorcycle: Box, others: Sequence[Box], persons: Sequence[PersonBox], riders: Sequence[PersonBox], heads: Sequence[RiderHead]
+) -> tuple[RiderHead, ...]:
+    """The heads of those who ride the motorcycle, from left to right: the riders', and those above it where no person is detected.
+
+    `others`: boxes of the other motorcycles in the picture. A head of a person who does not certainly ride this motorcycle is left out, and
+    so is one that may as well belong to the rider of another.
+    """
+    own = [*heads_of(heads, riders)]
+    strangers = [person.box for person in persons if person not in riders]
+    for head in sorted(heads, key=lambda head: -head.found):
+        elsewhere = any(_is_at_upper_end(head.box, box) for box in strangers) or any(_is_seated(head.box, box) for box in others)
+        if head.found >= _SEATED and _is_seated(head.box, motorcycle) and not elsewhere and (not own or _is_next_to(head, own)):
+            own.append(head)
+    return tuple(sorted(own, key=lambda head: head.box.centre.x))
+
+
+def _is_seated(head: Box, motorcycle: Box) -> bool:
+    """Whether somebody on the motorcycle may have this head."""
+    low, high = _SEATED_HEIGHT
+    small, large = _SEATED_SIZE
+    above = motorcycle.x1 <= head.centre.x <= motorcycle.x2 and low <= (motorcycle.y1 - head.centre.y) / motorcycle.height <= high
+    return above and small <= head.height / motorcycle.height <= large
+
+
+def _is_next_to(head: RiderHead, own: Sequence[RiderHead]) -> bool:
+    gaps = (abs(head.box.centre.x - each.box.centre.x) / max(head.box.width, each.box.width) for each in own)
+    return min(gaps) <= _NEXT_SEAT and _is_beside(head, own)
 
 
 def _is_at_upper_end(head: Box, rider: Box) -> bool:

@@ -15,7 +15,7 @@ from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.clear_view import is_clear
 from pipeline.frames.decode import decode
 from pipeline.plates.frame_selection import best_first
-from pipeline.riders.association import heads_of, riders_on
+from pipeline.riders.association import heads_on, riders_on
 from pipeline.scene.riders import RidersView
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class RiderSearch:
     def _view(self, sighting: Sighting, frame: Frame, others: Sequence[Track]) -> RidersView:
         image, beside = self.decode(frame), _at(sighting.sequence, others)
         motorcycles = [box for box, vehicle in beside if vehicle is VehicleClass.MOTORCYCLE]
-        heads = heads_around(self.heads, image, sighting.box)
-        found = riders_on(sighting.box, motorcycles, persons_around(self.persons, image, sighting.box), heads)
+        heads, persons = heads_around(self.heads, image, sighting.box), persons_around(self.persons, image, sighting.box)
+        found = riders_on(sighting.box, motorcycles, persons, heads)
         return RidersView(
             sequence=sighting.sequence,
             motorcycle=sighting.box,
             riders=found.certain,
             doubtful=found.doubtful,
-            heads=heads_of(heads, found.certain),
+            heads=heads_on(sighting.box, motorcycles, persons, found.certain, heads),
             clear=is_clear(sighting.box, [box for box, _ in beside], image.shape[:2]),
         )
 

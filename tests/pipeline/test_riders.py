@@ -11,7 +11,7 @@ from etle.config.site import CameraSettings
 from etle.types import Box, Finding, Headgear, PersonBox, RiderHead, TrackId, VehicleClass
 from models.persons.onnx_detector import distinct_persons
 from models.runtime.yolov8 import RawDetection
-from pipeline.riders.association import heads_of, riders_on
+from pipeline.riders.association import heads_of, heads_on, riders_on
 from pipeline.riders.search import search_area
 from pipeline.rules import build_rules
 from pipeline.rules.rider_rule import RiderRule
@@ -38,6 +38,8 @@ class TestAssociation:
             pytest.param([person(150), person(190), person(230)], 3, 0, id="three that overlap"),
             pytest.param([person(200), person(230, foot=145)], 2, 0, id="a passenger of whom the legs are hidden"),
             pytest.param([person(200, foot=222)], 1, 0, id="feet on the ground at a red light"),
+            pytest.param([person(200), person(305, width=50)], 2, 0, id="the last of several, who sits partly behind it"),
+            pytest.param([person(200), person(320, width=60)], 1, 0, id="a bystander who overlaps it"),
             pytest.param([person(200), person(360)], 1, 0, id="a bystander beside it"),
             pytest.param([person(200, foot=260)], 0, 0, id="someone who walks in front of it"),
             pytest.param([person(200), person(250, top=95, foot=140, width=20)], 1, 0, id="someone far away, of less than half its height"),
@@ -176,6 +178,7 @@ class TestHeads:
             pytest.param([head(200), head(200, y=150)], 1, id="a knee or a lamp below"),
             pytest.param([head(200), head(300)], 1, id="someone beside"),
             pytest.param([head(200), head(170), head(230, size=60)], 2, id="something of twice the size"),
+            pytest.param([head(200), head(232, size=42)], 2, id="a helmet beside a child's bare head"),
             pytest.param([], 0, id="none"),
         ],
     )
@@ -210,6 +213,36 @@ class TestHeads:
 
     def test_none_without_riders(self):
         assert heads_of([head(200)], []) == ()
+
+    @pytest.mark.parametrize(
+        ("heads", "expected"),
+        [
+            pytest.param([head(150), head(195)], [150, 195], id="of a passenger whom the detector of persons does not see"),
+            pytest.param([head(195)], [195], id="of a driver whom it does not see"),
+            pytest.param([head(150), replace(head(195), found=0.85)], [150], id="of a low score"),
+            pytest.param([head(150), head(290)], [150], id="too far away to sit on the same motorcycle"),
+            pytest.param([head(150), head(310)], [150], id="beside the motorcycle"),
+            pytest.param([head(150), head(195, y=95)], [150], id="a shoulder or a bag, lower than the other"),
+            pytest.param([head(150), head(190, y=150)], [150], id="something on the motorcycle"),
+            pytest.param([head(195, size=8)], [], id="someone far away"),
+        ],
+    )
+    def test_above_the_motorcycle(self, heads, expected):
+        riders = [person(150, top=45, width=50)] if heads[0].box.centre.x == 150 else []
+        found = heads_on(MOTORCYCLE, (), riders, riders, heads)
+        assert [each.box.centre.x for each in found] == expected
+
+    @pytest.mark.parametrize(
+        ("others", "strangers"),
+        [
+            pytest.param([], [person(200, top=45, foot=95)], id="of somebody who stands behind it"),
+            pytest.param([Box(150, 90, 330, 200)], [], id="who may ride another motorcycle"),
+        ],
+    )
+    def test_of_others_are_left_out(self, others, strangers):
+        rider = person(150, top=45, width=50)
+        found = heads_on(MOTORCYCLE, others, [rider, *strangers], [rider], [head(150), head(195)])
+        assert [each.box.centre.x for each in found] == [150]
 
 
 class TestSeats:
