@@ -94,7 +94,7 @@ class MotorcyclePass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RiderOutcome:
     """What the stage decided on one violation of the ground truth."""
 
     seed: int
@@ -108,7 +108,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipOutcomes:
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RiderOutcome, ...]
     innocent: Mapping[str, int]
     """Motorcycles that do not break the rule."""
     accused: tuple[tuple[str, str], ...]
@@ -263,7 +263,7 @@ def _judged(site: Site, engines: Engines, passes: Sequence[MotorcyclePass], seed
     vehicles = explain_camera(camera, site.evidence, stages, source, SystemClock(), Period()).vehicles
     calibration = calibrate(camera)
     reported = [(each.rule, _place(each.path, each.occurred_at, calibration)) for vehicle in vehicles for each in vehicle.violations]
-    outcomes: list[Outcome] = []
+    outcomes: list[RiderOutcome] = []
     for each in passes:
         for rule in each.violations:
             match = next((found for found in reported if found[0] == rule and _is_at(found[1], each)), None)
@@ -310,8 +310,8 @@ def _reason(rule: str, each: MotorcyclePass, vehicles: Sequence[ExplainedVehicle
     return next((decision.reason for decision in nearest.decisions if decision.judgement.rule == rule), "not_tracked")
 
 
-def _outcome(seed: int, rule: str, each: MotorcyclePass, reason: str) -> Outcome:
-    return Outcome(seed=seed, rule=rule, vehicle=each.vehicle.id, at_s=each.at_line_s, helmets=each.vehicle.riders, reason=reason)
+def _outcome(seed: int, rule: str, each: MotorcyclePass, reason: str) -> RiderOutcome:
+    return RiderOutcome(seed=seed, rule=rule, vehicle=each.vehicle.id, at_s=each.at_line_s, helmets=each.vehicle.riders, reason=reason)
 
 
 def _row_of(rule: str, clips: Sequence[ClipOutcomes]) -> dict[str, Any]:
@@ -344,7 +344,7 @@ def _as_table(losses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"rule": row["rule"], **{reason: row.get(reason, 0) for reason in reasons}} for row in losses]
 
 
-def _told(outcome: Outcome) -> str:
+def _told(outcome: RiderOutcome) -> str:
     return f"seed {outcome.seed}, {outcome.vehicle} at {outcome.at_s:.1f} s, helmets {outcome.helmets}: {outcome.rule} {outcome.reason}"
 
 

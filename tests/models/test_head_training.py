@@ -11,7 +11,8 @@ from etle_cli.main import main
 from models.heads import STEM_WEIGHTS
 from models.heads.reader import NetworkHeadReader
 from models.synthetic.heads import draw_heads
-from models.synthetic.heads.values import HeadState
+from models.synthetic.heads.shapes import paint
+from models.synthetic.heads.values import CANVAS, HeadState
 from models.weights.locate import weight
 
 torch = pytest.importorskip("torch", reason="comes with the torch extra")
@@ -25,6 +26,19 @@ HELMET, BARE, UNCLEAR, HIDDEN = range(4)
 def test_rendered_heads_are_determined_by_the_generator() -> None:
     first, second = (draw_heads(np.random.default_rng(4)) for _ in range(2))
     assert np.array_equal(first.image, second.image) and first.heads == second.heads
+
+
+def test_paint_covers_only_what_the_mask_covers() -> None:
+    rng = np.random.default_rng(8)
+    light, shade = rng.random((CANVAS, CANVAS, 3)).astype(np.float32), rng.random((CANVAS, CANVAS)).astype(np.float32)
+    mask = np.zeros((CANVAS, CANVAS), np.float32)
+    mask[20:40, 30:33] = 0.5
+    painted = light.copy()
+    paint(painted, mask, (0.1, 0.2, 0.3), shade)
+    expected = light + mask[..., None] * (np.array([0.1, 0.2, 0.3], np.float32) * shade[..., None] - light)
+    assert np.array_equal(painted, expected)
+    paint(painted, np.zeros_like(mask), (0.1, 0.2, 0.3))
+    assert np.array_equal(painted, expected)
 
 
 def test_all_states_are_rendered_with_their_middle_in_the_picture() -> None:

@@ -13,8 +13,6 @@ _PAINTS: tuple[Tint, ...] = (
     (0.02, 0.5, 0.75), (0.1, 0.35, 0.05), (0.45, 0.2, 0.7), (0.02, 0.2, 0.7), (0.5, 0.45, 0.05),
 )  # fmt: skip
 _PAINT_FREQUENCIES = (0.2, 0.12, 0.17, 0.1, 0.12, 0.08, 0.05, 0.05, 0.04, 0.04, 0.03)
-
-
 _BARE = ("hair", "scarf", "cap", "hat", "hood", "bald", "songkok", "turban")
 _BARE_FREQUENCIES = (0.5, 0.17, 0.13, 0.04, 0.05, 0.04, 0.04, 0.03)
 
@@ -31,9 +29,7 @@ def skin_of(rng: Rng) -> Tint:
 
 def draw_bare(rng: Rng, light: Light, pose: HeadPose) -> Box:
     """A bare head, or one in a scarf, a cap, a hat or a hood."""
-    kind = str(
-        rng.choice(["hair", "scarf", "cap", "hat", "hood", "bald", "songkok", "turban"], p=[0.5, 0.17, 0.13, 0.04, 0.05, 0.04, 0.04, 0.03])
-    )
+    kind = str(rng.choice(_BARE, p=_BARE_FREQUENCIES))
     skin = skin_of(rng)
     if kind == "scarf":
         return _scarf(rng, light, pose, skin)
