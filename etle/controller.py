@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.errors import WireError
 from etle.types import ControllerReading, Lamp, SignalId
 
@@ -28,6 +29,9 @@ class _Message:
     at: datetime
     sequence: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
     schema: int = SCHEMA
+
+
+prepare(_Message)
 
 
 def readings_to_json(readings: Sequence[ControllerReading]) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from etle.controller import readings_from_json, readings_to_json
+from etle.decoded_types import prepare
 from etle.errors import WireError
 from etle.types import CameraId, Digest, Frame, FrameSignature, Violation, ViolationMessage, digest_of
 
@@ -48,6 +49,9 @@ class _Envelope:
 
     schema: int
     body: msgspec.Raw
+
+
+prepare(_Envelope, ViolationMessage, Violation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

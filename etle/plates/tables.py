@@ -13,6 +13,7 @@ import msgspec
 
 from etle.config.packaged import configs_folder
 from etle.config.strict_yaml import read_yaml
+from etle.decoded_types import prepare
 from etle.errors import ConfigError
 from etle.types import VehicleClass
 
@@ -76,6 +77,9 @@ class SpecialPlates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     countries: dict[str, str]
     officials: Officials
     ended: tuple[EndedSuffix, ...]
+
+
+prepare(_Areas, _Numbers, SpecialPlates)
 
 
 class PlateTables(msgspec.Struct, frozen=True, kw_only=True):

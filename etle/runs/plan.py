@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from etle.config.site import Site
+from etle.decoded_types import prepare
 from etle.types import CameraId, Digest, RuleName
 
 LEAD_IN_S: Final = 60.0
@@ -91,6 +92,9 @@ class ReprocessPlan:
     def is_same_work(self, other: "ReprocessPlan") -> bool:
         """Whether a run with the other plan can be continued with this one. Segments that were added since do not matter."""
         return _without_segments(self) == _without_segments(other)
+
+
+prepare(ReprocessPlan)
 
 
 def camera_plans(

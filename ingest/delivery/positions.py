@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.errors import ConfigError
 from etle.files import write_atomic
 from etle.types import CameraId
@@ -39,6 +40,9 @@ class SourcePosition:
     def after(self) -> int | None:
         """The last frame by the source's own numbers; None: start from its beginning."""
         return None if self.sequence is None or self.sequence < self.base else self.sequence - self.base
+
+
+prepare(SourcePosition)
 
 
 class SourcePositionFile:

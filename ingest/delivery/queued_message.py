@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.kafka.protocols import Headers
 from etle.types import CameraId
 from ingest.delivery.spool import SpoolRecord
@@ -52,6 +53,9 @@ class _Envelope:
     topic: str
     key: bytes
     headers: Headers
+
+
+prepare(_Envelope)
 
 
 def to_record(camera: CameraId, message: OutgoingMessage) -> SpoolRecord:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from etle.decoded_types import prepare
 from etle.types import Digest, EvidenceRole, VehicleClass
 from etle.wire import DIGEST
 from ingest.push_api.errors import ApiError, ErrorCode
@@ -112,6 +113,9 @@ class VendorEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     measured: Annotated[tuple[Measured, ...], Meta(max_length=20)] = ()
     pictures: Annotated[tuple[EventPicture, ...], Meta(max_length=4)] = ()
     """One of each role at most; `at` is needed."""
+
+
+prepare(VendorEvent)
 
 
 def parse_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.errors import WeightsError
 from etle.types import Digest
 
@@ -50,6 +51,9 @@ class Weights:
         """Prefix of the wheel's file name."""
         distribution, _, version = self.wheel.partition("==")
         return f"{distribution.replace('-', '_')}-{version}-"
+
+
+prepare(Weights)
 
 
 def read_catalogue(path: Path) -> dict[str, Weights]:

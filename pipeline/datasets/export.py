@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.errors import ConfigError, EvidenceCorrupt
 from etle.files import write_atomic
 from etle.protocols import CaseStore, EvidenceStore
@@ -74,6 +75,9 @@ class DatasetIndex:
     content: DatasetContent
     format: str
     pictures: tuple[DatasetPicture, ...]
+
+
+prepare(DatasetIndex)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

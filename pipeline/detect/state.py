@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.types import CameraId, Digest, Finding, SignalId, Track, digest_of
 from models.tracking.tracker import TrackerState
 from pipeline.detect.held import HeldSightings
@@ -77,3 +78,6 @@ def decode(data: bytes, fingerprint: Digest) -> StageState | None:
 class _Head:
     version: int
     fingerprint: str = ""
+
+
+prepare(_Head, StageState)

@@ -14,6 +14,7 @@ import msgspec
 
 from etle.config.packaged import configs_folder
 from etle.config.strict_yaml import read_yaml
+from etle.decoded_types import prepare
 from etle.errors import ConfigError
 
 _MAX_LOG_ODDS = 9.0
@@ -47,6 +48,9 @@ class ConfidenceModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         """Probability that the whole text is right."""
         logit = self.coefficients["constant"] + sum(self.coefficients[name] * value for name, value in feature_values(features).items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+prepare(ConfidenceModel)
 
 
 def feature_values(features: ConfidenceFeatures) -> dict[str, float]:

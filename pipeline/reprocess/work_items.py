@@ -14,6 +14,7 @@ from zlib import crc32
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.errors import WireError
 from etle.kafka.protocols import Publisher
 from etle.runs.plan import PlannedCamera, ReprocessPlan
@@ -35,6 +36,9 @@ class WorkItem:
     @property
     def key(self) -> bytes:
         return f"{self.run}/{self.camera}".encode()
+
+
+prepare(WorkItem)
 
 
 def work_item_to_wire(item: WorkItem) -> bytes:

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ class ShadowComparison:
     shadow_digest: str
     outcome: ShadowOutcome
     detail: Mapping[str, str | int]
+
+
+prepare(ShadowComparison)
 
 
 class ShadowReport:

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.errors import WireError
 from etle.types import CameraId, Digest
 from pipeline.detect import state
@@ -50,6 +51,9 @@ class Checkpoint:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Head:
     schema: int
+
+
+prepare(_Head, Checkpoint)
 
 
 def checkpoint_to_wire(checkpoint: Checkpoint) -> bytes:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from etle.decoded_types import prepare
 from etle.errors import ArchiveUnavailable, ConfigError
 from etle.protocols import Clock
 from etle.storage.archive.files import ArchiveFiles
@@ -34,6 +35,9 @@ class Hold:
         """Whether it keeps this segment from being deleted."""
         in_force = self.released_at is None and self.camera in (None, segment.camera)
         return in_force and segment.begins_at < self.until and self.since < segment.ends_at
+
+
+prepare(Hold)
 
 
 class ArchiveHolds:
