@@ -10,6 +10,7 @@ The settings of a rule are defined by the rule (`pipeline/rules/`) and checked w
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
@@ -139,6 +140,12 @@ class Line(Section):
         return self
 
 
+@lru_cache(maxsize=1024)
+def _points(polygon: tuple[Pixel, ...]) -> tuple[Point, ...]:
+    """Rules ask for the corners of an area for each vehicle in each frame."""
+    return tuple(Point(*corner) for corner in polygon)
+
+
 class Lane(Section):
     """A lane with its legal direction of travel."""
 
@@ -154,7 +161,7 @@ class Lane(Section):
 
     @property
     def corners(self) -> tuple[Point, ...]:
-        return tuple(Point(*corner) for corner in self.polygon)
+        return _points(self.polygon)
 
 
 class Zone(Section):
@@ -165,7 +172,7 @@ class Zone(Section):
 
     @property
     def corners(self) -> tuple[Point, ...]:
-        return tuple(Point(*corner) for corner in self.polygon)
+        return _points(self.polygon)
 
 
 class Marking(Section):

@@ -10,7 +10,11 @@ _MAX_VOTES = 40
 
 def vehicle_class_of(track: Track) -> VehicleClass:
     """The class with the largest sum of score x box area over the sightings: distant motorcycles are often detected as cars."""
+    voters = track.sightings[:: 1 + len(track.sightings) // _MAX_VOTES]
+    first = voters[0].vehicle
+    if all(sighting.vehicle is first for sighting in voters):
+        return first
     votes: dict[VehicleClass, float] = defaultdict(float)
-    for sighting in track.sightings[:: 1 + len(track.sightings) // _MAX_VOTES]:
+    for sighting in voters:
         votes[sighting.vehicle] += sighting.score * sighting.box.area
     return max(votes, key=lambda vehicle: (votes[vehicle], vehicle))

@@ -1,11 +1,13 @@
 """Measures how a vehicle approaches a junction: over the stop line, and into the junction."""
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache, partial
+from math import inf
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from etle.clock import seconds_between
 from etle.config import site as config
@@ -13,13 +15,12 @@ from etle.errors import ConfigError
 from etle.geometry import distance, signed_distance
 from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.completed_foot import CompletedSighting
+from pipeline.scene.completed_foot import CompletedSighting, possible_feet
 from pipeline.scene.driven import DrivenMemory
 from pipeline.scene.judgement import LampState, NotReported, Reason
 from pipeline.scene.passage import (
     COVERAGE,
     JITTER_COVERAGE,
-    FrontOffset,
     NoPassage,
     Passage,
     PassageMemory,
@@ -28,7 +29,7 @@ from pipeline.scene.passage import (
 )
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.signals import RedPhase, SignalHistory
-from pipeline.scene.vehicle_length import front_range
+from pipeline.scene.vehicle_length import FrontMemory
 
 WALKING_M_S: Final = 1.8
 """Fast walking pace. A slower "motorcycle" may be a pedestrian with a cart, or a motorcycle that is pushed."""
@@ -43,6 +44,8 @@ _GOT_OFF_S: Final = 3.0
 _REACHED_S: Final = 1.5
 """A vehicle whose track ends so shortly before the line, at the speed it had, has probably crossed it unseen."""
 _SPEED_S: Final = 1.0
+_NEAR_S: Final = 0.6
+"""Sightings so far from a passage tell its speed."""
 _MAX_JITTER: Final = 2.0
 """What is measured includes where the vehicle is further away, and its acceleration: so many times what is expected counts at most."""
 _STEADY: Final = 3.0
@@ -57,19 +60,19 @@ class Approach:
         self.line = line
         self.entry = entry
         self._crossings, self._entries = (PassageMemory(each.past, calibration.foot_uncertainty) for each in (line, entry))
-        self._front: tuple[Track, FrontOffset] | None = None
+        self._fronts = FrontMemory(calibration)
         self._driven = DrivenMemory(calibration)
 
     def crossing_of(self, track: Track) -> Passage | NoPassage:
         """When the front passed the stop line between the line's ends."""
-        passed = self._crossings.passage_of(track, self._front_range(track))
+        passed = self._passage(self._crossings, track)
         if isinstance(passed, NoPassage):
             return passed
         return passed if self.line.spans(_nearest(track, passed.at)) else NoPassage.BESIDE
 
     def entry_of(self, track: Track) -> Passage | NoPassage:
         """When the front entered the junction, at any point along its edge."""
-        return self._entries.passage_of(track, self._front_range(track))
+        return self._passage(self._entries, track)
 
     def past_line(self, track: Track, since: datetime) -> tuple[float, float]:
         """Median distance of the front beyond the stop line since that moment, and its standard uncertainty, in the calibration's unit.
@@ -81,8 +84,7 @@ class Approach:
         return past, self.line.uncertainty(track, track.last)
 
     def _least_past(self, sighting: Sighting, ahead: float) -> float:
-        places = sighting.extremes if isinstance(sighting, CompletedSighting) else (sighting,)
-        return min(self.line.past(place, ahead) for place in places)
+        return min(self.line.past(each, ahead) for each in possible_feet(sighting))
 
     def moment_uncertainty_s(self, track: Track, passed: Passage) -> float:
         """Standard uncertainty of the moment: of position / speed, and of the frame interval (uniform distribution, GUM 4.3.7).
@@ -99,7 +101,7 @@ class Approach:
         """Speed over the line; an indication, not the reading of a calibrated instrument. Empty without metres."""
         if self._calibration.unit != "m":
             return ()
-        near = [s for s in track.sightings if abs(seconds_between(passed.at, s.captured_at)) <= 0.6]
+        near = _around(track, passed.at)
         span_s = seconds_between(near[0].captured_at, near[-1].captured_at) if len(near) > 1 else 0.1
         u_m_s = 2**0.5 * self._calibration.foot_uncertainty(track.last) / max(span_s, 0.1)
         return (Measurement(name="speed", value=passed.speed * 3.6, unit="km/h", uncertainty=u_m_s * 3.6),)
@@ -137,7 +139,7 @@ class Approach:
             return False
         one, two = _nearest(track, crossed.at), _nearest(track, entered.at)
         seconds = seconds_between(one.captured_at, two.captured_at)
-        return seconds <= 0 or self._speed_at_least(one, two, seconds) < WALKING_M_S
+        return seconds <= 0 or _speed_at_least(self._road_foot(one), self._road_foot(two), seconds) < WALKING_M_S
 
     def was_ridden(self, track: Track, passed: Passage, *, since: datetime | None = None, times: int = 1) -> bool:
         """Whether it was certainly faster than people walk, at any time: who brakes at the line came faster. True without metres.
@@ -147,36 +149,32 @@ class Approach:
         """
         if self._calibration.unit != "m":
             return True
-        latest: list[Sighting] = []
+        latest: list[_RoadFoot] = []
         missing = times
-        jitter = measured_jitter(track, self._calibration)
         driven = of_one_vehicle(track, self._calibration, passed.at).sightings
+        measured = cache(partial(measured_jitter, track, self._calibration))
         for sighting in _averaged([each for each in driven if since is None or each.captured_at >= since]):
-            latest = [each for each in latest if seconds_between(each.captured_at, sighting.captured_at) <= _RIDDEN_S[1]]
-            if any(self._rode_between(each, sighting, jitter) for each in latest):
+            foot = self._road_foot(sighting)
+            latest = [each for each in latest if seconds_between(each.at, foot.at) <= _RIDDEN_S[1]]
+            if any(_rode_between(each, foot, measured) for each in latest):
                 missing, latest = missing - 1, []
                 if not missing:
                     return True
-            latest.append(sighting)
+            latest.append(foot)
         return False
 
     def was_ridden_to(self, track: Track, passed: Passage) -> bool:
         """Whether it was ridden so shortly before the passage, or after it, that nobody can have got off and pushed it there."""
         return self.was_ridden(track, passed, since=passed.at - timedelta(seconds=_GOT_OFF_S))
 
-    def _rode_between(self, one: Sighting, two: Sighting, jitter: float) -> bool:
-        seconds = seconds_between(one.captured_at, two.captured_at)
-        return seconds >= _RIDDEN_S[0] and self._speed_at_least(one, two, seconds, jitter) > WALKING_M_S
-
     def is_beyond_entry(self, sighting: Sighting, track: Track) -> bool:
         """Whether the front is more probably inside the junction than before it."""
         return self.entry.past(sighting, self._ahead(track)) > 0
 
-    def _speed_at_least(self, one: Sighting, two: Sighting, seconds: float, measured_jitter: float = 0.0) -> float:
-        moved = distance(self._calibration.ground(one.box.foot), self._calibration.ground(two.box.foot))
-        expected = max(self._calibration.foot_jitter(one), self._calibration.foot_jitter(two))
-        u = max(self._calibration.foot_uncertainty(two), expected, min(measured_jitter, _MAX_JITTER * expected))
-        return (moved - JITTER_COVERAGE * 2**0.5 * u) / seconds
+    def _road_foot(self, sighting: Sighting) -> "_RoadFoot":
+        calibration = self._calibration
+        place, jitter = calibration.ground(sighting.box.foot), calibration.foot_jitter(sighting)
+        return _RoadFoot(sighting.captured_at, place, jitter, calibration.foot_uncertainty(sighting))
 
     def _was_about_to_cross(self, track: Track) -> bool:
         past, speed = self.line.past(track.last, self._ahead(track)), self._speed_along(track, self.line)
@@ -202,19 +200,40 @@ class Approach:
         moved, seconds = line.past(last) - line.past(first), seconds_between(first.captured_at, last.captured_at)
         return moved / seconds if seconds > 0 and moved > _STEADY * self._calibration.foot_uncertainty(last) else 0.0
 
-    def _front_range(self, track: Track) -> FrontOffset:
-        """Remembers that of the latest track: both lines ask for it."""
-        if self._front is None or self._front[0] is not track:
-            self._front = track, front_range(track, self._calibration)
-        return self._front[1]
+    def _passage(self, memory: PassageMemory, track: Track) -> Passage | NoPassage:
+        return memory.not_beyond(track, self._fronts.least(track)) or memory.passage_of(track, self._fronts.of(track))
 
     def _ahead(self, track: Track) -> float:
-        return self._calibration.front_offset(track)[0]
+        return self._fronts.least(track).nominal
 
     def _frame_interval_s(self, track: Track, passed: Passage) -> float:
-        before = max((s.captured_at for s in track.sightings if s.captured_at <= passed.at), default=passed.at)
-        after = min((s.captured_at for s in track.sightings if s.captured_at > passed.at), default=passed.at)
+        index = bisect_right(track.sightings, passed.at, key=_captured_at)
+        before = track.sightings[index - 1].captured_at if index > 0 else passed.at
+        after = track.sightings[index].captured_at if index < len(track.sightings) else passed.at
         return seconds_between(before, after)
+
+
+class _RoadFoot(NamedTuple):
+    """A foot on the road, with its expected jitter and its standard uncertainty."""
+
+    at: datetime
+    place: Point
+    jitter: float
+    u: float
+
+
+def _rode_between(one: _RoadFoot, two: _RoadFoot, measured: Callable[[], float]) -> bool:
+    """`measured`: the track's jitter, which is computed only where it decides."""
+    seconds = seconds_between(one.at, two.at)
+    if seconds < _RIDDEN_S[0] or _speed_at_least(one, two, seconds) <= WALKING_M_S:
+        return False
+    return _speed_at_least(one, two, seconds, inf) > WALKING_M_S or _speed_at_least(one, two, seconds, measured()) > WALKING_M_S
+
+
+def _speed_at_least(one: _RoadFoot, two: _RoadFoot, seconds: float, measured_jitter: float = 0.0) -> float:
+    expected = max(one.jitter, two.jitter)
+    u = max(two.u, expected, min(measured_jitter, _MAX_JITTER * expected))
+    return (distance(one.place, two.place) - JITTER_COVERAGE * 2**0.5 * u) / seconds
 
 
 def approach_to_junction(line: config.Line, entry: config.Line, camera: config.CameraSettings, calibration: Calibration) -> Approach:
@@ -236,9 +255,20 @@ def _middle(line: LineOnRoad) -> Point:
     return Point((line.start.x + line.end.x) / 2, (line.start.y + line.end.y) / 2)
 
 
+def _captured_at(sighting: Sighting) -> datetime:
+    return sighting.captured_at
+
+
+def _around(track: Track, at: datetime) -> Sequence[Sighting]:
+    """The sightings within `_NEAR_S` of a moment."""
+    first = bisect_left(track.sightings, at - timedelta(seconds=_NEAR_S), key=_captured_at)
+    last = bisect_right(track.sightings, at + timedelta(seconds=_NEAR_S), key=_captured_at)
+    return track.sightings[first:last]
+
+
 def _nearest(track: Track, at: datetime) -> Sighting:
     """The sighting nearest in time, the earlier one of two."""
-    after = bisect_left(track.sightings, at, key=lambda sighting: sighting.captured_at)
+    after = bisect_left(track.sightings, at, key=_captured_at)
     return min(track.sightings[max(0, after - 1) : after + 1], key=lambda sighting: abs(seconds_between(sighting.captured_at, at)))
 
 

@@ -19,6 +19,7 @@ from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, measured_jitter
 from pipeline.scene.road_path import MAX_JITTER_M, Knot, PathMemory, bends, heading, wrapped
 from pipeline.scene.scene import Rule, Scene
+from pipeline.scene.sighting_memory import SightingMemory
 
 _LEG_M: Final = 3.0
 """The vehicle must drive straight for so long before and after the turn."""
@@ -68,6 +69,8 @@ class UTurn(Rule):
         self._calibration = calibration
         self._zone = camera.zone(settings.zone)
         self._paths = PathMemory(calibration)
+        self._inside = SightingMemory(lambda sighting: polygon_contains(self._zone.corners, sighting.box.foot))
+        self._jitters = SightingMemory(calibration.foot_jitter)
         self._driven = DrivenMemory(calibration)
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
@@ -95,6 +98,7 @@ class UTurn(Rule):
         if sum(abs(each) for each in bent) < _MIN_TURN:
             return
         u_m: float | None = None
+        inside = self._inside.of(track)
         for ends in range(2, len(knots)):
             leaves_to = _straight(knots, bent, ends, 1) if abs(bent[ends]) <= _MAX_STEP_TURN else None
             if leaves_to is None:
@@ -102,12 +106,12 @@ class UTurn(Rule):
             turned = 0.0
             for begins in range(ends - 1, 0, -1):
                 turned += bent[begins + 1] if begins + 1 < ends else 0.0
-                if abs(bent[begins]) > _MAX_STEP_TURN or not self._is_in_zone(track, knots[begins]):
+                if abs(bent[begins]) > _MAX_STEP_TURN or not inside[knots[begins].sighting]:
                     break
                 if abs(turned + bent[begins] + bent[ends]) < _MIN_TURN:
                     continue
                 came_from = _straight(knots, bent, begins, -1)
-                if came_from is None or not self._stays_in_zone(track, knots[begins], knots[ends]):
+                if came_from is None or not all(inside[knots[begins].sighting : knots[ends].sighting + 1]):
                     continue
                 u_m = measured_jitter(track, self._calibration) if u_m is None else u_m
                 yield self._measured(track, [knots[each] for each in (came_from, begins, ends, leaves_to)], min(u_m, MAX_JITTER_M))
@@ -115,18 +119,12 @@ class UTurn(Rule):
     def _measured(self, track: Track, knots: Sequence[Knot], jitter_m: float) -> _Turn:
         came_from, begins, ends, leaves_to = knots
         angle = abs(wrapped(heading(ends.at, leaves_to.at) - heading(came_from.at, begins.at)))
-        u_m = max(jitter_m, *(self._calibration.foot_jitter(track.sightings[knot.sighting]) for knot in knots))
+        jitters = self._jitters.of(track)
+        u_m = max(jitter_m, *(jitters[knot.sighting] for knot in knots))
         ways = distance(came_from.at, begins.at), distance(ends.at, leaves_to.at)
         u = hypot(*(sqrt(2) * u_m / way for way in ways))
         offset = abs(signed_distance(leaves_to.at, came_from.at, begins.at, leaves_to.at))
         return _Turn(came_from, begins, ends, leaves_to, angle, u, offset, sqrt(2) * u_m)
-
-    def _is_in_zone(self, track: Track, knot: Knot) -> bool:
-        return polygon_contains(self._zone.corners, track.sightings[knot.sighting].box.foot)
-
-    def _stays_in_zone(self, track: Track, begins: Knot, ends: Knot) -> bool:
-        turning = track.sightings[begins.sighting : ends.sighting + 1]
-        return all(polygon_contains(self._zone.corners, sighting.box.foot) for sighting in turning)
 
     def _outcome(self, track: Track, turn: _Turn) -> Finding | NotReported:
         turned = Measurement(name="turned", value=degrees(turn.angle), unit="°", uncertainty=degrees(turn.u))

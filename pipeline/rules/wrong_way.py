@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+from functools import partial
+from itertools import compress, pairwise
 from math import cos, radians
 from typing import Final
 
@@ -18,10 +19,11 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.hidden_foot import with_visible_feet
+from pipeline.scene.hidden_foot import visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, is_one_vehicle, parts_of_one_vehicle, whole_box_moved
 from pipeline.scene.scene import Rule, Scene
+from pipeline.scene.sighting_memory import SightingMemory
 
 MIN_STEPS: Final = 4
 
@@ -54,6 +56,9 @@ class WrongWay(Rule):
             tuple(other for other in camera.lanes if displacement_along(*against, *arrows[other.id]) > 0) for against in self._against
         )
         """For each lane of the rule, the camera's lanes in which its opposite direction is lawful."""
+        self._inside = tuple(
+            SightingMemory(partial(self._is_in_lane, lane, lawful)) for lane, lawful in zip(self._lanes, self._lawful, strict=True)
+        )
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
         everyone = (*scene.tracks, *scene.ended)
@@ -69,16 +74,15 @@ class WrongWay(Rule):
         came, went = track.first, track.last
         if all(self._distance_against(came, went, start, end) <= 0 for start, end in self._against):
             return None
-        track = with_visible_feet(track, everyone)
-        for lane, lawful, (start, end) in zip(self._lanes, self._lawful, self._against, strict=True):
+        places = [memory.of(track) for memory in self._inside]
+        if not any(map(any, places)):
+            return None
+        visible = visible_feet(track, everyone)
+        track = replace(track, sightings=tuple(compress(track.sightings, visible)))
+        for lane, inside, (start, end) in zip(self._lanes, places, self._against, strict=True):
             if self._distance_against(came, went, start, end) <= 0:
                 continue
-            for first, last in _runs(
-                [
-                    self._calibration.shows_foot(sighting.box) and _is_certainly_in(lane, lawful, sighting.box)
-                    for sighting in track.sightings
-                ]
-            ):
+            for first, last in _runs([*compress(inside, visible)]):
                 for one, two in self._parts(track, first, last, start, end):
                     against = self._against_on(track.sightings[one : two + 1], start, end)
                     if against.value <= COVERAGE * (against.uncertainty or 0.0):
@@ -90,6 +94,9 @@ class WrongWay(Rule):
                     if longest is None or against.value > longest[0]:
                         longest = against.value, judgement
         return longest[1] if longest else None
+
+    def _is_in_lane(self, lane: config.Lane, lawful: Sequence[config.Lane], sighting: Sighting) -> bool:
+        return self._calibration.shows_foot(sighting.box) and _is_certainly_in(lane, lawful, sighting.box)
 
     def _parts(self, track: Track, first: int, last: int, start: Point, end: Point) -> Iterator[tuple[int, int]]:
         """The run, and its parts that one vehicle drove: one foot that is far off does not excuse the rest of the way."""

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import compress
 from math import hypot, sqrt
 from statistics import median
 from typing import Final, NamedTuple
@@ -22,7 +23,7 @@ from etle.types import Box, Point, Sighting, Track, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import CameraPosition, camera_position
-from pipeline.scene.hidden_foot import is_foot_hidden, with_visible_feet
+from pipeline.scene.hidden_foot import is_foot_hidden, visible_feet
 from pipeline.scene.judgement import Judgement, Reason
 
 HEIGHT_M: Final = {
@@ -75,6 +76,11 @@ class CompletedSighting(Sighting):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedTrack(Track):
     """A track some of whose sightings are completed."""
+
+
+def possible_feet(sighting: Sighting) -> Sequence[Sighting]:
+    """The extremes between which the foot of a completed sighting lies; the sighting itself where the foot is visible."""
+    return sighting.extremes if isinstance(sighting, CompletedSighting) else (sighting,)
 
 
 class _Edges(NamedTuple):
@@ -134,7 +140,7 @@ def _followed_the_foot(judged: Judgement, track: Track, everyone: Sequence[Track
 
 
 def _with_other_feet(track: Track, everyone: Sequence[Track], calibration: Calibration) -> Iterator[Track]:
-    shown = with_visible_feet(track, everyone)
+    shown = replace(track, sightings=tuple(compress(track.sightings, visible_feet(track, everyone))))
     if 0 < len(shown.sightings) < len(track.sightings):
         yield shown
         completed = with_completed_feet(track, shown, calibration)

@@ -5,12 +5,10 @@ A hidden foot is drawn too far up the picture, and lies farther away on the road
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from etle.geometry import box_contains
-from etle.types import Box, Point, Sighting, Track
+from etle.types import Box, Sighting, Track
 
 _STRIP: Final = 0.15
 """Fraction of a box's height at its lower edge that no nearer vehicle may cover."""
@@ -54,12 +52,15 @@ def _first_from(track: Track, at: datetime) -> Sighting | None:
 
 def _is_covered(box: Box, others: Sequence[Box]) -> bool:
     """Whether a box that reaches nearer to the camera covers a part of the strip along the lower edge."""
-    below = max(_BELOW_PX, box.height * _BELOW)
-    strip = [Point(box.x1 + box.width * part, y) for part in _AT for y in (box.y2 - box.height * _STRIP, box.y2 + below)]
-    return any(box_contains(each, point) for each in others if each.y2 > box.y2 for point in strip)
+    nearer = [each for each in others if each.y2 > box.y2 and each.x1 < box.x2 and each.x2 > box.x1]
+    if not nearer:
+        return False
+    xs = [box.x1 + box.width * part for part in _AT]
+    ys = (box.y2 - box.height * _STRIP, box.y2 + max(_BELOW_PX, box.height * _BELOW))
+    return any(any(each.x1 <= x < each.x2 for x in xs) and any(each.y1 <= y < each.y2 for y in ys) for each in nearer)
 
 
-def with_visible_feet(track: Track, everyone: Sequence[Track]) -> Track:
-    """Without the sightings whose foot a nearer vehicle hides: it lies elsewhere on the road than the vehicle. `everyone`: all tracks."""
+def visible_feet(track: Track, everyone: Sequence[Track]) -> list[bool]:
+    """Of each sighting, whether its foot is not hidden by a nearer vehicle. `everyone`: all tracks."""
     others = OtherVehicles(everyone, track)
-    return replace(track, sightings=tuple(sighting for sighting in track.sightings if not others.hide_foot_of(sighting)))
+    return [not others.hide_foot_of(sighting) for sighting in track.sightings]

@@ -5,7 +5,8 @@ may continue with another vehicle. A passage therefore needs lasting positions o
 `whole_box_moved` reject motion that only the box made.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -13,19 +14,22 @@ from functools import cached_property
 from itertools import pairwise
 from math import hypot, log
 from statistics import median
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeVar
 
 from etle.clock import seconds_between
 from etle.geometry import distance, iou
 from etle.types import Box, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import camera_position
-from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack
+from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack, possible_feet
+from pipeline.scene.sighting_memory import SightingMemory
 
 COVERAGE: Final = 2.0
 """Coverage factor (GUM: k = 2, about 95 %)."""
 SMOOTHING_S: Final = 0.6
 """Width of the running median over the positions."""
+_HALF_WINDOW_S: Final = SMOOTHING_S / 2 + 1e-6
 LASTING_S: Final = 0.25
 """A position before or beyond the line counts if it lasts this long, and for two sightings at least."""
 DEEP_COVERAGE: Final = 6.0
@@ -76,6 +80,9 @@ _MIN_SCALED = 0.5
 _NEAR_S = 0.4
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """`at`: the most probable moment, interpolated between two sightings; it lies between `earliest` and `latest` with k = 2."""
@@ -112,49 +119,60 @@ class FrontOffset(NamedTuple):
     high: float
 
 
-def passage_of(
-    track: Track, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float], front: FrontOffset
-) -> Passage | NoPassage:
-    """The first lasting passage of the front over a line, or why there is none: it did not pass, or the track does not show both sides.
-
-    `distance`: of a sighting's foot beyond the line; `uncertainty`: its standard uncertainty, in the same unit. Later passages do not
-    count: a vehicle that was once beyond the line has crossed it then, and what comes after is jitter or a hidden foot.
-    """
-    return _Positions(track, distance, uncertainty, front).passage()
-
-
 class PassageMemory:
-    """Remembers the passages over one line that further sightings cannot change, so that they are not computed for every frame again."""
+    """Finds the first lasting passage of the front over one line, or why there is none: it did not pass, or the track does not show both
+    sides. Later passages do not count: a vehicle that was once beyond the line has crossed it then, and what comes after is jitter or a
+    hidden foot.
+
+    Remembers the passages that further sightings cannot change, and where the feet were, so that they are not computed for every frame
+    again.
+    """
 
     def __init__(self, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float]) -> None:
-        """As for `passage_of`."""
+        """`distance`: of a sighting's foot beyond the line; `uncertainty`: its standard uncertainty, in the same unit."""
         self._distance, self._uncertainty = distance, uncertainty
+        self._feet, self._uncertainties = SightingMemory(distance), SightingMemory(uncertainty)
         self._settled: dict[TrackId, tuple[FrontOffset, Sighting, Sighting, Passage]] = {}
         self._positions: dict[TrackId, _Positions] = {}
         self._began_beyond: dict[TrackId, tuple[FrontOffset, Sighting]] = {}
 
     def passage_of(self, track: Track, front: FrontOffset) -> Passage | NoPassage:
         if isinstance(track, CompletedTrack):
-            return passage_of(track, self._distance, self._uncertainty, front)
+            return self.not_beyond(track, front) or self._completed_positions(track, front).passage()
         known = self._settled.get(track.id)
         if known is not None and self._holds(known, track, front):
             return known[-1]
-        if self._began_beyond.get(track.id) == (front, track.first) and self._is_beyond(track.last, front):
+        if reason := self.not_beyond(track, front):
+            return reason
+        if self._began_beyond.get(track.id) == (front, track.first):
             return NoPassage.BEGAN_BEYOND
-        positions = _Positions(track, self._distance, self._uncertainty, front, self._positions.pop(track.id, None))
-        while len(self._positions) >= _MAX_SETTLED:
-            del self._positions[next(iter(self._positions))]
-        self._positions[track.id] = positions
+        feet, uncertainties = self._feet.of(track), self._uncertainties.of(track)
+        positions = _Positions(track, feet, uncertainties, front, self._positions.pop(track.id, None))
+        _remember(self._positions, track.id, positions)
         passed = positions.passage()
         if passed is NoPassage.BEGAN_BEYOND and positions.beyond_for_s > _SETTLED_S:
-            while len(self._began_beyond) >= _MAX_SETTLED:
-                del self._began_beyond[next(iter(self._began_beyond))]
-            self._began_beyond[track.id] = front, track.first
+            _remember(self._began_beyond, track.id, (front, track.first))
         if isinstance(passed, Passage) and seconds_between(track.sightings[passed.beyond].captured_at, track.last.captured_at) > _SETTLED_S:
-            while len(self._settled) >= _MAX_SETTLED:
-                del self._settled[next(iter(self._settled))]
-            self._settled[track.id] = (front, track.sightings[passed.before], track.sightings[passed.beyond], passed)
+            _remember(self._settled, track.id, (front, track.sightings[passed.before], track.sightings[passed.beyond], passed))
         return passed
+
+    def not_beyond(self, track: Track, front: FrontOffset) -> NoPassage | None:
+        """Why there is no passage if the front is not certainly beyond the line at the end of the track; else None. The largest distance of
+        the front does not matter."""
+        least = min(map(self._distance, possible_feet(track.last)))
+        if least + front.low - COVERAGE * self._uncertainty(track.last) >= 0:
+            return None
+        return NoPassage.UNCERTAIN if self._distance(track.last) + front.nominal > 0 else NoPassage.BEFORE
+
+    def _completed_positions(self, track: CompletedTrack, front: FrontOffset) -> "_Positions":
+        """Nothing of them is remembered: completed feet change with what is seen of the vehicle later."""
+        feet, uncertainties = ([compute(each) for each in track.sightings] for compute in (self._distance, self._uncertainty))
+        hidden = {
+            index: _HiddenFoot(*sorted(map(self._distance, each.extremes)))
+            for index, each in enumerate(track.sightings)
+            if isinstance(each, CompletedSighting)
+        }
+        return _Positions(track, feet, uncertainties, front, hidden=hidden)
 
     def _holds(self, known: tuple[FrontOffset, Sighting, Sighting, Passage], track: Track, front: FrontOffset) -> bool:
         """Whether it was computed from the same sightings and length, and the vehicle is still beyond the line."""
@@ -163,10 +181,14 @@ class PassageMemory:
             return False
         if track.sightings[passed.before] is not before or track.sightings[passed.beyond] is not beyond:
             return False
-        return self._is_beyond(track.last, front)
+        return self.not_beyond(track, front) is None
 
-    def _is_beyond(self, sighting: Sighting, front: FrontOffset) -> bool:
-        return self._distance(sighting) + front.low - COVERAGE * self._uncertainty(sighting) >= 0
+
+def _remember(memory: dict[TrackId, T], track: TrackId, value: T) -> None:
+    """The tracks of longest ago are forgotten."""
+    while len(memory) >= _MAX_SETTLED:
+        del memory[next(iter(memory))]
+    memory[track] = value
 
 
 def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end: datetime) -> bool:
@@ -252,40 +274,43 @@ def is_seen_at_scale(track: Track, before: int, after: int, calibration: Calibra
     return growth * expected > 0 and abs(growth) >= _MIN_SCALED * abs(expected)
 
 
+class _HiddenFoot(NamedTuple):
+    """Smallest and largest distance beyond a line at which a completed foot can be."""
+
+    low: float
+    high: float
+
+
 class _Positions:
-    """Where a track's front was against a line. Computed on demand: most sightings are far from the line and never asked for."""
+    """Where a track's front was against a line, of a track whose last sighting is certainly beyond it."""
 
     def __init__(
-        self, track: Track, distance: Callable[[Sighting], float], uncertainty: Callable[[Sighting], float], front: FrontOffset,
-        earlier: "_Positions | None" = None,
+        self, track: Track, feet: Sequence[float], uncertainties: Sequence[float], front: FrontOffset,
+        earlier: "_Positions | None" = None, hidden: Mapping[int, _HiddenFoot] = MappingProxyType({}),
     ) -> None:  # fmt: skip
-        """`earlier`: those of the same track in an earlier frame; the sightings of that time have not moved since."""
+        """`feet`, `uncertainties`: distance of each sighting's foot beyond the line, and its standard uncertainty. `earlier`: the positions
+        of the same track in an earlier frame. `hidden`: the completed feet, by index."""
+        self._feet, self._uncertainties, self._front, self._hidden = feet, uncertainties, front, hidden
+        self._least_u = min(uncertainties)
         self._sightings = track.sightings
         self._start = track.first.captured_at
-        self._distance, self._uncertainty, self._front = distance, uncertainty, front
-        self._raw: dict[int, float] = earlier._raw if earlier is not None and earlier._is_beginning_of(track) else {}
-        self._smooth: dict[int, float] = {}
+        self._times: list[float] = []
+        self._medians: dict[int, float] = {}
+        """By index; those in whose window sightings may still be added are not taken over."""
+        if earlier is not None and track.sightings[: len(earlier._sightings)] == earlier._sightings:
+            self._times = earlier._times
+            complete = bisect_left(self._times, self._times[-1] - _HALF_WINDOW_S - 1e-5)
+            self._medians = {index: value for index, value in earlier._medians.items() if index < complete}
+        self._times += [(each.captured_at - self._start).total_seconds() for each in track.sightings[len(self._times) :]]
         self.beyond_for_s = 0.0
         """How long the front has been beyond the line when `passage` returned; further sightings hardly change what was before that."""
 
-    @cached_property
-    def _times(self) -> list[float]:
-        return [seconds_between(self._start, sighting.captured_at) for sighting in self._sightings]
-
-    def _is_beginning_of(self, track: Track) -> bool:
-        """False also if older sightings have been thinned out since, so that the indices have changed."""
-        last = len(self._sightings) - 1
-        return last < len(track.sightings) and track.sightings[last] is self._sightings[last]
-
     def passage(self) -> Passage | NoPassage:
-        last = len(self._sightings) - 1
-        if self._last_smallest() < 0:
-            return NoPassage.UNCERTAIN if self._nominal(last) > 0 else NoPassage.BEFORE
-        beyond = next((i for i in range(self._first_candidate(), len(self._times)) if self._lasts(i, self._beyond_by, 1)), None)
+        beyond = self._first_beyond()
         if beyond is None:
             return NoPassage.UNCERTAIN
-        self.beyond_for_s = self._times[last] - self._times[beyond]
-        before = next((i for i in range(beyond - 1, -1, -1) if self._lasts(i, self._before_by, -1)), None)
+        self.beyond_for_s = self._times[-1] - self._times[beyond]
+        before = self._last_before(beyond)
         if before is None:
             return NoPassage.UNCERTAIN if self._nominal(0) < 0 else NoPassage.BEGAN_BEYOND
         crossed = next((i for i in range(beyond, before, -1) if self._nominal(i) > 0 >= self._nominal(i - 1)), None)
@@ -302,78 +327,88 @@ class _Positions:
             beyond=beyond,
         )
 
+    def _first_beyond(self) -> int | None:
+        """Index of the first sighting that was certainly and lastingly beyond the line."""
+        if self._hidden:
+            return self._lasting(range(self._first_candidate(), len(self._times)), self._beyond_by)
+        low, least = self._front.low, COVERAGE * self._least_u
+        first = next((i for i, foot in enumerate(self._feet) if foot + low - least >= 0), None)
+        if first is None:
+            return None
+        # the median of a window without such a foot is not beyond either
+        start = bisect_left(self._times, self._times[first] - _HALF_WINDOW_S - 1e-5)
+        return self._lasting(range(start, len(self._times)), self._beyond_by)
+
+    def _last_before(self, beyond: int) -> int | None:
+        """Index of the last sighting before `beyond` that was certainly and lastingly before the line."""
+        if self._hidden:
+            return self._lasting(range(beyond - 1, -1, -1), self._before_by)
+        high, least = self._front.high, COVERAGE * self._least_u
+        reach = bisect_left(self._times, self._times[beyond] + _HALF_WINDOW_S + 1e-5)
+        last = next((i for i in range(reach - 1, -1, -1) if self._feet[i] + high + least <= 0), None)
+        if last is None:
+            return None
+        end = bisect_left(self._times, self._times[last] + _HALF_WINDOW_S + 1e-5)
+        return self._lasting(range(min(beyond, end) - 1, -1, -1), self._before_by)
+
     def _first_candidate(self) -> int:
-        """From where on a passage is searched. An upper edge that rose and fell again completes feet that were beyond the line and back."""
-        if not any(map(self._is_hidden, range(len(self._times)))):
-            return 0
+        """From where on a passage is searched where feet are hidden. An upper edge that rose and fell again completes feet that were beyond
+        the line and back."""
         return next((i + 1 for i in range(len(self._times) - 1, -1, -1) if self._nominal(i) < 0), 0)
+
+    def _lasting(self, indices: range, distance: Callable[[int], float]) -> int | None:
+        """The first of these sightings from which on `distance` stays positive for LASTING_S, or becomes so large at once that no jitter
+        makes it; for two sightings at least."""
+        start: int | None = None
+        for index in indices:
+            by = distance(index)
+            if by < 0:
+                start = None
+            elif start is None:
+                start = index
+            elif abs(self._times[index] - self._times[start]) >= LASTING_S - 1e-6 or by + COVERAGE >= DEEP_COVERAGE:
+                return start
+        return None
 
     def _beyond_by(self, index: int) -> float:
         """Smallest distance of the front beyond the line, in standard uncertainties of the foot; negative if it may not be beyond."""
-        if not self._is_hidden(index) and self._is_far_before(index, self._front.low):
+        if index not in self._hidden and self._is_far_before(index, self._front.low):
             return -_FAR
-        return self._smallest(index) / self._uncertainty(self._sightings[index])
+        return self._smallest(index) / self._uncertainties[index]
 
     def _before_by(self, index: int) -> float:
-        if not self._is_hidden(index) and self._is_far_before(index, self._front.high):
+        if index not in self._hidden and self._is_far_before(index, self._front.high):
             return _FAR
-        return -self._largest(index) / self._uncertainty(self._sightings[index])
+        return -self._largest(index) / self._uncertainties[index]
 
     def _is_far_before(self, index: int, ahead: float) -> bool:
         """So far that the median need not be computed."""
-        return self._foot(index) + ahead < -_FAR * self._uncertainty(self._sightings[index])
-
-    def _is_hidden(self, index: int) -> bool:
-        return isinstance(self._sightings[index], CompletedSighting)
+        return self._feet[index] + ahead < -_FAR * self._uncertainties[index]
 
     def _smallest(self, index: int) -> float:
-        if isinstance(hidden := self._sightings[index], CompletedSighting):
-            return min(map(self._distance, hidden.extremes)) + self._front.low - COVERAGE * self._uncertainty(hidden)
-        return self._median(index) + self._front.low - COVERAGE * self._uncertainty(self._sightings[index])
-
-    def _last_smallest(self) -> float:
-        """Of the last sighting, whose foot is not smoothed."""
-        last = len(self._sightings) - 1
-        if self._is_hidden(last):
-            return self._smallest(last)
-        return self._foot(last) + self._front.low - COVERAGE * self._uncertainty(self._sightings[last])
+        if (hidden := self._hidden.get(index)) is not None:
+            return hidden.low + self._front.low - COVERAGE * self._uncertainties[index]
+        return self._median(index) + self._front.low - COVERAGE * self._uncertainties[index]
 
     def _nominal(self, index: int) -> float:
-        return self._foot(index) + self._front.nominal
+        return self._feet[index] + self._front.nominal
 
     def _largest(self, index: int) -> float:
-        if isinstance(hidden := self._sightings[index], CompletedSighting):
-            return max(map(self._distance, hidden.extremes)) + self._front.high + COVERAGE * self._uncertainty(hidden)
-        return self._median(index) + self._front.high + COVERAGE * self._uncertainty(self._sightings[index])
-
-    def _foot(self, index: int) -> float:
-        if index not in self._raw:
-            self._raw[index] = self._distance(self._sightings[index])
-        return self._raw[index]
+        if (hidden := self._hidden.get(index)) is not None:
+            return hidden.high + self._front.high + COVERAGE * self._uncertainties[index]
+        return self._median(index) + self._front.high + COVERAGE * self._uncertainties[index]
 
     def _median(self, index: int) -> float:
         """Running median of the foot over a window that is symmetric around the sighting, so that steady motion is not displaced."""
-        if index not in self._smooth:
-            times, reach = self._times, 0
-            while index - reach > 0 and index + reach + 1 < len(times) and self._within(index, reach + 1):
-                reach += 1
-            self._smooth[index] = median(self._foot(i) for i in range(index - reach, index + reach + 1))
-        return self._smooth[index]
-
-    def _within(self, index: int, reach: int) -> bool:
-        one, middle, two = self._times[index - reach], self._times[index], self._times[index + reach]
-        return max(two - middle, middle - one) <= SMOOTHING_S / 2 + 1e-6
-
-    def _lasts(self, start: int, distance: Callable[[int], float], direction: int) -> bool:
-        """Whether `distance` stays positive from a sighting on, forwards (1) or backwards (-1), for LASTING_S, or becomes so large at once
-        that no jitter makes it; for two sightings at least."""
-        index = start
-        while 0 <= index < len(self._times) and (by := distance(index)) >= 0:
-            lasts = abs(self._times[index] - self._times[start]) >= LASTING_S - 1e-6
-            if index != start and (lasts or by + COVERAGE >= DEEP_COVERAGE):
-                return True
-            index += direction
-        return False
+        known = self._medians.get(index)
+        if known is not None:
+            return known
+        times, reach = self._times, 0
+        at, most = times[index], min(index, len(times) - 1 - index)
+        while reach < most and max(times[index + reach + 1] - at, at - times[index - reach - 1]) <= _HALF_WINDOW_S:
+            reach += 1
+        made = self._medians[index] = sorted(self._feet[index - reach : index + reach + 1])[reach]
+        return made
 
     def _zero(self, value: Callable[[int], float], index: int) -> float:
         """When the value passed 0 in the step to `index`; the start of the step if it was positive there already."""
@@ -387,9 +422,9 @@ class _Positions:
         if len(near) < 2:
             near = sorted(range(len(self._times)), key=lambda i: abs(self._times[i] - at_s))[:2]
         mean_t = sum(self._times[i] for i in near) / len(near)
-        mean_d = sum(self._foot(i) for i in near) / len(near)
+        mean_d = sum(self._feet[i] for i in near) / len(near)
         spread = sum((self._times[i] - mean_t) ** 2 for i in near)
-        return sum((self._times[i] - mean_t) * (self._foot(i) - mean_d) for i in near) / spread if spread else 0.0
+        return sum((self._times[i] - mean_t) * (self._feet[i] - mean_d) for i in near) / spread if spread else 0.0
 
 
 class _Velocity(NamedTuple):
@@ -420,7 +455,8 @@ class _Motion:
     def __init__(self, track: Track, calibration: Calibration) -> None:
         self._track = track
         self._calibration = calibration
-        self._times = [seconds_between(track.first.captured_at, sighting.captured_at) for sighting in track.sightings]
+        start = track.first.captured_at
+        self._times = [(sighting.captured_at - start).total_seconds() for sighting in track.sightings]
         self._intervals = [two - one for one, two in pairwise(self._times)]
         self._interval_s = median(self._intervals) if self._intervals else 0.0
         self._window_s = max(VELOCITY_S, 1.1 * self._interval_s) + 1e-6
@@ -428,7 +464,11 @@ class _Motion:
         self._smooth: dict[int, Point] = {}
         self._velocities: dict[tuple[int, int], _Velocity | None] = {}
         self._jitters: dict[int, float] = {}
-        self.own_jitter = self._measured_jitter()
+
+    @cached_property
+    def own_jitter(self) -> float:
+        """That of feet spread over the whole track."""
+        return self._jitter_at(range(1, len(self._times) - 1, 1 + len(self._times) // _JITTER_SAMPLES))
 
     def has_gap(self, start: datetime, end: datetime) -> bool:
         first, last = self._seconds(start), self._seconds(end)
@@ -598,10 +638,6 @@ class _Motion:
             usual = self._calibration.foot_jitter(sighting)
             self._jitters[index] = max(usual, sighting.jitter) if isinstance(sighting, CompletedSighting) else usual
         return self._jitters[index]
-
-    def _measured_jitter(self) -> float:
-        """That of feet spread over the whole track."""
-        return self._jitter_at(range(1, len(self._times) - 1, 1 + len(self._times) // _JITTER_SAMPLES))
 
     def _jitter_at(self, indices: Sequence[int]) -> float:
         """Standard deviation of these feet around steady motion, from the median of second differences."""

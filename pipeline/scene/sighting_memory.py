@@ -1,6 +1,6 @@
 """Remembers what was computed from each sighting of a track, so that it is not computed for every frame again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from etle.types import Sighting, Track, TrackId
@@ -15,16 +15,25 @@ class SightingMemory(Generic[T]):
 
     def __init__(self, compute: Callable[[Sighting], T]) -> None:
         self._compute = compute
-        self._known: dict[TrackId, dict[int, tuple[Sighting, T]]] = {}
+        self._known: dict[TrackId, tuple[tuple[Sighting, ...], list[T]]] = {}
 
-    def of(self, track: Track) -> list[T]:
+    def of(self, track: Track) -> Sequence[T]:
         """The values of the track's sightings, oldest first."""
-        earlier = self._known.pop(track.id, {})
+        sightings, values = self._known.pop(track.id, ((), []))
         while len(self._known) >= _MAX_TRACKS:
             del self._known[next(iter(self._known))]
-        kept: dict[int, tuple[Sighting, T]] = {}
+        if track.sightings[: len(sightings)] == sightings:
+            values.extend(map(self._compute, track.sightings[len(sightings) :]))
+        else:
+            values = self._picked(track, sightings, values)
+        self._known[track.id] = track.sightings, values
+        return values
+
+    def _picked(self, track: Track, sightings: Sequence[Sighting], values: Sequence[T]) -> list[T]:
+        """Some sightings have been thinned out since, or hidden ones left out."""
+        known = {sighting.sequence: (sighting, value) for sighting, value in zip(sightings, values, strict=True)}
+        made = []
         for sighting in track.sightings:
-            known = earlier.get(sighting.sequence)
-            kept[sighting.sequence] = known if known is not None and known[0] is sighting else (sighting, self._compute(sighting))
-        self._known[track.id] = kept
-        return [value for _, value in kept.values()]
+            before = known.get(sighting.sequence)
+            made.append(before[1] if before is not None and before[0] is sighting else self._compute(sighting))
+        return made

@@ -4,12 +4,11 @@ A detector's class tells little about length: it calls a bus a car and a car a t
 more: a box that is no wider than a car's at that place and heading holds no bus, and a wider one may hold anything.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from etle.geometry import distance
-from etle.types import Point, Sighting, Track, VehicleClass, View
+from etle.types import Point, Sighting, Track, TrackId, VehicleClass, View
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import LENGTH_M, Calibration
 from pipeline.scene.passage import FrontOffset
@@ -29,6 +28,7 @@ _LARGEST: Final = 7
 _MIN_WIDTH_PX: Final = 25.0
 """Narrower boxes say nothing: their edges are uncertain by two pixels."""
 _CUT_PX: Final = 2.0
+_MAX_TRACKS: Final = 256
 
 
 class _Pose(NamedTuple):
@@ -39,42 +39,104 @@ class _Pose(NamedTuple):
     heading: Point
 
 
-def front_range(track: Track, calibration: Calibration) -> FrontOffset:
-    """Smallest, most probable and largest distance from the foot to the front, in metres; zeros where the foot is the front."""
-    if calibration.matrix is None or calibration.view is View.FRONT:
-        return FrontOffset(0.0, 0.0, 0.0)
-    vehicle = vehicle_class_of(track)
-    length, u = LENGTH_M[vehicle]
-    may_be_large = any(sighting.vehicle in _LARGE for sighting in track.sightings)
-    if vehicle is VehicleClass.MOTORCYCLE and not may_be_large:
-        return FrontOffset(length - _COVERAGE * u, length, length + _COVERAGE * u)
-    is_narrow = _is_narrow(track, calibration)
-    if may_be_large:
-        return FrontOffset(_MIN_LARGE_M, length, _MAX_NARROW_M if is_narrow else _MAX_LARGE_M)
-    return FrontOffset(length - _COVERAGE * u, length, _MAX_LARGE_M if is_narrow is False else length + _COVERAGE * u)
+class FrontMemory:
+    """Smallest, most probable and largest distance from a vehicle's foot to its front, in metres; zeros where the foot is the front.
+
+    Remembers the latest track, and of each track how wide its boxes are.
+    """
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._calibration = calibration
+        self._foot_is_front = calibration.matrix is None or calibration.view is View.FRONT
+        self._latest: _ClassLength | None = None
+        self._widths: dict[TrackId, _BoxWidths] = {}
+
+    def least(self, track: Track) -> FrontOffset:
+        """As if the vehicle were no longer than its class: only the largest distance can be larger."""
+        if self._foot_is_front:
+            return FrontOffset(0.0, 0.0, 0.0)
+        return self._class_length(track).least
+
+    def of(self, track: Track) -> FrontOffset:
+        if self._foot_is_front:
+            return FrontOffset(0.0, 0.0, 0.0)
+        known = self._class_length(track)
+        if known.may_be_large:
+            return known.least._replace(high=_MAX_NARROW_M if self._is_narrow(track) else _MAX_LARGE_M)
+        if known.vehicle is VehicleClass.MOTORCYCLE or self._is_narrow(track) is not False:
+            return known.least
+        return known.least._replace(high=_MAX_LARGE_M)
+
+    def _class_length(self, track: Track) -> "_ClassLength":
+        if self._latest is None or self._latest.track is not track:
+            vehicle = vehicle_class_of(track)
+            may_be_large = any(sighting.vehicle in _LARGE for sighting in track.sightings)
+            length, u = LENGTH_M[vehicle]
+            least = FrontOffset(_MIN_LARGE_M if may_be_large else length - _COVERAGE * u, length, length + _COVERAGE * u)
+            self._latest = _ClassLength(track, vehicle, may_be_large, least)
+        return self._latest
+
+    def _is_narrow(self, track: Track) -> bool | None:
+        widths = self._widths.pop(track.id, None)
+        if widths is None or not widths.continues_with(track):
+            widths = _BoxWidths(track, self._calibration)
+        while len(self._widths) >= _MAX_TRACKS:
+            del self._widths[next(iter(self._widths))]
+        self._widths[track.id] = widths
+        return widths.is_narrow(track)
 
 
-def _is_narrow(track: Track, calibration: Calibration) -> bool | None:
-    """Whether its largest boxes are no wider than a car's; None if that cannot be measured."""
-    wider = sorted(
-        pose.sighting.box.width > _car_width_px(pose, calibration)
-        for pose in sorted(_poses(track, calibration), key=lambda pose: -pose.sighting.box.height)[:_LARGEST]
-    )
-    return not wider[len(wider) // 2] if len(wider) >= 3 else None
+class _ClassLength(NamedTuple):
+    """What the class of a track's vehicle tells of its front."""
+
+    track: Track
+    vehicle: VehicleClass
+    may_be_large: bool
+    least: FrontOffset
 
 
-def _poses(track: Track, calibration: Calibration) -> Iterator[_Pose]:
-    """Sightings of the moving vehicle that are wide enough to measure."""
-    sampled = track.sightings[:: 1 + len(track.sightings) // _SAMPLES]
-    knots: list[tuple[Sighting, Point]] = []
-    for sighting in sampled:
-        foot = calibration.ground(sighting.box.foot)
-        if not knots or distance(knots[-1][1], foot) >= _HEADING_M:
-            knots.append((sighting, foot))
-    for (sighting, foot), (_, after) in pairwise(knots):
-        if sighting.box.width >= _MIN_WIDTH_PX and sighting.box.x1 > _CUT_PX:
-            length = distance(foot, after)
-            yield _Pose(sighting, foot, Point((after.x - foot.x) / length, (after.y - foot.y) / length))
+class _BoxWidths:
+    """Those of a track's sightings while it moves, at most `_SAMPLES` of them, spread over the track."""
+
+    def __init__(self, track: Track, calibration: Calibration) -> None:
+        self._calibration = calibration
+        self._every = _sampled_every(track)
+        self._sightings: tuple[Sighting, ...] = ()
+        self._knots: list[tuple[Sighting, Point]] = []
+        self._poses: list[_Pose] = []
+        self._is_narrow: bool | None = None
+
+    def continues_with(self, track: Track) -> bool:
+        return self._every == _sampled_every(track) and track.sightings[: len(self._sightings)] == self._sightings
+
+    def is_narrow(self, track: Track) -> bool | None:
+        """Whether its largest boxes are no wider than a car's; None if that cannot be measured."""
+        taken = -(-len(self._sightings) // self._every) * self._every
+        before = len(self._poses)
+        for sighting in track.sightings[taken :: self._every]:
+            self._add(sighting)
+        self._sightings = track.sightings
+        if len(self._poses) > before:
+            largest = sorted(self._poses, key=lambda pose: -pose.sighting.box.height)[:_LARGEST]
+            wider = sorted(pose.sighting.box.width > _car_width_px(pose, self._calibration) for pose in largest)
+            self._is_narrow = not wider[len(wider) // 2] if len(wider) >= 3 else None
+        return self._is_narrow
+
+    def _add(self, sighting: Sighting) -> None:
+        """A sighting counts if the vehicle moved before it, and is wide enough to measure."""
+        foot = self._calibration.ground(sighting.box.foot)
+        if self._knots:
+            last, from_ = self._knots[-1]
+            length = distance(from_, foot)
+            if length < _HEADING_M:
+                return
+            if last.box.width >= _MIN_WIDTH_PX and last.box.x1 > _CUT_PX:
+                self._poses.append(_Pose(last, from_, Point((foot.x - from_.x) / length, (foot.y - from_.y) / length)))
+        self._knots.append((sighting, foot))
+
+
+def _sampled_every(track: Track) -> int:
+    return 1 + len(track.sightings) // _SAMPLES
 
 
 def _car_width_px(pose: _Pose, calibration: Calibration) -> float:

@@ -39,19 +39,20 @@ class VirtualCamera:
         u, v = self.pixels(np.array([x, s, z]))
         return float(u), float(v)
 
-    def boxes(self, poses: "NDArray[np.float64]", sizes: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """The smallest rectangles around vehicles, not cut at the picture's edge; NaN for those that are not in front of the camera.
+    def boxes(self, poses: "NDArray[np.float64]", size: tuple[float, float, float]) -> "NDArray[np.float64]":
+        """The smallest rectangles around a vehicle, not cut at the picture's edge; NaN where it is not in front of the camera.
 
-        `poses`: n x 3, the middle of the front (s, x) and the heading (radians from `s` towards -x). `sizes`: n x 3, length, width,
-        height. Result: n x 4, x1, y1, x2, y2.
+        `poses`: n x 3, the middle of the front (s, x) and the heading (radians from `s` towards -x). `size`: length, width, height.
+        Result: n x 4, x1, y1, x2, y2.
         """
+        length, width, height = size
         along = np.stack([np.cos(poses[:, 2]), -np.sin(poses[:, 2])], axis=1)
         right = np.stack([np.sin(poses[:, 2]), np.cos(poses[:, 2])], axis=1)
         corners = []
         for back in (0.0, 1.0):
             for side in (-0.5, 0.5):
-                ground = poses[:, :2] - back * sizes[:, :1] * along + side * sizes[:, 1:2] * right
-                corners += [np.column_stack([ground[:, 1], ground[:, 0], z]) for z in (np.zeros(len(poses)), sizes[:, 2])]
+                ground = poses[:, :2] - back * length * along + side * width * right
+                corners += [np.column_stack([ground[:, 1], ground[:, 0], np.full(len(poses), z)]) for z in (0.0, height)]
         pixels = self.pixels(np.stack(corners, axis=1))
         return np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
 

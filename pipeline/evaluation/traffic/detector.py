@@ -3,9 +3,10 @@
 Without noise it is perfect: it draws the exact box of every vehicle of which at least `MIN_VISIBLE` is seen past nearer ones.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from pipeline.evaluation.traffic.camera import HEIGHT_PX, WIDTH_PX
 from pipeline.evaluation.traffic.demand import DrawnVehicle
 from pipeline.evaluation.traffic.noise import DetectorNoise
 from pipeline.evaluation.traffic.place import WatchedPlace
+from pipeline.evaluation.traffic.sumo_run import STEP_S, Trajectory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,33 +37,56 @@ class DetectedVehicle:
     detection: Detection
 
 
+class _ShownVehicle(NamedTuple):
+    """A vehicle in one picture, and the part of its box that the picture shows."""
+
+    distance_m: float
+    vehicle: DrawnVehicle
+    box: Box
+
+
 class VirtualDetector:
     """The detector of one camera. `noise` None: a perfect one."""
 
-    def __init__(self, place: WatchedPlace, noise: DetectorNoise | None = None) -> None:
+    def __init__(self, place: WatchedPlace, trajectories: Sequence[Trajectory], noise: DetectorNoise | None = None) -> None:
         self._place, self._noise = place, noise
+        self._shown: dict[int, list[_ShownVehicle]] = defaultdict(list)
+        for trajectory in trajectories:
+            self._show(trajectory)
 
-    def detect(self, vehicles: Sequence[DrawnVehicle], states: "NDArray[np.float64]", second: float) -> list[DetectedVehicle]:
-        """`states`: n x 3, x, y and heading of the vehicles in the network, in the same order."""
-        if not vehicles:
-            return []
-        poses = self._place.poses(states)
+    def _show(self, trajectory: Trajectory) -> None:
+        """Where the vehicle is in the picture at each step of the simulation at which the camera takes one."""
+        every = frame_steps(self._place)
+        steps = np.rint(trajectory.seconds / STEP_S).astype(int)
+        rows, steps = trajectory.rows[steps % every == 0], steps[steps % every == 0]
+        poses = self._place.poses(rows[:, 1:4])
         distances = self._place.camera.distances(poses)
-        sizes = np.array([(each.model.length_m, each.model.width_m, each.model.height_m) for each in vehicles])
-        boxes = self._place.camera.boxes(poses, sizes)
-        near = [int(i) for i in np.argsort(distances) if distances[i] <= _MAX_DISTANCE_M and not np.isnan(boxes[i]).any()]
-        shown = [(i, cut) for i in near if (cut := _cut(boxes[i])) is not None]
-        visible = _visible_shares([cut for _, cut in shown])
+        near = np.flatnonzero(distances <= _MAX_DISTANCE_M)
+        model = trajectory.vehicle.model
+        boxes = self._place.camera.boxes(poses[near], (model.length_m, model.width_m, model.height_m))
+        for i, box in zip(near, boxes, strict=True):
+            if not np.isnan(box).any() and (cut := _cut(box)) is not None:
+                self._shown[int(steps[i])].append(_ShownVehicle(float(distances[i]), trajectory.vehicle, cut))
+
+    def detect(self, step: int, second: float) -> list[DetectedVehicle]:
+        """What it finds at a step of the simulation."""
+        shown = sorted(self._shown.get(step, ()), key=lambda each: each.distance_m)
+        boxes = [each.box for each in shown]
         made: list[DetectedVehicle] = []
-        for number, ((i, cut), share) in enumerate(zip(shown, visible, strict=True)):
+        for number, (each, share) in enumerate(zip(shown, _visible_shares(boxes), strict=True)):
             if share < MIN_VISIBLE:
                 continue
-            exact = Detection(box=cut, vehicle=vehicles[i].model.vehicle, score=_SCORE)
+            exact = Detection(box=each.box, vehicle=each.vehicle.model.vehicle, score=_SCORE)
             drawn = [exact]
             if self._noise is not None:
-                drawn = self._noise.detections(vehicles[i].id, exact, share, [box for _, box in shown[:number]], second)
-            made += [DetectedVehicle(vehicles[i].id, each) for each in drawn]
+                drawn = self._noise.detections(each.vehicle.id, exact, share, boxes[:number], second)
+            made += [DetectedVehicle(each.vehicle.id, one) for one in drawn]
         return made
+
+
+def frame_steps(place: WatchedPlace) -> int:
+    """Steps of the simulation from one frame to the next."""
+    return round(1 / place.fps / STEP_S)
 
 
 def _cut(box: "NDArray[np.float64]") -> Box | None:

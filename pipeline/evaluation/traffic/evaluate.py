@@ -7,13 +7,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import Any, Final
 
 from etle.types import RuleName, SignalId
-from pipeline.evaluation.traffic.demand import DrawnVehicle
-from pipeline.evaluation.traffic.detector import VirtualDetector
+from pipeline.evaluation.traffic.detector import VirtualDetector, frame_steps
 from pipeline.evaluation.traffic.judge import ActStatus, CaseStatus, JudgedAct, JudgedCase, judged_acts, judged_cases
 from pipeline.evaluation.traffic.junction import junction
 from pipeline.evaluation.traffic.noise import DetectorNoise, drawn_by_hand
@@ -22,9 +19,6 @@ from pipeline.evaluation.traffic.road import road
 from pipeline.evaluation.traffic.sumo_run import STEP_S, TrafficRun, simulate
 from pipeline.evaluation.traffic.truth import acts_at
 from pipeline.evaluation.traffic.watch import DetectionReplay
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 RUN_S: Final = 600.0
 """Length of one simulation."""
@@ -127,8 +121,7 @@ def watch_run(number: int, seconds: float, *, noise: bool = False) -> Simulation
     """One simulation, through all its cameras."""
     scenario, places = _SCENARIOS[number % len(_SCENARIOS)](number, seconds)
     run = simulate(scenario)
-    frames = _StatesByStep(run)
-    return SimulationOutcome(places=tuple(_watch(place, run, frames, noise=noise) for place in places))
+    return SimulationOutcome(places=tuple(_watch(place, run, noise=noise) for place in places))
 
 
 def report_of(outcomes: Sequence[SimulationOutcome]) -> SumoReport:
@@ -165,35 +158,17 @@ def _figures(counts: Counter[str]) -> RuleFigures:
     )
 
 
-class _StatesByStep:
-    """All vehicles at each step of a run."""
-
-    def __init__(self, run: TrafficRun) -> None:
-        self._at: dict[int, list[tuple[DrawnVehicle, NDArray[np.float64]]]] = defaultdict(list)
-        for trajectory in run.trajectories:
-            for row in trajectory.rows:
-                self._at[round(row[0] / STEP_S)].append((trajectory.vehicle, row))
-        self.last_step = max(self._at, default=0)
-
-    def at(self, step: int) -> tuple[list[DrawnVehicle], "NDArray[np.float64]"]:
-        """The vehicles, and n x 3: x, y and heading in the network."""
-        there = self._at.get(step, [])
-        states = np.array([row[1:4] for _, row in there]).reshape(-1, 3)
-        return [vehicle for vehicle, _ in there], states
-
-
-def _watch(place: WatchedPlace, run: TrafficRun, states: _StatesByStep, *, noise: bool) -> PlaceEvaluation:
+def _watch(place: WatchedPlace, run: TrafficRun, *, noise: bool) -> PlaceEvaluation:
     rng = Random(f"{place.id} noise")
     errors = DetectorNoise(rng, place.fps) if noise else None
-    detector = VirtualDetector(place, errors)
+    detector = VirtualDetector(place, run.trajectories, errors)
     watch = DetectionReplay(drawn_by_hand(place.settings, rng) if noise else place.settings, errors)
     seen: dict[str, list[float]] = defaultdict(list)
-    steps = range(0, states.last_step + 1, round(1 / place.fps / STEP_S))
-    for sequence, step in enumerate(steps):
+    for sequence, step in enumerate(range(0, run.last_step + 1, frame_steps(place))):
         second = step * STEP_S
         if errors is not None and errors.loses_frame(second):
             continue
-        detected = detector.detect(*states.at(step), second)
+        detected = detector.detect(step, second)
         for each in detected:
             seen[each.vehicle].append(second)
         lamps = {}

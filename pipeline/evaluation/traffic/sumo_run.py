@@ -83,6 +83,11 @@ class TrafficRun:
     trajectories: tuple[Trajectory, ...]
     signals: SignalStates
 
+    @property
+    def last_step(self) -> int:
+        """The last step at which there is a vehicle."""
+        return max((round(float(each.seconds[-1]) / STEP_S) for each in self.trajectories), default=0)
+
 
 def program(name: str) -> Path:
     """One of SUMO's programs. Raises MissingExtra."""

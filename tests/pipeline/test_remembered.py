@@ -1,0 +1,67 @@
+"""What the rules remember of a track changes nothing: in every frame they decide as if they saw the track for the first time."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from benchmark.situations.road import RoadCamera
+from etle.types import Box, Sighting, Track, TrackId, VehicleClass, View
+from pipeline.scene.calibration import calibrate
+from pipeline.scene.passage import FrontOffset, Passage, PassageMemory
+from pipeline.scene.scene import LineOnRoad
+from pipeline.scene.sighting_memory import SightingMemory
+from pipeline.scene.vehicle_length import FrontMemory
+from tests.pipeline.scenario import second
+
+CAMERA = RoadCamera(View.REAR)
+SETTINGS = CAMERA.settings([])
+CALIBRATION = calibrate(SETTINGS)
+
+
+def growing_track(seed: int) -> Iterator[Track]:
+    """The track of a vehicle that drives, waits before or beyond the line, and drives on, in each frame; older sightings are thinned out."""
+    rng = Random(seed)
+    s, sightings = rng.uniform(30, 46), []
+    waits_at, waits_s = rng.uniform(44, 55), rng.choice((0.0, 3.0, 8.0))
+    fps, noise_px = rng.choice((4, 10, 25)), rng.choice((0.0, 1.0, 3.0))
+    vehicle = rng.choice(list(VehicleClass))
+    for number in range(round(14 * fps)):
+        if s < waits_at or number / fps > waits_s + 3:
+            s += rng.uniform(4, 9) / fps
+        box = CAMERA.box(s, 0.0, (4.3, 1.75, 1.5))
+        if rng.random() < 0.05:
+            vehicle = rng.choice(list(VehicleClass))
+        drawn = Box(*(edge + rng.gauss(0, noise_px) for edge in box))
+        sightings.append(Sighting(sequence=number, captured_at=second(number / fps), box=drawn, vehicle=vehicle, score=0.8))
+        if len(sightings) > 30 and rng.random() < 0.2:
+            del sightings[rng.randrange(1, len(sightings) - 20)]
+        yield Track(id=TrackId("t"), sightings=tuple(sightings))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_passage_is_the_same_as_without_memory(seed):
+    line = LineOnRoad.of(SETTINGS.lines[0], CALIBRATION)
+    memory, front = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffset(3.4, 4.4, 5.4)
+    for track in growing_track(seed):
+        remembered = memory.passage_of(track, front)
+        fresh = PassageMemory(line.past, CALIBRATION.foot_uncertainty).passage_of(track, front)
+        if isinstance(remembered, Passage) and isinstance(fresh, Passage):
+            assert remembered.at == fresh.at
+        else:
+            assert remembered == fresh
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_where_the_front_is_is_the_same_as_without_memory(seed):
+    memory = FrontMemory(CALIBRATION)
+    for track in growing_track(seed):
+        assert memory.of(track) == FrontMemory(CALIBRATION).of(track)
+        assert memory.of(track)[:2] == memory.least(track)[:2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_value_is_that_of_its_sighting(seed):
+    memory = SightingMemory(lambda sighting: sighting.sequence)
+    for track in growing_track(seed):
+        assert list(memory.of(track)) == [sighting.sequence for sighting in track.sightings]
