@@ -6,9 +6,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
+from etle.files import write_atomic
 from etle.types import RuleName, SignalId
 from pipeline.evaluation.traffic.detector import VirtualDetector, frame_steps
 from pipeline.evaluation.traffic.judge import ActStatus, CaseStatus, JudgedAct, JudgedCase, judged_acts, judged_cases
@@ -30,13 +34,17 @@ _RUNS_OF_SEED: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumoOptions:
-    """`vehicles`: at least so many are watched, over as many simulations as it takes; the first has the number `seed`."""
+    """`vehicles`: at least so many are watched, over as many simulations as it takes, of the seeds in turn.
 
-    seed: int
+    `folder`: keeps the outcome of each simulation; those that are there already are not run again.
+    """
+
+    seeds: tuple[int, ...]
     vehicles: int
     noise: bool = False
     workers: int = 1
     run_s: float = RUN_S
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,9 @@ class SimulationOutcome:
         return len(frozenset[str]().union(*(place.vehicles for place in self.places)))
 
 
+_OUTCOME: Final = TypeAdapter(SimulationOutcome)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFigures:
     """The field names are keys of the JSON report. `violations` that count are those a camera can certainly tell: `found` and `missed`."""
@@ -106,15 +117,27 @@ class SumoReport:
 def evaluate_sumo(options: SumoOptions, progress: Callable[[int], None]) -> SumoReport:
     """`progress` is told how many vehicles were watched so far. Raises MissingExtra without SUMO."""
     outcomes: list[SimulationOutcome] = []
-    runs, watched = count(options.seed * _RUNS_OF_SEED), 0
+    runs, watched = (seed * _RUNS_OF_SEED + number for number in count() for seed in options.seeds), 0
     with ProcessPoolExecutor(options.workers) as pool:
         while watched < options.vehicles:
             batch = [next(runs) for _ in range(options.workers)]
-            for made in pool.map(partial(watch_run, seconds=options.run_s, noise=options.noise), batch):
+            for made in pool.map(partial(_outcome_of, options), batch):
                 outcomes.append(made)
                 watched += made.vehicles
                 progress(watched)
     return report_of(outcomes)
+
+
+def _outcome_of(options: SumoOptions, number: int) -> SimulationOutcome:
+    """Of a simulation, from the folder if it is there."""
+    if options.folder is None:
+        return watch_run(number, options.run_s, noise=options.noise)
+    file = options.folder / f"{number}-{options.run_s:g}s{'-noise' if options.noise else ''}.json"
+    if file.exists():
+        return _OUTCOME.validate_json(file.read_bytes())
+    made = watch_run(number, options.run_s, noise=options.noise)
+    write_atomic(file, _OUTCOME.dump_json(made))
+    return made
 
 
 def watch_run(number: int, seconds: float, *, noise: bool = False) -> SimulationOutcome:

@@ -1,5 +1,6 @@
 """Runs SUMO on a network with its demand, and reads the state of each vehicle at each step, and of each signal."""
 
+import re
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
@@ -159,17 +160,29 @@ def _signal_changes(path: Path) -> tuple[tuple[float, str], ...]:
     return tuple((float(row.get("time", "0")), row.get("state", "")) for row in ET.parse(path).getroot().iter("tlsState"))
 
 
+_STATE: Final = re.compile(r'<timestep time="([^"]+)"|<vehicle id="([^"]+)" x="([^"]+)" y="([^"]+)" angle="([^"]+)" speed="([^"]+)"')
+"""Most of the time of a simulation would go into an XML parser."""
+
+
 def _trajectories(path: Path, vehicles: Mapping[str, DrawnVehicle]) -> tuple[Trajectory, ...]:
     rows: dict[str, list[tuple[float, ...]]] = {}
-    for _, element in ET.iterparse(path):
-        if element.tag != "timestep":
-            continue
-        second = round(float(element.get("time", "0")), 3)
-        for row in element:
-            x, y, angle, speed = (float(row.get(key, "nan")) for key in ("x", "y", "angle", "speed"))
-            rows.setdefault(row.get("id", ""), []).append((second, x, y, np.radians(90 - angle), speed))
-        element.clear()
-    return tuple(Trajectory(vehicles[name], _smoothed(np.array(states))) for name, states in rows.items())
+    text, second, states = path.read_text(), 0.0, 0
+    for row in _STATE.finditer(text):
+        time, name, x, y, angle, speed = row.groups()
+        if time:
+            second = round(float(time), 3)
+        else:
+            states += 1
+            rows.setdefault(name, []).append((second, float(x), float(y), float(angle), float(speed)))
+    if states < text.count("<vehicle "):
+        raise EtleError("SUMO wrote states of vehicles that cannot be read: another version of SUMO?")
+    return tuple(Trajectory(vehicles[name], _smoothed(_with_headings(np.array(each)))) for name, each in rows.items())
+
+
+def _with_headings(rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """SUMO's angles are degrees clockwise from north."""
+    rows[:, 3] = np.radians(90 - rows[:, 3])
+    return rows
 
 
 def _smoothed(rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
