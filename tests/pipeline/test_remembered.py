@@ -20,7 +20,7 @@ CALIBRATION = calibrate(SETTINGS)
 
 
 def growing_track(seed: int) -> Iterator[Track]:
-    """The track of a vehicle that drives, waits before or beyond the line, and drives on, in each frame; older sightings are thinned out."""
+    """The track of a vehicle that drives, waits before or beyond the line, and drives on, in each frame; older sightings are thinned."""
     rng = Random(seed)
     s, sightings = rng.uniform(30, 46), []
     waits_at, waits_s = rng.uniform(44, 55), rng.choice((0.0, 3.0, 8.0))

@@ -4,10 +4,11 @@ import subprocess
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from etle.types import RuleName, VehicleClass, View
 from pipeline.evaluation.traffic.demand import MODELS, DrawnVehicle
-from pipeline.evaluation.traffic.evaluate import report_of, watch_run
+from pipeline.evaluation.traffic.evaluate import PlaceEvaluation, SimulationOutcome, SumoOptions, evaluate_sumo, report_of, watch_run
 from pipeline.evaluation.traffic.judge import ActStatus, CaseStatus, judged_acts, judged_cases
 from pipeline.evaluation.traffic.junction import PAINT_M, junction
 from pipeline.evaluation.traffic.sumo_run import SignalStates, Trajectory, program
@@ -120,6 +121,17 @@ def test_a_stop_line_is_seen_beyond_its_paint():
         lines = {line.id: line for line in watched.settings.lines}
         assert watched.approach is not None and watched.approach.entry_s == PAINT_M
         assert set(lines) == {"henti", "simpang"}
+
+
+def test_outcomes_that_were_kept_are_summed_over_the_seeds(tmp_path):
+    for seed, found in ((1, 3), (2, 4)):
+        counts: dict[RuleName, dict[str, int]] = {RED_LIGHT: {ActStatus.FOUND: found, CaseStatus.RIGHT: found}}
+        watched = PlaceEvaluation(place="p", vehicles=frozenset({f"v{seed}", "v"}), counts=counts, mistakes=())
+        kept = TypeAdapter(SimulationOutcome).dump_json(SimulationOutcome(places=(watched,)))
+        (tmp_path / f"{seed}000-600s-noise.json").write_bytes(kept)
+    report = evaluate_sumo(SumoOptions(seeds=(1, 2), vehicles=4, noise=True, folder=tmp_path), progress=lambda watched: None)
+    assert (report.vehicles, report.simulations) == (4, 2)
+    assert report.rules[RED_LIGHT].found == report.rules[RED_LIGHT].cases == 7
 
 
 def test_a_simulated_junction_accuses_nobody_innocent(tmp_path):
