@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 def linear_assignment(scores: "NDArray[np.float64]") -> list[tuple[int, int]]:
     """(row, column) pairs in the order of rows, each row and column at most once. Pairs with a score of 0 or less are never assigned."""
     rows, columns = (np.flatnonzero((scores > 0).any(axis=axis)) for axis in (1, 0))
+    best = scores[rows].argmax(axis=1) if len(rows) else rows
+    if len(set(best.tolist())) == len(rows):
+        return list(zip(rows.tolist(), best.tolist(), strict=True))  # each row has its best column: no assignment has a larger sum
     positive = np.maximum(scores[np.ix_(rows, columns)], 0)
     if len(rows) > len(columns):
         chosen = [(row, column) for column, row in enumerate(_min_cost_columns(-positive.T))]

@@ -6,8 +6,10 @@ near and distant vehicles at any frame rate.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from math import exp, hypot, log, sqrt
+from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -165,11 +167,11 @@ def _cut_edges(box: Box, image_size: tuple[int, int]) -> tuple[bool, bool, bool,
 
 def _recent(sightings: Sequence[Sighting]) -> list[Sighting]:
     """Up to `_FIT_POINTS` sightings, spread evenly over `_FIT_S`; at least the last two, if their gap is small enough."""
-    end = sightings[-1].captured_at
-    first = len(sightings) - 1
-    while first > 0 and (end - sightings[first - 1].captured_at).total_seconds() <= _FIT_S:
+    last = len(sightings) - 1
+    first, start = last, sightings[last].captured_at - timedelta(seconds=_FIT_S)
+    while first > 0 and sightings[first - 1].captured_at >= start:
         first -= 1
-    if first == len(sightings) - 1 and first > 0 and (end - sightings[first - 1].captured_at).total_seconds() <= _MAX_SIGHTING_GAP_S:
+    if first == last > 0 and (sightings[last].captured_at - sightings[last - 1].captured_at).total_seconds() <= _MAX_SIGHTING_GAP_S:
         first -= 1
     count = len(sightings) - first
     if count <= _FIT_POINTS:
@@ -183,10 +185,12 @@ def _slopes(seen: Sequence[Sighting], shape: Callable[[Box], tuple[float, ...]])
     start = seen[0].captured_at
     times = [(sighting.captured_at - start).total_seconds() for sighting in seen]
     mean = sum(times) / len(times)
-    spread = sum((time - mean) ** 2 for time in times)
-    shapes = zip(*(shape(sighting.box) for sighting in seen), strict=True)
-    return [sum((time - mean) * value for time, value in zip(times, values, strict=True)) / spread for values in shapes]
+    offsets = [time - mean for time in times]
+    spread = sum([offset**2 for offset in offsets])
+    shapes = zip(*[shape(sighting.box) for sighting in seen], strict=True)
+    return [sum(map(mul, offsets, values)) / spread for values in shapes]
 
 
+@lru_cache(maxsize=4096)
 def _shape(box: Box) -> tuple[float, float, float, float]:
     return (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2, log(max(box.width, 1.0)), log(max(box.height, 1.0))

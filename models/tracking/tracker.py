@@ -167,8 +167,10 @@ def _reversal_to_check(track: Track, now: datetime) -> int | None:
     """Index of the sighting 0.8 s ago, if the box moved in the opposite direction before it: of two vehicles that meet, one hides
     the other, and its track may turn back with it."""
     sightings = track.sightings
+    if track.last.captured_at != now:
+        return None
     index = bisect_left(sightings, now - timedelta(seconds=_REVERSAL_S), key=lambda sighting: sighting.captured_at)
-    if track.last.captured_at != now or len(sightings) - index < _CHECKED_SIGHTINGS or index < _CHECKED_SIGHTINGS:
+    if len(sightings) - index < _CHECKED_SIGHTINGS or index < _CHECKED_SIGHTINGS:
         return None
     earlier = sightings[max(0, 2 * index - len(sightings))]
     (x1, y1), (x2, y2) = (
@@ -323,7 +325,7 @@ def _sighting(sequence: int, captured_at: datetime, detection: Detection) -> Sig
 
 
 def _with(track: Track, sighting: Sighting) -> Track:
-    return replace(track, sightings=(*_thinned(track.sightings, sighting.captured_at), sighting))
+    return Track(id=track.id, sightings=(*_thinned(track.sightings, sighting.captured_at), sighting))
 
 
 def _thinned(sightings: tuple[Sighting, ...], now: datetime) -> tuple[Sighting, ...]:

@@ -8,12 +8,13 @@ from functools import cache, partial
 from math import inf
 from statistics import median
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from etle.clock import seconds_between
 from etle.config import site as config
 from etle.errors import ConfigError
 from etle.geometry import distance, signed_distance
-from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track
+from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.completed_foot import CompletedSighting, possible_feet
 from pipeline.scene.driven import DrivenMemory
@@ -28,6 +29,7 @@ from pipeline.scene.passage import (
     of_one_vehicle,
 )
 from pipeline.scene.scene import LineOnRoad
+from pipeline.scene.sighting_memory import remember
 from pipeline.scene.signals import RedPhase, SignalHistory
 from pipeline.scene.vehicle_length import FrontMemory
 
@@ -60,15 +62,21 @@ class Approach:
         self.line = line
         self.entry = entry
         self._crossings, self._entries = (PassageMemory(each.past, calibration.foot_uncertainty) for each in (line, entry))
+        self._latest: dict[TrackId, tuple[Track, Passage | NoPassage]] = {}
+        """When each vehicle crossed the line: several rules ask for it in the same frame."""
         self._fronts = FrontMemory(calibration)
-        self._driven = DrivenMemory(calibration)
+        self._driven_over, self._driven_in = DrivenMemory(calibration), DrivenMemory(calibration)
 
     def crossing_of(self, track: Track) -> Passage | NoPassage:
         """When the front passed the stop line between the line's ends."""
+        known = self._latest.get(track.id)
+        if known is not None and known[0] is track:
+            return known[1]
         passed = self._passage(self._crossings, track)
-        if isinstance(passed, NoPassage):
-            return passed
-        return passed if self.line.spans(_nearest(track, passed.at)) else NoPassage.BESIDE
+        if isinstance(passed, Passage) and not self.line.spans(_nearest(track, passed.at)):
+            passed = NoPassage.BESIDE
+        remember(self._latest, track.id, (track, passed))
+        return passed
 
     def entry_of(self, track: Track) -> Passage | NoPassage:
         """When the front entered the junction, at any point along its edge."""
@@ -127,7 +135,8 @@ class Approach:
 
     def why_not_driven(self, track: Track, crossed: Passage, reached: Passage) -> Reason | None:
         """None if one vehicle, as a whole, moved from before the line to where the second passage is certain."""
-        return self._driven.why_not(track, crossed.before, reached.beyond)
+        memory = self._driven_over if reached is crossed else self._driven_in
+        return memory.why_not(track, crossed.before, reached.beyond)
 
     def may_be_walking(self, track: Track, passed: Passage) -> bool:
         """Whether it may have passed as slowly as people walk; False without metres, where speeds are not measured."""
@@ -189,9 +198,9 @@ class Approach:
     def _came_over_the_line(self, track: Track) -> bool:
         """Whether the vehicle was first seen between the line and the junction, and drove on in the direction of the approach."""
         first, ahead = track.first, self._ahead(track)
-        on_stretch = self.line.spans(first) and self.entry.past(first, ahead) < 0
-        moved = self.line.past(track.last) - self.line.past(first)
-        return on_stretch and moved > _STEADY * self._calibration.foot_uncertainty(track.last)
+        if not self.line.spans(first) or self.entry.past(first, ahead) >= 0:
+            return False
+        return self.line.past(track.last) - self.line.past(first) > _STEADY * self._calibration.foot_uncertainty(track.last)
 
     def _speed_along(self, track: Track, line: LineOnRoad) -> float:
         """Towards and beyond `line`, over the track's last second, in units per second; 0 if it hardly moved, or moved away."""
@@ -201,7 +210,7 @@ class Approach:
         return moved / seconds if seconds > 0 and moved > _STEADY * self._calibration.foot_uncertainty(last) else 0.0
 
     def _passage(self, memory: PassageMemory, track: Track) -> Passage | NoPassage:
-        return memory.not_beyond(track, self._fronts.least(track)) or memory.passage_of(track, self._fronts.of(track))
+        return memory.passage_of(track, self._fronts.least(track), self._fronts.of)
 
     def _ahead(self, track: Track) -> float:
         return self._fronts.least(track).nominal
@@ -239,8 +248,12 @@ def _speed_at_least(one: _RoadFoot, two: _RoadFoot, seconds: float, measured_jit
 def approach_to_junction(line: config.Line, entry: config.Line, camera: config.CameraSettings, calibration: Calibration) -> Approach:
     """Raises ConfigError if the edge of the junction is not behind the stop line, in the direction in which vehicles cross both.
 
-    One line may be both, where the junction begins at the stop line.
+    One line may be both, where the junction begins at the stop line. The rules that are built with one calibration, as those of a camera
+    are, share the measurements of a pair of lines.
     """
+    key = id(calibration), line, entry
+    if (known := _APPROACHES.get(key)) is not None:
+        return known
     made = Approach(calibration, LineOnRoad.of(line, calibration), LineOnRoad.of(entry, calibration))
     ways = ((made.line, made.entry, 1), (made.entry, made.line, -1))
     if line != entry and any(side * signed_distance(_middle(other), one.start, one.end, one.beyond) <= 0 for one, other, side in ways):
@@ -248,7 +261,12 @@ def approach_to_junction(line: config.Line, entry: config.Line, camera: config.C
             f"camera {camera.id!r}: `entry` {entry.id!r} does not lie behind `line` {line.id!r} for vehicles that cross both: draw the"
             " entry at the edge of the junction, behind the stop line, and `beyond` of both on the side of the junction"
         )
+    _APPROACHES[key] = made
     return made
+
+
+_APPROACHES: Final[WeakValueDictionary[tuple[int, config.Line, config.Line], Approach]] = WeakValueDictionary()
+"""An approach holds its calibration, whose id is therefore not another's as long as the approach is known."""
 
 
 def _middle(line: LineOnRoad) -> Point:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import hypot, log
 from statistics import median
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from etle.clock import seconds_between
 from etle.geometry import distance, iou
@@ -23,7 +23,7 @@ from etle.types import Box, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import camera_position
 from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack, possible_feet
-from pipeline.scene.sighting_memory import SightingMemory
+from pipeline.scene.sighting_memory import SightingMemory, remember
 
 COVERAGE: Final = 2.0
 """Coverage factor (GUM: k = 2, about 95 %)."""
@@ -64,7 +64,7 @@ _MAX_MISSED_JITTER_M, _LONG_MISSED_S, _NEAR_STEPS = 0.25, 0.5, 8
 _STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
 """A vehicle that moved by less in the last two seconds had stood, or just started."""
 _FAR = 10.0
-_SETTLED_S, _MAX_SETTLED = 1.2, 256
+_SETTLED_S = 1.2
 """So long after a passage no further sighting changes it: longer than LASTING_S, and than the windows of median and speed."""
 _MAX_FIT, _MAX_LONG_FIT = 16, 50
 _JITTER_SAMPLES = 60
@@ -78,9 +78,6 @@ _MAX_HEIGHT_SHARE, _MAX_TALLER = 0.5, 0.25
 _MIN_SCALED = 0.5
 """The width must change by this part, in logarithms, of what the way on the road makes it change."""
 _NEAR_S = 0.4
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,33 +133,30 @@ class PassageMemory:
         self._positions: dict[TrackId, _Positions] = {}
         self._began_beyond: dict[TrackId, tuple[FrontOffset, Sighting]] = {}
 
-    def passage_of(self, track: Track, front: FrontOffset) -> Passage | NoPassage:
+    def passage_of(self, track: Track, front: FrontOffset, exact: Callable[[Track], FrontOffset] | None = None) -> Passage | NoPassage:
+        """`front`: where the front is; its largest distance does not matter as long as the front is not certainly beyond the line, and
+        `exact` is asked for it then, if given."""
+        last = min(map(self._distance, possible_feet(track.last)))
+        if last + front.low - COVERAGE * self._uncertainty(track.last) < 0:
+            return NoPassage.UNCERTAIN if self._distance(track.last) + front.nominal > 0 else NoPassage.BEFORE
+        if exact is not None:
+            front = exact(track)
         if isinstance(track, CompletedTrack):
-            return self.not_beyond(track, front) or self._completed_positions(track, front).passage()
+            return self._completed_positions(track, front).passage()
         known = self._settled.get(track.id)
         if known is not None and self._holds(known, track, front):
             return known[-1]
-        if reason := self.not_beyond(track, front):
-            return reason
         if self._began_beyond.get(track.id) == (front, track.first):
             return NoPassage.BEGAN_BEYOND
         feet, uncertainties = self._feet.of(track), self._uncertainties.of(track)
         positions = _Positions(track, feet, uncertainties, front, self._positions.pop(track.id, None))
-        _remember(self._positions, track.id, positions)
+        remember(self._positions, track.id, positions)
         passed = positions.passage()
         if passed is NoPassage.BEGAN_BEYOND and positions.beyond_for_s > _SETTLED_S:
-            _remember(self._began_beyond, track.id, (front, track.first))
+            remember(self._began_beyond, track.id, (front, track.first))
         if isinstance(passed, Passage) and seconds_between(track.sightings[passed.beyond].captured_at, track.last.captured_at) > _SETTLED_S:
-            _remember(self._settled, track.id, (front, track.sightings[passed.before], track.sightings[passed.beyond], passed))
+            remember(self._settled, track.id, (front, track.sightings[passed.before], track.sightings[passed.beyond], passed))
         return passed
-
-    def not_beyond(self, track: Track, front: FrontOffset) -> NoPassage | None:
-        """Why there is no passage if the front is not certainly beyond the line at the end of the track; else None. The largest distance of
-        the front does not matter."""
-        least = min(map(self._distance, possible_feet(track.last)))
-        if least + front.low - COVERAGE * self._uncertainty(track.last) >= 0:
-            return None
-        return NoPassage.UNCERTAIN if self._distance(track.last) + front.nominal > 0 else NoPassage.BEFORE
 
     def _completed_positions(self, track: CompletedTrack, front: FrontOffset) -> "_Positions":
         """Nothing of them is remembered: completed feet change with what is seen of the vehicle later."""
@@ -174,21 +168,13 @@ class PassageMemory:
         }
         return _Positions(track, feet, uncertainties, front, hidden=hidden)
 
-    def _holds(self, known: tuple[FrontOffset, Sighting, Sighting, Passage], track: Track, front: FrontOffset) -> bool:
-        """Whether it was computed from the same sightings and length, and the vehicle is still beyond the line."""
+    @staticmethod
+    def _holds(known: tuple[FrontOffset, Sighting, Sighting, Passage], track: Track, front: FrontOffset) -> bool:
+        """Whether it was computed from the same sightings and length."""
         length, before, beyond, passed = known
         if length != front or passed.beyond >= len(track.sightings):
             return False
-        if track.sightings[passed.before] is not before or track.sightings[passed.beyond] is not beyond:
-            return False
-        return self.not_beyond(track, front) is None
-
-
-def _remember(memory: dict[TrackId, T], track: TrackId, value: T) -> None:
-    """The tracks of longest ago are forgotten."""
-    while len(memory) >= _MAX_SETTLED:
-        del memory[next(iter(memory))]
-    memory[track] = value
+        return track.sightings[passed.before] is before and track.sightings[passed.beyond] is beyond
 
 
 def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end: datetime) -> bool:

@@ -20,13 +20,11 @@ class SightingMemory(Generic[T]):
     def of(self, track: Track) -> Sequence[T]:
         """The values of the track's sightings, oldest first."""
         sightings, values = self._known.pop(track.id, ((), []))
-        while len(self._known) >= _MAX_TRACKS:
-            del self._known[next(iter(self._known))]
         if track.sightings[: len(sightings)] == sightings:
             values.extend(map(self._compute, track.sightings[len(sightings) :]))
         else:
             values = self._picked(track, sightings, values)
-        self._known[track.id] = track.sightings, values
+        remember(self._known, track.id, (track.sightings, values))
         return values
 
     def _picked(self, track: Track, sightings: Sequence[Sighting], values: Sequence[T]) -> list[T]:
@@ -37,3 +35,10 @@ class SightingMemory(Generic[T]):
             before = known.get(sighting.sequence)
             made.append(before[1] if before is not None and before[0] is sighting else self._compute(sighting))
         return made
+
+
+def remember(memory: dict[TrackId, T], track: TrackId, value: T) -> None:
+    """The tracks that were remembered longest ago are forgotten."""
+    while len(memory) >= _MAX_TRACKS:
+        del memory[next(iter(memory))]
+    memory[track] = value

@@ -12,6 +12,7 @@ from etle.types import Point, Sighting, Track, TrackId, VehicleClass, View
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import LENGTH_M, Calibration
 from pipeline.scene.passage import FrontOffset
+from pipeline.scene.sighting_memory import remember
 
 _LARGE: Final = (VehicleClass.BUS, VehicleClass.TRUCK)
 _MIN_LARGE_M, _MAX_LARGE_M = 3.5, 18.5
@@ -28,7 +29,6 @@ _LARGEST: Final = 7
 _MIN_WIDTH_PX: Final = 25.0
 """Narrower boxes say nothing: their edges are uncertain by two pixels."""
 _CUT_PX: Final = 2.0
-_MAX_TRACKS: Final = 256
 
 
 class _Pose(NamedTuple):
@@ -49,6 +49,7 @@ class FrontMemory:
         self._calibration = calibration
         self._foot_is_front = calibration.matrix is None or calibration.view is View.FRONT
         self._latest: _ClassLength | None = None
+        self._only: dict[TrackId, tuple[tuple[Sighting, ...], VehicleClass | None]] = {}
         self._widths: dict[TrackId, _BoxWidths] = {}
 
     def least(self, track: Track) -> FrontOffset:
@@ -69,20 +70,29 @@ class FrontMemory:
 
     def _class_length(self, track: Track) -> "_ClassLength":
         if self._latest is None or self._latest.track is not track:
-            vehicle = vehicle_class_of(track)
-            may_be_large = any(sighting.vehicle in _LARGE for sighting in track.sightings)
+            only = self._only_class(track)
+            vehicle = only or vehicle_class_of(track)
+            may_be_large = vehicle in _LARGE if only else any(sighting.vehicle in _LARGE for sighting in track.sightings)
             length, u = LENGTH_M[vehicle]
             least = FrontOffset(_MIN_LARGE_M if may_be_large else length - _COVERAGE * u, length, length + _COVERAGE * u)
             self._latest = _ClassLength(track, vehicle, may_be_large, least)
         return self._latest
 
+    def _only_class(self, track: Track) -> VehicleClass | None:
+        """That of all sightings; None if they differ."""
+        sightings, only = self._only.pop(track.id, ((), None))
+        if not sightings or track.sightings[: len(sightings)] != sightings:
+            sightings, only = (), track.first.vehicle
+        if only is not None and any(sighting.vehicle is not only for sighting in track.sightings[len(sightings) :]):
+            only = None
+        remember(self._only, track.id, (track.sightings, only))
+        return only
+
     def _is_narrow(self, track: Track) -> bool | None:
         widths = self._widths.pop(track.id, None)
         if widths is None or not widths.continues_with(track):
             widths = _BoxWidths(track, self._calibration)
-        while len(self._widths) >= _MAX_TRACKS:
-            del self._widths[next(iter(self._widths))]
-        self._widths[track.id] = widths
+        remember(self._widths, track.id, widths)
         return widths.is_narrow(track)
 
 
