@@ -63,6 +63,8 @@ _MAX_MISSED_JITTER_M, _LONG_MISSED_S, _NEAR_STEPS = 0.25, 0.5, 8
 """Where feet jitter more, a step that misses frames for so long, or one of a slow camera, is not judged."""
 _STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
 """A vehicle that moved by less in the last two seconds had stood, or just started."""
+_ELSEWHERE = 0.3
+"""Intersection over union below which two boxes are not in one place."""
 _FAR = 10.0
 _SETTLED_S = 1.2
 """So long after a passage no further sighting changes it: longer than LASTING_S, and than the windows of median and speed."""
@@ -216,12 +218,14 @@ def _with_feet(track: Track, calibration: Calibration) -> Track:
 
 
 def of_one_vehicle(track: Track, calibration: Calibration, at: datetime) -> Track:
-    """The part of a track around a moment that one vehicle drove: it ends where none can have driven so far while it was not detected.
+    """The part of a track around a moment that one vehicle drove: it ends where none can have driven so far while it was not detected,
+    and where one stood that stands elsewhere when it is detected again.
 
     Before and after that the track may hold another vehicle, and its plate.
     """
     motion = _Motion(track, calibration)
-    cuts = [i for i in range(len(track.sightings) - 1) if motion.is_unseen(i) and not motion.is_possible(i, i + 1)]
+    unseen = [i for i in range(len(track.sightings) - 1) if motion.is_unseen(i)]
+    cuts = [i for i in unseen if not motion.is_possible(i, i + 1) or motion.stands_elsewhere(i)]
     start = max((i + 1 for i in cuts if track.sightings[i + 1].captured_at <= at), default=0)
     end = min((i + 1 for i in cuts if track.sightings[i].captured_at >= at), default=len(track.sightings))
     return replace(track, sightings=track.sightings[start:end])
@@ -484,6 +488,15 @@ class _Motion:
     def is_unseen(self, i: int) -> bool:
         """Whether the vehicle was not detected for long enough after a sighting that the next one may be another vehicle."""
         return self._intervals[i] > _MISSED * self._interval_s or self._intervals[i] >= _UNSEEN_S
+
+    def stands_elsewhere(self, i: int) -> bool:
+        """Whether the vehicle stood before a time in which it was not detected, and stands in another place after it: where one is hidden,
+        the track may continue with another that stands beside it. One that moved up meanwhile only loses what was before."""
+        one, two = self._track.sightings[i : i + 2]
+        if self._intervals[i] < _LONG_MISSED_S or iou(one.box, two.box) >= _ELSEWHERE:
+            return False
+        jitter = max(self.own_jitter, self._foot_jitter(i))
+        return all(self._stood(index, direction, jitter) is not None for index, direction in ((i, -1), (i + 1, 1)))
 
     def is_possible(self, i: int, j: int) -> bool:
         """Whether the displacement fits the velocities before `i` and after `j`, within the acceleration limit and the jitter."""

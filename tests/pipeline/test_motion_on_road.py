@@ -1,6 +1,7 @@
 """Whether a vehicle stands, and which part of a track is one vehicle, by the feet on the road."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from scenario import camera, drive, second, track
@@ -60,3 +61,11 @@ def test_the_evidence_of_a_track_that_continued_with_another_vehicle_begins_with
     whole = track(before + after)
     assert len(of_one_vehicle(whole, calibrate(camera()), second(2.5)).sightings) == kept
     assert len(of_one_vehicle(whole, calibrate(camera()), second(0.5)).sightings) == (30 if kept == 30 else 10)
+
+
+@pytest.mark.parametrize(("off_px", "hidden_s", "kept"), [(2, 1.7, 60), (20, 1.7, 40)])
+def test_the_evidence_of_a_track_that_continued_with_a_vehicle_that_stands_beside_begins_with_it(off_px, hidden_s, kept):
+    stood = track([(0.1 * n, 45.0) for n in range(20)])
+    stands = track([(1.9 + hidden_s + 0.1 * n, 45.0 + max(0.0, 0.5 * (n - 25))) for n in range(40)], x=250 + off_px)
+    whole = replace(stood, sightings=(*stood.sightings, *stands.sightings))
+    assert len(of_one_vehicle(whole, calibrate(camera()), second(6.5)).sightings) == kept
