@@ -63,6 +63,21 @@ def test_what_counts_at_a_stop_line(points, rules, clear):
     assert [act.clear for act in acts] == ([clear] if rules else [])
 
 
+@pytest.mark.parametrize(
+    ("points", "vehicle", "clear"),
+    [
+        pytest.param([(13, -4), (17, -4), (19, -1), (22, 2.2), (41, 2.2), (45, 20)], VehicleClass.MOTORCYCLE, False, id="may be pushed"),
+        pytest.param([(13, -4), (17, -4), (19, -1), (22, 2.2), (41, 2.2), (45, 20)], VehicleClass.CAR, True, id="a car is not pushed"),
+        pytest.param([(14, -30), (20, 2.2), (41, 2.2), (45, 20)], VehicleClass.MOTORCYCLE, True, id="rides over the line"),
+        pytest.param([(13, -4), (20, -1), (21, 1), (24, 20)], VehicleClass.MOTORCYCLE, True, id="rides off after the line"),
+    ],
+)
+def test_a_motorcycle_at_walking_pace_may_be_pushed(points, vehicle, clear):
+    watched = place()
+    (act,) = acts_at(watched, [driven(watched, *points, vehicle=vehicle)], GREEN_THEN_RED)
+    assert act.clear is clear
+
+
 def test_the_front_of_a_bus_seen_from_behind_is_uncertain():
     watched = place(View.REAR)
     stops = [(14, -30), (20, 2.2), (41, 2.2), (45, 20)]

@@ -31,10 +31,11 @@ _SCORE: Final = 0.85
 
 @dataclass(frozen=True, slots=True)
 class DetectedVehicle:
-    """A detection, and the vehicle that it is."""
+    """A detection, and the vehicle that it is. `shows_foot`: the picture does not cut its lower edge, so that it tells where it is."""
 
     vehicle: str
     detection: Detection
+    shows_foot: bool = True
 
 
 class _ShownVehicle(NamedTuple):
@@ -80,7 +81,7 @@ class VirtualDetector:
             drawn = [exact]
             if self._noise is not None:
                 drawn = self._noise.detections(each.vehicle.id, exact, share, boxes[:number], second)
-            made += [DetectedVehicle(each.vehicle.id, one) for one in drawn]
+            made += [DetectedVehicle(each.vehicle.id, one, each.box.y2 < HEIGHT_PX) for one in drawn]
         return made
 
 

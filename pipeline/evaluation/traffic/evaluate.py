@@ -193,7 +193,7 @@ def _watch(place: WatchedPlace, run: TrafficRun, *, noise: bool) -> PlaceEvaluat
             continue
         detected = detector.detect(step, second)
         for each in detected:
-            seen[each.vehicle].append(second)
+            seen[each.vehicle] += [second] if each.shows_foot else []
         lamps = {}
         if place.approach is not None:
             lamp = run.signals.lamp_at(second, place.approach.link)

@@ -70,7 +70,7 @@ def judged_cases(cases: Sequence[ReportedCase], acts: Sequence[TrueAct]) -> tupl
 
 
 def judged_acts(acts: Sequence[TrueAct], found: Mapping[int, RuleName], seen: Mapping[str, Sequence[float]], fps: float) -> list[JudgedAct]:
-    """`seen`: the seconds at which the camera detected each vehicle."""
+    """`seen`: the seconds at which the camera detected each vehicle, with its lower edge."""
     made = []
     for i, act in enumerate(acts):
         rule = found.get(i) or min(act.rules, key=_order)

@@ -30,6 +30,8 @@ CAR_WIDTH_M: Final = 2.15
 GRACE_S: Final = 0.3
 STAND_S: Final = 1.5
 CLEAR_STAND_S: Final = 3.2
+PUSHED_KMH, PUSHED_S, GOT_OFF_S = 10.0, 1.5, 3.0
+"""Nobody pushes a motorcycle faster, on average over `PUSHED_S`; nor gets off and pushes it within `GOT_OFF_S`."""
 SIGNAL_S: Final = 0.6
 """A signal is read at most so far apart around a moment."""
 SPEED_KMH: Final = 5.0
@@ -148,8 +150,20 @@ def _at_approach(place: WatchedPlace, law: ApproachLaw, way: VehiclePath, reds: 
         first_s=at_s,
         last_s=at_s,
         windows=(((earliest[0] if earliest else at_s) - 1.0, end_s),),
-        clear=(clear_run or clear_stop) and earliest is not None and earliest[0] >= red[0] + GRACE_S + SIGNAL_S,
+        clear=(clear_run or clear_stop)
+        and earliest is not None
+        and earliest[0] >= red[0] + GRACE_S + SIGNAL_S
+        and not _may_be_pushed(way, at_s - GOT_OFF_S, end_s),
     )
+
+
+def _may_be_pushed(way: VehiclePath, start_s: float, end_s: float) -> bool:
+    """Whether it is a motorcycle that was not faster than somebody who pushes it: a camera does not tell whether its rider sits on it."""
+    if way.vehicle.model.vehicle is not VehicleClass.MOTORCYCLE:
+        return False
+    starts = way.seconds[(way.seconds >= start_s) & (way.seconds + PUSHED_S <= end_s)]
+    driven = np.interp(starts + PUSHED_S, way.seconds, way.driven()) - np.interp(starts, way.seconds, way.driven())
+    return float(driven.max(initial=0.0)) < PUSHED_KMH / 3.6 * PUSHED_S
 
 
 def _stand(way: VehiclePath, index: int, until: float) -> tuple[float, float] | None:
