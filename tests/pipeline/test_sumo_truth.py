@@ -139,14 +139,14 @@ def test_a_stop_line_is_seen_beyond_its_paint():
 
 
 def test_outcomes_that_were_kept_are_summed_over_the_seeds(tmp_path):
-    for seed, found in ((1, 3), (2, 4)):
-        counts: dict[RuleName, dict[str, int]] = {RED_LIGHT: {ActStatus.FOUND: found, CaseStatus.RIGHT: found}}
-        watched = PlaceEvaluation(place="p", vehicles=frozenset({f"v{seed}", "v"}), counts=counts, mistakes=())
+    for number in (*range(1000, 1005), *range(2000, 2005)):
+        counts: dict[RuleName, dict[str, int]] = {RED_LIGHT: {ActStatus.FOUND: 2, CaseStatus.RIGHT: 2}}
+        watched = PlaceEvaluation(place="p", vehicles=frozenset({f"v{number}", "v"}), counts=counts, mistakes=())
         kept = TypeAdapter(SimulationOutcome).dump_json(SimulationOutcome(places=(watched,)))
-        (tmp_path / f"{seed}000-600s-noise.json").write_bytes(kept)
-    report = evaluate_sumo(SumoOptions(seeds=(1, 2), vehicles=4, noise=True, folder=tmp_path), progress=lambda watched: None)
-    assert (report.vehicles, report.simulations) == (4, 2)
-    assert report.rules[RED_LIGHT].found == report.rules[RED_LIGHT].cases == 7
+        (tmp_path / f"{number}-600s-noise.json").write_bytes(kept)
+    report = evaluate_sumo(SumoOptions(seeds=(1, 2), vehicles=20, noise=True, folder=tmp_path), progress=lambda watched: None)
+    assert (report.vehicles, report.simulations) == (20, 10)
+    assert report.rules[RED_LIGHT].found == report.rules[RED_LIGHT].cases == 20
 
 
 def test_a_simulated_junction_accuses_nobody_innocent(tmp_path):

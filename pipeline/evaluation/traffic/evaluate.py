@@ -1,7 +1,7 @@
 """Simulates traffic, watches it through the cameras of its places, and counts what the rules found, missed, and found where nothing was."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -117,7 +117,7 @@ class SumoReport:
 def evaluate_sumo(options: SumoOptions, progress: Callable[[int], None]) -> SumoReport:
     """`progress` is told how many vehicles were watched so far. Raises MissingExtra without SUMO."""
     outcomes: list[SimulationOutcome] = []
-    runs, watched = (seed * _RUNS_OF_SEED + number for number in count() for seed in options.seeds), 0
+    runs, watched = _runs(options.seeds), 0
     with ProcessPoolExecutor(options.workers) as pool:
         while watched < options.vehicles:
             batch = [next(runs) for _ in range(options.workers)]
@@ -126,6 +126,13 @@ def evaluate_sumo(options: SumoOptions, progress: Callable[[int], None]) -> Sumo
                 watched += made.vehicles
                 progress(watched)
     return report_of(outcomes)
+
+
+def _runs(seeds: Sequence[int]) -> Iterator[int]:
+    """Numbers of simulations: of each seed in turn, one of each scenario."""
+    for first in count(0, len(_SCENARIOS)):
+        for seed in seeds:
+            yield from range(seed * _RUNS_OF_SEED + first, seed * _RUNS_OF_SEED + first + len(_SCENARIOS))
 
 
 def _outcome_of(options: SumoOptions, number: int) -> SimulationOutcome:
