@@ -95,7 +95,8 @@ class Approach:
         return min(self.line.past(each, ahead) for each in possible_feet(sighting))
 
     def moment_uncertainty_s(self, track: Track, passed: Passage) -> float:
-        """Standard uncertainty of the moment: of position / speed, and of the frame interval (uniform distribution, GUM 4.3.7).
+        """Standard uncertainty of the moment in steady motion: of position / speed, and of the frame interval (uniform distribution, GUM
+        4.3.7).
 
         Where the foot was hidden, the vehicle may have passed at any time between the earliest moment and the latest.
         """
@@ -104,6 +105,12 @@ class Approach:
         if isinstance(_nearest(track, passed.at), CompletedSighting):
             interval_s = 2 * seconds_between(passed.earliest, passed.latest)
         return float((position_s**2 + (interval_s / 12**0.5) ** 2 / 4) ** 0.5)
+
+    def stated_uncertainty_s(self, track: Track, passed: Passage) -> float:
+        """Standard uncertainty of the moment that a finding states: who stood where the front may be beyond the line, and then drove on,
+        passed it when he came or when he left."""
+        reach_s = max(seconds_between(passed.earliest, passed.at), seconds_between(passed.at, passed.latest))
+        return max(self.moment_uncertainty_s(track, passed), reach_s / COVERAGE)
 
     def speed(self, track: Track, passed: Passage) -> tuple[Measurement, ...]:
         """Speed over the line; an indication, not the reading of a calibrated instrument. Empty without metres."""

@@ -27,7 +27,7 @@ class RedLight(Rule):
     One that certainly rides after the line is, however slowly it starts.
     Measured: how long the signal had been red when the vehicle's front passed the line, and when it entered the junction; the speed over
     the line. Uncertainty of the moment: that of the front's position (foot of the box and, seen from behind, length of the vehicle class)
-    divided by the speed, and the interval between two frames.
+    divided by the speed, and the interval between two frames; at least half of the time for which the front may have been on the line.
     """
 
     name: Final = RuleName("red_light")
@@ -96,7 +96,7 @@ class RedLight(Rule):
         return not self._approach.was_ridden(track, crossed, since=crossed.at, times=2)
 
     def _finding(self, track: Track, crossed: Passage, entered: Passage, red: RedPhase) -> Finding:
-        u_s, entry_u_s = (self._approach.moment_uncertainty_s(track, passed) for passed in (crossed, entered))
+        u_s, entry_u_s = (self._approach.stated_uncertainty_s(track, passed) for passed in (crossed, entered))
         measured = (
             Measurement(name="time_into_red", value=seconds_between(red.began_at, crossed.at), unit="s", uncertainty=u_s),
             Measurement(name="time_into_red_at_entry", value=seconds_between(red.began_at, entered.at), unit="s", uncertainty=entry_u_s),

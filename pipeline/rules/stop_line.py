@@ -86,14 +86,14 @@ class StopLine(Rule):
         past_line = Measurement(name="past_line", value=past, unit=self._calibration.unit, uncertainty=past_u)
         if past < COVERAGE * past_u:
             return NotReported(reason=Reason.ON_LINE, measured=past_line, limit=COVERAGE * past_u)
-        age_s = seconds_between(red.began_at, crossed.at)
+        age_s, age_u_s = seconds_between(red.began_at, crossed.at), self._approach.stated_uncertainty_s(track, crossed)
         return Finding(
             rule=self.name,
             track=track.id,
             first_sequence=track.first.sequence,
             vehicle=vehicle_class_of(track),
             occurred_at=crossed.at,
-            measured=(Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=u_s), past_line, stood),
+            measured=(Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=age_u_s), past_line, stood),
         )
 
 

@@ -1,7 +1,9 @@
 """Red light: UU 22/2009 article 287(2)."""
 
+from datetime import timedelta
+
 import pytest
-from scenario import G, R, U, Y, drive, findings, lamps, rule, seconds_of
+from scenario import G, R, U, Y, drive, findings, lamps, rule, second, seconds_of
 
 RED_LIGHT = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat"}
 THROUGH = drive((4.0, 40, 60))  # 5 m/s: at the line after 2.0 s, at the junction after 2.8 s
@@ -63,6 +65,14 @@ def test_the_moment_of_slow_vehicles_is_more_uncertain_and_needs_an_older_red():
     creeping = drive((12.0, 46, 58))  # 1 m/s: at the line after 4.0 s; 0.3 m are 0.3 s
     assert findings(rule(RED_LIGHT), creeping, lamps((0, Y), (3.5, R), until=20)) == []
     assert seconds_of(findings(rule(RED_LIGHT), creeping, lamps((0, Y), (3.2, R), until=20))) == pytest.approx([4.0], abs=0.02)
+
+
+def test_the_moment_of_one_who_stood_on_the_line_is_as_uncertain_as_he_stood_long():
+    stood = drive((6.0, 41.1, 50.1), (6.0, 50.1, 50.1), (5.0, 50.1, 57.6))
+    (found,) = findings(rule(RED_LIGHT), stood, lamps((0, Y), (0.5, R), until=20))
+    came, went = found.occurred_at, second(12.0)
+    u_s = next(each.uncertainty for each in found.measured if each.name == "time_into_red")
+    assert came + 2 * timedelta(seconds=u_s) >= went
 
 
 def test_from_behind_the_front_is_a_vehicles_length_ahead_of_the_foot():

@@ -98,8 +98,8 @@ def act(vehicle: str, at_s: float = 20.0, *, clear: bool = True) -> TrueAct:
     return TrueAct(vehicle=vehicle, rules=frozenset({RED_LIGHT}), first_s=at_s, last_s=at_s, windows=((at_s - 1, at_s + 1),), clear=clear)
 
 
-def case(*vehicles: str, at_s: float = 20.0, rule: RuleName = RED_LIGHT) -> ReportedCase:
-    return ReportedCase(rule=rule, vehicles=vehicles, at_s=at_s)
+def case(*vehicles: str, at_s: float = 20.0, rule: RuleName = RED_LIGHT, within_s: float = 0.0) -> ReportedCase:
+    return ReportedCase(rule=rule, vehicles=vehicles, at_s=at_s, within_s=within_s)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,7 @@ def case(*vehicles: str, at_s: float = 20.0, rule: RuleName = RED_LIGHT) -> Repo
         pytest.param([case("b")], [CaseStatus.FALSE], id="another vehicle"),
         pytest.param([case("a", "b")], [CaseStatus.FALSE], id="evidence that also shows an innocent vehicle"),
         pytest.param([case("a", at_s=30.0)], [CaseStatus.FALSE], id="at another time"),
+        pytest.param([case("a", at_s=24.0, within_s=5.0)], [CaseStatus.RIGHT], id="at a time that its uncertainty covers"),
         pytest.param([case("a", rule=STOP_LINE)], [CaseStatus.FALSE], id="of another rule"),
         pytest.param([case("a"), case("a")], [CaseStatus.RIGHT, CaseStatus.DOUBLED], id="twice"),
     ],

@@ -12,7 +12,7 @@ from pipeline.evaluation.traffic.truth import TrueAct
 from pipeline.evaluation.traffic.watch import ReportedCase
 
 _SAME_ACT_S: Final = 2.5
-"""A case is of an act if its moment is at most so far from it."""
+"""A case is of an act if its moment is at most so far from it, or within the uncertainty that it states."""
 _UNSEEN_S: Final = 0.5
 """An act is not clear if the camera did not detect the vehicle for longer while it was decided."""
 
@@ -85,7 +85,8 @@ def judged_acts(acts: Sequence[TrueAct], found: Mapping[int, RuleName], seen: Ma
 
 
 def _is_of(case: ReportedCase, act: TrueAct) -> bool:
-    return case.rule in act.rules and act.first_s - _SAME_ACT_S <= case.at_s <= act.last_s + _SAME_ACT_S
+    reach_s = max(_SAME_ACT_S, case.within_s)
+    return case.rule in act.rules and act.first_s - reach_s <= case.at_s <= act.last_s + reach_s
 
 
 def _was_seen(seen: Sequence[float], act: TrueAct, fps: float) -> bool:

@@ -16,7 +16,7 @@ from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.judgement import Judgement
 from pipeline.scene.one_vehicle import gap_check
-from pipeline.scene.passage import of_one_vehicle
+from pipeline.scene.passage import COVERAGE, of_one_vehicle
 from pipeline.scene.scene import Scene
 from pipeline.scene.signals import SignalHistory
 
@@ -36,6 +36,8 @@ class ReportedCase:
     rule: RuleName
     vehicles: tuple[str, ...]
     at_s: float
+    within_s: float = 0.0
+    """Two standard uncertainties of the moment, as far as the case states them."""
 
 
 class DetectionReplay:
@@ -98,7 +100,9 @@ class DetectionReplay:
         largest = max(sighting.box.area for sighting in track.sightings)
         shown = (each for each in track.sightings if each.box.area >= _RECOGNISED * largest)
         owners = self._without_repeats(self._owner(each.sequence, each.box) for each in shown)
-        return ReportedCase(rule=pending.finding.rule, vehicles=owners, at_s=seconds_between(BEGIN, pending.finding.occurred_at))
+        finding = pending.finding
+        u_s = next((each.uncertainty or 0.0 for each in finding.measured if each.name == "time_into_red"), 0.0)
+        return ReportedCase(rule=finding.rule, vehicles=owners, at_s=seconds_between(BEGIN, finding.occurred_at), within_s=COVERAGE * u_s)
 
     def _owner(self, sequence: int, box: Box) -> str:
         return self._owners[sequence, box]
