@@ -1,6 +1,7 @@
 """What the rules remember of a track changes nothing: in every frame they decide as if they saw the track for the first time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from benchmark.situations.road import RoadCamera
 from etle.types import Box, Sighting, Track, TrackId, VehicleClass, View
 from pipeline.scene.calibration import calibrate
+from pipeline.scene.completed_foot import CompletedTrack, with_completed_feet
 from pipeline.scene.passage import FrontOffset, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import SightingMemory
@@ -50,6 +52,36 @@ def test_a_passage_is_the_same_as_without_memory(seed):
             assert remembered.at == fresh.at
         else:
             assert remembered == fresh
+
+
+def with_hidden_foot(track: Track) -> tuple[Track, Track, CompletedTrack | None]:
+    """The track as it is drawn, where a nearer vehicle hides the lower third from the sixth to the eleventh second; without the hidden
+    feet; and with them completed."""
+    is_hidden = [second(6) <= each.captured_at < second(11) for each in track.sightings]
+    drawn = tuple(
+        replace(each, box=each.box._replace(y2=each.box.y2 - each.box.height / 3)) if hidden else each
+        for each, hidden in zip(track.sightings, is_hidden, strict=True)
+    )
+    shown = replace(track, sightings=tuple(each for each, hidden in zip(drawn, is_hidden, strict=True) if not hidden))
+    whole = replace(track, sightings=drawn)
+    return whole, shown, with_completed_feet(whole, shown, CALIBRATION)
+
+
+def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
+    line = LineOnRoad.of(SETTINGS.lines[0], CALIBRATION)
+    crossed = []
+    for seed in range(8):
+        memory, fronts = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontMemory(CALIBRATION)
+        for track in [each for whole in [*growing_track(seed)][::7] for each in with_hidden_foot(whole) if each is not None]:
+            fresh, front = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontMemory(CALIBRATION)
+            assert fronts.of(track) == front.of(track)
+            remembered, expected = (each.passage_of(track, front.least(track), front.of) for each in (memory, fresh))
+            if isinstance(remembered, Passage) and isinstance(expected, Passage):
+                assert remembered.at == expected.at
+                crossed.append(track)
+            else:
+                assert remembered == expected
+    assert any(isinstance(track, CompletedTrack) for track in crossed)
 
 
 @pytest.mark.parametrize("seed", range(12))
