@@ -239,6 +239,8 @@ class Track:
 
     id: TrackId
     sightings: tuple[Sighting, ...]
+    follows: Sighting | None = None
+    """The last sighting of a track that was lost where this one begins: it may be of the same vehicle, with its lower edge elsewhere."""
 
     @property
     def first(self) -> Sighting:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
-from etle.types import Detection, Sighting, Track, TrackId
+from etle.types import Box, Detection, Sighting, Track, TrackId
 from models.tracking.assignment import linear_assignment
 from models.tracking.motion import PredictedBox, has_left, matching_cost, predict
 
@@ -53,6 +53,8 @@ _DUPLICATE_CONTAINMENT = 0.9
 _HIDDEN_SLACK, _HIDDEN_WIDTH = 0.1, 0.5
 """A nearer vehicle hides the lower part of another if it reaches over so much of its width, and from the visible part down to its predicted
 lower edge, within this part of the height."""
+_SAME_UPPER_EDGE, _SAME_WIDTH = 0.25, 0.7
+"""Of a vehicle that is detected again: how far its upper edge moves, as part of the height, and how much of the width two boxes share."""
 _FULL_RATE_S = 30.0
 _THINNED_GAP_S = 1.0
 _SAME_PLACE = 0.8
@@ -119,7 +121,8 @@ class Tracker:
         continued = [_with(track, sightings[matches[i]]) if i in matches else track for i, track in enumerate(open_)]
         continued, parted = self._parted(continued, before.updated_at, captured_at)
         ended += parted
-        new = [_start(i, sightings[i]) for i in _new_vehicles(detections, high, set(matches.values()))]
+        unseen = [track for i, track in enumerate(open_) if i not in matches]
+        new = [_start(i, sightings[i], unseen) for i in _new_vehicles(detections, high, set(matches.values()))]
         tracks = (*continued, *new)
         known = set(before.confirmed)
         min_sightings = _min_sightings(before.updated_at, captured_at)
@@ -148,8 +151,18 @@ class Tracker:
                 kept.append(track)
                 continue
             parted.append(replace(track, sightings=track.sightings[:end]))
-            kept.append(Track(id=TrackId(f"{track.sightings[start].sequence}-{track.id}"), sightings=track.sightings[start:]))
+            kept.append(_second_part(track, end, start))
         return kept, parted
+
+
+def _second_part(track: Track, end: int, start: int) -> Track:
+    """From `start` on, of a track whose first part ended before `end`."""
+    follows = track.follows or track.sightings[end - 1]
+    return Track(
+        id=TrackId(f"{track.sightings[start].sequence}-{track.id}"),
+        sightings=track.sightings[start:],
+        follows=follows if _agree_above(track.sightings[end - 1].box, track.sightings[start].box) else None,
+    )
 
 
 def _gap_to_check(track: Track, min_gap_s: float, now: datetime) -> int | None:
@@ -310,8 +323,17 @@ def _duplicates(detection: Detection, vehicle: Detection) -> bool:
     return inside or iou(small, large) >= _DUPLICATE_IOU
 
 
-def _start(index: int, sighting: Sighting) -> Track:
-    return Track(id=TrackId(f"{sighting.sequence}-{index}"), sightings=(sighting,))
+def _start(index: int, sighting: Sighting, unseen: Sequence[Track]) -> Track:
+    """`unseen`: the tracks that are not detected in this frame."""
+    follows = next((track.follows or track.last for track in unseen if _agree_above(track.last.box, sighting.box)), None)
+    return Track(id=TrackId(f"{sighting.sequence}-{index}"), sightings=(sighting,), follows=follows)
+
+
+def _agree_above(one: Box, two: Box) -> bool:
+    """Whether both may be boxes of one vehicle, but for their lower edges."""
+    narrow, wide = sorted((one.width, two.width))
+    overlap = min(one.x2, two.x2) - max(one.x1, two.x1)
+    return abs(one.y1 - two.y1) <= _SAME_UPPER_EDGE * one.height and narrow >= _SAME_WIDTH * wide and overlap >= _SAME_WIDTH * narrow
 
 
 def _min_sightings(before: datetime | None, now: datetime) -> int:
@@ -325,7 +347,7 @@ def _sighting(sequence: int, captured_at: datetime, detection: Detection) -> Sig
 
 
 def _with(track: Track, sighting: Sighting) -> Track:
-    return Track(id=track.id, sightings=(*_thinned(track.sightings, sighting.captured_at), sighting))
+    return replace(track, sightings=(*_thinned(track.sightings, sighting.captured_at), sighting))
 
 
 def _thinned(sightings: tuple[Sighting, ...], now: datetime) -> tuple[Sighting, ...]:

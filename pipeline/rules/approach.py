@@ -75,8 +75,14 @@ class Approach:
         passed = self._passage(self._crossings, track)
         if isinstance(passed, Passage) and not self.line.spans(_nearest(track, passed.at)):
             passed = NoPassage.BESIDE
+        if isinstance(passed, Passage) and self._may_have_been_beyond(track):
+            passed = NoPassage.UNCERTAIN
         remember(self._latest, track.id, (track, passed))
         return passed
+
+    def _may_have_been_beyond(self, track: Track) -> bool:
+        """Whether the track begins where another was lost beyond the line: the vehicle may be the same, its lower edge hidden since."""
+        return track.follows is not None and self.line.past(track.follows, self._ahead(track)) > 0
 
     def entry_of(self, track: Track) -> Passage | NoPassage:
         """When the front entered the junction, at any point along its edge."""

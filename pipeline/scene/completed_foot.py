@@ -108,7 +108,11 @@ def with_completed_feet(track: Track, shown: Track, calibration: Calibration) ->
     model = (_FootModel.of(track, [*shown.sightings, *reaching], calibration) if reaching else None) or rough
     completed = (sighting if id(sighting) in seen else model.completed(sighting) for sighting in latest)
     made = [sighting for sighting in completed if sighting is not None]
-    return CompletedTrack(id=track.id, sightings=tuple(made)) if any(isinstance(each, CompletedSighting) for each in made) else None
+    return (
+        CompletedTrack(id=track.id, sightings=tuple(made), follows=track.follows)
+        if any(isinstance(each, CompletedSighting) for each in made)
+        else None
+    )
 
 
 def judged_by_visible_feet(

@@ -248,6 +248,23 @@ def test_vehicles_that_wait_side_by_side_are_found_again_each_in_its_place(lost_
     assert sorted(followed(drives, tracks_of(run(drives, moments(10, 5))))) == [[0], [1], [2], [3]]
 
 
+@pytest.mark.parametrize(
+    ("x1", "x2", "follows"),
+    [
+        pytest.param(255, 345, True, id="the same vehicle, whose wheels something hides"),
+        pytest.param(280, 320, False, id="one that is narrower"),
+        pytest.param(355, 445, False, id="one beside it"),
+    ],
+)
+def test_a_track_knows_which_one_was_lost_where_it_begins(x1: float, x2: float, follows: bool) -> None:
+    tracker = Tracker()
+    shown = Detection(box=Box(255, 400, 345, 480), vehicle=CAR, score=0.8)
+    cut = replace(shown, box=Box(x1, 401, x2, 430))
+    steps = [tracker.update(i, START + timedelta(seconds=i / 2), [shown if i < 10 else cut]) for i in range(13)]
+    begun = next(track for track in steps[-1].tracks if track.first.sequence == 10)
+    assert (begun.follows == steps[9].tracks[0].last) is follows
+
+
 def test_two_boxes_of_one_vehicle_make_one_track() -> None:
     way = line(0, 300, 120, 0)
     both = [Drive(way), Drive(lambda s: (120 * s + 3, 302.0), (96, 76), TRUCK, 0.6)]

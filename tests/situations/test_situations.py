@@ -531,6 +531,9 @@ def test_two_entries_of_one_rule_watch_two_lines():
         pytest.param("2026/2964", id="two motorcycles that come into the picture side by side at five frames per second"),
         pytest.param("77/735", id="a motorcycle that is pushed far away, whose feet jitter at 25 frames per second"),
         pytest.param("501/1730", id="a motorcycle that is ridden to the line, stands there, is pushed over it slowly and stands beyond it"),
+        pytest.param(
+            "7001/193", id="a car that stands beyond the line through a red and is detected anew, without its wheels, as it drives on"
+        ),
     ],
 )
 def test_random_situations_that_accused_somebody_do_so_no_more(seed):
