@@ -57,6 +57,8 @@ _COUNT_PARTITIONS_S: Final = 5.0
 """How long a topic's number of partitions is believed."""
 _BATCH_BYTES: Final = 1_048_576
 _LINGER_MS: Final = 5
+_METADATA_AGE_MS: Final = 15_000
+"""A group that was formed before its leader knew the partitions of the topic, or that gets further ones, is formed anew after so long."""
 _FETCH_BYTES: Final = 16_777_216
 _REASSIGNED: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _AUTH_FAILURES: Final = ("SaslAuthenticationFailed", "CERTIFICATE_VERIFY_FAILED", "CertificateError", "Authentication failed")
@@ -314,6 +316,7 @@ class KafkaSubscriber:
                 partition_assignment_strategy=(CooperativeStickyAssignor,),
                 session_timeout_ms=session_ms,
                 heartbeat_interval_ms=session_ms // 5,
+                metadata_max_age_ms=_METADATA_AGE_MS,
                 max_partition_fetch_bytes=_FETCH_BYTES,
                 fetch_max_bytes=_FETCH_BYTES * 2,
                 allow_auto_create_topics=False,
