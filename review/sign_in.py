@@ -29,7 +29,7 @@ from review.session import (
     set_cookie,
     viewer_or_none,
 )
-from review.sign_in_attempts import KNOWN, WINDOW, TooManyWaiting, wait_s
+from review.sign_in_attempts import KNOWN, WINDOW, SignInQueueFull, wait_s
 from review.tokens import csrf_token, new_token, token_hash
 
 router = APIRouter()
@@ -72,7 +72,7 @@ async def sign_in(
         message = t("sign_in.throttled", seconds=soon.retry_after_s)
         form = await run_in_threadpool(sign_in_form, request, path, message=message, name=name, status=429)
         return _later(form, soon.retry_after_s)
-    except (PasswordsBusy, TooManyWaiting) as busy:
+    except (PasswordsBusy, SignInQueueFull) as busy:
         form = await run_in_threadpool(sign_in_form, request, path, message=t("sign_in.busy"), name=name, status=503)
         return _later(form, busy.retry_after_s)
     response = RedirectResponse(path, status_code=303)
@@ -130,7 +130,7 @@ def sign_in_form(request: Request, next: str, message: str = "", name: str = "",
 
 
 async def authenticate(deps: Deps, name: str, password: str, address: str) -> str:
-    """The hash of the password, if it is right. Raises SignInFailed, SignInTooSoon, PasswordsBusy, TooManyWaiting."""
+    """The hash of the password, if it is right. Raises SignInFailed, SignInTooSoon, PasswordsBusy, SignInQueueFull."""
     async with deps.attempts.turn(address):
         try:
             return await _verified(deps, name, password, address)

@@ -42,7 +42,7 @@ MAX_WAITING: Final = 100
 """Attempts of such an address that wait; further ones are refused."""
 
 
-class TooManyWaiting(Exception):
+class SignInQueueFull(Exception):
     """So many attempts from this address wait for their turn that another is refused; try again in `retry_after_s`."""
 
     retry_after_s: Final = 5
@@ -67,14 +67,14 @@ class SignInAttempts:
 
     @asynccontextmanager
     async def turn(self, address: str) -> AsyncIterator[None]:
-        """Wait until the address may make its next attempt: at once, unless it failed often. Raises TooManyWaiting."""
+        """Wait until the address may make its next attempt: at once, unless it failed often. Raises SignInQueueFull."""
         loop = asyncio.get_running_loop()
         recent = self._recent.get(address)
         if recent is None or recent.number < MAX_RECENT_FAILURES or loop.time() - recent.last_at > RECENT_S:
             yield
             return
         if recent.waiting >= MAX_WAITING:
-            raise TooManyWaiting
+            raise SignInQueueFull
         recent.waiting += 1
         try:
             await recent.turn.acquire()

@@ -31,7 +31,7 @@ from pipeline.scene.passage import (
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import remember
 from pipeline.scene.signals import RedPhase, SignalHistory
-from pipeline.scene.vehicle_length import FrontMemory
+from pipeline.scene.vehicle_length import FrontOffsetMemory
 
 WALKING_M_S: Final = 1.8
 """Fast walking pace. A slower "motorcycle" may be a pedestrian with a cart, or a motorcycle that is pushed."""
@@ -64,7 +64,7 @@ class Approach:
         self._crossings, self._entries = (PassageMemory(each.past, calibration.foot_uncertainty) for each in (line, entry))
         self._latest: dict[TrackId, tuple[Track, Passage | NoPassage]] = {}
         """When each vehicle crossed the line: several rules ask for it in the same frame."""
-        self._fronts = FrontMemory(calibration)
+        self._fronts = FrontOffsetMemory(calibration)
         self._driven_over, self._driven_in = DrivenMemory(calibration), DrivenMemory(calibration)
 
     def crossing_of(self, track: Track) -> Passage | NoPassage:

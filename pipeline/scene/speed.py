@@ -128,7 +128,7 @@ class _LineFit:
         level = sum(w * s for w, s in zip(weights, positions, strict=True)) / total
         residuals = [s - level - slope * t - factor * b for s, t, b in zip(positions, offsets, bent, strict=True)]
         sum_squares = sum(w * r * r for w, r in zip(weights, residuals, strict=True))
-        errors = ErrorSize.of(sum_squares, [_normalised(base, weights) for base in ([1.0] * len(times), offsets, bent)], times)
+        errors = FootErrorScale.of(sum_squares, [_normalised(base, weights) for base in ([1.0] * len(times), offsets, bent)], times)
         self.scale = errors.of_residuals
         self.u = errors.scale * sqrt(correlated([gain * jitter for gain, jitter in zip(self._gains, jitters, strict=True)], times))
 
@@ -138,7 +138,7 @@ class _LineFit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorSize:
+class FootErrorScale:
     """How large the slow errors of a track's feet are, in multiples of the jitter that is expected of a detector."""
 
     of_residuals: float

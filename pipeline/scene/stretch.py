@@ -21,7 +21,7 @@ from pipeline.scene.judgement import Reason
 from pipeline.scene.passage import FrontOffset, NoPassage, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import SightingMemory
-from pipeline.scene.speed import ErrorSize, MeasuredSpeed, SpeedMeter, correlated
+from pipeline.scene.speed import FootErrorScale, MeasuredSpeed, SpeedMeter, correlated
 
 _LEFT_S: Final = 0.5
 """A vehicle has left the zone if it was not seen inside for so long: feet at the edge jitter over it."""
@@ -170,7 +170,7 @@ class LineStretch:
         expected = self._calibration.foot_jitter(min(near, key=lambda each: abs(line.past(each))))
         residual = hypot(*(p - mean_p - slope * (t - mean_t) for t, p in zip(times, past, strict=True))) / expected
         level, trend = [len(times) ** -0.5] * len(times), [(t - mean_t) / sqrt(spread) for t in times]
-        jitter = expected * ErrorSize.of(residual**2, (level, trend), times).scale
+        jitter = expected * FootErrorScale.of(residual**2, (level, trend), times).scale
         zero = mean_t - mean_p / slope
         gains = [1 / len(times) + (zero - mean_t) * (t - mean_t) / spread for t in times]
         return zero, jitter / slope * sqrt(correlated(gains, times))

@@ -39,7 +39,7 @@ class _Pose(NamedTuple):
     heading: Point
 
 
-class FrontMemory:
+class FrontOffsetMemory:
     """Smallest, most probable and largest distance from a vehicle's foot to its front, in metres; zeros where the foot is the front.
 
     Remembers the latest track, and of each track how wide its boxes are.

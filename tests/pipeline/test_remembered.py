@@ -13,7 +13,7 @@ from pipeline.scene.completed_foot import CompletedTrack, with_completed_feet
 from pipeline.scene.passage import FrontOffset, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import SightingMemory
-from pipeline.scene.vehicle_length import FrontMemory
+from pipeline.scene.vehicle_length import FrontOffsetMemory
 from tests.pipeline.scenario import second
 
 CAMERA = RoadCamera(View.REAR)
@@ -71,9 +71,9 @@ def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
     line = LineOnRoad.of(SETTINGS.lines[0], CALIBRATION)
     crossed = []
     for seed in range(8):
-        memory, fronts = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontMemory(CALIBRATION)
+        memory, fronts = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
         for track in [each for whole in [*growing_track(seed)][::7] for each in with_hidden_foot(whole) if each is not None]:
-            fresh, front = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontMemory(CALIBRATION)
+            fresh, front = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
             assert fronts.of(track) == front.of(track)
             remembered, expected = (each.passage_of(track, front.least(track), front.of) for each in (memory, fresh))
             if isinstance(remembered, Passage) and isinstance(expected, Passage):
@@ -86,9 +86,9 @@ def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_where_the_front_is_is_the_same_as_without_memory(seed):
-    memory = FrontMemory(CALIBRATION)
+    memory = FrontOffsetMemory(CALIBRATION)
     for track in growing_track(seed):
-        assert memory.of(track) == FrontMemory(CALIBRATION).of(track)
+        assert memory.of(track) == FrontOffsetMemory(CALIBRATION).of(track)
         assert memory.of(track)[:2] == memory.least(track)[:2]
 
 

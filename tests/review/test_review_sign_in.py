@@ -10,7 +10,7 @@ from review_app import FAST_PASSWORDS, PASSWORDS, RunningReview
 
 from etle.storage.users import SignInFailures
 from review.passwords import PasswordPool, PasswordsBusy
-from review.sign_in_attempts import MAX_RECENT_FAILURES, MAX_WAITING, SignInAttempts, TooManyWaiting, wait_s
+from review.sign_in_attempts import MAX_RECENT_FAILURES, MAX_WAITING, SignInAttempts, SignInQueueFull, wait_s
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -107,7 +107,7 @@ class TestTheTurnOfAnAddress:
                 done, pending = await asyncio.wait(waiting, timeout=0.1)
                 for task in pending:
                     task.cancel()
-                return sum(isinstance(task.exception(), TooManyWaiting) for task in done)
+                return sum(isinstance(task.exception(), SignInQueueFull) for task in done)
 
         assert asyncio.run(refused()) == 3
 
