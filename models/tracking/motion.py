@@ -39,6 +39,9 @@ _GROWTH_STD = 0.25
 """Error of the logarithm of the sides after a second; doubled where the growth is unknown."""
 _CUT_GROWTH_STD = 2.0
 """The same of a box that the image border cut: its sides grew because more of the vehicle came into view."""
+_MAX_EDGE_ERRORS, _OTHER_VEHICLE_COST = 3.0, 1e3
+"""An edge that is so many standard errors from its place is another vehicle's, and what that costs. Asked of the edges that a vehicle at
+the border shows: its box tells nothing else precisely."""
 _MIN_MATCHING_OVERLAP, _OVERLAP_COST = 0.35, 10.0
 """A detection that overlaps a precise prediction by at least this costs at most `_OVERLAP_COST` * (1 - overlap), whatever its shape:
 detectors box a motorcycle sometimes with and sometimes without its rider."""
@@ -63,6 +66,10 @@ class PredictedBox:
     size: float
     centre_std: float
     side_std: float
+    edges: tuple[float | None, ...] = ()
+    """Of a vehicle that the image border cut: left, top, right, bottom; None for those that it cut. Empty for other vehicles."""
+    edge_std: float = 0.0
+    """In sizes."""
 
     @property
     def box(self) -> Box:
@@ -89,17 +96,25 @@ def predict(track: Track, at: datetime, image_size: tuple[int, int] | None = Non
     speed_x, speed_y, *growth = _slopes(seen, _shape)
     acceleration = min(_MAX_ACCELERATION_STD, _STANDING_ACCELERATION_STD + hypot(speed_x, speed_y) / size)
     grown = [max(-_MAX_LOG_GROWTH, min(_MAX_LOG_GROWTH, rate * ahead_s)) for rate in growth]
-    cut = image_size is not None and any(any(_cut_edges(sighting.box, image_size)) for sighting in seen)
-    unseen_speed = hypot(speed_x, speed_y) / size if cut else 0.0
+    cut = tuple(map(any, zip(*(_cut_edges(sighting.box, image_size) for sighting in seen), strict=True))) if image_size else ()
+    unseen_speed = hypot(speed_x, speed_y) / size if any(cut) else 0.0
+    std = _MEASUREMENT_STD * (1 + ahead_s / span_s) + acceleration * ahead_s**2 / 2
     return PredictedBox(
         x + speed_x * ahead_s,
         y + speed_y * ahead_s,
         log_width + grown[0],
         log_height + grown[1],
         size,
-        _MEASUREMENT_STD * (1 + ahead_s / span_s) + acceleration * ahead_s**2 / 2 + unseen_speed * ahead_s,
-        min(_MEASUREMENT_STD + (_CUT_GROWTH_STD if cut else _GROWTH_STD) * ahead_s, _MAX_SIDE_STD),
+        std + unseen_speed * ahead_s,
+        min(_MEASUREMENT_STD + (_CUT_GROWTH_STD if any(cut) else _GROWTH_STD) * ahead_s, _MAX_SIDE_STD),
+        _predicted_edges(seen, ahead_s, cut) if any(cut) else (),
+        std,
     )
+
+
+def _predicted_edges(seen: Sequence[Sighting], ahead_s: float, cut: Sequence[bool]) -> tuple[float | None, ...]:
+    edges = zip(seen[-1].box, _slopes(seen, tuple), cut, strict=True)
+    return tuple(None if is_cut else edge + slope * ahead_s for edge, slope, is_cut in edges)
 
 
 def matching_cost(vehicles: Sequence[PredictedBox], detections: Sequence[Detection]) -> "NDArray[np.float64]":
@@ -117,7 +132,17 @@ def matching_cost(vehicles: Sequence[PredictedBox], detections: Sequence[Detecti
     result: NDArray[np.float64] = (centre_term + side_term) / 2 + log_determinant
     overlap = _overlaps(detected, predicted)
     precise = (overlap > _MIN_MATCHING_OVERLAP) & (centre < 2.5 * _MEASUREMENT_STD)
-    return np.where(precise, np.minimum(result, _OVERLAP_COST * (1 - overlap)), result)
+    result = np.where(precise, np.minimum(result, _OVERLAP_COST * (1 - overlap)), result)
+    for row, vehicle in enumerate(vehicles):
+        if vehicle.edges:
+            result[row] += [_OTHER_VEHICLE_COST * _shows_other_edge(vehicle, detection.box) for detection in detections]
+    return result
+
+
+def _shows_other_edge(vehicle: PredictedBox, box: Box) -> bool:
+    """Whether an edge that the border did not cut is where the vehicle cannot have it."""
+    largest = _MAX_EDGE_ERRORS * vehicle.edge_std * vehicle.size
+    return any(edge is not None and abs(edge - seen) > largest for edge, seen in zip(vehicle.edges, box, strict=True))
 
 
 def _overlaps(detected: "NDArray[np.float64]", predicted: "NDArray[np.float64]") -> "NDArray[np.float64]":

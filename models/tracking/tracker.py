@@ -10,12 +10,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from math import hypot
+from math import hypot, log
 from typing import TYPE_CHECKING
 
 from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
-from etle.types import Box, Detection, Sighting, Track, TrackId
+from etle.types import Box, Detection, Sighting, Track, TrackId, VehicleClass
 from models.tracking.assignment import linear_assignment
 from models.tracking.motion import PredictedBox, has_left, matching_cost, predict
 
@@ -47,6 +47,9 @@ _MIN_GAP_S, _CHECKED_S, _CHECKED_SIGHTINGS = 0.4, 0.8, 3
 so many sightings: the motion of the first ones tells a vehicle that comes from one that went."""
 _REVERSAL_S, _REVERSAL_SIZES = 0.8, 0.15
 """It is also asked if the box moves back on the way on which it came, by this part of its size in so long."""
+_KIND_SIGHTINGS, _MIN_RESIZED = 3, 0.25
+"""A track continued with another vehicle if so many sightings, after as many of the other kind, show a motorcycle, or none, and the
+logarithm of a side changed by so much where they begin: the detector's mistakes about one vehicle leave its box as it is."""
 _DUPLICATE_IOU = 0.7
 _DUPLICATE_CONTAINMENT = 0.9
 """A detection starts no track if it overlaps a vehicle this much, or if this fraction of it lies inside one of at most twice its area."""
@@ -142,7 +145,9 @@ class Tracker:
         parted: list[Track] = []
         for track in tracks:
             gap, turn = _gap_to_check(track, min_gap_s, now), _reversal_to_check(track, now)
-            if gap is not None and not self._can_be_one(track, gap):
+            if _became_other_kind(track, now):
+                end = start = len(track.sightings) - _KIND_SIGHTINGS
+            elif gap is not None and not self._can_be_one(track, gap):
                 end, start = gap, gap
             elif turn is not None and not self._can_be_one(track, turn):
                 end = _turning_point(track, turn)
@@ -153,6 +158,18 @@ class Tracker:
             parted.append(replace(track, sightings=track.sightings[:end]))
             kept.append(_second_part(track, end, start))
         return kept, parted
+
+
+def _became_other_kind(track: Track, now: datetime) -> bool:
+    """Whether the last sightings show a motorcycle, and those before them another vehicle, or the other way round."""
+    last, before = track.sightings[-_KIND_SIGHTINGS:], track.sightings[-2 * _KIND_SIGHTINGS : -_KIND_SIGHTINGS]
+    if not before or track.last.captured_at != now:
+        return False
+    kinds = [{each.vehicle is VehicleClass.MOTORCYCLE for each in part} for part in (before, last)]
+    if kinds not in ([{True}, {False}], [{False}, {True}]):
+        return False
+    (width, height), (new_width, new_height) = ((max(box.width, 1.0), max(box.height, 1.0)) for box in (before[-1].box, last[0].box))
+    return max(abs(log(new_width / width)), abs(log(new_height / height))) > _MIN_RESIZED
 
 
 def _second_part(track: Track, end: int, start: int) -> Track:

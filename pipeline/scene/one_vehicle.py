@@ -95,7 +95,8 @@ def _upper_place(calibration: Calibration) -> _Place | None:
 
 def _lost_lower_part(one: Box, two: Box) -> bool:
     """Whether one of the boxes is much lower than the other, for its width."""
-    return abs(log(one.height / one.width) - log(two.height / two.width)) > _LOST_PART
+    one_shape, two_shape = (log(max(box.height, 1.0) / max(box.width, 1.0)) for box in (one, two))
+    return abs(one_shape - two_shape) > _LOST_PART
 
 
 def _near(sightings: Sequence[Sighting], calibration: Calibration) -> list[Sighting]:

@@ -220,6 +220,32 @@ def test_vehicles_that_come_into_the_picture_side_by_side_keep_their_own_boxes()
     assert [[sighting.box for sighting in track.sightings] for track in tracks] == [one, two]
 
 
+def test_the_next_vehicle_that_comes_into_view_does_not_take_the_track_of_one_that_is_not_detected() -> None:
+    """Two motorcycles come over the lower border one after the other, and the first is not detected as the second appears."""
+    boxes = [Box(80, 506, 277, 720), Box(165, 479, 330, 684), Box(184, 624, 431, 720), Box(268, 578, 477, 719), Box(333, 549, 508, 720)]
+    tracker = Tracker(image_size=(1280, 720))
+    steps = [
+        tracker.update(i, START + timedelta(seconds=i / 6), [Detection(box=box, vehicle=MOTORCYCLE, score=0.8)])
+        for i, box in enumerate(boxes)
+    ]
+    assert [[sighting.box for sighting in track.sightings] for track in tracks_of(steps)] == [boxes[2:]]
+
+
+@pytest.mark.parametrize(
+    ("size", "vehicle", "tracks"),
+    [
+        pytest.param((190, 160), CAR, 2, id="a car that hides it"),
+        pytest.param((95, 125), CAR, 1, id="the same box, taken for a car from then on"),
+        pytest.param((120, 150), MOTORCYCLE, 1, id="the box grew with the rider"),
+    ],
+)
+def test_a_track_does_not_go_on_with_a_vehicle_of_the_other_kind(size: tuple[float, float], vehicle: VehicleClass, tracks: int) -> None:
+    motorcycle = Drive(line(300, 500, 0, -60, end=1.05), (90, 120), MOTORCYCLE)
+    other = Drive(line(300, 490, 0, -60, begin=1.05), size, vehicle)
+    seen = tracks_of(run([motorcycle, other], moments(10, 2), Tracker(can_be_one=lambda track, index: True)))
+    assert len(seen) == tracks
+
+
 def test_a_vehicle_that_appears_far_away_gets_a_new_track() -> None:
     """A car is hidden while driving; a second later a motorcycle is first detected half the image width away."""
     drives = [Drive(line(100, 300, 100, 0, end=2)), Drive(line(700, 120, -10, 60, begin=2.9), (60, 90), MOTORCYCLE)]

@@ -170,3 +170,16 @@ def test_who_runs_the_red_behind_a_vehicle_that_crosses_the_junction_is_found():
     runner = RoadUser(name="runs", path=straight(LINE_S - 7 * 3.4, 7), vehicle=MOTORCYCLE, drawn=drawn)
     found = Trial(users=[runner, crossing], camera=camera, length_s=6).run()
     assert [(each.rule, each.users) for each in found] == [("red_light", ("runs",))]
+
+
+def test_a_box_without_height_ends_no_run():
+    """As noise and the border of the picture make them of a vehicle that is far away."""
+    check = gap_check(CALIBRATION)
+    assert check is not None
+    boxes = [Box(600, 300 - 12 * i, 660, 360 - 12 * i) for i in range(4)] + [Box(300, 480 - 9 * i, 330, 480 - 9 * i) for i in range(3)]
+    moments = [0.0, 0.1, 0.2, 0.3, 1.3, 1.4, 1.5]
+    sightings = tuple(
+        Sighting(sequence=i, captured_at=BEGIN + timedelta(seconds=second), box=box, vehicle=MOTORCYCLE, score=0.5)
+        for i, (second, box) in enumerate(zip(moments, boxes, strict=True))
+    )
+    assert not check(Track(id=TrackId("0-0"), sightings=sightings), 4)
