@@ -2,11 +2,12 @@
 
 An item says how far a camera is to be processed, not which part: up to the end of one segment of the run's plan, from wherever the camera
 is. An item that is repeated, or that comes after a later one, therefore does nothing, and one that is lost leaves no gap. The items of a
-camera are in one partition, so that they reach one worker at a time, in order. The cameras of a run are dealt to the partitions in turn: by
-the hash of a key, some workers would have twice as many cameras as others.
+camera are in one partition, so that they reach one worker at a time, in order. The cameras of a run are dealt to the partitions: by the
+hash of a key, some workers would have twice as many cameras as others. They are dealt in pairs, every other pair reversed: junctions have a
+camera for each direction, and of two workers that get every other partition one would have all those with the traffic.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -71,13 +72,20 @@ def publish_work_items(
     publisher: Publisher, topic: str, partitions: int, run: str, plan: ReprocessPlan, finished: Collection[CameraId]
 ) -> int:  # fmt: skip
     """`partitions`: those of the topic. Returns the number of items, when the broker has them. Raises BrokerUnavailable, BrokerRefused."""
-    count, first = 0, crc32(run.encode())
-    places = {camera.camera: (first + number) % partitions for number, camera in enumerate(plan.cameras)}
+    count, places = 0, dealt([camera.camera for camera in plan.cameras], partitions, crc32(run.encode()))
     for item in work_items(run, plan, finished):
         publisher.publish(topic, work_item_to_wire(item), key=item.key, partition=places[item.camera])
         count += 1
     publisher.flush()
     return count
+
+
+def dealt(cameras: Sequence[CameraId], partitions: int, first: int) -> Mapping[CameraId, int]:
+    """The partition of each camera, beginning with the partition `first`; as many cameras to each as possible."""
+    order = [number ^ 1 if number // 2 % 2 else number for number in range(partitions)]
+    if order[-1] >= partitions:  # its partner does not exist
+        order[-1] = partitions - 1
+    return {camera: (first + order[number % partitions]) % partitions for number, camera in enumerate(cameras)}
 
 
 def _begin(camera: PlannedCamera, number: int) -> datetime:

@@ -26,7 +26,7 @@ from etle.testing import BEGIN, ManualClock, MemoryBroker, MemorySubscriber
 from etle.types import CameraId
 from pipeline.reprocess.camera import OpenedRun, RunResources
 from pipeline.reprocess.live_priority import LivePriority, LiveTraffic
-from pipeline.reprocess.work_items import WorkItem, publish_work_items, work_item_from_wire, work_item_to_wire, work_items
+from pipeline.reprocess.work_items import WorkItem, dealt, publish_work_items, work_item_from_wire, work_item_to_wire, work_items
 from pipeline.reprocess.worker import MAX_ATTEMPTS, ReprocessWorker, RunCache
 
 NAMES = TopicNames("t")
@@ -414,6 +414,21 @@ def test_the_cameras_of_a_run_are_dealt_to_the_partitions_in_turn(setting: Setti
         publish_work_items(broker, NAMES.reprocess, 4, "again", replace(plan, cameras=cameras), [])
     places = [{message.key for message in partition} for partition in broker.topics[NAMES.reprocess]]
     assert [len(keys) for keys in places] == [2] * 4 and len(set().union(*places)) == 8
+
+
+@pytest.mark.parametrize("partitions", range(1, 13))
+@pytest.mark.parametrize("first", range(3))
+def test_every_partition_gets_as_many_cameras(partitions: int, first: int):
+    cameras = [CameraId(f"cam-{number}") for number in range(2 * partitions)]
+    assert sorted(dealt(cameras, partitions, first).values()) == sorted([*range(partitions), *range(partitions)])
+
+
+@pytest.mark.parametrize("first", range(8))
+def test_of_junctions_with_a_camera_for_each_direction_no_worker_gets_one_direction(first: int):
+    places = dealt([CameraId(f"junction-{number // 2} {('in', 'out')[number % 2]}") for number in range(8)], 8, first)
+    for own in (lambda partition: partition % 2 == 0, lambda partition: partition < 4):
+        cameras = [camera for camera, partition in places.items() if own(partition)]
+        assert sum(camera.endswith("in") for camera in cameras) == 2
 
 
 def dying_in(camera: str, given: RunResources) -> RunResources:
