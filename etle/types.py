@@ -5,7 +5,7 @@ Coordinates are pixels of the original frame: origin at the upper left corner, x
 UTC. What can be computed (a track's duration, a case's state) is not stored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -539,6 +539,51 @@ class Case:
     def plate_text(self) -> str | None:
         """The plate as last decided, or as read while the case is open; None if it cannot be read."""
         return self.decisions[-1].plate_text if self.decisions else self.violation.plate.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseSummary:
+    """What a list shows of a case: a case without its track, its readings and its evidence."""
+
+    id: ViolationId
+    occurred_at: datetime
+    timezone: str
+    camera_name: str
+    article: Article
+    polda: str | None
+    vehicle: VehicleClass
+    plate_text: str | None
+    picture: Digest | None
+    """That of the moment, else any."""
+    marks: tuple[str, ...]
+    state: Verdict | None
+    decided_by: str | None
+    """The officer of the last decision."""
+    assigned_to: str | None
+
+    @classmethod
+    def of(cls, case: Case) -> "CaseSummary":
+        violation = case.violation
+        return cls(
+            id=violation.id,
+            occurred_at=violation.occurred_at,
+            timezone=violation.timezone,
+            camera_name=violation.camera_name,
+            article=violation.article,
+            polda=violation.polda,
+            vehicle=violation.vehicle,
+            plate_text=case.plate_text,
+            picture=shown_picture((each.role, each.sha256) for each in violation.pictures),
+            marks=violation.marks,
+            state=case.state,
+            decided_by=case.decisions[-1].reviewer if case.decisions else None,
+            assigned_to=case.assigned_to,
+        )
+
+
+def shown_picture(pictures: Iterable[tuple[EvidenceRole, Digest]]) -> Digest | None:
+    """The one that a list shows of a case."""
+    return next((digest for _, digest in sorted(pictures, key=lambda each: each[0] is not EvidenceRole.AT)), None)
 
 
 class CaseOrder(StrEnum):

@@ -12,15 +12,14 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from etle.config.law import Law
-from etle.plates import normalise
+from etle.plates import formatted, normalise
 from etle.protocols import CaseFilters
-from etle.types import Case, CaseOrder, Digest, EvidenceRole, VehicleClass, Verdict, ViolationId
+from etle.types import CaseOrder, CaseSummary, Digest, VehicleClass, Verdict, ViolationId
 from review.deps import Deps, deps_of
 from review.i18n import Translator, translator_of
 from review.pages import LOCAL_ZONE, Page
 from review.permissions import Permission, Viewer
 from review.session import record_access, require_any
-from review.views.case import current_plate
 from review.views.deadline import DeadlineView, letter_view
 from review.views.mark import MarkView, mark_views
 from review.views.verdict import verdict_label, verdict_views
@@ -49,27 +48,25 @@ class CaseRow:
     reviewer: str | None
     assigned_to: str | None
     picture: Digest | None
-    """That of the moment, else any."""
     marks: tuple[MarkView, ...]
     letter: DeadlineView | None
 
 
-def case_row(case: Case, deps: Deps, t: Translator) -> CaseRow:
-    violation, last = case.violation, case.decisions[-1] if case.decisions else None
+def case_row(case: CaseSummary, deps: Deps, t: Translator) -> CaseRow:
     return CaseRow(
-        id=violation.id,
-        when=t.date_time(violation.occurred_at, violation.timezone),
-        plate=current_plate(case),
-        title=t.choose(violation.article.title_id, violation.article.title_en),
-        camera=violation.camera_name,
-        vehicle=violation.vehicle,
-        verdict=last.verdict if last else None,
-        label=verdict_label(last.verdict, t) if last else "",
-        reviewer=last.reviewer if last else None,
+        id=case.id,
+        when=t.date_time(case.occurred_at, case.timezone),
+        plate=formatted(case.plate_text or ""),
+        title=t.choose(case.article.title_id, case.article.title_en),
+        camera=case.camera_name,
+        vehicle=case.vehicle,
+        verdict=case.state,
+        label=verdict_label(case.state, t) if case.state else "",
+        reviewer=case.decided_by,
         assigned_to=case.assigned_to,
-        picture=next((each.sha256 for each in sorted(violation.pictures, key=lambda each: each.role is not EvidenceRole.AT)), None),
-        marks=mark_views(violation, t),
-        letter=letter_view(case, deps.law, deps.clock.now(), t),
+        picture=case.picture,
+        marks=mark_views(case.marks, t),
+        letter=letter_view(case, case.state, deps.law, deps.clock.now(), t),
     )
 
 
@@ -179,21 +176,21 @@ def cases(
         verdicts=verdict_views(t),
         rows=[case_row(case, deps, t) for case in page.cases],
         total=_total(deps, chosen, t),
-        previous=chosen.url(before=page.cases[0].violation.id) if page.has_previous else None,
-        next=chosen.url(after=page.cases[-1].violation.id) if page.has_next else None,
+        previous=chosen.url(before=page.cases[0].id) if page.has_previous else None,
+        next=chosen.url(after=page.cases[-1].id) if page.has_next else None,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ListPage:
-    cases: Sequence[Case]
+    cases: Sequence[CaseSummary]
     has_previous: bool
     has_next: bool
 
 
 def _page(deps: Deps, chosen: CaseFilter, after: UUID | None, before: UUID | None) -> _ListPage:
     """Asks for one case more than it shows, to know whether there is a further page in that direction."""
-    found = deps.cases.cases(
+    found = deps.cases.summaries(
         **_filters(chosen),
         order=chosen.order,
         letters=deps.law.deadline_table.letter_periods(LOCAL_ZONE),

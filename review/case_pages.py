@@ -188,7 +188,7 @@ def case_page(
         opened=form.opened or _signed_now(deps, viewer, case),
         previous=previous,
         campaigns=campaign_views(case.violation, deps.campaigns.campaigns(), t),
-        deadlines=deadline_views(case, deps.law, deps.clock.now(), t),
+        deadlines=deadline_views(case.violation, case.state, deps.law, deps.clock.now(), t),
         proposals=_proposals(deps, viewer, case, t),
         in_hand=_in_hand(deps, viewer, case),
         is_leased=not case.decisions and case.assigned_to == viewer.user.name,

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from etle.types import CaseSummary
 from review.browse import CaseRow, case_row
 from review.deps import deps_of
 from review.i18n import translator_of
@@ -33,5 +34,9 @@ def proposals(request: Request, viewer: Supervisor) -> Response:
     deps, t = deps_of(request), translator_of(request)
     record_access(deps, viewer, "proposals_viewed")
     found = [(each, deps.cases.case(each.violation)) for each in deps.cases.open_proposals(MAX_SHOWN)]
-    rows = [ProposalRow(case=case_row(case, deps, t), proposal=proposal_view(each, case.violation, t)) for each, case in found if case]
+    rows = [
+        ProposalRow(case=case_row(CaseSummary.of(case), deps, t), proposal=proposal_view(each, case.violation, t))
+        for each, case in found
+        if case
+    ]
     return PROPOSALS.render(request, viewer, rows=rows)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from etle.config.deadlines import DeadlineFile, DeadlineTable, PoldaDeadlines
 from etle.config.strict_yaml import Section, read_yaml, validate
 from etle.errors import ConfigError
-from etle.types import Article, Deadline, RuleName, Violation
+from etle.types import Article, Deadline, RuleName
 
 NameT = TypeVar("NameT", str, str | None)
 ValueT = TypeVar("ValueT")
@@ -114,6 +114,19 @@ class Offence:
     versions: tuple[PenaltyVersion, ...]
 
 
+class OffenceAt(Protocol):
+    """What tells the deadlines of a violation: a Violation, or a CaseSummary."""
+
+    @property
+    def article(self) -> Article: ...
+    @property
+    def polda(self) -> str | None: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def timezone(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Law:
     """The offences by the rule that detects them, and the deadlines by Polda."""
@@ -139,7 +152,7 @@ class Law:
                 )
         raise ConfigError(f"the law files have no version of {rule!r} in force on {day}")
 
-    def deadlines(self, violation: Violation) -> tuple[Deadline, ...]:
+    def deadlines(self, violation: OffenceAt) -> tuple[Deadline, ...]:
         """In the order in which they end; none if the law files have none for its day, and for a hit of the watch list, no offence."""
         if not violation.article.max_fine_idr:
             return ()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 from uuid import UUID
 
 from etle.clock import SystemClock
@@ -12,6 +12,7 @@ from etle.errors import CaseDecided, CaseTaken, StoreError
 from etle.protocols import LEASE_S, SAME_MOMENT, CaseFilters, Clock
 from etle.signing import Signer
 from etle.storage.audit.row_signature import sign_row
+from etle.storage.case_list import PageOfCases, case_state, list_filters, page_rows, summary_of_row
 from etle.storage.database import Cursor, Database
 from etle.storage.evidence.manifest import FileRecord
 from etle.storage.evidence.verify import FiledViolation, SearchColumns
@@ -21,6 +22,7 @@ from etle.types import (
     Case,
     CaseCounts,
     CaseOrder,
+    CaseSummary,
     Decision,
     Digest,
     EvidenceFile,
@@ -100,51 +102,27 @@ class PostgresCases:
         letters: Sequence[LetterDeadlinePeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
-        if order is CaseOrder.URGENT:
-            return self._urgent(limit, after, before, letters, **filters)
-        key = "decided_at" if order is CaseOrder.DECIDED else "occurred_at"
-        ascending = (order is CaseOrder.OLDEST) is (before is None)
-        query = sql("search_cases").format(
-            key=key, filters=sql("case_filters"), direction="ASC" if ascending else "DESC", beyond=">" if ascending else "<"
-        )
+        page = PageOfCases(order=order, limit=limit, after=after, before=before, letters=letters)
         with self._database.autocommit() as cursor:
-            beyond, beyond_key = before or after, None
-            if beyond is not None:
-                cursor.execute(sql("sort_key_of_case").format(key=key), {"violation": str(beyond)})
-                row = cursor.fetchone()
-                if row is None:
-                    return ()
-                beyond_key = row.sort_key
-            page = {"beyond": str(beyond) if beyond else None, "beyond_key": beyond_key, "limit": limit}
-            cursor.execute(query, {**_filters(**filters), **page})
-            rows = cursor.fetchall()
-            return _cases(cursor, rows if before is None else rows[::-1])
+            return _cases(cursor, page_rows(cursor, "case_columns", page, **filters))
 
-    def _urgent(
+    def summaries(
         self,
-        limit: int,
-        after: ViolationId | None,
-        before: ViolationId | None,
-        letters: Sequence[LetterDeadlinePeriod],
+        *,
+        order: CaseOrder = CaseOrder.NEWEST,
+        limit: int = 100,
+        after: ViolationId | None = None,
+        before: ViolationId | None = None,
+        letters: Sequence[LetterDeadlinePeriod] = (),
         **filters: Unpack[CaseFilters],
-    ) -> Sequence[Case]:
-        ascending = before is None
-        query = sql("urgent_cases").format(
-            filters=sql("case_filters"), direction="ASC" if ascending else "DESC", beyond=">" if ascending else "<"
-        )
-        with self._database.transaction() as cursor:
-            beyond = before or after
-            beyond_key = _letter_due(cursor, beyond, letters) if beyond else None
-            if beyond is not None and beyond_key is None:
-                return ()
-            page = {"beyond": str(beyond) if beyond else None, "beyond_key": beyond_key, "limit": limit, "letters": _periods(letters)}
-            cursor.execute(query, {**_filters(**filters), **page})
-            rows = cursor.fetchall()
-            return _cases(cursor, rows if ascending else rows[::-1])
+    ) -> Sequence[CaseSummary]:
+        page = PageOfCases(order=order, limit=limit, after=after, before=before, letters=letters)
+        with self._database.autocommit() as cursor:
+            return tuple(map(summary_of_row, page_rows(cursor, "summary_columns", page, **filters)))
 
     def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:
         with self._database.autocommit() as cursor:
-            cursor.execute(sql("count_found").format(filters=sql("case_filters")), {**_filters(**filters), "limit": limit})
+            cursor.execute(sql("count_found").format(filters=sql("case_filters")), {**list_filters(**filters), "limit": limit})
             return int(cursor.fetchone().cases)
 
     def cameras(self) -> Mapping[CameraId, str]:
@@ -157,7 +135,7 @@ class PostgresCases:
             cursor.execute(sql("count_cases"), {"now": self._clock.now()})
             rows = cursor.fetchall()
         in_review = rows[0].in_review if rows else 0
-        return CaseCounts(cases={(_state(row.state), RuleName(row.rule)): row.cases for row in rows}, in_review=in_review)
+        return CaseCounts(cases={(case_state(row.state), RuleName(row.rule)): row.cases for row in rows}, in_review=in_review)
 
     def take_next(self, reviewer: str, now: datetime, lease_s: float = LEASE_S) -> Case | None:
         lease = {"reviewer": reviewer, "now": now, "expires_at": now + timedelta(seconds=lease_s)}
@@ -275,48 +253,6 @@ class PostgresCases:
             cursor.execute(sql("referenced_digests"), {"digests": list(digests)})
             referenced = {row.digest for row in cursor.fetchall()}
         return tuple(digest for digest in digests if digest not in referenced)
-
-
-def _state(stored: str) -> Verdict | Literal["open"]:
-    return "open" if stored == "open" else Verdict(stored)
-
-
-def _filters(**filters: Unpack[CaseFilters]) -> Mapping[str, object]:
-    """Parameters of the query `case_filters`, which names each of them."""
-    plate = filters.get("plate")
-    return {**dict.fromkeys(CaseFilters.__annotations__), **filters, "plate_parts": _plate_parts(plate) if plate else None}
-
-
-def _periods(letters: Sequence[LetterDeadlinePeriod]) -> str:
-    """For the query `urgent_cases`."""
-    return json.dumps(
-        [
-            {
-                "polda": each.polda,
-                "except_poldas": list(each.except_poldas),
-                "since": each.since.isoformat(),
-                "until": each.until.isoformat() if each.until else None,
-                "days": each.days,
-            }
-            for each in letters
-        ]
-    )
-
-
-def _letter_due(cursor: Cursor, violation: ViolationId, letters: Sequence[LetterDeadlinePeriod]) -> datetime | None:
-    """The key of the query `urgent_cases` for that case; None if it is not in the list."""
-    cursor.execute(sql("place_of_case"), {"violation": str(violation)})
-    row = cursor.fetchone()
-    period = next((each for each in letters if each.covers(row.polda, row.occurred_at)), None) if row else None
-    return row.occurred_at + timedelta(days=period.days) if period else None
-
-
-def _plate_parts(part: str) -> list[str] | None:
-    """The parts by which the index finds a part of a plate; None for a single character, which nearly every page of cases contains."""
-    if len(part) < 2:
-        return None
-    size = min(len(part), 3)
-    return [part[start : start + size] for start in range(len(part) - size + 1)]
 
 
 def _proposal(row: Any) -> Proposal:

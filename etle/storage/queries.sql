@@ -38,14 +38,26 @@ WHERE v.id = ANY(%(violations)s::uuid[])
 -- {key} is a column of `case_states` to sort by.
 SELECT {key} AS sort_key FROM case_states WHERE violation = %(violation)s AND {key} IS NOT NULL
 
+-- case_columns --
+-- A case without its decisions.
+v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved,
+    q.violation IS NOT NULL AS queued
+
+-- summary_columns --
+-- What a list shows of a case. The document is read once: it is stored compressed.
+v.id::text AS id, page.occurred_at, page.plate, page.state, page.decided_plate, page.reviewer AS decided_by, q.reviewer AS assigned_to,
+    (SELECT jsonb_build_object(
+        'camera_name', body -> 'camera_name', 'article', body -> 'article', 'timezone', body -> 'timezone', 'polda', body -> 'polda',
+        'vehicle', body -> 'vehicle', 'marks', coalesce(body -> 'marks', '[]'), 'pictures', body -> 'pictures')
+     FROM (SELECT v.document -> 'body' AS body OFFSET 0) stored)::text AS shown
+
 -- search_cases --
 -- A page in the order of {key} ({direction}), after the case with the key `beyond_key` and the id `beyond` ({beyond} compares). A parameter
 -- that is NULL does not filter; PostgreSQL removes such a condition when it plans the statement. `plate_parts` are the parts of `plate`
--- that the index knows; NULL if it is too short.
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved,
-    q.violation IS NOT NULL AS queued
+-- that the index knows; NULL if it is too short. {columns}: `case_columns` or `summary_columns`.
+SELECT {columns}
 FROM (
-    SELECT violation, {key} AS sort_key
+    SELECT violation, {key} AS sort_key, occurred_at, plate, state, decided_plate, reviewer
     FROM case_states
     WHERE {filters}
       AND {key} IS NOT NULL
@@ -59,15 +71,14 @@ ORDER BY page.sort_key {direction}, page.violation {direction}
 
 -- urgent_cases --
 -- A page of open cases in the order in which their letters are due: the moment and the days of the period that covers the case. Each period
--- reads a page's worth in the order of time, by the index of open cases.
-SELECT v.id::text AS id, v.document::text AS document, v.recorded_at, q.reviewer, coalesce(q.ahead, false) AS reserved,
-    q.violation IS NOT NULL AS queued
+-- reads a page's worth in the order of time, by the index of open cases. {columns}: as in `search_cases`.
+SELECT {columns}
 FROM (
-    SELECT violation, due_at
+    SELECT violation, due_at, occurred_at, plate, state, decided_plate, reviewer
     FROM jsonb_to_recordset(%(letters)s)
         AS period (polda text, except_poldas text[], since timestamptz, until timestamptz, days int)
     CROSS JOIN LATERAL (
-        SELECT violation, occurred_at + days * interval '1 day' AS due_at
+        SELECT violation, occurred_at + days * interval '1 day' AS due_at, occurred_at, plate, state, decided_plate, reviewer
         FROM case_states
         WHERE {filters}
           AND state = 'open'

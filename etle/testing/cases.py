@@ -16,6 +16,7 @@ from etle.types import (
     Case,
     CaseCounts,
     CaseOrder,
+    CaseSummary,
     Decision,
     EvidenceFile,
     LetterDeadlinePeriod,
@@ -155,6 +156,19 @@ class MemoryCases:
                 listed = listed[place + 1 :] if before is None else listed[:place]
             matching = [record.case for record in listed if record.matches(**filters)]
             return tuple(matching[:limit] if before is None else matching[-limit:])
+
+    def summaries(
+        self,
+        *,
+        order: CaseOrder = CaseOrder.NEWEST,
+        limit: int = 100,
+        after: ViolationId | None = None,
+        before: ViolationId | None = None,
+        letters: Sequence[LetterDeadlinePeriod] = (),
+        **filters: Unpack[CaseFilters],
+    ) -> Sequence[CaseSummary]:
+        listed = self.cases(order=order, limit=limit, after=after, before=before, letters=letters, **filters)
+        return tuple(map(CaseSummary.of, listed))
 
     def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:
         with self._lock:

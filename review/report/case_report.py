@@ -133,7 +133,7 @@ def _facts(layout: _Layout, case: Case, t: Translator) -> None:
         layout.row(view.name, view.text)
     for label, text in fact_views(violation, t):
         layout.row(label, text)
-    for mark in mark_views(violation, t):
+    for mark in mark_views(violation.marks, t):
         layout.row(t("mark.title"), mark.label)
 
 

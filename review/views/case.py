@@ -41,7 +41,7 @@ def case_view(case: Case, t: Translator) -> CaseView:
         title=t.choose(violation.article.title_id, violation.article.title_en),
         date=t.date(violation.occurred_at, violation.timezone),
         time=t.time(violation.occurred_at, violation.timezone, digits=2),
-        marks=mark_views(violation, t),
+        marks=mark_views(violation.marks, t),
         plate=plate_view(violation, t),
         current_plate=current_plate(case),
         pictures=picture_views(violation, t),

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from etle.config.law import Law
-from etle.types import Case, DeadlineStep, Verdict
+from etle.config.law import Law, OffenceAt
+from etle.types import Deadline, DeadlineStep, Verdict
 from review.i18n import Translator
 
 SOON: Final = timedelta(hours=24)
@@ -30,25 +30,29 @@ class DeadlineView:
     urgency: DeadlineUrgency
 
 
-def deadline_views(case: Case, law: Law, now: datetime, t: Translator) -> tuple[DeadlineView, ...]:
-    """Of a case that is open or confirmed; a rejected case and a warning have none."""
-    if case.state not in (None, Verdict.CONFIRM):
-        return ()
-    return tuple(
-        DeadlineView(
-            step=each.step,
-            label=t(f"deadline.{each.step}"),
-            day=t.date(each.ends_at - timedelta(microseconds=1), case.violation.timezone),
-            left=_left(each.ends_at - now, t),
-            urgency=_urgency(each.ends_at - now),
-        )
-        for each in law.deadlines(case.violation)
-    )
+def deadline_views(violation: OffenceAt, state: Verdict | None, law: Law, now: datetime, t: Translator) -> tuple[DeadlineView, ...]:
+    """Of a case that is open or confirmed; a rejected case and a warning have none. `state`: its verdict, None while it is open."""
+    return tuple(_view(each, violation, now, t) for each in _deadlines(violation, state, law))
 
 
-def letter_view(case: Case, law: Law, now: datetime, t: Translator) -> DeadlineView | None:
+def letter_view(violation: OffenceAt, state: Verdict | None, law: Law, now: datetime, t: Translator) -> DeadlineView | None:
     """When the confirmation letter is due; None if the case needs none."""
-    return next((each for each in deadline_views(case, law, now, t) if each.step is DeadlineStep.LETTER), None)
+    due = next((each for each in _deadlines(violation, state, law) if each.step is DeadlineStep.LETTER), None)
+    return _view(due, violation, now, t) if due else None
+
+
+def _deadlines(violation: OffenceAt, state: Verdict | None, law: Law) -> tuple[Deadline, ...]:
+    return law.deadlines(violation) if state in (None, Verdict.CONFIRM) else ()
+
+
+def _view(deadline: Deadline, violation: OffenceAt, now: datetime, t: Translator) -> DeadlineView:
+    return DeadlineView(
+        step=deadline.step,
+        label=t(f"deadline.{deadline.step}"),
+        day=t.date(deadline.ends_at - timedelta(microseconds=1), violation.timezone),
+        left=_left(deadline.ends_at - now, t),
+        urgency=_urgency(deadline.ends_at - now),
+    )
 
 
 def _urgency(left: timedelta) -> DeadlineUrgency:

@@ -30,7 +30,7 @@ from etle.testing import (
     a_violation,
     a_violation_message,
 )
-from etle.types import CaseOrder, Digest, LetterDeadlinePeriod, Verdict, Violation, digest_of
+from etle.types import CaseOrder, CaseSummary, Digest, LetterDeadlinePeriod, Verdict, Violation, digest_of
 from pipeline.evidence.writer import Writer
 from services import S3Server
 
@@ -124,6 +124,22 @@ class TestCaseStore:
         cases.decide(a_decision(at(0), Verdict.WARN))
         found = cases.cases(**filters)  # type: ignore[arg-type]
         assert [case.violation.id for case in found] == [at(minute).id for minute in minutes]
+
+    @pytest.mark.parametrize("order", list(CaseOrder))
+    def test_summaries_are_those_of_the_cases(self, cases: CaseStore, clock: ManualClock, order: CaseOrder) -> None:
+        cases.add(at(0), ())
+        cases.add(replace(at(1, plate=None), pictures=(), marks=("lead",)), ())
+        cases.add(replace(at(2, rule="stop_line"), polda="polda-a", pictures=at(2).pictures[::-1]), ())
+        for verdict in (Verdict.CONFIRM, Verdict.WARN):
+            cases.decide(replace(a_decision(at(0), verdict), reviewer=f"petugas {verdict}", plate_text="D 1 A"))
+        cases.take_next("rina", clock.now())
+        whole = cases.cases(order=order, letters=LETTERS)
+        assert whole
+        assert cases.summaries(order=order, letters=LETTERS) == tuple(map(CaseSummary.of, whole))
+        page = {"after": whole[0].violation.id, "limit": 1, "plate": "B1"}
+        assert cases.summaries(order=order, letters=LETTERS, **page) == tuple(
+            map(CaseSummary.of, cases.cases(order=order, letters=LETTERS, **page))
+        )
 
     @pytest.mark.parametrize("order", list(CaseOrder))
     def test_pages_in_both_directions_show_every_case_once(self, cases: CaseStore, order: CaseOrder) -> None:

@@ -48,10 +48,10 @@ def case_of(*verdicts: Verdict) -> Case:
     ],
 )
 def test_what_is_left_for_the_letter(now: datetime, left: str, english: str, urgency: DeadlineUrgency) -> None:
-    view = letter_view(case_of(), LAW, now, INDONESIAN)
+    view = letter_view(case_of().violation, None, LAW, now, INDONESIAN)
     assert view is not None
     assert (view.left, view.urgency, view.day) == (left, urgency, "Kam 26 Nov 2026")
-    other = letter_view(case_of(), LAW, now, ENGLISH)
+    other = letter_view(case_of().violation, None, LAW, now, ENGLISH)
     assert other is not None and other.left == english
 
 
@@ -66,13 +66,14 @@ def test_what_is_left_for_the_letter(now: datetime, left: str, english: str, urg
     ],
 )
 def test_which_cases_have_deadlines(verdicts: tuple[Verdict, ...], steps: tuple[DeadlineStep, ...]) -> None:
-    assert tuple(each.step for each in deadline_views(case_of(*verdicts), LAW, BEGIN, INDONESIAN)) == steps
+    case = case_of(*verdicts)
+    assert tuple(each.step for each in deadline_views(case.violation, case.state, LAW, BEGIN, INDONESIAN)) == steps
 
 
 def test_a_hit_of_the_watch_list_is_no_offence_and_has_no_deadlines() -> None:
     case = case_of()
     hit = replace(case.violation, article=replace(case.violation.article, max_fine_idr=0))
-    assert letter_view(replace(case, violation=hit), LAW, BEGIN, INDONESIAN) is None
+    assert letter_view(hit, case.state, LAW, BEGIN, INDONESIAN) is None
 
 
 def test_the_page_of_a_case_says_how_long_is_left(review: RunningReview, reviewer: SignedInUser) -> None:
