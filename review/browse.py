@@ -30,7 +30,7 @@ LOG: Final = Page(template="log.html", nav="log")
 USERS: Final = Page(template="users.html", nav="users")
 CASES_PER_PAGE: Final = 50
 ENTRIES_PER_PAGE: Final = 200
-MAX_COUNTED: Final = 1000
+MAX_COUNTED: Final = 200
 DAY: Final = r"^$|^\d{4}-\d\d-\d\d$|^\d{1,2}/\d{1,2}/\d{4}$"
 """As in the addresses of pages, or day/month/year as it is typed."""
 

@@ -310,7 +310,7 @@ class _Positions:
         if crossed is None:
             return NoPassage.UNCERTAIN
         at_s = self._zero(self._nominal, crossed)
-        earliest_s = self._zero(self._largest, next(i for i in range(before + 1, beyond + 1) if self._largest(i) > 0))
+        earliest_s = self._zero(self._largest, self._first_maybe_beyond(before, beyond))
         return Passage(
             at=self._start + timedelta(seconds=at_s),
             earliest=self._start + timedelta(seconds=min(earliest_s, at_s)),
@@ -344,6 +344,16 @@ class _Positions:
         end = bisect_left(self._times, self._times[last] + _HALF_WINDOW_S + 1e-5)
         return self._lasting(range(min(beyond, end) - 1, -1, -1), self._before_by)
 
+    def _first_maybe_beyond(self, before: int, beyond: int) -> int:
+        """Index of the first sighting that may show the front beyond the line.
+
+        What was more probably beyond it and is certainly before it later did not drive back: its foot is hidden since, and it passed then.
+        """
+        came = None if self._hidden else self._lasting(range(before), self._probably_beyond_by)
+        if came is None:
+            return next(i for i in range(before + 1, beyond + 1) if self._largest(i) > 0)
+        return next((i + 1 for i in range(came - 1, 0, -1) if self._largest(i) <= 0), 1)
+
     def _first_candidate(self) -> int:
         """From where on a passage is searched where feet are hidden. An upper edge that rose and fell again completes feet that were beyond
         the line and back."""
@@ -368,6 +378,11 @@ class _Positions:
         if index not in self._hidden and self._is_far_before(index, self._front.low):
             return -_FAR
         return self._smallest(index) / self._uncertainties[index]
+
+    def _probably_beyond_by(self, index: int) -> float:
+        if self._is_far_before(index, self._front.nominal):
+            return -_FAR
+        return (self._median(index) + self._front.nominal) / self._uncertainties[index]
 
     def _before_by(self, index: int) -> float:
         if index not in self._hidden and self._is_far_before(index, self._front.high):

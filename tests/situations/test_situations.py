@@ -534,6 +534,7 @@ def test_two_entries_of_one_rule_watch_two_lines():
         pytest.param("9091/111", id="two motorcycles that come into the picture one after the other, the first of them not detected then"),
         pytest.param("9091/351", id="a motorcycle in front of which a car appears and hides it"),
         pytest.param("9091/453", id="a truck whose foot is hidden from before it stops at the line to where the picture's edge cuts it"),
+        pytest.param("9091/2612", id="a motorcycle that is jammed just beyond the line, and whose foot is hidden as it drives on"),
         pytest.param(
             "7001/193", id="a car that stands beyond the line through a red and is detected anew, without its wheels, as it drives on"
         ),
