@@ -107,14 +107,17 @@ def predict(track: Track, at: datetime, image_size: tuple[int, int] | None = Non
         size,
         std + unseen_speed * ahead_s,
         min(_MEASUREMENT_STD + (_CUT_GROWTH_STD if any(cut) else _GROWTH_STD) * ahead_s, _MAX_SIDE_STD),
-        _predicted_edges(seen, ahead_s, cut) if any(cut) else (),
+        _predicted_edges(seen, ahead_s, cut, image_size) if image_size and any(cut) else (),
         std,
     )
 
 
-def _predicted_edges(seen: Sequence[Sighting], ahead_s: float, cut: Sequence[bool]) -> tuple[float | None, ...]:
-    edges = zip(seen[-1].box, _slopes(seen, tuple), cut, strict=True)
-    return tuple(None if is_cut else edge + slope * ahead_s for edge, slope, is_cut in edges)
+def _predicted_edges(
+    seen: Sequence[Sighting], ahead_s: float, cut: Sequence[bool], image_size: tuple[int, int]
+) -> tuple[float | None, ...]:  # fmt: skip
+    """As `PredictedBox.edges`; no farther than the border, which cuts them there."""
+    edges = zip(seen[-1].box, _slopes(seen, tuple), cut, (*image_size, *image_size), strict=True)
+    return tuple(None if is_cut else min(max(edge + slope * ahead_s, 0.0), border) for edge, slope, is_cut, border in edges)
 
 
 def matching_cost(vehicles: Sequence[PredictedBox], detections: Sequence[Detection]) -> "NDArray[np.float64]":
