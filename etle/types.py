@@ -240,7 +240,8 @@ class Track:
     id: TrackId
     sightings: tuple[Sighting, ...]
     follows: Sighting | None = None
-    """The last sighting of a track that was lost where this one begins: it may be of the same vehicle, with its lower edge elsewhere."""
+    """Of a track that was lost where this one begins: the sighting there that reaches lowest. It may be of the same vehicle, whose lower edge
+    something hid later."""
 
     @property
     def first(self) -> Sighting:

@@ -174,12 +174,18 @@ def _became_other_kind(track: Track, now: datetime) -> bool:
 
 def _second_part(track: Track, end: int, start: int) -> Track:
     """From `start` on, of a track whose first part ended before `end`."""
-    follows = track.follows or track.sightings[end - 1]
+    first = replace(track, sightings=track.sightings[:end])
     return Track(
         id=TrackId(f"{track.sightings[start].sequence}-{track.id}"),
         sightings=track.sightings[start:],
-        follows=follows if _agree_above(track.sightings[end - 1].box, track.sightings[start].box) else None,
+        follows=_most_visible(first) if _agree_above(first.last.box, track.sightings[start].box) else None,
     )
+
+
+def _most_visible(track: Track) -> Sighting:
+    """The sighting that reaches lowest, of those where the vehicle was last: another vehicle that hides its lower edge comes and goes."""
+    there = [each for each in (track.follows, *track.sightings) if each is not None and _agree_above(track.last.box, each.box)]
+    return max(there, key=lambda each: (each.box.y2, each.captured_at))
 
 
 def _gap_to_check(track: Track, min_gap_s: float, now: datetime) -> int | None:
@@ -342,7 +348,7 @@ def _duplicates(detection: Detection, vehicle: Detection) -> bool:
 
 def _start(index: int, sighting: Sighting, unseen: Sequence[Track]) -> Track:
     """`unseen`: the tracks that are not detected in this frame."""
-    follows = next((track.follows or track.last for track in unseen if _agree_above(track.last.box, sighting.box)), None)
+    follows = next((_most_visible(track) for track in unseen if _agree_above(track.last.box, sighting.box)), None)
     return Track(id=TrackId(f"{sighting.sequence}-{index}"), sightings=(sighting,), follows=follows)
 
 

@@ -536,6 +536,9 @@ def test_two_entries_of_one_rule_watch_two_lines():
         pytest.param("9091/453", id="a truck whose foot is hidden from before it stops at the line to where the picture's edge cuts it"),
         pytest.param("9091/2612", id="a motorcycle that is jammed just beyond the line, and whose foot is hidden as it drives on"),
         pytest.param(
+            "9091/3175", id="a car that is jammed beyond the line, its bumper hidden, and drives on: a track of its own begins there"
+        ),
+        pytest.param(
             "7001/193", id="a car that stands beyond the line through a red and is detected anew, without its wheels, as it drives on"
         ),
     ],
