@@ -240,8 +240,8 @@ class Track:
     id: TrackId
     sightings: tuple[Sighting, ...]
     follows: Sighting | None = None
-    """Of a track that was lost where this one begins: the sighting there that reaches lowest. It may be of the same vehicle, whose lower edge
-    something hid later."""
+    """Of a track that was lost where this one begins: the sighting there that reaches lowest. It may be of the same vehicle, whose lower
+    edge something hid later."""
 
     @property
     def first(self) -> Sighting:
