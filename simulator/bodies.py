@@ -53,6 +53,8 @@ BODIES = {
     "motorcycle": ("scooter",),
 }
 RIDERS = ("man", "woman", "youth")
+_HEAD_REACH_M = (0.13, 0.105, 0.235)
+"""How far a head reaches from the middle of its top: to front and back, to the sides, and down."""
 
 # Plates and route numbers in the textures, as fractions of width and height: (left, top, right, bottom).
 # A plate that is not in the ground truth would count as an error of the reader.
@@ -89,6 +91,8 @@ class Body:
     """x and z of the centre of the plate, by side (rear, front)."""
     head: tuple[float, float]
     """x and upper z of a person's head."""
+    head_points: Array
+    """n x 3: of the surface of a person's head, from its top to the chin."""
 
 
 def read_texture(path: Path) -> Image.Image:
@@ -121,7 +125,15 @@ def load(folder: Path, name: str) -> Body:
     all_points = np.concatenate([p.points for p in parts])
     top = float(all_points[:, 2].max())
     head_x = float(all_points[all_points[:, 2] > top - 0.22][:, 0].mean())
-    return Body(tuple(parts), all_points.min(axis=0), all_points.max(axis=0), _plate_positions(model, all_points), (head_x, top))
+    near_head = (np.abs(all_points - (head_x, 0.0, top)) < _HEAD_REACH_M).all(axis=1)
+    return Body(
+        parts=tuple(parts),
+        low=all_points.min(axis=0),
+        high=all_points.max(axis=0),
+        plates=_plate_positions(model, all_points),
+        head=(head_x, top),
+        head_points=all_points[near_head],
+    )
 
 
 def _plate_positions(model: BodyModel, all_points: Array) -> dict[str, tuple[float, float]]:

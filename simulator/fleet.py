@@ -1,18 +1,18 @@
 """Appearance of vehicles: body, colour, front and rear plates, riders and helmets."""
 
-import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import moderngl
 import numpy as np
 
 from simulator import bodies
-from simulator.bodies import Body
+from simulator.bodies import Body, BodyPart
 from simulator.camera import Array, translation
 from simulator.demand import PlannedVehicle
 from simulator.gpu import WHITE, GpuContext, Mesh, Tint
+from simulator.helmets import MIDDLE_M, Helmet, HelmetKind, draw_helmet, parts_of, pressed
 from simulator.plates import SIZES_M, plate_picture
 
 CAR_TINTS: tuple[Tint, ...] = (
@@ -31,9 +31,19 @@ CLOTHES: tuple[Tint, ...] = ((1.0, 1.0, 1.0), (0.75, 0.8, 0.95), (0.95, 0.75, 0.
 BLACK_HAIR: Tint = (0.32, 0.27, 0.27)
 """Makes the fair hair of the models nearly black, as riders in Indonesia have it."""
 DARK_HAIRED = 0.85
-HELMET_M = (0.178, 0.14, 0.145)
-"""Half the length, width and height of a full-face helmet."""
-HELMETS: tuple[Tint, ...] = ((0.02, 0.02, 0.02), (0.6, 0.6, 0.6), (0.5, 0.02, 0.02), (0.04, 0.08, 0.4), (0.7, 0.35, 0.02))
+HELMET_AHEAD_M = 0.01
+"""Of the middle of the helmet before that of the head."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedRider:
+    """A rider on a vehicle. `head`: points of the surface of the head, or of the helmet and the head, n x 3, in the vehicle's axes."""
+
+    head: Array
+    helmet: bool
+    first_part: int
+    end_part: int
+    """Range of the rider's parts in those of the vehicle."""
 
 
 @dataclass(slots=True)
@@ -48,6 +58,7 @@ class VehicleAppearance:
     body_parts: int = 0
     """Number of parts, from the first, that belong to the vehicle; the rest are riders."""
     plates: dict[str, tuple[Mesh, Array]] = field(default_factory=dict)
+    riders: list[PlacedRider] = field(default_factory=list)
 
 
 class Fleet:
@@ -57,7 +68,8 @@ class Fleet:
         self._gpu, self._meshes = gpu, meshes
         self._bodies: dict[str, tuple[Body, list[Mesh]]] = {}
         self._textures: dict[Path, moderngl.Texture] = {}
-        self._helmets: dict[Tint, list[Mesh]] = {}
+        self._helmets: dict[Helmet, list[Mesh]] = {}
+        self._pressed: dict[tuple[str, Path | None, HelmetKind], Mesh] = {}
         self._appearances: dict[PlannedVehicle, VehicleAppearance] = {}
 
     def appearance(self, vehicle: PlannedVehicle) -> VehicleAppearance:
@@ -83,13 +95,9 @@ class Fleet:
             body = bodies.load(self._meshes, name)
             vehicle = bodies.MODELS[name].plate is not None
             meshes = [
-                self._gpu.mesh(
-                    part.points,
-                    part.normals,
-                    part.uv,
-                    colour=part.colour,
+                self._mesh(
+                    part,
                     body=2.0 if name == "scooter" else float(part.hair or (part.tinted and vehicle)),
-                    texture=self._texture(part.texture),
                     rough=0.15 if vehicle and (part.glass or part.tinted) else 0.75,
                 )
                 for part in body.parts
@@ -122,33 +130,41 @@ class Fleet:
             )
 
     def add_rider(self, appearance: VehicleAppearance, rng: random.Random, seat: int, helmet: bool) -> None:
-        person, meshes = self.model(rng.choice(bodies.RIDERS))
+        name = rng.choice(bodies.RIDERS)
+        person, meshes = self.model(name)
         x, z = -1.02 - 0.36 * seat, 0.22 + 0.05 * min(seat, 1)
         clothes = rng.choice(CLOTHES)
         hair = BLACK_HAIR if rng.random() < DARK_HAIRED else WHITE
-        place = translation(x, 0, z)
-        appearance.parts.extend((mesh, place, hair if part.hair else clothes) for part, mesh in zip(person.parts, meshes, strict=True))
-        if helmet:
-            head = translation(x + person.head[0] + 0.01, 0.0, z + person.head[1] - 0.12)
-            appearance.parts.extend((mesh, head, WHITE) for mesh in self._helmet(rng.choice(HELMETS)))
+        place, first = translation(x, 0, z), len(appearance.parts)
+        worn = draw_helmet(rng) if helmet else None
+        for part, mesh in zip(person.parts, meshes, strict=True):
+            shown = self._pressed_hair(name, part, worn.kind) if part.hair and worn is not None else mesh
+            appearance.parts.append((shown, place, hair if part.hair else clothes))
+        head = person.head_points + np.array([x, 0.0, z])
+        if worn is not None:
+            middle = np.array([x + person.head[0] + HELMET_AHEAD_M, 0.0, z + person.head[1] - MIDDLE_M])
+            appearance.parts.extend((mesh, translation(*middle), WHITE) for mesh in self._helmet(worn))
+            head = np.concatenate([head, *(part.points + middle for part in parts_of(worn))])
+        appearance.riders.append(PlacedRider(head=head, helmet=helmet, first_part=first, end_part=len(appearance.parts)))
 
-    def _helmet(self, colour: Tint) -> list[Mesh]:
-        """An ellipsoid with a dark visor."""
-        if colour not in self._helmets:
-            shells: tuple[list[Array], list[Array]] = ([], [])
-            around, down = 20, 12
+    def _pressed_hair(self, name: str, part: BodyPart, kind: HelmetKind) -> Mesh:
+        """A person's hair under a helmet of this kind, which would stick out of it otherwise."""
+        key = name, part.texture, kind
+        if key not in self._pressed:
+            x, top = self.model(name)[0].head
+            middle = np.array([x + HELMET_AHEAD_M, 0.0, top - MIDDLE_M])
+            self._pressed[key] = self._mesh(replace(part, points=pressed(part.points - middle, kind) + middle), body=1.0, rough=0.75)
+        return self._pressed[key]
 
-            def point(i: int, j: int) -> Array:
-                a, b = 2 * math.pi * i / around, math.pi * j / down
-                return np.array([math.sin(b) * math.cos(a), math.sin(b) * math.sin(a), math.cos(b)])
+    def _mesh(self, part: BodyPart, *, body: float, rough: float) -> Mesh:
+        return self._gpu.mesh(
+            part.points, part.normals, part.uv, colour=part.colour, body=body, texture=self._texture(part.texture), rough=rough
+        )
 
-            for i in range(around):
-                for j in range(down):
-                    q = [point(i, j), point(i, j + 1), point(i + 1, j + 1), point(i + 1, j)]
-                    middle = np.mean(q, axis=0)
-                    shells[bool(middle[0] > 0.5 and -0.45 < middle[2] < 0.35)].extend((q[0], q[1], q[2], q[0], q[2], q[3]))
-            self._helmets[colour] = [
-                self._gpu.mesh(np.array(s) * HELMET_M, np.array(s), np.zeros((len(s), 2)), colour=(*c, 1.0), rough=0.2)
-                for s, c in zip(shells, (colour, (0.02, 0.02, 0.03)), strict=True)
+    def _helmet(self, helmet: Helmet) -> list[Mesh]:
+        if helmet not in self._helmets:
+            self._helmets[helmet] = [
+                self._gpu.mesh(part.points, part.normals, np.zeros((len(part.points), 2)), colour=(*part.colour, 1.0), rough=part.rough)
+                for part in parts_of(helmet)
             ]
-        return self._helmets[colour]
+        return self._helmets[helmet]

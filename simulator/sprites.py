@@ -30,6 +30,7 @@ MARGIN = 1.08
 SHARES = {"hatchback": 4, "minivan": 4, "suv": 4, "box_truck": 2, "city_bus": 1, "coach": 1, "scooter": 14}
 WEBP_QUALITY = 82
 CLOSE_SHARE = 0.4  # share of close views
+HELMET_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,11 @@ def _view(rng: random.Random, body: str) -> SpriteView:
 class SpriteStudio:
     """Renders one vehicle at a time."""
 
-    def __init__(self, meshes: Path) -> None:
+    def __init__(self, meshes: Path, side_px: int = SIDE_PX) -> None:
         self.gpu = GpuContext()
         self.fleet = Fleet(self.gpu, meshes)
-        size, ctx = (SIDE_PX, SIDE_PX), self.gpu.ctx
+        self._side_px = side_px
+        size, ctx = (side_px, side_px), self.gpu.ctx
         samples = min(4, ctx.max_samples)
         self._work = ctx.framebuffer([ctx.renderbuffer(size, 4, samples=samples)], ctx.depth_renderbuffer(size, samples=samples))
         self._flat = ctx.framebuffer([ctx.renderbuffer(size, 4)])
@@ -88,12 +90,16 @@ class SpriteStudio:
 
     def render(self, view: SpriteView, rng: random.Random) -> tuple[NDArray[np.uint8], Array]:
         """BGRA (uint8), cropped to the visible pixels, and the plate's corners (4 x 2) in it."""
-        look = self._appearance(view, rng)
+        look = self.appearance(view, rng, HELMET_SHARE)
         plate = look.plates[view.side][1]
         middle = np.array([-(bodies.MODELS[view.body].length_m or 0) / 2, 0.0, look.body.high[2] * 0.45])
         if view.plate_share:
             middle = plate.mean(axis=0) + np.array([0.0, rng.gauss(0, 0.05), rng.gauss(0, 0.05)])
-        matrix = self._set_camera(view, look, middle)
+        matrix = self.set_camera(view, look, middle)
+        return _cropped(self.drawn(view, look, middle), self.pixels(plate, matrix), view.plate_share is not None)
+
+    def drawn(self, view: SpriteView, look: VehicleAppearance, middle: Array) -> NDArray[np.uint8]:
+        """The whole picture (BGRA, uint8), seen by the camera that was set before."""
         self._set_light(view, middle, look)
         self._work.use()
         self._work.clear(0, 0, 0, 0, depth=1.0)
@@ -105,10 +111,19 @@ class SpriteStudio:
             write(self.gpu.lit, "model", place)
             mesh.lit.render()
         self.gpu.ctx.copy_framebuffer(self._flat, self._work)
-        raw = np.frombuffer(self._flat.read(components=4, alignment=1), np.uint8).reshape(SIDE_PX, SIDE_PX, 4)[::-1]
-        return _cropped(raw[..., [2, 1, 0, 3]], _pixels(plate, matrix), view.plate_share is not None)
+        raw = np.frombuffer(self._flat.read(components=4, alignment=1), np.uint8).reshape(self._side_px, self._side_px, 4)[::-1]
+        bgra: NDArray[np.uint8] = raw[..., [2, 1, 0, 3]]
+        return bgra
 
-    def _appearance(self, view: SpriteView, rng: random.Random) -> VehicleAppearance:
+    def pixels(self, points: Array, matrix: Array) -> Array:
+        """Of points of the vehicle (n x 3) in the picture of the camera with this matrix (n x 2)."""
+        clip = np.c_[points, np.ones(len(points))] @ matrix.T
+        seen = clip[:, :2] / clip[:, 3:4]
+        pixels: Array = np.c_[(seen[:, 0] * 0.5 + 0.5) * self._side_px, (0.5 - seen[:, 1] * 0.5) * self._side_px]
+        return pixels
+
+    def appearance(self, view: SpriteView, rng: random.Random, helmets: float) -> VehicleAppearance:
+        """`helmets`: share of the riders who wear one."""
         body, meshes = self.fleet.model(view.body)
         look = VehicleAppearance(body)
         look.parts.extend((mesh, np.eye(4), view.tint) for mesh in meshes)
@@ -116,10 +131,10 @@ class SpriteStudio:
         if not view.holder:
             del look.parts[len(meshes) :]
         for seat in range(view.riders):
-            self.fleet.add_rider(look, rng, seat, rng.random() < 0.7)
+            self.fleet.add_rider(look, rng, seat, rng.random() < helmets)
         return look
 
-    def _set_camera(self, view: SpriteView, look: VehicleAppearance, middle: Array) -> Array:
+    def set_camera(self, view: SpriteView, look: VehicleAppearance, middle: Array) -> Array:
         """The view matrix with the field of view in which the vehicle fills the picture."""
         turn = view.yaw + (math.pi if view.side == "rear" else 0.0)
         distance_m = view.distance_m * (0.5 if view.plate_share else 1.0)
@@ -157,13 +172,6 @@ def _with_registration(body: str, rng: random.Random) -> PlannedVehicle:
     """A vehicle with a registration, which the fleet needs to mount plates; the plates are not rendered."""
     kind = next(kind for kind, names in bodies.BODIES.items() if body in names)
     return PlannedVehicle(id=body, kind=kind, arm="", registration=draw_registration(rng, kind), riders=())
-
-
-def _pixels(points: Array, matrix: Array) -> Array:
-    clip = np.c_[points, np.ones(len(points))] @ matrix.T
-    seen = clip[:, :2] / clip[:, 3:4]
-    pixels: Array = np.c_[(seen[:, 0] * 0.5 + 0.5) * SIDE_PX, (0.5 - seen[:, 1] * 0.5) * SIDE_PX]
-    return pixels
 
 
 def _cropped(image: NDArray[np.uint8], quad: Array, close: bool) -> tuple[NDArray[np.uint8], Array]:
