@@ -41,6 +41,8 @@ _SEATED_HEIGHT: Final = (-0.12, 0.9)
 """Where the middle of such a head is, in heights of the motorcycle above its upper edge."""
 _SEATED_SIZE: Final = (0.08, 0.4)
 """Its height relative to that of the motorcycle's box."""
+_BEHIND_SEAT: Final = 0.15
+"""So far beside the motorcycle, in its widths, may be the middle of a head next to another one: the last of three sits over its end."""
 _NEXT_SEAT: Final = 1.75
 """Distance across the picture to the next head, in widths of the larger one, up to which they may sit behind each other."""
 _MIN_GAP: Final = 0.35
@@ -110,16 +112,18 @@ def heads_on(
     strangers = [person.box for person in persons if person not in riders]
     for head in sorted(heads, key=lambda head: -head.found):
         elsewhere = any(_is_at_upper_end(head.box, box) for box in strangers) or any(_is_seated(head.box, box) for box in others)
-        if head.found >= _SEATED and _is_seated(head.box, motorcycle) and not elsewhere and (not own or _is_next_to(head, own)):
+        seated = _is_seated(head.box, motorcycle, _BEHIND_SEAT) and _is_next_to(head, own) if own else _is_seated(head.box, motorcycle)
+        if head.found >= _SEATED and seated and not elsewhere:
             own.append(head)
     return tuple(sorted(own, key=lambda head: head.box.centre.x))
 
 
-def _is_seated(head: Box, motorcycle: Box) -> bool:
-    """Whether somebody on the motorcycle may have this head."""
+def _is_seated(head: Box, motorcycle: Box, beside: float = 0.0) -> bool:
+    """Whether somebody on the motorcycle may have this head. `beside`: how far it may be beside the motorcycle, in its widths."""
     low, high = _SEATED_HEIGHT
     small, large = _SEATED_SIZE
-    above = motorcycle.x1 <= head.centre.x <= motorcycle.x2 and low <= (motorcycle.y1 - head.centre.y) / motorcycle.height <= high
+    slack = beside * motorcycle.width
+    above = motorcycle.x1 - slack <= head.centre.x <= motorcycle.x2 + slack and low <= (motorcycle.y1 - head.centre.y) / motorcycle.height <= high
     return above and small <= head.height / motorcycle.height <= large
 
 

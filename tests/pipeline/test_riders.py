@@ -233,6 +233,17 @@ class TestHeads:
         assert [each.box.centre.x for each in found] == expected
 
     @pytest.mark.parametrize(
+        ("x", "expected"),
+        [
+            pytest.param(320, 2, id="over the end of the motorcycle, next to the other passenger"),
+            pytest.param(335, 1, id="behind the motorcycle"),
+        ],
+    )
+    def test_of_the_last_of_three(self, x, expected):
+        rider = person(280, top=45, width=50)
+        assert len(heads_on(MOTORCYCLE, (), [rider], [rider], [head(280), head(x)])) == expected
+
+    @pytest.mark.parametrize(
         ("others", "strangers"),
         [
             pytest.param([], [person(200, top=45, foot=95)], id="of somebody who stands behind it"),
