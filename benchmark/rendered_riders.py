@@ -4,8 +4,8 @@
 another one in the next lane, passes a camera that sees them half from the side, and runs detection, tracking, rules and the search for
 riders on it. The seed determines traffic and riders. A violation counts as found if its rule reports a motorcycle at its moment at the
 line; for the others the reason of the rule is counted. Rendering takes about five minutes on one core for each seed; a folder that exists
-is used again. There are three meshes of persons, and helmets are ellipsoids: simulated figures say how the parts work together, not how
-well real riders are recognised.
+is used again. There are three meshes of persons, who are also in the training pictures of the head network: simulated figures say how the
+parts work together, not how well real riders are recognised.
 """
 
 import argparse

@@ -10,7 +10,7 @@ def add_heads(models: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "heads",
         help="train the head network, which tells helmets from bare heads",
         description="Renders heads of riders and trains the layers that find them, on features of the vehicle detector. The seed determines"
-        " the result. Needs the torch extra and the vehicle detector's weights; takes six minutes on one core.",
+        " the result. Needs the torch extra and the vehicle detector's weights; takes nine minutes on one core.",
     )
     heads.add_argument("--out", type=Path, default=Path("heads.onnx"), metavar="FILE", help="default: %(default)s")
     heads.add_argument("--samples", type=int, default=12_000, metavar="N", help="rendered windows (default: %(default)s)")

@@ -123,7 +123,10 @@ def _is_seated(head: Box, motorcycle: Box, beside: float = 0.0) -> bool:
     low, high = _SEATED_HEIGHT
     small, large = _SEATED_SIZE
     slack = beside * motorcycle.width
-    above = motorcycle.x1 - slack <= head.centre.x <= motorcycle.x2 + slack and low <= (motorcycle.y1 - head.centre.y) / motorcycle.height <= high
+    above = (
+        motorcycle.x1 - slack <= head.centre.x <= motorcycle.x2 + slack
+        and low <= (motorcycle.y1 - head.centre.y) / motorcycle.height <= high
+    )
     return above and small <= head.height / motorcycle.height <= large
 
 

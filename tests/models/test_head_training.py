@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from etle.errors import EtleError
+from etle.errors import EtleError, WeightsError
+from etle.types import Box
 from etle_cli.main import main
 from models.heads import STEM_WEIGHTS
 from models.heads.reader import NetworkHeadReader
 from models.synthetic.heads import draw_heads
+from models.synthetic.heads.ridden import behind, draw_ridden
 from models.synthetic.heads.shapes import paint
-from models.synthetic.heads.values import CANVAS, HeadState
+from models.synthetic.heads.sprites import rider_sprites
+from models.synthetic.heads.values import CANVAS, HeadState, RenderedHead
 from models.weights.locate import weight
 
 torch = pytest.importorskip("torch", reason="comes with the torch extra")
@@ -50,6 +53,34 @@ def test_all_states_are_rendered_with_their_middle_in_the_picture() -> None:
         side = sample.image.shape[0]
         assert sample.image.shape == (side, side, 3) and sample.image.dtype == np.uint8
         assert all(0 <= head.box.centre.x < side and 0 <= head.box.centre.y < side for head in sample.heads)
+
+
+def test_riders_of_the_simulator_are_rendered_with_their_heads() -> None:
+    rng = np.random.default_rng(7)
+    scenes = [draw_ridden(rng) for _ in range(40)]
+    assert {HeadState.HELMET, HeadState.BARE, HeadState.UNCLEAR} <= {head.state for scene in scenes for head in scene.heads}
+    assert max(len(scene.heads) for scene in scenes) >= 3
+    for scene in scenes:
+        assert scene.light.shape == (CANVAS, CANVAS, 3) and scene.light.dtype == np.float32 and scene.light.min() >= 0
+
+
+def test_a_head_behind_another_motorcycle_is_hidden() -> None:
+    """Heads of the motorcycle behind are covered by the one in front, which is drawn last."""
+    hidden = RenderedHead(box=Box(10, 10, 30, 30), state=HeadState.HELMET)
+    covered = np.zeros((60, 60), np.float32)
+    assert behind(hidden, covered).state is HeadState.HELMET
+    covered[10:30, 10:24] = 1
+    assert behind(hidden, covered).state is HeadState.UNCLEAR
+    covered[10:30, 10:28] = 1
+    assert behind(hidden, covered).state is HeadState.HIDDEN
+
+
+@pytest.mark.parametrize("data", [None, b"no archive"])
+def test_an_archive_that_is_missing_or_damaged_is_refused(data: bytes | None, tmp_path: Path) -> None:
+    if data is not None:
+        (tmp_path / "riders.zip").write_bytes(data)
+    with pytest.raises(WeightsError, match="reinstall"):
+        rider_sprites(tmp_path / "riders.zip")
 
 
 def test_windows_have_one_size() -> None:

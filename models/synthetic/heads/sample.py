@@ -9,29 +9,22 @@ import numpy as np
 
 from etle.types import Box
 from models.synthetic.heads.head import any_colour, draw_bare, draw_helmet, skin_of
+from models.synthetic.heads.ridden import draw_ridden
 from models.synthetic.heads.shapes import cloth, ellipse, paint, polygon, rounded
-from models.synthetic.heads.values import CANVAS, HeadPose, HeadState, Light, Rng
+from models.synthetic.heads.values import CANVAS, MIN_CLEAR, MIN_SHOWN, HeadPose, HeadScene, HeadState, Light, RenderedHead, Rng
 from models.synthetic.scenes.textures import chance
 from models.synthetic.signals.camera import Scale, capture
 from models.synthetic.signals.surroundings import background
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from etle.types import Image
 
 _HEAD_PX: Final = 41.0
 """Usual width of a head on the canvas."""
 _MIN_PX, _MAX_PX = 9.0, 60.0
 """Width of a head in the picture."""
-_MIN_SHOWN, _MIN_CLEAR = 0.2, 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedHead:
-    box: Box
-    """In pixels of the image."""
-    state: HeadState
+_RIDDEN: Final = 0.45
+"""Share of the pictures with riders of the simulator; the others are drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +36,18 @@ class HeadSample:
 
 def draw_heads(rng: Rng) -> HeadSample:
     """Up to four persons close together, none in one of ten pictures."""
-    light, heads = _scene(rng)
-    light, heads = _tilted(rng, light, heads)
+    scene = _tilted(rng, draw_ridden(rng) if chance(rng, _RIDDEN) else _scene(rng))
+    light = scene.light
     light = light * np.float32(np.exp(rng.uniform(np.log(0.25), np.log(2.0))))
     width = np.exp(rng.uniform(np.log(_MIN_PX), np.log(_MAX_PX)))
     scale = width / _HEAD_PX
     image = capture(rng, light.clip(0, None).astype(np.float32), Scale(x=scale, y=scale))
     by = image.shape[1] / CANVAS
-    return _window(rng, image, tuple(RenderedHead(box=_times(head.box, by), state=head.state) for head in heads))
+    heads = tuple(RenderedHead(box=_times(head.box, by), state=head.state) for head in scene.heads)
+    return _window(rng, image, heads, (scene.middle[0] * by, scene.middle[1] * by))
 
 
-def _scene(rng: Rng) -> tuple[Light, tuple[RenderedHead, ...]]:
+def _scene(rng: Rng) -> HeadScene:
     light = background(rng, CANVAS, CANVAS)
     heads: list[RenderedHead] = []
     if chance(rng, 0.1):
@@ -61,7 +55,7 @@ def _scene(rng: Rng) -> tuple[Light, tuple[RenderedHead, ...]]:
         if chance(rng, 0.7):
             _body(rng, light, pose)
         _clutter(rng, light, pose)
-        return light, ()
+        return HeadScene(light=light, heads=(), middle=(CANVAS / 2, CANVAS / 2))
     front = _pose(rng)
     poses = [front]
     for _ in range(int(rng.choice(4, p=[0.5, 0.25, 0.17, 0.08]))):
@@ -78,7 +72,7 @@ def _scene(rng: Rng) -> tuple[Light, tuple[RenderedHead, ...]]:
         _low_cover(rng, light, front)
     if chance(rng, 0.1):
         heads = [_covered(head, _cover(rng, light, front), front) for head in heads]
-    return light, tuple(heads)
+    return HeadScene(light=light, heads=tuple(heads), middle=heads[-1].box.centre)
 
 
 def _pose(rng: Rng) -> HeadPose:
@@ -139,9 +133,9 @@ def _covered(head: RenderedHead, by: Box, pose: HeadPose) -> RenderedHead:
     nearer = ((x - by.centre.x) / (by.width / 2)) ** 2 + ((y - by.centre.y) / (by.height / 2)) ** 2 <= 1
     nearer |= (y > pose.y + 1.5 * pose.radius) & (abs(x - pose.x) < 1.6 * pose.radius)
     shown = float((own & ~nearer).sum() / own.sum())
-    if shown < _MIN_SHOWN:
+    if shown < MIN_SHOWN:
         return RenderedHead(box=box, state=HeadState.HIDDEN)
-    return RenderedHead(box=box, state=HeadState.UNCLEAR) if shown < _MIN_CLEAR and head.state is not HeadState.HIDDEN else head
+    return RenderedHead(box=box, state=HeadState.UNCLEAR) if shown < MIN_CLEAR and head.state is not HeadState.HIDDEN else head
 
 
 def _clutter(rng: Rng, light: Light, pose: HeadPose) -> None:
@@ -175,17 +169,23 @@ def _low_cover(rng: Rng, light: Light, pose: HeadPose) -> None:
     paint(light, polygon(pose, [(-2.5, y), (2.5, y + rng.normal(0, 0.2)), (2.5, 5), (-2.5, 5)]), any_colour(rng), cloth(rng))
 
 
-def _tilted(rng: Rng, light: Light, heads: Sequence[RenderedHead]) -> tuple[Light, tuple[RenderedHead, ...]]:
+def _tilted(rng: Rng, scene: HeadScene) -> HeadScene:
     middle = CANVAS / 2
     matrix = cv2.getRotationMatrix2D((middle, middle), float(rng.normal(0, 8)), 1.0)
     matrix[0, 0] *= np.exp(rng.normal(0, 0.07))
     matrix[:, 2] += np.array([middle, middle]) - matrix @ np.array([middle, middle, 1])
-    turned: Light = cv2.warpAffine(light, matrix, (CANVAS, CANVAS), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return turned, tuple(RenderedHead(box=_about(matrix @ np.array([*head.box.centre, 1]), head.box), state=head.state) for head in heads)
+    turned: Light = cv2.warpAffine(scene.light, matrix, (CANVAS, CANVAS), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    def moved(point: tuple[float, float]) -> tuple[float, float]:
+        x, y = (matrix @ np.array([*point, 1])).tolist()
+        return x, y
+
+    heads = tuple(RenderedHead(box=_about(moved(head.box.centre), head.box), state=head.state) for head in scene.heads)
+    return HeadScene(light=turned, heads=heads, middle=moved(scene.middle))
 
 
-def _about(middle: "NDArray[np.float64]", box: Box) -> Box:
-    x, y = middle.tolist()
+def _about(middle: tuple[float, float], box: Box) -> Box:
+    x, y = middle
     return Box(x - box.width / 2, y - box.height / 2, x + box.width / 2, y + box.height / 2)
 
 
@@ -193,11 +193,10 @@ def _times(box: Box, by: float) -> Box:
     return Box(*(edge * by for edge in box))
 
 
-def _window(rng: Rng, image: "Image", heads: Sequence[RenderedHead]) -> HeadSample:
+def _window(rng: Rng, image: "Image", heads: Sequence[RenderedHead], middle: tuple[float, float]) -> HeadSample:
     """A square part in which heads take a third of the side, more or less."""
     size = _HEAD_PX * image.shape[1] / CANVAS
     side = max(8, round(size * np.exp(rng.uniform(np.log(1.8), np.log(4.5)))))
-    middle = heads[-1].box.centre if heads else (image.shape[1] / 2, image.shape[0] / 2)
     x1, y1 = (round(centre + rng.uniform(-0.4, 0.4) * side - side / 2) for centre in middle)
     padded = cv2.copyMakeBorder(image, side, side, side, side, cv2.BORDER_REPLICATE)
     left, top = (min(max(0, edge + side), long + side) for edge, long in ((x1, image.shape[1]), (y1, image.shape[0])))

@@ -7,10 +7,13 @@ from typing import Final
 from etle.types import Box
 from models.synthetic.signals.values import Light, Rng, Tint
 
-__all__ = ["CANVAS", "HeadPose", "HeadState", "Light", "Rng", "Tint"]
+__all__ = ["CANVAS", "MIN_CLEAR", "MIN_SHOWN", "HeadPose", "HeadScene", "HeadState", "Light", "RenderedHead", "Rng", "Tint"]
 
 CANVAS: Final = 176
 """Sides of the canvas in pixels; a head is about 41 pixels wide on it."""
+
+MIN_SHOWN, MIN_CLEAR = 0.2, 0.5
+"""Visible share of a head that need be found, and of one whose headgear is told."""
 
 
 class HeadState(StrEnum):
@@ -45,3 +48,19 @@ class HeadPose:
 
     def box(self, left: float, top: float, right: float, bottom: float) -> Box:
         return Box(*self.at(left, top), *self.at(right, bottom))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedHead:
+    box: Box
+    """In pixels of the image."""
+    state: HeadState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadScene:
+    """`light`: CANVAS x CANVAS. `middle`: what the picture is about."""
+
+    light: Light
+    heads: tuple[RenderedHead, ...]
+    middle: tuple[float, float]
