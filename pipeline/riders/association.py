@@ -41,7 +41,7 @@ _SEATED_HEIGHT: Final = (-0.12, 0.9)
 """Where the middle of such a head is, in heights of the motorcycle above its upper edge."""
 _SEATED_SIZE: Final = (0.08, 0.4)
 """Its height relative to that of the motorcycle's box."""
-_BEHIND_SEAT: Final = 0.15
+_BEHIND_SEAT: Final = 0.25
 """So far beside the motorcycle, in its widths, may be the middle of a head next to another one: the last of three sits over its end."""
 _NEXT_SEAT: Final = 1.75
 """Distance across the picture to the next head, in widths of the larger one, up to which they may sit behind each other."""
@@ -109,13 +109,25 @@ def heads_on(
     so is one that may as well belong to the rider of another.
     """
     own = [*heads_of(heads, riders)]
-    strangers = [person.box for person in persons if person not in riders]
-    for head in sorted(heads, key=lambda head: -head.found):
-        elsewhere = any(_is_at_upper_end(head.box, box) for box in strangers) or any(_is_seated(head.box, box) for box in others)
-        seated = _is_seated(head.box, motorcycle, _BEHIND_SEAT) and _is_next_to(head, own) if own else _is_seated(head.box, motorcycle)
-        if head.found >= _SEATED and seated and not elsewhere:
-            own.append(head)
+    strangers = [person.box for person in persons if person.score >= CERTAIN_SCORE and person not in riders]
+    left = [
+        head
+        for head in sorted(heads, key=lambda head: -head.found)
+        if head.found >= _SEATED
+        and not any(_is_at_upper_end(head.box, box) for box in strangers)
+        and not any(_is_seated(head.box, box) for box in others)
+    ]
+    while (head := next((each for each in left if _is_one_more(each, own, motorcycle)), None)) is not None:
+        own.append(head)
+        left.remove(head)
     return tuple(sorted(own, key=lambda head: head.box.centre.x))
+
+
+def _is_one_more(head: RiderHead, own: Sequence[RiderHead], motorcycle: Box) -> bool:
+    """Whether somebody else on the motorcycle has this head: it is above it, or next to a head that counts and little behind."""
+    if not own:
+        return _is_seated(head.box, motorcycle)
+    return _is_seated(head.box, motorcycle, _BEHIND_SEAT) and _is_next_to(head, own)
 
 
 def _is_seated(head: Box, motorcycle: Box, beside: float = 0.0) -> bool:

@@ -236,12 +236,22 @@ class TestHeads:
         ("x", "expected"),
         [
             pytest.param(320, 2, id="over the end of the motorcycle, next to the other passenger"),
-            pytest.param(335, 1, id="behind the motorcycle"),
+            pytest.param(355, 1, id="behind the motorcycle"),
         ],
     )
     def test_of_the_last_of_three(self, x, expected):
         rider = person(280, top=45, width=50)
         assert len(heads_on(MOTORCYCLE, (), [rider], [rider], [head(280), head(x)])) == expected
+
+    def test_a_row_is_followed_from_head_to_head_though_the_last_one_is_the_surest(self):
+        rider = person(200, top=45, width=50)
+        row = [head(200), replace(head(245), found=0.92), replace(head(290), found=0.99)]
+        assert len(heads_on(MOTORCYCLE, (), [rider], [rider], row)) == 3
+
+    @pytest.mark.parametrize(("score", "expected"), [pytest.param(0.3, 2, id="unsure"), pytest.param(0.6, 1, id="certain")])
+    def test_a_person_beside_the_motorcycle_owns_a_head_only_if_certain(self, score, expected):
+        rider, other = person(260, top=45, width=50), person(305, top=45, foot=95, width=50, score=score)
+        assert len(heads_on(MOTORCYCLE, (), [rider, other], [rider], [head(260), head(300)])) == expected
 
     @pytest.mark.parametrize(
         ("others", "strangers"),
