@@ -39,7 +39,7 @@ class PageOfCases:
 
 
 def page_rows(cursor: Cursor, columns: str, page: PageOfCases, **filters: Unpack[CaseFilters]) -> Sequence[Any]:
-    """`columns`: name of the query that lists them."""
+    """`columns`: those to read, in SQL; of the page, of its violations `v` and of the queue `q`."""
     urgent = page.order is CaseOrder.URGENT
     key = "decided_at" if page.order is CaseOrder.DECIDED else "occurred_at"
     ascending = (urgent or page.order is CaseOrder.OLDEST) is (page.before is None)
@@ -48,8 +48,8 @@ def page_rows(cursor: Cursor, columns: str, page: PageOfCases, **filters: Unpack
         beyond_key = _letter_due(cursor, beyond, page.letters) if urgent else _sort_key(cursor, beyond, key)
         if beyond_key is None:
             return ()
-    query = sql("urgent_cases" if urgent else "search_cases").format(
-        columns=sql(columns),
+    query = (sql("urgent_cases") if urgent else sql("search_cases")).format(
+        columns=columns,
         key=key,
         filters=sql("case_filters"),
         direction="ASC" if ascending else "DESC",

@@ -104,7 +104,7 @@ class PostgresCases:
     ) -> Sequence[Case]:
         page = PageOfCases(order=order, limit=limit, after=after, before=before, letters=letters)
         with self._database.autocommit() as cursor:
-            return _cases(cursor, page_rows(cursor, "case_columns", page, **filters))
+            return _cases(cursor, page_rows(cursor, sql("case_columns"), page, **filters))
 
     def summaries(
         self,
@@ -118,7 +118,7 @@ class PostgresCases:
     ) -> Sequence[CaseSummary]:
         page = PageOfCases(order=order, limit=limit, after=after, before=before, letters=letters)
         with self._database.autocommit() as cursor:
-            return tuple(map(summary_of_row, page_rows(cursor, "summary_columns", page, **filters)))
+            return tuple(map(summary_of_row, page_rows(cursor, sql("summary_columns"), page, **filters)))
 
     def found(self, *, limit: int = 1000, **filters: Unpack[CaseFilters]) -> int:
         with self._database.autocommit() as cursor:
