@@ -79,6 +79,8 @@ _MAX_HEIGHT_SHARE, _MAX_TALLER = 0.5, 0.25
 """A box whose height changes by half as much as its foot moves, and by a quarter against its width, has lost or gained its lower part."""
 _MIN_SCALED = 0.5
 """The width must change by this part, in logarithms, of what the way on the road makes it change."""
+_LOST_PART, _LOST_PART_S = 0.35, 2.0
+"""A lower edge that jumps up by this part of the box's height hides the foot, in so long before a passage."""
 _NEAR_S = 0.4
 
 
@@ -250,6 +252,19 @@ def whole_box_moved(track: Track, before: int, after: int) -> bool:
     if abs(two.height - one.height) >= _MAX_HEIGHT_SHARE * abs(foot) and abs(taller) > _MAX_TALLER:
         return False
     return (top * foot > 0 and abs(top) >= _MIN_TOP_SHARE * abs(foot)) or (growth * foot > 0 and abs(growth) >= _MIN_GROWTH)
+
+
+def lost_lower_part(track: Track, index: int) -> bool:
+    """Whether in the seconds before a sighting the lower edge jumped up from one sighting to the next, and the upper one stayed: something
+    that was not detected hides the foot since, and draws it farther away."""
+    sightings = track.sightings[: index + 1]
+    first = bisect_left(sightings, sightings[-1].captured_at - timedelta(seconds=_LOST_PART_S), key=lambda each: each.captured_at)
+    for one, two in pairwise(sightings[first:]):
+        rise = one.box.y2 - two.box.y2
+        is_step = seconds_between(one.captured_at, two.captured_at) <= _UNSEEN_S
+        if is_step and rise > _LOST_PART * one.box.height and abs(one.box.y1 - two.box.y1) < rise / 3:
+            return True
+    return False
 
 
 def is_seen_at_scale(track: Track, before: int, after: int, calibration: Calibration) -> bool:
