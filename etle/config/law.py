@@ -114,7 +114,7 @@ class Offence:
     versions: tuple[PenaltyVersion, ...]
 
 
-class OffenceAt(Protocol):
+class OffenceOccurrence(Protocol):
     """What tells the deadlines of a violation: a Violation, or a CaseSummary."""
 
     @property
@@ -152,7 +152,7 @@ class Law:
                 )
         raise ConfigError(f"the law files have no version of {rule!r} in force on {day}")
 
-    def deadlines(self, violation: OffenceAt) -> tuple[Deadline, ...]:
+    def deadlines(self, violation: OffenceOccurrence) -> tuple[Deadline, ...]:
         """In the order in which they end; none if the law files have none for its day, and for a hit of the watch list, no offence."""
         if not violation.article.max_fine_idr:
             return ()

@@ -28,7 +28,7 @@ from etle.types import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageOfCases:
+class CasePageQuery:
     """Which cases of a list to read; see `CaseStore.cases`."""
 
     order: CaseOrder
@@ -38,7 +38,7 @@ class PageOfCases:
     letters: Sequence[LetterDeadlinePeriod]
 
 
-def page_rows(cursor: Cursor, columns: str, page: PageOfCases, **filters: Unpack[CaseFilters]) -> Sequence[Any]:
+def page_rows(cursor: Cursor, columns: str, page: CasePageQuery, **filters: Unpack[CaseFilters]) -> Sequence[Any]:
     """`columns`: those to read, in SQL; of the page, of its violations `v` and of the queue `q`."""
     urgent = page.order is CaseOrder.URGENT
     key = "decided_at" if page.order is CaseOrder.DECIDED else "occurred_at"

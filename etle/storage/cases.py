@@ -12,7 +12,7 @@ from etle.errors import CaseDecided, CaseTaken, StoreError
 from etle.protocols import LEASE_S, SAME_MOMENT, CaseFilters, Clock
 from etle.signing import Signer
 from etle.storage.audit.row_signature import sign_row
-from etle.storage.case_list import PageOfCases, case_state, list_filters, page_rows, summary_of_row
+from etle.storage.case_list import CasePageQuery, case_state, list_filters, page_rows, summary_of_row
 from etle.storage.database import Cursor, Database
 from etle.storage.evidence.manifest import FileRecord
 from etle.storage.evidence.verify import FiledViolation, SearchColumns
@@ -102,7 +102,7 @@ class PostgresCases:
         letters: Sequence[LetterDeadlinePeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[Case]:
-        page = PageOfCases(order=order, limit=limit, after=after, before=before, letters=letters)
+        page = CasePageQuery(order=order, limit=limit, after=after, before=before, letters=letters)
         with self._database.autocommit() as cursor:
             return _cases(cursor, page_rows(cursor, sql("case_columns"), page, **filters))
 
@@ -116,7 +116,7 @@ class PostgresCases:
         letters: Sequence[LetterDeadlinePeriod] = (),
         **filters: Unpack[CaseFilters],
     ) -> Sequence[CaseSummary]:
-        page = PageOfCases(order=order, limit=limit, after=after, before=before, letters=letters)
+        page = CasePageQuery(order=order, limit=limit, after=after, before=before, letters=letters)
         with self._database.autocommit() as cursor:
             return tuple(map(summary_of_row, page_rows(cursor, sql("summary_columns"), page, **filters)))
 

@@ -6,7 +6,7 @@ from etle.types import Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.completed_foot import CompletedTrack
 from pipeline.scene.judgement import Reason
-from pipeline.scene.passage import is_one_vehicle, is_seen_at_scale, lost_lower_part, whole_box_moved
+from pipeline.scene.passage import is_one_vehicle, is_seen_at_scale, lower_edge_jumped_up, whole_box_moved
 
 _MAX_TRACKS: Final = 256
 
@@ -25,7 +25,7 @@ class DrivenMemory:
             return None
         if not is_one_vehicle(track, self._calibration, ends[0].captured_at, ends[1].captured_at):
             return Reason.NOT_ONE_VEHICLE
-        if whole_box and (not whole_box_moved(track, before, beyond) or lost_lower_part(track, before)):
+        if whole_box and (not whole_box_moved(track, before, beyond) or lower_edge_jumped_up(track, before)):
             return Reason.BOX_MOVED_ONLY
         if isinstance(track, CompletedTrack):
             return None if is_seen_at_scale(track, before, beyond, self._calibration) else Reason.BOX_MOVED_ONLY

@@ -187,9 +187,12 @@ def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end:
     A track that adopted another vehicle after a loss, a hidden foot and headlight glare make a step that no vehicle can make. Where the
     picture's edge cuts the feet there is no step to check, but a gap before them is one.
     """
-    if _Motion(track, calibration).has_gap(start, end):
+    motion = _Motion(track, calibration)
+    if motion.has_gap(start, end):
         return False
-    motion = _Motion(_with_feet(track, calibration), calibration)
+    shown = _with_feet(track, calibration)
+    if shown is not track:
+        motion = _Motion(shown, calibration)
     return all(motion.is_possible(one, two) for one, two in motion.steps(start, end))
 
 
@@ -254,7 +257,7 @@ def whole_box_moved(track: Track, before: int, after: int) -> bool:
     return (top * foot > 0 and abs(top) >= _MIN_TOP_SHARE * abs(foot)) or (growth * foot > 0 and abs(growth) >= _MIN_GROWTH)
 
 
-def lost_lower_part(track: Track, index: int) -> bool:
+def lower_edge_jumped_up(track: Track, index: int) -> bool:
     """Whether in the seconds before a sighting the lower edge jumped up from one sighting to the next, and the upper one stayed: something
     that was not detected hides the foot since, and draws it farther away."""
     sightings = track.sightings[: index + 1]

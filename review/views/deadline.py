@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from etle.config.law import Law, OffenceAt
+from etle.config.law import Law, OffenceOccurrence
 from etle.types import Deadline, DeadlineStep, Verdict
 from review.i18n import Translator
 
@@ -30,22 +30,22 @@ class DeadlineView:
     urgency: DeadlineUrgency
 
 
-def deadline_views(violation: OffenceAt, state: Verdict | None, law: Law, now: datetime, t: Translator) -> tuple[DeadlineView, ...]:
+def deadline_views(violation: OffenceOccurrence, state: Verdict | None, law: Law, now: datetime, t: Translator) -> tuple[DeadlineView, ...]:
     """Of a case that is open or confirmed; a rejected case and a warning have none. `state`: its verdict, None while it is open."""
     return tuple(_view(each, violation, now, t) for each in _deadlines(violation, state, law))
 
 
-def letter_view(violation: OffenceAt, state: Verdict | None, law: Law, now: datetime, t: Translator) -> DeadlineView | None:
+def letter_view(violation: OffenceOccurrence, state: Verdict | None, law: Law, now: datetime, t: Translator) -> DeadlineView | None:
     """When the confirmation letter is due; None if the case needs none."""
     due = next((each for each in _deadlines(violation, state, law) if each.step is DeadlineStep.LETTER), None)
     return _view(due, violation, now, t) if due else None
 
 
-def _deadlines(violation: OffenceAt, state: Verdict | None, law: Law) -> tuple[Deadline, ...]:
+def _deadlines(violation: OffenceOccurrence, state: Verdict | None, law: Law) -> tuple[Deadline, ...]:
     return law.deadlines(violation) if state in (None, Verdict.CONFIRM) else ()
 
 
-def _view(deadline: Deadline, violation: OffenceAt, now: datetime, t: Translator) -> DeadlineView:
+def _view(deadline: Deadline, violation: OffenceOccurrence, now: datetime, t: Translator) -> DeadlineView:
     return DeadlineView(
         step=deadline.step,
         label=t(f"deadline.{deadline.step}"),
