@@ -121,10 +121,7 @@ def behind(head: RenderedHead, covered: "NDArray[np.float32]") -> RenderedHead:
     """The head, of which those pixels are covered by something nearer (height x width, 0 to 1)."""
     x1, y1, x2, y2 = (max(0, round(edge)) for edge in head.box)
     part = covered[y1:y2, x1:x2]
-    shown = 1 - float(part.mean()) if part.size else 0.0
-    if shown < MIN_SHOWN:
-        return replace(head, state=HeadState.HIDDEN)
-    return replace(head, state=HeadState.UNCLEAR) if shown < MIN_CLEAR and head.state is not HeadState.HIDDEN else head
+    return head.with_visible_share(1 - float(part.mean()) if part.size else 0.0)
 
 
 def _cut(light: Light, heads: list[RenderedHead], middle: tuple[float, float], side: float) -> HeadScene:

@@ -11,7 +11,7 @@ from etle.types import Box
 from models.synthetic.heads.head import any_colour, draw_bare, draw_helmet, skin_of
 from models.synthetic.heads.ridden import draw_ridden
 from models.synthetic.heads.shapes import cloth, ellipse, paint, polygon, rounded
-from models.synthetic.heads.values import CANVAS, MIN_CLEAR, MIN_SHOWN, HeadPose, HeadScene, HeadState, Light, RenderedHead, Rng
+from models.synthetic.heads.values import CANVAS, HeadPose, HeadScene, HeadState, Light, RenderedHead, Rng
 from models.synthetic.scenes.textures import chance
 from models.synthetic.signals.camera import Scale, capture
 from models.synthetic.signals.surroundings import background
@@ -132,10 +132,7 @@ def _covered(head: RenderedHead, by: Box, pose: HeadPose) -> RenderedHead:
     own = ((x - box.centre.x) / (box.width / 2)) ** 2 + ((y - box.centre.y) / (box.height / 2)) ** 2 <= 1
     nearer = ((x - by.centre.x) / (by.width / 2)) ** 2 + ((y - by.centre.y) / (by.height / 2)) ** 2 <= 1
     nearer |= (y > pose.y + 1.5 * pose.radius) & (abs(x - pose.x) < 1.6 * pose.radius)
-    shown = float((own & ~nearer).sum() / own.sum())
-    if shown < MIN_SHOWN:
-        return RenderedHead(box=box, state=HeadState.HIDDEN)
-    return RenderedHead(box=box, state=HeadState.UNCLEAR) if shown < MIN_CLEAR and head.state is not HeadState.HIDDEN else head
+    return head.with_visible_share(float((own & ~nearer).sum() / own.sum()))
 
 
 def _clutter(rng: Rng, light: Light, pose: HeadPose) -> None:

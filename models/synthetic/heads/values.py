@@ -1,6 +1,6 @@
 """Values passed between the steps of the rendering."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -55,6 +55,12 @@ class RenderedHead:
     box: Box
     """In pixels of the image."""
     state: HeadState
+
+    def with_visible_share(self, share: float) -> "RenderedHead":
+        """The head of which something nearer leaves only this share visible."""
+        if share < MIN_SHOWN:
+            return replace(self, state=HeadState.HIDDEN)
+        return replace(self, state=HeadState.UNCLEAR) if share < MIN_CLEAR and self.state is not HeadState.HIDDEN else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
