@@ -654,8 +654,15 @@ class _Motion:
         """
         key = index, direction
         if key not in self._velocities:
-            self._velocities[key] = self._fitted_velocity(self._near(index, direction))
+            near = self._near(index, direction)
+            self._velocities[key] = self._fitted_velocity(near if len(near) > 1 else self._while_standing(index, direction))
         return self._velocities[key]
+
+    def _while_standing(self, index: int, direction: int) -> list[int]:
+        """A sighting and the next before (-1) or after (1) it, if the vehicle stood in between: where it braked to stand, the older sightings
+        are too far apart for the window."""
+        first = index if direction > 0 else index - 1
+        return [first, first + 1] if 0 <= first < len(self._intervals) and self._stood_through(first) else [index]
 
     def _fitted_velocity(self, near: Sequence[int]) -> _Velocity | None:
         if len(near) < 2 or self._times[near[-1]] - self._times[near[0]] < 0.05:

@@ -91,8 +91,17 @@ def test_a_track_ends_where_another_vehicle_begins(users, expected):
     assert vehicles_of(*tracked(users, 9)) == expected
 
 
-def test_a_vehicle_that_waits_for_minutes_is_one_vehicle():
-    user = RoadUser(name="waits", path=legs((0, 30), (2, 42), (3, 46), (4, 48), (95, 48), (95.5, 48.3), (96, 49.2), (96.5, 50.8), (97, 53)))
+@pytest.mark.parametrize(
+    "stops",
+    [
+        pytest.param([(0, 30), (2, 42), (3, 46), (4, 48)], id="gently"),
+        pytest.param([(0, 30), (2.5, 40), (2.9, 41.5), (3.2, 42.3), (3.5, 42.8), (3.8, 43)], id="braking hard"),
+    ],
+)
+def test_a_vehicle_that_waits_for_minutes_is_one_vehicle(stops):
+    at = stops[-1][1]
+    leaves = ((95 + after_s, at + ahead) for after_s, ahead in ((0, 0), (0.5, 0.3), (1, 1.2), (1.5, 2.8), (2, 5)))
+    user = RoadUser(name="waits", path=legs(*stops, *leaves))
     (track,), _ = tracked([user], 97)
     assert len(track.sightings) < 500
     assert is_one_vehicle(track, CALIBRATION, track.first.captured_at, track.last.captured_at)

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from etle.types import RuleName, VehicleClass, View
 from pipeline.evaluation.traffic.demand import MODELS, DrawnVehicle
+from pipeline.evaluation.traffic.detector import VirtualDetector
 from pipeline.evaluation.traffic.evaluate import PlaceEvaluation, SimulationOutcome, SumoOptions, evaluate_sumo, report_of, watch_run
 from pipeline.evaluation.traffic.judge import ActStatus, CaseStatus, judged_acts, judged_cases
 from pipeline.evaluation.traffic.junction import PAINT_M, junction
@@ -92,6 +93,17 @@ def require_sumo() -> None:
     pytest.importorskip("sumo", reason="needs the `sim` extra")
     if subprocess.run([program("sumo"), "--version"], capture_output=True, check=False).returncode:
         pytest.skip("SUMO does not start: apt-get install libgl1 libxext6 libxrender1 libatomic1")
+
+
+@pytest.mark.parametrize(
+    ("behind_m", "shows_foot"), [pytest.param(0.0, True, id="alone"), pytest.param(4.0, False, id="close behind one that hides its wheels")]
+)
+def test_a_foot_that_a_nearer_vehicle_covers_is_not_seen(behind_m, shows_foot):
+    watched = place()
+    near = driven(watched, (0, -8), (1, -8), vehicle=VehicleClass.CAR)
+    far = driven(watched, (0, -8 - behind_m), (1, -8 - behind_m), vehicle=VehicleClass.TRUCK)
+    detected = VirtualDetector(watched, [far, near] if behind_m else [far]).detect(0, 0.0)
+    assert {each.shows_foot for each in detected if each.detection.vehicle is VehicleClass.TRUCK} == {shows_foot}
 
 
 def act(vehicle: str, at_s: float = 20.0, *, clear: bool = True) -> TrueAct:

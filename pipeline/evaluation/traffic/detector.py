@@ -31,7 +31,8 @@ _SCORE: Final = 0.85
 
 @dataclass(frozen=True, slots=True)
 class DetectedVehicle:
-    """A detection, and the vehicle that it is. `shows_foot`: the picture does not cut its lower edge, so that it tells where it is."""
+    """A detection, and the vehicle that it is. `shows_foot`: neither the picture cuts its lower edge nor a nearer vehicle covers the middle of
+    it, so that it tells where the vehicle is."""
 
     vehicle: str
     detection: Detection
@@ -81,7 +82,8 @@ class VirtualDetector:
             drawn = [exact]
             if self._noise is not None:
                 drawn = self._noise.detections(each.vehicle.id, exact, share, boxes[:number], second)
-            made += [DetectedVehicle(each.vehicle.id, one, each.box.y2 < HEIGHT_PX) for one in drawn]
+            shows_foot = each.box.y2 < HEIGHT_PX and not any(_covers_foot(nearer, each.box) for nearer in boxes[:number])
+            made += [DetectedVehicle(each.vehicle.id, one, shows_foot) for one in drawn]
         return made
 
 
@@ -97,6 +99,10 @@ def _cut(box: "NDArray[np.float64]") -> Box | None:
     if cut.width < _MIN_SIDES_PX[0] or cut.height < _MIN_SIDES_PX[1]:
         return None
     return cut if cut.area >= _MIN_IN_PICTURE * (x2 - x1) * (y2 - y1) else None
+
+
+def _covers_foot(nearer: Box, box: Box) -> bool:
+    return nearer.x1 <= box.foot.x <= nearer.x2 and nearer.y1 <= box.y2 <= nearer.y2
 
 
 def _visible_shares(boxes: Sequence[Box]) -> list[float]:
