@@ -659,8 +659,8 @@ class _Motion:
         return self._velocities[key]
 
     def _while_standing(self, index: int, direction: int) -> list[int]:
-        """A sighting and the next before (-1) or after (1) it, if the vehicle stood in between: where it braked to stand, the older sightings
-        are too far apart for the window."""
+        """A sighting and the next before (-1) or after (1) it, if the vehicle stood in between: the older sightings of one that waits are
+        too far apart for the window."""
         first = index if direction > 0 else index - 1
         return [first, first + 1] if 0 <= first < len(self._intervals) and self._stood_through(first) else [index]
 

@@ -25,8 +25,8 @@ _FOOT_HEIGHT: Final = 0.025
 demo's clips it is 0.014, of 13 vehicles; other roads and detectors are worse."""
 _EXPECTED_SCALE: Final = 0.7
 _EXPECTED_WEIGHT: Final = 6.0
-"""Slow errors are this large, in multiples of `Calibration.foot_jitter`, which is 1/60 of the box's height: 0.012 of it on rendered clips. This
-expectation counts as so many independent sightings."""
+"""Slow errors are this large, in multiples of `Calibration.foot_jitter`, which is 1/60 of the box's height: 0.012 of it on rendered clips.
+This expectation counts as so many independent sightings."""
 _ENDS: Final = 3
 _MAX_SIGHTINGS: Final = 60
 

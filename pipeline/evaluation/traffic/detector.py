@@ -31,8 +31,10 @@ _SCORE: Final = 0.85
 
 @dataclass(frozen=True, slots=True)
 class DetectedVehicle:
-    """A detection, and the vehicle that it is. `shows_foot`: neither the picture cuts its lower edge nor a nearer vehicle covers the middle of
-    it, so that it tells where the vehicle is."""
+    """A detection, and the vehicle that it is.
+
+    `shows_foot`: neither the picture cuts its lower edge nor a nearer vehicle covers the middle of it, which then tells where it is.
+    """
 
     vehicle: str
     detection: Detection
