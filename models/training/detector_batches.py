@@ -33,12 +33,15 @@ class Batch:
     """boxes x 4: centre x and y, width and height, relative to the side."""
 
 
-def batches(composer: Composer, seed: int, *, size: int, count: int, views: int = 2) -> Iterator[Batch]:
-    """Endless batches of `count` images with sides around `size`. Each image is used `views` times on average, at other scales."""
+def batches(composer: Composer, seed: int, *, size: int, count: int, views: int = 2, strides: int = 2) -> Iterator[Batch]:
+    """Endless batches of `count` images with sides of `size` and up to `strides` strides of the network more or less.
+
+    Each image is used `views` times on average, at other scales.
+    """
     rng = np.random.default_rng(seed)
     recent: deque[ScenePhoto] = deque(maxlen=24 * count)
     while True:
-        side = size + _STRIDE * int(rng.integers(-2, 3))
+        side = size + _STRIDE * int(rng.integers(-strides, strides + 1))
         new = max(1, count // views)
         fresh = [composer.compose(rng) for _ in range(new)]
         old = [recent[i] for i in rng.integers(0, len(recent), count - new)] if len(recent) >= count else []

@@ -54,8 +54,8 @@ def _inputs() -> "Iterator[NDArray[np.float32]]":
 @cache
 def _calibration_images() -> "tuple[NDArray[np.uint8], ...]":
     """1 x 3 x side x side, uint8, RGB. Rendering them takes longer than the quantization."""
-    square = (batch.images for batch in batches(Composer(), _SEED, size=_SIDE, count=1, views=1) if batch.images.shape[1] == _SIDE)
-    return tuple(np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2)) for images in islice(square, _IMAGES))
+    pictures = (batch.images for batch in batches(Composer(), _SEED, size=_SIDE, count=1, views=1, strides=0))
+    return tuple(np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2)) for images in islice(pictures, _IMAGES))
 
 
 def write_model(model: onnx.ModelProto, path: Path) -> None:
