@@ -12,7 +12,6 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import approach_to_junction, drawing_of, proven_red, too_young
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.completed_foot import judged_by_visible_feet
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.passage import NoPassage, Passage
 from pipeline.scene.scene import Rule, Scene
@@ -40,17 +39,16 @@ class RedLight(Rule):
 
     def __init__(self, settings: Settings, camera: config.CameraSettings, calibration: Calibration) -> None:
         self._settings = settings
-        self._calibration = calibration
         self._line, self._entry = camera.line(settings.line), camera.line(settings.entry)
         self._signal = camera.signal(settings.signal)
         self._approach = approach_to_junction(self._line, self._entry, camera, calibration)
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
         signal = scene.signals[SignalId(self._settings.signal)]
-        everyone = (*scene.tracks, *scene.ended)
+        judged = self._approach.feet.judged
         return (
-            *judged_by_visible_feet(lambda track: self._judge(track, signal, ended=False), scene.tracks, everyone, self._calibration),
-            *judged_by_visible_feet(lambda track: self._judge(track, signal, ended=True), scene.ended, everyone, self._calibration),
+            *judged(lambda track: self._judge(track, signal, ended=False), scene.tracks, scene),
+            *judged(lambda track: self._judge(track, signal, ended=True), scene.ended, scene),
         )
 
     def drawing(self) -> Drawing:

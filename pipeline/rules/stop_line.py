@@ -13,7 +13,6 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import approach_to_junction, drawing_of, proven_red, too_young
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.completed_foot import judged_by_visible_feet
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, NoPassage, Passage
 from pipeline.scene.scene import Rule, Scene, stand_uncertainty_s, stood_for_s
@@ -47,8 +46,7 @@ class StopLine(Rule):
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
         signal = scene.signals[SignalId(self._settings.signal)]
-        everyone = (*scene.tracks, *scene.ended)
-        return tuple(judged_by_visible_feet(lambda track: self._judge(track, signal), scene.tracks, everyone, self._calibration))
+        return tuple(self._approach.feet.judged(lambda track: self._judge(track, signal), scene.tracks, scene))
 
     def drawing(self) -> Drawing:
         return drawing_of((self._line, self._entry), self._signal)

@@ -12,19 +12,21 @@ much as a rider who stands up.
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import compress
 from math import hypot, sqrt
 from statistics import median
 from typing import Final, NamedTuple
 
 from etle.geometry import distance
-from etle.types import Box, Point, Sighting, Track, VehicleClass
+from etle.types import Box, Point, Sighting, Track, TrackId, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import CameraPosition, camera_position
 from pipeline.scene.hidden_foot import is_foot_hidden, visible_feet
 from pipeline.scene.judgement import Judgement, Reason
+from pipeline.scene.scene import Scene
+from pipeline.scene.sighting_memory import SightingMemory, remember
 
 HEIGHT_M: Final = {
     VehicleClass.CAR: (1.6, 0.2),
@@ -84,49 +86,90 @@ def possible_feet(sighting: Sighting) -> Sequence[Sighting]:
 
 
 class _Edges(NamedTuple):
-    """Foot and upper edge of one sighting, mapped to the road. Standard deviations in metres: of the upper edge, and of the foot from its
-    place below it."""
+    """Foot and upper edge of one sighting, mapped to the road, and their standard deviations in metres."""
 
     foot: Point
     upper: Point
-    upper_jitter: float
-    jitter: float
+    of_foot: float
+    of_upper: float
+    is_whole: bool
+    """Whether the picture cuts no part of the vehicle."""
+
+    def jitter(self, share: float) -> float:
+        """Standard deviation of the foot from its place below the upper edge. `share`: as in _FootModel."""
+        return hypot(self.of_foot, share * self.of_upper)
 
 
-def with_completed_feet(track: Track, shown: Track, calibration: Calibration) -> CompletedTrack | None:
-    """The latest sightings, without the hidden feet that cannot be completed; None if none was.
+class FootCompletion:
+    """Completes the hidden feet of the vehicles that one camera sees. The rules of a camera share it, and what it remembers."""
 
-    `shown`: the sightings whose foot is not hidden.
-    """
-    rough = _FootModel.of(track, shown.sightings, calibration)
-    if rough is None:
-        return None
-    seen = {id(sighting) for sighting in shown.sightings}
-    oldest = bisect_left(track.sightings, track.last.captured_at - _COMPLETED, key=lambda sighting: sighting.captured_at)
-    latest = track.sightings[oldest:]
-    reaching = [sighting for sighting in latest if id(sighting) not in seen and rough.reaches_road(sighting)]
-    model = (_FootModel.of(track, [*shown.sightings, *reaching], calibration) if reaching else None) or rough
-    completed = (sighting if id(sighting) in seen else model.completed(sighting) for sighting in latest)
-    made = [sighting for sighting in completed if sighting is not None]
-    return (
-        CompletedTrack(id=track.id, sightings=tuple(made), follows=track.follows)
-        if any(isinstance(each, CompletedSighting) for each in made)
-        else None
-    )
+    def __init__(self, calibration: Calibration) -> None:
+        self._calibration = calibration
+        self._edges = SightingMemory(self._edges_of)
+        self._latest: dict[TrackId, tuple[Track, datetime, list[Track]]] = {}
+        """Of each vehicle the latest frame's tracks with other feet: several rules ask for them."""
 
+    def judged(self, judge: Callable[[Track], Judgement | None], tracks: Sequence[Track], scene: Scene) -> Iterator[Judgement]:
+        """What a rule decides on each of these tracks of the scene.
 
-def judged_by_visible_feet(
-    judge: Callable[[Track], Judgement | None], tracks: Sequence[Track], everyone: Sequence[Track], calibration: Calibration
-) -> Iterator[Judgement]:
-    """What a rule decides on each track. Where it cannot follow the foot: what it finds without the sightings in which the foot is hidden,
-    or with them completed."""
-    for track in tracks:
-        judged = judge(track)
-        if judged is not None and not _followed_the_foot(judged, track, everyone):
-            again = (judge(each) for each in _with_other_feet(track, everyone, calibration))
-            judged = next((each for each in again if each is not None and each.finding is not None), judged)
-        if judged is not None:
-            yield judged
+        Where it cannot follow the foot: what it finds without the sightings in which the foot is hidden, or with them completed.
+        """
+        everyone = (*scene.tracks, *scene.ended)
+        for track in tracks:
+            judged = judge(track)
+            if judged is not None and not _followed_the_foot(judged, track, everyone):
+                again = (judge(each) for each in self._with_other_feet(track, everyone, scene.now))
+                judged = next((each for each in again if each is not None and each.finding is not None), judged)
+            if judged is not None:
+                yield judged
+
+    def completed(self, track: Track, visible: Sequence[bool]) -> CompletedTrack | None:
+        """The latest sightings, without the hidden feet that cannot be completed; None if none was.
+
+        `visible`: of each sighting, whether its foot is not hidden.
+        """
+        edges = self._edges.of(track)
+        rough = _FootModel.of(track, [*compress(edges, visible)], self._calibration)
+        if rough is None:
+            return None
+        oldest = bisect_left(track.sightings, track.last.captured_at - _COMPLETED, key=lambda sighting: sighting.captured_at)
+        latest = [*zip(track.sightings, edges, visible, strict=True)][oldest:]
+        reaching = [each for sighting, each, is_shown in latest if not is_shown and rough.reaches_road(sighting, each)]
+        model = (_FootModel.of(track, [*compress(edges, visible), *reaching], self._calibration) if reaching else None) or rough
+        completed = (sighting if is_shown else model.completed(sighting, each) for sighting, each, is_shown in latest)
+        made = tuple(sighting for sighting in completed if sighting is not None)
+        if not any(isinstance(each, CompletedSighting) for each in made):
+            return None
+        return CompletedTrack(id=track.id, sightings=made, follows=track.follows)
+
+    def _with_other_feet(self, track: Track, everyone: Sequence[Track], now: datetime) -> Iterator[Track]:
+        """Without the hidden feet, and with them completed."""
+        known = self._latest.get(track.id)
+        if known is not None and known[0] is track and known[1] == now:
+            yield from known[2]
+            return
+        made: list[Track] = []
+        visible = visible_feet(track, everyone)
+        if any(visible) and not all(visible):
+            made.append(replace(track, sightings=tuple(compress(track.sightings, visible))))
+            yield made[0]
+            completed = self.completed(track, visible)
+            if completed is not None:
+                made.append(completed)
+                yield completed
+        remember(self._latest, track.id, (track, now, made))
+
+    def _edges_of(self, sighting: Sighting) -> _Edges | None:
+        """None if the upper edge is cut by the picture's, or cannot be mapped to the road."""
+        calibration, box = self._calibration, sighting.box
+        upper = Point(box.foot.x, box.y1)
+        if box.y1 < _BORDER_PX or calibration.is_horizon_between(box.foot, Point(upper.x, upper.y - _EDGE_PX)):
+            return None
+        foot, on_road = calibration.ground(box.foot), calibration.ground(upper)
+        of_foot, of_upper = (
+            distance(calibration.ground(Point(at.x, at.y - _EDGE_PX)), on) for at, on in ((box.foot, foot), (upper, on_road))
+        )
+        return _Edges(foot, on_road, of_foot, of_upper, not calibration.is_cut(box))
 
 
 def _followed_the_foot(judged: Judgement, track: Track, everyone: Sequence[Track]) -> bool:
@@ -143,23 +186,25 @@ def _followed_the_foot(judged: Judgement, track: Track, everyone: Sequence[Track
     return not is_foot_hidden(track, judged.crossed.at, everyone)
 
 
-def _with_other_feet(track: Track, everyone: Sequence[Track], calibration: Calibration) -> Iterator[Track]:
-    shown = replace(track, sightings=tuple(compress(track.sightings, visible_feet(track, everyone))))
-    if 0 < len(shown.sightings) < len(track.sightings):
-        yield shown
-        completed = with_completed_feet(track, shown, calibration)
-        if completed is not None:
-            yield completed
+class _HiddenPlace(NamedTuple):
+    """Where a hidden foot is on the road, between the extremes, and its standard deviation from frame to frame, in metres."""
+
+    foot: Point
+    farthest: Point
+    nearest: Point
+    jitter: float
 
 
 class _FootModel:
     """Foot = share * upper edge + a constant, on the road; share is 1 - height of the vehicle / height of the camera."""
 
-    def __init__(self, edges: Sequence[_Edges], vehicle: VehicleClass, camera: CameraPosition, calibration: Calibration) -> None:
+    def __init__(
+        self, edges: Sequence[_Edges], jitters: Sequence[float], vehicle: VehicleClass, camera: CameraPosition, calibration: Calibration
+    ) -> None:
         self._calibration, self._camera, self._growth_m = calibration, camera, GROWTH_M[vehicle]
         high_m, u_m = HEIGHT_M[vehicle]
         expected, precision = 1 - high_m / camera.height, (camera.height / u_m) ** 2
-        weights = [1 / (_CORRELATED * each.jitter**2) for each in edges]
+        weights = [1 / (_CORRELATED * jitter**2) for jitter in jitters]
         self._upper, self._foot = _mean([each.upper for each in edges], weights), _mean([each.foot for each in edges], weights)
         upper, foot = self._upper, self._foot
         ways = [(each.upper.x - upper.x, each.upper.y - upper.y, each.foot.x - foot.x, each.foot.y - foot.y) for each in edges]
@@ -171,22 +216,41 @@ class _FootModel:
         self._constant_u, self.share_u = scale / sqrt(sum(weights)), hypot(scale / sqrt(spread), _HEADING * self.share)
 
     @classmethod
-    def of(cls, track: Track, shown: Sequence[Sighting], calibration: Calibration) -> "_FootModel | None":
-        """From the sightings that show the foot; None if they do not tell where it is below the upper edge."""
+    def of(cls, track: Track, shown: Sequence[_Edges | None], calibration: Calibration) -> "_FootModel | None":
+        """From the edges of the sightings that show the foot; None if they do not tell where it is below the upper edge."""
         camera, vehicle = camera_position(calibration), vehicle_class_of(track)
         if camera is None or (expected := 1 - HEIGHT_M[vehicle][0] / camera.height) < _MIN_SHARE:
             return None
-        whole = [sighting for sighting in shown if not calibration.is_cut(sighting.box)]
-        both = _agreeing([each for sighting in whole if (each := _edges(sighting, expected, calibration))], expected)
+        both = _agreeing([(each, each.jitter(expected)) for each in shown if each is not None and each.is_whole], expected)
         if len(both) < _MIN_SHOWN:
             return None
-        model = cls(sorted(both, key=lambda each: each.jitter)[:_MAX_SHOWN], vehicle, camera, calibration)
+        edges, jitters = zip(*sorted(both, key=lambda each: each[1])[:_MAX_SHOWN], strict=True)
+        model = cls(edges, jitters, vehicle, camera, calibration)
         return model if model.share > _MIN_SHARE and model.share_u < _MAX_SHARE_U * model.share else None
 
-    def completed(self, sighting: Sighting) -> CompletedSighting | None:
+    def completed(self, sighting: Sighting, edges: _Edges | None) -> CompletedSighting | None:
         """None if the upper edge does not tell where the foot is."""
-        edges = _edges(sighting, self.share, self._calibration)
-        if edges is None or (jitter := self.share * edges.upper_jitter) > _MAX_JITTER_M:
+        place = self._place(sighting, edges)
+        if place is None:
+            return None
+        return CompletedSighting(
+            sequence=sighting.sequence,
+            captured_at=sighting.captured_at,
+            vehicle=sighting.vehicle,
+            score=sighting.score,
+            box=self._down_to(sighting, place.foot),
+            farthest=replace(sighting, box=self._down_to(sighting, place.farthest)),
+            nearest=replace(sighting, box=self._down_to(sighting, place.nearest)),
+            jitter=place.jitter,
+        )
+
+    def reaches_road(self, sighting: Sighting, edges: _Edges | None) -> bool:
+        """Whether the visible part ends no higher than the foot is expected: then it shows the foot, though a nearer vehicle touches it."""
+        place = self._place(sighting, edges)
+        return place is not None and self._calibration.pixel(place.foot).y <= sighting.box.y2
+
+    def _place(self, sighting: Sighting, edges: _Edges | None) -> "_HiddenPlace | None":
+        if edges is None or (jitter := self.share * edges.of_upper) > _MAX_JITTER_M:
             return None
         way = Point(edges.upper.x - self._upper.x, edges.upper.y - self._upper.y)
         foot = Point(self._foot.x + self.share * way.x, self._foot.y + self.share * way.y)
@@ -195,46 +259,24 @@ class _FootModel:
         nearest, farthest = (Point(foot.x + by * (edges.upper.x - below.x), foot.y + by * (edges.upper.y - below.y)) for by in (-off, off))
         if self._calibration.is_horizon_between(sighting.box.foot, self._calibration.pixel(nearest)):
             return None
-        return CompletedSighting(
-            sequence=sighting.sequence,
-            captured_at=sighting.captured_at,
-            vehicle=sighting.vehicle,
-            score=sighting.score,
-            box=self._down_to(sighting, foot),
-            farthest=replace(sighting, box=self._down_to(sighting, farthest)),
-            nearest=replace(sighting, box=self._down_to(sighting, nearest)),
-            jitter=jitter,
-        )
-
-    def reaches_road(self, sighting: Sighting) -> bool:
-        """Whether the visible part ends no higher than the foot is expected: then it shows the foot, though a nearer vehicle touches it."""
-        completed = self.completed(sighting)
-        return completed is not None and completed.box.y2 <= sighting.box.y2
+        return _HiddenPlace(foot, farthest, nearest, jitter)
 
     def _down_to(self, sighting: Sighting, foot: Point) -> Box:
         """The box down to a foot, which is no higher than what is visible."""
         return sighting.box._replace(y2=max(self._calibration.pixel(foot).y, sighting.box.y2))
 
 
-def _edges(sighting: Sighting, share: float, calibration: Calibration) -> _Edges | None:
-    """None if the upper edge is cut by the picture's, or cannot be mapped to the road. `share`: as in _FootModel."""
-    box = sighting.box
-    upper = Point(box.foot.x, box.y1)
-    if box.y1 < _BORDER_PX or calibration.is_horizon_between(box.foot, Point(upper.x, upper.y - _EDGE_PX)):
-        return None
-    foot, on_road = calibration.ground(box.foot), calibration.ground(upper)
-    of_foot, of_upper = (distance(calibration.ground(Point(at.x, at.y - _EDGE_PX)), calibration.ground(at)) for at in (box.foot, upper))
-    return _Edges(foot, on_road, of_upper, hypot(of_foot, share * of_upper))
+def _agreeing(edges: Sequence[tuple[_Edges, float]], share: float) -> list[tuple[_Edges, float]]:
+    """Without the outliers, such as feet that were taken for visible because the vehicle that hides them was not detected.
 
-
-def _agreeing(edges: Sequence[_Edges], share: float) -> list[_Edges]:
-    """Without the outliers, such as feet that were taken for visible because the vehicle that hides them was not detected."""
-    constants = [(each.foot.x - share * each.upper.x, each.foot.y - share * each.upper.y) for each in edges]
+    Each with its jitter.
+    """
+    constants = [(each.foot.x - share * each.upper.x, each.foot.y - share * each.upper.y) for each, _ in edges]
     middle = Point(*(median(axis) for axis in zip(*constants, strict=True))) if edges else Point(0, 0)
     return [
-        each
-        for each, constant in zip(edges, constants, strict=True)
-        if distance(Point(*constant), middle) < _MAX_OFF_M + _JITTER_COVERAGE * each.jitter
+        (each, jitter)
+        for (each, jitter), constant in zip(edges, constants, strict=True)
+        if distance(Point(*constant), middle) < _MAX_OFF_M + _JITTER_COVERAGE * jitter
     ]
 
 

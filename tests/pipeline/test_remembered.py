@@ -9,7 +9,7 @@ import pytest
 from benchmark.situations.road import RoadCamera
 from etle.types import Box, Sighting, Track, TrackId, VehicleClass, View
 from pipeline.scene.calibration import calibrate
-from pipeline.scene.completed_foot import CompletedTrack, with_completed_feet
+from pipeline.scene.completed_foot import CompletedTrack, FootCompletion
 from pipeline.scene.passage import FrontOffset, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import SightingMemory
@@ -54,7 +54,7 @@ def test_a_passage_is_the_same_as_without_memory(seed):
             assert remembered == fresh
 
 
-def with_hidden_foot(track: Track) -> tuple[Track, Track, CompletedTrack | None]:
+def with_hidden_foot(track: Track, completion: FootCompletion) -> tuple[Track, Track, CompletedTrack | None]:
     """The track as it is drawn, where a nearer vehicle hides the lower third from the sixth to the eleventh second; without the hidden
     feet; and with them completed."""
     is_hidden = [second(6) <= each.captured_at < second(11) for each in track.sightings]
@@ -64,7 +64,7 @@ def with_hidden_foot(track: Track) -> tuple[Track, Track, CompletedTrack | None]
     )
     shown = replace(track, sightings=tuple(each for each, hidden in zip(drawn, is_hidden, strict=True) if not hidden))
     whole = replace(track, sightings=drawn)
-    return whole, shown, with_completed_feet(whole, shown, CALIBRATION)
+    return whole, shown, completion.completed(whole, [not hidden for hidden in is_hidden])
 
 
 def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
@@ -72,7 +72,8 @@ def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
     crossed = []
     for seed in range(8):
         memory, fronts = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
-        for track in [each for whole in [*growing_track(seed)][::7] for each in with_hidden_foot(whole) if each is not None]:
+        completion = FootCompletion(CALIBRATION)
+        for track in [each for whole in [*growing_track(seed)][::7] for each in with_hidden_foot(whole, completion) if each is not None]:
             fresh, front = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
             assert fronts.of(track) == front.of(track)
             remembered, expected = (each.passage_of(track, front.least(track), front.of) for each in (memory, fresh))
@@ -82,6 +83,17 @@ def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
             else:
                 assert remembered == expected
     assert any(isinstance(track, CompletedTrack) for track in crossed)
+
+
+def test_completed_feet_are_the_same_as_without_memory():
+    completion = FootCompletion(CALIBRATION)
+    made = []
+    for whole in [*growing_track(4)][::3]:
+        *_, completed = with_hidden_foot(whole, completion)
+        *_, fresh = with_hidden_foot(whole, FootCompletion(CALIBRATION))
+        assert completed == fresh
+        made.append(completed)
+    assert any(made)
 
 
 @pytest.mark.parametrize("seed", range(12))
