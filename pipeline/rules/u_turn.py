@@ -133,7 +133,7 @@ class UTurn(Rule):
         offset = Measurement(name="offset", value=turn.offset, unit="m", uncertainty=turn.offset_u)
         if turn.offset - COVERAGE * turn.offset_u < _MIN_OFFSET_M:
             return NotReported(reason=Reason.REVERSED, measured=offset, limit=_MIN_OFFSET_M)
-        if reason := self._driven.why_not(track, turn.came_from.sighting, turn.leaves_to.sighting, whole_box=False):
+        if reason := self._driven.why_not(track, turn.came_from.sighting, turn.leaves_to.sighting, turning=True):
             return NotReported(reason=reason, measured=turned)
         return Finding(
             rule=self.name,

@@ -18,14 +18,17 @@ class DrivenMemory:
         self._calibration = calibration
         self._driven: dict[TrackId, tuple[Sighting, Sighting]] = {}
 
-    def why_not(self, track: Track, before: int, beyond: int, *, whole_box: bool = True) -> Reason | None:
-        """None if one vehicle drove from one sighting to the other; `whole_box`: and moved as a whole, not its lower edge alone."""
+    def why_not(self, track: Track, before: int, beyond: int, *, turning: bool = False) -> Reason | None:
+        """None if one vehicle drove from one sighting to the other, and moved as a whole, not its lower edge alone.
+
+        `turning`: it turned in between, and shows another side.
+        """
         ends = track.sightings[before], track.sightings[beyond]
         if self._driven.get(track.id) == ends:
             return None
-        if not is_one_vehicle(track, self._calibration, ends[0].captured_at, ends[1].captured_at):
+        if not is_one_vehicle(track, self._calibration, ends[0].captured_at, ends[1].captured_at, turning=turning):
             return Reason.NOT_ONE_VEHICLE
-        if whole_box and (not whole_box_moved(track, before, beyond) or lower_edge_jumped_up(track, before)):
+        if not turning and (not whole_box_moved(track, before, beyond) or lower_edge_jumped_up(track, before)):
             return Reason.BOX_MOVED_ONLY
         if isinstance(track, CompletedTrack):
             return None if is_seen_at_scale(track, before, beyond, self._calibration) else Reason.BOX_MOVED_ONLY

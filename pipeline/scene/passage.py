@@ -61,6 +61,8 @@ _MAX_UNSEEN_NOISE_M = 1.5
 """Vehicles follow each other at three metres and more: where feet jitter so much, an unseen step is not told from another vehicle."""
 _MAX_MISSED_JITTER_M, _LONG_MISSED_S, _NEAR_STEPS = 0.25, 0.5, 8
 """Where feet jitter more, a step that misses frames for so long, or one of a slow camera, is not judged."""
+_TURNED, _MAX_TURNING_M_S = 0.3, 7.0
+"""(Length - width) / 2 of a vehicle, as a part of the length that its box shows from the side; who turns round is no faster."""
 _STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
 """A vehicle that moved by less in the last two seconds had stood, or just started."""
 _ELSEWHERE = 0.3
@@ -181,8 +183,10 @@ class PassageMemory:
         return track.sightings[passed.before] is before and track.sightings[passed.beyond] is beyond
 
 
-def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end: datetime) -> bool:
+def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end: datetime, *, turning: bool = False) -> bool:
     """Whether the sightings between two moments can be one vehicle: no long gap, and no step that takes more than hard braking.
+
+    `turning`: it turned in between, so that the middle of the box's lower edge is another point of the vehicle.
 
     A track that adopted another vehicle after a loss, a hidden foot and headlight glare make a step that no vehicle can make. Where the
     picture's edge cuts the feet there is no step to check, but a gap before them is one.
@@ -193,7 +197,7 @@ def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end:
     shown = _with_feet(track, calibration)
     if shown is not track:
         motion = _Motion(shown, calibration)
-    return all(motion.is_possible(one, two) for one, two in motion.steps(start, end))
+    return all(motion.is_possible(one, two, turning=turning) for one, two in motion.steps(start, end))
 
 
 def parts_of_one_vehicle(track: Track, calibration: Calibration) -> list[tuple[int, int]]:
@@ -534,7 +538,7 @@ class _Motion:
         jitter = max(self.own_jitter, self._foot_jitter(i))
         return all(self._stood(index, direction, jitter) is not None for index, direction in ((i, -1), (i + 1, 1)))
 
-    def is_possible(self, i: int, j: int) -> bool:
+    def is_possible(self, i: int, j: int, *, turning: bool = False) -> bool:
         """Whether the displacement fits the velocities before `i` and after `j`, within the acceleration limit and the jitter."""
         step_s = self._times[j] - self._times[i]
         before, after = self._velocity(i, -1), self._velocity(j, 1)
@@ -559,7 +563,19 @@ class _Motion:
         if unseen and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
         noise = JITTER_COVERAGE * 2**0.5 * jitter
+        if turning and not missed and max(before.speed, after.speed) <= _MAX_TURNING_M_S * self._calibration.metre(sightings[j]):
+            noise += self._turned(i, j)
         return off <= driven + (self._told_apart(noise, i) if unseen else noise)
+
+    def _turned(self, i: int, j: int) -> float:
+        """By how much the middle of the lower edge moves on a vehicle that turns, from a corner to the middle of its side."""
+        boxes = [self._track.sightings[index].box for index in (i, j)]
+        foot = max(boxes, key=lambda box: box.width).foot
+        return (
+            _TURNED
+            * max(box.width for box in boxes)
+            * distance(self._calibration.ground(foot), self._calibration.ground(Point(foot.x + 1, foot.y)))
+        )
 
     def _hides_another(self, i: int, step_s: float, least: float, expected: float) -> bool:
         """Whether the feet around a step that misses frames jitter so much that another vehicle may have taken the place meanwhile."""
