@@ -50,6 +50,8 @@ _NEAR_S: Final = 0.6
 """Sightings so far from a passage tell its speed."""
 _MAX_JITTER: Final = 2.0
 """What is measured includes where the vehicle is further away, and its acceleration: so many times what is expected counts at most."""
+_EARLIEST_S: Final = 1.0
+"""The red must be older by so much, beside the grace, at the earliest moment at which the front can have crossed."""
 _STEADY: Final = 3.0
 """A speed counts if the distance driven exceeds its uncertainty so many times."""
 
@@ -317,7 +319,12 @@ def proven_red(signal: SignalHistory, crossed: Passage, until: datetime, at: tup
 
 
 def too_young(red: RedPhase, crossed: Passage, u_s: float, grace_s: float) -> NotReported | None:
-    """None if the red was older at the crossing than the grace and its own uncertainty."""
+    """None if the red was older at the crossing than the grace and its own uncertainty.
+
+    Who creeps over the line crossed at an uncertain moment, but not before the earliest at which the front can have been there.
+    """
+    if seconds_between(red.began_at, crossed.earliest) >= grace_s + _EARLIEST_S:
+        return None
     age = Measurement(name="time_into_red", value=seconds_between(red.began_at, crossed.at), unit="s", uncertainty=u_s)
     limit = max(grace_s, COVERAGE * u_s)
     state = LampState(Lamp.RED, red.began_at)

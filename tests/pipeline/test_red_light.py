@@ -67,6 +67,14 @@ def test_the_moment_of_slow_vehicles_is_more_uncertain_and_needs_an_older_red():
     assert seconds_of(findings(rule(RED_LIGHT), creeping, lamps((0, Y), (3.2, R), until=20))) == pytest.approx([4.0], abs=0.02)
 
 
+@pytest.mark.parametrize(("red_from", "reported"), [(0.0, True), (2.0, False)])
+def test_who_creeps_over_the_line_crossed_no_earlier_than_the_front_can_have_been_there(red_from, reported):
+    creeping = drive((3.0, 44, 49.6), (10.0, 49.6, 50.1), (4.0, 50.1, 66))  # 0.05 m/s at the line after 11 s: 0.3 m are 6 s
+    found = findings(rule(RED_LIGHT), creeping, lamps((0, Y), (red_from, R), until=20))
+    assert bool(found) is reported
+
+
+
 def test_the_moment_of_one_who_stood_on_the_line_is_as_uncertain_as_he_stood_long():
     stood = drive((6.0, 41.1, 50.1), (6.0, 50.1, 50.1), (5.0, 50.1, 57.6))
     (found,) = findings(rule(RED_LIGHT), stood, lamps((0, Y), (0.5, R), until=20))
