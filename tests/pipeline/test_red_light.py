@@ -74,7 +74,6 @@ def test_who_creeps_over_the_line_crossed_no_earlier_than_the_front_can_have_bee
     assert bool(found) is reported
 
 
-
 def test_the_moment_of_one_who_stood_on_the_line_is_as_uncertain_as_he_stood_long():
     stood = drive((6.0, 41.1, 50.1), (6.0, 50.1, 50.1), (5.0, 50.1, 57.6))
     (found,) = findings(rule(RED_LIGHT), stood, lamps((0, Y), (0.5, R), until=20))
