@@ -45,15 +45,15 @@ _MIN_WIDTH_PX = 3.0
 """Minimum shorter side of the drawn box."""
 _MIN_INSIDE = 0.6
 """Minimum fraction of the drawn box, and of the head that was located, inside the image."""
-_DARK_PRIOR: Final = 0.1
+_DARK_PRIOR: Final = 0.05
 """Dark heads are rarer on the road than among the rendered heads; applies to yellow and green only."""
-_MIN_PROBABILITY: Final = 0.45
+_MIN_PROBABILITY: Final = 0.4
 """Of yellow and green."""
 _MAX_SEVERAL: Final = 0.5
 """Maximum probability of several lit lamps relative to that of yellow or green."""
 _MAX_RED_BESIDE_YELLOW: Final = 0.3
 """Maximum probability of red relative to that of yellow: both burn out to the same colour."""
-_MAX_BESIDE_RED: Final = (0.1, 0.05, 0.5, 0.16, 0.3)
+_MAX_BESIDE_RED: Final = (0.1, 0.05, 0.55, 0.16, 0.35)
 """Maximum probabilities of yellow, green, nothing, several and hidden, relative to that of red: a red that is not accuses the innocent."""
 _MAX_LAMP_BESIDE_RED: Final = 0.3
 """Maximum probability of yellow and of green, relative to that of red, in the first looks at a head that closer ones call red."""
