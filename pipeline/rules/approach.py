@@ -16,7 +16,7 @@ from etle.errors import ConfigError
 from etle.geometry import distance, signed_distance
 from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.completed_foot import CompletedSighting, FootCompletion, possible_feet
+from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack, FootCompletion, possible_feet
 from pipeline.scene.driven import DrivenMemory
 from pipeline.scene.judgement import LampState, NotReported, Reason
 from pipeline.scene.passage import (
@@ -27,6 +27,7 @@ from pipeline.scene.passage import (
     PassageMemory,
     measured_jitter,
     of_one_vehicle,
+    whole_box_moved,
 )
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import remember
@@ -50,6 +51,8 @@ _NEAR_S: Final = 0.6
 """Sightings so far from a passage tell its speed."""
 _MAX_JITTER: Final = 2.0
 """What is measured includes where the vehicle is further away, and its acceleration: so many times what is expected counts at most."""
+_STAYS_S: Final = 1.0
+"""Who takes longer from the line to the junction may have stood in between."""
 _EARLIEST_S: Final = 1.0
 """The red must be older by so much, beside the grace, at the earliest moment at which the front can have crossed."""
 _STEADY: Final = 3.0
@@ -150,7 +153,14 @@ class Approach:
         return self._speed_along(track, self.entry) > 0
 
     def why_not_driven(self, track: Track, crossed: Passage, reached: Passage) -> Reason | None:
-        """None if one vehicle, as a whole, moved from before the line to where the second passage is certain."""
+        """None if one vehicle, as a whole, moved from before the line to where the second passage is certain.
+
+        One that stays between them must have moved as a whole over the line already: where only its lower edge did, and it stands, it was
+        drawn too near before.
+        """
+        stays = seconds_between(crossed.at, reached.at) > _STAYS_S
+        if stays and not isinstance(track, CompletedTrack) and not whole_box_moved(track, crossed.before, crossed.beyond):
+            return Reason.BOX_MOVED_ONLY
         memory = self._driven_over if reached is crossed else self._driven_in
         return memory.why_not(track, crossed.before, reached.beyond)
 
