@@ -15,7 +15,7 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import LENGTH_M, Calibration
 from pipeline.scene.driven import DrivenMemory
-from pipeline.scene.hidden_foot import OtherVehicles
+from pipeline.scene.hidden_foot import OtherVehicles, judged_by_visible_feet
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.marking import MarkingOnRoad, Place
 from pipeline.scene.passage import LASTING_S
@@ -53,8 +53,8 @@ class SolidLine(Rule):
         self._places = tuple(SightingMemory(marking.place) for marking in self._markings)
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
-        judged = (self._judge(track, scene) for track in (*scene.tracks, *scene.ended))
-        return tuple(judgement for judgement in judged if judgement)
+        everyone = (*scene.tracks, *scene.ended)
+        return tuple(judged_by_visible_feet(lambda track: self._judge(track, scene), everyone, everyone))
 
     def drawing(self) -> Drawing:
         return Drawing(

@@ -15,6 +15,7 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.driven import DrivenMemory
+from pipeline.scene.hidden_foot import judged_by_visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, measured_jitter
 from pipeline.scene.road_path import MAX_JITTER_M, Knot, PathMemory, bends, heading, wrapped
@@ -74,8 +75,8 @@ class UTurn(Rule):
         self._driven = DrivenMemory(calibration)
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
-        judged = (self._judge(track) for track in (*scene.tracks, *scene.ended))
-        return tuple(judgement for judgement in judged if judgement)
+        everyone = (*scene.tracks, *scene.ended)
+        return tuple(judged_by_visible_feet(self._judge, everyone, everyone))
 
     def drawing(self) -> Drawing:
         return Drawing(lines=(), areas=((self._zone.id, self._zone.corners),), signals=())

@@ -4,11 +4,14 @@ A hidden foot is drawn too far up the picture, and lies farther away on the road
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import compress
 from typing import Final
 
 from etle.types import Box, Sighting, Track
+from pipeline.scene.judgement import Judgement, Reason
 
 _STRIP: Final = 0.15
 """Fraction of a box's height at its lower edge that no nearer vehicle may cover."""
@@ -58,6 +61,22 @@ def _is_covered(box: Box, others: Sequence[Box]) -> bool:
     xs = [box.x1 + box.width * part for part in _AT]
     ys = (box.y2 - box.height * _STRIP, box.y2 + max(_BELOW_PX, box.height * _BELOW))
     return any(any(each.x1 <= x < each.x2 for x in xs) and any(each.y1 <= y < each.y2 for y in ys) for each in nearer)
+
+
+def judged_by_visible_feet(
+    judge: Callable[[Track], Judgement | None], tracks: Sequence[Track], everyone: Sequence[Track]
+) -> Iterator[Judgement]:
+    """What a rule decides on each track. Where no vehicle can have driven so: what it finds without the sightings whose foot is hidden."""
+    for track in tracks:
+        judged = judge(track)
+        if judged is not None and judged.reason is Reason.NOT_ONE_VEHICLE:
+            visible = visible_feet(track, everyone)
+            if any(visible) and not all(visible):
+                again = judge(replace(track, sightings=tuple(compress(track.sightings, visible))))
+                if again is not None and again.finding is not None:
+                    judged = replace(again, outcome=replace(again.finding, first_sequence=track.first.sequence))
+        if judged is not None:
+            yield judged
 
 
 def visible_feet(track: Track, everyone: Sequence[Track]) -> list[bool]:

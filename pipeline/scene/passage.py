@@ -61,7 +61,7 @@ _MAX_UNSEEN_NOISE_M = 1.5
 """Vehicles follow each other at three metres and more: where feet jitter so much, an unseen step is not told from another vehicle."""
 _MAX_MISSED_JITTER_M, _LONG_MISSED_S, _NEAR_STEPS = 0.25, 0.5, 8
 """Where feet jitter more, a step that misses frames for so long, or one of a slow camera, is not judged."""
-_TURNED, _MAX_TURNING_M_S = 0.3, 7.0
+_TURNED, _MAX_TURNING_M_S = 0.3, 9.0
 """(Length - width) / 2 of a vehicle, as a part of the length that its box shows from the side; who turns round is no faster."""
 _STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
 """A vehicle that moved by less in the last two seconds had stood, or just started."""
@@ -77,6 +77,8 @@ _MIN_TOP_SHARE = 0.35
 """The top edge of a box moves by (H - h) / H of its foot, for a vehicle of height h under a camera at height H: a car's by 0.6 and more.
 A bus under a low camera moves less, and grows."""
 _MIN_GROWTH = 0.06
+_MAX_TALLER_GROWN: Final = 0.12
+"""Where only the width tells that a vehicle moved, its height must have changed as much, in logarithms."""
 _MAX_HEIGHT_SHARE, _MAX_TALLER = 0.5, 0.25
 """A box whose height changes by half as much as its foot moves, and by a quarter against its width, has lost or gained its lower part."""
 _MIN_SCALED = 0.5
@@ -258,7 +260,9 @@ def whole_box_moved(track: Track, before: int, after: int) -> bool:
     taller = log(max(two.height, 1.0) / max(one.height, 1.0)) - growth
     if abs(two.height - one.height) >= _MAX_HEIGHT_SHARE * abs(foot) and abs(taller) > _MAX_TALLER:
         return False
-    return (top * foot > 0 and abs(top) >= _MIN_TOP_SHARE * abs(foot)) or (growth * foot > 0 and abs(growth) >= _MIN_GROWTH)
+    if top * foot > 0 and abs(top) >= _MIN_TOP_SHARE * abs(foot):
+        return True
+    return growth * foot > 0 and abs(growth) >= _MIN_GROWTH and abs(taller) <= _MAX_TALLER_GROWN
 
 
 def lower_edge_jumped_up(track: Track, index: int) -> bool:

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 from etle.geometry import distance
 from etle.types import Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
+from pipeline.scene.sighting_memory import remember
 
 STEP_M: Final = 1.5
 """Distance between the points."""
 MAX_JITTER_M: Final = 0.4
 """Where feet jitter more, headings over STEP_M say nothing."""
-_MAX_TRACKS: Final = 256
 
 
 class Knot(NamedTuple):
@@ -29,23 +29,20 @@ class PathMemory:
 
     def __init__(self, calibration: Calibration) -> None:
         self._calibration = calibration
-        self._known: dict[TrackId, tuple[Sighting, int, list[Knot]]] = {}
+        self._known: dict[TrackId, tuple[tuple[Sighting, ...], list[Knot]]] = {}
 
     def of(self, track: Track) -> Sequence[Knot]:
         """All but the newest sighting, whose foot has no neighbour on one side yet."""
-        known = self._known.pop(track.id, None)
-        if known is not None and known[1] <= len(track.sightings) and track.sightings[known[1] - 1] is known[0]:
-            start, knots = known[1] - 1, known[2]
-        else:
+        sightings, knots = self._known.pop(track.id, ((), []))
+        start = max(0, len(sightings) - 1)
+        if track.sightings[: len(sightings)] != sightings:  # some have been thinned out since, or hidden ones left out
             start, knots = 0, []
         for index in range(start, len(track.sightings) - 1):
             if self._calibration.foot_jitter(track.sightings[index]) <= MAX_JITTER_M:
                 at = self._median_foot(track.sightings, index)
                 if not knots or distance(knots[-1].at, at) >= STEP_M:
                     knots.append(Knot(index, at))
-        while len(self._known) >= _MAX_TRACKS:
-            del self._known[next(iter(self._known))]
-        self._known[track.id] = track.last, len(track.sightings), knots
+        remember(self._known, track.id, (track.sightings, knots))
         return knots
 
     def _median_foot(self, sightings: Sequence[Sighting], index: int) -> Point:

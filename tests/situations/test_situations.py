@@ -100,6 +100,19 @@ def test_standing_since_green_with_a_foot_that_jumps_is_not_reported(view, stand
     assert accused(Trial(users=[user], signal=RED_SOON, camera=RoadCamera(view), length_s=15, noise_px=0.7)) == []
 
 
+@pytest.mark.parametrize(("hidden", "narrower"), [(0.25, 0.12), (0.3, 0.13), (0.33, 0.17)])
+def test_a_motorcycle_that_turns_its_handlebar_while_its_wheels_are_hidden_little_by_little_has_not_moved(hidden, narrower):
+    def drawn(second: float, box: Box) -> Box:
+        share = max(0.0, min(1.0, (second - 3.6) / 1.0))
+        return Box(box.x1, box.y1, box.x2 - share * narrower * box.width, box.y2 - share * hidden * box.height)
+
+    stop = LINE_S - 0.8
+    user = RoadUser(
+        name="moto", path=legs((0, 22), (2.5, stop - 2), (3.5, stop), (20, stop)), vehicle=MOTORCYCLE, size=(2.0, 0.8, 1.7), drawn=drawn
+    )
+    assert accused(Trial(users=[user], signal=phases((0, R)), camera=RoadCamera(View.REAR), length_s=13, noise_px=0.7)) == []
+
+
 @pytest.mark.parametrize("grows_px", [10, 20, 30])
 def test_two_vehicles_in_one_box_are_no_motion(grows_px):
     user = RoadUser(name="car", path=legs((0, 35), (2.5, 48.5), (20, 48.5)), drawn=foot_moved(grows_px, 6, 9))
