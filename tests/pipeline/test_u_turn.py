@@ -1,7 +1,9 @@
 """Turning round where it is forbidden: UU 22/2009 article 287(1)."""
 
+from dataclasses import replace
+
 import pytest
-from road_plan import Row, arc, drive, finding, found_at, last_reason, rule
+from road_plan import Row, arc, drive, finding, found_at, last_reason, rule, track
 
 from etle.errors import ConfigError
 from pipeline.scene.judgement import Reason
@@ -46,6 +48,16 @@ def test_a_track_that_continues_with_oncoming_traffic_is_not_one_vehicle() -> No
     there, back = drive((20, 32), (20, 50), speed=6), drive((23, 50), (23, 32), speed=6)
     rows = there + [(round(at_s + there[-1][0] + 0.1, 3), x, y) for at_s, x, y in back]
     assert last_reason(rule(U_TURN), rows) in (None, Reason.NOT_ONE_VEHICLE)
+
+
+@pytest.mark.parametrize(("nearer_at_x", "expected"), [(20, "reported"), (40, Reason.NOT_ONE_VEHICLE)])
+def test_a_foot_that_a_nearer_vehicle_hides_for_a_moment_does_not_excuse_the_turn(nearer_at_x: float, expected: str) -> None:
+    """Its box ends where it is hidden, three metres farther away than it is."""
+    hidden = ROUND[16:21]
+    rows = [(at_s, x, y - 3) if (at_s, x, y) in hidden else (at_s, x, y) for at_s, x, y in ROUND]
+    nearer = track([(at_s, nearer_at_x, y + 1) for at_s, _, y in hidden], name="nearer", width_m=4)
+    taller = replace(nearer, sightings=tuple(replace(each, box=each.box._replace(y1=each.box.y2 - 45)) for each in nearer.sightings))
+    assert last_reason(rule(U_TURN), rows, others=[taller]) == expected
 
 
 def test_without_metres_it_refuses_to_start() -> None:
