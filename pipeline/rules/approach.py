@@ -51,7 +51,7 @@ _NEAR_S: Final = 0.6
 """Sightings so far from a passage tell its speed."""
 _MAX_JITTER: Final = 2.0
 """What is measured includes where the vehicle is further away, and its acceleration: so many times what is expected counts at most."""
-_STAYS_S: Final = 1.0
+_STAYS_S: Final = 1.5
 """Who takes longer from the line to the junction may have stood in between."""
 _EARLIEST_S: Final = 1.0
 """The red must be older by so much, beside the grace, at the earliest moment at which the front can have crossed."""
@@ -155,11 +155,12 @@ class Approach:
     def why_not_driven(self, track: Track, crossed: Passage, reached: Passage) -> Reason | None:
         """None if one vehicle, as a whole, moved from before the line to where the second passage is certain.
 
-        One that stays between them must have moved as a whole over the line already: where only its lower edge did, and it stands, it was
-        drawn too near before.
+        One that stays between them must have moved as a whole soon: where only its lower edge passed the line, and it stands, it was drawn
+        too near before.
         """
-        stays = seconds_between(crossed.at, reached.at) > _STAYS_S
-        if stays and not isinstance(track, CompletedTrack) and not whole_box_moved(track, crossed.before, crossed.beyond):
+        soon = bisect_right(track.sightings, crossed.at + timedelta(seconds=_STAYS_S), key=_captured_at) - 1
+        stays = soon < reached.beyond and not isinstance(track, CompletedTrack)
+        if stays and not whole_box_moved(track, crossed.before, max(soon, crossed.beyond)):
             return Reason.BOX_MOVED_ONLY
         memory = self._driven_over if reached is crossed else self._driven_in
         return memory.why_not(track, crossed.before, reached.beyond)

@@ -14,6 +14,7 @@ from etle.config.site import CameraSettings
 from etle.geometry import iou
 from etle.types import Box, Detection, Lamp, Track, VehicleClass
 from models.tracking.tracker import TrackerState
+from pipeline.evaluation.traffic.camera import HEIGHT_PX
 
 FOOT_HEIGHT, FOOT_DRIFT, FOOT_PX = 0.025, 0.012, 0.7
 """Of the lower edge, standard deviations: always and drifting, as parts of the box's height, and from frame to frame."""
@@ -110,7 +111,8 @@ class DetectorNoise:
         same = math.exp(-self._frame_s / errors.tau_s)
         errors.drift = same * errors.drift + math.sqrt(1 - same**2) * rng.gauss(0, FOOT_DRIFT)
         x1, x2 = (edge + rng.gauss(0, EDGE_PX + EDGE_WIDTH * box.width) for edge in (box.x1, box.x2))
-        y2 = box.y2 + (errors.foot + errors.drift) * box.height + rng.gauss(0, FOOT_PX)
+        off = rng.gauss(0, FOOT_PX) + (0.0 if box.y2 >= HEIGHT_PX else (errors.foot + errors.drift) * box.height)
+        y2 = min(float(HEIGHT_PX), box.y2 + off)  # a box that the picture's edge cuts ends there
         return Box(x1, box.y1 + rng.gauss(0, EDGE_PX), x2, max(box.y1 + 6, y2))
 
     def _errors(self, vehicle: str, true_class: VehicleClass, second: float) -> _Errors:
