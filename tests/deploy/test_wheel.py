@@ -34,7 +34,9 @@ def test_the_wheel_holds_the_six_packages_and_nothing_for_development(wheel: Pat
 def test_the_wheel_runs_the_demo_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-compile", f"{wheel}[demo]"], check=True, cwd=tmp_path)
+    uv = Path(sys.executable).with_name("uv")  # of scripts/venv, whose cache has the packages
+    pip = [uv, "pip", "install", "--python", python] if uv.exists() else [python, "-m", "pip", "install", "--no-compile"]
+    subprocess.run([*pip, "--quiet", f"{wheel}[demo]"], check=True, cwd=tmp_path)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     command = [tmp_path / "venv" / "bin" / "etle", "demo", "--no-serve", "--json", "found.json", "--data", "data"]
     done = subprocess.run(command, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True)
