@@ -57,7 +57,7 @@ _UNSEEN_FIT_S, _SLOW_FIT_S, _UNSEEN_START_M_S2, _UNSEEN_BRAKE_M_S2 = 0.6 + 1e-6,
 """A start of 4 m/s2 is a motorcycle's at a green signal; who brakes with 6 m/s2 brakes hard."""
 _SLOW_LAG_M_S = 0.6
 """How much the velocity may differ more over three frames of a slow camera than over VELOCITY_S."""
-_MAX_UNSEEN_NOISE_M = 1.5
+_JUMP_M, _MAX_UNSEEN_NOISE_M = 1.5, 1.5
 """Vehicles follow each other at three metres and more: where feet jitter so much, an unseen step is not told from another vehicle."""
 _MAX_MISSED_JITTER_M, _LONG_MISSED_S, _NEAR_STEPS = 0.25, 0.5, 8
 """Where feet jitter more, a step that misses frames for so long, or one of a slow camera, is not judged."""
@@ -564,7 +564,7 @@ class _Motion:
         if missed and not self._bridges(self._near(i, -1), self._near(j, 1), step_s, driven, jitter):
             return False
         unseen = j == i + 1 and self.is_unseen(i)
-        if unseen and not self._reaches(i, j, step_s, min(jitter, expected)):
+        if (unseen or (j == i + 1 and self._left_at_a_jump(i, jitter))) and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
         noise = JITTER_COVERAGE * 2**0.5 * jitter
         if turning and not missed and max(before.speed, after.speed) <= _MAX_TURNING_M_S * self._calibration.metre(sightings[j]):
@@ -588,6 +588,12 @@ class _Motion:
         near = range(max(1, i - _NEAR_STEPS), min(len(self._times) - 1, i + _NEAR_STEPS + 1))
         jitter = min(max(least, self.own_jitter, self._jitter_at(near)), expected)
         return jitter > _MAX_MISSED_JITTER_M * self._calibration.metre(self._track.sightings[i])
+
+    def _left_at_a_jump(self, i: int, jitter: float) -> bool:
+        """Whether a vehicle that stood is far away in the next frame: where the one that waited is lost as another appears ahead of it, no
+        frame is missing."""
+        one, two = self._raw_foot(i), self._raw_foot(i + 1)
+        return distance(one, two) > _JUMP_M * self._calibration.metre(self._track.sightings[i]) and self._stood(i, -1, jitter) is not None
 
     def _told_apart(self, noise: float, i: int) -> float:
         """The allowance for jitter in an unseen step, so small that another vehicle, ahead or behind, is told apart."""

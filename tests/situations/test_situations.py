@@ -552,6 +552,7 @@ def test_two_entries_of_one_rule_watch_two_lines():
             "9091/3175", id="a car that is jammed beyond the line, its bumper hidden, and drives on: a track of its own begins there"
         ),
         pytest.param("12061/2237", id="a motorcycle jammed beyond the line, whose box reaches before it for a second"),
+        pytest.param("12061/7278", id="a motorcycle that is lost as another appears three metres ahead of it, at five frames per second"),
         pytest.param("9091/5145", id="a motorcycle that brakes for the red, and whose box loses its lower half on the way"),
         pytest.param(
             "7001/193", id="a car that stands beyond the line through a red and is detected anew, without its wheels, as it drives on"
