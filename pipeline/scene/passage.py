@@ -232,14 +232,13 @@ def _with_feet(track: Track, calibration: Calibration) -> Track:
 
 
 def of_one_vehicle(track: Track, calibration: Calibration, at: datetime) -> Track:
-    """The part of a track around a moment that one vehicle drove: it ends where none can have driven so far while it was not detected,
-    and where one stood that stands elsewhere when it is detected again.
+    """The part of a track around a moment that one vehicle drove: it ends where none can have driven so far while it was not detected, or
+    to another place from one frame to the next, and where one stood that stands elsewhere when it is detected again.
 
     Before and after that the track may hold another vehicle, and its plate.
     """
     motion = _Motion(track, calibration)
-    unseen = [i for i in range(len(track.sightings) - 1) if motion.is_unseen(i)]
-    cuts = [i for i in unseen if not motion.is_possible(i, i + 1) or motion.stands_elsewhere(i)]
+    cuts = [i for i in range(len(track.sightings) - 1) if motion.parts_at(i)]
     start = max((i + 1 for i in cuts if track.sightings[i + 1].captured_at <= at), default=0)
     end = min((i + 1 for i in cuts if track.sightings[i].captured_at >= at), default=len(track.sightings))
     return replace(track, sightings=track.sightings[start:end])
@@ -528,6 +527,14 @@ class _Motion:
                 j = next((j for j in range(i + 2, len(self._times)) if self._times[j] - self._times[i] >= span - 1e-6), None)
                 if j is not None and self._times[j] - self._times[i] < span + 0.3:
                     yield i, j
+
+    def parts_at(self, i: int) -> bool:
+        """Whether the next sighting is another vehicle: none can have driven there, where it was not detected meanwhile or the boxes hardly
+        overlap."""
+        if self.is_unseen(i):
+            return not self.is_possible(i, i + 1) or self.stands_elsewhere(i)
+        one, two = (each.box for each in self._track.sightings[i : i + 2])
+        return iou(one, two) < _ELSEWHERE and all(map(self._calibration.shows_foot, (one, two))) and not self.is_possible(i, i + 1)
 
     def is_unseen(self, i: int) -> bool:
         """Whether the vehicle was not detected for long enough after a sighting that the next one may be another vehicle."""

@@ -69,3 +69,11 @@ def test_the_evidence_of_a_track_that_continued_with_a_vehicle_that_stands_besid
     stands = track([(1.9 + hidden_s + 0.1 * n, 45.0 + max(0.0, 0.5 * (n - 25))) for n in range(40)], x=250 + off_px)
     whole = replace(stood, sightings=(*stood.sightings, *stands.sightings))
     assert len(of_one_vehicle(whole, calibrate(camera()), second(6.5)).sightings) == kept
+
+
+@pytest.mark.parametrize(("jump_m", "kept"), [(0.3, 60), (10.0, 30)])
+def test_the_evidence_of_a_track_that_took_another_vehicle_from_one_frame_to_the_next_begins_with_it(jump_m, kept):
+    waits = [(0.2 * n, 30.0) for n in range(30)]
+    drives = [(6.0 + 0.2 * n, 30.0 + jump_m + 0.04 * n**2) for n in range(30)]
+    whole = track(waits + drives)
+    assert len(of_one_vehicle(whole, calibrate(camera()), second(8.0)).sightings) == kept
