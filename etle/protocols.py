@@ -77,8 +77,11 @@ class VehicleDetector(Protocol):
         """Vehicles in each image; boxes in pixels of that image."""
         ...
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
-        """Vehicles in `part` of the image, at the scale of a search in the whole; boxes in pixels of the image. May search more."""
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
+        """Vehicles in `part` of the image, at `zoom` times the scale of a search in the whole; boxes in pixels of the image.
+
+        May search more, or at another scale.
+        """
         ...
 
 

@@ -43,7 +43,7 @@ class ScriptedDetector(ScriptedAnswers[tuple[Detection, ...]]):
     def detect(self, images: Sequence["Image"]) -> Sequence[tuple[Detection, ...]]:
         return [self.next() for _ in images]
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
         return self.next()
 
 

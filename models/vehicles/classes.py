@@ -32,7 +32,7 @@ def to_detections(raw: Iterable[RawDetection], classes: Mapping[int, VehicleClas
     detections: list[Detection] = []
     for found in nms(vehicles, _NMS_IOU):
         detection = Detection(box=found.box, vehicle=classes[found.class_id], score=found.score)
-        if not any(_same_motorcycle(detection, better) for better in detections):
+        if not any(is_same_motorcycle(detection, better) for better in detections):
             detections.append(detection)
     return tuple(detections)
 
@@ -43,7 +43,13 @@ def moved(detection: Detection, x: float, y: float) -> Detection:
     return replace(detection, box=Box(box.x1 + x, box.y1 + y, box.x2 + x, box.y2 + y))
 
 
-def _same_motorcycle(one: Detection, better: Detection) -> bool:
+def scaled(detection: Detection, x: float, y: float) -> Detection:
+    """The detection in an image that is larger by these factors."""
+    box = detection.box
+    return replace(detection, box=Box(box.x1 * x, box.y1 * y, box.x2 * x, box.y2 * y))
+
+
+def is_same_motorcycle(one: Detection, better: Detection) -> bool:
     """Whether both boxes are one motorcycle, with and without its rider; or two of which one is hidden and its box unreliable."""
     if one.vehicle is not VehicleClass.MOTORCYCLE or better.vehicle is not VehicleClass.MOTORCYCLE:
         return False

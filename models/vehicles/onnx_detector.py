@@ -41,10 +41,10 @@ class OnnxVehicleDetector:
     def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
         return [self._detect(image) for image in images]
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
         x1, y1, x2, y2 = (round(edge) for edge in part)
         crop = image[y1:y2, x1:x2]
-        side = round(self._input_side_px * max(crop.shape[:2]) / max(image.shape[:2]))
+        side = round(zoom * self._input_side_px * max(crop.shape[:2]) / max(image.shape[:2]))
         raw = self._yolo.predict(crop, shape_for(crop, side), min_score=MIN_SCORE, class_ids=tuple(self._classes))
         return tuple(moved(detection, x1, y1) for detection in to_detections(raw, self._classes))
 

@@ -48,10 +48,10 @@ class UltralyticsVehicleDetector:
     def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
         return [self._detect(image) for image in images]
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
         x1, y1, x2, y2 = (round(edge) for edge in part)
         crop = image[y1:y2, x1:x2]
-        share = max(crop.shape[:2]) / max(image.shape[:2]) if self._takes_any_size else 1.0
+        share = zoom * max(crop.shape[:2]) / max(image.shape[:2]) if self._takes_any_size else 1.0
         return tuple(moved(detection, x1, y1) for detection in self._detect(crop, round(self._input_side_px * share)))
 
     def _detect(self, image: "Image", input_side_px: int | None = None) -> tuple[Detection, ...]:

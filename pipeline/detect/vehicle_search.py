@@ -6,7 +6,6 @@ then the whole frame is searched.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ from etle.geometry import intersection_area
 from etle.protocols import VehicleDetector
 from etle.types import Box, Detection, Track
 from models.tracking.motion import predict
+from models.vehicles.classes import scaled
 from pipeline.frames.motion_gate import Motion
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ class VehicleSearch:
         x, y = self._frame.width / image.shape[1], self._frame.height / image.shape[0]
         if part is not None:
             pixels = Box(part.x1 / x, part.y1 / y, part.x2 / x, part.y2 / y)
-            found = [_scaled(detection, x, y) for detection in self._detector.detect_part(image, pixels)]
+            found = [scaled(detection, x, y) for detection in self._detector.detect_part(image, pixels)]
             cut = [detection for detection in found if self._is_cut(detection.box, part)]
             standing = [track.last.box for track in tracks if self._is_cut(track.last.box, part)]
             if all(any(intersection_area(each.box, box) >= _KNOWN_OVERLAP * each.box.area for box in standing) for each in cut):
                 return [detection for detection in found if detection not in cut], part
-        return [_scaled(detection, x, y) for detection in self._detector.detect([image])[0]], None
+        return [scaled(detection, x, y) for detection in self._detector.detect([image])[0]], None
 
     def _placed(self, needed: Box, width: float, height: float) -> Box:
         """A part of that size with `needed` in its middle, moved into the frame, in even pixels."""
@@ -105,8 +105,3 @@ def _around(one: Box, two: Box) -> Box:
 
 def _inside(box: Box, frame: Box) -> Box:
     return Box(max(box.x1, frame.x1), max(box.y1, frame.y1), min(box.x2, frame.x2), min(box.y2, frame.y2))
-
-
-def _scaled(detection: Detection, x: float, y: float) -> Detection:
-    box = detection.box
-    return replace(detection, box=Box(box.x1 * x, box.y1 * y, box.x2 * x, box.y2 * y))

@@ -163,8 +163,8 @@ class _RememberingDetector:
                 self._known[key] = self._detector.detect([image])[0]
         return [self._known[key] for key in keys]
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
-        key = crc32(image.tobytes()), (*image.shape, *(round(edge) for edge in part))
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
+        key = crc32(image.tobytes()), (*image.shape, *(round(edge) for edge in part), round(100 * zoom))
         if key not in self._known:
-            self._known[key] = self._detector.detect_part(image, part)
+            self._known[key] = self._detector.detect_part(image, part, zoom)
         return self._known[key]

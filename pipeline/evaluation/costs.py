@@ -58,10 +58,10 @@ class MeteredDetector:
         with self.meter:
             return self._detector.detect(images)
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
         self.meter.pictures += 1
         with self.meter:
-            return self._detector.detect_part(image, part)
+            return self._detector.detect_part(image, part, zoom)
 
 
 class MeteredPlateDetector:

@@ -18,6 +18,8 @@ _CONFIRMS: Final = 0.8
 """Score of a head that confirms such a person."""
 _MIN_OVER: Final = 0.4
 """Fraction of the person's width that must be above the motorcycle: the last of three sits partly behind it."""
+_MIN_OVER_LAST: Final = 0.25
+"""The same of one who may be the last of several, next to a rider: detectors end the box at the rear light, and he sits behind it."""
 _MIN_SIDE, _MAX_SIDE = 0.5, 2.4
 """Height of a rider relative to that of the motorcycle's box."""
 _MIN_FOOT, _MAX_FOOT = 0.3, 1.1
@@ -39,12 +41,14 @@ _SEATED: Final = 0.9
 """A head above the motorcycle needs this score where the detector draws no person below it."""
 _SEATED_HEIGHT: Final = (-0.12, 0.9)
 """Where the middle of such a head is, in heights of the motorcycle above its upper edge."""
+_NEXT_LOWER: Final = 0.08
+"""A head next to one that counts, at its height, may be lower by so much: a box that took in a part of what is behind ends above them."""
 _SEATED_SIZE: Final = (0.08, 0.4)
 """Its height relative to that of the motorcycle's box."""
 _BEHIND_SEAT: Final = 0.25
 """So far beside the motorcycle, in its widths, may be the middle of a head next to another one: the last of three sits over its end."""
-_NEXT_SEAT: Final = 1.75
-"""Distance across the picture to the next head, in widths of the larger one, up to which they may sit behind each other."""
+_NEXT_SEAT: Final = 2.0
+"""Distance across the picture to the next head, in widths of the larger one, up to which they may sit behind each other: half a metre."""
 _MIN_GAP: Final = 0.35
 """A person fits one motorcycle only if it fits any other worse by so much."""
 
@@ -109,7 +113,11 @@ def heads_on(
     so is one that may as well belong to the rider of another.
     """
     own = [*heads_of(heads, riders)]
-    strangers = [person.box for person in persons if person.score >= CERTAIN_SCORE and person not in riders]
+    strangers = [
+        person.box
+        for person in persons
+        if person.score >= CERTAIN_SCORE and person not in riders and not _may_be_last(person.box, motorcycle, others)
+    ]
     left = [
         head
         for head in sorted(heads, key=lambda head: -head.found)
@@ -127,17 +135,20 @@ def _is_one_more(head: RiderHead, own: Sequence[RiderHead], motorcycle: Box) -> 
     """Whether somebody else on the motorcycle has this head: it is above it, or next to a head that counts and little behind."""
     if not own:
         return _is_seated(head.box, motorcycle)
-    return _is_seated(head.box, motorcycle, _BEHIND_SEAT) and _is_next_to(head, own)
+    return _is_seated(head.box, motorcycle, beside=_BEHIND_SEAT, lower=_NEXT_LOWER) and _is_next_to(head, own)
 
 
-def _is_seated(head: Box, motorcycle: Box, beside: float = 0.0) -> bool:
-    """Whether somebody on the motorcycle may have this head. `beside`: how far it may be beside the motorcycle, in its widths."""
+def _is_seated(head: Box, motorcycle: Box, *, beside: float = 0.0, lower: float = 0.0) -> bool:
+    """Whether somebody on the motorcycle may have this head.
+
+    `beside`: how far it may be beside the motorcycle, in its widths; `lower`: how much lower than usual, in its heights.
+    """
     low, high = _SEATED_HEIGHT
     small, large = _SEATED_SIZE
     slack = beside * motorcycle.width
     above = (
         motorcycle.x1 - slack <= head.centre.x <= motorcycle.x2 + slack
-        and low <= (motorcycle.y1 - head.centre.y) / motorcycle.height <= high
+        and low - lower <= (motorcycle.y1 - head.centre.y) / motorcycle.height <= high
     )
     return above and small <= head.height / motorcycle.height <= large
 
@@ -170,10 +181,19 @@ def _is_same(one: Box, other: Box) -> bool:
     return iou(one, other) > _SAME_HEAD
 
 
-def misfit(person: Box, motorcycle: Box) -> float | None:
-    """How far the person is from the middle of the motorcycle, in its widths; None if they cannot ride it."""
+def _may_be_last(person: Box, motorcycle: Box, others: Sequence[Box]) -> bool:
+    """Whether the person, who is not one of its certain riders, may sit over its end, and rides no other."""
+    over_end = misfit(person, motorcycle) is None and misfit(person, motorcycle, _MIN_OVER_LAST) is not None
+    return over_end and all(misfit(person, other, _MIN_OVER_LAST) is None for other in others)
+
+
+def misfit(person: Box, motorcycle: Box, min_over: float = _MIN_OVER) -> float | None:
+    """How far the person is from the middle of the motorcycle, in its widths; None if they cannot ride it.
+
+    `min_over`: fraction of the person's width that must be above the motorcycle.
+    """
     shared = min(person.x2, motorcycle.x2) - max(person.x1, motorcycle.x1)
-    if shared < _MIN_OVER * min(person.width, motorcycle.width):
+    if shared < min_over * min(person.width, motorcycle.width):
         return None
     if not _MIN_SIDE <= person.height / motorcycle.height <= _MAX_SIDE:
         return None

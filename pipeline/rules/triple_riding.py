@@ -12,7 +12,7 @@ from pipeline.rules.rider_rule import RiderRule
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import NotReported, Reason
-from pipeline.scene.riders import ObservedRiders, rode_together
+from pipeline.scene.riders import ObservedRiders, rode_abreast, rode_together
 
 _ALLOWED: Final = 2
 """The rider and one passenger."""
@@ -25,7 +25,8 @@ class TripleRiding(RiderRule):
 
     Measured: the number of persons, and of the views that show so many. Uncertainty: of the detector of persons, which may see one too many
     or take a load for one: most of the clear views must show three, and the motorcycle must have moved between them so far that whoever
-    stands beside it stays behind. A lead: a motorcycle that the camera does not tell from the one beside it lends it its rider.
+    stands beside it stays behind. Persons beside each other, across the direction of travel, ride two motorcycles in one box. A lead: a
+    motorcycle that the camera does not tell from the one beside it lends it its rider.
     """
 
     name: Final = RuleName("triple_riding")
@@ -45,7 +46,7 @@ class TripleRiding(RiderRule):
             return NotReported(reason=Reason.RIDERS_NOT_SEEN, measured=counted, limit=float(self._min_views))
         if not shown:
             return NotReported(reason=Reason.RIDERS_ALLOWED)
-        if len(shown) < self._min_views or len(shown) < _MIN_SHARE * len(clear) or not rode_together(shown):
+        if len(shown) < self._min_views or len(shown) < _MIN_SHARE * len(clear) or not rode_together(shown) or rode_abreast(shown):
             return NotReported(reason=Reason.RIDERS_NOT_SEEN, measured=counted, limit=float(self._min_views))
         persons = Measurement(name="persons", value=float(min(view.count for view in shown)), unit="", uncertainty=0.0)
         return replace(observed.passage, measured=(persons, counted), marks=(LEAD_MARK,))

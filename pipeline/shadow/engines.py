@@ -102,9 +102,9 @@ class ShadowedVehicleDetector:
         self._comparer.compare("vehicles", self, lambda shadow: _compared(found, shadow.detect(images), _vehicle_name))
         return found
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
-        found = self._current.detect_part(image, part)
-        self._comparer.compare("vehicles", self, lambda shadow: _compared([found], [shadow.detect_part(image, part)], _vehicle_name))
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
+        found = self._current.detect_part(image, part, zoom)
+        self._comparer.compare("vehicles", self, lambda shadow: _compared([found], [shadow.detect_part(image, part, zoom)], _vehicle_name))
         return found
 
 

@@ -54,9 +54,9 @@ class MeasuredDetector:
         with self._measure(self.name):
             return self._detector.detect(images)
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
         with self._measure(self.name):
-            return self._detector.detect_part(image, part)
+            return self._detector.detect_part(image, part, zoom)
 
 
 def measured(engines: Engines, measure: Callable[[str], AbstractContextManager[None]]) -> Engines:

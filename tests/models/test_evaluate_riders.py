@@ -33,7 +33,7 @@ class OneMotorcycle:
     def detect(self, images):
         return [(Detection(box=Box(80, 100, 220, 190), vehicle=VehicleClass.MOTORCYCLE, score=0.9),) for _ in images]
 
-    def detect_part(self, image, part):
+    def detect_part(self, image, part, zoom=1.0):
         return ()
 
 

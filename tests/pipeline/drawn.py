@@ -61,7 +61,7 @@ class ColourDetector:
         self.images_seen += len(images)
         return [self._detect(image) for image in images]
 
-    def detect_part(self, image: np.ndarray, part: Box) -> tuple[Detection, ...]:
+    def detect_part(self, image: np.ndarray, part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
         self.images_seen += 1
         x1, y1, x2, y2 = (round(edge) for edge in part)
         return tuple(moved(detection, x1, y1) for detection in self._detect(image[y1:y2, x1:x2]))

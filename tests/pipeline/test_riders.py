@@ -89,10 +89,11 @@ def test_riders_are_searched_above_the_motorcycle_inside_the_picture():
     assert search_area(Box(0, 10, 200, 400), (405, 210)) == Box(0, 0, 210, 405)
 
 
-def view(n: int, riders: int, *, clear: bool = True, moved: float = 40.0) -> RidersView:
-    """The motorcycle has moved by `moved` pixels since the view before."""
-    box = Box(100 + n * moved, 100, 300 + n * moved, 220)
-    persons = tuple(person(120 + 40 * at + n * moved) for at in range(riders))
+def view(n: int, riders: int, *, clear: bool = True, moved: float = 40.0, apart: float = 40.0, towards_camera: bool = False) -> RidersView:
+    """The motorcycle has moved by `moved` pixels since the view before, to the right or down the picture."""
+    x, y = (0.0, n * moved) if towards_camera else (n * moved, 0.0)
+    box = Box(100 + x, 100 + y, 300 + x, 220 + y)
+    persons = tuple(person(120 + apart * at + x, top=50 + y, foot=200 + y) for at in range(riders))
     return RidersView(sequence=n, motorcycle=box, riders=persons, doubtful=(), clear=clear)
 
 
@@ -148,6 +149,24 @@ class TestTripleRiding:
             ("persons", 3),
             ("views_of_persons", 3),
         ]
+
+    @pytest.mark.parametrize(
+        ("towards_camera", "dx", "expected"),
+        [
+            pytest.param(True, 40, Reason.RIDERS_NOT_SEEN, id="beside each other, as they come towards the camera: two motorcycles"),
+            pytest.param(True, 12, Reason.REPORTED, id="behind each other, as they come towards the camera"),
+            pytest.param(False, 40, Reason.REPORTED, id="behind each other, as they drive across the picture"),
+        ],
+    )
+    def test_three_in_one_box_who_ride_beside_each_other_are_on_two_motorcycles(self, towards_camera, dx, expected):
+        views = [view(n, 3, apart=dx, towards_camera=towards_camera) for n in range(4)]
+        assert reason_of(decided(TRIPLE, views)) is expected
+
+    def test_heads_beside_each_other_are_on_two_motorcycles_as_well(self):
+        views = [
+            replace(view(n, 2, towards_camera=True), heads=tuple(head(150 + 45 * at, y=60 + 40 * n) for at in range(3))) for n in range(4)
+        ]
+        assert reason_of(decided(TRIPLE, views)) is Reason.RIDERS_NOT_SEEN
 
     def test_more_views_can_be_demanded(self):
         assert reason_of(decided({**TRIPLE, "min_views": 4}, [view(n, 3) for n in range(3)])) is Reason.RIDERS_NOT_SEEN
@@ -242,6 +261,34 @@ class TestHeads:
     def test_of_the_last_of_three(self, x, expected):
         rider = person(280, top=45, width=50)
         assert len(heads_on(MOTORCYCLE, (), [rider], [rider], [head(280), head(x)])) == expected
+
+    @pytest.mark.parametrize(
+        ("x", "others", "expected"),
+        [
+            pytest.param(310, [], 2, id="over its end"),
+            pytest.param(310, [Box(290, 100, 490, 220)], 1, id="over its end, who may as well ride another"),
+            pytest.param(316, [], 1, id="behind it, who hardly overlaps it"),
+        ],
+    )
+    def test_of_a_certain_person_of_whom_a_part_only_is_above_it(self, x, others, expected):
+        rider, last = person(260, top=45, width=50), person(x, top=45, foot=150, width=50)
+        assert len(heads_on(MOTORCYCLE, others, [rider, last], [rider], [head(260), head(x)])) == expected
+
+    @pytest.mark.parametrize(
+        ("y", "expected"),
+        [pytest.param(118, 2, id="whose box took in what is behind it"), pytest.param(130, 1, id="which is on the motorcycle")],
+    )
+    def test_next_to_another_may_be_below_the_upper_edge(self, y, expected):
+        rider = person(160, top=85, width=50)
+        assert len(heads_on(MOTORCYCLE, (), [rider], [rider], [head(160, y=110), head(200, y=y)])) == expected
+
+    def test_of_two_pairs_side_by_side_none_changes_the_motorcycle(self):
+        beside = Box(260, 100, 460, 220)
+        persons = [person(x, top=45, width=50) for x in (180, 225, 300, 345)]
+        heads = [head(each.box.centre.x) for each in persons]
+        for own, other in ((MOTORCYCLE, beside), (beside, MOTORCYCLE)):
+            riders = riders_on(own, [other], persons, heads)
+            assert len(riders.certain) <= 2 and len(heads_on(own, [other], persons, riders.certain, heads)) <= 2
 
     def test_a_row_is_followed_from_head_to_head_though_the_last_one_is_the_surest(self):
         rider = person(200, top=45, width=50)

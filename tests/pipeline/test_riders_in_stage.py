@@ -21,7 +21,7 @@ FRAMES = frames([driving(0, 40, 30, 70)], 70)
 
 
 class PersonsOnRed:
-    """So many persons side by side on the red rectangle of each crop."""
+    """So many persons behind each other on the red rectangle of each crop, which drives downwards."""
 
     name = "persons-on-red"
     digest = Digest("b" * 64)
@@ -37,8 +37,7 @@ class PersonsOnRed:
     def _detect(self, image: np.ndarray) -> tuple[PersonBox, ...]:
         rows, columns = np.nonzero((image[:, :, 2] > 150) & (image[:, :, 1] < 100))
         x1, y1, x2, y2 = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
-        width = (x2 - x1) / self._persons
-        return tuple(PersonBox(box=Box(x1 + n * width, y1 - 15, x1 + (n + 1) * width, y2 - 5), score=0.8) for n in range(self._persons))
+        return tuple(PersonBox(box=Box(x1 + n, y1 - 15 + 4 * n, x2 - 2 + n, y2 - 5), score=0.8) for n in range(self._persons))
 
 
 def found_with(persons: PersonsOnRed, vehicle: VehicleClass = VehicleClass.MOTORCYCLE) -> list[Violation]:

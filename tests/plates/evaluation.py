@@ -97,7 +97,7 @@ class NoVehicleDetector:
     def detect(self, images: "Sequence[Image]") -> Sequence[tuple[Detection, ...]]:
         return [() for _ in images]
 
-    def detect_part(self, image: "Image", part: Box) -> tuple[Detection, ...]:
+    def detect_part(self, image: "Image", part: Box, zoom: float = 1.0) -> tuple[Detection, ...]:
         return ()
 
 
