@@ -18,6 +18,7 @@ from etle.geometry import intersection_area, iou
 from etle.types import Box, Detection, Sighting, Track, TrackId, VehicleClass
 from models.tracking.assignment import linear_assignment
 from models.tracking.motion import PredictedBox, has_left, matching_cost, predict
+from models.tracking.thinning import thinned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,11 +59,6 @@ _HIDDEN_SLACK, _HIDDEN_WIDTH = 0.1, 0.5
 lower edge, within this part of the height."""
 _SAME_UPPER_EDGE, _SAME_WIDTH = 0.25, 0.7
 """Of a vehicle that is detected again: how far its upper edge moves, as part of the height, and how much of the width two boxes share."""
-_FULL_RATE_S = 30.0
-_THINNED_GAP_S = 1.0
-_SAME_PLACE = 0.8
-"""Sightings older than 30 s are thinned to one per second where the boxes overlap by so much (intersection over union), to limit the memory
-for vehicles that stand for minutes. Where a vehicle moves, all that show it are kept: they prove that it is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,19 +366,4 @@ def _sighting(sequence: int, captured_at: datetime, detection: Detection) -> Sig
 
 
 def _with(track: Track, sighting: Sighting) -> Track:
-    return replace(track, sightings=(*_thinned(track.sightings, sighting.captured_at), sighting))
-
-
-def _thinned(sightings: tuple[Sighting, ...], now: datetime) -> tuple[Sighting, ...]:
-    """Keeps the first and, of one place, at most one per second of the old sightings. Only those that have just become old are checked."""
-    if (now - sightings[0].captured_at).total_seconds() <= _FULL_RATE_S:
-        return sightings
-    old = bisect_left(sightings, now - timedelta(seconds=_FULL_RATE_S), key=lambda sighting: sighting.captured_at)
-    start = old - 1
-    while start > 0 and seconds_between(sightings[start - 1].captured_at, sightings[start].captured_at) < _THINNED_GAP_S:
-        start -= 1
-    kept = [*sightings[: start + 1]]
-    for sighting in sightings[start + 1 : old]:
-        if seconds_between(kept[-1].captured_at, sighting.captured_at) >= _THINNED_GAP_S or iou(kept[-1].box, sighting.box) < _SAME_PLACE:
-            kept.append(sighting)
-    return (*kept, *sightings[old:])
+    return replace(track, sightings=(*thinned(track.sightings, sighting.captured_at), sighting))

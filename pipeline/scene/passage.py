@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from etle.clock import seconds_between
 from etle.geometry import distance, iou
 from etle.types import Box, Point, Sighting, Track, TrackId
+from models.tracking.thinning import FULL_RATE_S
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import camera_position
 from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack, possible_feet
@@ -36,9 +37,11 @@ DEEP_COVERAGE: Final = 6.0
 """It also counts at once if the second sighting is that many standard uncertainties from the line: clips and views end."""
 MAX_GAP_S: Final = 0.8
 """Longest time without a sighting on the relevant path; at low frame rates 1.6 frame intervals: none is missed."""
-_THINNED_S, _SAME_PLACE = 1.3, 0.7
+_STOOD_S, _SAME_PLACE = 1.3, 0.7
 """A time of at most so long in which a vehicle stayed in its place is no gap: no other can have taken the place meanwhile. `_SAME_PLACE`:
 intersection over union of the boxes before and after it."""
+_THINNED_S, _NEARLY_SAME_PLACE = 1.6, 0.5
+"""The same among the older sightings, which the tracker thins to one per second; frames may be missing beside them."""
 MAX_ACCELERATION_M_S2: Final = 5.0
 """Hard braking of a car on a dry road is 6 to 8; drivers at a junction stay below 5."""
 MAX_ACCELERATION_UNSEEN_M_S2: Final = 3.0
@@ -512,9 +515,17 @@ class _Motion:
         return self._intervals[i] > max(MAX_GAP_S, _MISSED * self._interval_s) and not self._stood_through(i)
 
     def _stood_through(self, i: int) -> bool:
-        """Whether the vehicle stood in one place between two sightings: older ones of standing vehicles are thinned to one per second."""
+        """Whether the vehicle stood in one place between two sightings."""
+        return self._is_thinned(i) or (self._intervals[i] <= _STOOD_S and self._overlap(i) >= _SAME_PLACE)
+
+    def _is_thinned(self, i: int) -> bool:
+        """Whether the tracker may have left out the sightings after one: those of a vehicle that stood or crept, long ago."""
+        is_old = self._times[-1] - self._times[i] > FULL_RATE_S
+        return is_old and self._intervals[i] <= _THINNED_S and self._overlap(i) >= _NEARLY_SAME_PLACE
+
+    def _overlap(self, i: int) -> float:
         one, two = self._track.sightings[i : i + 2]
-        return self._intervals[i] <= _THINNED_S and iou(one.box, two.box) >= _SAME_PLACE
+        return iou(one.box, two.box)
 
     def steps(self, start: datetime, end: datetime) -> Iterator[tuple[int, int]]:
         """Pairs of sightings to check: neighbours, and those `STEP_SPANS_S` apart."""
@@ -533,8 +544,8 @@ class _Motion:
         overlap."""
         if self.is_unseen(i):
             return not self.is_possible(i, i + 1) or self.stands_elsewhere(i)
-        one, two = (each.box for each in self._track.sightings[i : i + 2])
-        return iou(one, two) < _ELSEWHERE and all(map(self._calibration.shows_foot, (one, two))) and not self.is_possible(i, i + 1)
+        shown = all(self._calibration.shows_foot(each.box) for each in self._track.sightings[i : i + 2])
+        return shown and self._overlap(i) < _ELSEWHERE and not self.is_possible(i, i + 1)
 
     def is_unseen(self, i: int) -> bool:
         """Whether the vehicle was not detected for long enough after a sighting that the next one may be another vehicle."""
@@ -543,8 +554,7 @@ class _Motion:
     def stands_elsewhere(self, i: int) -> bool:
         """Whether the vehicle stood before a time in which it was not detected, and stands in another place after it: where one is hidden,
         the track may continue with another that stands beside it. One that moved up meanwhile only loses what was before."""
-        one, two = self._track.sightings[i : i + 2]
-        if self._intervals[i] < _LONG_MISSED_S or iou(one.box, two.box) >= _ELSEWHERE:
+        if self._intervals[i] < _LONG_MISSED_S or self._overlap(i) >= _ELSEWHERE:
             return False
         jitter = max(self.own_jitter, self._foot_jitter(i))
         return all(self._stood(index, direction, jitter) is not None for index, direction in ((i, -1), (i + 1, 1)))
@@ -561,7 +571,8 @@ class _Motion:
         sightings = self._track.sightings
         expected = max(self._foot_jitter(i), self._foot_jitter(j))
         least = expected / 2 if self._calibration.matrix is not None else expected
-        missed = j == i + 1 and step_s > _MISSED * self._interval_s
+        follows = j == i + 1 and not self._is_thinned(i) and not (turning and step_s < _UNSEEN_S)
+        missed = follows and step_s > _MISSED * self._interval_s
         jitter = min(max(least, self.own_jitter), expected if missed else 2 * expected)
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
@@ -570,8 +581,8 @@ class _Motion:
             return False
         if missed and not self._bridges(self._near(i, -1), self._near(j, 1), step_s, driven, jitter):
             return False
-        unseen = j == i + 1 and self.is_unseen(i)
-        if (unseen or (j == i + 1 and self._left_at_a_jump(i, jitter))) and not self._reaches(i, j, step_s, min(jitter, expected)):
+        unseen = follows and self.is_unseen(i)
+        if (unseen or (follows and self._left_at_a_jump(i, jitter))) and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
         noise = JITTER_COVERAGE * 2**0.5 * jitter
         if turning and not missed and max(before.speed, after.speed) <= _MAX_TURNING_M_S * self._calibration.metre(sightings[j]):

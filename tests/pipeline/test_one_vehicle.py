@@ -98,10 +98,11 @@ def test_a_track_ends_where_another_vehicle_begins(users, expected):
         pytest.param([(0, 30), (2.5, 40), (2.9, 41.5), (3.2, 42.3), (3.5, 42.8), (3.8, 43)], id="braking hard"),
     ],
 )
-def test_a_vehicle_that_waits_for_minutes_is_one_vehicle(stops):
+def test_a_vehicle_that_waits_for_minutes_is_one_vehicle_though_frames_are_missing(stops):
     at = stops[-1][1]
     leaves = ((95 + after_s, at + ahead) for after_s, ahead in ((0, 0), (0.5, 0.3), (1, 1.2), (1.5, 2.8), (2, 5)))
-    user = RoadUser(name="waits", path=legs(*stops, *leaves))
+    missing = tuple((10.35 + 7 * n + 0.1 * n, 10.85 + 7 * n + 0.1 * n) for n in range(8))
+    user = RoadUser(name="waits", path=legs(*stops, *leaves), hidden=missing)
     (track,), _ = tracked([user], 97)
     assert len(track.sightings) < 500
     assert is_one_vehicle(track, CALIBRATION, track.first.captured_at, track.last.captured_at)
