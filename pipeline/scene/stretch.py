@@ -66,7 +66,7 @@ class ZoneStretch:
         return known[2]
 
     def _measured(self, track: Track, inside: Sequence[Sighting], first: int, last: int, others: OtherVehicles) -> MeasuredSpeed | Reason:
-        measured = self._meter.measure([each for each in inside if not others.hide_foot_of(each)])
+        measured = self._meter.measure(_clearly_visible(inside, others))
         if measured is None or measured.metres < self._distance_m:
             return Reason.NOT_MEASURED
         if measured.misfit > _MAX_MISFIT or not self._is_one_vehicle(track, first, last):
@@ -82,6 +82,13 @@ class ZoneStretch:
         return Drawing(lines=(), areas=((self._zone.id, self._zone.corners),), signals=())
 
 
+def _clearly_visible(sightings: Sequence[Sighting], others: OtherVehicles) -> list[Sighting]:
+    """Without those near in time to a hidden foot: one that a following vehicle hides little by little seems to drive faster."""
+    hidden = [each.captured_at for each in sightings if others.hide_foot_of(each)]
+    return [each for each in sightings if all(abs(seconds_between(each.captured_at, at)) > _HIDDEN_S for at in hidden)]
+
+
+_HIDDEN_S: Final = 0.5
 _NEAR_S: Final = 0.4
 """Time around a passage over which the feet determine its moment."""
 _TAPE_U_M: Final = 0.1

@@ -1,6 +1,7 @@
 """Speed limits: UU 22/2009 article 287(5)."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from road_plan import Row, drive, finding, found_at, judged, last_reason, rule, track
@@ -63,6 +64,16 @@ def test_the_mean_of_a_vehicle_that_brakes_is_that_between_the_ends() -> None:
     inside = [row for row in rows if 30 <= row[2] < 70]
     mean = (inside[-1][2] - inside[0][2]) / (inside[-1][0] - inside[0][0])
     assert speed.value == pytest.approx(3.6 * mean, abs=0.2)
+
+
+@pytest.mark.parametrize(("hides", "expected"), [(False, "reported"), (True, Reason.NOT_MEASURED)])
+def test_a_foot_that_a_following_vehicle_hides_little_by_little_does_not_speed(hides: bool, expected: str) -> None:
+    """At 50 km/h; the box ends two metres higher after each second, where the other one begins: now within three pixels, now not."""
+    rows = [(n / 10, 20.0, 90 - 1.39 * n - 0.2 * max(0, n - 8)) for n in range(50)]
+    follower = track([(at_s, 20.0, y + 5) for at_s, _, y in rows], name="follower", width_m=3)
+    edges = [10 * y + (2 if n % 2 else 6) for n, (_, _, y) in enumerate(rows)]
+    boxes = [replace(each, box=each.box._replace(y1=edge)) for each, edge in zip(follower.sightings, edges, strict=True)]
+    assert last_reason(rule(SPEED), rows, others=[replace(follower, sightings=tuple(boxes))] if hides else []) == expected
 
 
 def test_it_is_measured_once_when_the_vehicle_has_left() -> None:
