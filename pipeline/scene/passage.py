@@ -540,10 +540,11 @@ class _Motion:
                     yield i, j
 
     def parts_at(self, i: int) -> bool:
-        """Whether the next sighting is another vehicle: none can have driven there, where it was not detected meanwhile or the boxes hardly
-        overlap."""
+        """Whether the next sighting may be another vehicle: none can have driven there, where it was not detected meanwhile or the boxes
+        hardly overlap; or it is the only one on its side of a time without detection, which tells no velocity."""
         if self.is_unseen(i):
-            return not self.is_possible(i, i + 1) or self.stands_elsewhere(i)
+            is_alone = self._intervals[i] > _MISSED * self._interval_s and min(i + 1, len(self._intervals) - i) == 1
+            return is_alone or not self.is_possible(i, i + 1) or self.stands_elsewhere(i)
         shown = all(self._calibration.shows_foot(each.box) for each in self._track.sightings[i : i + 2])
         return shown and self._overlap(i) < _ELSEWHERE and not self.is_possible(i, i + 1)
 

@@ -77,3 +77,12 @@ def test_the_evidence_of_a_track_that_took_another_vehicle_from_one_frame_to_the
     drives = [(6.0 + 0.2 * n, 30.0 + jump_m + 0.04 * n**2) for n in range(30)]
     whole = track(waits + drives)
     assert len(of_one_vehicle(whole, calibrate(camera()), second(8.0)).sightings) == kept
+
+
+@pytest.mark.parametrize(("seen_again", "kept"), [(1, 20), (4, 24)])
+def test_a_single_sighting_after_a_time_without_detection_is_no_evidence(seen_again, kept):
+    """Of two motorcycles that meet, one may take the other's place once, with the largest box of all."""
+    drives = [(0.1 * n, 30.0 + 0.8 * n) for n in range(20)]
+    again = [(2.2 + 0.1 * n, 47.6 + 0.8 * n) for n in range(seen_again)]
+    whole = track(drives + again)
+    assert len(of_one_vehicle(whole, calibrate(camera()), second(1.0)).sightings) == kept
