@@ -9,9 +9,9 @@ from etle.geometry import box_contains
 from etle.protocols import PlateDetector, PlateReader, VehicleDetector
 from etle.types import Box, Certainty, Detection, Plate, PlateBox, VehicleClass
 from models.plates.fusion import confident, fuse, without_overlaps
-from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, expand, extend_to_rim
+from pipeline.plates.crops import INNER_AREA, TIGHT_MARGIN, Margin, PlateInFrame, agree, detect_in_area, expand, extend_to_rim, is_unclear
 from pipeline.plates.search import mismatch
-from pipeline.plates.voting import vote
+from pipeline.plates.voting import vote, vote_unclear
 
 if TYPE_CHECKING:
     from etle.types import Image
@@ -65,7 +65,11 @@ def read_box(image: "Image", box: Box, readers: Sequence[PlateReader], at: datet
     plate = vote(reads, vehicle, at)
     if plate.certainty is Certainty.CERTAIN or (plate.notes and agree(reads)):
         return plate
-    return vote([*reads, *shown.read_with(readers, TIGHT_MARGIN)], vehicle, at)
+    reads += shown.read_with(readers, TIGHT_MARGIN)
+    plate = vote(reads, vehicle, at)
+    if not is_unclear(plate):
+        return plate
+    return vote_unclear([*reads, *shown.read_with(readers, TIGHT_MARGIN, INNER_AREA)], vehicle, at)
 
 
 def read_crop(crop: "Image", readers: Sequence[PlateReader], at: datetime) -> Plate:

@@ -19,9 +19,21 @@ from models.plates.readers.sharpness import contrast
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.frames.buffer import FrameBuffer
 from pipeline.frames.decode import decode
-from pipeline.plates.crops import TIGHT_MARGIN, Margin, PlateInFrame, agree, crop, detect_in_area, disagree, expand, extend_to_rim
+from pipeline.plates.crops import (
+    INNER_AREA,
+    TIGHT_MARGIN,
+    Margin,
+    PlateInFrame,
+    agree,
+    crop,
+    detect_in_area,
+    disagree,
+    expand,
+    extend_to_rim,
+    is_unclear,
+)
 from pipeline.plates.frame_selection import best_first, same_view
-from pipeline.plates.voting import vote
+from pipeline.plates.voting import vote, vote_unclear
 from pipeline.scene.identified import SearchedView
 
 if TYPE_CHECKING:
@@ -105,10 +117,16 @@ class PlateSearch:
             reads += plate.read_with(self.readers)
             if len(plates) >= min_frames and _is_enough(reads, vehicle, at):
                 return _searched(vote(reads, vehicle, at), plates, views)
-        if plates:
-            largest = max(plates, key=lambda plate: plate.plate.box.area)
-            reads += self._read_again(largest, _in_another_frame(largest, best, decoded), reads)
-        return _searched(vote(sorted(reads, key=lambda read: read.sequence), vehicle, at), plates, views)
+        if not plates:
+            return _searched(vote(reads, vehicle, at), plates, views)
+        largest = max(plates, key=lambda plate: plate.plate.box.area)
+        other = _in_another_frame(largest, best, decoded)
+        reads += self._read_again(largest, other, reads)
+        voted = vote(_in_order(reads), vehicle, at)
+        if is_unclear(voted):
+            reads += other.read_with(self.readers, TIGHT_MARGIN, INNER_AREA)
+            voted = vote_unclear(_in_order(reads), vehicle, at)
+        return _searched(voted, plates, views)
 
     def _read_again(self, plate: PlateInFrame, other: PlateInFrame, reads: Sequence[PlateSighting]) -> list[PlateSighting]:
         """Reads of `other`, the plate in another frame, with a tight margin; then of the plate by the tiebreaker if readers disagree."""
@@ -179,6 +197,10 @@ def _in_another_frame(plate: PlateInFrame, best: Sequence[tuple[Sighting, Frame]
         if sighting is not own and same_view(sighting, own):
             return PlateInFrame(decoded.get(frame), plate.plate, frame.sequence, frame.captured_at)
     return plate
+
+
+def _in_order(reads: Sequence[PlateSighting]) -> list[PlateSighting]:
+    return sorted(reads, key=lambda read: read.sequence)
 
 
 def _is_enough(reads: Sequence[PlateSighting], vehicle: VehicleClass, at: datetime) -> bool:

@@ -99,6 +99,12 @@ def vote(sightings: Sequence[PlateSighting], vehicle: VehicleClass | None, at: d
     )
 
 
+def vote_unclear(sightings: Sequence[PlateSighting], vehicle: VehicleClass | None, at: datetime) -> Plate:
+    """As `vote`, but never certain: for a plate that was read again because its reads were unclear."""
+    plate = vote(sightings, vehicle, at)
+    return replace(plate, certainty=Certainty.CHECK) if plate.certainty is Certainty.CERTAIN else plate
+
+
 def _unreadable(sightings: Sequence[PlateSighting], ranked: list[tuple[str, float]], colour: PlateColour, expiry: str | None) -> Plate:
     """No text; the candidates are kept as alternatives."""
     return Plate(

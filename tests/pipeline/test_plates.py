@@ -91,9 +91,16 @@ def test_a_standing_vehicle_is_searched_once_and_if_uncertain_read_again_in_anot
     assert len(plate.sightings) == 4
 
 
+def test_a_plate_that_is_unclear_after_the_second_crop_is_read_in_a_third_and_not_certain():
+    plate, _ = searched(STANDING, [SEEN], ["B1432GMC", "B1832GNC", "B1432GMC"], ["B7482GHO", "B1482CMC", "B1432GMC"])
+    assert len(plate.sightings) == 6
+    assert (plate.text, plate.certainty) == ("B1432GMC", Certainty.CHECK)
+
+
 def test_a_moving_vehicle_is_read_in_each_frame_until_the_vote_is_certain():
-    plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 5, ["B1432GMO"] * 5)
+    plate, finder = searched(DRIVING, [SEEN] * 4, ["B1432GMC"] * 6, ["B1432GMO"] * 6)
     assert finder.images_seen == 4
+    assert len(plate.sightings) == 12, "each of four frames, and two further crops of one"
     assert plate.certainty is not Certainty.CERTAIN
 
 
@@ -121,7 +128,7 @@ def test_each_frame_is_decoded_once(boxes, finds, decoded):
         sequences.append(frame.sequence)
         return decode(frame)
 
-    searched(boxes, finds, ["B1432GMC", "B1432GMC"], ["B1432GMO", "B1432GMO"], decode=counted)
+    searched(boxes, finds, ["B1432GMC"] * 3, ["B1432GMO"] * 3, decode=counted)
     assert len(sequences) == len(set(sequences)) == decoded
 
 

@@ -21,6 +21,7 @@ from pipeline.plates.photo import read_box, read_photo, vehicles_in
 CAR, MOTORCYCLE = VehicleClass.CAR, VehicleClass.MOTORCYCLE
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 PLATE = Box(240, 200, 360, 248)
+UNREAD = a_read("", "unread")
 RIDER, CAR_BEHIND = Box(160, 20, 440, 380), Box(20, 0, 600, 400)
 
 
@@ -57,6 +58,27 @@ def test_a_plate_is_found_by_all_searches_together(in_frame, in_crop, count):
     finder = ScriptedPlateDetector([(PlateBox(box=box, score=score),) for box, score in (in_crop, in_frame)])
     readers = (ScriptedReader([a_read("B6143ABC", "ours")]),)
     assert len(read_photo(photo, vehicles_in(photo, detector), finder, readers, AT)) == count
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "reads"),
+    [
+        pytest.param(["B1432GMC"], ["B1432GMC"], 2, id="certain after one crop"),
+        pytest.param(["B1432GMC", "B1432GMC", "-"], ["B7482GHO", "B1432GMC", "-"], 4, id="clear after two"),
+        pytest.param(["B1432GMC", "B1832GNC", "B1432GMC"], ["B7482GHO", "B1482CMC", "B1432GMC"], 6, id="unclear after two"),
+        pytest.param(["", "", "-"], ["", "", "-"], 4, id="a board without a plate's text"),
+    ],
+)
+def test_a_third_crop_is_read_if_two_leave_the_plate_unclear(ours, theirs, reads):
+    photo = np.full((400, 600, 3), 90, np.uint8)
+    photo[200:248, 240:360] = cv2.resize(render_plate(np.random.default_rng(4), vehicle=CAR).image, (120, 48))
+    readers = (
+        ScriptedReader([a_read(text, "ours") if text else UNREAD for text in ours]),
+        ScriptedReader([a_read(text, "theirs") if text else UNREAD for text in theirs]),
+    )
+    plate = read_box(photo, PLATE, readers, AT)
+    assert len(plate.sightings) == reads
+    assert plate.certainty is not Certainty.CERTAIN or reads < 6
 
 
 @pytest.mark.slow

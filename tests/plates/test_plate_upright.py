@@ -94,6 +94,18 @@ def test_a_box_is_extended_to_contain_the_number(turn_deg: float) -> None:
     assert sum(contained) >= 16
 
 
+@pytest.mark.parametrize(
+    ("number", "extended"),
+    [
+        pytest.param(((110, 105), (215, 105), (215, 125), (110, 125)), Box(100, 100, 221, 140), id="a number that the box cuts"),
+        pytest.param(((20, 20), (300, 105), (290, 160), (10, 75)), Box(100, 100, 200, 140), id="an edge far beyond the box"),
+        pytest.param(((110, 60), (190, 60), (190, 80), (110, 80)), Box(100, 100, 200, 140), id="a number above the box"),
+    ],
+)
+def test_a_box_is_extended_to_a_number_near_it_only(number: tuple[tuple[float, float], ...], extended: Box) -> None:
+    assert np.round(surround(Box(100, 100, 200, 140), np.array(number, np.float32))).tolist() == list(extended)
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_picture_that_ends_beside_a_character_may_cut_others_off(side: str) -> None:
     whole, cut = [], []

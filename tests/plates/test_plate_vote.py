@@ -21,7 +21,7 @@ from etle.types import (
     PlateSighting,
     VehicleClass,
 )
-from pipeline.plates.voting import vote
+from pipeline.plates.voting import vote, vote_unclear
 
 AT = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 CERTAIN, CHECK, UNREADABLE = Certainty.CERTAIN, Certainty.CHECK, Certainty.UNREADABLE
@@ -163,6 +163,14 @@ def test_vote(reads: list[PlateSighting], text: str | None, certainty: Certainty
     plate = voted(*reads)
     assert (plate.text, plate.certainty) == (text, certainty)
     assert len(plate.sightings) == len(reads)
+
+
+def test_reads_of_an_unclear_plate_never_make_it_certain() -> None:
+    reads = [seen("B1234XYZ")] * 4
+    assert voted(*reads).certainty is CERTAIN
+    plate = vote_unclear(reads, VehicleClass.CAR, AT)
+    assert (plate.text, plate.certainty) == ("B1234XYZ", CHECK)
+    assert vote_unclear([seen("")] * 3, VehicleClass.CAR, AT).certainty is UNREADABLE
 
 
 def test_the_order_of_the_reads_does_not_matter() -> None:

@@ -43,6 +43,9 @@ third, because plates are symmetrical. Crops of which 2 to 15 % were cut were ce
 times; of 411 crops of whole plates that would be certain 402 are."""
 _RIM_MARGINS = (0.3, 0.25, 0.5)
 """Least margins of a plate beside, above and below its number, in heights of the number."""
+_MAX_EXTENSION = 0.5
+"""Of the width or height of a box, at one side. Corners that lie further away are not those of this plate: with this limit 578 instead of
+571 of 657 plates in 418 photos are found (302 instead of 296, and 276 instead of 275, in the two halves of the photos)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,18 @@ def crop_upright(image: "Image", area: Box, detector: LineDetector) -> PlateCrop
 
 
 def surround(box: Box, number: "Corners") -> Box:
-    """The box, extended where it does not contain the number with its usual margins. Both in pixels of the image."""
+    """The box, extended where it does not contain the number with its usual margins. Both in pixels of the image.
+
+    The box itself if the number lies far beyond it.
+    """
     width, height = line_size(number)
     along = (number[1] + number[2] - number[0] - number[3]) / (2 * width) * height
     across = (number[3] + number[2] - number[0] - number[1]) / 2
     sides, upper, lower = _RIM_MARGINS[0] * along, _RIM_MARGINS[1] * across, _RIM_MARGINS[2] * across
     rim = number + np.array([-sides - upper, sides - upper, sides + lower, -sides + lower])
     (x1, y1), (x2, y2) = rim.min(axis=0), rim.max(axis=0)
+    if max(box.x1 - x1, x2 - box.x2) > _MAX_EXTENSION * box.width or max(box.y1 - y1, y2 - box.y2) > _MAX_EXTENSION * box.height:
+        return box
     return Box(min(box.x1, float(x1)), min(box.y1, float(y1)), max(box.x2, float(x2)), max(box.y2, float(y2)))
 
 
