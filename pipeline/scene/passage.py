@@ -572,8 +572,8 @@ class _Motion:
         sightings = self._track.sightings
         expected = max(self._foot_jitter(i), self._foot_jitter(j))
         least = expected / 2 if self._calibration.matrix is not None else expected
-        follows = j == i + 1 and not self._is_thinned(i) and not (turning and step_s < _UNSEEN_S)
-        missed = follows and step_s > _MISSED * self._interval_s
+        consecutive = j == i + 1 and not self._is_thinned(i) and not (turning and step_s < _UNSEEN_S)
+        missed = consecutive and step_s > _MISSED * self._interval_s
         jitter = min(max(least, self.own_jitter), expected if missed else 2 * expected)
         acceleration = (MAX_ACCELERATION_UNSEEN_M_S2 if missed else MAX_ACCELERATION_M_S2) * self._calibration.metre(sightings[j])
         lag = sum(min(acceleration * self._window_s / 2, hypot(v.x, v.y) + jitter * v.noise) for v in (before, after)) / 2
@@ -582,8 +582,8 @@ class _Motion:
             return False
         if missed and not self._bridges(self._near(i, -1), self._near(j, 1), step_s, driven, jitter):
             return False
-        unseen = follows and self.is_unseen(i)
-        if (unseen or (follows and self._left_at_a_jump(i, jitter))) and not self._reaches(i, j, step_s, min(jitter, expected)):
+        unseen = consecutive and self.is_unseen(i)
+        if (unseen or (consecutive and self._left_at_a_jump(i, jitter))) and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
         noise = JITTER_COVERAGE * 2**0.5 * jitter
         if turning and not missed and max(before.speed, after.speed) <= _MAX_TURNING_M_S * self._calibration.metre(sightings[j]):
