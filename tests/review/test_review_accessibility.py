@@ -130,8 +130,11 @@ def test_every_page_at_every_size(
                 Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
                 page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}-{width}-{theme}.png"))
             problems += [f"{name}: {each}" for each in findings(page, axe)]
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                problems.append(f"{name}: wider than the window")
+            for narrower in (width, min(width, 1280)):  # the usual window of a desk, between two of the sizes
+                page.set_viewport_size({"width": narrower, "height": height})
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    problems.append(f"{name}: wider than a window of {narrower} px")
+            page.set_viewport_size({"width": width, "height": height})
             problems += [f"{name}: a target under 24 px: {each}" for each in page.evaluate(SMALL_TARGETS)]
         context.close()
     assert problems == []
