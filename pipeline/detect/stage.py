@@ -18,8 +18,8 @@ from etle.protocols import LampReader, VehicleDetector
 from etle.types import Box, Frame, SignalId, SignalReading, Track, ViolationMessage
 from models.tracking.tracker import Tracker, TrackerState
 from pipeline.detect.held import HeldSightings
+from pipeline.detect.missing_motorcycles import MissingMotorcycleSearch
 from pipeline.detect.pending import PendingFinding, PendingFindings, ReportedFinding
-from pipeline.detect.second_look import SecondLook
 from pipeline.detect.state import StageState
 from pipeline.detect.vehicle_search import VehicleSearch
 from pipeline.detect.view_check import check_view, is_elsewhere
@@ -92,7 +92,7 @@ class CameraStage:
         self._tracker = self._new_tracker(state.tracker)
         self._gate = MotionGate(camera, state.gate)
         self._search = VehicleSearch(detector, camera.frame_size)
-        self._second_look = SecondLook(detector, camera.frame_size, detect.score)
+        self._missing_motorcycles = MissingMotorcycleSearch(detector, camera.frame_size, detect.score)
         self.counts = StageCounts()
         self.observed: FrameObservation | None = None
         """What the last frame added to `state.visibility`; None before the first."""
@@ -211,7 +211,7 @@ class CameraStage:
         tracks = self._tracker.state.tracks
         part = self._search.part_for(motion, tracks, frame.captured_at) if motion else None
         detections, searched = self._search.detect(image, part, tracks)
-        detections = self._second_look.with_missing(image, detections, tracks, frame.captured_at)
+        detections = self._missing_motorcycles.with_missing(image, detections, tracks, frame.captured_at)
         self._gate.analysed(frame.captured_at, searched)
         self.counts.detected_area += 1.0 if searched is None else searched.area / (frame.width * frame.height)
         update = self._tracker.update(frame.sequence, frame.captured_at, detections)

@@ -16,7 +16,7 @@ from etle.errors import ConfigError
 from etle.geometry import distance, signed_distance
 from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack, FootCompletion, possible_feet
+from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack, HiddenFootCompletion, possible_feet
 from pipeline.scene.driven import DrivenMemory
 from pipeline.scene.judgement import LampState, NotReported, Reason
 from pipeline.scene.passage import (
@@ -66,7 +66,7 @@ class Approach:
         self._calibration = calibration
         self.line = line
         self.entry = entry
-        self.feet = FootCompletion(calibration)
+        self.feet = HiddenFootCompletion(calibration)
         self._crossings, self._entries = (PassageMemory(each.past, calibration.foot_uncertainty) for each in (line, entry))
         self._latest: dict[TrackId, tuple[Track, Passage | NoPassage]] = {}
         """When each vehicle crossed the line: several rules ask for it in the same frame."""

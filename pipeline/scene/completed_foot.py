@@ -100,7 +100,7 @@ class _Edges(NamedTuple):
         return hypot(self.of_foot, share * self.of_upper)
 
 
-class FootCompletion:
+class HiddenFootCompletion:
     """Completes the hidden feet of the vehicles that one camera sees. The rules of a camera share it, and what it remembers."""
 
     def __init__(self, calibration: Calibration) -> None:

@@ -60,7 +60,9 @@ _UNSEEN_FIT_S, _SLOW_FIT_S, _UNSEEN_START_M_S2, _UNSEEN_BRAKE_M_S2 = 0.6 + 1e-6,
 """A start of 4 m/s2 is a motorcycle's at a green signal; who brakes with 6 m/s2 brakes hard."""
 _SLOW_LAG_M_S = 0.6
 """How much the velocity may differ more over three frames of a slow camera than over VELOCITY_S."""
-_JUMP_M, _MAX_UNSEEN_NOISE_M = 1.5, 1.5
+_JUMP_M: Final = 1.5
+"""From one frame to the next a vehicle that stood has not driven so far."""
+_MAX_UNSEEN_NOISE_M = 1.5
 """Vehicles follow each other at three metres and more: where feet jitter so much, an unseen step is not told from another vehicle."""
 _MAX_MISSED_JITTER_M, _LONG_MISSED_S, _NEAR_STEPS = 0.25, 0.5, 8
 """Where feet jitter more, a step that misses frames for so long, or one of a slow camera, is not judged."""
@@ -241,7 +243,7 @@ def of_one_vehicle(track: Track, calibration: Calibration, at: datetime) -> Trac
     Before and after that the track may hold another vehicle, and its plate.
     """
     motion = _Motion(track, calibration)
-    cuts = [i for i in range(len(track.sightings) - 1) if motion.parts_at(i)]
+    cuts = [i for i in range(len(track.sightings) - 1) if motion.may_change_vehicle_at(i)]
     start = max((i + 1 for i in cuts if track.sightings[i + 1].captured_at <= at), default=0)
     end = min((i + 1 for i in cuts if track.sightings[i].captured_at >= at), default=len(track.sightings))
     return replace(track, sightings=track.sightings[start:end])
@@ -539,7 +541,7 @@ class _Motion:
                 if j is not None and self._times[j] - self._times[i] < span + 0.3:
                     yield i, j
 
-    def parts_at(self, i: int) -> bool:
+    def may_change_vehicle_at(self, i: int) -> bool:
         """Whether the next sighting may be another vehicle: none can have driven there, where it was not detected meanwhile or the boxes
         hardly overlap; or it is the only one on its side of a time without detection, which tells no velocity."""
         if self.is_unseen(i):
@@ -583,14 +585,14 @@ class _Motion:
         if missed and not self._bridges(self._near(i, -1), self._near(j, 1), step_s, driven, jitter):
             return False
         unseen = consecutive and self.is_unseen(i)
-        if (unseen or (consecutive and self._left_at_a_jump(i, jitter))) and not self._reaches(i, j, step_s, min(jitter, expected)):
+        if (unseen or (consecutive and self._jumped_from_stand(i, jitter))) and not self._reaches(i, j, step_s, min(jitter, expected)):
             return False
         noise = JITTER_COVERAGE * 2**0.5 * jitter
         if turning and not missed and max(before.speed, after.speed) <= _MAX_TURNING_M_S * self._calibration.metre(sightings[j]):
-            noise += self._turned(i, j)
+            noise += self._turning_allowance(i, j)
         return off <= driven + (self._told_apart(noise, i) if unseen else noise)
 
-    def _turned(self, i: int, j: int) -> float:
+    def _turning_allowance(self, i: int, j: int) -> float:
         """By how much the middle of the lower edge moves on a vehicle that turns, from a corner to the middle of its side."""
         boxes = [self._track.sightings[index].box for index in (i, j)]
         foot = max(boxes, key=lambda box: box.width).foot
@@ -608,7 +610,7 @@ class _Motion:
         jitter = min(max(least, self.own_jitter, self._jitter_at(near)), expected)
         return jitter > _MAX_MISSED_JITTER_M * self._calibration.metre(self._track.sightings[i])
 
-    def _left_at_a_jump(self, i: int, jitter: float) -> bool:
+    def _jumped_from_stand(self, i: int, jitter: float) -> bool:
         """Whether a vehicle that stood is far away in the next frame: where the one that waited is lost as another appears ahead of it, no
         frame is missing."""
         one, two = self._raw_foot(i), self._raw_foot(i + 1)
@@ -700,10 +702,10 @@ class _Motion:
         key = index, direction
         if key not in self._velocities:
             near = self._near(index, direction)
-            self._velocities[key] = self._fitted_velocity(near if len(near) > 1 else self._while_standing(index, direction))
+            self._velocities[key] = self._fitted_velocity(near if len(near) > 1 else self._standing_pair(index, direction))
         return self._velocities[key]
 
-    def _while_standing(self, index: int, direction: int) -> list[int]:
+    def _standing_pair(self, index: int, direction: int) -> list[int]:
         """A sighting and the next before (-1) or after (1) it, if the vehicle stood in between: the older sightings of one that waits are
         too far apart for the window."""
         first = index if direction > 0 else index - 1

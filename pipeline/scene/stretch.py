@@ -27,6 +27,8 @@ _LEFT_S: Final = 0.5
 """A vehicle has left the zone if it was not seen inside for so long: feet at the edge jitter over it."""
 _MAX_MISFIT: Final = 4.0
 """Feet that lie so many times further from steady motion than expected were hidden, or are not those of one vehicle."""
+_HIDDEN_S: Final = 0.5
+"""So shortly before and after a hidden foot, the lower edge may be covered a little already."""
 _FOOT: Final = FrontOffset(0.0, 0.0, 0.0)
 _MAX_TRACKS: Final = 256
 
@@ -88,7 +90,6 @@ def _clearly_visible(sightings: Sequence[Sighting], others: OtherVehicles) -> li
     return [each for each in sightings if all(abs(seconds_between(each.captured_at, at)) > _HIDDEN_S for at in hidden)]
 
 
-_HIDDEN_S: Final = 0.5
 _NEAR_S: Final = 0.4
 """Time around a passage over which the feet determine its moment."""
 _TAPE_U_M: Final = 0.1

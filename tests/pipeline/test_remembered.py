@@ -9,7 +9,7 @@ import pytest
 from benchmark.situations.road import RoadCamera
 from etle.types import Box, Sighting, Track, TrackId, VehicleClass, View
 from pipeline.scene.calibration import calibrate
-from pipeline.scene.completed_foot import CompletedTrack, FootCompletion
+from pipeline.scene.completed_foot import CompletedTrack, HiddenFootCompletion
 from pipeline.scene.passage import FrontOffset, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import SightingMemory
@@ -54,7 +54,7 @@ def test_a_passage_is_the_same_as_without_memory(seed):
             assert remembered == fresh
 
 
-def with_hidden_foot(track: Track, completion: FootCompletion) -> tuple[Track, Track, CompletedTrack | None]:
+def with_hidden_foot(track: Track, completion: HiddenFootCompletion) -> tuple[Track, Track, CompletedTrack | None]:
     """The track as it is drawn, where a nearer vehicle hides the lower third from the sixth to the eleventh second; without the hidden
     feet; and with them completed."""
     is_hidden = [second(6) <= each.captured_at < second(11) for each in track.sightings]
@@ -72,7 +72,7 @@ def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
     crossed = []
     for seed in range(8):
         memory, fronts = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
-        completion = FootCompletion(CALIBRATION)
+        completion = HiddenFootCompletion(CALIBRATION)
         for track in [each for whole in [*growing_track(seed)][::7] for each in with_hidden_foot(whole, completion) if each is not None]:
             fresh, front = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
             assert fronts.of(track) == front.of(track)
@@ -86,11 +86,11 @@ def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
 
 
 def test_completed_feet_are_the_same_as_without_memory():
-    completion = FootCompletion(CALIBRATION)
+    completion = HiddenFootCompletion(CALIBRATION)
     made = []
     for whole in [*growing_track(4)][::3]:
         *_, completed = with_hidden_foot(whole, completion)
-        *_, fresh = with_hidden_foot(whole, FootCompletion(CALIBRATION))
+        *_, fresh = with_hidden_foot(whole, HiddenFootCompletion(CALIBRATION))
         assert completed == fresh
         made.append(completed)
     assert any(made)

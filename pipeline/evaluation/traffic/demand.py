@@ -40,7 +40,7 @@ _SUMO_CLASS: Final = {
     VehicleClass.TRUCK: "truck",
 }
 _FILTERING = 'latAlignment="arbitrary" minGapLat="0.35" lcPushy="0.3" lcSublane="3" lcAssertive="1.5" accel="3" decel="5"'
-"""SUMO's own motorcycles brake by 10 m/s2, as far as tyres can."""
+"""SUMO's default deceleration of motorcycles is 10 m/s2, that of an emergency stop at the limit of the tyres."""
 MODELS: Final = (
     VehicleModel(id="scooter", vehicle=VehicleClass.MOTORCYCLE, length_m=1.9, width_m=0.75, height_m=1.6, share=42, driving=_FILTERING),
     VehicleModel(id="motorcycle", vehicle=VehicleClass.MOTORCYCLE, length_m=2.05, width_m=0.8, height_m=1.65, share=13, driving=_FILTERING),

@@ -42,7 +42,9 @@ AGAINST_M, CLEAR_AGAINST_M, CLEAR_AGAINST_KMH = 5.0, 12.0, 8.0
 TURN_DEG, CLEAR_TURN_DEG = 150.0, 165.0
 OFFSET_M, LEG_M = 3.0, 5.0
 """Who turns round certainly comes back so far beside its way, and drives straight for so long before and after."""
-_STANDS_M_S, _STRAIGHT_DEG = 0.28, 10.0
+_STANDS_M_S: Final = 0.28
+"""1 km/h: slower motion moves a box by less than its jitter."""
+_STRAIGHT_DEG: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ _MAX_LOG_RATIO: Final = 0.3
 """Of the sides of such a box and the predicted one: two vehicles in one box, or a half of one, would not do."""
 
 
-class SecondLook:
+class MissingMotorcycleSearch:
     """`score`: minimum score of a detection that shows a vehicle by itself."""
 
     def __init__(self, detector: VehicleDetector, frame_size: tuple[int, int], score: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scenario import second
 
 from etle.types import Box, Detection, Digest, Sighting, Track, TrackId, VehicleClass
-from pipeline.detect.second_look import SecondLook
+from pipeline.detect.missing_motorcycles import MissingMotorcycleSearch
 
 SIZE = (1000, 800)
 MOTORCYCLE, CAR = VehicleClass.MOTORCYCLE, VehicleClass.CAR
@@ -56,7 +56,7 @@ def leaving() -> Track:
 
 
 def look(detector: ZoomDetector, detections: list[Detection], *tracks: Track) -> list[Detection]:
-    return SecondLook(detector, SIZE, 0.25).with_missing(IMAGE, detections, tracks, second(1))
+    return MissingMotorcycleSearch(detector, SIZE, 0.25).with_missing(IMAGE, detections, tracks, second(1))
 
 
 def test_a_motorcycle_behind_another_one_is_found():
@@ -89,7 +89,7 @@ def test_wherever_it_is_missing(detections):
         pytest.param([found(NEARER)], coming(lost_s=1.5), id="lost for long"),
     ],
 )
-def test_other_frames_have_no_second_look(detections, track):
+def test_other_frames_have_no_missing_motorcycles(detections, track):
     detector = ZoomDetector(LOST)
     assert look(detector, detections, track) == detections and detector.looks == []
 
