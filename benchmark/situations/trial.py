@@ -12,9 +12,9 @@ from pipeline.detect.pending import PendingFinding, PendingFindings
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.one_vehicle import gap_check
-from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.scene import Scene
 from pipeline.scene.signals import SignalHistory
+from pipeline.scene.vehicle_motion import of_one_vehicle
 
 BEGIN = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 AFTER_S = 1.5

@@ -91,7 +91,7 @@ def _cases(stores: "Stores", site: Site) -> list[Case]:
 
 def _print_result(console: "Console", result: "ViolationScore", known: int) -> None:
     """`known`: number of violations from an earlier run."""
-    from pipeline.scene.passage import MAX_GAP_S
+    from pipeline.scene.vehicle_motion import MAX_GAP_S
 
     total = len(result.found) + len(result.missed)
     plates = f"{result.right} of {len(result.found)} plates right"

@@ -41,10 +41,10 @@ from pipeline.scene.attributes import ObservedAttribute
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.identified import IdentifiedVehicle
 from pipeline.scene.judgement import NotReported, Reason
-from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.riders import ObservedRiders, RidersView
 from pipeline.scene.scene import Rule
 from pipeline.scene.signals import SignalHistory
+from pipeline.scene.vehicle_motion import of_one_vehicle
 
 NAMESPACE: Final = UUID("6f0a3d7e-3b0c-5f43-9c0e-0d6a4f1c2b11")
 """Namespace of the violations' ids. Never change it: a replay would store every violation a second time."""

@@ -15,24 +15,17 @@ from etle.config import site as config
 from etle.errors import ConfigError
 from etle.geometry import distance, signed_distance
 from etle.types import Box, Drawing, Lamp, Measurement, Point, Sighting, Track, TrackId
+from pipeline.scene.box_motion import whole_box_moved
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.completed_foot import CompletedSighting, CompletedTrack, HiddenFootCompletion, possible_feet
 from pipeline.scene.driven import DrivenMemory
 from pipeline.scene.judgement import LampState, NotReported, Reason
-from pipeline.scene.passage import (
-    COVERAGE,
-    JITTER_COVERAGE,
-    NoPassage,
-    Passage,
-    PassageMemory,
-    measured_jitter,
-    of_one_vehicle,
-    whole_box_moved,
-)
+from pipeline.scene.passage import COVERAGE, NoPassage, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import remember
 from pipeline.scene.signals import RedPhase, SignalHistory
 from pipeline.scene.vehicle_length import FrontOffsetMemory
+from pipeline.scene.vehicle_motion import JITTER_COVERAGE, measured_jitter, of_one_vehicle
 
 WALKING_M_S: Final = 1.8
 """Fast walking pace. A slower "motorcycle" may be a pedestrian with a cart, or a motorcycle that is pushed."""
@@ -53,6 +46,9 @@ _MAX_JITTER: Final = 2.0
 """What is measured includes where the vehicle is further away, and its acceleration: so many times what is expected counts at most."""
 _STAYS_S: Final = 1.5
 """Who takes longer from the line to the junction may have stood in between."""
+_DRIVEN_IN_M, _CAME_S, _LEFT_S, _LATEST = 1.0, 1.0, 2.0, 5
+"""Who enters the junction drives a metre at least, from where the front was in the second before it was certainly inside to the latest
+sightings of the two seconds after."""
 _EARLIEST_S: Final = 1.0
 """The red must be older by so much, beside the grace, at the earliest moment at which the front can have crossed."""
 _STEADY: Final = 3.0
@@ -92,7 +88,16 @@ class Approach:
 
     def entry_of(self, track: Track) -> Passage | NoPassage:
         """When the front entered the junction, at any point along its edge."""
-        return self._passage(self._entries, track)
+        passed = self._passage(self._entries, track)
+        return NoPassage.UNCERTAIN if isinstance(passed, Passage) and self._stays_at_entry(track, passed) else passed
+
+    def _stays_at_entry(self, track: Track, passed: Passage) -> bool:
+        """Whether it is where it was before the foot was certainly beyond: that of one which stands at the edge may drift over it."""
+        last, first = track.sightings[passed.beyond - 1], track.sightings[passed.beyond]
+        came = _between(track, min(last.captured_at, first.captured_at - timedelta(seconds=_CAME_S)), last.captured_at)
+        left = _between(track, first.captured_at, first.captured_at + timedelta(seconds=_LEFT_S))
+        driven = median(map(self.entry.past, left[-_LATEST:])) - median(map(self.entry.past, came))
+        return driven < _DRIVEN_IN_M * self._calibration.metre(track.last)
 
     def past_line(self, track: Track, since: datetime) -> tuple[float, float]:
         """Median distance of the front beyond the stop line since that moment, and its standard uncertainty, in the calibration's unit.
@@ -306,8 +311,12 @@ def _captured_at(sighting: Sighting) -> datetime:
 
 def _around(track: Track, at: datetime) -> Sequence[Sighting]:
     """The sightings within `_NEAR_S` of a moment."""
-    first = bisect_left(track.sightings, at - timedelta(seconds=_NEAR_S), key=_captured_at)
-    last = bisect_right(track.sightings, at + timedelta(seconds=_NEAR_S), key=_captured_at)
+    return _between(track, at - timedelta(seconds=_NEAR_S), at + timedelta(seconds=_NEAR_S))
+
+
+def _between(track: Track, start: datetime, end: datetime) -> Sequence[Sighting]:
+    first = bisect_left(track.sightings, start, key=_captured_at)
+    last = bisect_right(track.sightings, end, key=_captured_at)
     return track.sightings[first:last]
 
 

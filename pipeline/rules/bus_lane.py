@@ -16,11 +16,13 @@ from etle.types import Drawing, Finding, Measurement, Point, RuleName, Sighting,
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
+from pipeline.scene.box_motion import whole_box_moved
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import Judgement, NotReported, Reason
-from pipeline.scene.passage import COVERAGE, is_one_vehicle, whole_box_moved
+from pipeline.scene.passage import COVERAGE
 from pipeline.scene.scene import Rule, Scene
 from pipeline.scene.vehicle_kind import may_be
+from pipeline.scene.vehicle_motion import is_one_vehicle
 from pipeline.scene.zones import is_certainly_in
 
 _MIN_SIGHTINGS: Final = 5

@@ -17,10 +17,11 @@ from pipeline.scene.calibration import Calibration
 from pipeline.scene.driven import DrivenMemory
 from pipeline.scene.hidden_foot import judged_by_visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
-from pipeline.scene.passage import COVERAGE, measured_jitter
+from pipeline.scene.passage import COVERAGE
 from pipeline.scene.road_path import MAX_JITTER_M, Knot, PathMemory, bends, heading, wrapped
 from pipeline.scene.scene import Rule, Scene
 from pipeline.scene.sighting_memory import SightingMemory
+from pipeline.scene.vehicle_motion import measured_jitter
 
 _LEG_M: Final = 3.0
 """The vehicle must drive straight for so long before and after the turn."""

@@ -18,12 +18,14 @@ from etle.types import Box, Drawing, Finding, Measurement, Point, RuleName, Sigh
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
+from pipeline.scene.box_motion import whole_box_moved
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.hidden_foot import visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
-from pipeline.scene.passage import COVERAGE, is_one_vehicle, parts_of_one_vehicle, whole_box_moved
+from pipeline.scene.passage import COVERAGE
 from pipeline.scene.scene import Rule, Scene
 from pipeline.scene.sighting_memory import SightingMemory
+from pipeline.scene.vehicle_motion import is_one_vehicle, parts_of_one_vehicle
 
 MIN_STEPS: Final = 4
 

@@ -15,8 +15,9 @@ from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.judgement import Judgement, NotReported, Reason
-from pipeline.scene.passage import COVERAGE, is_one_vehicle
+from pipeline.scene.passage import COVERAGE
 from pipeline.scene.scene import Rule, Scene
+from pipeline.scene.vehicle_motion import is_one_vehicle
 from pipeline.scene.zones import Stand, is_certainly_in, may_be_in, stand_in
 
 _BEFORE_S: Final = 1.5

@@ -23,7 +23,7 @@ from etle.types import Box, Point, Sighting, Track, TrackId, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import CameraPosition, camera_position
-from pipeline.scene.hidden_foot import is_foot_hidden, visible_feet
+from pipeline.scene.hidden_foot import is_foot_hidden, of_whole_track, visible_feet
 from pipeline.scene.judgement import Judgement, Reason
 from pipeline.scene.scene import Scene
 from pipeline.scene.sighting_memory import SightingMemory, remember
@@ -119,7 +119,7 @@ class HiddenFootCompletion:
             judged = judge(track)
             if judged is not None and not _followed_the_foot(judged, track, everyone):
                 again = (judge(each) for each in self._with_other_feet(track, everyone, scene.now))
-                judged = next((each for each in again if each is not None and each.finding is not None), judged)
+                judged = next((of_whole_track(each, track) for each in again if each is not None and each.finding is not None), judged)
             if judged is not None:
                 yield judged
 

@@ -3,10 +3,11 @@
 from typing import Final
 
 from etle.types import Sighting, Track, TrackId
+from pipeline.scene.box_motion import is_seen_at_scale, lower_edge_jumped_up, whole_box_moved
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.completed_foot import CompletedTrack
 from pipeline.scene.judgement import Reason
-from pipeline.scene.passage import is_one_vehicle, is_seen_at_scale, lower_edge_jumped_up, whole_box_moved
+from pipeline.scene.vehicle_motion import is_one_vehicle
 
 _MAX_TRACKS: Final = 256
 

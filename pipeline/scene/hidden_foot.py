@@ -74,9 +74,15 @@ def judged_by_visible_feet(
             if any(visible) and not all(visible):
                 again = judge(replace(track, sightings=tuple(compress(track.sightings, visible))))
                 if again is not None and again.finding is not None:
-                    judged = replace(again, outcome=replace(again.finding, first_sequence=track.first.sequence))
+                    judged = of_whole_track(again, track)
         if judged is not None:
             yield judged
+
+
+def of_whole_track(judged: Judgement, track: Track) -> Judgement:
+    """What was decided on some of a track's sightings, as of the track: a finding names the first of all of them."""
+    finding = judged.finding
+    return judged if finding is None else replace(judged, outcome=replace(finding, first_sequence=track.first.sequence))
 
 
 def visible_feet(track: Track, everyone: Sequence[Track]) -> list[bool]:

@@ -7,8 +7,8 @@ import pytest
 from scenario import camera, drive, second, track
 
 from pipeline.scene.calibration import calibrate
-from pipeline.scene.passage import of_one_vehicle
 from pipeline.scene.scene import stood_for_s
+from pipeline.scene.vehicle_motion import of_one_vehicle
 
 
 def stood(rows, noise_m: float, seed: int) -> float:

@@ -13,7 +13,7 @@ from models.tracking.tracker import Tracker
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.hidden_foot import OtherVehicles
 from pipeline.scene.one_vehicle import gap_check
-from pipeline.scene.passage import is_one_vehicle
+from pipeline.scene.vehicle_motion import is_one_vehicle
 
 CAMERA = RoadCamera(View.REAR)
 CALIBRATION = calibrate(CAMERA.settings([]))

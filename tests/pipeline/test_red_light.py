@@ -8,6 +8,9 @@ from scenario import G, R, U, Y, drive, findings, lamps, rule, second, seconds_o
 RED_LIGHT = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat"}
 THROUGH = drive((4.0, 40, 60))  # 5 m/s: at the line after 2.0 s, at the junction after 2.8 s
 
+TO_A_STAND = ((1.6, 40, 49.6), (0.8, 49.6, 52), (0.8, 52, 53.6), (0.8, 53.6, 54), (2.0, 54, 54))
+STARTING = drive(*TO_A_STAND, (0.8, 54, 54.8), (1.6, 54.8, 58.4))
+DRIFTING = drive(*TO_A_STAND, (0.8, 54, 54.8), (3.0, 54.8, 54.8))
 PAUSING = drive((1.6, 40, 49.6), (0.8, 49.6, 52), (3.0, 52, 52), (0.8, 52, 54), (1.5, 54, 61))
 
 
@@ -31,6 +34,8 @@ PAUSING = drive((1.6, 40, 49.6), (0.8, 49.6, 52), (3.0, 52, 52), (0.8, 52, 54), 
         pytest.param(drive((2.0, 40, 52), (5.0, 52, 52)), lamps((0, R)), [], id="stops between line and junction"),
         pytest.param(PAUSING, lamps((0, R)), [1.73], id="stands past the line, then runs the same red"),
         pytest.param(PAUSING, lamps((0, R), (4.5, G)), [], id="stands past the line, then goes on green"),
+        pytest.param(DRIFTING, lamps((0, R)), [], id="stands at the edge of the junction, and its foot drifts over it"),
+        pytest.param(STARTING, lamps((0, R)), [1.73], id="stands at the edge of the junction, and drives in"),
         pytest.param(drive((2.0, 40, 52), (3.0, 52, 48), (2.0, 48, 48)), lamps((0, R)), [], id="rolls back behind the line"),
         pytest.param(drive((4.0, 60, 40)), lamps((0, R)), [], id="comes the other way"),
         pytest.param(drive((2.0, 55, 65)), lamps((0, R)), [], id="is first seen beyond the line"),

@@ -16,9 +16,10 @@ from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.judgement import Judgement
 from pipeline.scene.one_vehicle import gap_check
-from pipeline.scene.passage import COVERAGE, of_one_vehicle
+from pipeline.scene.passage import COVERAGE
 from pipeline.scene.scene import Scene
 from pipeline.scene.signals import SignalHistory
+from pipeline.scene.vehicle_motion import of_one_vehicle
 
 BEGIN: Final = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 _AFTER_S: Final = 1.5
