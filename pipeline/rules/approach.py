@@ -68,6 +68,8 @@ class Approach:
         """When each vehicle crossed the line: several rules ask for it in the same frame."""
         self._fronts = FrontOffsetMemory(calibration)
         self._driven_over, self._driven_in = DrivenMemory(calibration), DrivenMemory(calibration)
+        self._ridden: dict[TrackId, tuple[Sighting, datetime | None, int]] = {}
+        """Of each motorcycle that was certainly ridden: its last sighting before the passage, since when, and how often."""
 
     def crossing_of(self, track: Track) -> Passage | NoPassage:
         """When the front passed the stop line between the line's ends."""
@@ -188,8 +190,15 @@ class Approach:
         Only what one vehicle drove around the passage counts: before a loss, the track may have been another's. `since`: only from then on.
         `times`: how often it must have been, one after the other; a foot that merges with another box jumps once.
         """
-        if self._calibration.unit != "m":
+        asked = track.sightings[passed.before], since, times
+        if self._calibration.unit != "m" or self._ridden.get(track.id) == asked:
             return True
+        ridden = self._is_ridden(track, passed, since, times)
+        if ridden:
+            remember(self._ridden, track.id, asked)
+        return ridden
+
+    def _is_ridden(self, track: Track, passed: Passage, since: datetime | None, times: int) -> bool:
         latest: list[_RoadFoot] = []
         missing = times
         driven = of_one_vehicle(track, self._calibration, passed.at).sightings
