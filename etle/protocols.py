@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from etle.types import Image
 
 
-SAME_MOMENT: Final = timedelta(seconds=2)
-"""Of two violations: one vehicle cannot cross a line twice within it."""
+REPEATED_WITHIN: Final = timedelta(seconds=60)
+"""Two violations of one rule that a vehicle seems to have committed within it are probably one: footage was looked at twice, or the vehicle
+was lost behind another for a while. Nobody comes round the block as fast."""
 LEASE_S: Final = 900.0
 """How long a case stays assigned to a reviewer who does nothing, in seconds."""
 
@@ -216,7 +217,7 @@ class CaseStore(Protocol):
         ...
 
     def has_similar(self, violation: Violation) -> bool:
-        """Whether another violation of the same plate and rule was added, at the same camera and within `SAME_MOMENT`."""
+        """Whether another violation of the same plate and rule was added, at the same camera and within `REPEATED_WITHIN`."""
         ...
 
     def case(self, violation: ViolationId) -> Case | None: ...

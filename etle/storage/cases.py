@@ -9,7 +9,7 @@ from uuid import UUID
 
 from etle.clock import SystemClock
 from etle.errors import CaseDecided, CaseTaken, StoreError
-from etle.protocols import LEASE_S, SAME_MOMENT, CaseFilters, Clock
+from etle.protocols import LEASE_S, REPEATED_WITHIN, CaseFilters, Clock
 from etle.signing import Signer
 from etle.storage.audit.row_signature import sign_row
 from etle.storage.case_list import CasePageQuery, case_state, list_filters, page_rows, summary_of_row
@@ -78,7 +78,7 @@ class PostgresCases:
             return bool(cursor.fetchone().stored)
 
     def has_similar(self, violation: Violation) -> bool:
-        period = {"since": violation.occurred_at - SAME_MOMENT, "until": violation.occurred_at + SAME_MOMENT}
+        period = {"since": violation.occurred_at - REPEATED_WITHIN, "until": violation.occurred_at + REPEATED_WITHIN}
         columns = {"site": violation.site, "camera": violation.camera, "rule": violation.rule, "plate": violation.plate.text}
         with self._database.autocommit() as cursor:
             cursor.execute(sql("similar_violation"), {"id": str(violation.id), **columns, **period})

@@ -13,7 +13,7 @@ ON CONFLICT DO NOTHING
 RETURNING id::text AS id
 
 -- similar_violation --
--- Another violation of the same plate and rule at the same camera and moment.
+-- Another violation of the same plate and rule at the same camera, at about the same time.
 SELECT EXISTS (
     SELECT FROM violations
     WHERE plate = %(plate)s AND site = %(site)s AND camera = %(camera)s AND rule = %(rule)s AND id <> %(id)s

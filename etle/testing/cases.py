@@ -9,7 +9,7 @@ from threading import RLock
 from typing import Literal, Unpack
 
 from etle.errors import CaseDecided, CaseTaken, StoreError
-from etle.protocols import LEASE_S, SAME_MOMENT, CaseFilters, Clock
+from etle.protocols import LEASE_S, REPEATED_WITHIN, CaseFilters, Clock
 from etle.testing.clock import ManualClock
 from etle.types import (
     CameraId,
@@ -117,7 +117,7 @@ class MemoryCases:
         return violation.plate.text is not None and any(
             (other.site, other.camera, other.rule, other.plate.text)
             == (violation.site, violation.camera, violation.rule, violation.plate.text)
-            and abs(other.occurred_at - violation.occurred_at) <= SAME_MOMENT
+            and abs(other.occurred_at - violation.occurred_at) <= REPEATED_WITHIN
             for other in others
         )
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 REPEATED_MARK: Final = "repeated"
-"""Mark of a case beside another one of the same plate, rule, camera and moment: footage that was looked at twice, or frames that were
-published again. The texts are `mark.repeated` in `review/texts/`."""
+"""Mark of a case beside another one of the same plate, rule and camera within a minute: footage that was looked at twice, frames that were
+published again, or a vehicle that was lost behind another for a while. The texts are `mark.repeated` in `review/texts/`."""
 
 
 class ManifestMaker(Protocol):

@@ -82,8 +82,8 @@ class TestCaseStore:
     @pytest.mark.parametrize(
         ("other", "similar"),
         [
-            (a_violation("again", occurred_at=BEGIN + timedelta(seconds=1)), True),
-            (a_violation("later", occurred_at=BEGIN + timedelta(seconds=3)), False),
+            (a_violation("again", occurred_at=BEGIN + timedelta(seconds=50)), True),
+            (a_violation("later", occurred_at=BEGIN + timedelta(seconds=70)), False),
             (a_violation("other rule", rule="stop_line"), False),
             (a_violation("other plate", plate="B1432GMD"), False),
             (a_violation("unread", plate=None), False),
@@ -91,7 +91,7 @@ class TestCaseStore:
         ],
         ids=lambda given: "",
     )
-    def test_another_violation_of_the_same_plate_rule_and_moment_is_similar(
+    def test_another_violation_of_the_same_plate_and_rule_within_a_minute_is_similar(
         self, cases: CaseStore, other: Violation, similar: bool
     ) -> None:
         cases.add(a_violation(), ())

@@ -229,7 +229,7 @@ def test_a_signature_of_another_message_is_none(tmp_path: Path) -> None:
     assert len(list(rig.dead_letters)) == 1
 
 
-def test_a_second_violation_of_the_same_plate_rule_and_moment_is_marked():
+def test_a_second_violation_of_the_same_plate_and_rule_within_a_minute_is_marked():
     cases = MemoryCases()
     rig = Rig(Writer(cases, MemoryEvidence(), unsigned_manifest))
     rig.send(*messages(2))  # as after frames were published again: the same moment under another id
