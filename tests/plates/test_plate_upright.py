@@ -1,5 +1,6 @@
 """Crops of plates that are turned, loose or cut by their box: upright, whole, and marked where characters may be missing."""
 
+from itertools import product
 from typing import Any
 
 import cv2
@@ -15,13 +16,13 @@ from models.synthetic.plates import RenderedPlate, render_plate
 _WIDTH = 200
 
 
-def scene(plate: RenderedPlate, turn_deg: float) -> tuple[Any, Any, Any]:
+def scene(plate: RenderedPlate, turn_deg: float, background: Any = 110) -> tuple[Any, Any, Any]:
     """A picture of 600 x 400 pixels with the plate turned about its middle, the plate's corners and those of its number."""
     height, width = plate.image.shape[:2]
     scale = _WIDTH / width
     matrix = np.vstack([cv2.getRotationMatrix2D((width / 2, height / 2), -turn_deg, scale), (0, 0, 1)])
     matrix = np.array([[1, 0, 300 - width / 2], [0, 1, 200 - height / 2], [0, 0, 1]]) @ matrix
-    picture = np.full((400, 600, 3), 110, np.uint8)
+    picture = np.full((400, 600, 3), background, np.uint8)
     cv2.warpPerspective(plate.image, matrix, (600, 400), dst=picture, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_TRANSPARENT)
     corners = [
         np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64) for x1, y1, x2, y2 in (Box(0, 0, width, height), plate.main_box)
@@ -55,6 +56,33 @@ def test_a_turned_plate_is_cropped_level(turn_deg: float) -> None:
         slopes.append(abs(slope_deg(crop)))
     assert np.median(slopes) < 3
     assert sum(slope < 8 for slope in slopes) >= 10
+
+
+def test_plates_that_are_turned_far_are_located_among_the_edges_of_a_fairing() -> None:
+    located = []
+    for turn_deg, plate in product((-45, -38, 38, 45), plates(12)):
+        rng = np.random.default_rng(len(located))
+        picture, whole, number = scene(plate, turn_deg, fairing(rng))
+        (x1, y1), (x2, y2) = whole.min(axis=0), whole.max(axis=0)
+        crop = cropped(picture, x1 - 0.2 * (x2 - x1), y1 - 0.2 * (y2 - y1), x2 + 0.1 * (x2 - x1), y2 + 0.2 * (y2 - y1))
+        located.append(is_located(crop, number))
+    assert sum(located) >= 30  # of 48; 25 without other starts
+
+
+def fairing(rng: np.random.Generator) -> Any:
+    """Bars and panels in all directions, as bright and dark as letters are."""
+    picture = np.full((400, 600, 3), 60, np.uint8)
+    for _ in range(40):
+        x, y, angle, length = rng.uniform(120, 480), rng.uniform(60, 340), rng.uniform(0, np.pi), rng.uniform(20, 160)
+        ends = [(round(x + way * np.cos(angle) * length / 2), round(y + way * np.sin(angle) * length / 2)) for way in (-1, 1)]
+        cv2.line(picture, *ends, (int(rng.integers(0, 256)),) * 3, int(rng.integers(2, 14)), cv2.LINE_AA)
+    return picture
+
+
+def is_located(crop: PlateCrop, number: Any) -> bool:
+    """Within half of the number's height."""
+    height = float(np.linalg.norm(number[3] - number[0]))
+    return crop.number is not None and float(np.linalg.norm(crop.number - number, axis=1).mean()) < height / 2
 
 
 def test_a_level_plate_in_a_good_box_is_not_resampled() -> None:

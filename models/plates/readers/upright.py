@@ -8,15 +8,14 @@ the number level and whole is left as it is, so that its pixels are resampled on
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from etle.types import Box
+from models.plates.readers.level_crop import in_image, is_plausible, level_crop
 from models.plates.readers.lines import LineDetector, line_size
+from models.plates.readers.turned import locate_turned
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from etle.types import Image
     from models.plates.readers.lines import Corners
 
@@ -27,13 +26,8 @@ _MIN_SIDE_MARGIN = 0.35
 """Margin beside the number, in its heights, below which the plate is cropped again."""
 _MIN_NUMBER_FRACTION = 0.55
 """Width of the number relative to the crop below which the box is loose."""
-_SIDE_MARGIN, _UPPER_MARGIN, _LOWER_MARGIN = 0.8, 0.5, 1.1
-"""Margins of the new crop in heights of the number; the expiry is below it."""
-_MIN_HEIGHT_PX = 24.0
-"""Height to which smaller numbers are enlarged: turning them at their own size would lose detail."""
-_ASPECTS = (1.5, 14.0)
-"""Width to height of a plausible number: two characters to ten."""
-_MIN_LINE_PX = (8.0, 4.0)
+_LEVEL_ASPECT = 1.7
+"""Width to height from which an area may contain a level plate only: areas of turned plates are higher."""
 _WHOLE_MARGIN = 0.25
 """Margin beside the number in the crop, in heights of the number, that shows that no character is cut off; crops are extended until
 there is one."""
@@ -61,19 +55,31 @@ class PlateCrop:
 
 def crop_upright(image: "Image", area: Box, detector: LineDetector) -> PlateCrop:
     """The plate in `area` of the image (whole pixels). Raises InferenceError."""
+    first, settled = _followed(image, area, detector)
+    if settled and area.width >= _LEVEL_ASPECT * area.height:
+        return first
+    turned = locate_turned(image, area, detector)
+    if turned is None or (settled and first.number is not None and turned.is_along(first.number)):
+        return first
+    whole = _has_margin(turned.number, turned.crop) and _has_room(turned.in_image, image)
+    return PlateCrop(turned.crop, whole=whole, recropped=True, number=turned.in_image)
+
+
+def _followed(image: "Image", area: Box, detector: LineDetector) -> tuple[PlateCrop, bool]:
+    """The plate around the corners located in the area, and whether its crop is upright at last."""
     to_crop = np.array([[1, 0, -area.x1], [0, 1, -area.y1], [0, 0, 1]], dtype=np.float64)
     crop: Image = image[int(area.y1) : int(area.y2), int(area.x1) : int(area.x2)]
     for remaining in reversed(range(_ROUNDS + 1)):
         number, _ = detector.corners(crop)
-        if not _is_plausible(number):
-            return PlateCrop(crop, whole=False, recropped=remaining < _ROUNDS)
-        if remaining == 0 or _is_upright(number, crop):
+        if not is_plausible(number):
+            return PlateCrop(crop, whole=False, recropped=remaining < _ROUNDS), False
+        settled = _is_upright(number, crop)
+        if remaining == 0 or settled:
             break
-        in_image = cv2.perspectiveTransform(number[None].astype(np.float64), np.linalg.inv(to_crop))[0]
-        crop, to_crop = _recropped(image, in_image.astype(np.float32))
-    in_image = cv2.perspectiveTransform(number[None].astype(np.float64), np.linalg.inv(to_crop))[0].astype(np.float32)
-    whole = _has_margin(number, crop) and _has_room(in_image, image)
-    return PlateCrop(crop, whole=whole, recropped=remaining < _ROUNDS, number=in_image)
+        crop, to_crop = level_crop(image, in_image(number, to_crop))
+    corners = in_image(number, to_crop)
+    whole = _has_margin(number, crop) and _has_room(corners, image)
+    return PlateCrop(crop, whole=whole, recropped=remaining < _ROUNDS, number=corners), settled
 
 
 def surround(box: Box, number: "Corners") -> Box:
@@ -92,13 +98,6 @@ def surround(box: Box, number: "Corners") -> Box:
     return Box(min(box.x1, float(x1)), min(box.y1, float(y1)), max(box.x2, float(x2)), max(box.y2, float(y2)))
 
 
-def _is_plausible(number: "Corners") -> bool:
-    width, height = line_size(number)
-    if width < _MIN_LINE_PX[0] or height < _MIN_LINE_PX[1] or not cv2.isContourConvex(number.astype(np.float32)):
-        return False
-    return _ASPECTS[0] <= width / height <= _ASPECTS[1]
-
-
 def _is_upright(number: "Corners", crop: "Image") -> bool:
     along = number[1] + number[2] - number[0] - number[3]
     slope_deg = abs(float(np.degrees(np.arctan2(along[1], along[0]))))
@@ -110,19 +109,6 @@ def _is_upright(number: "Corners", crop: "Image") -> bool:
 def _side_margins(number: "Corners", crop_width: int) -> tuple[float, float]:
     """Pixels to the left and to the right of the number; negative where it reaches beyond the crop."""
     return float(number[[0, 3], 0].min()), float(crop_width - number[[1, 2], 0].max())
-
-
-def _recropped(image: "Image", number: "Corners") -> "tuple[Image, NDArray[np.float64]]":
-    """The plate around the number, level, and the 3 x 3 matrix from pixels of the image to those of the crop."""
-    width, height = line_size(number)
-    scale = max(1.0, _MIN_HEIGHT_PX / height)
-    width, height = width * scale, height * scale
-    x, y = _SIDE_MARGIN * height, _UPPER_MARGIN * height
-    level = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], dtype=np.float32)
-    matrix = cv2.getPerspectiveTransform(number, level)
-    size = (round(width + 2 * x), round(y + height + _LOWER_MARGIN * height))
-    crop: Image = cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return crop, matrix.astype(np.float64)
 
 
 def _has_margin(number: "Corners", crop: "Image") -> bool:
