@@ -70,19 +70,19 @@ def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end:
     A track that adopted another vehicle after a loss, a hidden foot and headlight glare make a step that no vehicle can make. Where the
     picture's edge cuts the feet there is no step to check, but a gap before them is one.
     """
-    motion = VehicleMotion(track, calibration)
+    motion = _VehicleMotion(track, calibration)
     if motion.has_gap(start, end):
         return False
     shown = _with_feet(track, calibration)
     if shown is not track:
-        motion = VehicleMotion(shown, calibration)
+        motion = _VehicleMotion(shown, calibration)
     return all(motion.is_possible(one, two, turning=turning) for one, two in motion.steps(start, end))
 
 
 def parts_of_one_vehicle(track: Track, calibration: Calibration) -> list[tuple[int, int]]:
     """First and last index of the parts between gaps and steps that no vehicle can make; the parts may overlap. The whole track if there
     are none: one foot that a detector drew far off does not make the rest of a track another vehicle's."""
-    motion = VehicleMotion(track, calibration)
+    motion = _VehicleMotion(track, calibration)
     start, end = track.first.captured_at, track.last.captured_at
     parts: list[tuple[int, int]] = []
     begins = 0
@@ -96,7 +96,7 @@ def parts_of_one_vehicle(track: Track, calibration: Calibration) -> list[tuple[i
 
 def measured_jitter(track: Track, calibration: Calibration) -> float:
     """Standard deviation of the feet around steady motion, in the calibration's unit: a detector may jitter more than is expected of it."""
-    return VehicleMotion(_with_feet(track, calibration), calibration).own_jitter
+    return _VehicleMotion(_with_feet(track, calibration), calibration).own_jitter
 
 
 def _with_feet(track: Track, calibration: Calibration) -> Track:
@@ -114,7 +114,7 @@ def of_one_vehicle(track: Track, calibration: Calibration, at: datetime) -> Trac
 
     Before and after that the track may hold another vehicle, and its plate.
     """
-    motion = VehicleMotion(track, calibration)
+    motion = _VehicleMotion(track, calibration)
     cuts = [i for i in range(len(track.sightings) - 1) if motion.may_change_vehicle_at(i)]
     start = max((i + 1 for i in cuts if track.sightings[i + 1].captured_at <= at), default=0)
     end = min((i + 1 for i in cuts if track.sightings[i].captured_at >= at), default=len(track.sightings))
@@ -173,7 +173,7 @@ class _Step:
         return max(self.before.speed, self.after.speed)
 
 
-class VehicleMotion:
+class _VehicleMotion:
     """A track's feet on the road over time."""
 
     def __init__(self, track: Track, calibration: Calibration) -> None:

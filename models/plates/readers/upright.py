@@ -13,7 +13,7 @@ import numpy as np
 from etle.types import Box
 from models.plates.readers.level_crop import in_image, is_plausible, level_crop
 from models.plates.readers.lines import LineDetector, line_size
-from models.plates.readers.turned import locate_turned
+from models.plates.readers.turned_plate import locate_turned
 
 if TYPE_CHECKING:
     from etle.types import Image

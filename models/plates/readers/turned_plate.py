@@ -30,6 +30,7 @@ _TURNED_HEIGHT = 0.8
 """Height of a turned start relative to a level one: the plate is level in it."""
 _ROUNDS = 3
 _MAX_DRIFT, _SETTLED_DRIFT = 0.2, 0.15
+"""Drift above which corners are not a number's, and from which another round would not improve them."""
 _SAME_NUMBER = 0.35
 """Mean distance of the corners, in heights of the number, below which two starts found the same number."""
 _SAME_SLOPE_DEG, _SAME_HEIGHT, _SAME_LINE = 10.0, 1.5, 0.5
@@ -42,6 +43,8 @@ _MAX_WIDTH = 1.15
 
 @dataclass(frozen=True, slots=True)
 class TurnedNumber:
+    """A number that was found again in the crop that its corners make level."""
+
     crop: "Image"
     """Level."""
     number: "Corners"
@@ -49,6 +52,7 @@ class TurnedNumber:
     in_image: "Corners"
     """In pixels of the image."""
     drift: float
+    """Distance of the corners in the crop from where they were expected, in heights of the number."""
 
     def confirms(self, corners: "Corners") -> bool:
         """Whether these corners, in pixels of the image, are those of the same number."""
