@@ -10,6 +10,7 @@ import pytest
 from etle.geometry import iou
 from etle.types import Box, VehicleClass
 from models.plates.readers.lines import shipped_line_detector
+from models.plates.readers.turned_plate import TurnedNumber
 from models.plates.readers.upright import PlateCrop, crop_upright, surround
 from models.synthetic.plates import RenderedPlate, render_plate
 
@@ -77,6 +78,21 @@ def fairing(rng: np.random.Generator) -> Any:
         ends = [(round(x + way * np.cos(angle) * length / 2), round(y + way * np.sin(angle) * length / 2)) for way in (-1, 1)]
         cv2.line(picture, *ends, (int(rng.integers(0, 256)),) * 3, int(rng.integers(2, 14)), cv2.LINE_AA)
     return picture
+
+
+@pytest.mark.parametrize(
+    ("corners", "along"),
+    [
+        pytest.param(((120, 100), (180, 100), (180, 120), (120, 120)), True, id="a part of the number"),
+        pytest.param(((100, 130), (200, 130), (200, 150), (100, 150)), False, id="a line below"),
+        pytest.param(((100, 80), (200, 120), (190, 140), (90, 100)), False, id="a turned line"),
+        pytest.param(((60, 85), (240, 85), (240, 135), (60, 135)), False, id="edges around the number"),
+    ],
+)
+def test_a_part_of_a_number_is_on_its_line(corners: tuple[tuple[float, float], ...], along: bool) -> None:
+    number = np.array(((100, 100), (200, 100), (200, 120), (100, 120)), np.float32)
+    turned = TurnedNumber(np.zeros((60, 140, 3), np.uint8), number, number, 0.0)
+    assert turned.is_along(np.array(corners, np.float32)) is along
 
 
 def is_located(crop: PlateCrop, number: Any) -> bool:

@@ -8,7 +8,6 @@ several starts; edges of a fairing seldom are.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import hypot
 from typing import TYPE_CHECKING
 
 import cv2
@@ -117,7 +116,7 @@ def _is_inside(corners: "Corners", image: "Image") -> bool:
 def _is_within(corners: "Corners", area: "Box") -> bool:
     x, y = corners.mean(axis=0)
     width, _ = line_size(corners)
-    diagonal = hypot(area.width, area.height)
+    diagonal = math.hypot(area.width, area.height)
     return bool(area.x1 <= x <= area.x2 and area.y1 <= y <= area.y2 and width <= _MAX_WIDTH * diagonal)
 
 
