@@ -12,7 +12,8 @@ from etle.config.strict_yaml import read_yaml
 from etle.errors import ConfigError
 from etle_cli.check.site import check_rules
 
-LIMIT_S = 1.0
+LIMIT_S = 10.0
+"""CPU time: a mistake that is not refused at once takes hours, or never ends."""
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )

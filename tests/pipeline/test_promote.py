@@ -29,7 +29,7 @@ from pipeline.reprocess.sink import RunSink
 
 CAMERA = CameraId("cam-1")
 NEW, DECIDED, OPEN, GONE, SAME = (
-    a_violation_message(name, occurred_at=BEGIN + timedelta(minutes=minute)) for minute, name in enumerate("ndogs")
+    a_violation_message(name, occurred_at=BEGIN + timedelta(minutes=2 * number)) for number, name in enumerate("ndogs")
 )
 LIVE = (DECIDED, OPEN, GONE, SAME)
 

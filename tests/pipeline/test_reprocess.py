@@ -23,9 +23,9 @@ from etle.storage.database import Database
 from etle.storage.evidence.folder import FolderEvidence
 from etle.storage.runs import LIVE, PostgresRuns, RunCamera, StoredRun
 from etle.testing import BEGIN, ManualClock, MemoryCheckpoints, MemoryEvidence, a_decision, a_file
-from etle.types import CameraId, Verdict
+from etle.types import CameraId, Verdict, Violation
 from etle.wire import violation_to_json
-from pipeline.evidence.writer import Writer
+from pipeline.evidence.writer import REPEATED_MARK, Writer
 from pipeline.reprocess.assembly import holding_segments
 from pipeline.reprocess.camera import ReprocessJob
 from pipeline.reprocess.estimate import earlier_rate, estimate_run
@@ -69,7 +69,13 @@ def test_the_same_code_on_the_same_frames_finds_the_same(setting: Setting):
     assert run(setting, "again").finished_at and len(found(setting, "again")) == 4
     comparison = compare_runs(PostgresRuns(Database(setting.database)), cases, LIVE, "again")
     assert comparison.is_empty and len(comparison.both) == 4
-    assert found(setting, "again") == {str(case.violation.id): violation_to_json(case.violation) for case in cases.cases()}
+    violations = [without_mark_of_writer(case.violation) for case in cases.cases()]
+    assert found(setting, "again") == {str(violation.id): violation_to_json(violation) for violation in violations}
+
+
+def without_mark_of_writer(violation: Violation) -> Violation:
+    """All vehicles of the street have one plate, and pass within a minute."""
+    return replace(violation, marks=tuple(mark for mark in violation.marks if mark != REPEATED_MARK))
 
 
 def test_another_plate_reader_gives_exactly_the_differing_plates(setting: Setting):
