@@ -94,7 +94,7 @@ class Approach:
         return NoPassage.UNCERTAIN if isinstance(passed, Passage) and self._stays_at_entry(track, passed) else passed
 
     def _stays_at_entry(self, track: Track, passed: Passage) -> bool:
-        """Whether it is where it was before the foot was certainly beyond: that of one which stands at the edge may drift over it."""
+        """Whether the vehicle stands: the foot of a vehicle that stands at the junction's edge may drift over it."""
         last, first = track.sightings[passed.beyond - 1], track.sightings[passed.beyond]
         came = _between(track, min(last.captured_at, first.captured_at - timedelta(seconds=_CAME_S)), last.captured_at)
         left = _between(track, first.captured_at, first.captured_at + timedelta(seconds=_LEFT_S))

@@ -10,7 +10,7 @@ import pytest
 from etle.geometry import iou
 from etle.types import Box, VehicleClass
 from models.plates.readers.lines import shipped_line_detector
-from models.plates.readers.turned_plate import TurnedNumber
+from models.plates.readers.turned_plate import LocatedNumber
 from models.plates.readers.upright import PlateCrop, crop_upright, surround
 from models.synthetic.plates import RenderedPlate, render_plate
 
@@ -91,7 +91,7 @@ def fairing(rng: np.random.Generator) -> Any:
 )
 def test_a_part_of_a_number_is_on_its_line(corners: tuple[tuple[float, float], ...], along: bool) -> None:
     number = np.array(((100, 100), (200, 100), (200, 120), (100, 120)), np.float32)
-    turned = TurnedNumber(np.zeros((60, 140, 3), np.uint8), number, number, 0.0)
+    turned = LocatedNumber(np.zeros((60, 140, 3), np.uint8), number, number, 0.0)
     assert turned.is_along(np.array(corners, np.float32)) is along
 
 

@@ -41,7 +41,7 @@ _MAX_WIDTH = 1.15
 
 
 @dataclass(frozen=True, slots=True)
-class TurnedNumber:
+class LocatedNumber:
     """A number that was found again in the crop that its corners make level."""
 
     crop: "Image"
@@ -68,7 +68,7 @@ class TurnedNumber:
         return bool(alike and parallel and beside <= _SAME_LINE * other_height)
 
 
-def locate_turned(image: "Image", area: "Box", detector: LineDetector) -> TurnedNumber | None:
+def locate_turned(image: "Image", area: "Box", detector: LineDetector) -> LocatedNumber | None:
     """None if no number is found again from two starts. Raises InferenceError."""
     followed = (_follow(image, crop, to_crop, detector) for crop, to_crop in _starts(image, area))
     found = [each for each in followed if each and _is_within(each.in_image, area)]
@@ -89,10 +89,10 @@ def _starts(image: "Image", area: "Box") -> "Iterator[tuple[Image, NDArray[np.fl
             yield cv2.warpPerspective(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), matrix
 
 
-def _follow(image: "Image", crop: "Image", to_crop: "NDArray[np.float64]", detector: LineDetector) -> TurnedNumber | None:
+def _follow(image: "Image", crop: "Image", to_crop: "NDArray[np.float64]", detector: LineDetector) -> LocatedNumber | None:
     """The number in the level crop in which it is best found again; None if none is found."""
     number, _ = detector.corners(crop)
-    best: TurnedNumber | None = None
+    best: LocatedNumber | None = None
     for _ in range(_ROUNDS):
         if not is_plausible(number) or not _is_inside(corners := in_image(number, to_crop), image):
             break
@@ -100,7 +100,7 @@ def _follow(image: "Image", crop: "Image", to_crop: "NDArray[np.float64]", detec
         number, _ = detector.corners(crop)
         if not is_plausible(number):
             break
-        found = TurnedNumber(crop, number, in_image(number, to_crop), drift(number, crop))
+        found = LocatedNumber(crop, number, in_image(number, to_crop), drift(number, crop))
         best = min(best or found, found, key=lambda each: each.drift)
         if found.drift < _SETTLED_DRIFT:
             break
@@ -120,11 +120,11 @@ def _is_within(corners: "Corners", area: "Box") -> bool:
     return bool(area.x1 <= x <= area.x2 and area.y1 <= y <= area.y2 and width <= _MAX_WIDTH * diagonal)
 
 
-def _agreeing(one: TurnedNumber, found: Sequence[TurnedNumber]) -> Sequence[TurnedNumber]:
+def _agreeing(one: LocatedNumber, found: Sequence[LocatedNumber]) -> Sequence[LocatedNumber]:
     return [each for each in found if one.confirms(each.in_image)]
 
 
-def _support(agreeing: Sequence[TurnedNumber]) -> float:
+def _support(agreeing: Sequence[LocatedNumber]) -> float:
     return float(sum(np.exp(-each.drift / 0.1) for each in agreeing))
 
 
