@@ -7,11 +7,12 @@ tests of one server share a group, so that each server is started once.
 
 import gc
 import os
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from databases import TestDatabases
@@ -20,6 +21,9 @@ from demo_footage import FOOTAGE, DemoRun, run_demo
 from services import S3Server, ServiceMissing, ServiceProcess, running_kafka, running_postgres, running_s3
 from services.s3 import S3Kind
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ServerT = TypeVar("ServerT", bound=ServiceProcess)
 SERVERS = {"live_kafka": "kafka", "live_postgres": "postgres", "live_s3": "s3", "databases": None, "demo_run": "demo", "rtsp_camera": None}
 """Fixtures that need a real server, and the group of tests that share it. The embedded PostgreSQL is shared by all groups."""
@@ -27,6 +31,8 @@ EXHAUSTIVE = "tests/situations"
 """Of each parametrised test in this folder the first case runs always, the others with --slow."""
 FIRST = ("kafka", "demo", "postgres", "s3")
 """Groups that take longest are started first, so that no worker is left alone with one at the end."""
+SHOWN_WITHIN_MS = 30_000
+"""How long a page may take to show what a test expects: how fast it is, benchmark/ measures."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -133,6 +139,21 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     except WeightsMissing as error:
         pytest.skip(str(error))
     return run_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> "Iterator[Browser]":
+    """A real browser. Not for the whole session: the event loop of Playwright would be in the way of tests with one of their own."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs a Chromium on the path (Debian: apt-get install chromium)")
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=SHOWN_WITHIN_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from demo_footage import DemoRun, etle, violations
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 READY = "#verdict[data-ready=yes]"
 DRAWN_BOXES = """async () => {
@@ -49,10 +49,7 @@ def test_a_port_in_use_is_reported(demo_run: DemoRun):
     assert "--port" in done.stderr
 
 
-def test_a_reviewer_decides_cases_of_the_pipeline(demo_run: DemoRun, tmp_path: Path):
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("needs a Chromium on the path (Debian: apt-get install chromium)")
+def test_a_reviewer_decides_cases_of_the_pipeline(demo_run: DemoRun, chromium: Browser, tmp_path: Path):
     data = tmp_path / "data"
     shutil.copytree(demo_run.data / "evidence", data / "evidence")
     shutil.copytree(demo_run.data / "keys", data / "keys")
@@ -71,10 +68,8 @@ def test_a_reviewer_decides_cases_of_the_pipeline(demo_run: DemoRun, tmp_path: P
     assert sorted(row["state"] for row in violations(data)) == sorted(["confirm", "reject"] + ["open"] * (len(violations(data)) - 2))
 
 
-def _decide_two(chromium: str, url: str, name: str, password: str) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(base_url=url, viewport={"width": 1440, "height": 900})
+def _decide_two(chromium: Browser, url: str, name: str, password: str) -> None:
+    with chromium.new_page(base_url=url, viewport={"width": 1440, "height": 900}) as page:
         page.goto("/")
         page.get_by_label("Nama pengguna").fill(name)
         page.get_by_label("Kata sandi").fill(password)
@@ -92,7 +87,6 @@ def _decide_two(chromium: str, url: str, name: str, password: str) -> None:
         page.keyboard.press("t")
         with page.expect_navigation():
             page.keyboard.press("2")
-        browser.close()
 
 
 def _assert_that_overlays_are_exact(page: Page) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from databases import TestDatabases
 from drawing_app import CAMERA, DEMO, MemoryPictures, MemoryTrials, RunningDrawing, running_drawing
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from test_review_accessibility import SIZES, SMALL_TARGETS, axe, findings
 
 from etle.config.packaged import configs_folder
@@ -41,17 +41,8 @@ ROAD = PinholeCamera(MASUK, 1920, 1080)
 ROAD_POINTS = [(x, y) for x in (-22.0, -19.0, -16.0, -13.0, -11.0) for y in (0.5, 3.0, 5.5) if ROAD.sees(x, y)]
 MAX_PX = 3.0
 MAX_SHARE = 0.02
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("needs a Chromium on the path (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+ASSESSED_AFTER_MS = 600
+"""A change is sent to be judged before that, where nothing else is being judged."""
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +135,30 @@ def page(chromium: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert [each for each in messages if not any(f" {status} " in each for status in (401, 403, 409))] == []
+
+
+def test_a_busy_server_is_asked_once_at_a_time(page: Page, drawing: RunningDrawing) -> None:
+    """While an answer takes long, no further question is sent; the next one is about what is drawn by then."""
+    drawing.desk.file.path.write_text(DEMO)
+    Operator(page, random.Random(2)).sign_in(drawing.url)
+    asked: list[Route] = []
+    page.route("**/assessment", lambda route: asked.append(route))
+    page.locator("#tab-drawing").click()
+    page.locator("#items .lines li .name").first.click()
+    name = page.locator("[data-field='name lines 0']")
+    for typed in ("pertama", "kedua", "ketiga"):
+        name.fill(typed)
+        page.wait_for_timeout(ASSESSED_AFTER_MS)
+    assert ["pertama" in (each.request.post_data or "") for each in asked] == [True]
+    name.fill("henti")
+    page.wait_for_timeout(ASSESSED_AFTER_MS)
+    with page.expect_request("**/assessment") as last:
+        asked[0].continue_()
+    assert "henti" in (last.value.post_data or "") and "pertama" not in (last.value.post_data or "")
+    page.wait_for_timeout(ASSESSED_AFTER_MS)
+    assert len(asked) == 2
+    asked[1].continue_()
+    expect(page.locator("#no-problems")).to_be_visible()
 
 
 def camera_of(path: Path) -> dict[str, Any]:

@@ -6,13 +6,12 @@ axe-core is fetched by npm when the test runs; its licence (MPL 2.0) is not ours
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from review_app import PASSWORDS, RunningReview
 from review_cases import CaseSpec, of_device, violation_message
 from review_runs import add_run
@@ -51,17 +50,6 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
         if done.returncode:
             pytest.skip(f"npm could not fetch axe-core: {done.stderr[-200:]}")
     return (folder / "node_modules/axe-core/axe.min.js").read_text()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("needs a Chromium on the path (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -93,14 +93,24 @@ doc.addEventListener("change", () => {
   if (wanted.getAttribute("aria-selected") !== "true") open(wanted);
 });
 
-// The application judges the drawing a moment after each change.
-let waiting = null, asked = 0, judged = "";
-function later() { if (doc.text !== judged) { clearTimeout(waiting); waiting = setTimeout(() => assess(), ASSESS_AFTER_MS); } }
+// The application judges the drawing a moment after each change, one request at a time: at a busy server, requests that pile up would delay the last answer.
+let waiting = null, asking = null, asked = 0, judged = "";
+function later() {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => { if (!asking && doc.text !== judged) assess(); }, ASSESS_AFTER_MS);
+}
 async function assess(terms = null) {
+  while (asking) await asking;
+  asking = ask(terms);
+  try { return await asking; } finally {
+    asking = null;
+    if (doc.text !== judged) later();
+  }
+}
+async function ask(terms) {
   asked += 1;
   const number = asked, text = doc.text;
   const answer = await server.post(`${server.address}/assessment`, { drawing: text, ...(terms === null ? {} : { lens_terms: terms }) });
-  if (number !== asked) return null;
   judged = text;
   if (answer.problem) { say(answer.problem, "alert"); return null; }
   shapes.calibration = answer.calibration ? new Calibration(answer.calibration, page.frame_size) : null;
