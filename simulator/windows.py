@@ -20,6 +20,9 @@ EDGE_STEPS = 3 * FPS  # distance from the clip's ends: evidence shows some secon
 WRONG_WAY_M = 5.0
 BORDERLINE_S = 0.3
 CROWD = 9
+APPROACH_M = 3.0
+"""Of a vehicle that stands nearer to the stop line when the clip begins nobody can tell from the clip whether it had crossed it already: cars
+differ in length by more than a metre, and a camera that sees rears sees no front."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,12 @@ def line_violations(view: ProjectedView, found: list[SimulatedCrossing], start: 
     return tuple(violation for violation in all_ if violation.within(view, start, steps))
 
 
+def shows_approach(traffic: Traffic, view: ProjectedView, violation: SimulatedViolation, start: int) -> bool:
+    """Whether a clip from this step on shows the vehicle `APPROACH_M` before the stop line."""
+    track = traffic.tracks[violation.vehicle.id]
+    return any(s.step >= start and LINE_X - s.x >= APPROACH_M and view.shows(violation.vehicle.id, s.step) for s in track)
+
+
 def wrong_way_violations(view: ProjectedView, start: int, steps: int) -> tuple[SimulatedViolation, ...]:
     """A vehicle violates the rule when it has moved 5 m since it was completely in the picture, within the window."""
     first: dict[str, float] = {}
@@ -96,6 +105,7 @@ def best_masuk(traffic: Traffic, view: ProjectedView, steps: int) -> FootageWind
             + 6 * min(1, kinds["stop_line motorcycle"] + kinds["stop_line car"])
             + 2 * min(3, sum(kinds.values()))
             - 3 * _vehicles_with_passengers(violations)
+            - 20 * sum(not shows_approach(traffic, view, each, start) for each in violations)
             + 4 * min(1, behaviours["crosses_green_stands_past_line"])
             + 3 * min(1, behaviours["crosses_yellow"])
             + min(3, behaviours["crosses_green"])

@@ -8,7 +8,7 @@ from simulator.events import crossings
 from simulator.layout import FPS, KELUAR, MASUK, CameraPlan
 from simulator.traffic import Traffic
 from simulator.views import ProjectedView, outline, overlap, view_of
-from simulator.windows import FootageWindow, best_keluar, best_masuk, line_violations, wrong_way_violations
+from simulator.windows import FootageWindow, best_keluar, best_masuk, line_violations, shows_approach, wrong_way_violations
 
 
 def seen_by(plan: CameraPlan, traffic: Traffic) -> ProjectedView:
@@ -55,10 +55,20 @@ def test_a_window_with_a_crossing_at_a_signal_change_is_rejected():
     assert not window.start <= 621 < window.start + window.steps
 
 
-def _best(traffic: Traffic) -> FootageWindow:
+def test_a_window_shows_how_a_violator_comes_to_the_line_if_one_does():
+    traffic = run((vehicle("motorcycle-0", "motorcycle"), track([(63, -34), (67, -15), (78, -15), (82, 16)])))
+    view, (crossing,) = seen_by(MASUK, traffic), crossings(traffic)
+    window = _best(traffic, 180)
+    (violation,) = window.violations
+    assert crossing.line_s > 78 and window.start < 670
+    assert shows_approach(traffic, view, violation, window.start)
+    assert not shows_approach(traffic, view, violation, 680)
+
+
+def _best(traffic: Traffic, steps: int = 80) -> FootageWindow:
     """The best window of eight seconds, with one more vehicle that is always in the run."""
     idle = (vehicle("car-9", arm="E"), track([(30, 20), (100, 20.5)], y=-4.5))
-    window = best_masuk(whole := run(idle, *((traffic.vehicles[i], t) for i, t in traffic.tracks.items())), seen_by(MASUK, whole), 80)
+    window = best_masuk(whole := run(idle, *((traffic.vehicles[i], t) for i, t in traffic.tracks.items())), seen_by(MASUK, whole), steps)
     assert window is not None
     return window
 
