@@ -21,8 +21,8 @@ WRONG_WAY_M = 5.0
 BORDERLINE_S = 0.3
 CROWD = 9
 APPROACH_M = 3.0
-"""Of a vehicle that stands nearer to the stop line when the clip begins nobody can tell from the clip whether it had crossed it already: cars
-differ in length by more than a metre, and a camera that sees rears sees no front."""
+"""Of a vehicle that stands nearer to the stop line when the clip begins nobody can tell whether it had crossed it already: cars differ in
+length by more than a metre, and a camera that sees rears sees no front."""
 
 
 @dataclass(frozen=True, slots=True)

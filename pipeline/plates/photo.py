@@ -44,8 +44,10 @@ def read_photo(
 
 
 def _find_plates(image: "Image", vehicles: Sequence[Detection], plate_detector: PlateDetector) -> tuple[PlateBox, ...]:
-    """Plates detected in the whole image and in the crops of its vehicles, fused. Where no vehicle is detected, the photo may show one from so
-    close that it is not: then the whole image is searched as the crop of a vehicle, too."""
+    """Plates detected in the whole image and in the crops of its vehicles, fused.
+
+    Where no vehicle is detected, the photo may show one from so close that it is not: then the whole image counts as the crop of one.
+    """
     areas = [expand(image, vehicle.box, _VEHICLE_MARGIN) for vehicle in vehicles] or [Box(0, 0, image.shape[1], image.shape[0])]
     crops = [detect_in_area(plate_detector, image, area) for area in areas if min(area.width, area.height) >= _MIN_AREA_PX]
     found = confident(fuse([plate_detector.detect_frames([image])[0], *crops]))
