@@ -66,8 +66,11 @@ def test_other_files_are_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-def test_a_training_writes_a_file_determined_by_the_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_writes_a_file_determined_by_the_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("torch", reason="training needs the torch extra")
+    monkeypatch.setattr("models.training.lines._EPOCHS", 2)
     files = [tmp_path / f"{i}.onnx" for i in range(2)]
     for file in files:
         assert main(["models", "train", "plate-lines", "--samples", "400", "--threads", "1", "--out", str(file)]) == 0
