@@ -11,7 +11,7 @@ import { LaneMarks, Tools } from "./tools.js";
 import { Trial } from "./trial.js";
 import { Viewport } from "./viewport.js";
 
-const ASSESS_AFTER_MS = 250;
+const ASSESS_AFTER_MS = 250, ASSESS_WITHIN_MS = 20000;
 const SAID_MS = 9000;
 const root = document.querySelector("main");
 const page = JSON.parse(root.dataset.page);
@@ -110,7 +110,7 @@ async function assess(terms = null) {
 async function ask(terms) {
   asked += 1;
   const number = asked, text = doc.text;
-  const answer = await server.post(`${server.address}/assessment`, { drawing: text, ...(terms === null ? {} : { lens_terms: terms }) });
+  const answer = await server.post(`${server.address}/assessment`, { drawing: text, ...(terms === null ? {} : { lens_terms: terms }) }, ASSESS_WITHIN_MS);
   judged = text;
   if (answer.problem) { say(answer.problem, "alert"); return null; }
   shapes.calibration = answer.calibration ? new Calibration(answer.calibration, page.frame_size) : null;

@@ -10,13 +10,15 @@ export class Server {
     this.token = root.dataset.csrf; this.texts = texts;
   }
   async get(path) { return this.answer(await reach(path, { headers: { Accept: "application/json" } })); }
-  async post(path, fields = {}) {
-    let response = await this.send(path, fields);
-    if (response?.status === 403 && (await this.renewToken())) response = await this.send(path, fields);
+  // `waitMs`: after so long the application counts as not reachable; without it as long as the browser waits.
+  async post(path, fields = {}, waitMs = null) {
+    let response = await this.send(path, fields, waitMs);
+    if (response?.status === 403 && (await this.renewToken())) response = await this.send(path, fields, waitMs);
     return this.answer(response);
   }
-  send(path, fields) {
-    return reach(path, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams({ ...fields, csrf: this.token }) });
+  send(path, fields, waitMs) {
+    const signal = waitMs === null ? undefined : AbortSignal.timeout(waitMs);
+    return reach(path, { method: "POST", headers: { Accept: "application/json" }, body: new URLSearchParams({ ...fields, csrf: this.token }), signal });
   }
   async renewToken() {
     const page = await reach(this.address, { headers: { Accept: "text/html" } });
