@@ -66,6 +66,7 @@ BY_8_OR_9: Doubts = {2: (0.55, "9", 0.44)}
 O_OR_Q: Doubts = {6: (0.7, "Q", 0.29)}
 Q_OR_O: Doubts = {6: (0.95, "O", 0.04)}
 DARK: dict[str, Any] = {"contrast": 60.0, "doubts": {1: (0.95, "7", 0.03)}}
+WORN: Doubts = {3: (0.7, "7", 0.02)}
 SEVEN: Doubts = {3: (0.3, "7", 0.69)}
 BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
 
@@ -149,6 +150,15 @@ BY_9_OR_8: Doubts = {2: (0.6, "8", 0.39)}
             "B9214LD",
             CHECK,
             id="two of three reads would rather have another character there",
+        ),
+        pytest.param(
+            [seen("L1415NH", doubts=WORN), seen("L1415NH", doubts=WORN, reader="two")] * 2,
+            "L1415NH",
+            CHECK,
+            id="all reads agree, none of them clearly: the paint of a digit is worn off",
+        ),
+        pytest.param(
+            [seen("L1415NH", doubts=WORN), seen("L1415NH", reader="two")] * 2, "L1415NH", CERTAIN, id="one reader reads that digit clearly"
         ),
         pytest.param([seen("QX1234AB")] * 4, "QX1234AB", CHECK, id="an unknown area code is kept for manual review"),
         pytest.param([seen("B3234XYZ")] * 4, "B3234XYZ", CHECK, id="a motorcycle's number on a car is kept for manual review"),
