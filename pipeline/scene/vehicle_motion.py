@@ -4,6 +4,7 @@ A track may continue with another vehicle where its own was lost, where a nearer
 a gap, or a step that takes more than hard braking.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +27,8 @@ MAX_GAP_S: Final = 0.8
 _STOOD_S, _SAME_PLACE = 1.3, 0.7
 """A time of at most so long in which a vehicle stayed in its place is no gap: no other can have taken the place meanwhile. `_SAME_PLACE`:
 intersection over union of the boxes before and after it."""
+_STAYED: Final = 0.9
+"""The same of boxes between which the vehicle stood, though its box was elsewhere for a moment: drawn with one that passed, or hidden."""
 _THINNED_S, _NEARLY_SAME_PLACE = 1.6, 0.5
 """The same among the older sightings, which the tracker thins to one per second; frames may be missing beside them."""
 MAX_ACCELERATION_M_S2: Final = 5.0
@@ -76,7 +79,7 @@ def is_one_vehicle(track: Track, calibration: Calibration, start: datetime, end:
     shown = _with_feet(track, calibration)
     if shown is not track:
         motion = _VehicleMotion(shown, calibration)
-    return all(motion.is_possible(one, two, turning=turning) for one, two in motion.steps(start, end))
+    return all(motion.fits(one, two, turning=turning) for one, two in motion.steps(start, end))
 
 
 def parts_of_one_vehicle(track: Track, calibration: Calibration) -> list[tuple[int, int]]:
@@ -87,7 +90,7 @@ def parts_of_one_vehicle(track: Track, calibration: Calibration) -> list[tuple[i
     parts: list[tuple[int, int]] = []
     begins = 0
     for i, j in sorted(motion.steps(start, end), key=lambda step: (step[1], -step[0])):
-        if i < begins or (motion.is_possible(i, j) and not (j == i + 1 and motion.is_gap(i))):
+        if i < begins or (motion.fits(i, j) and not (j == i + 1 and motion.is_gap(i))):
             continue
         parts.append((begins, j - 1))
         begins = i + 1
@@ -228,6 +231,20 @@ class _VehicleMotion:
                 j = next((j for j in range(i + 2, len(self._times)) if self._times[j] - self._times[i] >= span - 1e-6), None)
                 if j is not None and self._times[j] - self._times[i] < span + 0.3:
                     yield i, j
+
+    def fits(self, i: int, j: int, *, turning: bool = False) -> bool:
+        """Whether one vehicle can have made the step between two sightings, or stood, and its box was elsewhere for a moment."""
+        return self.is_possible(i, j, turning=turning) or self._stayed(i, j)
+
+    def _stayed(self, i: int, j: int) -> bool:
+        """Whether it was in one place before and after two sightings, within so short a time that no other can have taken the place."""
+        sightings, times = self._track.sightings, self._times
+        earliest = bisect_left(times, times[j] - _STOOD_S)
+        return any(
+            iou(sightings[a].box, sightings[b].box) >= _STAYED
+            for a in range(i, earliest - 1, -1)
+            for b in range(j, bisect_right(times, times[a] + _STOOD_S))
+        )
 
     def may_change_vehicle_at(self, i: int) -> bool:
         """Whether the next sighting may be another vehicle: none can have driven there, where it was not detected meanwhile or the boxes

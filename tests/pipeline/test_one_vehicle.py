@@ -108,6 +108,21 @@ def test_a_vehicle_that_waits_for_minutes_is_one_vehicle_though_frames_are_missi
     assert is_one_vehicle(track, CALIBRATION, track.first.captured_at, track.last.captured_at)
 
 
+@pytest.mark.parametrize(
+    ("until_s", "is_one"),
+    [
+        pytest.param(6.2, True, id="for two frames, as one passes behind it"),
+        pytest.param(20.0, False, id="from then on: another vehicle may stand there"),
+    ],
+)
+def test_a_box_that_is_elsewhere_for_a_moment_while_the_vehicle_stands(until_s, is_one):
+    def drawn(second: float, box: Box) -> Box:
+        return box._replace(y2=box.y2 - box.height * 0.15) if 6.0 <= second < until_s else box
+
+    (track,), _ = tracked([RoadUser(name="waits", path=legs((0, 44), (9, 44)), drawn=drawn)], 9)
+    assert is_one_vehicle(track, CALIBRATION, track.first.captured_at, track.last.captured_at) is is_one
+
+
 @pytest.mark.parametrize("m_s", [8, 25])
 def test_a_vehicle_that_leaves_through_the_lower_edge_of_the_picture_is_one_vehicle(m_s):
     camera = RoadCamera(View.FRONT)
