@@ -27,6 +27,9 @@ truck is anything from an angkot or pick-up (4 m) to 12 m; the large uncertainty
 """
 _CUT: Final = 0.02
 """Detectors end the box of a vehicle that the picture cuts up to so far, as a fraction of the height, before the edge."""
+_CUT_BELOW: Final = 0.04
+"""The same at the lower edge, where vehicles come into view: the box of a motorcycle ended up to 3.2 % before it for seven frames, at one
+place on the road while it drove three metres."""
 FOOT_U_M = 0.3
 """Standard uncertainty, in metres, of a vehicle's position on the road: its box's lower edge is accurate to a few pixels."""
 
@@ -78,7 +81,7 @@ class Calibration:
 
     def shows_foot(self, box: Box) -> bool:
         """Whether the lower edge is the vehicle's and not the picture's, by which a vehicle that comes or leaves is cut."""
-        return self.frame_size is None or box.y2 < (1 - _CUT) * self.frame_size[1]
+        return self.frame_size is None or box.y2 < (1 - _CUT_BELOW) * self.frame_size[1]
 
     def is_cut(self, box: Box) -> bool:
         """Whether the picture's edge may cut the box."""
