@@ -94,12 +94,17 @@ class Approach:
         return NoPassage.UNCERTAIN if isinstance(passed, Passage) and self._stays_at_entry(track, passed) else passed
 
     def _stays_at_entry(self, track: Track, passed: Passage) -> bool:
-        """Whether the vehicle stands: the foot of a vehicle that stands at the junction's edge may drift over it."""
+        """Whether the vehicle stands: its foot may drift over the junction's edge, or be drawn beyond it behind a nearer vehicle."""
         last, first = track.sightings[passed.beyond - 1], track.sightings[passed.beyond]
         came = _between(track, min(last.captured_at, first.captured_at - timedelta(seconds=_CAME_S)), last.captured_at)
         left = _between(track, first.captured_at, first.captured_at + timedelta(seconds=_LEFT_S))
         driven = median(map(self.entry.past, left[-_LATEST:])) - median(map(self.entry.past, came))
-        return driven < _DRIVEN_IN_M * self._calibration.metre(track.last)
+        if driven < _DRIVEN_IN_M * self._calibration.metre(track.last):
+            return True
+        if isinstance(track, CompletedTrack):
+            return False
+        before = passed.beyond - max(1, len(came) - _LATEST + 1)
+        return not whole_box_moved(track, before, passed.beyond + max(0, len(left) - _LATEST))
 
     def past_line(self, track: Track, since: datetime) -> tuple[float, float]:
         """Median distance of the front beyond the stop line since that moment, and its standard uncertainty, in the calibration's unit.

@@ -1,9 +1,13 @@
 """Red light: UU 22/2009 article 287(2)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from scenario import G, R, U, Y, drive, findings, lamps, rule, second, seconds_of
+from scenario import G, R, U, Y, drive, findings, history, lamps, rule, second, seconds_of, sighting
+
+from etle.types import SignalId, Track, TrackId
+from pipeline.scene.scene import Scene
 
 RED_LIGHT = {"rule": "red_light", "line": "henti", "entry": "simpang", "signal": "barat"}
 THROUGH = drive((4.0, 40, 60))  # 5 m/s: at the line after 2.0 s, at the junction after 2.8 s
@@ -46,6 +50,23 @@ PAUSING = drive((1.6, 40, 49.6), (0.8, 49.6, 52), (3.0, 52, 52), (0.8, 52, 54), 
 )
 def test_red_light(rows, signal, expected):
     assert seconds_of(findings(rule(RED_LIGHT), rows, signal)) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_lower_edge_that_alone_passes_the_edge_of_the_junction_has_not_entered_it():
+    """A car stands before the junction, and one box holds it and another that passes before it."""
+    rows, tested = drive(*TO_A_STAND, (2.0, 54, 58), (2.0, 58, 58)), rule(RED_LIGHT)
+    seen = [
+        replace(each, box=each.box._replace(y1=525.0)) if n >= 60 else each
+        for n, each in enumerate(sighting(*position) for position in rows)
+    ]
+    for n in range(40, len(seen) + 1):
+        scene = Scene(
+            now=seen[n - 1].captured_at,
+            tracks=(Track(id=TrackId("t"), sightings=tuple(seen[:n])),),
+            ended=(),
+            signals={SignalId("barat"): history(lamps((0, R), until=n / 10))},
+        )
+        assert [*tested.findings(scene)] == []
 
 
 def test_a_vehicle_that_passes_beside_the_drawn_line_has_not_crossed_it():
