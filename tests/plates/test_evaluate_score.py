@@ -183,11 +183,13 @@ def test_costs_are_per_photo_and_per_plate_not_per_call(tmp_path):
         no_progress,
     )
     assert (results.photo_count, results.read_count) == (2, 3)
-    assert (vehicles.meter.pictures, plates.whole.pictures, plates.vehicles.pictures) == (2, 2, 0)
+    assert (vehicles.meter.pictures, plates.whole.pictures, plates.vehicles.pictures) == (2, 2, 2)
     costs = costs_of(vehicles, plates, [reader], photos=results.photo_count, plates=results.read_count)
     assert costs.readers == costs.readers_per_plate["paint-reader"] == pytest.approx(1000 * reader.meter.spent_s / 3)
-    assert costs.finder_per_photo == pytest.approx(1000 * plates.whole.spent_s / 2)
-    assert (costs.finder_per_vehicle, costs.per_look) == (None, None)
+    assert costs.finder_per_photo == pytest.approx(1000 * (plates.whole.spent_s + plates.vehicles.spent_s) / 2)
+    assert costs.finder_per_vehicle == pytest.approx(
+        1000 * plates.vehicles.spent_s / 2
+    )  # photos without a vehicle count as the crop of one
 
 
 class RecordingReader:

@@ -38,10 +38,17 @@ def test_the_number_range_is_that_of_the_vehicle_around_the_plate(vehicles, cert
     photo = np.full((400, 600, 3), 90, np.uint8)
     photo[200:248, 240:360] = cv2.resize(render_plate(np.random.default_rng(4), vehicle=CAR).image, (120, 48))
     detector = ScriptedDetector([tuple(Detection(box=box, vehicle=vehicle, score=0.8) for box, vehicle in vehicles)])
-    finder = ScriptedPlateDetector([*[() for _ in vehicles], (PlateBox(box=PLATE, score=0.9),)])
+    finder = ScriptedPlateDetector([*[() for _ in range(max(1, len(vehicles)))], (PlateBox(box=PLATE, score=0.9),)])
     readers = ScriptedReader([a_read("B6143ABC", "ours")]), ScriptedReader([a_read("B6143ABC", "theirs")])
     (found,) = read_photo(photo, vehicles_in(photo, detector), finder, readers, AT)
     assert (found.plate.text, found.plate.certainty) == ("B6143ABC", certainty)
+
+
+def test_a_photo_without_a_detected_vehicle_is_searched_as_the_crop_of_one():
+    photo = np.full((400, 600, 3), 90, np.uint8)
+    finder = ScriptedPlateDetector([(PlateBox(box=PLATE, score=0.5),), ()])
+    (found,) = read_photo(photo, (), finder, (ScriptedReader([a_read("B6143ABC", "ours")] * 3),), AT)
+    assert found.found.box == pytest.approx(PLATE)
 
 
 @pytest.mark.parametrize(
