@@ -43,13 +43,15 @@ _FEATHER_PX = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedPlate:
-    scene: "Image"
-    box: Box
-    """A loose box of the plate, in pixels of the scene."""
+class CompositePhoto:
+    """A photo with the crop of a plate composited onto it."""
+
+    image: "Image"
+    plate_box: Box
+    """A loose box of the plate, in pixels of the image."""
 
 
-def place(crop: "Image", photo: LabelledPhoto, width: float, turned_deg: float, random: np.random.Generator) -> PlacedPlate:
+def composite(crop: "Image", photo: LabelledPhoto, width: float, turned_deg: float, random: np.random.Generator) -> CompositePhoto:
     """The crop, `width` pixels wide and turned counter-clockwise, at a random place of the photo."""
     image = load(photo.path)
     scene = cv2.resize(image, (_SCENE_PX, _SCENE_PX), interpolation=cv2.INTER_AREA)
@@ -69,7 +71,7 @@ def place(crop: "Image", photo: LabelledPhoto, width: float, turned_deg: float, 
     mixed: Image = (warped * alpha + scene * (1 - alpha)).round().astype(np.uint8)
     left, right, upper, lower = random.uniform(0, _LOOSE / 2, 4)
     (wide, tall), (x1, y1) = high - low, middle - (high - low) / 2
-    return PlacedPlate(mixed, Box(x1 - left * wide, y1 - upper * tall, x1 + (1 + right) * wide, y1 + (1 + lower) * tall))
+    return CompositePhoto(mixed, Box(x1 - left * wide, y1 - upper * tall, x1 + (1 + right) * wide, y1 + (1 + lower) * tall))
 
 
 def _free_place(labelled: Sequence[Box], size: "NDArray[np.float64]", random: np.random.Generator) -> "NDArray[np.float64]":
@@ -110,8 +112,8 @@ def _read(
         crop, photo = load(picture.path), photos[int(random.integers(len(photos)))]
         width, angle = random.uniform(*_WIDTHS_PX), random.uniform(*_TURNED_DEG) * random.choice((-1, 1))
         for plates, turned_deg in ((turned, angle), (level, 0.0)):
-            placed = place(crop, photo, width, turned_deg, random)
-            plates.append(read_box(placed.scene, placed.box, readers, at))
+            made = composite(crop, photo, width, turned_deg, random)
+            plates.append(read_box(made.image, made.plate_box, readers, at))
     return turned, level
 
 

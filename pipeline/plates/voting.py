@@ -136,9 +136,9 @@ def _is_corroborated(votes: Sequence[Vote], text: str) -> bool:
 
 def _is_agreed(votes: Sequence[Vote], text: str) -> bool:
     """Whether two independent reads have this text, one of them clearly, and hardly any read has another."""
-    agreeing = [v for v in votes if v.read.text == text]
-    independent = {(v.read.reader, v.sequence) for v in agreeing if v.whole and _weakest(v.read) >= MIN_CHARACTER_PROBABILITY}
-    is_clear_once = any(_weakest(v.read) >= MIN_BEST_CHARACTER_PROBABILITY for v in agreeing)
+    supporting = [v for v in votes if v.read.text == text and v.whole and _weakest(v.read) >= MIN_CHARACTER_PROBABILITY]
+    independent = {(v.read.reader, v.sequence) for v in supporting}
+    is_clear_once = any(_weakest(v.read) >= MIN_BEST_CHARACTER_PROBABILITY for v in supporting)
     return is_clear_once and len(independent) >= MIN_READS and _share(votes, [v for v in votes if v.read.text != text]) <= MAX_DISSENT
 
 
