@@ -24,7 +24,7 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import CameraPosition, camera_position
 from pipeline.scene.hidden_foot import is_foot_hidden, of_whole_track, visible_feet
-from pipeline.scene.judgement import Judgement, Reason
+from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.scene import Scene
 from pipeline.scene.sighting_memory import SightingMemory, remember
 
@@ -112,14 +112,16 @@ class HiddenFootCompletion:
     def judged(self, judge: Callable[[Track], Judgement | None], tracks: Sequence[Track], scene: Scene) -> Iterator[Judgement]:
         """What a rule decides on each of these tracks of the scene.
 
-        Where it cannot follow the foot: what it finds without the sightings in which the foot is hidden, or with them completed.
+        Where it cannot follow the foot, or found something while the foot was hidden: what it finds without the sightings in which the foot
+        is hidden, or with them completed. A vehicle that brakes before the line, and behind which the next one draws up, seems to pass it.
         """
         everyone = (*scene.tracks, *scene.ended)
         for track in tracks:
             judged = judge(track)
             if judged is not None and not _followed_the_foot(judged, track, everyone):
                 again = (judge(each) for each in self._with_other_feet(track, everyone, scene.now))
-                judged = next((of_whole_track(each, track) for each in again if each is not None and each.finding is not None), judged)
+                found = (of_whole_track(each, track) for each in again if each is not None and each.finding is not None)
+                judged = next(found, _without_finding(judged))
             if judged is not None:
                 yield judged
 
@@ -173,17 +175,22 @@ class HiddenFootCompletion:
 
 
 def _followed_the_foot(judged: Judgement, track: Track, everyone: Sequence[Track]) -> bool:
-    """Whether a rule found what it looks for, or saw the foot where it decided otherwise.
+    """Whether the foot was visible where the rule saw the vehicle pass a line.
 
-    While the foot is hidden nothing else can be found than when it was last seen.
+    Without a finding, while the foot is hidden nothing else can be found than when it was last seen.
     """
     if judged.finding is not None:
-        return True
+        return not any(is_foot_hidden(track, passed.at, everyone) for passed in (judged.crossed, judged.entered) if passed is not None)
     if judged.reason in _FOOT_NOT_FOLLOWED:
         return False
     if judged.crossed is None or is_foot_hidden(track, track.last.captured_at, everyone):
         return True
     return not is_foot_hidden(track, judged.crossed.at, everyone)
+
+
+def _without_finding(judged: Judgement) -> Judgement:
+    """What is found on hidden feet alone is not reported."""
+    return judged if judged.finding is None else replace(judged, outcome=NotReported(reason=Reason.POSITION_UNCERTAIN))
 
 
 class _HiddenPlace(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
-from math import hypot
+from math import hypot, log
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -61,6 +61,9 @@ _STOOD_FIT_S, _STOOD_M_S = 2.0, 1.2
 """A vehicle that moved by less in the last two seconds had stood, or just started."""
 _ELSEWHERE: Final = 0.3
 """Intersection over union below which two boxes are not in one place."""
+_UPPER_PART, _OTHER_SHAPE, _SHAPE_SIGHTINGS = 0.35, 0.45, 3
+"""An upper edge that jumps by this part of the box's height in one frame, while the lower one stays, is another vehicle's, if so many boxes
+before it and after it all differ in shape, the logarithm of height / width."""
 _MAX_FIT, _MAX_LONG_FIT = 16, 50
 _JITTER_SAMPLES: Final = 60
 
@@ -253,7 +256,20 @@ class _VehicleMotion:
             is_alone = self._intervals[i] > _MISSED * self._interval_s and min(i + 1, len(self._intervals) - i) == 1
             return is_alone or not self.is_possible(i, i + 1) or self.stands_elsewhere(i)
         shown = all(self._calibration.shows_foot(each.box) for each in self._track.sightings[i : i + 2])
-        return shown and self._overlap(i) < _ELSEWHERE and not self.is_possible(i, i + 1)
+        moved_on = self._overlap(i) < _ELSEWHERE and not self.is_possible(i, i + 1)
+        return shown and (moved_on or self._changes_shape(i))
+
+    def _changes_shape(self, i: int) -> bool:
+        """Whether the upper edge jumps and the lower one stays, for good: where two motorcycles overlap, the track may take the other one, of
+        which only a part is seen."""
+        boxes = [each.box for each in self._track.sightings[max(0, i + 1 - _SHAPE_SIGHTINGS) : i + 1 + _SHAPE_SIGHTINGS]]
+        one, two = (self._track.sightings[index].box for index in (i, i + 1))
+        jumped = abs(two.y1 - one.y1)
+        if len(boxes) < 2 * _SHAPE_SIGHTINGS or jumped <= _UPPER_PART * max(one.height, two.height) or abs(two.y2 - one.y2) > jumped / 3:
+            return False
+        shapes = [log(max(box.height, 1.0) / max(box.width, 1.0)) for box in boxes]
+        before, after = shapes[:_SHAPE_SIGHTINGS], shapes[_SHAPE_SIGHTINGS:]
+        return max(min(after) - max(before), min(before) - max(after)) > _OTHER_SHAPE
 
     def is_unseen(self, i: int) -> bool:
         """Whether the vehicle was not detected for long enough after a sighting that the next one may be another vehicle."""

@@ -67,6 +67,27 @@ def test_who_stands_up_or_opens_a_tailgate_while_the_foot_is_hidden_is_not(vehic
     assert found(user, ONTO_GREEN, CAR) == []
 
 
+@pytest.mark.parametrize("vehicle", [VehicleClass.CAR, MOTORCYCLE])
+@pytest.mark.parametrize(("gap_m", "speed"), [(1.0, 3.0), (2.0, 3.0), (2.0, 6.0)])
+@pytest.mark.parametrize("fps", [5, 10])
+def test_who_stops_before_the_line_as_the_next_one_draws_up_behind_has_not_passed_it(
+    vehicle: VehicleClass, gap_m: float, speed: float, fps: float
+) -> None:
+    """The lower edge rises, little by little, as long as the vehicle still moves: the whole box seems to have moved."""
+    camera = RoadCamera(View.REAR, at_s=22, height_m=6.0)
+    for stops_at in (48, 49):
+        behind = stops_at - (4.3 if vehicle is VehicleClass.CAR else 1.95) - gap_m
+        follows = RoadUser(name="follows", path=legs((0, behind - 5 - 2.5 * speed), (2.5, behind - 3), (4.5, behind), (12, behind)))
+        waits = RoadUser(
+            name="waits",
+            path=legs((0, stops_at - 1.5 - 2.5 * speed), (2.5, stops_at - 1.5), (3.5, stops_at), (12, stops_at)),
+            vehicle=vehicle,
+            drawn=hidden_by(follows, camera),
+        )
+        trial = Trial(users=[waits, follows], signal=phases((0, Lamp.RED)), camera=camera, fps=fps, length_s=12, noise_px=1.0)
+        assert trial.run() == []
+
+
 def test_one_box_with_a_vehicle_that_crosses_farther_away_is_not_followed() -> None:
     runs = RoadUser(name="runs", path=legs((0, 40), (2, 46.5), (3, 46.5), (5, 58), (7, 84)))
 

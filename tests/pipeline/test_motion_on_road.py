@@ -63,6 +63,25 @@ def test_the_evidence_of_a_track_that_continued_with_another_vehicle_begins_with
     assert len(of_one_vehicle(whole, calibrate(camera()), second(0.5)).sightings) == (30 if kept == 30 else 10)
 
 
+@pytest.mark.parametrize(("cut", "kept"), [(0.2, 30), (0.5, 20)])
+def test_the_evidence_of_a_track_that_took_a_half_hidden_vehicle_in_the_same_place_begins_with_it(cut, kept):
+    whole = track([(0.2 * n, 30.0 + 0.1 * n) for n in range(30)])
+    taken = (replace(each, box=each.box._replace(y1=each.box.y1 + cut * each.box.height)) for each in whole.sightings[10:])
+    whole = replace(whole, sightings=(*whole.sightings[:10], *taken))
+    assert len(of_one_vehicle(whole, calibrate(camera()), second(4.0)).sightings) == kept
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_box_that_lacks_its_upper_part_for_a_moment_is_still_the_vehicle(frames):
+    whole = track([(0.2 * n, 30.0 + 0.1 * n) for n in range(30)])
+    sightings = list(whole.sightings)
+    for index in range(10, 10 + frames):
+        box = sightings[index].box
+        sightings[index] = replace(sightings[index], box=box._replace(y1=box.y1 + 0.5 * box.height))
+    whole = replace(whole, sightings=tuple(sightings))
+    assert len(of_one_vehicle(whole, calibrate(camera()), second(4.0)).sightings) == 30
+
+
 @pytest.mark.parametrize(("off_px", "hidden_s", "kept"), [(2, 1.7, 60), (20, 1.7, 40)])
 def test_the_evidence_of_a_track_that_continued_with_a_vehicle_that_stands_beside_begins_with_it(off_px, hidden_s, kept):
     stood = track([(0.1 * n, 45.0) for n in range(20)])
