@@ -260,8 +260,8 @@ class _VehicleMotion:
         return shown and (moved_on or self._changes_shape(i))
 
     def _changes_shape(self, i: int) -> bool:
-        """Whether the upper edge jumps and the lower one stays, for good: where two motorcycles overlap, the track may take the other one, of
-        which only a part is seen."""
+        """Whether the upper edge jumps and the lower one stays, for good: where two motorcycles overlap, the track may take the other one,
+        of which only a part is seen."""
         boxes = [each.box for each in self._track.sightings[max(0, i + 1 - _SHAPE_SIGHTINGS) : i + 1 + _SHAPE_SIGHTINGS]]
         one, two = (self._track.sightings[index].box for index in (i, i + 1))
         jumped = abs(two.y1 - one.y1)
