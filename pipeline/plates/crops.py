@@ -43,6 +43,8 @@ there are edges of the fairing, too, which the line detector may take for the pl
 _UNCLEAR_BELOW = 0.7
 """Probability below which a third crop is read. Of 1,873 labelled boxes and crops 4 more are then read right, and one fewer has a wrong
 text; third crops of clearer plates correct no more, and with 0.9 one of them becomes certain and wrong."""
+_SURELY_A_PLATE = 0.9
+"""Score of a detection that is worth a third crop, though nothing was read in the first two."""
 _MIN_CONTRAST = 16.0
 """Grey levels between characters and background; below it nobody can see where a number ends."""
 _BORDER_PX = 2.0
@@ -115,9 +117,10 @@ def agree(sightings: Sequence[PlateSighting]) -> bool:
 
 
 def is_unclear(plate: Plate) -> bool:
-    """Whether a third crop of the plate is worth its time. Boards and lamps that were detected as plates seldom give any text."""
-    read = any(sighting.read.text for sighting in plate.sightings)
-    return read and plate.certainty is not Certainty.CERTAIN and plate.probability < _UNCLEAR_BELOW
+    """Whether a third crop of the plate is worth its time. Boards and lamps that were detected as plates seldom give any text, and have
+    low scores; a turned plate gives none where an edge of the fairing is taken for its own."""
+    is_plate = any(sighting.read.text or sighting.plate.score >= _SURELY_A_PLATE for sighting in plate.sightings)
+    return is_plate and plate.certainty is not Certainty.CERTAIN and plate.probability < _UNCLEAR_BELOW
 
 
 def disagree(sightings: Sequence[PlateSighting]) -> bool:

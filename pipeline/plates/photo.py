@@ -38,7 +38,7 @@ def read_photo(
 ) -> tuple[PlateInPhoto, ...]:
     """All plates, highest detection score first. `at`: date for the validity of area codes and series. Raises InferenceError."""
     return tuple(
-        PlateInPhoto(plate, read_box(image, plate.box, readers, at, vehicle=vehicle_around(plate.box, vehicles)))
+        PlateInPhoto(plate, _read(image, plate, readers, at, vehicle_around(plate.box, vehicles)))
         for plate in _find_plates(image, vehicles, plate_detector)
     )
 
@@ -63,7 +63,11 @@ def vehicle_around(plate: Box, vehicles: Sequence[Detection]) -> VehicleClass | 
 
 def read_box(image: "Image", box: Box, readers: Sequence[PlateReader], at: datetime, *, vehicle: VehicleClass | None = None) -> Plate:
     """The plate in `box`, which is in pixels of the image. `vehicle` None: unknown, its number range is not checked."""
-    shown = PlateInFrame(image, PlateBox(box=box, score=1.0), 0, at)
+    return _read(image, PlateBox(box=box, score=1.0), readers, at, vehicle)
+
+
+def _read(image: "Image", plate_box: PlateBox, readers: Sequence[PlateReader], at: datetime, vehicle: VehicleClass | None) -> Plate:
+    shown = PlateInFrame(image, plate_box, 0, at)
     reads = shown.read_with(readers)
     plate = vote(reads, vehicle, at)
     if plate.certainty is Certainty.CERTAIN or (plate.notes and agree(reads)):

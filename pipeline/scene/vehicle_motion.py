@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
-from math import hypot, log
+from math import hypot, inf, log
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -384,9 +384,9 @@ class _VehicleMotion:
         return off <= driven + self._told_apart(JITTER_COVERAGE * noise * step.jitter, step.i)
 
     def _reaches(self, step: "_Step") -> bool:
-        """Whether a vehicle can have driven so far between two frames, with the speed that it had before. One that stood cannot have
-        driven three metres; one that has just started has left the place where it stood. Where feet jitter much, all uncertainties do not
-        count at once, and it must have the speed after: nor has one that stands then driven three metres."""
+        """Whether a vehicle can have driven so far between two frames, with the speeds that it had before and after. One that stood cannot
+        have driven three metres, nor has one that stands then; one that has just started has left the place where it stood. Where feet
+        jitter much, all uncertainties do not count at once."""
         i, j, seconds, jitter = step.i, step.j, step.seconds, min(step.jitter, step.expected)
         latest = self._fit(self._at_least_three(i, -1), i)
         before = self._stood(i, -1, jitter) or latest
@@ -397,12 +397,13 @@ class _VehicleMotion:
         reached, noise = (after.at, after.at_noise) if after else (self._raw_foot(j), 1.0)
         driven = min(hypot(reached.x - fit.at.x, reached.y - fit.at.y) for fit in (before, latest))
         of_place = JITTER_COVERAGE * hypot(before.at_noise, noise) * jitter
-        of_speed = COVERAGE * before.velocity.noise * jitter * seconds
+        of_speed, of_speed_after = (COVERAGE * fit.velocity.noise * jitter * seconds if fit else 0.0 for fit in (before, after))
         start, stop = (limit * metre * seconds**2 / 2 for limit in (_UNSEEN_START_M_S2, _UNSEEN_BRAKE_M_S2))
+        started = before.velocity.speed * seconds + start
+        stopped = after.velocity.speed * seconds + stop if after else inf
         if jitter <= _MAX_MISSED_JITTER_M * metre:
-            return driven <= before.velocity.speed * seconds + start + of_place + of_speed
-        driven -= self._told_apart(hypot(of_place, of_speed), i)
-        return driven <= before.velocity.speed * seconds + start and (after is None or driven <= after.velocity.speed * seconds + stop)
+            return driven <= of_place + min(started + of_speed, stopped + of_speed_after)
+        return driven - self._told_apart(hypot(of_place, of_speed), i) <= min(started, stopped)
 
     def _stood(self, index: int, direction: int, jitter: float) -> _Fit | None:
         """The line through the feet of up to two seconds before (-1) or after (1) a sighting; None if it drove or braked in them."""

@@ -73,7 +73,7 @@ def test_a_plate_is_found_by_all_searches_together(in_frame, in_crop, count):
         pytest.param(["B1432GMC"], ["B1432GMC"], 2, id="certain after one crop"),
         pytest.param(["B1432GMC", "B1432GMC", "-"], ["B7482GHO", "B1432GMC", "-"], 4, id="clear after two"),
         pytest.param(["B1432GMC", "B1832GNC", "B1432GMC"], ["B7482GHO", "B1482CMC", "B1432GMC"], 6, id="unclear after two"),
-        pytest.param(["", "", "-"], ["", "", "-"], 4, id="a board without a plate's text"),
+        pytest.param(["", "", "B1432GMC"], ["", "", "B1432GMC"], 6, id="nothing read in two"),
     ],
 )
 def test_a_third_crop_is_read_if_two_leave_the_plate_unclear(ours, theirs, reads):
@@ -86,6 +86,15 @@ def test_a_third_crop_is_read_if_two_leave_the_plate_unclear(ours, theirs, reads
     plate = read_box(photo, PLATE, readers, AT)
     assert len(plate.sightings) == reads
     assert plate.certainty is not Certainty.CERTAIN or reads < 6
+
+
+@pytest.mark.parametrize(("score", "reads"), [(0.5, 2), (0.95, 3)])
+def test_what_is_surely_a_plate_gets_a_third_crop_though_nothing_was_read(score, reads):
+    """A board that was detected as a plate has a low score."""
+    photo = np.full((400, 600, 3), 90, np.uint8)
+    found = (PlateBox(box=PLATE, score=score),)
+    plates = read_photo(photo, (), ScriptedPlateDetector([found, ()]), (ScriptedReader([UNREAD] * 3),), AT)
+    assert [len(each.plate.sightings) for each in plates] == [reads]
 
 
 @pytest.mark.slow

@@ -553,6 +553,7 @@ def test_two_entries_of_one_rule_watch_two_lines():
         ),
         pytest.param("12061/2237", id="a motorcycle jammed beyond the line, whose box reaches before it for a second"),
         pytest.param("12061/7278", id="a motorcycle that is lost as another appears three metres ahead of it, at five frames per second"),
+        pytest.param("130401/7399", id="a car that brakes and is lost as another stands three metres ahead of it"),
         pytest.param("9091/5145", id="a motorcycle that brakes for the red, and whose box loses its lower half on the way"),
         pytest.param(
             "7001/193", id="a car that stands beyond the line through a red and is detected anew, without its wheels, as it drives on"
