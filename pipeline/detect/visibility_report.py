@@ -16,9 +16,9 @@ MIN_VIEWS: Final = 2
 """A fault of the picture in fewer checks is not told: a truck may fill the picture."""
 _REASONS: Final[Mapping[Reason, str]] = {
     Reason.LOST_BEFORE_LINE: "lost just before the line",
-    Reason.FIRST_SEEN_BEYOND_LINE: "first seen beyond the line",
+    Reason.FIRST_SEEN_BEYOND_LINE: "not certainly seen before the line",
     Reason.LOST_BEFORE_ENTRY: "lost between the line and the junction",
-    Reason.POSITION_UNCERTAIN: "not certainly beyond the line",
+    Reason.POSITION_UNCERTAIN: "place at the line not certain",
     Reason.NOT_ONE_VEHICLE: "tracked with a gap or a jump",
     Reason.BOX_MOVED_ONLY: "partly hidden",
     Reason.SIGNAL_UNKNOWN: "signal unknown",

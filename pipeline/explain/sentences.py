@@ -60,9 +60,9 @@ _MEASUREMENTS: Final[Mapping[str, Wording]] = {
 REASONS: Final[Mapping[Reason, Wording]] = {
     Reason.REPORTED: Wording("reported", "dilaporkan"),
     Reason.LOST_BEFORE_LINE: Wording("lost from view just before the line", "hilang dari pandangan tepat sebelum garis"),
-    Reason.FIRST_SEEN_BEYOND_LINE: Wording("first seen beyond the line", "pertama terlihat setelah garis"),
+    Reason.FIRST_SEEN_BEYOND_LINE: Wording("not certainly seen before the line", "tidak pasti terlihat sebelum garis"),
     Reason.LOST_BEFORE_ENTRY: Wording("lost from view before the junction", "hilang dari pandangan sebelum simpang"),
-    Reason.POSITION_UNCERTAIN: Wording("not certainly beyond the line", "tidak pasti sudah melewati garis"),
+    Reason.POSITION_UNCERTAIN: Wording("its place at the line is not certain", "posisinya di garis tidak pasti"),
     Reason.NOT_ONE_VEHICLE: Wording(
         "the track has a gap or a jump: perhaps two vehicles", "jejak terputus atau melompat: mungkin dua kendaraan"
     ),
