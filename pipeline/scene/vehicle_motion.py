@@ -384,9 +384,9 @@ class _VehicleMotion:
         return off <= driven + self._told_apart(JITTER_COVERAGE * noise * step.jitter, step.i)
 
     def _reaches(self, step: "_Step") -> bool:
-        """Whether a vehicle can have driven so far between two frames, with the speeds that it had before and after. One that stood cannot
-        have driven three metres, nor has one that stands then; one that has just started has left the place where it stood. Where feet
-        jitter much, all uncertainties do not count at once."""
+        """Whether a vehicle can have driven so far between two frames, with the speed that it had before and, where frames are missing or
+        feet jitter much, the speed after. One that stood cannot have driven three metres, nor has one that stands then; one that has just
+        started has left the place where it stood. Where feet jitter much, all uncertainties do not count at once."""
         i, j, seconds, jitter = step.i, step.j, step.seconds, min(step.jitter, step.expected)
         latest = self._fit(self._at_least_three(i, -1), i)
         before = self._stood(i, -1, jitter) or latest
@@ -402,7 +402,8 @@ class _VehicleMotion:
         started = before.velocity.speed * seconds + start
         stopped = after.velocity.speed * seconds + stop if after else inf
         if jitter <= _MAX_MISSED_JITTER_M * metre:
-            return driven <= of_place + min(started + of_speed, stopped + of_speed_after)
+            reach = started + of_speed
+            return driven <= of_place + (min(reach, stopped + of_speed_after) if step.is_missed else reach)
         return driven - self._told_apart(hypot(of_place, of_speed), i) <= min(started, stopped)
 
     def _stood(self, index: int, direction: int, jitter: float) -> _Fit | None:
