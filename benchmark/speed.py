@@ -88,7 +88,7 @@ def readings(rng: random.Random, *, method: str) -> list[Reading]:
     for number in range(_VEHICLES):
         drive = _drive(rng, start_s)
         track = _track(drive, camera, fps, rng, f"t{number}", end_s)
-        measured = stretch.measure(track, (track,), ended=True)
+        measured = stretch.measure(track, ended=True)
         if isinstance(measured, MeasuredSpeed):
             made.append(Reading(true_kmh=3.6 * _true(drive, track, measured), kmh=3.6 * measured.m_s, u_kmh=3.6 * measured.u))
     return made

@@ -231,6 +231,8 @@ class Sighting:
     box: Box
     vehicle: VehicleClass
     score: float
+    foot_hidden: bool = False
+    """Whether a nearer vehicle hides the lower edge of the box."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

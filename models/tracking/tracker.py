@@ -17,6 +17,7 @@ from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
 from etle.types import Box, Detection, Sighting, Track, TrackId, VehicleClass
 from models.tracking.assignment import linear_assignment
+from models.tracking.hidden_feet import is_foot_hidden
 from models.tracking.motion import PredictedBox, has_left, matching_cost, predict
 from models.tracking.thinning import thinned
 
@@ -106,7 +107,6 @@ class Tracker:
         """Process all detections of the next frame. A gap over `MAX_LOST_S`, or time going backwards, ends all tracks."""
         before = self._state
         open_, ended = _split_lost(before, captured_at, self._image_size)
-        sightings = [_sighting(sequence, captured_at, detection) for detection in detections]
         high = [i for i, detection in enumerate(detections) if detection.score >= self._score]
         low = [i for i, detection in enumerate(detections) if detection.score < self._score]
         predicted = [predict(track, captured_at, self._image_size) for track in open_]
@@ -117,11 +117,13 @@ class Tracker:
         oldest = _oldest_for_low_scores(before.updated_at, captured_at)
         missing = [i for i, track in enumerate(open_) if i not in matches and track.last.captured_at >= oldest]
         matches |= _match(predicted, missing, detections, low, _MAX_COST_LOW)
+        started = _new_vehicles(detections, high, set(matches.values()))
+        sightings = _sightings(sequence, captured_at, detections, [*matches.values(), *started])
         continued = [_with(track, sightings[matches[i]]) if i in matches else track for i, track in enumerate(open_)]
         continued, parted = self._parted(continued, before.updated_at, captured_at)
         ended += parted
         unseen = [track for i, track in enumerate(open_) if i not in matches]
-        new = [_start(i, sightings[i], unseen) for i in _new_vehicles(detections, high, set(matches.values()))]
+        new = [_start(i, sightings[i], unseen) for i in started]
         tracks = (*continued, *new)
         known = set(before.confirmed)
         min_sightings = _min_sightings(before.updated_at, captured_at)
@@ -361,8 +363,20 @@ def _min_sightings(before: datetime | None, now: datetime) -> int:
     return _MIN_SIGHTINGS_SLOW if slow else _MIN_SIGHTINGS
 
 
-def _sighting(sequence: int, captured_at: datetime, detection: Detection) -> Sighting:
-    return Sighting(sequence=sequence, captured_at=captured_at, box=detection.box, vehicle=detection.vehicle, score=detection.score)
+def _sightings(sequence: int, captured_at: datetime, detections: Sequence[Detection], indices: Sequence[int]) -> dict[int, Sighting]:
+    """By index of the detection. `indices`: of those that are vehicles, and not second boxes of one."""
+    boxes = [detections[i].box for i in indices]
+    return {
+        i: Sighting(
+            sequence=sequence,
+            captured_at=captured_at,
+            box=detections[i].box,
+            vehicle=detections[i].vehicle,
+            score=detections[i].score,
+            foot_hidden=is_foot_hidden(detections[i].box, boxes),
+        )
+        for i in indices
+    }
 
 
 def _with(track: Track, sighting: Sighting) -> Track:

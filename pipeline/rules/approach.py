@@ -62,7 +62,7 @@ class Approach:
         self._calibration = calibration
         self.line = line
         self.entry = entry
-        self.feet = HiddenFootCompletion(calibration)
+        self.feet = HiddenFootCompletion(calibration, line)
         self._crossings, self._entries = (PassageMemory(each.past, calibration.foot_uncertainty) for each in (line, entry))
         self._latest: dict[TrackId, tuple[Track, Passage | NoPassage]] = {}
         """When each vehicle crossed the line: several rules ask for it in the same frame."""

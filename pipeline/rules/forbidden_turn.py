@@ -18,7 +18,6 @@ from pipeline.rules.approach import Approach, drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.driven import DrivenMemory
-from pipeline.scene.hidden_foot import OtherVehicles
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.passage import COVERAGE, FrontOffset, NoPassage, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad, Rule, Scene
@@ -177,8 +176,7 @@ class ForbiddenTurn(Rule):
             return NotReported(reason=Reason.CLASS_ALLOWED)
         if any(may_be(track, vehicle) for vehicle in self._settings.exempt):
             return NotReported(reason=Reason.CLASS_UNCERTAIN)
-        others = OtherVehicles((*scene.tracks, *scene.ended), track)
-        if any(others.hide_foot_of(track.sightings[index]) for index in (entered.before, entered.beyond, left.beyond)):
+        if any(track.sightings[index].foot_hidden for index in (entered.before, entered.beyond, left.beyond)):
             return NotReported(reason=Reason.POSITION_UNCERTAIN)
         if reason := self._driven.why_not(track, entered.before, left.beyond):
             return NotReported(reason=reason)

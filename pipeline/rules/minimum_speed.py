@@ -46,13 +46,13 @@ class MinimumSpeed(Rule):
             return NotReported(reason=Reason.HARDLY_MOVES, measured=speed, limit=_STANDS_KMH)
         if abs(measured.acceleration) * measured.seconds > _STEADY * measured.m_s:
             return NotReported(reason=Reason.UNSTEADY, measured=speed)
-        if any(self._is_slow(other, scene) for other in (*scene.tracks, *scene.ended) if other.id != track.id):
+        if any(self._is_slow(other) for other in (*scene.tracks, *scene.ended) if other.id != track.id):
             return NotReported(reason=Reason.HELD_UP, measured=speed)
         return None
 
-    def _is_slow(self, other: Track, scene: Scene) -> bool:
+    def _is_slow(self, other: Track) -> bool:
         """Whether another vehicle in view is no faster than the minimum, or could not be measured: both may be held up by the same."""
-        measured = self._stretch.measure(other, (*scene.tracks, *scene.ended), ended=True)
+        measured = self._stretch.measure(other, ended=True)
         if measured is None:
             return False
         return isinstance(measured, Reason) or measured.m_s * 3.6 < self._settings.limit_kmh

@@ -47,8 +47,8 @@ class RedLight(Rule):
         signal = scene.signals[SignalId(self._settings.signal)]
         judged = self._approach.feet.judged
         return (
-            *judged(lambda track: self._judge(track, signal, ended=False), scene.tracks, scene),
-            *judged(lambda track: self._judge(track, signal, ended=True), scene.ended, scene),
+            *judged(lambda track: self._judge(track, signal, ended=False), scene.tracks, scene.now),
+            *judged(lambda track: self._judge(track, signal, ended=True), scene.ended, scene.now),
         )
 
     def drawing(self) -> Drawing:

@@ -15,7 +15,7 @@ from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.calibration import LENGTH_M, Calibration
 from pipeline.scene.driven import DrivenMemory
-from pipeline.scene.hidden_foot import OtherVehicles, judged_by_visible_feet
+from pipeline.scene.hidden_foot import judged_by_visible_feet
 from pipeline.scene.judgement import Judgement, LinePassage, NotReported, Reason
 from pipeline.scene.marking import MarkingOnRoad, Place
 from pipeline.scene.passage import LASTING_S
@@ -53,8 +53,7 @@ class SolidLine(Rule):
         self._places = tuple(SightingMemory(marking.place) for marking in self._markings)
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
-        everyone = (*scene.tracks, *scene.ended)
-        return tuple(judged_by_visible_feet(lambda track: self._judge(track, scene), everyone, everyone))
+        return tuple(judged_by_visible_feet(self._judge, (*scene.tracks, *scene.ended)))
 
     def drawing(self) -> Drawing:
         return Drawing(
@@ -63,7 +62,7 @@ class SolidLine(Rule):
             signals=(),
         )
 
-    def _judge(self, track: Track, scene: Scene) -> Judgement | None:
+    def _judge(self, track: Track) -> Judgement | None:
         """The finding, or the decision on the last crossing; None if the vehicle did not come over a marking."""
         judged: Judgement | None = None
         for drawn, marking, memory in zip(self._drawn, self._markings, self._places, strict=True):
@@ -73,7 +72,7 @@ class SolidLine(Rule):
                 if crossed is None:
                     continue
                 at, along = crossed
-                outcome = self._outcome(track, places, marking, crossing, at, along, scene)
+                outcome = self._outcome(track, places, marking, crossing, at, along)
                 judged = Judgement(rule=self.name, track=track.id, outcome=outcome, crossed=LinePassage(drawn.id, at))
                 if judged.finding:
                     return judged
@@ -82,7 +81,7 @@ class SolidLine(Rule):
         return judged
 
     def _outcome(
-        self, track: Track, places: Sequence[Place], marking: MarkingOnRoad, crossing: _Crossing, at: datetime, along: float, scene: Scene
+        self, track: Track, places: Sequence[Place], marking: MarkingOnRoad, crossing: _Crossing, at: datetime, along: float
     ) -> Finding | NotReported:
         if crossing.side == marking.crossable_side:
             return NotReported(reason=Reason.CROSSABLE_SIDE)
@@ -90,8 +89,7 @@ class SolidLine(Rule):
         margin = self._margin(track, before)
         if not (margin <= along <= marking.length - margin and 0 <= places[crossing.before].along <= marking.length):
             return NotReported(reason=Reason.NOT_SOLID_THERE)
-        others = OtherVehicles((*scene.tracks, *scene.ended), track)
-        if any(others.hide_foot_of(sighting) for sighting in (before, beyond)):
+        if before.foot_hidden or beyond.foot_hidden:
             return NotReported(reason=Reason.POSITION_UNCERTAIN)
         if reason := self._driven.why_not(track, crossing.before, crossing.beyond):
             return NotReported(reason=reason)

@@ -123,13 +123,12 @@ Decide = Callable[[Measurement, Scene, Track, MeasuredSpeed], NotReported | None
 def judged(rule: RuleName, settings: SpeedSettings, stretch: Stretch, scene: Scene, decide: Decide) -> tuple[Judgement, ...]:
     """The judgements on the vehicles whose speed could be measured, or should have been."""
     judgements = []
-    everyone = (*scene.tracks, *scene.ended)
     ended = {track.id for track in scene.ended}
-    for track in everyone:
+    for track in (*scene.tracks, *scene.ended):
         vehicle = vehicle_class_of(track)
         if settings.vehicles and vehicle not in settings.vehicles:
             continue
-        measured = stretch.measure(track, everyone, ended=track.id in ended)
+        measured = stretch.measure(track, ended=track.id in ended)
         if measured is None:
             continue
         outcome: Finding | NotReported

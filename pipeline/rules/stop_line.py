@@ -46,7 +46,7 @@ class StopLine(Rule):
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
         signal = scene.signals[SignalId(self._settings.signal)]
-        return tuple(self._approach.feet.judged(lambda track: self._judge(track, signal), scene.tracks, scene))
+        return tuple(self._approach.feet.judged(lambda track: self._judge(track, signal), scene.tracks, scene.now))
 
     def drawing(self) -> Drawing:
         return drawing_of((self._line, self._entry), self._signal)

@@ -76,8 +76,7 @@ class UTurn(Rule):
         self._driven = DrivenMemory(calibration)
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
-        everyone = (*scene.tracks, *scene.ended)
-        return tuple(judged_by_visible_feet(self._judge, everyone, everyone))
+        return tuple(judged_by_visible_feet(self._judge, (*scene.tracks, *scene.ended)))
 
     def drawing(self) -> Drawing:
         return Drawing(lines=(), areas=((self._zone.id, self._zone.corners),), signals=())

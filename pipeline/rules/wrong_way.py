@@ -20,7 +20,6 @@ from pipeline.rules.approach import drawing_of
 from pipeline.rules.rule_type import RuleType
 from pipeline.scene.box_motion import whole_box_moved
 from pipeline.scene.calibration import Calibration
-from pipeline.scene.hidden_foot import visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.passage import COVERAGE
 from pipeline.scene.scene import Rule, Scene
@@ -63,14 +62,13 @@ class WrongWay(Rule):
         )
 
     def judge(self, scene: Scene) -> tuple[Judgement, ...]:
-        everyone = (*scene.tracks, *scene.ended)
-        judged = (self._judge(track, everyone) for track in everyone)
+        judged = map(self._judge, (*scene.tracks, *scene.ended))
         return tuple(judgement for judgement in judged if judgement)
 
     def drawing(self) -> Drawing:
         return drawing_of((), lanes=self._lanes)
 
-    def _judge(self, track: Track, everyone: Sequence[Track]) -> Judgement | None:
+    def _judge(self, track: Track) -> Judgement | None:
         """The finding, or the decision on the longest way against the arrow; None if the vehicle certainly drove none."""
         longest: tuple[float, Judgement] | None = None
         came, went = track.first, track.last
@@ -79,7 +77,7 @@ class WrongWay(Rule):
         places = [memory.of(track) for memory in self._inside]
         if not any(map(any, places)):
             return None
-        visible = visible_feet(track, everyone)
+        visible = [not sighting.foot_hidden for sighting in track.sightings]
         track = replace(track, sightings=tuple(compress(track.sightings, visible)))
         for lane, inside, (start, end) in zip(self._lanes, places, self._against, strict=True):
             if self._distance_against(came, went, start, end) <= 0:

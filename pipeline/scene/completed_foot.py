@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import compress
+from itertools import chain, compress, pairwise
 from math import hypot, sqrt
 from statistics import median
 from typing import Final, NamedTuple
@@ -23,9 +23,9 @@ from etle.types import Box, Point, Sighting, Track, TrackId, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import CameraPosition, camera_position
-from pipeline.scene.hidden_foot import is_foot_hidden, of_whole_track, visible_feet
+from pipeline.scene.hidden_foot import of_whole_track, with_visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
-from pipeline.scene.scene import Scene
+from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import SightingMemory, remember
 
 HEIGHT_M: Final = {
@@ -62,10 +62,11 @@ _EDGE_PX: Final = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedSighting(Sighting):
-    """A sighting whose foot is hidden: `box` is completed. Its foot lies between those of two extremes."""
+    """A sighting whose foot is hidden: `box` is completed, or what is visible. Its foot lies between those of two extremes."""
 
     farthest: Sighting
-    """With the foot as far from the camera as the upper edge allows, and as what is visible allows."""
+    """With the foot as far from the camera as the upper edge allows, and as what is visible allows. Where nothing is known of the foot, the
+    last sighting that shows it, and in `nearest` the next one."""
     nearest: Sighting
     jitter: float
     """Standard deviation of the completed foot from frame to frame, in metres."""
@@ -101,35 +102,49 @@ class _Edges(NamedTuple):
 
 
 class HiddenFootCompletion:
-    """Completes the hidden feet of the vehicles that one camera sees. The rules of a camera share it, and what it remembers."""
+    """Completes the hidden feet of the vehicles that approach one line. The rules of a camera share it, and what it remembers."""
 
-    def __init__(self, calibration: Calibration) -> None:
-        self._calibration = calibration
+    def __init__(self, calibration: Calibration, line: LineOnRoad) -> None:
+        self._calibration, self._line = calibration, line
         self._edges = SightingMemory(self._edges_of)
         self._latest: dict[TrackId, tuple[Track, datetime, list[Track]]] = {}
         """Of each vehicle the latest frame's tracks with other feet: several rules ask for them."""
 
-    def judged(self, judge: Callable[[Track], Judgement | None], tracks: Sequence[Track], scene: Scene) -> Iterator[Judgement]:
-        """What a rule decides on each of these tracks of the scene.
+    def judged(self, judge: Callable[[Track], Judgement | None], tracks: Sequence[Track], now: datetime) -> Iterator[Judgement]:
+        """What a rule decides on each of these tracks.
 
-        Where it cannot follow the foot, or found something while the foot was hidden: what it finds without the sightings in which the foot
-        is hidden, or with them completed. A vehicle that brakes before the line, and behind which the next one draws up, seems to pass it.
+        Where it cannot follow the foot, or found something on one that may seem to be beyond the line because it is hidden: what it finds
+        without the sightings in which the foot is hidden, or with them completed. A vehicle that brakes before the line, and behind which
+        the next one draws up, seems to pass it. What was found on one that was tracked all the while counts, too, if it holds whenever the
+        vehicle passed between two visible feet.
         """
-        everyone = (*scene.tracks, *scene.ended)
         for track in tracks:
             judged = judge(track)
-            if judged is not None and not _followed_the_foot(judged, track, everyone):
-                again = (judge(each) for each in self._with_other_feet(track, everyone, scene.now))
+            if judged is not None and not self._followed_the_foot(judged, track):
+                others = self._with_other_feet(track, now)
+                if judged.finding is not None:
+                    others = chain(others, _between_visible_feet(track))
+                again = (judge(each) for each in others)
                 found = (of_whole_track(each, track) for each in again if each is not None and each.finding is not None)
                 judged = next(found, _without_finding(judged))
             if judged is not None:
                 yield judged
 
-    def completed(self, track: Track, visible: Sequence[bool]) -> CompletedTrack | None:
-        """The latest sightings, without the hidden feet that cannot be completed; None if none was.
+    def _followed_the_foot(self, judged: Judgement, track: Track) -> bool:
+        """Whether the foot was visible where the rule saw the vehicle pass a line.
 
-        `visible`: of each sighting, whether its foot is not hidden.
+        Without a finding, while the foot is hidden nothing else can be found than when it was last seen.
         """
+        if judged.finding is not None:
+            passed = [_sighting_from(track, each.at) for each in (judged.crossed, judged.entered) if each is not None]
+            return not any(each.foot_hidden and self._line.is_seen_from_behind(each) for each in passed)
+        if judged.reason in _FOOT_NOT_FOLLOWED:
+            return False
+        return judged.crossed is None or track.last.foot_hidden or not _sighting_from(track, judged.crossed.at).foot_hidden
+
+    def completed(self, track: Track) -> CompletedTrack | None:
+        """The latest sightings, without the hidden feet that cannot be completed; None if none was."""
+        visible = [not sighting.foot_hidden for sighting in track.sightings]
         edges = self._edges.of(track)
         rough = _FootModel.of(track, [*compress(edges, visible)], self._calibration)
         if rough is None:
@@ -144,18 +159,18 @@ class HiddenFootCompletion:
             return None
         return CompletedTrack(id=track.id, sightings=made, follows=track.follows)
 
-    def _with_other_feet(self, track: Track, everyone: Sequence[Track], now: datetime) -> Iterator[Track]:
+    def _with_other_feet(self, track: Track, now: datetime) -> Iterator[Track]:
         """Without the hidden feet, and with them completed."""
         known = self._latest.get(track.id)
         if known is not None and known[0] is track and known[1] == now:
             yield from known[2]
             return
         made: list[Track] = []
-        visible = visible_feet(track, everyone)
-        if any(visible) and not all(visible):
-            made.append(replace(track, sightings=tuple(compress(track.sightings, visible))))
-            yield made[0]
-            completed = self.completed(track, visible)
+        visible = with_visible_feet(track)
+        if visible is not None:
+            made.append(visible)
+            yield visible
+            completed = self.completed(track)
             if completed is not None:
                 made.append(completed)
                 yield completed
@@ -174,18 +189,38 @@ class HiddenFootCompletion:
         return _Edges(foot, on_road, of_foot, of_upper, not calibration.is_cut(box))
 
 
-def _followed_the_foot(judged: Judgement, track: Track, everyone: Sequence[Track]) -> bool:
-    """Whether the foot was visible where the rule saw the vehicle pass a line.
+def _sighting_from(track: Track, at: datetime) -> Sighting:
+    """The first sighting from a moment on; the last one after it."""
+    index = bisect_left(track.sightings, at, key=lambda sighting: sighting.captured_at)
+    return track.sightings[min(index, len(track.sightings) - 1)]
 
-    Without a finding, while the foot is hidden nothing else can be found than when it was last seen.
-    """
-    if judged.finding is not None:
-        return not any(is_foot_hidden(track, passed.at, everyone) for passed in (judged.crossed, judged.entered) if passed is not None)
-    if judged.reason in _FOOT_NOT_FOLLOWED:
-        return False
-    if judged.crossed is None or is_foot_hidden(track, track.last.captured_at, everyone):
-        return True
-    return not is_foot_hidden(track, judged.crossed.at, everyone)
+
+def _between_visible_feet(track: Track) -> Iterator[CompletedTrack]:
+    """With each hidden foot anywhere from the last visible one to the next; what comes before the first one and after the last is left out.
+    Nothing if fewer than two are visible."""
+    shown = [index for index, sighting in enumerate(track.sightings) if not sighting.foot_hidden]
+    if len(shown) < 2:
+        return
+    made: list[Sighting] = [track.sightings[shown[0]]]
+    for one, two in pairwise(shown):
+        before, after = track.sightings[one], track.sightings[two]
+        made += (_anywhere_between(before, after, sighting) for sighting in track.sightings[one + 1 : two])
+        made.append(after)
+    yield CompletedTrack(id=track.id, sightings=tuple(made), follows=track.follows)
+
+
+def _anywhere_between(before: Sighting, after: Sighting, hidden: Sighting) -> CompletedSighting:
+    return CompletedSighting(
+        sequence=hidden.sequence,
+        captured_at=hidden.captured_at,
+        vehicle=hidden.vehicle,
+        score=hidden.score,
+        foot_hidden=True,
+        box=hidden.box,
+        farthest=before,
+        nearest=after,
+        jitter=0.0,
+    )
 
 
 def _without_finding(judged: Judgement) -> Judgement:
@@ -245,6 +280,7 @@ class _FootModel:
             captured_at=sighting.captured_at,
             vehicle=sighting.vehicle,
             score=sighting.score,
+            foot_hidden=True,
             box=self._down_to(sighting, place.foot),
             farthest=replace(sighting, box=self._down_to(sighting, place.farthest)),
             nearest=replace(sighting, box=self._down_to(sighting, place.nearest)),

@@ -76,6 +76,13 @@ class LineOnRoad:
         foot = self.calibration.ground(sighting.box.foot)
         return -slack <= fraction_along(foot, self.start, self.end) <= 1 + slack
 
+    def is_seen_from_behind(self, sighting: Sighting) -> bool:
+        """Whether what lies beyond the line is farther from the camera: a foot that is hidden, and so drawn too far away, may then seem to
+        be beyond the line."""
+        foot = sighting.box.foot
+        farther = self.calibration.ground(Point(foot.x, foot.y - 1))
+        return signed_distance(farther, self.start, self.end, self.beyond) > self.past(sighting)
+
     def uncertainty(self, track: Track, sighting: Sighting) -> float:
         """Standard uncertainty of `past`, in the calibration's unit: of the foot, and of the front if it is not visible."""
         return hypot(self.calibration.foot_uncertainty(sighting), self.calibration.front_offset(track)[1])

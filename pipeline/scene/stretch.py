@@ -16,7 +16,6 @@ from etle.geometry import distance, fraction_along, polygon_contains
 from etle.types import Drawing, Point, Sighting, Track, TrackId
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.driven import DrivenMemory
-from pipeline.scene.hidden_foot import OtherVehicles
 from pipeline.scene.judgement import Reason
 from pipeline.scene.passage import FrontOffset, NoPassage, Passage, PassageMemory
 from pipeline.scene.scene import LineOnRoad
@@ -34,7 +33,7 @@ _MAX_TRACKS: Final = 256
 
 
 class Stretch(Protocol):
-    def measure(self, track: Track, others: Sequence[Track], *, ended: bool) -> MeasuredSpeed | Reason | None:
+    def measure(self, track: Track, *, ended: bool) -> MeasuredSpeed | Reason | None:
         """None if the vehicle did not drive on the stretch, or is still on it; a reason if it did but could not be measured."""
         ...
 
@@ -51,7 +50,7 @@ class ZoneStretch:
         self._driven = DrivenMemory(calibration)
         self._known: dict[TrackId, tuple[Sighting, Sighting, MeasuredSpeed | Reason]] = {}
 
-    def measure(self, track: Track, others: Sequence[Track], *, ended: bool) -> MeasuredSpeed | Reason | None:
+    def measure(self, track: Track, *, ended: bool) -> MeasuredSpeed | Reason | None:
         inside = [index for index, each in enumerate(self._inside.of(track)) if each]
         if not inside:
             return None
@@ -61,14 +60,14 @@ class ZoneStretch:
         ends = track.sightings[first], track.sightings[last]
         known = self._known.get(track.id)
         if known is None or known[:2] != ends:
-            known = (*ends, self._measured(track, [track.sightings[index] for index in inside], first, last, OtherVehicles(others, track)))
+            known = (*ends, self._measured(track, [track.sightings[index] for index in inside], first, last))
             while len(self._known) >= _MAX_TRACKS:
                 del self._known[next(iter(self._known))]
             self._known[track.id] = known
         return known[2]
 
-    def _measured(self, track: Track, inside: Sequence[Sighting], first: int, last: int, others: OtherVehicles) -> MeasuredSpeed | Reason:
-        measured = self._meter.measure(_clearly_visible(inside, others))
+    def _measured(self, track: Track, inside: Sequence[Sighting], first: int, last: int) -> MeasuredSpeed | Reason:
+        measured = self._meter.measure(_clearly_visible(inside))
         if measured is None or measured.metres < self._distance_m:
             return Reason.NOT_MEASURED
         if measured.misfit > _MAX_MISFIT or not self._is_one_vehicle(track, first, last):
@@ -84,9 +83,9 @@ class ZoneStretch:
         return Drawing(lines=(), areas=((self._zone.id, self._zone.corners),), signals=())
 
 
-def _clearly_visible(sightings: Sequence[Sighting], others: OtherVehicles) -> list[Sighting]:
+def _clearly_visible(sightings: Sequence[Sighting]) -> list[Sighting]:
     """Without those near in time to a hidden foot: one that a following vehicle hides little by little seems to drive faster."""
-    hidden = [each.captured_at for each in sightings if others.hide_foot_of(each)]
+    hidden = [each.captured_at for each in sightings if each.foot_hidden]
     return [each for each in sightings if all(abs(seconds_between(each.captured_at, at)) > _HIDDEN_S for at in hidden)]
 
 
@@ -114,7 +113,7 @@ class LineStretch:
         self._passages = tuple(PassageMemory(each.past, calibration.foot_uncertainty) for each in self._on_road)
         self._driven = DrivenMemory(calibration)
 
-    def measure(self, track: Track, others: Sequence[Track], *, ended: bool) -> MeasuredSpeed | Reason | None:
+    def measure(self, track: Track, *, ended: bool) -> MeasuredSpeed | Reason | None:
         passed = [memory.passage_of(track, _FOOT) for memory in self._passages]
         start, end = passed
         if isinstance(start, NoPassage):
@@ -130,9 +129,8 @@ class LineStretch:
             return None
         if self._driven.why_not(track, start.before, end.beyond) is not None:
             return Reason.NOT_ONE_VEHICLE
-        known = OtherVehicles(others, track)
         near = [self._near(track, each) for each in (start, end)]
-        if any(len(each) < 2 or any(known.hide_foot_of(sighting) for sighting in each) for each in near):
+        if any(len(each) < 2 or any(sighting.foot_hidden for sighting in each) for each in near):
             return Reason.NOT_MEASURED
         return self._measured(track, near)
 

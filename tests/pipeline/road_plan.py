@@ -5,6 +5,7 @@ Traffic moves down the picture. The marking `marka` runs along x = 25 m from 20 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import cos, hypot, radians, sin
 
@@ -12,6 +13,7 @@ from scenario import BEGIN, second
 
 from etle.config import site as config
 from etle.types import Box, Finding, Sighting, Track, TrackId, VehicleClass
+from models.tracking.hidden_feet import is_foot_hidden
 from pipeline.rules import build_rules
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.judgement import Judgement
@@ -76,11 +78,23 @@ def track(rows: Sequence[Row], *, width_m: float = 1.8, vehicle: VehicleClass = 
     return Track(id=TrackId(name), sightings=tuple(sighting(row) for row in rows))
 
 
+def behind(others: Sequence[Track], seen: Track) -> Track:
+    """The track as the tracker makes it: each sighting knows whether one of the others hides the foot."""
+    boxes = [(each.sequence, each.box) for other in others for each in other.sightings]
+    return replace(
+        seen,
+        sightings=tuple(
+            replace(each, foot_hidden=is_foot_hidden(each.box, [box for sequence, box in boxes if sequence == each.sequence]))
+            for each in seen.sightings
+        ),
+    )
+
+
 def judgements(tested: Rule, rows: Sequence[Row], *, others: Sequence[Track] = (), **kind: object) -> list[Judgement]:
     """What the rule decides on the vehicle after each sighting, and once more when its track has ended."""
     made = []
     for n in range(1, len(rows) + 2):
-        seen = track(rows[:n], **kind)
+        seen = behind(others, track(rows[:n], **kind))
         tracks = ((), (seen,)) if n > len(rows) else ((seen,), ())
         scene = Scene(now=seen.last.captured_at, tracks=(*tracks[0], *others), ended=tracks[1], signals={})
         made += [judgement for judgement in tested.judge(scene) if judgement.track == seen.id]

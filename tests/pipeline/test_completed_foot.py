@@ -70,22 +70,45 @@ def test_who_stands_up_or_opens_a_tailgate_while_the_foot_is_hidden_is_not(vehic
 @pytest.mark.parametrize("vehicle", [VehicleClass.CAR, MOTORCYCLE])
 @pytest.mark.parametrize(("gap_m", "speed"), [(1.0, 3.0), (2.0, 3.0), (2.0, 6.0)])
 @pytest.mark.parametrize("fps", [5, 10])
+@pytest.mark.parametrize("leaves_s", [7.0, 12.0])
 def test_who_stops_before_the_line_as_the_next_one_draws_up_behind_has_not_passed_it(
-    vehicle: VehicleClass, gap_m: float, speed: float, fps: float
+    vehicle: VehicleClass, gap_m: float, speed: float, fps: float, leaves_s: float
 ) -> None:
-    """The lower edge rises, little by little, as long as the vehicle still moves: the whole box seems to have moved."""
+    """The lower edge rises, little by little, as long as the vehicle still moves: the whole box seems to have moved. Nor has it when the
+    next one has left, or is lost, so that nothing but its own boxes is known."""
     camera = RoadCamera(View.REAR, at_s=22, height_m=6.0)
     for stops_at in (48, 49):
         behind = stops_at - (4.3 if vehicle is VehicleClass.CAR else 1.95) - gap_m
-        follows = RoadUser(name="follows", path=legs((0, behind - 5 - 2.5 * speed), (2.5, behind - 3), (4.5, behind), (12, behind)))
+        follows = RoadUser(
+            name="follows",
+            path=legs((0, behind - 5 - 2.5 * speed), (2.5, behind - 3), (4.5, behind), (12, behind)),
+            hidden=((leaves_s, 12.0),),
+        )
+        covered = hidden_by(follows, camera)
         waits = RoadUser(
             name="waits",
             path=legs((0, stops_at - 1.5 - 2.5 * speed), (2.5, stops_at - 1.5), (3.5, stops_at), (12, stops_at)),
             vehicle=vehicle,
-            drawn=hidden_by(follows, camera),
+            drawn=lambda second, box, covered=covered: covered(second, box) if second < leaves_s else box,
         )
         trial = Trial(users=[waits, follows], signal=phases((0, Lamp.RED)), camera=camera, fps=fps, length_s=12, noise_px=1.0)
         assert trial.run() == []
+
+
+@pytest.mark.parametrize("fps", [5, 10])
+@pytest.mark.parametrize(("signal", "expected"), [((), [("runs", "red_light")]), (((3.0, Lamp.GREEN), (5.0, Lamp.RED)), [])])
+def test_who_passes_unseen_from_one_visible_foot_to_the_next_is_found_if_it_was_red_all_the_time(
+    fps: float, signal: tuple[tuple[float, Lamp], ...], expected: list[tuple[str, str]]
+) -> None:
+    """A camera hardly higher than the roofs sees the upper edge of a vehicle in one place wherever its wheels are."""
+    camera = RoadCamera(View.REAR, at_s=22, height_m=1.95)
+    follows = RoadUser(name="follows", path=legs((0, 24), (1, 36), (3, 38), (6, 52), (8, 56)), hidden=((0.0, 1.0), (6.0, 12.0)))
+    runs = RoadUser(
+        name="runs",
+        path=legs((0, 36), (1, 42), (3, 44), (6, 60.5), (8, 74), (12, 100)),
+    )
+    trial = Trial(users=[runs, follows], signal=phases((0, Lamp.RED), *signal), camera=camera, fps=fps, length_s=11, noise_px=1.0)
+    assert [(*each.users, each.rule) for each in trial.run()] == expected
 
 
 def test_one_box_with_a_vehicle_that_crosses_farther_away_is_not_followed() -> None:

@@ -5,24 +5,22 @@ from dataclasses import replace
 import pytest
 from scenario import camera, second, sighting
 
-from etle.types import Box, Finding, RuleName, Track, TrackId, VehicleClass
+from etle.types import Finding, RuleName, Track, TrackId, VehicleClass
 from pipeline.scene.calibration import calibrate
 from pipeline.scene.completed_foot import HiddenFootCompletion
 from pipeline.scene.hidden_foot import judged_by_visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
-from pipeline.scene.scene import Scene
+from pipeline.scene.scene import LineOnRoad
 
-TRACK = Track(id=TrackId("farther"), sightings=tuple(sighting(n / 10, 40 + n) for n in range(10)))
-NEARER = Track(
-    id=TrackId("nearer"),
-    sightings=tuple(replace(each, box=Box(each.box.x1, each.box.y1 + 10, each.box.x2, each.box.y2 + 10)) for each in TRACK.sightings[:4]),
-)
+HIDDEN = 4
+"""Sightings at the beginning of the track."""
+TRACK = Track(id=TrackId("farther"), sightings=tuple(replace(sighting(n / 10, 40 + n), foot_hidden=n < HIDDEN) for n in range(10)))
 
 
 def judge(track: Track) -> Judgement:
     """Finds something only where no foot is hidden."""
     rule = RuleName("red_light")
-    if track.id == TRACK.id and track.first.sequence >= len(NEARER.sightings):
+    if track.first.sequence >= HIDDEN:
         finding = Finding(
             rule=rule,
             track=track.id,
@@ -37,10 +35,9 @@ def judge(track: Track) -> Judgement:
 
 @pytest.mark.parametrize("with_completed_feet", [False, True])
 def test_a_finding_on_the_visible_feet_names_the_first_frame_of_the_track(with_completed_feet: bool) -> None:
-    everyone = (TRACK, NEARER)
     if with_completed_feet:
-        scene = Scene(now=second(0.9), tracks=everyone, ended=(), signals={})
-        judged = HiddenFootCompletion(calibrate(camera())).judged(judge, [TRACK], scene)
+        calibration = calibrate(camera())
+        judged = HiddenFootCompletion(calibration, LineOnRoad.of(camera().lines[0], calibration)).judged(judge, [TRACK], second(0.9))
     else:
-        judged = judged_by_visible_feet(judge, [TRACK], everyone)
+        judged = judged_by_visible_feet(judge, [TRACK])
     assert [each.finding.first_sequence for each in judged if each.finding is not None] == [0]

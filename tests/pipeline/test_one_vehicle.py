@@ -9,9 +9,9 @@ import pytest
 from benchmark.situations.road import LINE_S, RoadCamera, RoadLane, RoadUser, legs, straight
 from benchmark.situations.trial import BEGIN, Trial, phases
 from etle.types import Box, Lamp, Sighting, Track, TrackId, VehicleClass, View
+from models.tracking.hidden_feet import is_foot_hidden
 from models.tracking.tracker import Tracker
 from pipeline.scene.calibration import calibrate
-from pipeline.scene.hidden_foot import OtherVehicles
 from pipeline.scene.one_vehicle import gap_check
 from pipeline.scene.vehicle_motion import is_one_vehicle
 
@@ -176,17 +176,9 @@ def test_one_foot_that_is_far_off_does_not_excuse_the_way_after_it():
 
 
 def test_a_box_that_ends_at_a_nearer_vehicle_hides_its_foot():
-    def track(name: str, box: Box) -> Track:
-        sighting = Sighting(sequence=1, captured_at=BEGIN, box=box, vehicle=VehicleClass.CAR, score=0.8)
-        return Track(id=TrackId(name), sightings=(sighting,))
-
-    cut, nearer, beside = (
-        track("cut", Box(100, 100, 150, 140)),
-        track("nearer", Box(80, 141, 170, 260)),
-        track("beside", Box(200, 141, 290, 260)),
-    )
-    assert OtherVehicles([cut, nearer], cut).hide_foot_of(cut.last)
-    assert not OtherVehicles([cut, beside], cut).hide_foot_of(cut.last)
+    cut, nearer, beside = Box(100, 100, 150, 140), Box(80, 141, 170, 260), Box(200, 141, 290, 260)
+    assert is_foot_hidden(cut, [cut, nearer])
+    assert not is_foot_hidden(cut, [cut, beside])
 
 
 def test_who_runs_the_red_behind_a_vehicle_that_crosses_the_junction_is_found():

@@ -19,6 +19,7 @@ from tests.pipeline.scenario import second
 CAMERA = RoadCamera(View.REAR)
 SETTINGS = CAMERA.settings([])
 CALIBRATION = calibrate(SETTINGS)
+LINE = LineOnRoad.of(SETTINGS.lines[0], CALIBRATION)
 
 
 def growing_track(seed: int) -> Iterator[Track]:
@@ -43,11 +44,10 @@ def growing_track(seed: int) -> Iterator[Track]:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_passage_is_the_same_as_without_memory(seed):
-    line = LineOnRoad.of(SETTINGS.lines[0], CALIBRATION)
-    memory, front = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffset(3.4, 4.4, 5.4)
+    memory, front = PassageMemory(LINE.past, CALIBRATION.foot_uncertainty), FrontOffset(3.4, 4.4, 5.4)
     for track in growing_track(seed):
         remembered = memory.passage_of(track, front)
-        fresh = PassageMemory(line.past, CALIBRATION.foot_uncertainty).passage_of(track, front)
+        fresh = PassageMemory(LINE.past, CALIBRATION.foot_uncertainty).passage_of(track, front)
         if isinstance(remembered, Passage) and isinstance(fresh, Passage):
             assert remembered.at == fresh.at
         else:
@@ -59,22 +59,21 @@ def with_hidden_foot(track: Track, completion: HiddenFootCompletion) -> tuple[Tr
     feet; and with them completed."""
     is_hidden = [second(6) <= each.captured_at < second(11) for each in track.sightings]
     drawn = tuple(
-        replace(each, box=each.box._replace(y2=each.box.y2 - each.box.height / 3)) if hidden else each
+        replace(each, box=each.box._replace(y2=each.box.y2 - each.box.height / 3), foot_hidden=True) if hidden else each
         for each, hidden in zip(track.sightings, is_hidden, strict=True)
     )
     shown = replace(track, sightings=tuple(each for each, hidden in zip(drawn, is_hidden, strict=True) if not hidden))
     whole = replace(track, sightings=drawn)
-    return whole, shown, completion.completed(whole, [not hidden for hidden in is_hidden])
+    return whole, shown, completion.completed(whole)
 
 
 def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
-    line = LineOnRoad.of(SETTINGS.lines[0], CALIBRATION)
     crossed = []
     for seed in range(8):
-        memory, fronts = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
-        completion = HiddenFootCompletion(CALIBRATION)
+        memory, fronts = PassageMemory(LINE.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
+        completion = HiddenFootCompletion(CALIBRATION, LINE)
         for track in [each for whole in [*growing_track(seed)][::7] for each in with_hidden_foot(whole, completion) if each is not None]:
-            fresh, front = PassageMemory(line.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
+            fresh, front = PassageMemory(LINE.past, CALIBRATION.foot_uncertainty), FrontOffsetMemory(CALIBRATION)
             assert fronts.of(track) == front.of(track)
             remembered, expected = (each.passage_of(track, front.least(track), front.of) for each in (memory, fresh))
             if isinstance(remembered, Passage) and isinstance(expected, Passage):
@@ -86,11 +85,11 @@ def test_drawn_and_completed_feet_of_one_track_are_not_mixed():
 
 
 def test_completed_feet_are_the_same_as_without_memory():
-    completion = HiddenFootCompletion(CALIBRATION)
+    completion = HiddenFootCompletion(CALIBRATION, LINE)
     made = []
     for whole in [*growing_track(4)][::3]:
         *_, completed = with_hidden_foot(whole, completion)
-        *_, fresh = with_hidden_foot(whole, HiddenFootCompletion(CALIBRATION))
+        *_, fresh = with_hidden_foot(whole, HiddenFootCompletion(CALIBRATION, LINE))
         assert completed == fresh
         made.append(completed)
     assert any(made)
