@@ -30,6 +30,8 @@ _MIN_SCALED: Final = 0.5
 """The width must change by this part, in logarithms, of what the way on the road makes it change."""
 _LOST_PART, _LOST_PART_S, _STEP_S = 0.35, 2.0, 0.25
 """A lower edge that jumps up by this part of the box's height within a step hides the foot, in so long before a passage."""
+_MAX_LESS_HIGH: Final = 0.12
+"""By how much the logarithm of height / width may be less than it ever was: of a box that jitters and turns a little."""
 _NEAR_S: Final = 0.4
 
 
@@ -64,6 +66,15 @@ def lower_edge_jumped_up(track: Track, index: int) -> bool:
         if is_step and rise > _LOST_PART * one.box.height and abs(one.box.y1 - two.box.y1) < rise / 3:
             return True
     return False
+
+
+def keeps_its_height(track: Track, index: int, calibration: Calibration) -> bool:
+    """Whether the box is as high there, against its width, as ever before where the picture did not cut it: then nothing has begun to hide
+    its lower edge, though a nearer vehicle may touch it."""
+    whole = [each.box for each in track.sightings[: index + 3] if not calibration.is_cut(each.box)]
+    shapes = [log(max(box.height, 1.0) / max(box.width, 1.0)) for box in whole]
+    smooth = [median(shapes[max(0, at - 2) : at + 3]) for at in range(len(shapes))]
+    return bool(smooth) and max(smooth) - median(shapes[-5:]) <= _MAX_LESS_HIGH
 
 
 def is_seen_at_scale(track: Track, before: int, after: int, calibration: Calibration) -> bool:

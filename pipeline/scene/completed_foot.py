@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from etle.geometry import distance
 from etle.types import Box, Point, Sighting, Track, TrackId, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
+from pipeline.scene.box_motion import keeps_its_height
 from pipeline.scene.calibration import Calibration
 from pipeline.scene.camera_position import CameraPosition, camera_position
 from pipeline.scene.hidden_foot import of_whole_track, with_visible_feet
@@ -136,11 +137,16 @@ class HiddenFootCompletion:
         Without a finding, while the foot is hidden nothing else can be found than when it was last seen.
         """
         if judged.finding is not None:
-            passed = [_sighting_from(track, each.at) for each in (judged.crossed, judged.entered) if each is not None]
-            return not any(each.foot_hidden and self._line.is_seen_from_behind(each) for each in passed)
+            passed = [_index_from(track, each.at) for each in (judged.crossed, judged.entered) if each is not None]
+            return not any(self._may_seem_beyond(track, index) for index in passed)
         if judged.reason in _FOOT_NOT_FOLLOWED:
             return False
-        return judged.crossed is None or track.last.foot_hidden or not _sighting_from(track, judged.crossed.at).foot_hidden
+        return judged.crossed is None or track.last.foot_hidden or not track.sightings[_index_from(track, judged.crossed.at)].foot_hidden
+
+    def _may_seem_beyond(self, track: Track, index: int) -> bool:
+        """Whether the foot may be drawn beyond the line because a nearer vehicle hides it."""
+        sighting = track.sightings[index]
+        return sighting.foot_hidden and self._line.is_seen_from_behind(sighting) and not keeps_its_height(track, index, self._calibration)
 
     def completed(self, track: Track) -> CompletedTrack | None:
         """The latest sightings, without the hidden feet that cannot be completed; None if none was."""
@@ -189,10 +195,9 @@ class HiddenFootCompletion:
         return _Edges(foot, on_road, of_foot, of_upper, not calibration.is_cut(box))
 
 
-def _sighting_from(track: Track, at: datetime) -> Sighting:
-    """The first sighting from a moment on; the last one after it."""
-    index = bisect_left(track.sightings, at, key=lambda sighting: sighting.captured_at)
-    return track.sightings[min(index, len(track.sightings) - 1)]
+def _index_from(track: Track, at: datetime) -> int:
+    """Index of the first sighting from a moment on; that of the last one after it."""
+    return min(bisect_left(track.sightings, at, key=lambda sighting: sighting.captured_at), len(track.sightings) - 1)
 
 
 def _between_visible_feet(track: Track) -> Iterator[CompletedTrack]:
