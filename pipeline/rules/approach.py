@@ -133,7 +133,7 @@ class Approach:
     def stated_uncertainty_s(self, track: Track, passed: Passage) -> float:
         """Standard uncertainty of the moment that a finding states: who stood where the front may be beyond the line, and then drove on,
         passed it when he came or when he left."""
-        reach_s = max(seconds_between(passed.earliest, passed.at), seconds_between(passed.at, passed.latest))
+        reach_s = max(seconds_between(passed.earliest, passed.stated_at), seconds_between(passed.stated_at, passed.latest))
         return max(self.moment_uncertainty_s(track, passed), reach_s / COVERAGE)
 
     def speed(self, track: Track, passed: Passage) -> tuple[Measurement, ...]:

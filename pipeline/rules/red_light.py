@@ -65,8 +65,8 @@ class RedLight(Rule):
             rule=self.name,
             track=track.id,
             outcome=self._outcome(track, crossed, entered, signal, ended=ended),
-            crossed=LinePassage(self._line.id, crossed.at),
-            entered=None if isinstance(entered, NoPassage) else LinePassage(self._entry.id, entered.at),
+            crossed=LinePassage(self._line.id, crossed.stated_at),
+            entered=None if isinstance(entered, NoPassage) else LinePassage(self._entry.id, entered.stated_at),
         )
 
     def _outcome(
@@ -94,19 +94,22 @@ class RedLight(Rule):
         return not self._approach.was_ridden(track, crossed, since=crossed.at, times=2)
 
     def _finding(self, track: Track, crossed: Passage, entered: Passage, red: RedPhase) -> Finding:
-        u_s, entry_u_s = (self._approach.stated_uncertainty_s(track, passed) for passed in (crossed, entered))
-        measured = (
-            Measurement(name="time_into_red", value=seconds_between(red.began_at, crossed.at), unit="s", uncertainty=u_s),
-            Measurement(name="time_into_red_at_entry", value=seconds_between(red.began_at, entered.at), unit="s", uncertainty=entry_u_s),
-            *self._approach.speed(track, crossed),
+        ages = (
+            Measurement(
+                name=name,
+                value=seconds_between(red.began_at, passed.stated_at),
+                unit="s",
+                uncertainty=self._approach.stated_uncertainty_s(track, passed),
+            )
+            for name, passed in (("time_into_red", crossed), ("time_into_red_at_entry", entered))
         )
         return Finding(
             rule=self.name,
             track=track.id,
             first_sequence=track.first.sequence,
             vehicle=vehicle_class_of(track),
-            occurred_at=crossed.at,
-            measured=measured,
+            occurred_at=crossed.stated_at,
+            measured=(*ages, *self._approach.speed(track, crossed)),
         )
 
 

@@ -58,7 +58,7 @@ class StopLine(Rule):
             reason = self._approach.why_not_crossed(track, crossed, ended=False)
             return Judgement(rule=self.name, track=track.id, outcome=NotReported(reason=reason)) if reason else None
         outcome = self._outcome(track, crossed, signal)
-        return Judgement(rule=self.name, track=track.id, outcome=outcome, crossed=LinePassage(self._line.id, crossed.at))
+        return Judgement(rule=self.name, track=track.id, outcome=outcome, crossed=LinePassage(self._line.id, crossed.stated_at))
 
     def _outcome(self, track: Track, crossed: Passage, signal: SignalHistory) -> Finding | NotReported:
         if self._approach.is_beyond_entry(track.last, track):
@@ -84,13 +84,13 @@ class StopLine(Rule):
         past_line = Measurement(name="past_line", value=past, unit=self._calibration.unit, uncertainty=past_u)
         if past < COVERAGE * past_u:
             return NotReported(reason=Reason.ON_LINE, measured=past_line, limit=COVERAGE * past_u)
-        age_s, age_u_s = seconds_between(red.began_at, crossed.at), self._approach.stated_uncertainty_s(track, crossed)
+        age_s, age_u_s = seconds_between(red.began_at, crossed.stated_at), self._approach.stated_uncertainty_s(track, crossed)
         return Finding(
             rule=self.name,
             track=track.id,
             first_sequence=track.first.sequence,
             vehicle=vehicle_class_of(track),
-            occurred_at=crossed.at,
+            occurred_at=crossed.stated_at,
             measured=(Measurement(name="time_into_red", value=age_s, unit="s", uncertainty=age_u_s), past_line, stood),
         )
 

@@ -132,13 +132,13 @@ class HiddenFootCompletion:
                 yield judged
 
     def _followed_the_foot(self, judged: Judgement, track: Track) -> bool:
-        """Whether the foot was visible where the rule saw the vehicle pass a line.
+        """Whether the foot was visible where the rule saw the vehicle pass a line, and where it saw it last.
 
         Without a finding, while the foot is hidden nothing else can be found than when it was last seen.
         """
         if judged.finding is not None:
             passed = [_index_from(track, each.at) for each in (judged.crossed, judged.entered) if each is not None]
-            return not any(self._may_seem_beyond(track, index) for index in passed)
+            return not any(self._may_seem_beyond(track, index) for index in (*passed, len(track.sightings) - 1))
         if judged.reason in _FOOT_NOT_FOLLOWED:
             return False
         return judged.crossed is None or track.last.foot_hidden or not track.sightings[_index_from(track, judged.crossed.at)].foot_hidden

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from math import hypot
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -29,6 +30,8 @@ DEEP_COVERAGE: Final = 6.0
 """It also counts at once if the second sighting is that many standard uncertainties from the line: clips and views end."""
 _SPEED_S: Final = 0.6
 _FAR: Final = 10.0
+_STOOD_AT_LINE_S: Final = 1.5
+"""Who takes longer from where the front is most probably at the line to where it is by a standard uncertainty beyond it stood there."""
 _SETTLED_S: Final = 1.2
 """So long after a passage no further sighting changes it: longer than LASTING_S, and than the windows of median and speed."""
 
@@ -40,6 +43,8 @@ class Passage:
     at: datetime
     earliest: datetime
     latest: datetime
+    stated_at: datetime
+    """`at`; of one that stood at the line, when it drove on."""
     speed: float
     """Perpendicular to the line, in the calibration's unit per second."""
     before: int
@@ -178,10 +183,17 @@ class _Positions:
             at=self._start + timedelta(seconds=at_s),
             earliest=self._start + timedelta(seconds=min(earliest_s, at_s)),
             latest=self._start + timedelta(seconds=max(self._zero(self._smallest, beyond), at_s)),
+            stated_at=self._start + timedelta(seconds=self._stated(at_s, beyond)),
             speed=self._speed(at_s),
             before=before,
             beyond=beyond,
         )
+
+    def _stated(self, at_s: float, beyond: int) -> float:
+        """When it drove on, if it stood at the line: drivers stop before a line, though the front may seem to be a little beyond it."""
+        u = (self._front.high - self._front.low) / (2 * COVERAGE)
+        last = max((i for i in range(beyond + 1) if self._nominal(i) <= hypot(u, self._uncertainties[i])), default=0)
+        return self._times[last] if self._times[last] - at_s > _STOOD_AT_LINE_S else at_s
 
     def _first_beyond(self) -> int | None:
         """Index of the first sighting that was certainly and lastingly beyond the line."""
