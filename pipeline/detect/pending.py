@@ -10,6 +10,7 @@ from etle.geometry import intersection_area, iou
 from etle.types import Finding, Sighting, Track, TrackId, VehicleClass
 from pipeline.rules import are_one_act
 from pipeline.scene.judgement import Reason
+from pipeline.scene.passage import COVERAGE
 
 _SAME_EVENT_S = 3.0
 """From behind, two boxes of one vehicle give moments that differ by its length over its speed. So do two rules that judge one vehicle at
@@ -128,9 +129,15 @@ def _is_same_act(finding: Finding, is_candidate: bool, known: PendingFinding | R
 
 
 def _are_at_once(one: Finding, two: Finding) -> bool:
-    """Whether the times of two acts overlap, or nearly so."""
+    """Whether the times of two acts overlap, or nearly so, within the uncertainty of the moments."""
     began = max(each.began_at or each.occurred_at for each in (one, two))
-    return seconds_between(min(one.occurred_at, two.occurred_at), began) <= _SAME_EVENT_S
+    uncertain_s = COVERAGE * max(map(_moment_uncertainty_s, (one, two)))
+    return seconds_between(min(one.occurred_at, two.occurred_at), began) <= _SAME_EVENT_S + uncertain_s
+
+
+def _moment_uncertainty_s(finding: Finding) -> float:
+    """Who stood at the line for a while passed it when he came, or when he left."""
+    return max((each.uncertainty or 0.0 for each in finding.measured if each.name == "time_into_red"), default=0.0)
 
 
 def _may_still_be_there(known: ReportedFinding, now: datetime) -> bool:

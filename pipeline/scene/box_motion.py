@@ -71,10 +71,10 @@ def lower_edge_jumped_up(track: Track, index: int) -> bool:
 def keeps_its_height(track: Track, index: int, calibration: Calibration) -> bool:
     """Whether the box is as high there, against its width, as ever before where the picture did not cut it: then nothing has begun to hide
     its lower edge, though a nearer vehicle may touch it."""
-    whole = [each.box for each in track.sightings[: index + 3] if not calibration.is_cut(each.box)]
+    whole = [each.box for each in track.sightings[: index + 2] if not calibration.is_cut(each.box)]
     shapes = [log(max(box.height, 1.0) / max(box.width, 1.0)) for box in whole]
     smooth = [median(shapes[max(0, at - 2) : at + 3]) for at in range(len(shapes))]
-    return bool(smooth) and max(smooth) - median(shapes[-5:]) <= _MAX_LESS_HIGH
+    return bool(smooth) and max(smooth) - median(shapes[-3:]) <= _MAX_LESS_HIGH
 
 
 def is_seen_at_scale(track: Track, before: int, after: int, calibration: Calibration) -> bool:

@@ -37,6 +37,24 @@ def test_who_stops_beyond_the_line_and_then_runs_the_red_gives_one_case(rules, s
     assert found.rule in ("red_light", "stop_line")
 
 
+@pytest.mark.parametrize("at_line", [20, 60])
+@pytest.mark.parametrize("stood", [0, 30])
+@pytest.mark.parametrize("rules", [(RED_LIGHT, STOP_LINE), (STOP_LINE, RED_LIGHT)])
+def test_who_stands_at_the_line_and_then_runs_the_red_crossed_it_when_he_drove_on(at_line, stood, rules):
+    """He may be a little beyond it, or a little before it."""
+    leaves = 16 + at_line
+    stops, starts = leaves + 12, leaves + 12 + stood
+    path = {
+        **driving(0, 16, 40, 50.1),
+        **dict.fromkeys(range(16, leaves), 50.1),
+        **driving(leaves, stops, 50.1, 52.5),
+        **dict.fromkeys(range(stops, starts), 52.5),
+        **{starts + n: 52.5 + (n / 10) ** 2 for n in range(40)},
+    }
+    (found,) = process_all(stage(site(*rules)), frames([path], starts + 45))
+    assert leaves / 10 - 0.3 <= (found.occurred_at - second(0)).total_seconds() <= stops / 10
+
+
 @pytest.mark.parametrize("stood", [22, 30, 40])
 def test_stopped_and_started_anywhere_it_is_the_same_case(stood):
     shown = frames([stops_then_runs(stood)], 24 + stood + 45)
