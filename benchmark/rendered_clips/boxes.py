@@ -76,12 +76,12 @@ class _Clip:
         self._pending = PendingFindings()
         self._rng = random.Random(1)
         self._owner: dict[tuple[int, Box], str] = {}
-        self._reported: dict[tuple[str, str], Report] = {}
+        self._complete: list[PendingFinding] = []
 
     def run(self) -> list[Report]:
         for frame in self._frames:
             self._step(frame, self._begin + timedelta(seconds=frame["t_s"]))
-        return list(self._reported.values())
+        return [self._report(each) for each in (*self._complete, *self._pending.waiting)]
 
     def _step(self, frame: Row, now: datetime) -> None:
         if self._lamps:
@@ -91,12 +91,14 @@ class _Clip:
         scene = Scene(now=now, tracks=update.tracks, ended=update.ended, signals=dict.fromkeys(self._signals, self._history))
         tracks = {track.id: track for track in (*scene.tracks, *scene.ended)}
         self._pending = self._pending.with_tracks([*tracks.values()])
-        for entry, rule in enumerate(self._rules):
-            for finding in rule.findings(scene):
+        judged = [(entry, judgement) for entry, rule in enumerate(self._rules) for judgement in rule.judge(scene)]
+        for entry, judgement in judged:
+            if finding := judgement.finding:
                 self._pending = self._pending.with_finding(finding, entry, tracks[finding.track], now, _AFTER_S)
-        for each in self._pending.waiting:
-            self._reported[each.finding.rule, each.finding.track] = self._report(each)
-        self._pending = self._pending.without(self._pending.due(now))
+        self._pending = self._pending.with_undecided([judgement for _, judgement in judged], now)
+        due = self._pending.due(now)
+        self._complete += due
+        self._pending = self._pending.without(due)
 
     def _report(self, pending: PendingFinding) -> Report:
         second = (pending.finding.occurred_at - self._begin).total_seconds()

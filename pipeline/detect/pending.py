@@ -9,7 +9,7 @@ from etle.clock import seconds_between
 from etle.geometry import intersection_area, iou
 from etle.types import Finding, Sighting, Track, TrackId, VehicleClass
 from pipeline.rules import are_one_act
-from pipeline.scene.judgement import Reason
+from pipeline.scene.judgement import Judgement, Reason
 from pipeline.scene.passage import COVERAGE
 
 _SAME_EVENT_S = 3.0
@@ -17,6 +17,9 @@ _SAME_EVENT_S = 3.0
 different times, before and after it is recognised as a longer one."""
 _STILL_THERE_S = 60.0
 """A vehicle that stands where one stood that was hidden for less is the same one: a bus at its stop hides it for so long."""
+_UNDECIDED_S, _LONGEST_WAIT_S = 1.5, 20.0
+"""A finding waits for so long after another rule could last not decide on the same act, and no longer than that in all: its frames stay in
+memory, 60 MB of them at 10 frames per second."""
 _SEEN_TWICE = 3
 _SAME_BOX = 0.75
 """Intersection over union from which two boxes are one vehicle."""
@@ -34,6 +37,8 @@ class PendingFinding:
     """Time of the frame in which the rule reported it."""
     due_at: datetime
     """Time from which the frames after the moment are complete."""
+    waits_until: datetime | None = None
+    """Until then another rule may find that the act was another one. None: nothing to wait for."""
     track: Track
     """The vehicle with its sightings up to now."""
     entry: int
@@ -98,6 +103,18 @@ class PendingFindings:
         )
         return PendingFindings(waiting=(*kept, added), reported=(*reported, added_report))
 
+    def with_undecided(self, judged: Collection[Judgement], now: datetime) -> "PendingFindings":
+        """Who has stopped beyond the line may still run the red: the finding waits while a rule that sees the same act has not decided, so
+        that the act becomes one case, of that rule."""
+        undecided = [judgement for judgement in judged if judgement.reason is Reason.NOT_ENTERED]
+        waiting = tuple(
+            replace(each, waits_until=min(now + timedelta(seconds=_UNDECIDED_S), each.found_at + timedelta(seconds=_LONGEST_WAIT_S)))
+            if any(_may_be_of(judgement, each) for judgement in undecided)
+            else each
+            for each in self.waiting
+        )
+        return replace(self, waiting=waiting)
+
     def without(self, done: Collection[PendingFinding]) -> "PendingFindings":
         return replace(self, waiting=tuple(each for each in self.waiting if each not in done))
 
@@ -108,7 +125,7 @@ class PendingFindings:
 
     def due(self, now: datetime | None) -> tuple[PendingFinding, ...]:
         """Findings whose post-roll is complete at `now`; all of them if `now` is None."""
-        return tuple(each for each in self.waiting if now is None or each.due_at <= now)
+        return tuple(each for each in self.waiting if now is None or max(each.due_at, each.waits_until or each.due_at) <= now)
 
     @property
     def held(self) -> frozenset[int]:
@@ -118,6 +135,14 @@ class PendingFindings:
     def needed_from(self, before_s: float) -> datetime | None:
         """Start of the earliest pre-roll: frames from then on must stay. None if nothing waits."""
         return min((each.finding.occurred_at - timedelta(seconds=before_s) for each in self.waiting), default=None)
+
+
+def _may_be_of(judgement: Judgement, waiting: PendingFinding) -> bool:
+    """Whether another rule, which judges an act of that vehicle, sees the one that waits."""
+    finding = waiting.finding
+    if waiting.is_candidate or judgement.track != finding.track or judgement.rule == finding.rule:
+        return False
+    return are_one_act(judgement.rule, finding.rule)
 
 
 def _is_same_act(finding: Finding, is_candidate: bool, known: PendingFinding | ReportedFinding) -> bool:

@@ -241,6 +241,7 @@ class CameraStage:
             elif (passage := judgement.candidate) and self._evidence.can_decide(self._rules[entry]):
                 track = tracks[passage.track]
                 pending = pending.with_finding(passage, entry, track, scene.now, self._retention.after_s, is_candidate=True)
+        pending = pending.with_undecided([judgement for _, judgement in judged], scene.now)
         self.decided = Decided(scene=scene, judged=judged, reported=pending.reported)
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         held = self._state.held.with_judgements(judged, tracks, scene.now)

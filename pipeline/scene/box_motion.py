@@ -7,15 +7,16 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
-from math import hypot, log
+from math import atan2, cos, hypot, log, sin
 from statistics import median
 from typing import Final
 
 from etle.clock import seconds_between
 from etle.geometry import distance
-from etle.types import Box, Sighting, Track
-from pipeline.scene.calibration import Calibration
-from pipeline.scene.camera_position import camera_position
+from etle.types import Box, Sighting, Track, VehicleClass
+from models.tracking.vehicle_class import vehicle_class_of
+from pipeline.scene.calibration import HEIGHT_M, LENGTH_M, Calibration
+from pipeline.scene.camera_position import CameraPosition, camera_position
 
 _MIN_SHIFT_PX: Final = 2.0
 _MIN_TOP_SHARE: Final = 0.35
@@ -70,11 +71,23 @@ def lower_edge_jumped_up(track: Track, index: int) -> bool:
 
 def keeps_its_height(track: Track, index: int, calibration: Calibration) -> bool:
     """Whether the box is as high there, against its width, as ever before where the picture did not cut it: then nothing has begun to hide
-    its lower edge, though a nearer vehicle may touch it."""
+    its lower edge, though a nearer vehicle may touch it.
+
+    From above, less is seen of a roof the farther away it is: with metres, what a vehicle of its class shows there is compared.
+    """
     whole = [each.box for each in track.sightings[: index + 2] if not calibration.is_cut(each.box)]
-    shapes = [log(max(box.height, 1.0) / max(box.width, 1.0)) for box in whole]
+    vehicle, camera = vehicle_class_of(track), camera_position(calibration)
+    shapes = [log(max(box.height, 1.0) / max(box.width, 1.0) / _shown_height(box, vehicle, camera, calibration)) for box in whole]
     smooth = [median(shapes[max(0, at - 2) : at + 3]) for at in range(len(shapes))]
     return bool(smooth) and max(smooth) - median(shapes[-3:]) <= _MAX_LESS_HIGH
+
+
+def _shown_height(box: Box, vehicle: VehicleClass, camera: CameraPosition | None, calibration: Calibration) -> float:
+    """How high a vehicle of that class appears from behind where the box stands: its rear and its roof, in metres; 1 without metres."""
+    if camera is None:
+        return 1.0
+    below = atan2(camera.height, distance(calibration.ground(box.foot), camera.below))
+    return HEIGHT_M[vehicle][0] * cos(below) + LENGTH_M[vehicle][0] * sin(below)
 
 
 def is_seen_at_scale(track: Track, before: int, after: int, calibration: Calibration) -> bool:

@@ -14,6 +14,13 @@ from etle.types import Box, Point, Sighting, Track, VehicleClass, View
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.lens import RadialLens, radial_lens
 
+HEIGHT_M: Final = {
+    VehicleClass.CAR: (1.6, 0.2),
+    VehicleClass.MOTORCYCLE: (1.65, 0.15),
+    VehicleClass.BUS: (3.0, 0.4),
+    VehicleClass.TRUCK: (2.6, 0.7),
+}
+"""Height of vehicles on Indonesian roads, of motorcycles with their rider, and its standard uncertainty within the class, in metres."""
 LENGTH_M = {
     VehicleClass.CAR: (4.4, 0.4),
     VehicleClass.MOTORCYCLE: (1.95, 0.1),

@@ -22,20 +22,13 @@ from etle.geometry import distance
 from etle.types import Box, Point, Sighting, Track, TrackId, VehicleClass
 from models.tracking.vehicle_class import vehicle_class_of
 from pipeline.scene.box_motion import keeps_its_height
-from pipeline.scene.calibration import Calibration
+from pipeline.scene.calibration import HEIGHT_M, Calibration
 from pipeline.scene.camera_position import CameraPosition, camera_position
 from pipeline.scene.hidden_foot import of_whole_track, with_visible_feet
 from pipeline.scene.judgement import Judgement, NotReported, Reason
 from pipeline.scene.scene import LineOnRoad
 from pipeline.scene.sighting_memory import SightingMemory, remember
 
-HEIGHT_M: Final = {
-    VehicleClass.CAR: (1.6, 0.2),
-    VehicleClass.MOTORCYCLE: (1.65, 0.15),
-    VehicleClass.BUS: (3.0, 0.4),
-    VehicleClass.TRUCK: (2.6, 0.7),
-}
-"""Height of vehicles on Indonesian roads, of motorcycles with their rider, and its standard uncertainty within the class, in metres."""
 GROWTH_M: Final = {VehicleClass.CAR: 0.15, VehicleClass.MOTORCYCLE: 0.4, VehicleClass.BUS: 0.15, VehicleClass.TRUCK: 0.3}
 """By how much a vehicle may become higher or lower, in metres: a rider stands up or sits down; a load is seen from another side."""
 _COVERAGE: Final = 2.0

@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 from etle.clock import seconds_between
 from etle.geometry import distance
 from etle.types import Box, Point, Sighting, Track
-from pipeline.scene.calibration import Calibration
+from pipeline.scene.calibration import HEIGHT_M, Calibration
 from pipeline.scene.camera_position import camera_position
-from pipeline.scene.completed_foot import HEIGHT_M
 
 _FIT_S: Final = 0.8
 _MIN_FIT_S: Final = 0.15

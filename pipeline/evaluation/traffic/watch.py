@@ -82,12 +82,13 @@ class DetectionReplay:
     def _judge(self, scene: Scene) -> None:
         tracks = {track.id: track for track in (*scene.tracks, *scene.ended)}
         self._pending = self._pending.with_tracks([*tracks.values()])
-        for entry, rule in enumerate(self._rules):
-            for judgement in rule.judge(scene):
-                track = tracks[judgement.track]
-                self.last_judged[self._owner(track.last.sequence, track.last.box), judgement.rule] = judgement
-                if finding := judgement.finding:
-                    self._pending = self._pending.with_finding(finding, entry, track, scene.now, _AFTER_S)
+        judged = [(entry, judgement) for entry, rule in enumerate(self._rules) for judgement in rule.judge(scene)]
+        for entry, judgement in judged:
+            track = tracks[judgement.track]
+            self.last_judged[self._owner(track.last.sequence, track.last.box), judgement.rule] = judgement
+            if finding := judgement.finding:
+                self._pending = self._pending.with_finding(finding, entry, track, scene.now, _AFTER_S)
+        self._pending = self._pending.with_undecided([judgement for _, judgement in judged], scene.now)
         self._complete(self._pending.due(scene.now))
         open_tracks = tracks.keys() | {track.id for track in self._tracker.state.tracks}
         self._pending = self._pending.without_ended(open_tracks, scene.now)
