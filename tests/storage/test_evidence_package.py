@@ -130,7 +130,8 @@ def test_the_command_exports_a_case_and_logs_it(tmp_path: Path, capsys: pytest.C
         assert "there is no case" in capsys.readouterr().err
     zipfile.ZipFile(tmp_path / "case.zip").extractall(tmp_path / "case")
     valid, printed = verified(tmp_path / "case")
-    assert valid and device.fingerprint in printed
+    assert valid, printed
+    assert device.fingerprint in printed
     assert "evidence_exported" in (tmp_path / "case" / "log.json").read_text()
     assert (tmp_path / "case" / "laporan.pdf").read_bytes().startswith(b"%PDF-1.4")
 
