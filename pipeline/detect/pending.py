@@ -18,8 +18,8 @@ different times, before and after it is recognised as a longer one."""
 _STILL_THERE_S = 60.0
 """A vehicle that stands where one stood that was hidden for less is the same one: a bus at its stop hides it for so long."""
 _UNDECIDED_S, _LONGEST_WAIT_S = 1.5, 20.0
-"""A finding waits for so long after another rule could last not decide on the same act, and no longer than that in all: its frames stay in
-memory, 60 MB of them at 10 frames per second."""
+"""How long a finding waits after the last frame in which another rule had not decided on the same act, and how long in all: its frames stay
+in memory, about 60 MB of them at 10 frames per second."""
 _SEEN_TWICE = 3
 _SAME_BOX = 0.75
 """Intersection over union from which two boxes are one vehicle."""

@@ -65,6 +65,22 @@ class CompletedSighting(Sighting):
     jitter: float
     """Standard deviation of the completed foot from frame to frame, in metres."""
 
+    @classmethod
+    def of(cls, hidden: Sighting, box: Box, extremes: tuple[Sighting, Sighting], *, jitter: float) -> "CompletedSighting":
+        """`extremes`: `farthest` and `nearest`."""
+        farthest, nearest = extremes
+        return cls(
+            sequence=hidden.sequence,
+            captured_at=hidden.captured_at,
+            vehicle=hidden.vehicle,
+            score=hidden.score,
+            foot_hidden=True,
+            box=box,
+            farthest=farthest,
+            nearest=nearest,
+            jitter=jitter,
+        )
+
     @property
     def extremes(self) -> tuple[Sighting, Sighting]:
         return self.farthest, self.nearest
@@ -208,17 +224,7 @@ def _between_visible_feet(track: Track) -> Iterator[CompletedTrack]:
 
 
 def _anywhere_between(before: Sighting, after: Sighting, hidden: Sighting) -> CompletedSighting:
-    return CompletedSighting(
-        sequence=hidden.sequence,
-        captured_at=hidden.captured_at,
-        vehicle=hidden.vehicle,
-        score=hidden.score,
-        foot_hidden=True,
-        box=hidden.box,
-        farthest=before,
-        nearest=after,
-        jitter=0.0,
-    )
+    return CompletedSighting.of(hidden, hidden.box, (before, after), jitter=0.0)
 
 
 def _without_finding(judged: Judgement) -> Judgement:
@@ -273,17 +279,8 @@ class _FootModel:
         place = self._place(sighting, edges)
         if place is None:
             return None
-        return CompletedSighting(
-            sequence=sighting.sequence,
-            captured_at=sighting.captured_at,
-            vehicle=sighting.vehicle,
-            score=sighting.score,
-            foot_hidden=True,
-            box=self._down_to(sighting, place.foot),
-            farthest=replace(sighting, box=self._down_to(sighting, place.farthest)),
-            nearest=replace(sighting, box=self._down_to(sighting, place.nearest)),
-            jitter=place.jitter,
-        )
+        farthest, nearest = (replace(sighting, box=self._down_to(sighting, foot)) for foot in (place.farthest, place.nearest))
+        return CompletedSighting.of(sighting, self._down_to(sighting, place.foot), (farthest, nearest), jitter=place.jitter)
 
     def reaches_road(self, sighting: Sighting, edges: _Edges | None) -> bool:
         """Whether the visible part ends no higher than the foot is expected: then it shows the foot, though a nearer vehicle touches it."""
